@@ -1,0 +1,44 @@
+# Everything runs in .venv, made here from the locked requirement files; `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help demo test lint format bench lock clean
+
+help:
+	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
+	@echo "make test   the test suite (ARGS=tests/unit for a part)"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  speed and memory, as figures"
+	@echo "make lock   renew the locked requirement files"
+
+.venv/.ready: requirements/dev.txt
+	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: .venv/.ready
+	$(BIN)/python -m demo $(ARGS)
+
+test: .venv/.ready
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.ready
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: .venv/.ready
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra dev -o requirements/dev.txt
+
+clean:
+	rm -rf .venv data .mypy_cache .ruff_cache

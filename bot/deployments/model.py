@@ -1,0 +1,89 @@
+"""What a deployment offers, after ComfyDeploy's word and `deployments.toml` have been put together. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.runs import InputValue
+
+# The page's seven, in its order; `deployments.toml` cuts the list down or extends it.
+GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
+
+
+class InputKind(StrEnum):
+    """What a person gives: it decides the type of the slash-command option."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    IMAGE = "image"
+    IMAGES = "images"  # several attachments, sent as a list of URLs
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    WEIGHTS = "weights"  # LoRA or checkpoint: only ever one of the configured choices
+
+
+ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values a person may pick: `name` is shown, `value` is sent."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One input of a deployment. `key` is ComfyDeploy's `input_id`, `option` the name in Discord.
+
+    `default` None means that there is no usable one. `fixed` is sent always and offered never.
+    `hidden` leaves the input to ComfyDeploy's own default.
+    """
+
+    key: str
+    option: str
+    kind: InputKind
+    description: str = ""
+    required: bool = False
+    default: InputValue | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    choices: tuple[Choice, ...] = ()
+    max_count: int = 1
+    is_prompt: bool = False
+    is_seed: bool = False
+    fixed: InputValue | None = None
+    hidden: bool = False
+
+    @property
+    def offered(self) -> bool:
+        return self.fixed is None and not self.hidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One deployment as `/generate` offers it. `name` is the subcommand and the key in the store."""
+
+    name: str
+    deployment_id: str
+    title: str
+    description: str
+    inputs: tuple[Input, ...]
+    group: str | None = None
+    gpus: tuple[str, ...] = GPUS
+    default_gpu: str | None = None
+    concurrency_limit: int | None = None
+    run_timeout: int | None = None
+    age_restricted: bool = False
+
+    @property
+    def offered(self) -> tuple[Input, ...]:
+        return tuple(item for item in self.inputs if item.offered)

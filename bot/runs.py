@@ -1,0 +1,132 @@
+"""A run and the table of its legal transitions. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+InputValue = str | int | float | bool | list[str]
+
+
+class RunState(StrEnum):
+    """Where a run is. `WAITING` is the bot's own queue; `SUBMITTING` means the queue call may have been sent."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    WAITING = "waiting"
+    SUBMITTING = "submitting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    UPLOADING = "uploading"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNCONFIRMED = "unconfirmed"
+
+
+S = RunState
+FINAL = frozenset(
+    {S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.REFUSED, S.REJECTED, S.EXPIRED, S.UNCONFIRMED}
+)
+# Paid for and perhaps still alive upstream: a success that comes late is delivered all the same.
+REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
+IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
+
+_ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
+TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
+    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REJECTED, S.EXPIRED, S.CANCELLED}),
+    S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.CANCELLED}),
+    # Back to WAITING only where ComfyDeploy can't have accepted the call.
+    S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
+    S.QUEUED: frozenset({S.RUNNING, S.UPLOADING, *_ENDS}),
+    S.RUNNING: frozenset({S.UPLOADING, *_ENDS}),
+    S.UPLOADING: _ENDS,
+    S.UNCONFIRMED: frozenset({S.SUCCEEDED}),
+    S.TIMED_OUT: frozenset({S.SUCCEEDED}),
+    **{s: frozenset[RunState]() for s in FINAL - REVIVABLE},
+}
+
+
+def sources(target: RunState) -> frozenset[RunState]:
+    """The states from which `target` may be entered."""
+    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One thing a run made: a file behind `url`, or `text`.
+
+    `kind` is ComfyDeploy's own word (`images`, `gifs`, `files`, `audio`, `text` …) and says little: go by
+    file name and content type.
+    """
+
+    kind: str
+    url: str | None = None
+    filename: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What ComfyDeploy says of a run, from a webhook or from GET /run.
+
+    `state` is None when its status word is unknown; `progress` is 0..1; durations in seconds.
+    """
+
+    run_id: str
+    state: RunState | None = None
+    live_status: str | None = None
+    progress: float | None = None
+    outputs: tuple[Output, ...] = ()
+    queue_position: int | None = None
+    gpu: str | None = None
+    run_duration: float | None = None
+    cold_start_duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One request's row in the store; the truth about it. Times are aware UTC, durations seconds."""
+
+    key: str
+    state: RunState
+    created_at: datetime
+    requester_id: int
+    guild_id: int | None
+    channel_id: int
+    deployment: str
+    deployment_id: str
+    inputs: Mapping[str, InputValue]
+    gpu: str | None = None
+    seed: int | None = None
+    prompt: str | None = None
+    parent_key: str | None = None
+
+    application_id: int = 0
+    interaction_token: str | None = field(default=None, repr=False)
+    interaction_expires_at: datetime | None = None
+    upload_limit: int = 10 * 1024 * 1024
+    status_message_id: int | None = None
+
+    run_id: str | None = None
+    live_status: str | None = None
+    progress: float | None = None
+    queue_position: int | None = None
+    outputs: tuple[Output, ...] = ()
+    gpu_used: str | None = None
+    run_duration: float | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    failure_code: str | None = None
+    failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        return self.state in FINAL
