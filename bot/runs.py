@@ -11,7 +11,7 @@ InputValue = str | int | float | bool | list[str]
 
 
 class RunState(StrEnum):
-    """Where a run is. `WAITING` is the bot's own queue; `SUBMITTING` means the queue call may have been sent."""
+    """Where a run is. `WAITING` is our own queue; `SUBMITTING` means the queue call may have been sent."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     WAITING = "waiting"
