@@ -1,0 +1,124 @@
+"""The connection: how a transaction begins on each database, and how its faults are named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.errors import StoreUnavailable
+
+# An interaction has to be answered within 3 s, so nobody waits longer than this for the database.
+LOCK_SECONDS = 2.0
+_WRITE = "bot_write"
+
+
+class Database:
+    """Transactions on SQLite or PostgreSQL, with the same promises on both.
+
+    SQLite has one writer at a time; a deferred transaction that reads and then writes loses updates
+    silently, so `write` begins with BEGIN IMMEDIATE, and in this process writers queue up fairly on a
+    lock instead of in SQLite's busy loop.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = asyncio.Lock() if self.is_sqlite else None
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A read transaction. Raises StoreUnavailable."""
+        async with _faults(), self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction, committed at the end of the block. Raises StoreUnavailable."""
+        async with _faults(), self._turn(), self.engine.connect() as connection:
+            await connection.execution_options(**{_WRITE: True})
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[AsyncConnection]:
+        """A write transaction that excludes others of the same name, in every process.
+
+        For decisions over many rows (a budget, a concurrency limit), where locking the rows is not enough.
+        """
+        async with self.write() as connection:
+            if not self.is_sqlite:
+                await connection.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
+                )
+            yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._writer is None:
+            yield
+            return
+        async with asyncio.timeout(LOCK_SECONDS):
+            await self._writer.acquire()
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+
+@asynccontextmanager
+async def _faults() -> AsyncIterator[None]:
+    """Names the driver's faults once; mistakes of our own (integrity, syntax) stay what they are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise StoreUnavailable(f"connection lost: {error}") from error
+
+
+def _engine(url: str) -> AsyncEngine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_async_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=LOCK_SECONDS,
+            pool_pre_ping=True,
+            connect_args={"timeout": 5, "command_timeout": 10},
+        )
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, connect_args={"timeout": LOCK_SECONDS}, pool_timeout=LOCK_SECONDS)
+    event.listen(engine.sync_engine, "connect", _sqlite_connect)
+    event.listen(engine.sync_engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would begin deferred ones.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # A paid run hangs on these rows: a commit survives a power cut, not only a killed process.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,46 @@
+"""Brings the schema up to date at start, and refuses one from a later version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from bot.errors import StartupError, StoreUnavailable
+from bot.store.database import Database
+
+
+def alembic_config() -> Config:
+    """The migrations beside this file; set `attributes['connection']` before running a command."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic_config()
+    script = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise StartupError(
+            f"The database has the schema {current}, which this version of the bot doesn't know. "
+            "Start the newer version that made it, or restore a backup from before."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def upgrade(database: Database) -> None:
+    """Runs the missing migrations in one transaction. Raises StartupError."""
+    try:
+        async with database.exclusive("schema") as connection:
+            await connection.run_sync(_upgrade)
+    except StoreUnavailable as error:
+        raise StartupError(
+            f"The database can't be opened ({error}). Check DATABASE_URL, and that its folder can be written."
+        ) from error

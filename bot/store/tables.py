@@ -1,0 +1,120 @@
+"""The tables. A row in `runs` is the truth about a request; a row in `deliveries` is a message still owed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, naive UTC in the table: SQLite keeps no time zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("key", String(20), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # who asked, where, for what
+    Column("requester_id", BigInteger, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("deployment", String(64), nullable=False),
+    Column("deployment_id", String(64), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("gpu", String(32)),
+    Column("seed", BigInteger),
+    Column("prompt", Text),
+    Column("parent_key", String(20)),
+    # how to answer
+    Column("application_id", BigInteger, nullable=False),
+    Column("interaction_token", Text),
+    Column("interaction_expires_at", UtcDateTime),
+    Column("upload_limit", BigInteger, nullable=False),
+    Column("status_message_id", BigInteger),
+    # what ComfyDeploy says
+    Column("run_id", String(64)),
+    Column("live_status", String(200)),
+    Column("progress", Float),
+    Column("queue_position", Integer),
+    Column("outputs", JSON, nullable=False),
+    Column("gpu_used", String(32)),
+    Column("run_duration", Float),
+    Column("submitted_at", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("cancel_requested_at", UtcDateTime),
+    Column("failure_code", String(64)),
+    Column("failure_params", JSON, nullable=False),
+    # bookkeeping of the workers
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("checks", Integer, nullable=False, default=0),
+    Column("submissions", Integer, nullable=False, default=0),
+    Column("rev", Integer, nullable=False, default=0),
+    Column("shown_rev", Integer, nullable=False, default=0),
+    Column("shown_at", UtcDateTime),
+    Index("runs_due", "state", "due_at"),
+    Index("runs_created", "created_at"),
+    Index("runs_requester", "requester_id", "created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_key", String(20), ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
+    Column("purpose", String(1), nullable=False),  # o(utcome), l(ate success): also in the nonce
+    Column("state", String(10), nullable=False),  # pending, sent, kept
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("lease_owner", String(64)),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("rung", Integer, nullable=False, default=0),
+    Column("attempted", Boolean, nullable=False, server_default=false()),
+    Column("attempted_at", UtcDateTime),
+    Column("messages", JSON, nullable=False),  # [[channel id, message id], …], one for each part sent
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("done_at", UtcDateTime),
+    Column("last_error", Text),
+    Index("deliveries_run", "run_key", "purpose", unique=True),
+    Index("deliveries_due", "state", "due_at"),
+)
+
+# Small things with a name: the webhook secret, hashes of synced commands, deployments as last seen.
+notes = Table(
+    "notes",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
