@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 InputValue = str | int | float | bool | list[str]
@@ -40,7 +40,8 @@ IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
 _ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REJECTED, S.EXPIRED, S.CANCELLED}),
-    S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.CANCELLED}),
+    # A webhook for a run in WAITING proves that the call thought lost was accepted after all.
+    S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
     # Back to WAITING only where ComfyDeploy can't have accepted the call.
     S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
     S.QUEUED: frozenset({S.RUNNING, S.UPLOADING, *_ENDS}),
@@ -121,6 +122,9 @@ class Run:
     gpu_used: str | None = None
     run_duration: float | None = None
     submitted_at: datetime | None = None
+    submissions: int = 0
+    checks: int = 0
+    deadline_seconds: int = 3600
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_requested_at: datetime | None = None
@@ -130,3 +134,8 @@ class Run:
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the run counts as lost; None before the queue call."""
+        return self.submitted_at + timedelta(seconds=self.deadline_seconds) if self.submitted_at else None

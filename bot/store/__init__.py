@@ -1,0 +1,30 @@
+"""The only holder of truth, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from bot.store.database import Database
+from bot.store.deliveries import DeliveryStore
+from bot.store.notes import NoteStore
+from bot.store.runs import RunStore
+from bot.store.schema import upgrade
+from bot.store.work import WorkStore
+
+
+class Store:
+    """The stores over one database, by what they are for."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.runs = RunStore(self.database)
+        self.work = WorkStore(self.database)
+        self.deliveries = DeliveryStore(self.database)
+        self.notes = NoteStore(self.database)
+
+    async def open(self) -> None:
+        """Brings the schema up to date. Raises StartupError."""
+        await upgrade(self.database)
+        if self.database.is_sqlite:
+            await self.deliveries.release_leases()
+
+    async def close(self) -> None:
+        await self.database.close()

@@ -77,9 +77,10 @@ runs = Table(
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
     # bookkeeping of the workers
-    Column("due_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),  # when a worker should look at it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
     Column("submissions", Integer, nullable=False, default=0),
+    Column("deadline_seconds", Integer, nullable=False),
     Column("rev", Integer, nullable=False, default=0),
     Column("shown_rev", Integer, nullable=False, default=0),
     Column("shown_at", UtcDateTime),

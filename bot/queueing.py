@@ -1,0 +1,64 @@
+"""Who is next in the bot's own queue: first come, first served, over people not requests. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A run as far as the queue is concerned."""
+
+    key: str
+    deployment: str
+    requester_id: int
+    created_at: datetime
+
+
+def in_order(waiting: Sequence[Place], busy: Sequence[Place]) -> list[Place]:
+    """The waiting runs of one deployment in the order in which they go.
+
+    Somebody's nth run goes after everybody else's runs before their nth, so that one person with twenty
+    requests does not hold up the person with one.
+    """
+    had = Counter(place.requester_id for place in busy)
+    turns: list[tuple[int, datetime, str, Place]] = []
+    for place in sorted(waiting, key=lambda place: (place.created_at, place.key)):
+        turns.append((had[place.requester_id], place.created_at, place.key, place))
+        had[place.requester_id] += 1
+    return [turn[-1] for turn in sorted(turns)]
+
+
+def next_in_line(
+    waiting: Sequence[Place], busy: Sequence[Place], limit: Callable[[str], int | None]
+) -> Place | None:
+    """The run to submit now, or None when every deployment with waiting runs is at its limit."""
+    running = Counter(place.deployment for place in busy)
+    heads = []
+    for deployment, queue in _by_deployment(waiting).items():
+        allowed = limit(deployment)
+        if allowed is None or running[deployment] < allowed:
+            heads.append(in_order(queue, _of(busy, deployment))[0])
+    return min(heads, key=lambda place: (place.created_at, place.key), default=None)
+
+
+def positions(waiting: Sequence[Place], busy: Sequence[Place]) -> dict[str, int]:
+    """Each waiting run's place in its deployment's queue, the next one being 1."""
+    return {
+        place.key: number
+        for deployment, queue in _by_deployment(waiting).items()
+        for number, place in enumerate(in_order(queue, _of(busy, deployment)), 1)
+    }
+
+
+def _by_deployment(places: Sequence[Place]) -> Mapping[str, list[Place]]:
+    groups: dict[str, list[Place]] = {}
+    for place in places:
+        groups.setdefault(place.deployment, []).append(place)
+    return groups
+
+
+def _of(places: Sequence[Place], deployment: str) -> list[Place]:
+    return [place for place in places if place.deployment == deployment]

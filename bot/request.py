@@ -1,0 +1,56 @@
+"""What a person asked for, once everything about it has been checked. Knows no Discord and no database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.runs import InputValue
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
+_KEY_LENGTH = 16
+
+
+def new_key() -> str:
+    """A run key: 16 characters, 80 bits, safe in URLs, nonces, custom_ids and file names.
+
+    Discord's nonce holds 25 characters, of which `-{purpose}{part}` needs the rest.
+    """
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
+
+
+class Origin(BaseModel):
+    """Where a request came from and how it can be answered there.
+
+    `upload_limit` in bytes holds for the bot's own posts there; the interaction token works for 15 minutes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    guild_id: int | None
+    channel_id: int
+    application_id: int
+    interaction_token: str = Field(repr=False)
+    interaction_expires_at: datetime
+    upload_limit: int = Field(gt=0)
+
+
+class GenerationRequest(BaseModel):
+    """One generation: a deployment, its inputs by their real keys, and who wants it where."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str = Field(default_factory=new_key, pattern=r"^[a-z0-9]{1,20}$")
+    requester_id: int
+    origin: Origin
+    deployment: str
+    deployment_id: str
+    inputs: Mapping[str, InputValue]
+    gpu: str | None = None
+    seed: int | None = None
+    prompt: str | None = None
+    parent_key: str | None = None
+    deadline_seconds: int = Field(default=3600, gt=0)

@@ -1,0 +1,168 @@
+"""The messages owed: claimed under a lease, the attempt marked before the send, the sending after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+
+from bot.runs import RunState
+from bot.store.database import Database
+from bot.store.rows import Delivery, DeliveryState, Purpose, run_columns, to_run
+from bot.store.tables import deliveries, runs
+
+_OWN = (
+    deliveries.c.id.label("delivery_id"),
+    deliveries.c.purpose,
+    deliveries.c.tries,
+    deliveries.c.rung,
+    deliveries.c.attempted,
+    deliveries.c.attempted_at,
+    deliveries.c.messages,
+)
+
+
+class DeliveryStore:
+    """Every method raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
+        """The longest owed message that nobody else is sending."""
+        async with self._database.write() as connection:
+            free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
+            found = await connection.scalar(
+                select(deliveries.c.id)
+                .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= now, free)
+                .order_by(deliveries.c.due_at, deliveries.c.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            if found is None:
+                return None
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == found)
+                .values(lease_owner=owner, lease_until=now + lease, tries=deliveries.c.tries + 1)
+            )
+            result = await connection.execute(
+                select(*_OWN, *run_columns())
+                .join(runs, runs.c.key == deliveries.c.run_key)
+                .where(deliveries.c.id == found)
+            )
+            row = result.mappings().one()
+            return Delivery(
+                id=row["delivery_id"],
+                run=to_run(row),
+                purpose=Purpose(row["purpose"]),
+                tries=row["tries"],
+                rung=row["rung"],
+                attempted=row["attempted"],
+                attempted_at=row["attempted_at"],
+                messages=tuple((channel, message) for channel, message in row["messages"]),
+            )
+
+    async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
+        """Keeps the lease while a long transfer runs; False when it was lost to another."""
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
+                .values(lease_until=until)
+            )
+            return result.rowcount == 1
+
+    async def mark_attempt(
+        self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, rung: int
+    ) -> bool:
+        """Marks that the next part may reach Discord from here on.
+
+        False when the lease is lost or the run changed since it was claimed (a late success replaced the
+        verdict): then nothing may be sent. Locks the run first, as `record` does.
+        """
+        async with self._database.write() as connection:
+            state = await connection.scalar(
+                select(runs.c.state).where(runs.c.key == delivery.run.key).with_for_update()
+            )
+            if state is None or RunState(state) is not delivery.run.state:
+                return False
+            result = await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner)
+                .values(attempted=True, attempted_at=now, rung=rung, lease_until=now + lease)
+            )
+            return result.rowcount == 1
+
+    async def clear_attempt(self, delivery_id: int) -> None:
+        """The attempt is known to have left nothing behind."""
+        await self._set(delivery_id, attempted=False, attempted_at=None)
+
+    async def mark_sent(self, delivery_id: int, messages: Sequence[tuple[int, int]]) -> None:
+        """The parts sent so far."""
+        await self._set(
+            delivery_id, attempted=False, attempted_at=None, messages=[list(place) for place in messages]
+        )
+
+    async def complete(self, delivery_id: int, now: datetime) -> None:
+        """Everything is in the channel."""
+        await self._set(
+            delivery_id, state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None
+        )
+
+    async def postpone(self, delivery_id: int, due_at: datetime, error: str, rung: int) -> None:
+        """Another try later."""
+        await self._set(
+            delivery_id, due_at=due_at, last_error=error[:500], rung=rung, lease_owner=None, lease_until=None
+        )
+
+    async def keep(self, delivery_id: int, now: datetime, error: str) -> None:
+        """The end of the ladder: kept for `/runs`."""
+        await self._set(
+            delivery_id,
+            state=DeliveryState.KEPT,
+            done_at=now,
+            last_error=error[:500],
+            lease_owner=None,
+            lease_until=None,
+        )
+
+    async def messages_of(self, key: str, purpose: Purpose) -> tuple[tuple[int, int], ...]:
+        """(channel id, message id) of what was sent for a run."""
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                select(deliveries.c.messages).where(
+                    deliveries.c.run_key == key, deliveries.c.purpose == purpose
+                )
+            )
+            return tuple((channel, message) for channel, message in found or ())
+
+    async def forget_status_message(self, key: str) -> None:
+        """The status message is gone, and with it the need for the interaction's token."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs)
+                .where(runs.c.key == key)
+                .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
+            )
+
+    async def release_leases(self) -> None:
+        """At the start of the only process: whoever held a lease is dead."""
+        async with self._database.write() as connection:
+            await connection.execute(update(deliveries).values(lease_owner=None, lease_until=None))
+
+    async def pending(self) -> int:
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                select(func.count())
+                .select_from(deliveries)
+                .where(deliveries.c.state == DeliveryState.PENDING)
+            )
+            return found or 0
+
+    async def _set(self, delivery_id: int, **values: object) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
+            )

@@ -1,0 +1,86 @@
+"""Rows to records and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.request import GenerationRequest
+from bot.runs import Output, Run, RunState
+from bot.store.tables import deliveries, runs
+
+_RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
+
+
+class DeliveryState(StrEnum):
+    """KEPT: every way to show it failed; `/runs` still has it."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    KEPT = "kept"
+
+
+class Purpose(StrEnum):
+    """Which message a run owes: its outcome, or a success that came after we had given it up."""
+
+    OUTCOME = "o"
+    LATE = "l"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far."""
+
+    id: int
+    run: Run
+    purpose: Purpose
+    tries: int
+    rung: int
+    attempted: bool
+    attempted_at: datetime | None
+    messages: tuple[tuple[int, int], ...]
+
+
+def run_columns() -> tuple[Any, ...]:
+    """The columns of `runs` that make a Run."""
+    return _RUN_COLUMNS
+
+
+def to_run(row: RowMapping) -> Run:
+    """A Run from a row that holds `run_columns()`."""
+    values = {column.name: row[column.name] for column in _RUN_COLUMNS}
+    values["state"] = RunState(values["state"])
+    values["outputs"] = tuple(Output(**item) for item in values["outputs"])
+    return Run(**values)
+
+
+def request_values(request: GenerationRequest, now: datetime) -> dict[str, object]:
+    """The row of a new request."""
+    return {
+        **request.model_dump(exclude={"origin"}),
+        **request.origin.model_dump(),
+        "created_at": now,
+        "outputs": [],
+        "failure_params": {},
+    }
+
+
+async def owe(
+    connection: AsyncConnection, key: str, purpose: Purpose, due_at: datetime, now: datetime
+) -> None:
+    """Notes that a message is owed; in the same transaction as the change that owes it."""
+    await connection.execute(
+        insert(deliveries).values(
+            run_key=key,
+            purpose=purpose,
+            state=DeliveryState.PENDING,
+            due_at=due_at,
+            messages=[],
+            created_at=now,
+        )
+    )

@@ -1,0 +1,168 @@
+"""What the workers claim: runs to submit, runs to ask about, status messages to bring up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, func, or_, select, update
+
+from bot.queueing import Place, next_in_line, positions
+from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunState
+from bot.store.database import Database
+from bot.store.rows import run_columns, to_run
+from bot.store.tables import runs
+
+_PLACE = (runs.c.key, runs.c.deployment, runs.c.requester_id, runs.c.created_at)
+
+
+class WorkStore:
+    """Claims. A claim is one UPDATE: two workers, or two processes, never get the same row."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim_submission(self, limit: Callable[[str], int | None], now: datetime) -> Run | None:
+        """The next waiting run whose deployment has room; from here on its queue call may have been sent.
+
+        `limit` tells how many runs of a deployment may be in flight at once, None for any number.
+        """
+        async with self._database.exclusive("submit") as connection:
+            waiting = [
+                Place(*row)
+                for row in await connection.execute(
+                    select(*_PLACE).where(runs.c.state == RunState.WAITING, runs.c.due_at <= now)
+                )
+            ]
+            if not waiting:
+                return None
+            busy = [
+                Place(*row)
+                for row in await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
+            ]
+            place = next_in_line(waiting, busy, limit)
+            if place is None:
+                return None
+            result = await connection.execute(
+                update(runs)
+                .where(runs.c.key == place.key, runs.c.state == RunState.WAITING)
+                .values(
+                    state=RunState.SUBMITTING,
+                    submitted_at=now,
+                    submissions=runs.c.submissions + 1,
+                    queue_position=None,
+                    rev=runs.c.rev + 1,
+                )
+                .returning(*run_columns())
+            )
+            row = result.mappings().first()
+            return to_run(row) if row is not None else None
+
+    async def put_back(self, key: str, due_at: datetime) -> None:
+        """Back into the queue: only where ComfyDeploy can't have accepted the call."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs)
+                .where(runs.c.key == key, runs.c.state == RunState.SUBMITTING, runs.c.run_id.is_(None))
+                .values(state=RunState.WAITING, due_at=due_at, submitted_at=None)
+            )
+
+    async def renumber(self) -> int:
+        """Writes the places in the queue that changed; returns how many."""
+        async with self._database.exclusive("submit") as connection:
+            rows = (
+                await connection.execute(
+                    select(*_PLACE, runs.c.queue_position).where(runs.c.state == RunState.WAITING)
+                )
+            ).all()
+            busy = [
+                Place(*row)
+                for row in await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
+            ]
+            shown = {row.key: row.queue_position for row in rows}
+            changed = {
+                key: number
+                for key, number in positions([Place(*row[:4]) for row in rows], busy).items()
+                if shown[key] != number
+            }
+            for key, number in changed.items():
+                await connection.execute(
+                    update(runs).where(runs.c.key == key).values(queue_position=number, rev=runs.c.rev + 1)
+                )
+            return len(changed)
+
+    async def claim_due(self, now: datetime, pause: timedelta, many: int) -> Sequence[Run]:
+        """Silent runs to ask about, the longest silent first; each comes up again after a growing pause."""
+        async with self._database.write() as connection:
+            due = (
+                select(runs.c.key)
+                .where(
+                    runs.c.due_at <= now,
+                    or_(
+                        runs.c.state.in_(IN_FLIGHT),
+                        and_(runs.c.state.in_(REVIVABLE), runs.c.run_id.is_not(None)),
+                    ),
+                )
+                .order_by(runs.c.due_at)
+                .limit(many)
+                .with_for_update(skip_locked=True)
+            )
+            keys = list((await connection.execute(due)).scalars())
+            if not keys:
+                return ()
+            found = await connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)))
+            claimed = [to_run(row) for row in found.mappings()]
+            for run in claimed:
+                later = now + pause * min(2 ** min(run.checks, 10), 20)
+                await connection.execute(
+                    update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
+                )
+            return claimed
+
+    async def claim_status(self, now: datetime, fast: timedelta, slow: timedelta, many: int) -> Sequence[Run]:
+        """Runs whose status message is behind. Marked before the edit: a lost edit is made good by the next.
+
+        `fast` is the pause between edits through a living interaction token, `slow` through the bot's own.
+        """
+        token_lives = runs.c.interaction_expires_at > now
+        async with self._database.write() as connection:
+            result = await connection.execute(
+                update(runs)
+                .where(
+                    runs.c.key.in_(
+                        select(runs.c.key)
+                        .where(
+                            runs.c.state.not_in(FINAL),
+                            runs.c.rev > runs.c.shown_rev,
+                            runs.c.status_message_id.is_not(None),
+                            or_(
+                                runs.c.shown_at.is_(None),
+                                and_(token_lives, runs.c.shown_at <= now - fast),
+                                runs.c.shown_at <= now - slow,
+                            ),
+                        )
+                        .order_by(runs.c.shown_at)
+                        .limit(many)
+                        .with_for_update(skip_locked=True)
+                    )
+                )
+                .values(shown_rev=runs.c.rev, shown_at=now)
+                .returning(*run_columns())
+            )
+            return [to_run(row) for row in result.mappings()]
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest run wants a look."""
+        async with self._database.read() as connection:
+            found: datetime | None = await connection.scalar(
+                select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))
+            )
+            return found
+
+    async def in_flight(self) -> int:
+        """How many runs ComfyDeploy has, as far as we know."""
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                select(func.count()).select_from(runs).where(runs.c.state.in_(IN_FLIGHT))
+            )
+            return found or 0

@@ -1,0 +1,116 @@
+"""What a report, a person or a worker does to a run. Pure: (run, event, now) -> the columns that change.
+
+ComfyDeploy repeats, reorders and forgets its events, so nothing here trusts their order: final states
+absorb, progress only grows, and a success is believed only together with its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.runs import IN_FLIGHT, TRANSITIONS, Output, Run, RunReport, RunState
+
+# The 400 that explains a `failed` webhook arrives about 0.15 s after it: the outcome waits for it.
+REASON_GRACE = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The columns to write; `owed` when a message about an end is now due, at `owed_at`."""
+
+    state: RunState
+    values: Mapping[str, object] = field(default_factory=dict)
+    owed: bool = False
+    owed_at: datetime | None = None
+    visible: bool = False
+
+
+def belongs(run: Run, report: RunReport) -> bool:
+    """Whether the report is about this run, or about one whose id is not known yet."""
+    return run.run_id is None or run.run_id == report.run_id
+
+
+def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
+    """What a report changes; None when nothing does. `asked`: it answers GET /run, so it is whole."""
+    values: dict[str, object] = {} if run.run_id else {"run_id": report.run_id}
+    target = report.state
+    if target is RunState.SUCCEEDED and not report.outputs and not asked:
+        # A late "Executing …" event says success without outputs: ask instead of believing it.
+        target = RunState.UPLOADING
+        values["due_at"] = now
+    if target is None or target not in TRANSITIONS[run.state]:
+        return _progress(run, report, values)
+    values |= _entering(run, report, target, now)
+    if target in IN_FLIGHT:
+        values |= _news(run, report)
+        return Change(target, values, visible=True)
+    early_failure = target is RunState.FAILED and run.state is RunState.SUBMITTING
+    return Change(
+        target, values, owed=True, owed_at=now + REASON_GRACE if early_failure else now, visible=True
+    )
+
+
+def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
+    """Our own verdict: refused, unconfirmed, timed out, cancelled … None when the run can't end so."""
+    if target not in TRANSITIONS[run.state]:
+        return None
+    values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
+    return Change(target, values, owed=True, owed_at=now, visible=True)
+
+
+def _progress(run: Run, report: RunReport, values: dict[str, object]) -> Change | None:
+    if run.state in IN_FLIGHT and report.state is run.state:
+        values |= _news(run, report)
+    if not values:
+        return None
+    return Change(run.state, values, visible=bool(values.keys() - {"due_at", "run_id"}))
+
+
+def _news(run: Run, report: RunReport) -> dict[str, object]:
+    """Progress, phase and position, unless the report is an older one that was overtaken."""
+    news: dict[str, object] = {}
+    if (report.progress or 0) < (run.progress or 0):
+        return news
+    if report.progress and report.progress != run.progress:
+        news["progress"] = report.progress
+    if report.live_status and report.live_status != run.live_status:
+        news["live_status"] = report.live_status
+    if report.queue_position != run.queue_position and report.state is RunState.QUEUED:
+        news["queue_position"] = report.queue_position
+    return news
+
+
+def _entering(run: Run, report: RunReport, target: RunState, now: datetime) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if target in IN_FLIGHT:
+        if target is not RunState.QUEUED:
+            values["queue_position"] = None
+            if run.started_at is None:
+                values["started_at"] = now
+        return values
+    values = {"ended_at": now, "due_at": None, "queue_position": None}
+    values |= _cost(run, report, now)
+    if target is RunState.SUCCEEDED:
+        values |= {"outputs": pack_outputs(report.outputs), "failure_code": None, "failure_params": {}}
+    elif run.failure_code is None:
+        by_requester = target is RunState.CANCELLED and run.cancel_requested_at is not None
+        values["failure_code"] = "cancelled_by_requester" if by_requester else f"run_{target.value}"
+    return values
+
+
+def _cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if report.gpu:
+        values["gpu_used"] = report.gpu
+    if report.run_duration is not None:
+        values["run_duration"] = report.run_duration
+    elif run.started_at is not None:
+        values["run_duration"] = (now - run.started_at).total_seconds()
+    return values
+
+
+def pack_outputs(outputs: tuple[Output, ...]) -> list[dict[str, str | None]]:
+    """Outputs as JSON for the store."""
+    return [{"kind": o.kind, "url": o.url, "filename": o.filename, "text": o.text} for o in outputs]
