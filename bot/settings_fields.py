@@ -1,0 +1,128 @@
+"""How one setting's text becomes its value. Errors say what it must be, and show it unless it is secret."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+def whole(low: int, high: int) -> BeforeValidator:
+    span = f"from {low} to {high}" if high < 10**9 else f"of at least {low}"
+
+    def parse(value: object) -> object:
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+            raise ValueError(f"must be a whole number {span}, not {text!r}")
+        return int(text)
+
+    return BeforeValidator(parse)
+
+
+def one_of(*words: str) -> BeforeValidator:
+    def parse(value: object) -> object:
+        found = [word for word in words if word.lower() == str(value).strip().lower()]
+        if not found:
+            raise ValueError(f"must be one of {', '.join(words)}, not {str(value)!r}")
+        return found[0]
+
+    return BeforeValidator(parse)
+
+
+def _yes_or_no(value: object) -> object:
+    known = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
+    try:
+        return known[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError(f"must be true or false, not {str(value)!r}") from None
+
+
+def _secret(value: object) -> object:
+    text = (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
+    if not text or any(char.isspace() or not char.isprintable() for char in text):
+        raise ValueError("must be one word: without blanks, and without 'Bot' or 'Bearer' before it")
+    return text
+
+
+def _long_secret(value: object) -> object:
+    text = str(value).strip()
+    if len(text) < 16:
+        raise ValueError("must have at least 16 characters. Leave it empty and the bot makes one")
+    return text
+
+
+def _uuid(value: object) -> object:
+    try:
+        return str(UUID(str(value).strip()))
+    except ValueError:
+        example = "00000000-0000-4000-8000-000000000000"
+        raise ValueError(
+            f"must be a UUID like {example}, as in the deployment's address, not {value!r}"
+        ) from None
+
+
+def _ids(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 20)]
+    if wrong:
+        raise ValueError(f"must be server ids, separated by commas; {wrong[0]!r} is none")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _base_url(value: object) -> object:
+    text = str(value).strip()
+    try:
+        parts = urlsplit(text)
+        sound = (
+            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        sound = False
+        parts = urlsplit("")
+    if not sound or any(char.isspace() for char in text):
+        raise ValueError("must be an address that begins with https:// or http://")
+    if parts.username or parts.password or "?" in text or "#" in text:
+        raise ValueError("must be an address without user name, query (?) or fragment (#)")
+    return text.rstrip("/")
+
+
+def _database_url(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
+    try:
+        driver = make_url(text).drivername
+    except (ArgumentError, ValueError):
+        driver = ""
+    if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+    if driver.startswith("postgresql") and find_spec("asyncpg") is None:
+        raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
+    return text
+
+
+Port = Annotated[int, whole(0, 65535)]
+Count = Annotated[int, whole(1, 2**53)]
+Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
+OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
+Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
+Uuid = Annotated[str, BeforeValidator(_uuid)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+LongSecret = Annotated[SecretStr, BeforeValidator(_long_secret)]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]
