@@ -18,6 +18,8 @@ BotError                      code, params
     ├── ComfyInvalid          422, naming the fields
     ├── ComfyRateLimited      429
     ├── ComfyUnreachable      no connection: nothing was sent
+    ├── ComfyRedirected       3xx: COMFYDEPLOY_API_URL is not the API's own address
+    ├── ComfyNotCancellable   the run's machine has no cancel, or ComfyDeploy does not know the run
     ├── ComfyServerError      5xx
     ├── ComfyTimeout          no answer in time, or the connection broke after sending
     └── ComfyBadReply         an answer that can't be read
@@ -163,6 +165,20 @@ class ComfyUnreachable(ComfyError):
     """No connection was made, so nothing was sent."""
 
     code = "comfy_unreachable"
+    accepted = False
+
+
+class ComfyRedirected(ComfyError):
+    """3xx, never followed: a redirected POST may arrive twice, or as a GET, and with the key elsewhere."""
+
+    code = "comfy_redirected"
+    accepted = False
+
+
+class ComfyNotCancellable(ComfyError):
+    """The cancel call's 500 for a machine without cancel and for an unknown run. The run goes on."""
+
+    code = "comfy_not_cancellable"
     accepted = False
 
 

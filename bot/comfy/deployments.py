@@ -7,7 +7,6 @@ ComfyDeploy is down.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -56,7 +55,7 @@ def _default(value: object) -> object:
 def _is_scalar(value: object) -> bool:
     """Numbers beyond 64 bits are none that a node takes; infinity is what JSON's 1e999 reads as."""
     if isinstance(value, int | float):
-        return math.isfinite(value) and abs(value) < 2**64
+        return abs(value) < 2**64
     return isinstance(value, str)
 
 

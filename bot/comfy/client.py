@@ -1,0 +1,177 @@
+"""The calls to ComfyDeploy. One attempt each: a run costs money, and the callers are durable workers.
+
+Every fault becomes one `bot.errors.ComfyError`, mapped in one place (`_faults`), whose `accepted` tells
+whether a run may exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import SecretStr
+
+from bot.comfy.body import WireError
+from bot.comfy.calls import QUEUE_PATH, QueueCall, parse_queue_reply, parse_upload_reply
+from bot.comfy.deployments import DeploymentInfo, parse_deployment, parse_deployments
+from bot.comfy.faults import error_from_cancel, error_from_http, scrub
+from bot.comfy.outputs import clean_filename
+from bot.comfy.reports import parse_run
+from bot.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnreachable
+from bot.runs import RunReport
+
+MAX_REPLY = 8 * 1024 * 1024
+MAX_ERROR_REPLY = 64 * 1024
+
+T = TypeVar("T")
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session without keep-alive, so that no queue call ever goes out on a connection that has just died.
+
+    On a reused one, a disconnect does not tell whether the request was read: each such race would leave a
+    run `unconfirmed`. Calls are few; a handshake is the cheaper price.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True), cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+class ComfyClient:
+    """The API at `base_url`, with the key's rights. Use a session from `open_session`.
+
+    The timeouts are totals in seconds. The queue call gets more than 60, since a hanging machine is reported
+    after up to 55.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        api_key: SecretStr | str,
+        *,
+        queue_timeout: float = 120,
+        call_timeout: float = 20,
+        connect_timeout: float = 10,
+    ) -> None:
+        self._session = session
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        self._queue_timeout = aiohttp.ClientTimeout(total=queue_timeout, connect=connect_timeout)
+        self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
+
+    async def queue(self, call: QueueCall) -> str:
+        """Start a run and return its id. After an error with `accepted` the run may exist all the same."""
+        body = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=call.body())
+        return _parsed(parse_queue_reply, body)
+
+    async def run(self, run_id: str) -> RunReport:
+        """What ComfyDeploy knows of a run, its place in the queue included."""
+        params = {"queue_position": "true"}
+        return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask for the run to be stopped; a run that had ended is no error. Raises ComfyNotCancellable."""
+        await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
+
+    async def deployment(self, deployment_id: str) -> DeploymentInfo:
+        """One deployment; an unknown one is a ComfyServerError, which is how ComfyDeploy says it."""
+        return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
+
+    async def deployments(self) -> tuple[DeploymentInfo, ...]:
+        """All deployments of the account, those with an image of their own included."""
+        return _parsed(
+            parse_deployments, await self._call("GET", "/deployments", params={"is_fluid": "true"})
+        )
+
+    async def upload(self, filename: str, content_type: str, content: bytes) -> str:
+        """Keep a file with ComfyDeploy and return its URL, signed for an hour."""
+        form = aiohttp.FormData()
+        name = clean_filename(filename) or "file"
+        form.add_field("file", content, filename=name, content_type=content_type)
+        body = await self._call("POST", "/file/upload", limits=self._queue_timeout, data=form)
+        return _parsed(parse_upload_reply, body)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        limits: aiohttp.ClientTimeout | None = None,
+        error_from: Callable[..., ComfyError] = error_from_http,
+        **kwargs: Any,
+    ) -> bytes:
+        """The body of a 2xx; anything else raises a ComfyError."""
+        key = self._api_key.get_secret_value()
+        with _faults(f"{method} {path}", key):
+            async with self._session.request(
+                method,
+                self._base_url + path,
+                headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+                timeout=limits or self._call_timeout,
+                allow_redirects=False,
+                **kwargs,
+            ) as response:
+                if 200 <= response.status < 300:
+                    return await _read(response)
+                body = await _read_error(response)
+                raise error_from(response.status, response.headers, body, secrets=(key,))
+
+
+@contextmanager
+def _faults(call: str, key: str) -> Iterator[None]:
+    """Where aiohttp's exceptions become ours, `from None` because theirs hold the request's headers."""
+    try:
+        yield
+    except (
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientHttpProxyError,
+        aiohttp.InvalidURL,
+    ) as error:
+        # All of them come before a byte of the request has gone out.
+        raise ComfyUnreachable(_story(call, error, key)) from None
+    except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+        raise ComfyTimeout(_story(call, error, key)) from None
+    except aiohttp.ClientError as error:
+        raise ComfyBadReply(_story(call, error, key)) from None
+
+
+def _story(call: str, error: Exception, key: str) -> str:
+    return scrub(f"{call}: {type(error).__name__}: {error}"[:1000], (key,))
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int = MAX_REPLY) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            raise ComfyBadReply(f"{response.status}: a body of more than {limit} bytes")
+    return bytes(body)
+
+
+async def _read_error(response: aiohttp.ClientResponse) -> bytes:
+    """As much of an error's body as comes: its status already says what happened."""
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) >= MAX_ERROR_REPLY:
+                break
+    except (aiohttp.ClientError, TimeoutError):
+        pass
+    return bytes(body[:MAX_ERROR_REPLY])
+
+
+def _segment(identifier: str) -> str:
+    return quote(identifier, safe="")
+
+
+def _parsed(parse: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return parse(body)
+    except WireError as error:
+        raise ComfyBadReply(f"200: {error}") from None
