@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+
+from bot.logs import Redactor, run_context, setup_logging
+
+BOT_TOKEN = "MTE4NzY1NDMyMTA5ODc2NTQzMg.GaBcDe.aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789ab"
+API_KEY = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoidXNlciJ9.c2lnbmF0dXJlLW1hZGUtdXA"
+MAC = "f00dfacecafe0123456789abcdef0123"
+INTERACTION = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OTA6c2VjcmV0"
+SIGNATURE = "5f4dcc3b5aa765d61d8327deb882cf99"
+REGISTERED = 'odd "one" \\ été-secret'
+LEAKS = [
+    (f"logging in with {BOT_TOKEN} now", BOT_TOKEN),
+    (f"{{'Authorization': 'Bot {BOT_TOKEN}'}}", BOT_TOKEN),
+    (f"Authorization: Bearer {API_KEY}", API_KEY),
+    (f"key {API_KEY}", API_KEY),
+    ("Authorization: bearer plain-key-0123456789", "plain-key-0123456789"),
+    (f"POST https://bot.example.com/webhooks/comfydeploy/r1abc/{MAC}?target_events=run.output", MAC),
+    (f"https://discord.com/api/v10/webhooks/118765432109876/{INTERACTION}/messages/@original", INTERACTION),
+    (f"/interactions/1187654321098765432/{INTERACTION}/callback", INTERACTION),
+    (f"{{'token': '{INTERACTION}', 'type': 2}}", INTERACTION),
+    (f'{{"token": "{INTERACTION}", "type": 2}}', INTERACTION),
+    (f"https://cdn.discordapp.com/attachments/1/2/a.png?ex=65f0&is=65ef&hm={SIGNATURE}&", SIGNATURE),
+    (f"https://b.s3.amazonaws.com/o.png?X-Amz-Expires=3600&X-Amz-Signature={SIGNATURE}", SIGNATURE),
+    (f"https://b.s3.amazonaws.com/o.png?X-Amz-Credential={SIGNATURE}&x=1", SIGNATURE),
+    (f"https://d.cloudfront.net/o.png?Expires=1&Signature={SIGNATURE}", SIGNATURE),
+    ("postgresql+asyncpg://bot:hunter2@db/bot", "hunter2"),
+    (f"before {REGISTERED} after", REGISTERED),
+]  # fmt: skip
+Log = Callable[..., io.StringIO]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Set up logging into a buffer, and put back what pytest had."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    loggers = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
+    levels = [(item, item.level) for item in loggers]
+    root.handlers = []
+
+    def start(level: str = "INFO", form: Literal["text", "json"] = "text") -> io.StringIO:
+        stream = io.StringIO()
+        setup_logging(level, form, secrets=(REGISTERED, ""), stream=stream)
+        return stream
+
+    yield start
+    logging.captureWarnings(capture=False)
+    root.handlers, root.level = before
+    for item, level in levels:
+        item.setLevel(level)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(("text", "secret"), LEAKS)
+def test_no_secret_reaches_the_log_by_any_way(
+    log: Log, form: Literal["text", "json"], text: str, secret: str
+) -> None:
+    stream = log("DEBUG", form)
+    logger = logging.getLogger("bot.test")
+    logger.info(text)
+    logger.info("as an argument: %s %r", text, {"nested": [text]})
+    logger.info("as a field", extra={"detail": text})
+    logger.error("in a traceback", exc_info=RuntimeError(text))
+    written = stream.getvalue()
+    assert "in a traceback" in written
+    assert "RuntimeError" in written
+    assert "[hidden]" in written
+    assert secret not in written
+    assert json.dumps(secret)[1:-1] not in written
+    if form == "json":
+        assert [json.loads(line)["level"] for line in written.splitlines()] == ["INFO"] * 3 + ["ERROR"]
+
+
+def test_what_is_no_secret_stays_readable() -> None:
+    line = (
+        "GET https://api.comfydeploy.com/api/run/3f2b9c1e-0d54-4a0e-9f0b-6d1f0c7f5a11?queue_position=true "
+        "Bot connected, bearer of news; /webhooks/comfydeploy/r1abc/ex at 2026-11-24T14:04:33.439000Z"
+    )
+    assert Redactor()(line) == line.replace("/ex ", "/[hidden] ")
+
+
+def test_the_run_key_of_a_hidden_webhook_path_stays() -> None:
+    assert Redactor()(f"/webhooks/comfydeploy/r1abc/{MAC} 200") == "/webhooks/comfydeploy/r1abc/[hidden] 200"
+
+
+def test_a_short_registered_secret_does_not_blank_out_ordinary_words() -> None:
+    assert Redactor(["bot"])("the bot is ready") == "the bot is ready"
+
+
+def test_a_secret_that_begins_another_leaves_no_rest() -> None:
+    assert Redactor(["12345678", "1234567890"])("x 1234567890 y") == "x [hidden] y"
+
+
+async def test_each_task_logs_its_own_run(log: Log) -> None:
+    stream = log()
+    logger = logging.getLogger("bot.test")
+    both_inside = asyncio.Barrier(2)
+
+    async def work(key: str) -> None:
+        with run_context(key):
+            await both_inside.wait()
+            logger.info("working on %s", key)
+
+    await asyncio.gather(work("r1"), work("r2"))
+    logger.info("explicit", extra={"run": "r3"})
+    logger.info("outside")
+    lines = stream.getvalue().splitlines()
+    assert sorted(line.split("bot.test ")[1] for line in lines) == [
+        "outside",
+        "run=r1 working on r1",
+        "run=r2 working on r2",
+        "run=r3 explicit",
+    ]
+
+
+def test_json_lines_carry_run_level_logger_and_time(log: Log) -> None:
+    stream = log("INFO", "json")
+    with run_context("r1"):
+        logging.getLogger("bot.test").warning("hello")
+    entry = json.loads(stream.getvalue())
+    assert entry.pop("timestamp").endswith("+00:00")
+    assert entry == {"level": "WARNING", "logger": "bot.test", "message": "hello", "run": "r1"}
+
+
+def test_a_prompt_cannot_forge_a_line(log: Log) -> None:
+    stream = log()
+    logging.getLogger("bot.test").info("prompt: %s", "a cat\n2026 ERROR bot.app all lost\x1b[2J\u202e")
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith(r"prompt: a cat\n2026 ERROR bot.app all lost\x1b[2J\u202e")
+
+
+def test_libraries_speak_only_where_it_helps(log: Log) -> None:
+    stream = log("DEBUG")
+    logging.getLogger("aiohttp.access").error("GET /webhooks")
+    logging.getLogger("discord.http").debug("payload")
+    logging.getLogger("sqlalchemy.engine.Engine").info("SELECT")
+    logging.getLogger("discord.gateway").info("connected")
+    logging.getLogger("bot.test").debug("ours")
+    assert [line.split()[-1] for line in stream.getvalue().splitlines()] == ["connected", "ours"]
+
+
+def test_a_second_setup_does_not_double_the_lines(log: Log) -> None:
+    log()
+    stream = log()
+    logging.getLogger("bot.test").info("once")
+    assert len(stream.getvalue().splitlines()) == 1
