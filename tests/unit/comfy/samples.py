@@ -1,0 +1,28 @@
+"""The recorded exchanges with the real service, as bytes to parse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "samples" / "comfydeploy"
+
+
+def sample(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    return data
+
+
+def names(prefix: str) -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob(f"{prefix}*.json"))
+
+
+def encode(body: Any) -> bytes:
+    """A body as it stood on the wire: text/plain is recorded as a string."""
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def answer(name: str) -> tuple[int, bytes]:
+    response = sample(name)["response"]
+    return response["status"], encode(response["body"])

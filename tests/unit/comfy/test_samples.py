@@ -1,0 +1,141 @@
+"""What the recorded bodies mean to us."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.comfy.wire import (
+    WebhookEvent,
+    parse_deployment,
+    parse_deployments,
+    parse_queue_reply,
+    parse_run,
+    parse_upload_reply,
+    parse_webhook,
+)
+from bot.runs import FINAL, RunState
+from tests.unit.comfy.samples import answer, encode, names, sample
+
+RUNS = [name for name in names("run_") if "webhooks" in sample(name)]
+ENDS = {
+    "run_cancel_of_ended": RunState.SUCCEEDED,
+    "run_cancelled_by_api": RunState.CANCELLED,
+    "run_failed_plain": RunState.FAILED,
+    "run_timeout_serverless": RunState.TIMED_OUT,
+}
+
+
+def webhooks(name: str) -> list[WebhookEvent]:
+    return [parse_webhook(encode(hook["body"])) for hook in sample(name)["webhooks"]]
+
+
+def test_there_are_recorded_runs() -> None:
+    assert len(RUNS) >= 8
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_webhook_of_a_recorded_run_names_it_and_its_state(name: str) -> None:
+    run_id = sample(name)["run_id"]
+    events = webhooks(name)
+    assert {event.report.run_id for event in events} == {run_id}
+    assert None not in {event.report.state for event in events}
+    assert {event.event_type for event in events} <= {"run.updated", "run.output"}
+    assert all(event.report.progress is not None and 0 <= event.report.progress <= 1 for event in events)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_recorded_run_ends_as_it_did(name: str) -> None:
+    states = [event.report.state for event in webhooks(name)]
+    finals = {state for state in states if state in FINAL}
+    assert finals == {ENDS.get(name, RunState.SUCCEEDED)}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_get_of_a_recorded_run_reads_as_the_server_meant_it(name: str) -> None:
+    expected = {"not-started": RunState.QUEUED, "queued": RunState.QUEUED, "started": RunState.RUNNING}
+    for answered in sample(name)["get_run_states"]:
+        report = parse_run(encode(answered["body"]))
+        assert report.run_id == sample(name)["run_id"]
+        assert report.queue_position == answered["body"]["queue_position"]
+        assert report.state is not None
+        assert report.state == expected.get(answered["body"]["status"], report.state)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_queue_reply_of_a_recorded_run_gives_its_id(name: str) -> None:
+    assert parse_queue_reply(encode(sample(name)["queue"]["response"]["body"])) == sample(name)["run_id"]
+
+
+def test_the_outputs_of_a_success_come_in_order_with_names_and_text_as_it_is() -> None:
+    outputs = webhooks("run_success_plain")[-1].report.outputs
+    assert [(o.kind, o.filename, o.text) for o in outputs] == [
+        ("text", None, "a red fox"),
+        ("images", "ComfyUI_00001_.webp", None),
+        ("images", "ComfyUI 00002 ü.png", None),
+        ("files", "clip_00001.mp4", None),
+    ]
+    assert all(o.url and o.url.startswith("http") for o in outputs[1:])
+
+
+def test_webhook_and_get_tell_of_the_same_outputs() -> None:
+    asked = parse_run(encode(sample("run_success_plain")["get_run_states"][-1]["body"]))
+    told = webhooks("run_success_plain")[-1].report
+    assert asked.outputs == told.outputs
+    assert asked.state is told.state is RunState.SUCCEEDED
+
+
+def test_progress_loses_its_float_noise() -> None:
+    progress = [event.report.progress for event in webhooks("run_success_target_output_intermediate")]
+    assert progress == [0.0, 0.12, 0.17, 0.17, 0.21, 0.21, 0.21, 0.21]
+
+
+def test_run_output_events_carry_what_is_finished_so_far() -> None:
+    events = webhooks("run_success_target_output_intermediate")
+    counts = [len(event.report.outputs) for event in events if event.event_type == "run.output"]
+    assert counts == [1, 2, 1]
+
+
+def test_what_comes_after_a_cancel_still_says_cancelled() -> None:
+    late = webhooks("run_cancelled_by_api")[-1]
+    assert (late.event_type, late.report.state) == ("run.output", RunState.CANCELLED)
+    assert [output.text for output in late.report.outputs] == ["late"]
+
+
+def test_queue_positions_count_from_zero_and_are_absent_when_not_asked_for() -> None:
+    exchanges = sample("run_not_started_queue_position")["exchanges"]
+    reports = {
+        label: parse_run(encode(exchange["response"]["body"]))
+        for label, exchange in exchanges.items()
+        if label.startswith("run ")
+    }
+    assert [reports[f"run {n} queue_position=true"].queue_position for n in (1, 2, 3)] == [0, 1, 2]
+    assert [reports[f"run {n} without"].queue_position for n in (1, 2, 3)] == [None] * 3
+    assert {report.state for report in reports.values()} == {RunState.QUEUED}
+
+
+def test_a_deployment_keeps_every_input_class_in_order() -> None:
+    info = parse_deployment(answer("deployment_get_ok")[1])
+    assert (info.name, info.environment, info.concurrency_limit, info.run_timeout) == (
+        "SDXL fox",
+        "production",
+        2,
+        300,
+    )
+    by_id = {item.input_id: item for item in info.inputs}
+    assert next(iter(by_id)) == "prompt"
+    assert by_id["sampler"].enum_options == ("euler", "dpmpp_2m", "ddim")
+    assert (by_id["width"].min_value, by_id["width"].max_value) == (512, 2048)
+    assert by_id["image"].default_value == ("70", 0)
+    assert by_id["hires"].default_value is False
+    assert by_id["steps"].class_type == "ComfyUIDeployExternalNumberInt"
+
+
+def test_the_list_keeps_inputs_that_share_an_id() -> None:
+    by_name = {info.name: info for info in parse_deployments(answer("deployments_list")[1])}
+    assert set(by_name) >= {"SDXL fox", "odd inputs", "no inputs"}
+    assert [i.default_value for i in by_name["odd inputs"].inputs if i.input_id == "dup"] == ["one", "two"]
+    assert by_name["no inputs"].inputs == ()
+
+
+def test_an_upload_answers_with_the_address_to_use() -> None:
+    assert "/inputs/img_raGSp32i24dHmWeY.png?" in parse_upload_reply(answer("file_upload")[1])
