@@ -128,6 +128,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    note: str | None = None
     failure_code: str | None = None
     failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 

@@ -34,7 +34,11 @@ def belongs(run: Run, report: RunReport) -> bool:
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
     """What a report changes; None when nothing does. `asked`: it answers GET /run, so it is whole."""
-    values: dict[str, object] = {} if run.run_id else {"run_id": report.run_id}
+    values: dict[str, object] = {}
+    if run.run_id is None:
+        values["run_id"] = report.run_id
+        if run.cancel_requested_at is not None:
+            values["due_at"] = now  # the wish waited for an id to cancel
     target = report.state
     if target is RunState.SUCCEEDED and not report.outputs and not asked:
         # A late "Executing …" event says success without outputs: ask instead of believing it.

@@ -127,6 +127,15 @@ class RunStore:
                 await _apply(connection, run, Change(run.state, visible=True), values, now)
             return run
 
+    async def refuse_cancel(self, key: str) -> None:
+        """ComfyDeploy can't stop this run: the wish is taken back, and the status message says so."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs)
+                .where(runs.c.key == key, runs.c.state.not_in(FINAL))
+                .values(cancel_requested_at=None, note="not_cancellable", rev=runs.c.rev + 1)
+            )
+
     async def explain(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:

@@ -74,6 +74,7 @@ runs = Table(
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
+    Column("note", String(64)),  # something the status message adds
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
     # bookkeeping of the workers

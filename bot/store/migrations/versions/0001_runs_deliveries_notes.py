@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("cancel_requested_at", sa.DateTime(), nullable=True),
+        sa.Column("note", sa.String(length=64), nullable=True),
         sa.Column("failure_code", sa.String(length=64), nullable=True),
         sa.Column("failure_params", sa.JSON(), nullable=False),
         sa.Column("due_at", sa.DateTime(), nullable=True),

@@ -1,0 +1,35 @@
+"""Who is woken by what. Losing a nudge costs the worker's pause, never a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Nudges:
+    """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+
+    def on(self, topic: str, listener: Callable[[], None]) -> None:
+        self._listeners.setdefault(topic, []).append(listener)
+
+    def submit(self) -> None:
+        """A run waits, or room for one has come."""
+        self._fire("submit")
+
+    def deliver(self) -> None:
+        """A message is owed."""
+        self._fire("deliver")
+
+    def check(self) -> None:
+        """A run wants asking about or cancelling."""
+        self._fire("check")
+
+    def show(self) -> None:
+        """A status message is behind."""
+        self._fire("show")
+
+    def _fire(self, topic: str) -> None:
+        for listener in self._listeners.get(topic, ()):
+            listener()

@@ -1,0 +1,61 @@
+"""Progress on its way to the store. It may die with the process, so it is gathered in memory and written
+once a second; whatever changes a state goes into the store before its webhook is answered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.nudges import Nudges
+from bot.runs import IN_FLIGHT, RunReport, RunState
+from bot.store import Store
+
+_KNOWN_RUNS = 10_000
+
+
+class _Known(NamedTuple):
+    run_id: str
+    state: RunState
+
+
+class ProgressBuffer:
+    """Takes reports that only move a run on within a state it is known to be in."""
+
+    def __init__(self, store: Store, nudges: Nudges, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._nudges = nudges
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._news: dict[str, RunReport] = {}
+
+    def take(self, key: str, report: RunReport) -> bool:
+        """True when the report needed no more than a place here."""
+        known = self._known.get(key)
+        if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
+            return False
+        self._news[key] = report
+        return True
+
+    def learn(self, key: str, report: RunReport, state: RunState) -> None:
+        """The store has just confirmed that the run is in this state."""
+        self._news.pop(key, None)
+        if state not in IN_FLIGHT:
+            self._known.pop(key, None)
+            return
+        self._known[key] = _Known(report.run_id, state)
+        self._known.move_to_end(key)
+        if len(self._known) > _KNOWN_RUNS:
+            self._known.popitem(last=False)
+
+    async def claim(self) -> Mapping[str, RunReport] | None:
+        """Everything gathered since the last time."""
+        if not self._news:
+            return None
+        news, self._news = self._news, {}
+        return news
+
+    async def write(self, news: Mapping[str, RunReport]) -> None:
+        await self._store.runs.save_progress(news, self._clock())
+        self._nudges.show()

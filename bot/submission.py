@@ -1,0 +1,132 @@
+"""From a checked request to a run at ComfyDeploy: policy, the stored intent, one queue call.
+
+The queue call is not idempotent and costs money, so it is made at most once for each claim, and a claim is
+given back only where ComfyDeploy can't have accepted the call. Every other silence is left to the webhook,
+or to the grace time after which the requester is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.comfy.calls import QueueCall
+from bot.comfy.client import ComfyClient
+from bot.errors import ComfyError, ComfyRateLimited, ComfyUnreachable
+from bot.nudges import Nudges
+from bot.policy import OperatorRules, decide
+from bot.request import GenerationRequest
+from bot.runs import Run, RunReport, RunState
+from bot.signing import WebhookSigner
+from bot.store import Store
+from bot.store.runs import ForeignReport
+
+log = logging.getLogger(__name__)
+
+# How long the queue call waits for the interaction's answer, should the process die in between.
+ANSWER_HOLD = timedelta(seconds=5)
+MAX_SUBMISSIONS = 5
+
+
+class Submission:
+    """Takes requests in and submits them, first come first served over people."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        comfy: ComfyClient,
+        signer: WebhookSigner,
+        nudges: Nudges,
+        rules: OperatorRules,
+        limit: Callable[[str], int | None],
+        first_check: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._comfy = comfy
+        self._signer = signer
+        self._nudges = nudges
+        self._rules = rules
+        self._limit = limit
+        self._first_check = first_check
+        self._clock = clock
+
+    async def accept(self, request: GenerationRequest) -> Run:
+        """Stores the intent. Raises RefusedError or StoreUnavailable; nothing has been spent then."""
+        run = await self._store.runs.accept(
+            request, lambda asked, usage: decide(asked, usage, self._rules), self._clock(), ANSWER_HOLD
+        )
+        log.info("accepted for %s in %s", request.requester_id, request.origin.channel_id)
+        return run
+
+    async def answered(self, key: str, status_message_id: int | None) -> None:
+        """The requester sees the status message: the queue call may go out."""
+        await self._store.runs.release(key, status_message_id, self._clock())
+        self._nudges.submit()
+
+    async def unanswered(self, key: str) -> None:
+        """Discord did not take the answer, so the requester saw a failure: nothing is started."""
+        if not await self._store.runs.withdraw(key):
+            log.warning("run %s had gone out before its answer failed; its result will be posted", key)
+
+    async def claim(self) -> Run | None:
+        run = await self._store.work.claim_submission(self._limit, self._clock())
+        if await self._store.work.renumber():
+            self._nudges.show()
+        return run
+
+    async def submit(self, run: Run) -> None:
+        """The one queue call of this claim."""
+        self._nudges.show()
+        call = QueueCall(
+            deployment_id=run.deployment_id,
+            inputs=run.inputs,
+            webhook=self._signer.url(run.key),
+            gpu=run.gpu,
+        )
+        try:
+            run_id = await self._comfy.queue(call)
+        except ComfyError as error:
+            await self._failed(run, error)
+        else:
+            await self._queued(run, run_id)
+
+    async def _queued(self, run: Run, run_id: str) -> None:
+        log.info("queued as %s", run_id)
+        now = self._clock()
+        report = RunReport(run_id=run_id, state=RunState.QUEUED)
+        try:
+            await self._store.runs.record(run.key, report, now, now + self._first_check)
+        except ForeignReport as error:
+            # A struggling machine starts a run more than once; the one that reported first is followed.
+            log.warning("the queue reply names another run: %s", error)
+        self._nudges.show()
+        self._nudges.check()
+
+    async def _failed(self, run: Run, error: ComfyError) -> None:
+        log.warning("the queue call failed: %s", error)
+        may_try_again = isinstance(error, ComfyUnreachable | ComfyRateLimited)
+        if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
+            await self._store.work.put_back(run.key, self._clock() + _backoff(run.submissions, error))
+        elif error.code == "comfy_timeout":
+            # It may have been accepted: the webhook adopts the run, or the grace time ends it.
+            return
+        else:
+            target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED
+            ended = await self._store.runs.finish(
+                run.key, target, self._clock(), code=error.code, params=error.params
+            )
+            if ended is None:
+                # The `failed` webhook was quicker; it gave no reason, this answer does.
+                await self._store.runs.explain(run.key, error.code, error.params)
+        self._nudges.deliver()
+        self._nudges.submit()
+
+
+def _backoff(tries: int, error: ComfyError) -> timedelta:
+    asked = error.retry_after if isinstance(error, ComfyRateLimited) else None
+    seconds = asked if asked is not None else 2.0**tries
+    return timedelta(seconds=min(seconds, 120) + random.uniform(0, 1))

@@ -1,0 +1,86 @@
+"""The embedded server: authenticate, parse, record, answer. It never talks to Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from bot.comfy.wire import WireError, parse_webhook
+from bot.errors import StoreUnavailable
+from bot.logs import run_context
+from bot.recorder import Recorder
+from bot.signing import WEBHOOK_PATH, WebhookSigner
+from bot.store.runs import ForeignReport
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1024 * 1024
+# ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
+BODY_SECONDS = 10.0
+
+Check = Callable[[], Awaitable[bool]]
+
+
+class WebhookServer:
+    """The aiohttp application: ComfyDeploy's webhooks, `/healthz` (alive) and `/readyz` (can work)."""
+
+    def __init__(
+        self, signer: WebhookSigner, recorder: Recorder, ready: Check, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._signer = signer
+        self._recorder = recorder
+        self._ready = ready
+        self._body_seconds = body_seconds
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY)
+        address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
+        app.router.add_post(address, self._receive)
+        # ComfyDeploy's second and third tries arrive as GET with the same body.
+        app.router.add_get(address, self._receive, allow_head=False)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        return app
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        key = request.match_info["key"]
+        if not self._signer.verify(key, request.match_info["mac"]):
+            return web.Response(status=403)
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=408)
+        with run_context(key):
+            return await self._record(key, body)
+
+    async def _record(self, key: str, body: bytes) -> web.Response:
+        try:
+            event = parse_webhook(body)
+        except WireError as error:
+            log.warning("a webhook that can't be read: %s", error)
+            return web.Response(status=400)
+        try:
+            await self._recorder.record_event(key, event.report)
+        except KeyError:
+            log.warning("a webhook for a run that the store doesn't know")
+            return web.Response(status=404)
+        except ForeignReport as error:
+            log.warning("a webhook for another run: %s", error)
+            return web.Response(status=409)
+        except StoreUnavailable as error:
+            # Not a 2xx, so ComfyDeploy tries again; after its third try, polling finds the event.
+            log.warning("a webhook has to wait for the database: %s", error)
+            return web.Response(status=503)
+        return web.Response(status=204)
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        if await self._ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not ready\n")

@@ -1,0 +1,118 @@
+"""Loops beside the bot. The store says what is to do; a nudge only says that it is worth looking now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import Generic, TypeVar
+
+from bot.errors import StoreUnavailable
+from bot.logs import run_context
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_STORE_PAUSE = 2.0
+
+
+class Worker(Generic[T]):
+    """Claims items and handles up to `width` of them at once.
+
+    `pause` in seconds is how long a lost nudge can cost. `handle` keeps its own faults in the store; one
+    that escapes is logged and the item comes up again when its claim runs out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        claim: Callable[[], Awaitable[T | None]],
+        handle: Callable[[T], Awaitable[None]],
+        *,
+        pause: float,
+        width: int = 1,
+    ) -> None:
+        self.name = name
+        self._claim = claim
+        self._handle = handle
+        self._pause = pause
+        self._slots = asyncio.Semaphore(width)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def nudge(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until `stop`; the items under way are left running for `finish`."""
+        while not self._stopping:
+            await self._slots.acquire()
+            item = await self._next()
+            if item is None:
+                self._slots.release()
+                await self._idle(self._pause)
+                continue
+            task = asyncio.create_task(self._one(item), name=self.name)
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
+    async def drain(self) -> int:
+        """Handles everything there is to do now; for tests and one-shot runs. Returns how many items."""
+        count = 0
+        while (item := await self._claim()) is not None:
+            await self._handle(item)
+            count += 1
+        return count
+
+    def stop(self) -> None:
+        """No new items from here on."""
+        self._stopping = True
+        self._wake.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for the items under way, then cancels what is left: their claims run out by themselves."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _next(self) -> T | None:
+        if self._stopping:
+            return None
+        self._wake.clear()
+        try:
+            return await self._claim()
+        except StoreUnavailable as error:
+            log.warning("%s waits for the database: %s", self.name, error)
+            await self._idle(_STORE_PAUSE)
+        except Exception:
+            log.exception("%s could not look for work", self.name)
+            await self._idle(_STORE_PAUSE)
+        return None
+
+    async def _one(self, item: T) -> None:
+        key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)
+        with run_context(key) if key else nullcontext():
+            try:
+                await self._handle(item)
+            except StoreUnavailable as error:
+                log.warning("%s left an item for later, the database is away: %s", self.name, error)
+            except Exception:
+                log.exception("%s failed on an item", self.name)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def _idle(self, seconds: float) -> None:
+        if self._stopping:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
