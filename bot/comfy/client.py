@@ -131,6 +131,7 @@ def _faults(call: str, key: str) -> Iterator[None]:
         aiohttp.ClientConnectorError,
         aiohttp.ClientHttpProxyError,
         aiohttp.InvalidURL,
+        aiohttp.NonHttpUrlClientError,
     ) as error:
         # All of them come before a byte of the request has gone out.
         raise ComfyUnreachable(_story(call, error, key)) from None

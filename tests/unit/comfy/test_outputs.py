@@ -1,0 +1,81 @@
+"""Outputs: what is kept, in which order, and how much of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.comfy.outputs import MAX_OUTPUTS, MAX_TEXT, clean_filename, parse_outputs
+from bot.runs import Output
+
+
+def entry(**data: Any) -> dict[str, Any]:
+    return {"data": data}
+
+
+def file(name: str, **more: Any) -> dict[str, Any]:
+    return {"url": f"https://cdn.example/{name}", "type": "output", "filename": name, **more}
+
+
+def test_files_and_texts_come_in_the_order_given() -> None:
+    found = parse_outputs([entry(text=["one"]), entry(images=[file("a.png")], result=["two"])])
+    assert found == (
+        Output("text", text="one"),
+        Output("images", url="https://cdn.example/a.png", filename="a.png"),
+        Output("result", text="two"),
+    )
+
+
+def test_previews_and_flags_are_no_outputs() -> None:
+    preview = {"type": "temp", "filename": "p.png"}
+    assert parse_outputs([entry(images=[preview, file("t.png", type="temp")], animated=[True])]) == ()
+
+
+def test_a_single_item_without_its_list_is_read_all_the_same() -> None:
+    assert parse_outputs([entry(text="alone")]) == (Output("text", text="alone"),)
+
+
+def test_the_same_file_or_text_counts_once() -> None:
+    assert len(parse_outputs([entry(images=[file("a.png")], files=[file("a.png")], text=["x", "x"])])) == 2
+
+
+@pytest.mark.parametrize(
+    "odd", [None, {}, "x", [None], ["x"], [{"data": None}], [{"data": {"images": [{}]}}]]
+)
+def test_what_cannot_be_read_is_left_out(odd: Any) -> None:
+    assert parse_outputs(odd) == ()
+
+
+@pytest.mark.parametrize("url", ["", "https://x/ y", "https://x/\n", "https://x/" + "y" * 9000, 5, None])
+def test_an_address_that_is_none_is_left_out(url: Any) -> None:
+    assert parse_outputs([entry(images=[{"url": url, "type": "output"}])]) == ()
+
+
+def test_a_hostile_report_is_bounded() -> None:
+    found = parse_outputs([entry(text=[f"{n}" + "x" * (MAX_TEXT * 2) for n in range(3)])])
+    assert {len(output.text or "") for output in found} == {MAX_TEXT}
+    assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == MAX_OUTPUTS
+
+
+def test_text_keeps_its_lines_and_loses_control_characters() -> None:
+    assert parse_outputs([entry(text=["a\n\tb\x00\x1b c"])])[0].text == "a\n\tb c"
+
+
+@pytest.mark.parametrize(
+    ("given_name", "kept"),
+    [
+        ("a.png", "a.png"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.png", "a.png"),
+        ("a\x00\n.png", "a.png"),
+        ("invoice\u202egnp.exe", "invoicegnp.exe"),
+        ("..", None),
+        ("dir/", None),
+        ("", None),
+        (7, None),
+        ("ü " + "x" * 300 + ".png", "ü " + "x" * 144 + ".png"),
+    ],
+)
+def test_file_names_are_only_the_last_part_and_printable(given_name: object, kept: str | None) -> None:
+    assert clean_filename(given_name) == kept

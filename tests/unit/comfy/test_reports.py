@@ -1,0 +1,206 @@
+"""Webhooks and reports from anyone: a WebhookEvent or a WireError, nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.comfy.reports import STATES, WebhookEvent, parse_run, parse_webhook
+from bot.comfy.wire import WireError
+from bot.runs import RunReport, RunState
+
+RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
+
+
+def hook(**fields: Any) -> bytes:
+    return json.dumps({"event_type": "run.updated", "run_id": RUN_ID, **fields}).encode()
+
+
+def report(**fields: Any) -> RunReport:
+    return parse_webhook(hook(**fields)).report
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("not-started", RunState.QUEUED),
+        ("queued", RunState.QUEUED),
+        ("started", RunState.RUNNING),
+        ("running", RunState.RUNNING),
+        ("processing", RunState.RUNNING),
+        ("uploading", RunState.UPLOADING),
+        ("success", RunState.SUCCEEDED),
+        ("completed", RunState.SUCCEEDED),
+        ("failed", RunState.FAILED),
+        ("timeout", RunState.TIMED_OUT),
+        ("cancelled", RunState.CANCELLED),
+        ("paused", None),
+        (None, None),
+    ],
+)
+def test_status_words_of_both_dialects_have_their_state(word: str | None, state: RunState | None) -> None:
+    assert report(status=word).state is state
+    assert parse_run(json.dumps({"id": RUN_ID, "status": word}).encode()).state is state
+
+
+@pytest.mark.parametrize(
+    ("word", "given_progress", "share"),
+    [
+        ("running", 0.20999999344348907, 0.21),
+        ("running", 1.0000001, 1.0),
+        ("running", 45, 0.45),
+        ("processing", 45, 0.45),
+        ("processing", 1, 0.01),
+        ("completed", 100, 1.0),
+        ("success", 1, 1.0),
+        ("failed", 0.5, 0.5),
+        ("failed", 50, 0.5),
+        ("running", -3, 0.0),
+        ("processing", 1e300, 1.0),
+        ("running", 10**400, 1.0),
+        ("running", None, None),
+    ],
+)
+def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, share: float | None) -> None:
+    assert report(status=word, progress=given_progress).progress == share
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"null",
+        b"\xff\xfe{}",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"9" * 100_000,
+        b"{}",
+        hook(run_id=None),
+        hook(run_id="42"),
+        hook(run_id=RUN_ID + "\n"),
+        hook(run_id=f"{{{RUN_ID}}}"),
+        hook(status=7),
+        hook(status=["success"]),
+        hook(live_status={}),
+        hook(progress="0.5"),
+        hook(progress=True),
+        hook(progress=float("nan")),
+        hook(progress=float("inf")),
+        hook(progress=0).replace(b'"progress": 0', b'"progress": 1e999'),
+        hook(outputs={}),
+        hook(outputs="none"),
+        hook(event_type=1),
+    ],
+)
+def test_a_malformed_webhook_is_a_wire_error(body: bytes) -> None:
+    with pytest.raises(WireError):
+        parse_webhook(body)
+
+
+def test_an_unknown_or_missing_event_type_is_accepted() -> None:
+    assert parse_webhook(hook(event_type="run.paused")).event_type == "run.paused"
+    assert parse_webhook(json.dumps({"run_id": RUN_ID}).encode()).event_type == "run.updated"
+
+
+def test_phrases_are_short_and_without_control_characters() -> None:
+    phrase = report(live_status="Exec\x00\x1b[31muting " + "K" * 5000).live_status
+    assert phrase is not None
+    assert phrase.startswith("Exec[31muting KKK")
+    assert len(phrase) == 200
+
+
+def test_the_error_never_quotes_the_body() -> None:
+    with pytest.raises(WireError) as caught:
+        parse_webhook(b"top-secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_run_with_odd_fields_reads_them_as_absent() -> None:
+    odd = {
+        "status": 3,
+        "progress": "half",
+        "outputs": {},
+        "queue_position": -1,
+        "gpu": 7,
+        "run_duration": "x",
+    }
+    read = parse_run(json.dumps({"id": RUN_ID, "cold_start_duration": -1, **odd}).encode())
+    assert read == RunReport(run_id=RUN_ID)
+
+
+def test_a_run_tells_its_gpu_and_durations() -> None:
+    body = {"id": RUN_ID, "gpu": "A10G", "run_duration": 12.34567, "cold_start_duration": 3}
+    read = parse_run(json.dumps(body).encode())
+    assert (read.gpu, read.run_duration, read.cold_start_duration) == ("A10G", 12.346, 3.0)
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+)
+items = st.fixed_dictionaries(
+    {}, optional={"url": values | st.just("https://x/y.png"), "type": scalars, "filename": values}
+)
+outputs = st.lists(
+    st.fixed_dictionaries({"data": values | st.dictionaries(st.text(max_size=6), st.lists(items | scalars))})
+)
+hooks = st.fixed_dictionaries(
+    {"run_id": st.just(RUN_ID) | values, "status": st.sampled_from(sorted(STATES)) | values},
+    optional={
+        "progress": scalars,
+        "outputs": outputs | values,
+        "live_status": scalars,
+        "event_type": scalars,
+    },
+)
+
+
+def check(body: bytes) -> None:
+    try:
+        event = parse_webhook(body)
+    except WireError:
+        return
+    assert isinstance(event, WebhookEvent)
+    told = event.report
+    assert told.state is None or isinstance(told.state, RunState)
+    assert told.progress is None or 0.0 <= told.progress <= 1.0
+    assert all((output.url is None) != (output.text is None) for output in told.outputs)
+    assert "\x00" not in repr(told)
+
+
+@given(st.binary())
+def test_any_bytes_are_an_event_or_a_wire_error(body: bytes) -> None:
+    check(body)
+
+
+@given(values)
+def test_any_json_is_an_event_or_a_wire_error(value: Any) -> None:
+    check(json.dumps(value).encode())
+
+
+@given(hooks)
+def test_anything_shaped_like_a_webhook_is_an_event_or_a_wire_error(value: Any) -> None:
+    check(json.dumps(value).encode())
+
+
+@given(hooks)
+def test_anything_shaped_like_a_run_is_a_report_or_a_wire_error(value: Any) -> None:
+    body = json.dumps({**value, "id": value["run_id"]}).encode()
+    try:
+        read = parse_run(body)
+    except WireError:
+        return
+    assert read.progress is None or 0.0 <= read.progress <= 1.0
