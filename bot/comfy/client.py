@@ -82,10 +82,15 @@ class ComfyClient:
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 
     async def deployments(self) -> tuple[DeploymentInfo, ...]:
-        """All deployments of the account, those with an image of their own included."""
-        return _parsed(
-            parse_deployments, await self._call("GET", "/deployments", params={"is_fluid": "true"})
-        )
+        """All deployments of the account.
+
+        Two calls: `is_fluid` does not add those with an image of their own, it asks for nothing else.
+        """
+        found: dict[str, DeploymentInfo] = {}
+        for fluid in ("false", "true"):
+            body = await self._call("GET", "/deployments", params={"is_fluid": fluid})
+            found |= {info.id: info for info in _parsed(parse_deployments, body)}
+        return tuple(found.values())
 
     async def upload(self, filename: str, content_type: str, content: bytes) -> str:
         """Keep a file with ComfyDeploy and return its URL, signed for an hour."""

@@ -1,0 +1,181 @@
+"""The client over broken sockets: each fault is one error, which tells whether a run may exist."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.comfy.client import ComfyClient
+from bot.errors import (
+    ComfyBadReply,
+    ComfyError,
+    ComfyTimeout,
+    ComfyUnauthorized,
+    ComfyUnreachable,
+)
+from tests.unit.comfy.calls import CALL, KEY, RUN_ID, STATUSES, answering, fault
+from tests.unit.comfy.samples import answer
+from tests.unit.comfy.servers import http_server, raw_server, read_request
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_refused_connection_is_unreachable(session: aiohttp.ClientSession) -> None:
+    error = await fault(session, f"http://127.0.0.1:{free_port()}/api")
+    assert type(error) is ComfyUnreachable
+    assert not error.accepted
+
+
+@pytest.mark.parametrize("url", ["http://name.invalid/api", "http:///api", "ftp://127.0.0.1/api"])
+async def test_an_address_that_leads_nowhere_is_unreachable(session: aiohttp.ClientSession, url: str) -> None:
+    assert type(await fault(session, url)) is ComfyUnreachable
+
+
+async def test_a_tls_handshake_with_a_plain_server_is_unreachable(session: aiohttp.ClientSession) -> None:
+    async with http_server(answering(200, b"{}")) as url:
+        assert type(await fault(session, url.replace("http:", "https:"))) is ComfyUnreachable
+
+
+async def test_no_free_connection_in_time_is_unreachable() -> None:
+    arrived, finish = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.Response:
+        arrived.set()
+        await finish.wait()
+        return web.json_response({"run_id": RUN_ID})
+
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
+        http_server(handler) as url,
+    ):
+        first = asyncio.create_task(ComfyClient(session, url, KEY).queue(CALL))
+        await arrived.wait()
+        error = await fault(session, url, connect_timeout=0.05)
+        finish.set()
+        assert await first == RUN_ID
+    assert type(error) is ComfyUnreachable
+
+
+@pytest.mark.parametrize("call", ["queue", "run", "cancel"])
+async def test_a_server_that_never_answers_is_a_timeout(session: aiohttp.ClientSession, call: str) -> None:
+    arrived = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        arrived.set()
+        await reader.read()
+
+    async with raw_server(hang) as url:
+        error = await fault(session, url, call, queue_timeout=0.2, call_timeout=0.2)
+    assert arrived.is_set()
+    assert type(error) is ComfyTimeout
+    assert error.accepted
+
+
+async def test_a_body_that_trickles_for_ever_is_a_timeout(session: aiohttp.ClientSession) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        await reader.read()
+
+    async with raw_server(trickle) as url:
+        assert type(await fault(session, url, queue_timeout=0.2)) is ComfyTimeout
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+    ],
+)
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_breaks_after_the_request_is_a_timeout_and_never_sent_again(
+    session: aiohttp.ClientSession, part: bytes, reset: bool
+) -> None:
+    requests: list[bytes] = []
+
+    async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(part)
+        await writer.drain()
+        if reset:
+            writer.transport.abort()
+
+    async with raw_server(breaking) as url:
+        error = await fault(session, url)
+    assert type(error) is ComfyTimeout
+    assert error.accepted
+    assert len(requests) == 1
+
+
+async def test_a_refusal_whose_body_breaks_keeps_its_meaning(session: aiohttp.ClientSession) -> None:
+    async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
+
+    async with raw_server(breaking) as url:
+        assert type(await fault(session, url)) is ComfyUnauthorized
+
+
+async def test_an_answer_that_is_not_http_is_a_bad_reply(session: aiohttp.ClientSession) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"220 smtp.example ESMTP\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(babble) as url:
+        error = await fault(session, url)
+    assert type(error) is ComfyBadReply
+    assert error.accepted
+
+
+async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.ClientSession) -> None:
+    peers: list[object] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        return web.json_response({"run_id": RUN_ID})
+
+    async with http_server(handler) as url:
+        client = ComfyClient(session, url, KEY)
+        for _ in range(3):
+            await client.queue(CALL)
+    assert len(set(peers)) == 3
+
+
+async def test_no_comfy_error_is_without_a_cause(session: aiohttp.ClientSession) -> None:
+    """As httpx does: walk the tree, so that a new class without a fault that raises it fails here."""
+    seen: set[type[ComfyError]] = set()
+    for status, _ in STATUSES:
+        async with http_server(answering(status, b"")) as url:
+            seen.add(type(await fault(session, url)))
+    async with http_server(answering(500, answer("run_cancel_unknown")[1])) as url:
+        seen.add(type(await fault(session, url, "cancel")))
+    async with http_server(answering(200, b"not json")) as url:
+        seen.add(type(await fault(session, url)))
+    async with raw_server(lambda reader, writer: _after_request(reader)) as url:
+        seen.add(type(await fault(session, url)))
+    seen.add(type(await fault(session, f"http://127.0.0.1:{free_port()}/api")))
+    assert seen == subclasses(ComfyError)
+
+
+async def _after_request(reader: asyncio.StreamReader) -> None:
+    await read_request(reader)
+
+
+def subclasses(kind: type[ComfyError]) -> set[type[ComfyError]]:
+    direct = set(kind.__subclasses__())
+    return direct.union(*(subclasses(child) for child in direct))
