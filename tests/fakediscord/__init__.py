@@ -1,0 +1,24 @@
+"""A Discord on real sockets: HTTP API v10, gateway and CDN, with its rules, its faults and its books.
+
+It runs in the test's own process; the bot logs in from another one, pointed here by `patch.point_discord_at`.
+
+    async with FakeDiscord() as discord:
+        guild = discord.add_guild("Studio")
+        general = discord.add_text(guild, "general")
+        alice = discord.add_user("alice", guild)
+        ...start the bot with discord.url and discord.token, then
+        await discord.wait_command("generate")
+        run = await discord.slash(alice, general, "generate", {"prompt": "a cat"})
+        await run.wait_answer()
+        await discord.wait_until(lambda: discord.messages(general))
+"""
+
+from __future__ import annotations
+
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.faults import Fault
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Guild, Message, User
+
+__all__ = ["CannotSend", "Channel", "FakeDiscord", "Fault", "Guild", "Interaction", "Message", "User"]

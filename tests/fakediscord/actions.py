@@ -1,0 +1,216 @@
+"""What a person does in Discord's client, which lets them send only what the synced commands allow."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+
+from tests.fakediscord import payloads
+from tests.fakediscord.command_rules import GROUP, SUBCOMMAND, find_component, value_mistake
+from tests.fakediscord.errors import Json
+from tests.fakediscord.interactions import Interaction, Type
+from tests.fakediscord.places import Places
+from tests.fakediscord.world import Attachment, Channel, Message, User
+
+ATTACHMENT = 11
+_SELECTS = frozenset({3, 5, 6, 7, 8})
+
+
+class CannotSend(Exception):
+    """Discord's client would not have let this person do that."""
+
+
+class Actions(Places):
+    async def wait_command(self, name: str, *, guild_id: int | None = None, timeout: float = 20.0) -> None:
+        """Until the command is synced and the bot listens on the gateway."""
+        await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, timeout)
+
+    def file(
+        self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
+    ) -> Attachment:
+        """A file to give to an attachment option; kept in full, it is the person's own."""
+        kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        digest = hashlib.sha256(data).hexdigest()
+        file = Attachment(
+            self.world.snowflake(), filename, kind, len(data), digest, data, width or None, height or None
+        )
+        self.user_files[file.id] = file
+        return file
+
+    async def slash(
+        self,
+        user: User,
+        channel: Channel,
+        name: str,
+        options: Mapping[str, object] | None = None,
+        *,
+        user_install: bool = False,
+        size_limit: int | None = None,
+    ) -> Interaction:
+        """`name` with its subcommands, as in "generate flux"; a file option takes what `file()` returns.
+
+        Raises CannotSend for what the client would not send.
+        """
+        command, path, leaf = self._command(channel, user, name)
+        given = dict(options or {})
+        mistakes = _mistakes(leaf, given)
+        if mistakes:
+            raise CannotSend("; ".join(mistakes))
+        entries, resolved = self._entries(channel, leaf, given)
+        data = self._data(command, path, entries) | ({"resolved": resolved} if resolved else {})
+        return self._act(Type.COMMAND, user, channel, data, user_install=user_install, size_limit=size_limit)
+
+    async def autocomplete(
+        self, user: User, channel: Channel, name: str, option: str, typed: str, **others: object
+    ) -> Interaction:
+        """What is typed into `option`, beside `others`; the answer's `choices` are the suggestions."""
+        command, path, leaf = self._command(channel, user, name)
+        wanted = next((o for o in leaf.get("options") or [] if o["name"] == option), None)
+        if wanted is None or not wanted.get("autocomplete"):
+            raise CannotSend(f"{option} suggests nothing")
+        entries, _ = self._entries(channel, leaf, dict(others))
+        entries.append({"name": option, "type": wanted["type"], "value": typed, "focused": True})
+        return self._act(Type.AUTOCOMPLETE, user, channel, self._data(command, path, entries))
+
+    async def click(self, user: User, message: Message, component: str, *values: str) -> Interaction:
+        """A button or select by custom_id or by a word of its label; `values` for a select."""
+        found = find_component(message.body.get("components") or [], component)
+        if found is None or "custom_id" not in found:
+            raise CannotSend(f"no {component!r} in {message.text!r}: {message.custom_ids}")
+        if found.get("disabled") or message.deleted_at is not None:
+            raise CannotSend(f"{component!r} can't be clicked any more")
+        if message.ephemeral and (message.interaction is None or message.interaction.user is not user):
+            raise CannotSend("someone else's ephemeral message")
+        data: Json = {
+            "custom_id": found["custom_id"],
+            "component_type": found["type"],
+            "id": found.get("id", 1),
+        }
+        if found["type"] in _SELECTS:
+            data["values"] = list(values)
+        return self._act(Type.COMPONENT, user, message.channel, data, source=message)
+
+    async def submit(self, opened: Interaction, values: Mapping[str, object]) -> Interaction:
+        """Submits the modal that `opened` was answered with; `values` by custom_id (a list for a select)."""
+        modal = opened.modal
+        if modal is None:
+            raise CannotSend("there is no modal open")
+        given = dict(values)
+        components = [_submitted(item, given) for item in modal.get("components") or []]
+        if given:
+            raise CannotSend(f"the modal has no {sorted(given)}")
+        data: Json = {"custom_id": modal["custom_id"], "components": components}
+        return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
+
+    async def menu(self, user: User, message: Message, name: str) -> Interaction:
+        """A message's context menu."""
+        command = self.commands.find(name, _guild_id(message.channel), kind=3)
+        if command is None:
+            raise CannotSend(f"no context menu {name!r}")
+        shown = payloads.message(message, self.sign)
+        data: Json = {"id": command["id"], "name": name, "type": 3, "target_id": str(message.id)}
+        data["resolved"] = {"messages": {str(message.id): shown}}
+        return self._act(Type.COMMAND, user, message.channel, data)
+
+    def _act(
+        self,
+        kind: Type,
+        user: User,
+        channel: Channel,
+        data: Json,
+        *,
+        source: Message | None = None,
+        user_install: bool = False,
+        size_limit: int | None = None,
+    ) -> Interaction:
+        interaction = self.interactions.open(
+            kind, user, channel, data, source=source, user_install=user_install, size_limit=size_limit
+        )
+        body = interaction.payload(self.world, self.bot, self.sign)
+        interaction.delivered_to = self.gateway.dispatch(
+            "INTERACTION_CREATE", body, guild_id=_guild_id(channel)
+        )
+        return interaction
+
+    def _command(self, channel: Channel, user: User, name: str) -> tuple[Json, list[Json], Json]:
+        """The command, the subcommands on the way, and the one that holds the options."""
+        first, *rest = name.split()
+        command = self.commands.find(first, _guild_id(channel))
+        if command is None:
+            raise CannotSend(f"/{first} is not synced here")
+        self._may_use(command, channel, user)
+        path, leaf = [], command
+        for word in rest:
+            inner = [o for o in leaf["options"] if o["name"] == word and o["type"] in (SUBCOMMAND, GROUP)]
+            if not inner:
+                raise CannotSend(f"/{name} does not exist")
+            leaf = inner[0]
+            path.append(leaf)
+        if any(o["type"] in (SUBCOMMAND, GROUP) for o in leaf.get("options") or []):
+            raise CannotSend(f"/{name} needs a subcommand")
+        return command, path, leaf
+
+    def _may_use(self, command: Json, channel: Channel, user: User) -> None:
+        contexts = command.get("contexts")
+        if channel.guild is None and (
+            command.get("dm_permission") is False or (contexts is not None and 1 not in contexts)
+        ):
+            raise CannotSend(f"/{command['name']} is not offered in direct messages")
+        needed = command.get("default_member_permissions")
+        held = self.world.member_permissions(channel, user)
+        if needed is not None and channel.guild is not None and int(needed) & ~held:
+            raise CannotSend(f"/{command['name']} is not offered to {user.name}")
+
+    def _entries(self, channel: Channel, leaf: Json, given: dict[str, object]) -> tuple[list[Json], Json]:
+        kinds = {o["name"]: o["type"] for o in leaf.get("options") or []}
+        files: Json = {}
+        entries: list[Json] = []
+        for name, value in given.items():
+            if isinstance(value, Attachment):
+                files[str(value.id)] = payloads.attachment(channel, value, self.sign, ephemeral=True)
+                value = str(value.id)
+            entries.append({"name": name, "type": kinds[name], "value": value})
+        return entries, {"attachments": files} if files else {}
+
+    def _data(self, command: Json, path: list[Json], entries: list[Json]) -> Json:
+        for step in reversed(path):
+            entries = [{"name": step["name"], "type": step["type"], "options": entries}]
+        data: Json = {"id": command["id"], "name": command["name"], "type": 1, "options": entries}
+        return data | ({"guild_id": command["guild_id"]} if "guild_id" in command else {})
+
+
+def _guild_id(channel: Channel) -> int | None:
+    return channel.guild.id if channel.guild else None
+
+
+def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
+    options = {o["name"]: o for o in leaf.get("options") or []}
+    mistakes = [f"there is no option {name}" for name in given if name not in options]
+    mistakes += [f"{n} is required" for n, o in options.items() if o.get("required") and n not in given]
+    for name, value in given.items():
+        if name in options and (options[name]["type"] == ATTACHMENT) != isinstance(value, Attachment):
+            mistakes.append(f"{name}: a file goes with a file option")
+        elif name in options:
+            mistake = value_mistake(options[name], value)
+            mistakes += [mistake] if mistake else []
+    return mistakes
+
+
+def _submitted(item: Json, given: dict[str, object]) -> Json:
+    """One component of a modal as it comes back; values are taken out of `given`."""
+    if item["type"] == 1:
+        return {"type": 1, "components": [_submitted(c, given) for c in item["components"]]}
+    if item["type"] == 18:
+        return {"type": 18, "id": item.get("id", 1), "component": _submitted(item["component"], given)}
+    if "custom_id" not in item:
+        return {"type": item["type"], "id": item.get("id", 1)}
+    answer: Json = {"type": item["type"], "custom_id": item["custom_id"], "id": item.get("id", 1)}
+    value = given.pop(item["custom_id"], None)
+    if item["type"] != 4:
+        return answer | {"values": value or []}
+    text = item.get("value") or "" if value is None else str(value)
+    low = item.get("min_length") or (1 if item.get("required", True) else 0)
+    if not low <= len(text) <= (item.get("max_length") or 4000) and (text or item.get("required", True)):
+        raise CannotSend(f"{item['custom_id']}: {len(text)} characters")
+    return answer | {"value": text}

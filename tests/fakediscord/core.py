@@ -1,0 +1,119 @@
+"""The parts of a fake Discord, put together; `places` and `actions` are what a test does with them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+
+import discord
+
+from tests.fakediscord import payloads
+from tests.fakediscord.books import Books
+from tests.fakediscord.calls import FileStore
+from tests.fakediscord.errors import Json
+from tests.fakediscord.faults import Faults
+from tests.fakediscord.gateway import Gateway, Session
+from tests.fakediscord.http_commands import Commands
+from tests.fakediscord.interactions import Interactions
+from tests.fakediscord.messages import Messages
+from tests.fakediscord.ratelimits import RateLimits
+from tests.fakediscord.world import Attachment, Channel, Message, User, World
+
+LINK_SECONDS = 24 * 3600
+BodyCheck = Callable[[str, object], Iterable[str]]
+
+
+class Core:
+    """`url` is known once the server runs. `check_body(route, body)` returns what a schema has against a body."""
+
+    def __init__(
+        self,
+        *,
+        bot_name: str = "painter",
+        rate_limits: bool = True,
+        seed: int = 0,
+        answer_within: float = 3.0,
+        token_lifetime: float = 900.0,
+        files_kept: int = 200,
+        requests_kept: int = 50_000,
+        messages_kept: int = 50_000,
+        check_body: BodyCheck | None = None,
+    ) -> None:
+        self.url = ""
+        self.world = World()
+        self.bot = User(self.world.snowflake(), bot_name, bot=True)
+        self.world.users[self.bot.id] = self.bot
+        self.token = _bot_token(self.bot.id)
+        self.books = Books(requests_kept=requests_kept, messages_kept=messages_kept)
+        self.limits = RateLimits(enabled=rate_limits)
+        self.faults = Faults(seed=seed)
+        self.files = FileStore(files_kept=files_kept)
+        self.gateway = Gateway(self.token, self._greet, self.world.changed)
+        self.messages_service = Messages(self.world, self.books, self.gateway, self.sign)
+        self.interactions = Interactions(
+            self.world, answer_within=answer_within, token_lifetime=token_lifetime
+        )
+        self.commands = Commands(self.world, self.bot)
+        self.check_body = check_body
+        self._link_key = secrets.token_bytes(16)
+        self.user_files: dict[int, Attachment] = {}
+
+    @property
+    def gateway_url(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/gateway"
+
+    async def wait_until(self, predicate: Callable[[], object], timeout: float = 15.0) -> None:
+        """Raises TimeoutError. Asks again whenever anything in this world changes."""
+        await self.world.wait_until(predicate, timeout)
+
+    def messages(self, channel: Channel, viewer: User | None = None) -> list[Message]:
+        """What a person sees there, oldest first; ephemeral answers only with their addressee as `viewer`."""
+        return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
+
+    def message(self, channel: Channel, containing: str) -> Message | None:
+        """The newest public message with this text in it."""
+        found = (m for m in reversed(self.messages(channel)) if containing in m.text)
+        return next(found, None)
+
+    def sign(self, channel: Channel, file: Attachment) -> str:
+        """A CDN address that runs out after a day, as `ex`, `is` and `hm` tell."""
+        issued = int(self.world.clock.now())
+        path = f"/attachments/{channel.id}/{file.id}/{file.filename}"
+        ex, since = f"{issued + LINK_SECONDS:x}", f"{issued:x}"
+        return f"{self.url}/cdn{path}?ex={ex}&is={since}&hm={self.link_mac(path, ex, since)}&"
+
+    def link_mac(self, path: str, expires: str, issued: str) -> str:
+        return hmac.new(self._link_key, f"{path}{expires}{issued}".encode(), hashlib.sha256).hexdigest()
+
+    def _greet(self, session: Session) -> Iterator[tuple[str, Json]]:
+        guilds = [g for g in self.world.guilds.values() if g.bot_present and session.serves(g.id)]
+        yield (
+            "READY",
+            {
+                "v": 10,
+                "user": payloads.user(self.bot) | {"mfa_enabled": True, "verified": True, "flags": 0},
+                "guilds": [{"id": str(g.id), "unavailable": True} for g in guilds],
+                "session_id": session.id,
+                "session_type": "normal",
+                "resume_gateway_url": self.gateway_url,
+                "shard": list(session.shard),
+                "application": {"id": str(self.bot.id), "flags": 0},
+                "private_channels": [],
+            },
+        )
+        if session.intents & discord.Intents.guilds.flag:
+            for guild in guilds:
+                yield "GUILD_CREATE", payloads.gateway_guild(self.world, guild, self.bot)
+
+
+def _addressed(message: Message, viewer: User | None) -> bool:
+    return message.interaction is not None and message.interaction.user is viewer
+
+
+def _bot_token(bot_id: int) -> str:
+    """Of the form that secret scanners know, so that a test that greps for it greps for the real thing."""
+    head = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
+    return f"{head}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"

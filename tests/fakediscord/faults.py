@@ -1,0 +1,124 @@
+"""What can be made to go wrong on a route: once, a few times, or with a seeded probability."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.fakediscord.errors import Json
+
+
+class Effect(StrEnum):
+    STATUS = "status"
+    """Answers `status`; nothing was done."""
+    STATUS_AFTER = "status_after"
+    """Does what was asked, and answers `status` all the same (a proxy that gave up waiting)."""
+    RATE_LIMIT = "rate_limit"
+    """429 with `seconds` as retry_after."""
+    DROP_BEFORE = "drop_before"
+    """Closes the connection before the body is read."""
+    DROP_HALFWAY = "drop_halfway"
+    """Closes the connection in the middle of the body."""
+    LOSE_REPLY = "lose_reply"
+    """Does what was asked and closes the connection without an answer."""
+    DELAY_BEFORE = "delay_before"
+    DELAY_AFTER = "delay_after"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way of failing. `everywhere` makes a 429 the global one."""
+
+    effect: Effect
+    status: int = 0
+    seconds: float = 0.0
+    everywhere: bool = False
+
+    @classmethod
+    def answer(cls, status: int) -> Fault:
+        return cls(Effect.STATUS, status=status)
+
+    @classmethod
+    def answer_after(cls, status: int) -> Fault:
+        return cls(Effect.STATUS_AFTER, status=status)
+
+    @classmethod
+    def rate_limit(cls, retry_after: float, *, everywhere: bool = False) -> Fault:
+        return cls(Effect.RATE_LIMIT, status=429, seconds=retry_after, everywhere=everywhere)
+
+    @classmethod
+    def drop_before(cls) -> Fault:
+        return cls(Effect.DROP_BEFORE)
+
+    @classmethod
+    def drop_halfway(cls) -> Fault:
+        return cls(Effect.DROP_HALFWAY)
+
+    @classmethod
+    def lose_reply(cls) -> Fault:
+        return cls(Effect.LOSE_REPLY)
+
+    @classmethod
+    def delay(cls, seconds: float, *, after: bool = False) -> Fault:
+        return cls(Effect.DELAY_AFTER if after else Effect.DELAY_BEFORE, seconds=seconds)
+
+
+@dataclass(slots=True)
+class Rule:
+    """A fault on a route. `left` is None for "until removed"; `used` counts how often it struck."""
+
+    route: str
+    fault: Fault
+    left: int | None
+    probability: float
+    where: Callable[[Json], bool] | None
+    used: int = 0
+
+    def strikes(self, route: str, params: Json, chance: random.Random) -> bool:
+        if self.left == 0 or self.route not in (route, "*"):
+            return False
+        if self.where is not None and not self.where(params):
+            return False
+        return self.probability >= 1 or chance.random() < self.probability
+
+
+class Faults:
+    def __init__(self, *, seed: int = 0) -> None:
+        self.random = random.Random(seed)
+        self.rules: list[Rule] = []
+        self.struck: Counter[str] = Counter()
+
+    def add(
+        self,
+        route: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        probability: float = 1.0,
+        where: Callable[[Json], bool] | None = None,
+    ) -> Rule:
+        """`route` as in "POST /channels/{channel_id}/messages", or "*".
+
+        `where` sees the path parameters; `times=None` holds until `clear()`.
+        """
+        rule = Rule(route, fault, times, probability, where)
+        self.rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        self.rules.clear()
+
+    def draw(self, route: str, params: Json) -> Fault | None:
+        """The fault for this request, if any; the first rule that strikes is used up by one."""
+        for rule in self.rules:
+            if rule.strikes(route, params, self.random):
+                rule.used += 1
+                if rule.left is not None:
+                    rule.left -= 1
+                self.struck[rule.fault.effect] += 1
+                self.rules = [r for r in self.rules if r.left != 0]
+                return rule.fault
+        return None

@@ -1,0 +1,237 @@
+"""The gateway: sessions that outlive their connections, replay after RESUME, zlib-stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from aiohttp import WSMsgType, web
+
+from tests.fakediscord.errors import Json
+
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT, INVALID, HELLO, ACK = 0, 1, 2, 6, 7, 9, 10, 11
+_BACKLOG = 2000
+_RESUMABLE_SECONDS = 60.0
+_QUIET_OPS = frozenset({3, 4, 8, 14, 31})
+
+
+class Connection:
+    """One websocket; a task of its own writes, so that dispatching never waits for a slow reader."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, *, compress: bool) -> None:
+        self._request = request
+        self.socket = socket
+        self._zlib = zlib.compressobj() if compress else None
+        self._queue: asyncio.Queue[Json] = asyncio.Queue()
+
+    def send(self, op: int, data: object = None, *, event: str | None = None, seq: int | None = None) -> None:
+        self._queue.put_nowait({"op": op, "d": data, "t": event, "s": seq})
+
+    async def write(self) -> None:
+        while True:
+            text = json.dumps(await self._queue.get(), separators=(",", ":"))
+            if self._zlib is None:
+                await self.socket.send_str(text)
+            else:
+                packed = self._zlib.compress(text.encode()) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
+                await self.socket.send_bytes(packed)
+
+    def abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    id: str
+    shard: tuple[int, int]
+    intents: int
+    connection: Connection | None
+    seq: int = 0
+    lost_at: float | None = None
+    backlog: deque[tuple[int, str, Json]] = field(default_factory=lambda: deque(maxlen=_BACKLOG))
+
+    def dispatch(self, event: str, data: Json) -> None:
+        self.seq += 1
+        self.backlog.append((self.seq, event, data))
+        if self.connection is not None:
+            self.connection.send(DISPATCH, data, event=event, seq=self.seq)
+
+    def serves(self, guild_id: int | None) -> bool:
+        """Direct messages, and everything else without a guild, belong to shard 0."""
+        number, count = self.shard
+        return number == (0 if guild_id is None else (guild_id >> 22) % count)
+
+
+Greeting = Callable[[Session], Iterable[tuple[str, Json]]]
+
+
+class Gateway:
+    """`greet` gives READY and the GUILD_CREATEs for a new session.
+
+    `acks` off makes it a zombie that no longer acknowledges heartbeats; `privileged` are the privileged
+    intents that the application was granted; `identify_seconds` enforces a pause between IDENTIFYs.
+    """
+
+    def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
+        self._token = token
+        self._greet = greet
+        self._changed = changed
+        self.sessions: dict[str, Session] = {}
+        self.connections: set[Connection] = set()
+        self.counts: Counter[str] = Counter()
+        """identify, resume, invalid, heartbeat: how often each came."""
+        self.heartbeat_ms = 41_250
+        self.acks = True
+        self.accepting = True
+        self.privileged = 0
+        self.identify_seconds = 0.0
+        self._identified: dict[int, float] = {}
+
+    @property
+    def live(self) -> list[Session]:
+        return [s for s in self.sessions.values() if s.connection is not None]
+
+    def dispatch(self, event: str, data: Json, *, guild_id: int | None = None, intents: int = 0) -> int:
+        """To the sessions of the guild's shard that asked for `intents`; returns how many are connected."""
+        self._forget_lost()
+        reached = 0
+        for session in self.sessions.values():
+            if session.serves(guild_id) and (not intents or session.intents & intents):
+                session.dispatch(event, data)
+                reached += session.connection is not None
+        return reached
+
+    def drop(self, *, resumable: bool = True) -> None:
+        """Cuts every connection; without `resumable` the sessions are gone too, so that RESUME is refused."""
+        if not resumable:
+            self.sessions.clear()
+        for connection in list(self.connections):
+            connection.abort()
+
+    def ask_to_reconnect(self) -> None:
+        """Opcode 7."""
+        for session in self.live:
+            assert session.connection is not None
+            session.connection.send(RECONNECT)
+
+    def invalidate(self, *, resumable: bool) -> None:
+        """Opcode 9."""
+        for session in self.live:
+            assert session.connection is not None
+            session.connection.send(INVALID, resumable)
+        if not resumable:
+            self.sessions.clear()
+
+    async def close(self, code: int) -> None:
+        """Closes every connection with one of the gateway's close codes (4000 may resume, 4004 may not)."""
+        for connection in list(self.connections):
+            await connection.socket.close(code=code)
+
+    def _forget_lost(self) -> None:
+        now = time.monotonic()
+        for session in list(self.sessions.values()):
+            if session.lost_at is not None and now - session.lost_at > _RESUMABLE_SECONDS:
+                del self.sessions[session.id]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if not self.accepting:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(max_msg_size=0, autoping=True)
+        await socket.prepare(request)
+        connection = Connection(request, socket, compress=request.query.get("compress") == "zlib-stream")
+        self.connections.add(connection)
+        writer = asyncio.create_task(connection.write())
+        try:
+            connection.send(HELLO, {"heartbeat_interval": self.heartbeat_ms, "_trace": []})
+            async for message in socket:
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                code = self._receive(connection, message.data)
+                if code is not None:
+                    await socket.close(code=code)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._lost(connection, ended=socket.close_code in (1000, 1001))
+        return socket
+
+    def _lost(self, connection: Connection, *, ended: bool) -> None:
+        """A client that says goodbye with 1000 or 1001 ends its session; any other loss may resume."""
+        self.connections.discard(connection)
+        for session in self.live:
+            if session.connection is connection:
+                session.connection, session.lost_at = None, time.monotonic()
+                if ended:
+                    self.sessions.pop(session.id, None)
+        self._changed()
+
+    def _receive(self, connection: Connection, text: str) -> int | None:
+        """Returns a close code, or None to go on."""
+        try:
+            message = json.loads(text)
+            op, data = message["op"], message.get("d")
+        except (ValueError, KeyError, TypeError):
+            return 4002
+        if op == HEARTBEAT:
+            self.counts["heartbeat"] += 1
+            if self.acks:
+                connection.send(ACK)
+            return None
+        if op == IDENTIFY:
+            return self._identify(connection, data)
+        if op == RESUME:
+            return self._resume(connection, data)
+        if not any(s.connection is connection for s in self.live):
+            return 4003
+        return None if op in _QUIET_OPS else 4001
+
+    def _identify(self, connection: Connection, data: Json) -> int | None:
+        number, count = data.get("shard") or (0, 1)
+        privileged = (1 << 1 | 1 << 8 | 1 << 15) & ~self.privileged
+        if data["token"].removeprefix("Bot ") != self._token:
+            return 4004
+        if not 0 <= number < count:
+            return 4010
+        if data["intents"] & privileged:
+            return 4014
+        now = time.monotonic()
+        if now - self._identified.get(number, -self.identify_seconds) < self.identify_seconds:
+            self.counts["invalid"] += 1
+            connection.send(INVALID, False)
+            return None
+        self._identified[number] = now
+        self.counts["identify"] += 1
+        session = Session(secrets.token_hex(16), (number, count), data["intents"], connection)
+        self.sessions[session.id] = session
+        for event, body in self._greet(session):
+            session.dispatch(event, body)
+        self._changed()
+        return None
+
+    def _resume(self, connection: Connection, data: Json) -> int | None:
+        if data["token"].removeprefix("Bot ") != self._token:
+            return 4004
+        self._forget_lost()
+        session = self.sessions.get(str(data["session_id"]))
+        seq = data.get("seq") or 0
+        if session is None or (session.backlog and session.backlog[0][0] > seq + 1):
+            self.counts["invalid"] += 1
+            connection.send(INVALID, False)
+            return None
+        if seq > session.seq:
+            return 4007
+        self.counts["resume"] += 1
+        session.connection, session.lost_at = connection, None
+        for number, event, body in session.backlog:
+            if number > seq:
+                connection.send(DISPATCH, body, event=event, seq=number)
+        session.dispatch("RESUMED", {"_trace": []})
+        self._changed()
+        return None

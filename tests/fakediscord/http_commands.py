@@ -1,0 +1,116 @@
+"""Application commands: what was synced where, and the overrides of a server's Integrations page."""
+
+from __future__ import annotations
+
+from tests.fakediscord.calls import Call, Endpoint, Reply
+from tests.fakediscord.command_rules import CHAT_INPUT, check_commands
+from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.world import User, World
+
+_GLOBAL = "/applications/{application_id}/commands"
+_GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
+
+
+class Commands:
+    """`scopes` maps guild ids (None: global) to commands; `overwrites` counts the bulk overwrites.
+
+    `overrides` maps (guild id, command id) to Discord's permission list `[{"id", "type", "permission"}]`.
+    """
+
+    def __init__(self, world: World, bot: User) -> None:
+        self._world = world
+        self._bot = bot
+        self.scopes: dict[int | None, list[Json]] = {}
+        self.overrides: dict[tuple[int, int], list[Json]] = {}
+        self.overwrites = 0
+
+    def find(self, name: str, guild_id: int | None = None, kind: int = CHAT_INPUT) -> Json | None:
+        """The command a person would see in this guild: the guild's own before the global one."""
+        scopes = (guild_id, None) if guild_id is not None else (None,)
+        for scope in scopes:
+            for command in self.scopes.get(scope, []):
+                if command["name"] == name and command["type"] == kind:
+                    return command
+        return None
+
+    def overwrite(self, scope: int | None, wanted: list[Json]) -> list[Json]:
+        check_commands(wanted)
+        before = {(c["type"], c["name"]): c["id"] for c in self.scopes.get(scope, [])}
+        self.scopes[scope] = [self._stored(scope, command, before) for command in wanted]
+        self.overwrites += 1
+        self._world.changed()
+        return self.scopes[scope]
+
+    def _stored(self, scope: int | None, command: Json, before: dict[tuple[int, str], str]) -> Json:
+        kind = command.get("type", CHAT_INPUT)
+        stored: Json = {"description": "", "options": [], "default_member_permissions": None, "nsfw": False}
+        stored |= command
+        stored |= {
+            "id": before.get((kind, command["name"]), str(self._world.snowflake())),
+            "type": kind,
+            "application_id": str(self._bot.id),
+            "version": str(self._world.snowflake()),
+        }
+        return stored if scope is None else stored | {"guild_id": str(scope)}
+
+
+class CommandRoutes:
+    def __init__(self, commands: Commands, world: World) -> None:
+        self._commands = commands
+        self._world = world
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint("GET", _GLOBAL, self.listing),
+            Endpoint("PUT", _GLOBAL, self.overwrite),
+            Endpoint("GET", f"{_GLOBAL}/{{command_id}}", self.fetch),
+            Endpoint("GET", _GUILD, self.listing),
+            Endpoint("PUT", _GUILD, self.overwrite),
+            Endpoint("GET", f"{_GUILD}/permissions", self.all_permissions),
+            Endpoint("GET", f"{_GUILD}/{{command_id}}", self.fetch),
+            Endpoint("GET", f"{_GUILD}/{{command_id}}/permissions", self.permissions),
+        ]
+
+    def listing(self, call: Call) -> Reply:
+        return Reply(body=self._commands.scopes.get(self._scope(call), []))
+
+    def overwrite(self, call: Call) -> Reply:
+        if not isinstance(call.json, list):
+            raise ApiError(50035)
+        return Reply(body=self._commands.overwrite(self._scope(call), call.json))
+
+    def fetch(self, call: Call) -> Reply:
+        for command in self._commands.scopes.get(self._scope(call), []):
+            if command["id"] == call.params["command_id"]:
+                return Reply(body=command)
+        raise ApiError(10063)
+
+    def permissions(self, call: Call) -> Reply:
+        """404 means that nobody changed anything: the command's defaults hold."""
+        guild_id, command_id = call.id("guild_id"), call.id("command_id")
+        self._scope(call)
+        if (guild_id, command_id) not in self._commands.overrides:
+            raise ApiError(10066)
+        return Reply(body=self._permission_body(call, guild_id, command_id))
+
+    def all_permissions(self, call: Call) -> Reply:
+        guild_id = call.id("guild_id")
+        self._scope(call)
+        mine = [command for guild, command in self._commands.overrides if guild == guild_id]
+        return Reply(body=[self._permission_body(call, guild_id, command) for command in mine])
+
+    def _permission_body(self, call: Call, guild_id: int, command_id: int) -> Json:
+        return {
+            "id": str(command_id),
+            "application_id": call.params["application_id"],
+            "guild_id": str(guild_id),
+            "permissions": self._commands.overrides[guild_id, command_id],
+        }
+
+    def _scope(self, call: Call) -> int | None:
+        if "guild_id" not in call.params:
+            return None
+        guild = self._world.guilds.get(call.id("guild_id"))
+        if guild is None or not guild.bot_present:
+            raise ApiError(50001)
+        return guild.id

@@ -1,0 +1,114 @@
+"""Who the bot is and what it can look up: users, guilds, channels, the gateway's address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakediscord import payloads
+from tests.fakediscord.calls import Call, Endpoint, Reply
+from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.world import Channel, Guild, Kind, User, World
+
+
+class WorldRoutes:
+    """`shards` is what GET /gateway/bot recommends; `open_dm` gives the channel with a user."""
+
+    def __init__(
+        self, world: World, bot: User, gateway_url: Callable[[], str], open_dm: Callable[[User], Channel]
+    ) -> None:
+        self.shards = 1
+        self._world = world
+        self._bot = bot
+        self._gateway_url = gateway_url
+        self._open_dm = open_dm
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint("GET", "/users/@me", self.me),
+            Endpoint("GET", "/users/@me/guilds", self.my_guilds),
+            Endpoint("POST", "/users/@me/channels", self.direct_messages),
+            Endpoint("GET", "/users/{user_id}", self.user),
+            Endpoint("GET", "/applications/@me", self.application),
+            Endpoint("GET", "/oauth2/applications/@me", self.application),
+            Endpoint("GET", "/gateway", self.gateway, auth=False),
+            Endpoint("GET", "/gateway/bot", self.gateway_bot),
+            Endpoint("GET", "/guilds/{guild_id}", self.guild),
+            Endpoint("GET", "/guilds/{guild_id}/channels", self.guild_channels),
+            Endpoint("GET", "/guilds/{guild_id}/members/{user_id}", self.member),
+            Endpoint("GET", "/channels/{channel_id}", self.channel),
+        ]
+
+    def me(self, call: Call) -> Reply:
+        return Reply(body=payloads.user(self._bot) | {"mfa_enabled": True, "verified": True, "flags": 0})
+
+    def my_guilds(self, call: Call) -> Reply:
+        present = [g for g in self._world.guilds.values() if g.bot_present]
+        return Reply(body=[payloads.guild(self._world, g, self._bot) for g in present])
+
+    def direct_messages(self, call: Call) -> Reply:
+        user = self._world.users.get(int(call.body["recipient_id"]))
+        if user is None or user.bot:
+            raise ApiError(50007)
+        return Reply(body=payloads.channel(self._open_dm(user), self._bot))
+
+    def user(self, call: Call) -> Reply:
+        user = self._world.users.get(call.id("user_id"))
+        if user is None:
+            raise ApiError(10013)
+        return Reply(body=payloads.user(user))
+
+    def application(self, call: Call) -> Reply:
+        owner = {"id": "1", "username": "owner", "discriminator": "0", "avatar": None, "global_name": None}
+        body: Json = {
+            "id": str(self._bot.id),
+            "name": self._bot.name,
+            "description": "",
+            "icon": None,
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "verify_key": "0" * 64,
+            "owner": owner,
+            "team": None,
+            "flags": 0,
+            "summary": "",
+            "bot": payloads.user(self._bot),
+        }
+        return Reply(body=body)
+
+    def gateway(self, call: Call) -> Reply:
+        return Reply(body={"url": self._gateway_url()})
+
+    def gateway_bot(self, call: Call) -> Reply:
+        limit = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1}
+        return Reply(
+            body={"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit},
+        )
+
+    def guild(self, call: Call) -> Reply:
+        return Reply(body=payloads.guild(self._world, self._guild(call), self._bot))
+
+    def guild_channels(self, call: Call) -> Reply:
+        guild = self._guild(call)
+        places = [c for c in self._world.channels.values() if c.guild is guild and not c.deleted]
+        return Reply(body=[payloads.channel(c, self._bot) for c in places if not c.is_thread])
+
+    def member(self, call: Call) -> Reply:
+        guild, user_id = self._guild(call), call.id("user_id")
+        user = self._world.users.get(user_id)
+        if user is None or (user_id not in guild.members and user is not self._bot):
+            raise ApiError(10007)
+        return Reply(body=payloads.member(self._world, guild, user))
+
+    def channel(self, call: Call) -> Reply:
+        place = self._world.channels.get(call.id("channel_id"))
+        if place is None or place.deleted:
+            raise ApiError(10003)
+        if place.kind is not Kind.DM and not self._world.bot_permissions(place):
+            raise ApiError(50001)
+        return Reply(body=payloads.channel(place, self._bot))
+
+    def _guild(self, call: Call) -> Guild:
+        guild = self._world.guilds.get(call.id("guild_id"))
+        if guild is None or not guild.bot_present:
+            raise ApiError(10004)
+        return guild

@@ -1,0 +1,216 @@
+"""An interaction from the moment a person acts: what was sent, how it was answered, and until when it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import discord
+
+from tests.fakediscord import payloads
+from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.world import Channel, Message, User, World
+
+# What an app that only the user installed may do in someone else's channel.
+_USER_INSTALL_PERMISSIONS = discord.Permissions(
+    attach_files=True, embed_links=True, mention_everyone=True, use_external_emojis=True
+).value
+_INTERACTIONS_KEPT = 20_000
+
+
+class Type(IntEnum):
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL = 5
+
+
+class Answer(IntEnum):
+    MESSAGE = 4
+    DEFERRED = 5
+    DEFERRED_UPDATE = 6
+    UPDATE = 7
+    CHOICES = 8
+    MODAL = 9
+
+
+@dataclass(eq=False, slots=True)
+class Interaction:
+    """`created` and `answered_at` are `time.perf_counter()`; `created_at` is the world's clock.
+
+    `original` is the answer's message (for an update, the clicked one); `refusals` are the codes with which
+    answers were refused.
+    """
+
+    id: int
+    token: str
+    type: Type
+    user: User
+    channel: Channel
+    data: Json
+    created_at: float
+    size_limit: int
+    source: Message | None = None
+    user_install: bool = False
+    delivered_to: int = 0
+    created: float = field(default_factory=time.perf_counter)
+    answered_at: float | None = None
+    answer_type: Answer | None = None
+    answer: Json = field(default_factory=dict)
+    original: Message | None = None
+    followups: list[Message] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    _answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def answered(self) -> bool:
+        return self.answered_at is not None
+
+    @property
+    def latency(self) -> float:
+        """Seconds from the click to the accepted answer; inf without one."""
+        return float("inf") if self.answered_at is None else self.answered_at - self.created
+
+    @property
+    def modal(self) -> Json | None:
+        return self.answer if self.answer_type is Answer.MODAL else None
+
+    @property
+    def choices(self) -> list[Json]:
+        """The suggestions of an autocomplete."""
+        return list(self.answer.get("choices") or [])
+
+    @property
+    def text(self) -> str:
+        """What the person reads as the answer now; empty when there is none or it is gone."""
+        gone = self.original is None or self.original.deleted_at is not None
+        return "" if gone or self.original is None else self.original.text
+
+    async def wait_answer(self, timeout: float = 10.0) -> Interaction:
+        """Raises TimeoutError. A deferral is an answer too."""
+        async with asyncio.timeout(timeout):
+            await self._answered.wait()
+        return self
+
+    def accept(self, kind: Answer, data: Json, message: Message | None) -> None:
+        self.answered_at, self.answer_type = time.perf_counter(), kind
+        self.answer, self.original = data, message
+        self._answered.set()
+
+    def message_fields(self) -> Json:
+        """What Discord adds to messages that answer an interaction."""
+        metadata: Json = {
+            "id": str(self.id),
+            "type": int(self.type),
+            "user": payloads.user(self.user),
+            "authorizing_integration_owners": self._owners(),
+        }
+        old: Json = {"id": str(self.id), "type": int(self.type), "user": payloads.user(self.user)}
+        return {
+            "interaction_metadata": metadata,
+            "interaction": old | {"name": str(self.data.get("name") or "")},
+        }
+
+    def _owners(self) -> Json:
+        if self.user_install:
+            return {"1": str(self.user.id)}
+        return {"0": str(self.channel.guild.id if self.channel.guild else 0)}
+
+    def payload(self, world: World, bot: User, sign: payloads.SignUrl) -> Json:
+        """The `d` of INTERACTION_CREATE."""
+        place, guild = self.channel, self.channel.guild
+        permissions = _USER_INSTALL_PERMISSIONS if self.user_install else world.bot_permissions(place)
+        body: Json = {
+            "id": str(self.id),
+            "application_id": str(bot.id),
+            "type": int(self.type),
+            "token": self.token,
+            "version": 1,
+            "data": self.data,
+            "channel_id": str(place.id),
+            "channel": payloads.channel(place, bot)
+            | {"permissions": str(world.member_permissions(place, self.user))},
+            "app_permissions": str(permissions),
+            "locale": self.user.locale,
+            "entitlements": [],
+            "entitlement_sku_ids": [],
+            "authorizing_integration_owners": self._owners(),
+            "context": 0 if guild else 1,
+            "attachment_size_limit": self.size_limit,
+        }
+        if self.source is not None:
+            body["message"] = payloads.message(self.source, sign)
+        if guild is None:
+            return body | {"user": payloads.user(self.user)}
+        return body | {
+            "guild_id": str(guild.id),
+            "guild_locale": guild.locale,
+            "guild": {"id": str(guild.id), "locale": guild.locale, "features": []},
+            "member": payloads.member(world, guild, self.user, channel=place),
+        }
+
+
+class Interactions:
+    """The registry. `answer_within` and `token_lifetime` in seconds of the world's clock."""
+
+    def __init__(self, world: World, *, answer_within: float, token_lifetime: float) -> None:
+        self.answer_within = answer_within
+        self.token_lifetime = token_lifetime
+        self._world = world
+        self._by_token: OrderedDict[str, Interaction] = OrderedDict()
+
+    def open(
+        self,
+        kind: Type,
+        user: User,
+        channel: Channel,
+        data: Json,
+        *,
+        source: Message | None = None,
+        user_install: bool = False,
+        size_limit: int | None = None,
+    ) -> Interaction:
+        interaction = Interaction(
+            id=self._world.snowflake(),
+            token=secrets.token_urlsafe(150),
+            type=kind,
+            user=user,
+            channel=channel,
+            data=data,
+            created_at=self._world.clock.now(),
+            size_limit=channel.filesize_limit if size_limit is None else size_limit,
+            source=source,
+            user_install=user_install,
+        )
+        self._by_token[interaction.token] = interaction
+        while len(self._by_token) > _INTERACTIONS_KEPT:
+            self._by_token.popitem(last=False)
+        return interaction
+
+    def to_answer(self, interaction_id: int, token: str) -> Interaction:
+        """For the callback route: 10062 when unknown or late, 40060 when answered already."""
+        interaction = self._by_token.get(token)
+        if interaction is None or interaction.id != interaction_id:
+            raise ApiError(10062)
+        if interaction.answered:
+            interaction.refusals.append(40060)
+            raise ApiError(40060)
+        if self._world.clock.now() - interaction.created_at > self.answer_within:
+            interaction.refusals.append(10062)
+            raise ApiError(10062)
+        return interaction
+
+    def to_follow(self, token: str) -> Interaction:
+        """For the webhook routes: 50027 when the token has run out, 10015 before the first answer."""
+        interaction = self._by_token.get(token)
+        if interaction is None:
+            raise ApiError(50027)
+        if self._world.clock.now() - interaction.created_at > self.token_lifetime:
+            raise ApiError(50027)
+        if not interaction.answered:
+            raise ApiError(10015)
+        return interaction

@@ -1,0 +1,152 @@
+"""Creating, editing and deleting messages, whichever route asked for it."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import discord
+
+from tests.fakediscord import payloads, rules
+from tests.fakediscord.books import Books
+from tests.fakediscord.calls import Upload, as_attachment
+from tests.fakediscord.errors import ApiError, Json
+from tests.fakediscord.gateway import Gateway
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import (
+    COMPONENTS_V2,
+    EPHEMERAL,
+    LOADING,
+    Attachment,
+    Channel,
+    Message,
+    User,
+    World,
+)
+
+NONCE_SECONDS = 300
+_NONCES_KEPT = 10_000
+_BODY = ("content", "embeds", "components", "poll", "sticker_ids")
+_SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
+
+
+class Messages:
+    def __init__(self, world: World, books: Books, gateway: Gateway, sign: payloads.SignUrl) -> None:
+        self._world = world
+        self._books = books
+        self._gateway = gateway
+        self.sign = sign
+        self._nonces: OrderedDict[str, tuple[float, Message]] = OrderedDict()
+
+    def repeated(self, nonce: object) -> Message | None:
+        """The message that this nonce made within the last minutes, in whatever channel."""
+        now = self._world.clock.now()
+        while self._nonces:
+            oldest = next(iter(self._nonces))
+            if now - self._nonces[oldest][0] < NONCE_SECONDS and len(self._nonces) < _NONCES_KEPT:
+                break
+            del self._nonces[oldest]
+        entry = self._nonces.get(str(nonce))
+        return entry[1] if entry else None
+
+    def create(
+        self,
+        channel: Channel,
+        author: User,
+        body: Json,
+        files: Mapping[int, Upload],
+        *,
+        limit: int,
+        extra_flags: int = 0,
+        interaction: Interaction | None = None,
+    ) -> Message:
+        """Raises what Discord would answer. `limit` is the size of one file in bytes."""
+        attachments = self._uploaded(body, files, limit)
+        flags = (int(body.get("flags") or 0) & (_SETTABLE_FLAGS | EPHEMERAL)) | extra_flags
+        kept = {key: body[key] for key in _BODY if body.get(key)} | {"flags": flags}
+        if not flags & LOADING:
+            checked = kept | {"nonce": body.get("nonce"), "allowed_mentions": body.get("allowed_mentions")}
+            rules.check_message(checked, [a.filename for a in attachments])
+        nonce = body.get("nonce")
+        message = Message(
+            id=self._world.snowflake(),
+            channel=channel,
+            author=author,
+            body=kept,
+            attachments=attachments,
+            nonce=None if nonce is None else str(nonce),
+            created_at=self._world.clock.now(),
+            created=time.perf_counter(),
+            interaction=interaction,
+            reference=body.get("message_reference"),
+        )
+        message.pinged, message.pinged_everyone = rules.pings(message.text, body.get("allowed_mentions"))
+        self._publish(message, enforce=bool(body.get("enforce_nonce")))
+        return message
+
+    def _publish(self, message: Message, *, enforce: bool) -> None:
+        if enforce and message.nonce is not None:
+            self._nonces[message.nonce] = (message.created_at, message)
+        message.channel.messages[message.id] = message
+        self._books.created(message)
+        if not message.ephemeral:
+            self._send("MESSAGE_CREATE", message, payloads.message(message, self.sign, with_nonce=True))
+        self._world.changed()
+
+    def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
+        attachments = self._kept(message, body) + self._uploaded(body, files, limit)
+        if len({a.id for a in attachments}) != len(attachments):
+            raise ApiError(50035)
+        whole = message.body | {key: body[key] for key in _BODY if key in body}
+        old = int(message.flags) & ~LOADING
+        whole["flags"] = old | (int(body.get("flags") or 0) & _SETTABLE_FLAGS)
+        checked = whole | {"allowed_mentions": body.get("allowed_mentions")}
+        rules.check_message(checked, [a.filename for a in attachments])
+        message.history.append(message.body)
+        message.edits += 1
+        message.body = {key: value for key, value in whole.items() if value}
+        message.attachments = attachments
+        message.edited, message.edited_at = time.perf_counter(), self._world.clock.now()
+        if not message.ephemeral:
+            self._send("MESSAGE_UPDATE", message, payloads.message(message, self.sign))
+        self._world.changed()
+
+    def delete(self, message: Message) -> None:
+        message.deleted_at = self._world.clock.now()
+        message.channel.messages.pop(message.id, None)
+        if not message.ephemeral:
+            self._send(
+                "MESSAGE_DELETE", message, {"id": str(message.id), "channel_id": str(message.channel.id)}
+            )
+        self._world.changed()
+
+    def announce(self) -> None:
+        """Wakes whoever waits for the world to change."""
+        self._world.changed()
+
+    def _send(self, event: str, message: Message, data: Json) -> None:
+        guild = message.channel.guild
+        if guild is None:
+            self._gateway.dispatch(event, data, intents=discord.Intents.dm_messages.flag)
+            return
+        data |= {"guild_id": str(guild.id)}
+        if event != "MESSAGE_DELETE":
+            data["member"] = payloads.member(self._world, guild, message.author)
+        self._gateway.dispatch(event, data, guild_id=guild.id, intents=discord.Intents.guild_messages.flag)
+
+    def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
+        if any(upload.size > limit for upload in files.values()):
+            raise ApiError(40005)
+        described = {str(entry.get("id")): entry for entry in body.get("attachments") or []}
+        return [
+            as_attachment(upload, self._world.snowflake(), described.get(str(index), {}))
+            for index, upload in sorted(files.items())
+        ]
+
+    def _kept(self, message: Message, body: Json) -> list[Attachment]:
+        """Without `attachments` all of them stay; with it only those it names."""
+        if body.get("attachments") is None:
+            return list(message.attachments) if "attachments" not in body else []
+        named = {str(entry.get("id")) for entry in body["attachments"]}
+        return [a for a in message.attachments if str(a.id) in named]

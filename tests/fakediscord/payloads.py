@@ -1,0 +1,210 @@
+"""The world as Discord's JSON: ids are strings, permissions too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tests.fakediscord.errors import Json
+from tests.fakediscord.world import Attachment, Channel, Guild, Kind, Message, User, World
+
+SignUrl = Callable[[Channel, Attachment], str]
+ALL_PERMISSIONS = (1 << 53) - 1
+
+
+def timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def user(person: User) -> Json:
+    return {
+        "id": str(person.id),
+        "username": person.name,
+        "global_name": None if person.bot else person.name.title(),
+        "discriminator": "0",
+        "avatar": None,
+        "bot": person.bot,
+        "public_flags": 0,
+    }
+
+
+def member(world: World, guild: Guild, person: User, *, channel: Channel | None = None) -> Json:
+    """With `channel`, as in an interaction: `permissions` resolved there."""
+    body: Json = {
+        "user": user(person),
+        "nick": None,
+        "avatar": None,
+        "roles": [str(person.id)] if person.id in guild.members or person.bot else [],
+        "joined_at": "2024-01-01T00:00:00+00:00",
+        "premium_since": None,
+        "deaf": False,
+        "mute": False,
+        "pending": False,
+        "flags": 0,
+        "communication_disabled_until": None,
+    }
+    if channel is not None:
+        body["permissions"] = str(world.member_permissions(channel, person))
+    return body
+
+
+def channel(place: Channel, bot: User) -> Json:
+    body: Json = {"id": str(place.id), "type": int(place.kind), "flags": 0, "last_message_id": None}
+    if place.kind is Kind.DM:
+        recipients = [user(place.recipient)] if place.recipient else []
+        return body | {"recipients": recipients}
+    assert place.guild is not None
+    body |= {
+        "guild_id": str(place.guild.id),
+        "name": place.name,
+        "nsfw": place.nsfw,
+        "rate_limit_per_user": 0,
+        "parent_id": str(place.parent.id) if place.parent else None,
+    }
+    if place.is_thread:
+        return body | _thread(place, bot)
+    return body | {
+        "position": 0,
+        "topic": None,
+        "permission_overwrites": _overwrites(place, bot),
+        "available_tags": [],
+        "bitrate": 64000,
+        "user_limit": 0,
+    }
+
+
+def _overwrites(place: Channel, bot: User) -> list[Json]:
+    given = {person: bits for person, bits in place.member_permissions.items()}
+    if place.bot_permissions is not None:
+        given[bot.id] = place.bot_permissions
+    return [
+        {"id": str(person), "type": 1, "allow": str(bits), "deny": str(ALL_PERMISSIONS & ~bits)}
+        for person, bits in given.items()
+    ]
+
+
+def _thread(place: Channel, bot: User) -> Json:
+    return {
+        "owner_id": str(bot.id),
+        "message_count": len(place.messages),
+        "member_count": 1,
+        "total_message_sent": len(place.messages),
+        "thread_metadata": {
+            "archived": place.archived,
+            "locked": place.locked,
+            "auto_archive_duration": 1440,
+            "archive_timestamp": "2024-01-01T00:00:00+00:00",
+            "create_timestamp": "2024-01-01T00:00:00+00:00",
+        },
+    }
+
+
+def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -> Json:
+    return {
+        "id": str(role_id),
+        "name": name,
+        "permissions": str(permissions),
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "position": 0 if name == "@everyone" else 1,
+        "managed": managed,
+        "mentionable": False,
+        "flags": 0,
+        "tags": {},
+    }
+
+
+def guild_roles(world: World, guild: Guild, bot: User) -> list[Json]:
+    """@everyone may nothing; each member has a role of their own, so that sums come out exactly."""
+    roles = [_role(guild.id, "@everyone", 0), _role(bot.id, bot.name, guild.bot_permissions, managed=True)]
+    roles += [_role(person, world.users[person].name, bits) for person, bits in guild.members.items()]
+    return roles
+
+
+def guild(world: World, server: Guild, bot: User) -> Json:
+    return {
+        "id": str(server.id),
+        "name": server.name,
+        "owner_id": str(server.owner_id),
+        "icon": None,
+        "features": [],
+        "premium_tier": server.premium_tier,
+        "premium_subscription_count": 0,
+        "preferred_locale": server.locale,
+        "roles": guild_roles(world, server, bot),
+        "emojis": [],
+        "stickers": [],
+        "afk_timeout": 300,
+        "verification_level": 0,
+        "default_message_notifications": 1,
+        "explicit_content_filter": 0,
+        "mfa_level": 0,
+        "nsfw_level": 0,
+        "system_channel_flags": 0,
+    }
+
+
+def gateway_guild(world: World, server: Guild, bot: User) -> Json:
+    """GUILD_CREATE: as above with channels, active threads and the bot's own member."""
+    places = [c for c in world.channels.values() if c.guild is server and not c.deleted]
+    return guild(world, server, bot) | {
+        "joined_at": "2024-01-01T00:00:00+00:00",
+        "large": False,
+        "unavailable": False,
+        "member_count": len(server.members) + 1,
+        "members": [member(world, server, bot)],
+        "channels": [channel(c, bot) for c in places if not c.is_thread],
+        "threads": [channel(c, bot) for c in places if c.is_thread and not c.archived],
+        "voice_states": [],
+        "presences": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+    }
+
+
+def attachment(place: Channel, file: Attachment, sign: SignUrl, *, ephemeral: bool = False) -> Json:
+    url = sign(place, file)
+    body: Json = {
+        "id": str(file.id),
+        "filename": file.filename,
+        "size": file.size,
+        "url": url,
+        "proxy_url": url,
+        "content_type": file.content_type,
+        "flags": 1 << 3 if file.spoiler else 0,
+    }
+    optional = {"width": file.width, "height": file.height, "description": file.description}
+    body |= {key: value for key, value in optional.items() if value is not None}
+    return body | {"ephemeral": True} if ephemeral else body
+
+
+def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
+    """`with_nonce` only for the creating answer and its event: Discord does not store the nonce."""
+    place = note.channel
+    body: Json = {
+        "id": str(note.id),
+        "channel_id": str(place.id),
+        "type": 20 if note.interaction is not None else 19 if note.reference else 0,
+        "author": user(note.author),
+        "content": note.content,
+        "embeds": note.body.get("embeds") or [],
+        "components": note.body.get("components") or [],
+        "attachments": [attachment(place, a, sign, ephemeral=note.ephemeral) for a in note.attachments],
+        "flags": note.flags,
+        "timestamp": timestamp(note.created_at),
+        "edited_timestamp": timestamp(note.edited_at) if note.edited_at else None,
+        "tts": False,
+        "pinned": False,
+        "mention_everyone": note.pinged_everyone,
+        "mentions": [],
+        "mention_roles": [],
+    }
+    if note.interaction is not None:
+        body |= note.interaction.message_fields()
+    if note.reference is not None:
+        body["message_reference"] = note.reference
+    if with_nonce and note.nonce is not None:
+        body["nonce"] = note.nonce
+    return body

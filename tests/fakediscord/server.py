@@ -1,0 +1,197 @@
+"""The sockets: routes, authorisation, rate limits, faults and books around every request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from tests.fakediscord import cdn
+from tests.fakediscord.actions import Actions
+from tests.fakediscord.books import RequestRecord
+from tests.fakediscord.calls import Call, Endpoint, Reply, read_call
+from tests.fakediscord.errors import ApiError
+from tests.fakediscord.faults import Effect, Fault
+from tests.fakediscord.http_commands import CommandRoutes
+from tests.fakediscord.http_interactions import InteractionRoutes
+from tests.fakediscord.http_messages import MessageRoutes
+from tests.fakediscord.http_world import WorldRoutes
+from tests.fakediscord.ratelimits import refusal
+
+_SUMMARY = 200
+_BODY_LIMIT = 16 * 1024 * 1024
+_DROPS = (Effect.DROP_BEFORE, Effect.DROP_HALFWAY)
+
+
+class _Dropped(Exception):
+    """The connection was cut; there is nobody to answer."""
+
+
+class FakeDiscord(Actions):
+    """`async with FakeDiscord() as discord:`; see the package for a first example."""
+
+    _runner: web.AppRunner | None = None
+    routes: WorldRoutes
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        for endpoint in self._endpoints():
+            app.router.add_route(endpoint.method, f"/api/v10{endpoint.path}", self._handler(endpoint))
+        app.router.add_get("/gateway", self.gateway.handle)
+        app.router.add_get("/gateway/", self.gateway.handle)
+        app.router.add_get("/cdn/attachments/{channel}/{file}/{name}", cdn.handler(self))
+        app.router.add_route("*", "/{path:.*}", self._unknown)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        bound = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{bound}"
+
+    async def stop(self) -> None:
+        self.gateway.drop(resumable=False)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _endpoints(self) -> list[Endpoint]:
+        self.routes = WorldRoutes(self.world, self.bot, lambda: self.gateway_url, self.dm)
+        return [
+            *self.routes.endpoints(),
+            *CommandRoutes(self.commands, self.world).endpoints(),
+            *InteractionRoutes(self.interactions, self.messages_service, self.bot).endpoints(),
+            *MessageRoutes(self.world, self.messages_service, self.bot).endpoints(),
+        ]
+
+    def _handler(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            fault = self.faults.draw(endpoint.route, dict(request.match_info))
+            try:
+                response, summary, code = await self._answer(request, endpoint, fault)
+            except (_Dropped, ConnectionError):
+                self._record(request, endpoint, 0, None, "", fault)
+                return web.Response()
+            self._record(request, endpoint, response.status, code, summary, fault)
+            return response
+
+        return handle
+
+    async def _answer(
+        self, request: web.Request, endpoint: Endpoint, fault: Fault | None
+    ) -> tuple[web.Response, str, int | None]:
+        if fault is not None:
+            early = await self._fault_before(request, fault)
+            if early is not None:
+                return early, "", None
+        verdict = self.limits.take(
+            endpoint.route, request.match_info, interaction=_is_interaction(endpoint.path)
+        )
+        code, call = None, None
+        try:
+            self._authorise(request, endpoint)
+            call = await read_call(request, endpoint.route, self.files)
+            self._check(call)
+            reply = Reply(429, verdict.body) if verdict.body is not None else endpoint.handler(call)
+        except ApiError as error:
+            reply, code = Reply(error.status, error.body()), error.code
+        response = _respond(reply, verdict.headers)
+        if fault is not None:
+            response = await self._fault_after(request, fault, response)
+        return response, _summary(call), code
+
+    def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
+        if endpoint.auth and request.headers.get("Authorization") != f"Bot {self.token}":
+            raise ApiError(0)
+
+    def _check(self, call: Call) -> None:
+        if self.check_body is not None and call.json is not None:
+            self.books.schema_mistakes += [
+                f"{call.route}: {m}" for m in self.check_body(call.route, call.json)
+            ]
+
+    async def _fault_before(self, request: web.Request, fault: Fault) -> web.Response | None:
+        if fault.effect is Effect.DELAY_BEFORE:
+            await asyncio.sleep(fault.seconds)
+        elif fault.effect in _DROPS:
+            if fault.effect is Effect.DROP_HALFWAY:
+                await request.content.readany()
+            _cut(request)
+        elif fault.effect is Effect.STATUS:
+            return _broken(fault.status)
+        elif fault.effect is Effect.RATE_LIMIT:
+            refused = refusal(fault.seconds, everywhere=fault.everywhere)
+            return _respond(Reply(429, refused.body), refused.headers)
+        return None
+
+    async def _fault_after(self, request: web.Request, fault: Fault, response: web.Response) -> web.Response:
+        if fault.effect is Effect.LOSE_REPLY:
+            _cut(request)
+        elif fault.effect is Effect.STATUS_AFTER:
+            return _broken(fault.status)
+        elif fault.effect is Effect.DELAY_AFTER:
+            await asyncio.sleep(fault.seconds)
+        return response
+
+    def _record(
+        self,
+        request: web.Request,
+        endpoint: Endpoint,
+        status: int,
+        code: int | None,
+        summary: str,
+        fault: Fault | None,
+    ) -> None:
+        effect = None if fault is None else str(fault.effect)
+        entry = RequestRecord(
+            time.perf_counter(), endpoint.method, endpoint.path, request.path, status, code, summary, effect
+        )
+        self.books.record(entry)
+        self.world.changed()
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        """A route the fake does not know: the books say so, since it is the fake that lacks it."""
+        self.books.unknown_routes[f"{request.method} {request.path}"] += 1
+        return _respond(Reply(404, {"message": "404: Not Found", "code": 0}), {})
+
+
+def _is_interaction(path: str) -> bool:
+    return path.startswith(("/interactions/", "/webhooks/"))
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+    raise _Dropped
+
+
+def _respond(reply: Reply, headers: dict[str, str]) -> web.Response:
+    # discord.py compares the content type as a whole: a charset behind it would make the body text.
+    if reply.body is None:
+        return web.Response(status=reply.status, headers=headers)
+    body = json.dumps(reply.body, separators=(",", ":")).encode()
+    return web.Response(status=reply.status, headers=headers, body=body, content_type="application/json")
+
+
+def _broken(status: int) -> web.Response:
+    """What the proxies before Discord answer: HTML, not JSON."""
+    return web.Response(status=status, text=f"<html><title>{status}</title></html>", content_type="text/html")
+
+
+def _summary(call: Call | None) -> str:
+    if call is None:
+        return ""
+    files = f" files={[f'{u.filename}:{u.size}' for u in call.files.values()]}" if call.files else ""
+    return (json.dumps(call.json, ensure_ascii=False)[:_SUMMARY] if call.json is not None else "") + files

@@ -1,0 +1,269 @@
+"""What there is: users, guilds, channels, messages. Every change wakes whoever waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import discord
+
+from tests.fakediscord.errors import Json
+
+if TYPE_CHECKING:
+    from tests.fakediscord.interactions import Interaction
+
+EPHEMERAL = 1 << 6
+LOADING = 1 << 7
+COMPONENTS_V2 = 1 << 15
+MIB = 1024 * 1024
+DISCORD_EPOCH_MS = 1420070400000
+_EDITS_KEPT = 60
+
+MEMBER = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    embed_links=True,
+    read_message_history=True,
+    use_application_commands=True,
+).value
+MODERATOR = MEMBER | discord.Permissions(manage_guild=True, manage_messages=True).value
+
+
+class Kind(IntEnum):
+    """Discord's channel types."""
+
+    TEXT = 0
+    DM = 1
+    VOICE = 2
+    THREAD = 11
+    FORUM = 15
+
+
+class Clock:
+    """Wall clock that a test can move on; only lifetimes (tokens, nonces, signed links) follow it."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+@dataclass(eq=False, slots=True)
+class User:
+    id: int
+    name: str
+    locale: str = "en-US"
+    accepts_dms: bool = True
+    bot: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Guild:
+    """`members` maps user ids to permissions; `upload_limit` overrides what `premium_tier` gives."""
+
+    id: int
+    name: str
+    owner_id: int
+    premium_tier: int = 0
+    locale: str = "en-US"
+    members: dict[int, int] = field(default_factory=dict)
+    bot_permissions: int = MEMBER
+    bot_present: bool = True
+    upload_limit: int | None = None
+
+    @property
+    def filesize_limit(self) -> int:
+        tiers = {2: 50 * MIB, 3: 100 * MIB}
+        return self.upload_limit if self.upload_limit is not None else tiers.get(self.premium_tier, 10 * MIB)
+
+
+@dataclass(eq=False, slots=True)
+class Channel:
+    """`bot_permissions` and `member_permissions` stand for overwrites; None means what the guild gives."""
+
+    id: int
+    kind: Kind
+    name: str
+    guild: Guild | None = None
+    parent: Channel | None = None
+    recipient: User | None = None
+    nsfw: bool = False
+    archived: bool = False
+    locked: bool = False
+    deleted: bool = False
+    bot_permissions: int | None = None
+    member_permissions: dict[int, int] = field(default_factory=dict)
+    messages: dict[int, Message] = field(default_factory=dict)
+
+    @property
+    def is_thread(self) -> bool:
+        return self.kind is Kind.THREAD
+
+    @property
+    def filesize_limit(self) -> int:
+        return self.guild.filesize_limit if self.guild else 10 * MIB
+
+
+@dataclass(eq=False, slots=True)
+class Attachment:
+    """`data` is kept only while the fake's budget of kept bytes lasts; size and hash always."""
+
+    id: int
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    data: bytes | None = None
+    width: int | None = None
+    height: int | None = None
+    description: str | None = None
+    spoiler: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Message:
+    """`created` and `edited` are `time.perf_counter()`; `history` holds earlier bodies, the oldest first."""
+
+    id: int
+    channel: Channel
+    author: User
+    body: Json
+    attachments: list[Attachment] = field(default_factory=list)
+    nonce: str | None = None
+    created_at: float = 0.0
+    created: float = 0.0
+    edited: float | None = None
+    edited_at: float | None = None
+    deleted_at: float | None = None
+    interaction: Interaction | None = None
+    reference: Json | None = None
+    pinged: frozenset[int] = frozenset()
+    pinged_everyone: bool = False
+    history: deque[Json] = field(default_factory=lambda: deque(maxlen=_EDITS_KEPT))
+    edits: int = 0
+
+    @property
+    def content(self) -> str:
+        return self.body.get("content") or ""
+
+    @property
+    def flags(self) -> int:
+        return int(self.body.get("flags") or 0)
+
+    @property
+    def ephemeral(self) -> bool:
+        return bool(self.flags & EPHEMERAL)
+
+    @property
+    def loading(self) -> bool:
+        """A deferred answer that still shows "thinking…"."""
+        return bool(self.flags & LOADING)
+
+    @property
+    def components(self) -> list[Json]:
+        """Every component, nested ones included, in reading order."""
+        return list(walk(self.body.get("components") or []))
+
+    @property
+    def custom_ids(self) -> list[str]:
+        return [c["custom_id"] for c in self.components if c.get("custom_id") and not c.get("disabled")]
+
+    @property
+    def text(self) -> str:
+        """All that a person can read in it: content, text displays, embeds, labels of buttons."""
+        parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
+        for embed in self.body.get("embeds") or []:
+            parts += [str(embed.get("title") or ""), str(embed.get("description") or "")]
+            parts += [f"{f['name']} {f['value']}" for f in embed.get("fields") or []]
+            parts.append(str((embed.get("footer") or {}).get("text") or ""))
+        return "\n".join(part for part in parts if part)
+
+    @property
+    def shown_attachments(self) -> list[Attachment]:
+        """In components v2 an attachment that no component refers to is not shown."""
+        if not self.flags & COMPONENTS_V2:
+            return list(self.attachments)
+        named = set(attachment_references(self.body))
+        return [a for a in self.attachments if a.filename in named]
+
+
+def walk(components: list[Json]) -> Iterator[Json]:
+    for component in components:
+        yield component
+        yield from walk(component.get("components") or [])
+        for key in ("accessory", "component"):
+            if component.get(key):
+                yield from walk([component[key]])
+
+
+def attachment_references(body: Json) -> Iterator[str]:
+    """File names behind every `attachment://` in embeds and components."""
+    found: list[object] = [body.get("embeds"), body.get("components")]
+    while found:
+        value = found.pop()
+        if isinstance(value, dict):
+            found.extend(value.values())
+        elif isinstance(value, list):
+            found.extend(value)
+        elif isinstance(value, str) and value.startswith("attachment://"):
+            yield value.removeprefix("attachment://")
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.users: dict[int, User] = {}
+        self.guilds: dict[int, Guild] = {}
+        self.channels: dict[int, Channel] = {}
+        self._serial = itertools.count(1)
+        self._waiting: set[asyncio.Event] = set()
+
+    def snowflake(self) -> int:
+        milliseconds = int(time.time() * 1000) - DISCORD_EPOCH_MS
+        return (milliseconds << 22) | next(self._serial) % (1 << 22)
+
+    def changed(self) -> None:
+        for event in self._waiting:
+            event.set()
+
+    async def wait_until(self, predicate: Callable[[], object], timeout: float) -> None:
+        """Raises TimeoutError; the predicate is asked again after each change of the world."""
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            async with asyncio.timeout(timeout):
+                while not predicate():
+                    event.clear()
+                    await event.wait()
+        finally:
+            self._waiting.discard(event)
+
+    def bot_permissions(self, channel: Channel) -> int:
+        if channel.guild is None:
+            return MEMBER
+        if not channel.guild.bot_present:
+            return 0
+        if channel.bot_permissions is not None:
+            return channel.bot_permissions
+        return self.bot_permissions(channel.parent) if channel.parent else channel.guild.bot_permissions
+
+    def member_permissions(self, channel: Channel, user: User) -> int:
+        if channel.guild is None:
+            return MEMBER
+        if user.id in channel.member_permissions:
+            return channel.member_permissions[user.id]
+        if channel.parent:
+            return self.member_permissions(channel.parent, user)
+        return channel.guild.members.get(user.id, 0)

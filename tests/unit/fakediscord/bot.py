@@ -1,0 +1,96 @@
+"""As small a bot as needs every route: a slash command, buttons, a modal, autocomplete, a layout view."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import discord
+from discord import app_commands
+
+
+class AskModal(discord.ui.Modal, title="Change the prompt"):
+    prompt: discord.ui.TextInput[AskModal] = discord.ui.TextInput(label="Prompt", custom_id="prompt")
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        await interaction.response.edit_message(content=f"changed to {self.prompt.value}")
+
+
+class Buttons(discord.ui.View):
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+
+    @discord.ui.button(label="Cancel", custom_id="cancel")
+    async def cancel(self, interaction: discord.Interaction, _: discord.ui.Button[Buttons]) -> None:
+        await interaction.response.send_message("cancelled", ephemeral=True)
+
+    @discord.ui.button(label="Edit", custom_id="edit")
+    async def edit(self, interaction: discord.Interaction, _: discord.ui.Button[Buttons]) -> None:
+        await interaction.response.send_modal(AskModal())
+
+
+def card(text: str, filename: str | None = None) -> discord.ui.LayoutView:
+    view = discord.ui.LayoutView()
+    view.add_item(discord.ui.TextDisplay(text))
+    if filename is not None:
+        gallery: discord.ui.MediaGallery[discord.ui.LayoutView] = discord.ui.MediaGallery()
+        gallery.add_item(media=f"attachment://{filename}")
+        view.add_item(gallery)
+    return view
+
+
+def picture(name: str = "cat.png", size: int = 64) -> discord.File:
+    return discord.File(io.BytesIO(b"\x89PNG" + bytes(size - 4)), filename=name)
+
+
+class PainterBot(discord.Client):
+    """`defer` makes /paint answer with a deferral first; what arrives is kept for the tests to look at."""
+
+    def __init__(self) -> None:
+        super().__init__(intents=discord.Intents(guilds=True), max_messages=None)
+        self.tree = app_commands.CommandTree(self)
+        self.guild_seen = asyncio.Event()
+        self.resumed = asyncio.Event()
+        self.interactions: list[discord.Interaction] = []
+        self.defer = False
+        self.silent = False
+
+    async def setup_hook(self) -> None:
+        self.tree.add_command(self._command())
+        self.add_view(Buttons())
+        await self.tree.sync()
+
+    def _command(self) -> app_commands.Command[PainterBot, ..., None]:
+        command = app_commands.Command(name="paint", description="Paints", callback=self._paint)
+        command.autocomplete("style")(self._styles)
+        return command
+
+    async def on_guild_available(self, _: discord.Guild) -> None:
+        self.guild_seen.set()
+
+    async def on_guild_join(self, _: discord.Guild) -> None:
+        self.guild_seen.set()
+
+    async def on_resumed(self) -> None:
+        self.resumed.set()
+
+    async def _paint(
+        self,
+        interaction: discord.Interaction,
+        prompt: app_commands.Range[str, 1, 100],
+        style: str = "",
+        image: discord.Attachment | None = None,
+    ) -> None:
+        self.interactions.append(interaction)
+        if self.silent:
+            return
+        if self.defer:
+            await interaction.response.defer(thinking=True)
+            await interaction.edit_original_response(content=f"painting {prompt}")
+            return
+        told = f" from {(await image.read()).decode()}" if image else ""
+        await interaction.response.send_message(f"painting {prompt}{told}", view=Buttons())
+
+    async def _styles(self, _: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        known = ("oil", "ink", "pencil")
+        return [app_commands.Choice(name=s, value=s) for s in known if typed in s]

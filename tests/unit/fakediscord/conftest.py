@@ -1,0 +1,50 @@
+"""A real discord.py bot, logged in over real sockets, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import discord
+import pytest
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from tests.fakediscord import FakeDiscord
+from tests.fakediscord.patch import point_discord_at
+from tests.unit.fakediscord.bot import PainterBot
+from tests.unit.fakediscord.studio import Studio
+
+
+@pytest.fixture
+def _addresses() -> Iterator[None]:
+    """discord.py keeps Discord's addresses in classes: other tests of this process get them back."""
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE
+    yield
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE = before
+
+
+@pytest.fixture
+async def fake(_addresses: None) -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as server:
+        point_discord_at(server.url)
+        yield server
+
+
+@pytest.fixture
+async def studio(fake: FakeDiscord) -> AsyncIterator[Studio]:
+    """The fake with a server, a channel, a person and the bot logged in."""
+    guild = fake.add_guild("Studio")
+    general = fake.add_text(guild, "general")
+    alice = fake.add_user("alice", guild)
+    bot = PainterBot()
+    running = asyncio.create_task(bot.start(fake.token))
+    try:
+        await fake.wait_command("paint")
+        await asyncio.wait_for(bot.guild_seen.wait(), 10)
+        yield Studio(fake, bot, guild, general, alice)
+    finally:
+        await bot.close()
+        with contextlib.suppress(asyncio.CancelledError, discord.DiscordException):
+            await running
