@@ -95,9 +95,16 @@ class DeliveryStore:
             )
             return result.rowcount == 1
 
-    async def clear_attempt(self, delivery_id: int) -> None:
-        """The attempt is known to have left nothing behind."""
-        await self._set(delivery_id, attempted=False, attempted_at=None)
+    async def clear_attempt(self, delivery_id: int) -> tuple[tuple[int, int], ...]:
+        """The attempt is known to have left nothing behind; returns what was sent before it."""
+        async with self._database.write() as connection:
+            sent = await connection.scalar(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id)
+                .values(attempted=False, attempted_at=None)
+                .returning(deliveries.c.messages)
+            )
+            return tuple((channel, message) for channel, message in sent or ())
 
     async def mark_sent(self, delivery_id: int, messages: Sequence[tuple[int, int]]) -> None:
         """The parts sent so far."""
@@ -111,21 +118,14 @@ class DeliveryStore:
             delivery_id, state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None
         )
 
-    async def postpone(self, delivery_id: int, due_at: datetime, error: str, rung: int) -> None:
-        """Another try later."""
-        await self._set(
-            delivery_id, due_at=due_at, last_error=error[:500], rung=rung, lease_owner=None, lease_until=None
-        )
+    async def postpone(self, delivery_id: int, owner: str, due_at: datetime, *, error: str = "") -> None:
+        """Another try later; changes nothing when the lease has gone to another."""
+        await self._give_back(delivery_id, owner, due_at=due_at, last_error=error[:500])
 
-    async def keep(self, delivery_id: int, now: datetime, error: str) -> None:
-        """The end of the ladder: kept for `/runs`."""
-        await self._set(
-            delivery_id,
-            state=DeliveryState.KEPT,
-            done_at=now,
-            last_error=error[:500],
-            lease_owner=None,
-            lease_until=None,
+    async def keep(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
+        """The end of the ladder: kept for `/runs`; changes nothing when the lease has gone to another."""
+        await self._give_back(
+            delivery_id, owner, state=DeliveryState.KEPT, done_at=now, last_error=error[:500]
         )
 
     async def messages_of(self, key: str, purpose: Purpose) -> tuple[tuple[int, int], ...]:
@@ -137,15 +137,6 @@ class DeliveryStore:
                 )
             )
             return tuple((channel, message) for channel, message in found or ())
-
-    async def forget_status_message(self, key: str) -> None:
-        """The status message is gone, and with it the need for the interaction's token."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.key == key)
-                .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
-            )
 
     async def release_leases(self) -> None:
         """At the start of the only process: whoever held a lease is dead."""
@@ -160,6 +151,14 @@ class DeliveryStore:
                 .where(deliveries.c.state == DeliveryState.PENDING)
             )
             return found or 0
+
+    async def _give_back(self, delivery_id: int, owner: str, **values: object) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
+                .values(lease_owner=None, lease_until=None, **values)
+            )
 
     async def _set(self, delivery_id: int, **values: object) -> None:
         async with self._database.write() as connection:

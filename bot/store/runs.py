@@ -149,6 +149,15 @@ class RunStore:
                 .values(failure_code=code, failure_params=dict(params))
             )
 
+    async def forget_answer(self, key: str) -> None:
+        """The command's answer has done its work, and with it the interaction's token."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs)
+                .where(runs.c.key == key)
+                .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
+            )
+
     async def save_progress(self, news: Mapping[str, RunReport], now: datetime) -> None:
         """Progress of many runs at once; older news than what is stored is passed over by `apply_report`."""
         async with self._database.write() as connection:

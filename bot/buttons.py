@@ -1,0 +1,19 @@
+"""The buttons' custom_ids: `run:{key}:{action}`. They carry the run key, so they work after any restart, and
+they let the courier recognise its own messages."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    CANCEL = "cancel"
+    AGAIN = "again"
+
+
+PATTERN = re.compile(r"run:(?P<key>[a-z0-9]{1,20}):(?P<action>cancel|again)")
+
+
+def custom_id(key: str, action: Action) -> str:
+    return f"run:{key}:{action.value}"

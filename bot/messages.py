@@ -1,0 +1,197 @@
+"""What a person sees of a run: Run -> parts. Pure; every sentence comes from `bot.words`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from discord import ButtonStyle, Colour, MediaGalleryItem
+from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
+
+from bot.buttons import Action, custom_id
+from bot.parts import GALLERY, Part, Prepared, PreparedFile
+from bot.runs import Run, RunState
+from bot.text import quoted
+from bot.words import say
+
+FILES_A_MESSAGE = 10
+PROMPT_SHOWN = 300
+_BAR = 12
+
+_COLOURS = {
+    RunState.SUCCEEDED: Colour.green(),
+    RunState.FAILED: Colour.red(),
+    RunState.REFUSED: Colour.red(),
+    RunState.REJECTED: Colour.red(),
+    RunState.CANCELLED: Colour.light_grey(),
+    RunState.EXPIRED: Colour.light_grey(),
+    RunState.TIMED_OUT: Colour.orange(),
+    RunState.UNCONFIRMED: Colour.orange(),
+}
+
+
+def status_part(run: Run, title: str) -> Part:
+    """The answer to the command while the run is on its way: phase, progress, how long, Cancel."""
+    heading = "title_cancelling" if run.cancel_requested_at else _phase(run.state)
+    lines = [f"### {say(heading)}: {quoted(title, 80)}", _prompt_line(run), _progress_line(run)]
+    if run.note:
+        lines.append(say(run.note))
+    lines.append(_small([say("since", at=int(run.created_at.timestamp())), *_facts(run)]))
+    items: list[Item[LayoutView]] = [TextDisplay("\n".join(line for line in lines if line))]
+    if run.cancel_requested_at is None and run.note != "not_cancellable":
+        items.append(_row(run, Action.CANCEL, "button_cancel", ButtonStyle.secondary))
+    return Part(layout=_layout(Container(*items, accent_colour=Colour.blurple())))
+
+
+def outcome_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
+    """The messages that end a run, the first of them pinging the requester."""
+    if run.state is RunState.SUCCEEDED:
+        return _result_parts(run, title, prepared)
+    return [_ending(run, title, prepared.notes)]
+
+
+def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
+    """Anything but a result: what happened, what to do."""
+    asked_for = run.failure_code == "cancelled_by_requester"
+    mention = None if asked_for else run.requester_id
+    lines = [
+        say("mention", user=mention) if mention else "",
+        f"### {say(_phase(run.state))}: {quoted(title, 80)}",
+        _prompt_line(run),
+        reason(run),
+        *notes,
+        _small(_facts(run)),
+    ]
+    container = Container(
+        TextDisplay("\n".join(line for line in lines if line)),
+        _row(run, Action.AGAIN, "button_try_again", ButtonStyle.primary),
+        accent_colour=_COLOURS[run.state],
+    )
+    return Part(layout=_layout(container), mention=mention)
+
+
+def reason(run: Run) -> str:
+    """Why a run ended as it did, in words."""
+    code = run.failure_code or "internal"
+    if code == "comfy_invalid" and not run.failure_params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    params = {
+        name: quoted(value, 100) if isinstance(value, str) else value
+        for name, value in run.failure_params.items()
+    }
+    return say(code, **params)
+
+
+def _result_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
+    gallery = [file for file in prepared.files if file.kind in GALLERY]
+    others = [file for file in prepared.files if file.kind not in GALLERY]
+    parts = []
+    if gallery or prepared.texts or not others:
+        parts.append(_result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared))
+        parts += [_gallery_only(chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]
+        parts += [Part(files=tuple(chunk)) for chunk in _chunks(others)]
+    else:
+        first, *rest = _chunks(others)
+        parts.append(_result_classic(run, title, first, prepared))
+        parts += [Part(files=tuple(chunk)) for chunk in rest]
+    return parts
+
+
+def _result_layout(run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared) -> Part:
+    """Pictures and videos in a gallery, short texts quoted."""
+    items: list[Item[LayoutView]] = [TextDisplay(_result_heading(run, title))]
+    if files:
+        items.append(_gallery(files))
+    items += [TextDisplay(_text_block(text)) for text in prepared.texts]
+    empty = not (prepared.files or prepared.texts or prepared.notes)
+    lines = [say("no_outputs") if empty else "", *prepared.notes, _small(_facts(run))]
+    below = "\n".join(line for line in lines if line)
+    if below:
+        items.append(TextDisplay(below))
+    items.append(_row(run, Action.AGAIN, "button_again", ButtonStyle.secondary))
+    return Part(
+        layout=_layout(Container(*items, accent_colour=_COLOURS[RunState.SUCCEEDED])),
+        files=tuple(files),
+        mention=run.requester_id,
+    )
+
+
+def _result_classic(run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared) -> Part:
+    """Audio and other files: components v2 has no player and no preview for them."""
+    lines = [_result_heading(run, title), *prepared.notes, _small(_facts(run))]
+    view = View(timeout=None)
+    view.add_item(_button(run, Action.AGAIN, "button_again", ButtonStyle.secondary))
+    content = "\n".join(line for line in lines if line)
+    return Part(content=content, view=view, files=tuple(files), mention=run.requester_id)
+
+
+def _result_heading(run: Run, title: str) -> str:
+    lines = [f"{say('mention', user=run.requester_id)} **{quoted(title, 80)}**", _prompt_line(run)]
+    return "\n".join(line for line in lines if line)
+
+
+def _gallery(files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
+    items = (MediaGalleryItem(f"attachment://{f.filename}", description=f.description) for f in files)
+    return MediaGallery(*items)
+
+
+def _gallery_only(files: Sequence[PreparedFile]) -> Part:
+    return Part(layout=_layout(_gallery(files)), files=tuple(files))
+
+
+def _text_block(text: str) -> str:
+    """As the machine wrote it, in a code block that its own backticks can't end."""
+    return "```\n" + text.replace("```", "`\u200b`\u200b`") + "\n```"
+
+
+def _chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
+    return [files[start : start + FILES_A_MESSAGE] for start in range(0, len(files), FILES_A_MESSAGE)]
+
+
+def _layout(item: Item[LayoutView]) -> LayoutView:
+    layout = LayoutView(timeout=None)
+    layout.add_item(item)
+    return layout
+
+
+def _button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[View]:
+    return Button(label=say(label), style=style, custom_id=custom_id(run.key, action))
+
+
+def _row(run: Run, action: Action, label: str, style: ButtonStyle) -> ActionRow[LayoutView]:
+    return ActionRow(Button(label=say(label), style=style, custom_id=custom_id(run.key, action)))
+
+
+def _phase(state: RunState) -> str:
+    return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
+
+
+def _prompt_line(run: Run) -> str:
+    return f"> {quoted(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+
+
+def _progress_line(run: Run) -> str:
+    if run.queue_position is not None and run.state in (RunState.WAITING, RunState.QUEUED):
+        # ComfyDeploy counts from 0, our own queue from 1.
+        ahead = run.queue_position + (1 if run.state is RunState.QUEUED else 0)
+        return say("next_in_queue") if ahead <= 1 else say("position", position=ahead)
+    if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
+        return ""
+    done = round(min(max(run.progress, 0), 1) * _BAR)
+    phase = f" · {quoted(run.live_status, 60)}" if run.live_status else ""
+    return f"{'▰' * done}{'▱' * (_BAR - done)} {run.progress:.0%}{phase}"
+
+
+def _facts(run: Run) -> list[str]:
+    facts = []
+    if run.run_duration is not None and run.final:
+        facts.append(say("took", seconds=f"{run.run_duration:.0f}"))
+    gpu = run.gpu_used or run.gpu
+    if gpu:
+        facts.append(say("gpu", gpu=quoted(gpu, 32)))
+    if run.seed is not None:
+        facts.append(say("seed", seed=run.seed))
+    return facts
+
+
+def _small(facts: Sequence[str]) -> str:
+    return f"-# {' · '.join(facts)}" if facts else ""

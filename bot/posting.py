@@ -1,0 +1,164 @@
+"""The calls to Discord that show something, and what their failures mean. Needs no gateway.
+
+discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
+instead of a second one: its own retries after a 5xx are safe for channels.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.buttons import PATTERN
+from bot.parts import Part
+
+log = logging.getLogger(__name__)
+
+_TOO_LARGE = 40005
+_LOOKBACK = timedelta(minutes=2)
+_HISTORY = 100
+
+
+class PostError(Exception):
+    """A post that did not succeed."""
+
+
+class Closed(PostError):
+    """This way is closed for good, and nothing was posted: no access, no permission, gone, expired."""
+
+
+class TooLarge(PostError):
+    """Discord refused the files' size; nothing was posted."""
+
+
+class Unclear(PostError):
+    """No usable answer: it may have been posted."""
+
+
+class Poster:
+    """Posts, edits, deletes and finds the bot's own messages."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def post(self, channel_id: int, part: Part, nonce: str) -> int:
+        """A new message; returns its id. Raises PostError."""
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            message = await channel.send(**_payload(part), nonce=nonce)
+            return message.id
+
+    async def edit_original(self, application_id: int, token: str, message_id: int | None, part: Part) -> int:
+        """The answer to a command, through its interaction token: idempotent, so it needs no nonce."""
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        payload = _payload(part)
+        payload["attachments"] = payload.pop("files", [])
+        with _mapped():
+            message = await webhook.edit_message(_original(message_id), **payload)
+            return message.id
+
+    async def edit(self, channel_id: int, message_id: int, part: Part) -> None:
+        """A message of the bot's own, by the bot's token."""
+        payload = _payload(part)
+        payload["attachments"] = payload.pop("files", [])
+        with _mapped():
+            await (
+                self._client.get_partial_messageable(channel_id)
+                .get_partial_message(message_id)
+                .edit(**payload)
+            )
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        with _mapped():
+            await self._client.get_partial_messageable(channel_id).get_partial_message(message_id).delete()
+
+    async def delete_original(self, application_id: int, token: str, message_id: int | None) -> None:
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        with _mapped():
+            await webhook.delete_message(_original(message_id))
+
+    async def direct_channel(self, user_id: int) -> int:
+        """The id of the direct messages with a person."""
+        with _mapped():
+            channel = await self._client.create_dm(discord.Object(user_id))
+            return channel.id
+
+    async def find(self, channel_id: int, key: str, part: Part, since: datetime) -> int | None:
+        """The id of our own message about a run, if that part of it has been posted since then.
+
+        A part is known by a button or by a file name that carries the run key.
+        """
+        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
+        names = {file.filename for file in part.files}
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
+                if self._client.user is None or message.author.id != self._client.user.id:
+                    continue
+                found = {attachment.filename for attachment in message.attachments}
+                if (names and names <= found) or (
+                    not names and not found and key in _keys(message.components)
+                ):
+                    return message.id
+        return None
+
+
+def _payload(part: Part) -> dict[str, Any]:
+    """discord.py's arguments for a part.
+
+    A stopped view is sent but not remembered: buttons are answered by their custom_id alone, and a view
+    kept for each message would grow for ever.
+    """
+    payload: dict[str, Any] = {
+        "allowed_mentions": discord.AllowedMentions(
+            everyone=False,
+            roles=False,
+            replied_user=False,
+            users=[discord.Object(part.mention)] if part.mention is not None else False,
+        ),
+        "files": [file.open() for file in part.files],
+    }
+    view = part.layout or part.view
+    if view is not None:
+        view.stop()
+        payload["view"] = view
+    if part.content is not None:
+        payload["content"] = part.content
+    return payload
+
+
+def _original(message_id: int | None) -> int:
+    # Discord takes the word as an id, also where a crash kept us from learning the number.
+    return message_id if message_id is not None else "@original"  # type: ignore[return-value]
+
+
+def _keys(components: Any) -> Iterator[str]:
+    for component in components:
+        match = PATTERN.fullmatch(getattr(component, "custom_id", None) or "")
+        if match is not None:
+            yield match["key"]
+        yield from _keys(getattr(component, "children", ()))
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """Discord's faults, named once."""
+    try:
+        yield
+    except (discord.DiscordServerError, discord.RateLimited) as error:
+        raise Unclear(f"{type(error).__name__}: {error}") from error
+    except discord.HTTPException as error:
+        if error.code == _TOO_LARGE or error.status == 413:
+            raise TooLarge(str(error)) from error
+        if error.status in (408, 429):
+            raise Unclear(str(error)) from error
+        # 403 and 404 say so; a 400 means that Discord won't have this message in this place.
+        raise Closed(f"{error.status} {error.code}: {error.text}") from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Unclear(f"{type(error).__name__}: {error}") from error

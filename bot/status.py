@@ -1,0 +1,81 @@
+"""Keeps the status messages true: an edit only when something changed, and seldom enough for Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
+
+from bot.messages import status_part
+from bot.posting import Poster, PostError
+from bot.runs import Run
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+
+# Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
+FAST = timedelta(seconds=3)
+SLOW = timedelta(seconds=15)
+_PORTION = 50
+# An edit begun in the token's last seconds would arrive too late.
+_TOKEN_MARGIN = timedelta(seconds=20)
+
+
+def token_of(run: Run, now: datetime) -> str | None:
+    """The interaction's token while it can still be used."""
+    if run.interaction_token is None or run.interaction_expires_at is None:
+        return None
+    return run.interaction_token if now < run.interaction_expires_at - _TOKEN_MARGIN else None
+
+
+class StatusKeeper:
+    """Edits the status messages of runs that have not ended."""
+
+    def __init__(
+        self,
+        store: Store,
+        poster: Poster,
+        title: Callable[[str], str],
+        clock: Callable[[], datetime],
+        fast: timedelta = FAST,
+    ) -> None:
+        self._store = store
+        self._poster = poster
+        self._title = title
+        self._clock = clock
+        self._fast = fast
+        self._claimed: deque[Run] = deque()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, key: str) -> asyncio.Lock:
+        """Held by whoever changes a run's status message, so that a late edit can't undo its end."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    async def claim(self) -> Run | None:
+        if not self._claimed:
+            self._claimed.extend(
+                await self._store.work.claim_status(self._clock(), self._fast, SLOW, _PORTION)
+            )
+        return self._claimed.popleft() if self._claimed else None
+
+    async def show(self, claimed: Run) -> None:
+        async with self.lock(claimed.key):
+            run = await self._store.runs.get(claimed.key)
+            if run is None or run.final or run.status_message_id is None:
+                return
+            try:
+                await self._edit(run, run.status_message_id)
+            except PostError as error:
+                # Deleted, withdrawn or slow: the result finds its own way.
+                log.info("the status message was not updated: %s", error)
+
+    async def _edit(self, run: Run, message_id: int) -> None:
+        part = status_part(run, self._title(run.deployment))
+        token = token_of(run, self._clock())
+        if token is not None:
+            await self._poster.edit_original(run.application_id, token, message_id, part)
+        else:
+            await self._poster.edit(run.channel_id, message_id, part)

@@ -1,0 +1,118 @@
+"""Every sentence a person reads in Discord. Short, kind, plain; each refusal says the way out.
+
+`say(code, **params)` fills the gaps. A code without a sentence is told as `internal`, never shown raw.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bot.errors import BotError
+
+log = logging.getLogger(__name__)
+
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        # our own faults
+        "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
+        "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
+        "starting": "I'm still starting up. Please try again in a few seconds.",
+        # rules
+        "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
+        "direct_messages_off": "I don't generate in direct messages here. Please use a server channel.",
+        "daily_limit": "Today's GPU time is used up. It starts afresh <t:{until}:R>.",
+        "missing_permissions": (
+            "I can't show a result here, so I won't start. I need: {missing}. "
+            "A server admin can grant that in the channel's settings."
+        ),
+        "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
+        "not_yours": "Only the person who asked can use this button.",
+        "run_gone": "I don't know this request any more.",
+        "run_ended": "This request has already ended.",
+        # cancelling
+        "cancel_noted": "Cancelling it now.",
+        "cancel_too_late": "It has already finished.",
+        "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
+        # the deployment
+        "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        # ComfyDeploy's answers
+        "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
+        "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to renew it.",
+        "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "
+        "The bot's operator can look into it.",
+        "comfy_not_found": "ComfyDeploy doesn't know this deployment any more. The bot's operator has to update it.",
+        "comfy_rejected": "The machine didn't accept the workflow. Nothing was made; other inputs may work.",
+        "comfy_invalid": "ComfyDeploy didn't accept these inputs: {fields}. Please change them and try again.",
+        "comfy_invalid_unnamed": "ComfyDeploy didn't accept the inputs. Please change them and try again.",
+        "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
+        "comfy_unreachable": "I can't reach ComfyDeploy right now. Nothing was started; please try again later.",
+        "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. "
+        "If it turns up after all, I'll post the result here.",
+        "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up after all, I'll post the result here.",
+        "comfy_bad_reply": "ComfyDeploy's answer made no sense, so I can't tell whether the run began. "
+        "If it turns up after all, I'll post the result here.",
+        # how runs end
+        "run_failed": "The run failed on the machine. ComfyDeploy gives no reason; other inputs may work.",
+        "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
+        "run_cancelled": "The run was cancelled at ComfyDeploy.",
+        "cancelled_by_requester": "Cancelled, as you asked.",
+        "deadline": "The run took too long, so I stopped waiting. If it finishes after all, I'll post the result here.",
+        "no_outputs": "The run finished but made nothing that can be shown.",
+        # outputs
+        "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
+        "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
+        "media_forbidden": "{name} lies at an address that I don't open.",
+        "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
+        "media_more": "{count} more files didn't fit into this message.",
+        "from_elsewhere": "I couldn't post this in <#{channel}>, so here it is.",
+        "mention": "<@{user}>",
+        # titles and labels
+        "title_waiting": "Waiting for a free place",
+        "title_approval": "Waiting for approval",
+        "title_submitting": "Handing it to ComfyDeploy",
+        "title_queued": "In ComfyDeploy's queue",
+        "title_running": "Generating",
+        "title_uploading": "Finishing up",
+        "title_cancelling": "Cancelling",
+        "title_succeeded": "Done",
+        "title_failed": "That didn't work",
+        "title_cancelled": "Cancelled",
+        "title_timed_out": "Timed out",
+        "title_refused": "Not started",
+        "title_rejected": "Not approved",
+        "title_expired": "Nobody decided in time",
+        "title_unconfirmed": "Not confirmed",
+        "position": "number {position} in the queue",
+        "next_in_queue": "next in the queue",
+        "since": "asked <t:{at}:R>",
+        "took": "took {seconds} s",
+        "gpu": "GPU {gpu}",
+        "seed": "seed {seed}",
+        "button_cancel": "Cancel",
+        "button_again": "Again",
+        "button_try_again": "Try again",
+    }
+)
+
+
+def say(code: str, **params: object) -> str:
+    """The sentence for a code, its gaps filled."""
+    sentence = SENTENCES.get(code)
+    if sentence is None:
+        log.error("no sentence for %r", code)
+        return SENTENCES["internal"]
+    try:
+        return sentence.format_map(params)
+    except (KeyError, IndexError, ValueError):
+        log.exception("the sentence %r lacks a value; it was given %s", code, sorted(params))
+        return SENTENCES["internal"]
+
+
+def explain(error: BotError) -> str:
+    """What the person is told about an error."""
+    code = error.code
+    if code == "comfy_invalid" and not error.params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    return say(code, **error.params)
