@@ -1,0 +1,59 @@
+"""Knows whether anything is still going on, and wakes who waits for the silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Activity:
+    """Owns the background tasks. A task inside `paused()` doesn't count as active."""
+
+    def __init__(self) -> None:
+        self._active = 0
+        self._silent = asyncio.Event()
+        self._silent.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def active(self) -> int:
+        return self._active
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        self._change(+1)
+        task.add_done_callback(self._ended)
+        return task
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._change(-1)
+        try:
+            yield
+        finally:
+            self._change(+1)
+
+    async def idle(self) -> None:
+        await self._silent.wait()
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._change(-1)
+        if not task.cancelled() and (error := task.exception()):
+            # A bug in the stand-in must not look like a lost webhook.
+            task.get_loop().call_exception_handler({"message": "stand-in task failed", "exception": error})
+
+    def _change(self, by: int) -> None:
+        self._active += by
+        if self._active:
+            self._silent.clear()
+        else:
+            self._silent.set()

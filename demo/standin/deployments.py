@@ -1,0 +1,255 @@
+"""The deployments that the stand-in's account owns. Ids are fixed: a `deployments.toml` can name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Default = str | int | float | bool | list[str | int] | None
+
+PICTURE_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0001"
+VARIATIONS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0002"
+VIDEO_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0003"
+CAPTION_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0004"
+FAILS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0005"
+SLOW_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0006"
+MACHINE_DOWN_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0101"
+NO_CREDITS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0102"
+REJECTS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0103"
+CLASSIC_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0104"
+EVERY_INPUT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0105"
+
+STYLES = ("photo", "watercolour", "oil painting", "ink", "neon", "pastel")
+SAMPLING = ("CheckpointLoaderSimple", "CLIPTextEncode", "KSampler", "KSampler", "VAEDecode")
+
+
+class Makes(StrEnum):
+    """What the deployment's workflow produces."""
+
+    PICTURE = "picture"
+    PICTURES = "pictures"
+    VIDEO = "video"
+    TEXT = "text"
+    NOTHING = "nothing"  # an execution error in its last node
+
+
+class Refusal(StrEnum):
+    """Why the queue call of a deployment never works."""
+
+    MACHINE_DOWN = "machine_down"
+    NO_CREDITS = "no_credits"
+    NODE_ERRORS = "node_errors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputNode:
+    """One input node of the workflow; `class_type` without its prefix `ComfyUIDeployExternal`."""
+
+    class_type: str
+    input_id: str
+    display_name: str = ""
+    description: str = ""
+    default: Default = None
+    minimum: float | None = None
+    maximum: float | None = None
+    options: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoDeployment:
+    """`nodes` are the classes that execute, in order: each is a step of progress.
+
+    A classic machine has no queue of its own (`not-started`, then `running`) and can't be cancelled.
+    """
+
+    id: str
+    name: str
+    description: str
+    makes: Makes
+    inputs: tuple[InputNode, ...]
+    nodes: tuple[str, ...] = (*SAMPLING, "ComfyDeployOutputImage")
+    environment: str = "production"
+    gpu: str | None = None
+    concurrency_limit: int = 2
+    run_timeout: int = 300
+    classic: bool = False
+    refusal: Refusal | None = None
+
+
+PROMPT = InputNode(
+    class_type="Text",
+    input_id="prompt",
+    display_name="Prompt",
+    description="What to draw",
+    default="a quiet valley at dawn",
+)
+SEED = InputNode(
+    class_type="NumberInt", input_id="seed", display_name="Seed", default=0, minimum=0, maximum=2**31
+)
+
+
+def _size(key: str, default: int) -> InputNode:
+    return InputNode(
+        class_type="NumberSliderInt",
+        input_id=key,
+        display_name=key.capitalize(),
+        description=f"{key.capitalize()} in pixels",
+        default=default,
+        minimum=256,
+        maximum=1536,
+    )
+
+
+def picture() -> DemoDeployment:
+    inputs = (
+        PROMPT,
+        InputNode(
+            class_type="TextAny",
+            input_id="negative",
+            display_name="Negative prompt",
+            default="blurry, lowres",
+        ),
+        SEED,
+        _size("width", 768),
+        _size("height", 768),
+        InputNode(class_type="Enum", input_id="style", display_name="Style", default="photo", options=STYLES),
+        InputNode(
+            class_type="NumberSlider",
+            input_id="guidance",
+            display_name="Guidance",
+            description="How closely to follow the prompt",
+            default=7.5,
+            minimum=1,
+            maximum=15,
+        ),
+        InputNode(class_type="Boolean", input_id="hires", display_name="Hi-res fix", default=False),
+        InputNode(
+            class_type="Image",
+            input_id="image",
+            display_name="Start image",
+            description="A picture to begin from",
+            default=["70", 0],
+        ),
+    )
+    return DemoDeployment(
+        id=PICTURE_ID, name="Picture", description="Landscapes", makes=Makes.PICTURE, inputs=inputs
+    )
+
+
+def variations() -> DemoDeployment:
+    count = InputNode(
+        class_type="NumberSliderInt",
+        input_id="batch",
+        display_name="Count",
+        description="How many pictures",
+        default=4,
+        minimum=1,
+        maximum=12,
+    )
+    return DemoDeployment(
+        id=VARIATIONS_ID,
+        name="Variations",
+        description="Several landscapes at once",
+        makes=Makes.PICTURES,
+        inputs=(PROMPT, SEED, count, _size("width", 512), _size("height", 512)),
+    )
+
+
+def video() -> DemoDeployment:
+    return DemoDeployment(
+        id=VIDEO_ID,
+        name="Video",
+        description="A short clip",
+        makes=Makes.VIDEO,
+        inputs=(PROMPT, SEED),
+        nodes=(*SAMPLING, "VHS_VideoCombine"),
+        gpu="A10G",
+        concurrency_limit=1,
+    )
+
+
+def caption() -> DemoDeployment:
+    return DemoDeployment(
+        id=CAPTION_ID,
+        name="Caption",
+        description="A caption in words",
+        makes=Makes.TEXT,
+        inputs=(PROMPT, SEED),
+        nodes=("LoadImage", "CLIPVisionEncode", "ComfyDeployOutputText"),
+    )
+
+
+def fails() -> DemoDeployment:
+    return DemoDeployment(
+        id=FAILS_ID, name="Fails", description="Always fails", makes=Makes.NOTHING, inputs=(PROMPT,)
+    )
+
+
+def slow() -> DemoDeployment:
+    return DemoDeployment(
+        id=SLOW_ID,
+        name="Slow",
+        description="One run at a time, in many steps",
+        makes=Makes.PICTURE,
+        inputs=(PROMPT, SEED, _size("width", 512), _size("height", 512)),
+        nodes=(*("KSampler",) * 40, "VAEDecode", "ComfyDeployOutputImage"),
+        concurrency_limit=1,
+    )
+
+
+def demo_deployments() -> list[DemoDeployment]:
+    """What the demo shows."""
+    return [picture(), variations(), video(), caption(), fails(), slow()]
+
+
+def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
+    return DemoDeployment(
+        id=id_,
+        name=name,
+        description="",
+        makes=Makes.PICTURE,
+        inputs=(PROMPT,),
+        environment="staging",
+        refusal=refusal,
+    )
+
+
+def troubled_deployments() -> list[DemoDeployment]:
+    """Deployments whose queue call goes wrong, each as recorded, and one on a classic machine."""
+    return [
+        _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
+        _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),
+        _troubled(REJECTS_ID, "Rejected", Refusal.NODE_ERRORS),
+        DemoDeployment(
+            id=CLASSIC_ID,
+            name="Classic machine",
+            description="",
+            makes=Makes.PICTURE,
+            inputs=(PROMPT, SEED, _size("width", 512), _size("height", 512)),
+            environment="staging",
+            classic=True,
+        ),
+    ]
+
+
+def every_input() -> DemoDeployment:
+    """One node of every class that the recorded deployment has."""
+    plain = ("ImageAlpha", "Lora", "ImageBatch", "Video", "EXR", "Audio", "File")
+    rest = tuple(InputNode(class_type=name, input_id=name.lower()) for name in plain)
+    named = (
+        InputNode(class_type="TextSingleLine", input_id="artist", default="oil painting"),
+        InputNode(class_type="Number", input_id="cfg", display_name="CFG", default=7.5),
+        InputNode(class_type="Checkpoint", input_id="ckpt", default="sd_xl_base_1.0.safetensors"),
+    )
+    return DemoDeployment(
+        id=EVERY_INPUT_ID,
+        name="Every input",
+        description="",
+        makes=Makes.PICTURE,
+        inputs=(*picture().inputs, *named, *rest),
+        environment="staging",
+    )
+
+
+def all_deployments() -> list[DemoDeployment]:
+    return [*demo_deployments(), *troubled_deployments(), every_input()]

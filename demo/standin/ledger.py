@@ -1,0 +1,72 @@
+"""The books: every call that could cost money and every webhook attempt with its answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True, kw_only=True)
+class QueueCall:
+    """`status` None: never answered (yet). `run_ids` are the runs it started, usually one."""
+
+    at: float
+    body: Any
+    status: int | None = None
+    run_ids: list[str] = field(default_factory=list)
+
+    @property
+    def webhook(self) -> str | None:
+        return self.body.get("webhook") if isinstance(self.body, dict) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelCall:
+    at: float
+    run_id: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAttempt:
+    """`answer` is the status code, or the error's name when there was none."""
+
+    at: float
+    run_id: str
+    method: str
+    url: str
+    attempt: int
+    event_type: str
+    status: str
+    progress: float
+    outputs: int
+    answer: int | str
+
+
+class Ledger:
+    """Keeps the newest `limit` entries of each kind, so that a soak test doesn't fill the memory."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self.queue_calls: deque[QueueCall] = deque(maxlen=limit)
+        self.cancel_calls: deque[CancelCall] = deque(maxlen=limit)
+        self.webhook_attempts: deque[WebhookAttempt] = deque(maxlen=limit)
+
+    def calls_for(self, part: str) -> list[QueueCall]:
+        """The queue calls whose webhook URL contains `part`, such as a run key."""
+        return [call for call in self.queue_calls if part in (call.webhook or "")]
+
+    def runs_for(self, part: str) -> list[str]:
+        return [run_id for call in self.calls_for(part) for run_id in call.run_ids]
+
+    def clear(self) -> None:
+        self.queue_calls.clear()
+        self.cancel_calls.clear()
+        self.webhook_attempts.clear()
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            "queue_calls": [asdict(call) for call in self.queue_calls],
+            "cancel_calls": [asdict(call) for call in self.cancel_calls],
+            "webhook_attempts": [asdict(attempt) for attempt in self.webhook_attempts],
+        }
