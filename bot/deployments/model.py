@@ -43,7 +43,8 @@ class Input:
     """One input of a deployment. `key` is ComfyDeploy's `input_id`, `option` the name in Discord.
 
     `default` None means that there is no usable one. `fixed` is sent always and offered never.
-    `hidden` leaves the input to ComfyDeploy's own default.
+    `hidden` leaves the input to ComfyDeploy's own default. An input that is left out is left to that default
+    too, unless `send_default` says that ours differs from it. `max_count` is about `IMAGES` only.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Input:
     max_count: int = 1
     is_prompt: bool = False
     is_seed: bool = False
+    send_default: bool = False
     fixed: InputValue | None = None
     hidden: bool = False
 
@@ -67,10 +69,20 @@ class Input:
     def offered(self) -> bool:
         return self.fixed is None and not self.hidden
 
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """One name, or one for each attachment of a batch: `image1`, `image2` …"""
+        if self.kind is not InputKind.IMAGES or self.max_count == 1:
+            return (self.option,)
+        return tuple(f"{self.option}{number}" for number in range(1, self.max_count + 1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One deployment as `/generate` offers it. `name` is the subcommand and the key in the store."""
+    """One deployment as `/generate` offers it. `name` is the subcommand and the key in the store.
+
+    `run_timeout` in seconds. `warnings` are sentences for the operator: what was left out, and why.
+    """
 
     name: str
     deployment_id: str
@@ -83,6 +95,7 @@ class Deployment:
     concurrency_limit: int | None = None
     run_timeout: int | None = None
     age_restricted: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def offered(self) -> tuple[Input, ...]:

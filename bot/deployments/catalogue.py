@@ -1,0 +1,134 @@
+"""The deployments on offer: asked of ComfyDeploy, remembered in the store, completed by the file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from bot.comfy.deployments import DeploymentInfo
+from bot.deployments.compile import compile_deployment, describes_itself
+from bot.deployments.model import Deployment
+from bot.deployments.plan import CommandPlan, OptionSpec
+from bot.deployments.planning import plan_commands
+from bot.deployments.schema import DeploymentConfig
+from bot.errors import ComfyError, StartupError, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class DescribesDeployments(Protocol):
+    """The ComfyDeploy client's part that is used here."""
+
+    async def deployment(self, deployment_id: str) -> DeploymentInfo:
+        """GET /deployment/{id}; raises ComfyError."""
+
+
+class DeploymentCache(Protocol):
+    """The store's part that is used here; both raise StoreUnavailable."""
+
+    async def get_deployment(self, deployment_id: str) -> str | None:
+        """The JSON that was put last."""
+
+    async def put_deployment(self, deployment_id: str, description: str) -> None:
+        """Keeps the JSON."""
+
+
+class Catalogue:
+    """Holds the current deployments and the command made of them; reads never wait.
+
+    `timeout` in seconds is the patience for ComfyDeploy's description of one deployment, of which `parallel`
+    are asked at once. `extra` are the bot's own further options.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[DeploymentConfig],
+        comfy: DescribesDeployments,
+        cache: DeploymentCache,
+        *,
+        extra: Sequence[OptionSpec] = (),
+        parallel: int = 4,
+        timeout: float = 20,
+    ) -> None:
+        self._configs = tuple(configs)
+        self._comfy = comfy
+        self._cache = cache
+        self._extra = tuple(extra)
+        self._parallel = parallel
+        self._timeout = timeout
+        self._deployments: dict[str, Deployment] = {}
+        self._plan: CommandPlan | None = None
+        self._reload = asyncio.Lock()
+
+    @property
+    def plan(self) -> CommandPlan:
+        """The command as last loaded. StartupError before the first `load`."""
+        if self._plan is None:
+            raise StartupError("the deployments have not been loaded")
+        return self._plan
+
+    def get(self, name: str) -> Deployment | None:
+        """By its name, which is what the store keeps; None when it is no longer on offer."""
+        return self._deployments.get(name)
+
+    def all(self) -> tuple[Deployment, ...]:
+        """In the file's order."""
+        return tuple(self._deployments.values())
+
+    async def load(self) -> None:
+        """Asks anew and replaces everything at once; on StartupError the old state stays."""
+        async with self._reload:
+            gate = asyncio.Semaphore(self._parallel)
+            found = await asyncio.gather(*(self._compiled(config, gate) for config in self._configs))
+            deployments = {item.name: item for item in found if item is not None}
+            if not deployments:
+                raise StartupError(
+                    "no deployment can be offered: ComfyDeploy described none of them (is the API key "
+                    "right?), none was remembered from an earlier start, and deployments.toml describes "
+                    "none in full"
+                )
+            plan = plan_commands(tuple(deployments.values()), self._extra)
+            self._deployments, self._plan = deployments, plan
+
+    async def _compiled(self, config: DeploymentConfig, gate: asyncio.Semaphore) -> Deployment | None:
+        async with gate:
+            info = await self._described(config.deployment_id) or await self._remembered(config.deployment_id)
+        if info is None and not describes_itself(config):
+            log.error("deployment '%s' is left out: nothing describes its inputs", config.name)
+            return None
+        deployment = compile_deployment(config, info)
+        for warning in deployment.warnings:
+            log.warning("%s", warning)
+        return deployment
+
+    async def _described(self, deployment_id: str) -> DeploymentInfo | None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                info = await self._comfy.deployment(deployment_id)
+        except (ComfyError, TimeoutError) as error:
+            log.warning(
+                "ComfyDeploy does not describe deployment %s: %s", deployment_id, error or "no answer"
+            )
+            return None
+        await self._remember(deployment_id, info)
+        return info
+
+    async def _remember(self, deployment_id: str, info: DeploymentInfo) -> None:
+        try:
+            await self._cache.put_deployment(deployment_id, info.model_dump_json())
+        except StoreUnavailable as error:
+            log.warning("deployment %s can't be kept in the store: %s", deployment_id, error)
+
+    async def _remembered(self, deployment_id: str) -> DeploymentInfo | None:
+        try:
+            text = await self._cache.get_deployment(deployment_id)
+            return DeploymentInfo.model_validate_json(text) if text is not None else None
+        except StoreUnavailable as error:
+            log.warning("deployment %s can't be looked up in the store: %s", deployment_id, error)
+        except ValidationError:
+            log.warning("deployment %s is kept in the store in a form that can't be read", deployment_id)
+        return None

@@ -1,0 +1,123 @@
+"""One value against one input. Discord's own checks are not enough: autocomplete lets anything through."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from bot.deployments.compile_input import number
+from bot.deployments.model import Choice, Input, InputKind
+from bot.deployments.schema import LARGEST
+from bot.errors import InputError
+from bot.runs import InputValue
+
+Plain = str | int | float | bool
+
+_YES = frozenset({"yes", "y", "true", "on", "1"})
+_NO = frozenset({"no", "n", "false", "off", "0"})
+_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
+_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
+_SHOWN_CHOICES = 10
+
+
+def check_value(item: Input, value: Plain) -> InputValue:
+    """`value` as the queue call takes it. InputError naming the option otherwise."""
+    if item.choices:
+        return _check_choice(item, value)
+    match item.kind:
+        case InputKind.INTEGER:
+            return _check_range(item, _integer(item, value))
+        case InputKind.FLOAT:
+            return _check_range(item, _float(item, value))
+        case InputKind.BOOLEAN:
+            return _boolean(item, value)
+        case InputKind.TEXT:
+            return _text(item, value)
+    raise InputError("input_not_a_file", option=item.option)
+
+
+def _check_choice(item: Input, value: Plain) -> InputValue:
+    choice = find_choice(item.choices, value)
+    if choice is None:
+        names = ", ".join(choice.name for choice in item.choices[:_SHOWN_CHOICES])
+        if len(item.choices) > _SHOWN_CHOICES:
+            names += ", …"
+        raise InputError("input_choice", option=item.option, value=_shown(value), choices=names)
+    as_number = number(choice.value, item.kind) if item.kind in (InputKind.INTEGER, InputKind.FLOAT) else None
+    return choice.value if as_number is None else as_number
+
+
+def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
+    """By name, by value, then by either in any case; `512.0` is `512`."""
+    text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
+    tests = (
+        lambda choice: choice.name == text,
+        lambda choice: choice.value == text,
+        lambda choice: text.casefold() in (choice.name.casefold(), choice.value.casefold()),
+        lambda choice: _same_number(choice.value, text),
+    )
+    return next((choice for test in tests for choice in choices if test(choice)), None)
+
+
+def _same_number(left: str, right: str) -> bool:
+    if not (_FLOAT.fullmatch(left) and _FLOAT.fullmatch(right)):
+        return False
+    return float(left) == float(right)
+
+
+def _integer(item: Input, value: Plain) -> int:
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = str(value).strip()
+    if isinstance(value, str) and _INTEGER.fullmatch(text):
+        return int(text.partition(".")[0])
+    raise InputError("input_not_integer", option=item.option, value=_shown(value))
+
+
+def _float(item: Input, value: Plain) -> int | float:
+    if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    raise InputError("input_not_number", option=item.option, value=_shown(value))
+
+
+def _check_range(item: Input, value: int | float) -> int | float:
+    low = -LARGEST if item.minimum is None else item.minimum
+    high = LARGEST if item.maximum is None else item.maximum
+    if value < low:
+        raise InputError("input_too_small", option=item.option, value=value, minimum=low)
+    if value > high:
+        raise InputError("input_too_large", option=item.option, value=value, maximum=high)
+    return value
+
+
+def _boolean(item: Input, value: Plain) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise InputError("input_not_boolean", option=item.option, value=_shown(value))
+
+
+def _text(item: Input, value: Plain) -> str:
+    # A NUL can be neither stored in PostgreSQL nor seen by anybody; lone surrogates have no UTF-8.
+    text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    if not text.strip() and item.required:
+        raise InputError("input_required", option=item.option)
+    length = len(text)
+    if item.min_length is not None and length < item.min_length:
+        raise InputError("input_too_short", option=item.option, length=length, minimum=item.min_length)
+    if item.max_length is not None and length > item.max_length:
+        raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)
+    return text
+
+
+def _shown(value: Plain) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

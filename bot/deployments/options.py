@@ -1,0 +1,148 @@
+"""A deployment's inputs as slash-command options, within Discord's 25. Pure; knows no discord.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.deployments.compile_input import number
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
+from bot.deployments.plan import GPU, MORE, OptionChoice, OptionSpec, OptionType
+from bot.errors import StartupError
+
+OPTIONS = 25
+CHOICES = 25
+_DEFAULT_LENGTH = 30
+_TYPES = {
+    InputKind.INTEGER: OptionType.INTEGER,
+    InputKind.FLOAT: OptionType.NUMBER,
+    InputKind.BOOLEAN: OptionType.BOOLEAN,
+    **dict.fromkeys(ATTACHMENTS, OptionType.ATTACHMENT),
+}
+
+
+def plan_options(
+    deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = OPTIONS
+) -> tuple[OptionSpec, ...]:
+    """The options of one deployment: required ones first, then the config's order, then the bot's own.
+
+    `extra` are the bot's further options, which take room like `gpu`. Inputs beyond `limit` go into `more`;
+    attachments can't, so they keep an option each even where that passes a limit below 25.
+    """
+    own = [*_gpu_option(deployment), *extra]
+    room = limit - len(own)
+    inputs = deployment.offered
+    chosen = inputs if len(inputs) <= room else _chosen(deployment, room - 1, OPTIONS - len(own) - 1)
+    rest = [item for item in inputs if item not in chosen]
+    if rest:
+        own.append(_more_option(rest))
+    specs = _specs(chosen, limit - len(own))
+    specs += own
+    return tuple(sorted(specs, key=lambda spec: not spec.required))
+
+
+def _chosen(deployment: Deployment, room: int, most: int) -> tuple[Input, ...]:
+    """The inputs with an option of their own: attachments, then required ones, then the config's order."""
+    inputs = deployment.offered
+    files = [item for item in inputs if item.kind in ATTACHMENTS]
+    if len(files) > most:
+        names = ", ".join(item.key for item in files[most:])
+        raise StartupError(
+            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {most} beside "
+            f"the other options; hide some in deployments.toml, for example {names}"
+        )
+    others = [item for item in inputs if item.kind not in ATTACHMENTS]
+    others.sort(key=lambda item: not item.required)
+    keys = {item.key for item in (*files, *others[: max(0, room - len(files))])}
+    return tuple(item for item in inputs if item.key in keys)
+
+
+def _specs(inputs: Sequence[Input], room: int) -> list[OptionSpec]:
+    """A batch begins with one attachment and grows while there is room."""
+    spare = max(0, room - len(inputs))
+    specs: list[OptionSpec] = []
+    for item in inputs:
+        names = item.option_names[: spare + 1]
+        spare -= len(names) - 1
+        for index, name in enumerate(names):
+            specs.append(_option(item, name, required=item.required and index == 0))
+    return specs
+
+
+def _option(item: Input, name: str, *, required: bool) -> OptionSpec:
+    kind = _TYPES.get(item.kind, OptionType.STRING)
+    text = kind is OptionType.STRING and not item.choices
+    numeric = kind in (OptionType.INTEGER, OptionType.NUMBER) and not item.choices
+    return OptionSpec(
+        name=name,
+        description=describe(item),
+        type=kind,
+        required=required,
+        minimum=item.minimum if numeric else None,
+        maximum=item.maximum if numeric else None,
+        min_length=item.min_length if text else None,
+        max_length=item.max_length if text else None,
+        choices=option_choices(item) if len(item.choices) <= CHOICES else (),
+        autocomplete=len(item.choices) > CHOICES,
+        key=item.key,
+    )
+
+
+def option_choices(item: Input) -> tuple[OptionChoice, ...]:
+    """All of an input's choices as an option shows them: numbers as numbers, anything else by its name."""
+    choices = []
+    for choice in item.choices:
+        value = number(choice.value, item.kind) if item.kind in _TYPES else choice.name
+        if value is not None:
+            choices.append(OptionChoice(choice.name, value))
+    return tuple(choices)
+
+
+def describe(item: Input) -> str:
+    """The description with the default behind it, in Discord's 100 characters."""
+    text = one_line(item.description) or item.key
+    ending = _default_told(item)
+    return shorten(text, DESCRIPTION_LENGTH - len(ending)) + ending
+
+
+def _default_told(item: Input) -> str:
+    if item.is_seed and not item.send_default:
+        return " (default random)"
+    if item.required or item.default in (None, "") or item.kind in ATTACHMENTS:
+        return ""
+    return f" (default {shorten(default_text(item), _DEFAULT_LENGTH)})"
+
+
+def default_text(item: Input) -> str:
+    """An input's default as a person would type it."""
+    if isinstance(item.default, bool):
+        return "yes" if item.default else "no"
+    names = {choice.value: choice.name for choice in item.choices}
+    return one_line(names.get(str(item.default), str(item.default)))
+
+
+def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
+    gpus = deployment.gpus
+    if len(gpus) < 2:
+        return []
+    ending = f" (default {deployment.default_gpu})" if deployment.default_gpu else ""
+    return [
+        OptionSpec(
+            name=GPU,
+            description=shorten("The GPU that it runs on", DESCRIPTION_LENGTH - len(ending)) + ending,
+            type=OptionType.STRING,
+            choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
+            autocomplete=len(gpus) > CHOICES,
+        )
+    ]
+
+
+def _more_option(rest: Sequence[Input]) -> OptionSpec:
+    names = ", ".join(item.option for item in rest)
+    return OptionSpec(
+        name=MORE,
+        description=shorten(f"More as key=value, key=value: {names}", DESCRIPTION_LENGTH),
+        type=OptionType.STRING,
+        required=any(item.required for item in rest),
+        max_length=6000,
+    )

@@ -1,0 +1,166 @@
+"""The shape of `deployments.toml`. Unknown settings are mistakes: a typo must not pass silently."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from bot.deployments.model import InputKind
+from bot.runs import InputValue
+
+_MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+# Past 2^53 a number loses digits on its way through Discord.
+LARGEST = 2**53 - 1
+
+
+def _value(value: object) -> object:
+    """What the queue call takes: text, a number, true or false, or a list of texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    if isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return value
+    elif isinstance(value, str | int | float):
+        return value
+    raise ValueError("must be text, a number, true, false or a list of texts")
+
+
+def _choice(value: object) -> object:
+    """`"euler"` and `512` are short for a choice whose name is its value."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
+    return {"name": str(value), "value": str(value)}
+
+
+def _uuid(value: object) -> str:
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        raise ValueError(
+            f"must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address, not {value!r}"
+        ) from None
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class ChoiceConfig(BaseModel):
+    """`{name = "Fast", value = "euler"}`: `name` is shown, `value` is sent."""
+
+    model_config = _MODEL
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    value: Annotated[str, BeforeValidator(_number_as_text)]
+
+
+Value = Annotated[InputValue, PlainValidator(_value)]
+Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
+Length = Annotated[int, Field(ge=0, le=6000)]
+
+
+class InputConfig(BaseModel):
+    """One input; what is not said here is as ComfyDeploy says. `kind` or `class_type` describe it in full."""
+
+    model_config = _MODEL
+
+    option: Annotated[str, Field(min_length=1)] | None = None
+    description: str | None = None
+    kind: InputKind | None = None
+    class_type: str | None = None
+    choices: tuple[Annotated[ChoiceConfig, BeforeValidator(_choice)], ...] = ()
+    min: Number | None = None
+    max: Number | None = None
+    min_length: Length | None = None
+    max_length: Annotated[int, Field(ge=1, le=6000)] | None = None
+    default: Value | None = None
+    required: bool | None = None
+    fixed: Value | None = None
+    hidden: bool = False
+    max_count: Annotated[int, Field(ge=1, le=10)] | None = None
+    prompt: bool | None = None
+    seed: bool | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if mistakes := [*_ranges(self), *_offers(self), *_choices(self)]:
+            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+        return self
+
+
+def _ranges(config: InputConfig) -> Iterator[str]:
+    low, high, default = config.min, config.max, config.default
+    if low is not None and high is not None and high < low:
+        yield f"maximum {high:g} is below minimum {low:g}"
+    elif isinstance(default, int | float) and not isinstance(default, bool):
+        if low is not None and default < low:
+            yield f"default {default:g} is below minimum {low:g}"
+        if high is not None and default > high:
+            yield f"default {default:g} is above maximum {high:g}"
+    shortest, longest = config.min_length, config.max_length
+    if shortest is not None and longest is not None and longest < shortest:
+        yield f"max_length {longest} is below min_length {shortest}"
+    if isinstance(default, str) and longest is not None and len(default) > longest:
+        yield f"the default has {len(default)} characters, more than max_length {longest}"
+
+
+def _offers(config: InputConfig) -> Iterator[str]:
+    if config.fixed is not None and config.hidden:
+        yield "'fixed' and 'hidden' exclude each other: a fixed input is never offered"
+    if config.fixed is not None and (config.default is not None or config.required):
+        yield "'fixed' leaves nothing to choose: remove 'default' and 'required'"
+    if config.prompt and config.seed:
+        yield "an input can't be both the prompt and the seed"
+
+
+def _choices(config: InputConfig) -> Iterator[str]:
+    names = [choice.name for choice in config.choices]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"choice {name!r} is there twice"
+    known = {*names, *(choice.value for choice in config.choices)}
+    if config.choices and config.default is not None and str(config.default) not in known:
+        yield f"default {config.default!r} is not one of the choices"
+
+
+class DeploymentConfig(BaseModel):
+    """One deployment; `name` is its key in the file."""
+
+    model_config = _MODEL
+
+    name: str
+    deployment_id: Annotated[str, BeforeValidator(_uuid)]
+    title: str | None = None
+    description: str | None = None
+    group: Annotated[str, Field(min_length=1)] | None = None
+    gpus: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] | None = None
+    default_gpu: str | None = None
+    concurrency_limit: Annotated[int, Field(ge=1)] | None = None
+    age_restricted: bool = False
+    only_listed_inputs: bool = False
+    inputs: dict[Annotated[str, Field(min_length=1)], InputConfig] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if mistakes := [*_gpus(self), *_markers(self)]:
+            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+        return self
+
+
+def _gpus(config: DeploymentConfig) -> Iterator[str]:
+    if config.gpus is None:
+        return
+    if config.default_gpu is not None and config.default_gpu not in config.gpus:
+        yield f"default_gpu {config.default_gpu!r} is not one of its gpus"
+    if len(set(config.gpus)) < len(config.gpus):
+        yield "a GPU is there twice in 'gpus'"
+
+
+def _markers(config: DeploymentConfig) -> Iterator[str]:
+    prompts = [key for key, item in config.inputs.items() if item.prompt]
+    if len(prompts) > 1:
+        yield f"inputs {', '.join(map(repr, prompts))} are all marked as the prompt; one can be"

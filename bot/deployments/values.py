@@ -1,0 +1,175 @@
+"""What a person gave, checked, as the inputs of a queue call. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.deployments.checks import check_value
+from bot.deployments.files import GivenFile, check_file
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.more import parse_more
+from bot.deployments.plan import GPU, MORE
+from bot.deployments.schema import LARGEST
+from bot.errors import InputError
+from bot.runs import InputValue
+
+GivenValue = str | int | float | bool | GivenFile
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A queue call's inputs by their real keys, and what the bot shows of them.
+
+    `gpu` None leaves it to the machine. `prompt` is ComfyDeploy's default where none was given. `files` are
+    the attachments by input key: what the machine will download, with name and size.
+    """
+
+    inputs: Mapping[str, InputValue]
+    gpu: str | None
+    seed: int | None
+    prompt: str | None
+    files: Mapping[str, tuple[GivenFile, ...]]
+
+
+def collect(
+    deployment: Deployment,
+    given: Mapping[str, GivenValue],
+    *,
+    draw_seed: Callable[[Input], int],
+    gpu: str | None = None,
+) -> Collected:
+    """Checks all that was given, by option name, `more` and `gpu` included. InputError at the first fault.
+
+    Optional inputs that were left out stay out, since ComfyDeploy has their defaults: except fixed ones, a
+    default of our own, and seeds, for which `draw_seed` is asked (see `seed_range`).
+    """
+    values = _with_more(deployment, given)
+    inputs: dict[str, InputValue] = {}
+    files: dict[str, tuple[GivenFile, ...]] = {}
+    for item in deployment.inputs:
+        if item.kind in ATTACHMENTS and item.offered and (found := _attached(item, values)):
+            files[item.key] = found
+        value = _value(item, values, files.get(item.key, ()), draw_seed)
+        if value is not None:
+            inputs[item.key] = value
+    chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
+    return Collected(inputs, chosen, _seed(deployment, inputs), _prompt(deployment, inputs), files)
+
+
+def seed_range(item: Input) -> tuple[int, int]:
+    """Both ends of what a seed may be: the input's own range, from 0 to what JSON carries exactly."""
+    low = max(0, int(item.minimum or 0))
+    high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
+    return (low, high) if low <= high else (int(item.minimum or high), high)
+
+
+def check_gpu(deployment: Deployment, gpu: GivenValue | None) -> str | None:
+    """The chosen GPU as its name is written, or the configured one. InputError `input_gpu`."""
+    if gpu is None or gpu == "":
+        return deployment.default_gpu
+    for name in deployment.gpus:
+        if isinstance(gpu, str) and name.casefold() == gpu.strip().casefold():
+            return name
+    allowed = ", ".join(deployment.gpus) or "none"
+    raise InputError("input_gpu", option=GPU, value=str(gpu)[:60], choices=allowed)
+
+
+def _with_more(deployment: Deployment, given: Mapping[str, GivenValue]) -> dict[str, GivenValue]:
+    """All values by option name, those inside `more` included."""
+    known = {name: item for item in deployment.offered for name in item.option_names}
+    for name in given:
+        if name not in known and name not in (MORE, GPU):
+            raise _unknown(name, known)
+    values = {name: value for name, value in given.items() if name != MORE}
+    for key, text in parse_more(str(given.get(MORE, ""))):
+        item = _named(deployment, key)
+        if item.kind in ATTACHMENTS:
+            raise InputError("input_file_in_more", option=item.option)
+        if item.option in values:
+            raise InputError("input_twice", option=item.option)
+        values[item.option] = text
+    return values
+
+
+def _named(deployment: Deployment, key: str) -> Input:
+    word = key.casefold()
+    for item in deployment.offered:
+        if word == item.option:
+            return item
+    for item in deployment.offered:
+        if word == item.key.casefold():
+            return item
+    raise _unknown(key, (item.option for item in deployment.offered if item.kind not in ATTACHMENTS))
+
+
+def _unknown(name: str, known: Iterable[str]) -> InputError:
+    names = list(known)
+    near = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
+    return InputError("input_unknown", option=name[:60], choices=", ".join(near))
+
+
+def _attached(item: Input, values: Mapping[str, GivenValue]) -> tuple[GivenFile, ...]:
+    files = []
+    for name in item.option_names:
+        value = values.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, GivenFile):
+            raise InputError("input_not_a_file", option=name)
+        check_file(item.kind, name, value)
+        files.append(value)
+    return tuple(files)
+
+
+def _value(
+    item: Input,
+    values: Mapping[str, GivenValue],
+    files: tuple[GivenFile, ...],
+    draw_seed: Callable[[Input], int],
+) -> InputValue | None:
+    if not item.offered:
+        return item.fixed
+    given = _urls(item, files) if item.kind in ATTACHMENTS else _plain(item, values.get(item.option))
+    if given is not None:
+        return given
+    if item.send_default:
+        return item.default
+    if item.is_seed:
+        return draw_seed(item)
+    if item.required:
+        raise InputError("input_required", option=item.option_names[0])
+    return None
+
+
+def _urls(item: Input, files: tuple[GivenFile, ...]) -> InputValue | None:
+    if not files:
+        return None
+    urls = [file.url for file in files]
+    # A batch takes a list also when it holds one picture.
+    return urls if item.kind is InputKind.IMAGES else urls[0]
+
+
+def _plain(item: Input, value: GivenValue | None) -> InputValue | None:
+    if value is None:
+        return None
+    if isinstance(value, GivenFile):
+        raise InputError("input_not_text", option=item.option)
+    return check_value(item, value)
+
+
+def _seed(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
+    for item in deployment.inputs:
+        value = inputs.get(item.key)
+        if item.is_seed and isinstance(value, int):
+            return value
+    return None
+
+
+def _prompt(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str | None:
+    for item in deployment.inputs:
+        if item.is_prompt:
+            value = inputs.get(item.key, item.default)
+            return value if isinstance(value, str) else None
+    return None
