@@ -1,0 +1,109 @@
+"""Which addresses may be opened: the guard against requests into the operator's own network."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from bot.errors import MediaForbidden
+
+IPAddress = IPv4Address | IPv6Address
+AddressRule = Callable[[IPAddress], bool]
+
+# Unknown to the `is_global` of some Pythons; the last is Azure's wire server, which hands out secrets.
+_SPECIAL: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32")))
+_PRIVATE_V4: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
+_PRIVATE: Final = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
+# Inside the private ranges, but metadata services of clouds all the same.
+_METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
+_UNICAST: Final = ip_network("2000::/3")
+_NAT64: Final = ip_network("64:ff9b::/96")
+
+
+def is_public(address: IPAddress) -> bool:
+    """Whether an address belongs to the open internet, seen through the forms that carry another inside."""
+    if isinstance(address, IPv6Address):
+        inner = _embedded(address)
+        if inner is not None:
+            return is_public(inner)
+        if address not in _UNICAST:
+            return False
+    special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
+    return address.is_global and not special
+
+
+def is_public_or_private(address: IPAddress) -> bool:
+    """For self-hosted machines: opens the private, shared and loopback ranges as well.
+
+    Link-local, metadata, multicast and reserved addresses stay closed: no machine that
+    makes pictures lives there.
+    """
+    inner = _embedded(address) if isinstance(address, IPv6Address) else None
+    address = inner or address
+    private = any(address in network for network in _PRIVATE) and address not in _METADATA
+    return private or is_public(address)
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a gateway or the kernel would turn this one into."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def check_url(url: URL, allows: AddressRule) -> None:
+    """Raise MediaForbidden unless `url` is one we open. Names are judged later, by what they resolve to."""
+    if url.scheme not in ("http", "https"):
+        raise MediaForbidden(f"scheme {url.scheme!r}")
+    if url.user is not None or url.password is not None:
+        raise MediaForbidden("user name or password in the address")
+    host = (url.host or "").rstrip(".")
+    if not host:
+        raise MediaForbidden("no host")
+    address = _literal(host)
+    if address is not None and not allows(address):
+        raise MediaForbidden(f"address {address}")
+
+
+def _literal(host: str) -> IPAddress | None:
+    """The address that `host` spells, also as `2130706433`, `0x7f.1` or `0177.0.0.1`; None for a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    # No top-level domain begins with a digit, so that the last label tells a number from a name (WHATWG URL).
+    if not host.rpartition(".")[2][:1].isdigit():
+        return None
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        raise MediaForbidden(f"host {host!r} is neither a name nor an address") from None
+
+
+class GuardedResolver(AbstractResolver):
+    """Judges what a name resolves to at the moment of connecting, so that a rebound name can't pass.
+
+    One forbidden answer forbids them all: an honest host has no private address beside its public one.
+    aiohttp never asks a resolver about literal addresses; `check_url` does that part.
+    """
+
+    def __init__(self, inner: AbstractResolver, allows: AddressRule) -> None:
+        self._inner = inner
+        self._allows = allows
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        answers = await self._inner.resolve(host, port, family)
+        for answer in answers:
+            if not self._allows(ip_address(answer["host"])):
+                raise MediaForbidden(f"{host} resolves to {answer['host']}")
+        return answers
+
+    async def close(self) -> None:
+        await self._inner.close()

@@ -1,0 +1,187 @@
+"""Fetches a run's outputs. The address, the server behind it and the body are all taken for hostile."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from bot.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.media.address import AddressRule, GuardedResolver, check_url, is_public
+from bot.media.names import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+
+_CHUNK: Final = 64 * 1024
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_GONE: Final = frozenset({403, 404, 410})
+# Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord: what a signed link carries in its query.
+_SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """Seconds and counts: `idle` between two pieces of a body, `total` with all redirects."""
+
+    connect: float = 10
+    idle: float = 20
+    total: float = 180
+    redirects: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A fetched output: `file` is what was passed in, rewound; `size` in bytes, the type by what they are."""
+
+    file: IO[bytes]
+    content_type: str
+    filename: str
+    size: int
+
+
+class MediaFetcher:
+    """One HTTP session for all outputs, without cookies, proxies and credentials. Use with `async with`.
+
+    `allows` judges every address that is connected to: `is_public`, or `is_public_or_private` for self-hosted
+    machines. `resolver` replaces the system's.
+    """
+
+    def __init__(
+        self,
+        *,
+        allows: AddressRule = is_public,
+        limits: MediaLimits | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._allows = allows
+        self._limits = limits or MediaLimits()
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        inner = self._resolver or aiohttp.ThreadedResolver()
+        resolver = GuardedResolver(inner, self._allows)
+        # No DNS cache: each connection is judged by the answer it uses.
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=32)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            # A few kilobytes of gzip can hold gigabytes: bodies are asked for, and counted, as they are.
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": "comfydeploy-discord-bot"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        limit_bytes: int,
+        into: IO[bytes],
+        filename: str | None = None,
+        fallback: str = "output",
+    ) -> Media:
+        """Write the body to `into`, a fresh writable and seekable file that stays the caller's.
+
+        `filename` is the service's own word for the output; without one the address gives it. Raises
+        MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
+        """
+        try:
+            async with asyncio.timeout(self._limits.total):
+                size, head = await self._download(_parse(url), limit_bytes, into)
+        except MediaError:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # Time limits are OSErrors too. The error's own text can hold the signed address.
+            raise MediaUnavailable(f"{_shown(url)}: {type(error).__name__}") from None
+        return _described(into, head, size, filename or _name_in(url), fallback)
+
+    async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+        if self._session is None:
+            raise RuntimeError("MediaFetcher is used outside its `async with`")
+        for _ in range(self._limits.redirects + 1):
+            check_url(url, self._allows)
+            async with self._session.get(url, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    _check_response(response, limit)
+                    return await _copy(response, limit, into)
+                url = _redirected(response)
+        raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
+
+
+def _parse(url: str) -> URL:
+    # Kept to the byte where possible: a signature may cover the exact spelling of the query.
+    exact = url.isascii() and url.isprintable() and " " not in url
+    try:
+        return URL(url, encoded=exact)
+    except ValueError:
+        raise MediaForbidden("no address") from None
+
+
+def _redirected(response: aiohttp.ClientResponse) -> URL:
+    location = response.headers.get("Location")
+    if not location:
+        raise MediaUnavailable(f"{_shown(response.url)}: {response.status} without Location")
+    return response.url.join(_parse(location))
+
+
+def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
+    where = f"{_shown(response.url)}: {response.status}"
+    signed = not _SIGNED.isdisjoint(response.url.query)
+    if response.status in _GONE or (signed and response.status in (400, 401)):
+        raise MediaExpired(where)
+    if response.status != 200:
+        raise MediaUnavailable(where)
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise MediaUnavailable(f"{where}, compressed though asked not to")
+    if (response.content_length or 0) > limit:
+        raise MediaTooLarge(f"{where}, {response.content_length} bytes", limit=limit)
+
+
+async def _copy(response: aiohttp.ClientResponse, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+    size, head = 0, b""
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise MediaTooLarge(f"{_shown(response.url)}: more than {limit} bytes", limit=limit)
+        if len(head) < SNIFF_BYTES:
+            head += chunk[: SNIFF_BYTES - len(head)]
+        into.write(chunk)
+    if size == 0:
+        raise MediaUnavailable(f"{_shown(response.url)}: empty")
+    return size, head
+
+
+def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str) -> Media:
+    content_type, extension = sniff(head)
+    if is_wrong_type(extension, name):
+        raise MediaUnavailable(f"{content_type} where {name!r} was promised")
+    into.seek(0)
+    return Media(into, content_type, safe_filename(name, fallback, extension), size)
+
+
+def _name_in(url: str) -> str:
+    return URL(url).name
+
+
+def _shown(url: URL | str) -> str:
+    """For the log: without the query, where the signature is."""
+    try:
+        return str(URL(url).with_query(None).with_fragment(None).with_user(None))
+    except ValueError:
+        return "address"

@@ -1,0 +1,76 @@
+"""What a file is, by its first bytes, and a name for it that does no harm: nothing outside is believed."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+import filetype  # type: ignore[import-untyped]  # ships no types
+
+SNIFF_BYTES: Final = 8192
+UNKNOWN: Final = ("application/octet-stream", "bin")
+TEXT: Final = ("text/plain", "txt")
+
+_PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
+# What workflows make and the library does not know.
+_SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
+# Endings from outside that say more than the bytes can, and are opened by no program that runs them.
+_ENDINGS: Final[Mapping[str, frozenset[str]]] = {
+    "txt": frozenset({"csv", "json", "md", "srt", "vtt", "obj", "gltf", "yaml"}),
+    "zip": frozenset({"usdz"}),
+    "bin": frozenset({"fbx", "stl", "ply", "npy", "safetensors", "latent"}),
+    "jpg": frozenset({"jpeg"}),
+    "ogg": frozenset({"opus"}),
+}
+_RUNNABLE: Final = frozenset({"exe", "elf", "swf", "deb", "rpm", "crx", "nes", "wasm", "dex", "dey", "lnk"})
+_UNSAFE: Final = re.compile(r"[^\w.()+ -]+")
+_LONGEST_STEM: Final = 80
+
+
+def sniff(head: bytes) -> tuple[str, str]:
+    """Content type and extension by the first `SNIFF_BYTES`; text that is valid UTF-8 is `text/plain`."""
+    kind = filetype.guess(head)
+    if kind is not None:
+        return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
+    for signature, known in _SIGNATURES:
+        if head.startswith(signature):
+            return known
+    return TEXT if _is_text(head) else UNKNOWN
+
+
+def is_wrong_type(extension: str, expected_name: str) -> bool:
+    """Whether the bytes are a program, or a page of text where the name promises picture, video or sound."""
+    promised = mimetypes.guess_type(expected_name)[0] or ""
+    is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
+    return extension in _RUNNABLE or (is_media and extension == TEXT[1])
+
+
+def safe_filename(name: str | None, fallback: str, extension: str) -> str:
+    """A plain name that ends in `.extension`, or in an ending of `name` that fits it.
+
+    Folders, control and direction characters, leading dots and hidden second endings go; at most 80
+    characters before the ending, so that Discord shows all of it.
+    """
+    last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
+    stem, dot, ending = last.rpartition(".")
+    if not dot:
+        stem, ending = last, ""
+    ending = ending.lower()
+    # An underscore for the dots inside: `cat.exe.png` looks like `cat.exe` where endings are hidden.
+    stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_LONGEST_STEM]
+    fitting = ending if ending in _ENDINGS.get(extension, frozenset()) else extension
+    return f"{stem or fallback}.{fitting}"
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\0" in head:
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        # The last character may be cut in two by the end of the sample.
+        return error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES - 3
+    return True

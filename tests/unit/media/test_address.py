@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from yarl import URL
+
+from bot.errors import MediaForbidden
+from bot.media.address import check_url, is_public, is_public_or_private
+
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "2606:4700:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+]
+PRIVATE = [
+    "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "127.0.0.1", "127.9.9.9",
+    "::1", "fc00::1", "fd12:3456::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
+    "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::1",
+]  # fmt: skip
+NEVER = [
+    "0.0.0.0",  # noqa: S104  # judged here, nothing is bound to it
+    "0.1.2.3", "169.254.169.254", "169.254.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192",
+    "192.88.99.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
+    "::", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "fd00:ec2::254", "fd20:ce::254", "100::1",
+    "2001:db8::1", "2001:0:7f00:1::1", "3fff::1", "5f00::1", "::7f00:1", "64:ff9b:1::7f00:1",
+    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::ffff:0:127.0.0.1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_are_open_to_all(address: str) -> None:
+    assert is_public(ip_address(address))
+    assert is_public_or_private(ip_address(address))
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_open_to_self_hosted_machines_only(address: str) -> None:
+    assert not is_public(ip_address(address))
+    assert is_public_or_private(ip_address(address))
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_metadata_and_special_addresses_are_never_open(address: str) -> None:
+    assert not is_public(ip_address(address))
+    assert not is_public_or_private(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/", "http://127.0.0.1./", "http://2130706433/", "http://0x7f.1/", "http://0x7f000001/",
+        "http://0177.0.0.1/", "http://127.1/", "http://0/", "http://[::1]/", "http://[::ffff:7f00:1]/",
+        "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/", "http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/",
+        "http://169.254.169.254/latest/meta-data", "http://0xa9fea9fe/", "http://example.0x7f/",
+        "http://1.2.3.999/",
+        "ftp://example.com/a",
+        "file:///etc/passwd", "data:image/png;base64,AAAA", "gopher://example.com/", "/a.png",
+        "javascript:alert(1)", "http:///a.png", "http://user@example.com/", "http://user:pw@example.com/",
+        "http://:pw@example.com/", "",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_opened(url: str) -> None:
+    with pytest.raises(MediaForbidden):
+        check_url(URL(url), is_public)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/a.png?sig=1",
+        "http://example.com:8080/",
+        "https://8.8.8.8/a",
+        "http://[2606:4700::1]/",
+    ],
+)
+def test_addresses_that_are_opened(url: str) -> None:
+    check_url(URL(url), is_public)
+
+
+def test_a_self_hosted_machine_still_needs_http() -> None:
+    check_url(URL("http://192.168.1.5:8188/view?filename=a.png"), is_public_or_private)
+    with pytest.raises(MediaForbidden):
+        check_url(URL("ftp://192.168.1.5/"), is_public_or_private)

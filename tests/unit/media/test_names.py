@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import io
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bot.media import safe_filename
+from bot.media.names import SNIFF_BYTES, is_wrong_type, sniff
+
+
+def picture(form: str) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(target, form)
+    return target.getvalue()
+
+
+def video(form: str, codec: str) -> bytes:
+    target = io.BytesIO()
+    with av.open(target, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for packet in stream.encode(av.VideoFrame.from_image(Image.new("RGB", (64, 64), "red"))):
+            container.mux(packet)
+        container.mux(stream.encode())
+    return target.getvalue()
+
+
+def sound(form: str, codec: str) -> bytes:
+    target = io.BytesIO()
+    with av.open(target, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=48000)
+        frame = av.AudioFrame(format="s16", layout="stereo", samples=9600)
+        frame.sample_rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (picture("PNG"), ("image/png", "png")),
+        (picture("JPEG"), ("image/jpeg", "jpg")),
+        (picture("GIF"), ("image/gif", "gif")),
+        (picture("WEBP"), ("image/webp", "webp")),
+        (picture("AVIF"), ("image/avif", "avif")),
+        (video("mp4", "mpeg4"), ("video/mp4", "mp4")),
+        (video("mov", "mpeg4"), ("video/quicktime", "mov")),
+        (video("webm", "libvpx"), ("video/webm", "webm")),
+        (sound("mp3", "libmp3lame"), ("audio/mpeg", "mp3")),
+        (sound("wav", "pcm_s16le"), ("audio/wav", "wav")),
+        (sound("flac", "flac"), ("audio/flac", "flac")),
+        (sound("ogg", "libopus"), ("audio/ogg", "ogg")),
+        (sound("ipod", "aac"), ("audio/mp4", "m4a")),
+        (b"glTF\x02\0\0\0" + bytes(40), ("model/gltf-binary", "glb")),
+        (b"v/1\x01" + bytes(40), ("image/x-exr", "exr")),
+        (b"<html><script>", ("text/plain", "txt")),
+        ("größer".encode(), ("text/plain", "txt")),
+        (("ü" * SNIFF_BYTES).encode()[: SNIFF_BYTES - 1], ("text/plain", "txt")),
+        (b"text and \0", ("application/octet-stream", "bin")),
+        (b"caf\xe9", ("application/octet-stream", "bin")),
+    ],
+)
+def test_files_are_known_by_their_bytes(data: bytes, expected: tuple[str, str]) -> None:
+    assert sniff(data[:SNIFF_BYTES]) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "wrong"),
+    [
+        (b"<html>Sign in</html>", "cat.png", True),
+        (b'{"error": "expired"}', "cat.mp4", True),
+        (b"a caption", "caption.txt", False),
+        (b"<svg/>", "cat.svg", False),
+        (b"MZ\x90\0" + bytes(100), "cat.bin", True),
+        (b"\x7fELF" + bytes(100), "", True),
+        (picture("PNG"), "cat.mp4", False),
+    ],
+)
+def test_pages_and_programs_in_place_of_media_are_noticed(data: bytes, name: str, wrong: bool) -> None:
+    assert is_wrong_type(sniff(data)[1], name) is wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "extension", "expected"),
+    [
+        ("ComfyUI_00001_.png", "png", "ComfyUI_00001.png"),
+        ("cat.exe", "png", "cat.png"),
+        ("cat.exe.png", "png", "cat_exe.png"),
+        ("../../etc/passwd", "txt", "passwd.txt"),
+        ("..\\..\\boot.ini", "txt", "boot.txt"),
+        (".hidden", "png", "output.png"),
+        ("...", "png", "output.png"),
+        ("", "png", "output.png"),
+        (None, "mp4", "output.mp4"),
+        ("cat\u202egnp.exe", "png", "cat_gnp.png"),
+        ("a\0b\nc.png", "png", "a_b_c.png"),
+        ("SPOILER_cat.png", "png", "SPOILER_cat.png"),
+        ("@everyone <@1> `x`.png", "png", "everyone_1_x.png"),
+        ("Größe 2 (neu).JPEG", "jpg", "Größe_2_(neu).jpeg"),
+        ("mesh.PLY", "bin", "mesh.ply"),
+        ("page.html", "txt", "page.txt"),
+        ("table.csv", "txt", "table.csv"),
+        ("x" * 500 + ".png", "png", "x" * 80 + ".png"),
+    ],
+)
+def test_names_from_outside_become_harmless(name: str | None, extension: str, expected: str) -> None:
+    assert safe_filename(name, "output", extension) == expected
+
+
+@given(st.text(max_size=300))
+def test_no_name_escapes_breaks_a_line_or_grows(name: str) -> None:
+    result = safe_filename(name, "output", "png")
+    stem = result.removesuffix(".png")
+    assert result.endswith(".png")
+    assert 1 <= len(stem) <= 80
+    assert stem.isprintable()
+    assert not set(stem) & set("/\\.:@<>`*|\"'?&#%\u200b\u202e")
