@@ -18,6 +18,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
+        "command_changed": "This command has just changed. Please reload Discord and try again.",
         "starting": "I'm still starting up. Please try again in a few seconds.",
         # rules
         "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
@@ -38,6 +39,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
         # ComfyDeploy's answers
+        "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
+        "The bot's operator can correct it.",
+        "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
         "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to renew it.",
         "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "

@@ -1,0 +1,34 @@
+"""`python -m bot`: read the settings, set up logging, run. A failure is a sentence and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bot.errors import StartupError
+from bot.logs import setup_logging
+from bot.serve import serve
+from bot.settings import load_settings
+
+CONFIGURATION = 2
+
+
+def main() -> int:
+    """0 after an orderly stop, 2 when the bot can't start as it is configured."""
+    try:
+        settings = load_settings()
+        setup_logging(settings.log_level, settings.log_format, secrets=settings.secret_values())
+        for warning in settings.warnings():
+            print(warning, file=sys.stderr)  # noqa: T201  # before the first log line, for whoever starts it by hand
+        asyncio.run(serve(settings))
+    except StartupError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)  # noqa: T201
+        return CONFIGURATION
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The discord.py client: loads the cogs, syncs commands that changed, turns errors into words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.desk import FrontDesk
+from bot.errors import BotError
+from bot.sync import CommandSync
+from bot.words import explain, say
+
+log = logging.getLogger(__name__)
+
+EXTENSIONS = ("cogs.generate", "cogs.buttons")
+# 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
+_TOO_LATE = frozenset({10062, 40060, 10008, 50027})
+
+
+class GenerateBot(commands.Bot):
+    """Only the guilds intent, no message and member cache: the bot reads what each interaction brings."""
+
+    def __init__(
+        self,
+        desk: FrontDesk,
+        sync: CommandSync,
+        *,
+        direct_messages: bool = False,
+        extensions: Sequence[str] = EXTENSIONS,
+    ) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = True
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=intents,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=direct_messages, private_channel=False
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self.desk = desk
+        self._sync = sync
+        self._extensions = extensions
+        self.tree.error(self._on_command_error)
+
+    async def setup_hook(self) -> None:
+        """A cog that can't be loaded stops the start: a bot without its command would look alive."""
+        for extension in self._extensions:
+            await self.load_extension(extension)
+        await self._sync.run(self.tree, self.application_id or 0)
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
+        log.error("an event handler failed: %s", event_method, exc_info=True)
+
+    async def _on_command_error(
+        self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError
+    ) -> None:
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        await tell_error(interaction, cause)
+
+
+async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
+    """One plain ephemeral sentence to the person; the detail to the log."""
+    if isinstance(error, discord.HTTPException) and error.code in _TOO_LATE:
+        log.warning("Discord no longer takes the answer to an interaction (%s)", error.code)
+        return
+    if isinstance(error, BotError):
+        log.info("refused %s: %s", interaction.user.id, error)
+        sentence = explain(error)
+    elif isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        log.warning("Discord still shows an older version of the command: %s", error)
+        sentence = say("command_changed")
+    else:
+        log.error("an interaction failed", exc_info=error)
+        sentence = say("internal")
+    await tell(interaction, sentence)
+
+
+async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:
+    """Ephemeral, whether or not the interaction has been answered."""
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True)
+    except discord.HTTPException as error:
+        log.warning("the person could not be told: %s %s", error.status, error.code)

@@ -1,0 +1,152 @@
+"""The one service behind every way to ask for something: commands and buttons. Knows no Discord."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.model import Deployment, Input
+from bot.deployments.plan import CommandPlan, OptionChoice
+from bot.deployments.suggestions import suggest
+from bot.deployments.values import GivenValue, collect, seed_range
+from bot.errors import InputError, RefusedError
+from bot.logs import run_context
+from bot.messages import status_part
+from bot.nudges import Nudges
+from bot.parts import Part
+from bot.request import GenerationRequest, Origin
+from bot.runs import Run
+from bot.store import Store
+from bot.submission import Submission
+
+log = logging.getLogger(__name__)
+
+
+class FrontDesk:
+    """Takes requests, cancellations and repeats; everything is answered from memory and the store."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        submission: Submission,
+        store: Store,
+        nudges: Nudges,
+        clock: Callable[[], datetime],
+        deadline_seconds: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._submission = submission
+        self._store = store
+        self._nudges = nudges
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+
+    @property
+    def plan(self) -> CommandPlan:
+        """The slash command as the deployments make it."""
+        return self._catalogue.plan
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def title(self, deployment: str) -> str:
+        """How a deployment is called in messages, also one that is gone."""
+        found = self._catalogue.get(deployment)
+        return found.title if found is not None else deployment
+
+    async def generate(
+        self, deployment: str, given: Mapping[str, GivenValue], requester_id: int, origin: Origin
+    ) -> Run:
+        """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
+        offered = self._offered(deployment)
+        collected = collect(offered, given, draw_seed=_draw_seed)
+        return await self._accept(
+            GenerationRequest(
+                requester_id=requester_id,
+                origin=origin,
+                deployment=offered.name,
+                deployment_id=offered.deployment_id,
+                inputs=collected.inputs,
+                gpu=collected.gpu,
+                seed=collected.seed,
+                prompt=collected.prompt,
+                deadline_seconds=self._deadline_seconds,
+            )
+        )
+
+    async def again(self, key: str, requester_id: int, origin: Origin) -> Run:
+        """The same once more, with a new seed, for the person who asked first."""
+        parent = await self._own(key, requester_id)
+        offered = self._offered(parent.deployment)
+        inputs = dict(parent.inputs)
+        seeds = {item.key: _draw_seed(item) for item in offered.inputs if item.is_seed and item.offered}
+        inputs |= {name: seed for name, seed in seeds.items() if name in inputs}
+        return await self._accept(
+            GenerationRequest(
+                requester_id=requester_id,
+                origin=origin,
+                deployment=offered.name,
+                deployment_id=offered.deployment_id,
+                inputs=inputs,
+                gpu=parent.gpu,
+                seed=next(iter(seeds.values()), parent.seed),
+                prompt=parent.prompt,
+                parent_key=parent.key,
+                deadline_seconds=self._deadline_seconds,
+            )
+        )
+
+    async def cancel(self, key: str, person_id: int, *, moderator: bool) -> None:
+        """Raises RefusedError when there is nothing to cancel, or for a stranger."""
+        run = await self._own(key, person_id, also=moderator)
+        before = await self._store.runs.request_cancel(run.key, self._clock())
+        if before is None or before.final:
+            raise RefusedError("cancel_too_late")
+        self._nudges.check()
+        self._nudges.deliver()
+        self._nudges.show()
+        self._nudges.submit()
+
+    async def answered(self, key: str, status_message_id: int | None) -> None:
+        """The requester sees the status message: the queue call may go out."""
+        with run_context(key):
+            await self._submission.answered(key, status_message_id)
+
+    async def unanswered(self, key: str) -> None:
+        """Discord did not take the answer: nothing is started."""
+        with run_context(key):
+            await self._submission.unanswered(key)
+
+    def status(self, run: Run) -> Part:
+        return status_part(run, self.title(run.deployment))
+
+    def suggestions(self, deployment: str, option: str, typed: str) -> Sequence[OptionChoice]:
+        """For autocomplete, from memory."""
+        found = self._catalogue.get(deployment)
+        return suggest(found, option, typed) if found is not None else ()
+
+    def _offered(self, name: str) -> Deployment:
+        found = self._catalogue.get(name)
+        if found is None:
+            raise InputError("deployment_gone")
+        return found
+
+    async def _own(self, key: str, person_id: int, *, also: bool = False) -> Run:
+        run = await self._store.runs.get(key)
+        if run is None:
+            raise RefusedError("run_gone")
+        if run.requester_id != person_id and not also:
+            raise RefusedError("not_yours")
+        return run
+
+    async def _accept(self, request: GenerationRequest) -> Run:
+        with run_context(request.key):
+            return await self._submission.accept(request)
+
+
+def _draw_seed(item: Input) -> int:
+    return random.randint(*seed_range(item))

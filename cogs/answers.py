@@ -1,0 +1,34 @@
+"""The first answer to a request: the public status message, whose success lets the queue call go out."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+import discord
+
+from bot.client import GenerateBot
+from bot.desk import FrontDesk
+from bot.runs import Run
+
+log = logging.getLogger(__name__)
+
+
+async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run) -> None:
+    """Shows the status message. Where Discord refuses it, nothing is started."""
+    layout = desk.status(run).layout
+    if layout is None:
+        raise RuntimeError("a status message is a layout")
+    layout.stop()  # its buttons are answered by custom_id; discord.py need not remember each message
+    try:
+        response = await interaction.response.send_message(
+            view=layout, allowed_mentions=discord.AllowedMentions.none()
+        )
+    except (discord.DiscordServerError, aiohttp.ClientError, OSError):
+        log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
+        await desk.answered(run.key, None)
+    except discord.HTTPException as error:
+        log.warning("Discord did not take the answer (%s %s): not started", error.status, error.code)
+        await desk.unanswered(run.key)
+    else:
+        await desk.answered(run.key, response.message_id)
