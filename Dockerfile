@@ -1,0 +1,28 @@
+# Built twice from one base: the first stage has pip and its caches, the second only what runs.
+FROM python:3.13-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements/run.txt /tmp/run.txt
+# Only wheels: nothing is compiled, and no package's setup script runs here.
+RUN python -m venv /venv \
+ && /venv/bin/pip install --only-binary=:all: --require-hashes -r /tmp/run.txt \
+ && /venv/bin/pip uninstall --yes pip
+
+FROM python:3.13-slim
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DATABASE_URL=sqlite+aiosqlite:////data/bot.db
+RUN groupadd --gid 10001 bot \
+ && useradd --uid 10001 --gid bot --no-create-home --shell /usr/sbin/nologin bot \
+ && install --directory --owner=bot --group=bot /data
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY bot bot
+COPY cogs cogs
+USER bot
+VOLUME /data
+EXPOSE 8080
+# Liveness only: an outage of Discord's must not restart the bot.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ.get('WEB_PORT') or 8080}/healthz\", timeout=4)"]
+CMD ["python", "-m", "bot"]
