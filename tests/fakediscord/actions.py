@@ -22,9 +22,9 @@ class CannotSend(Exception):
 
 
 class Actions(Places):
-    async def wait_command(self, name: str, *, guild_id: int | None = None, timeout: float = 20.0) -> None:
+    async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 20.0) -> None:
         """Until the command is synced and the bot listens on the gateway."""
-        await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, timeout)
+        await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, within)
 
     def file(
         self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
@@ -167,10 +167,11 @@ class Actions(Places):
         files: Json = {}
         entries: list[Json] = []
         for name, value in given.items():
+            sent = value
             if isinstance(value, Attachment):
-                files[str(value.id)] = payloads.attachment(channel, value, self.sign, ephemeral=True)
-                value = str(value.id)
-            entries.append({"name": name, "type": kinds[name], "value": value})
+                sent = str(value.id)
+                files[sent] = payloads.attachment(channel, value, self.sign, ephemeral=True)
+            entries.append({"name": name, "type": kinds[name], "value": sent})
         return entries, {"attachments": files} if files else {}
 
     def _data(self, command: Json, path: list[Json], entries: list[Json]) -> Json:

@@ -34,6 +34,8 @@ class Books:
         self.schema_mistakes: list[str] = []
         """What the validator hook found in the bodies the bot sent."""
         self.messages_created = 0
+        self.crashes: list[Exception] = []
+        """What the fake itself stumbled over: a body of a shape it did not expect, or its own mistake."""
 
     def record(self, entry: RequestRecord) -> None:
         self.requests.append(entry)
@@ -44,6 +46,11 @@ class Books:
     def created(self, message: Message) -> None:
         self.messages_created += 1
         self.messages.append(message)
+
+    @property
+    def invalid_requests(self) -> int:
+        """Answers of 401, 403 and 429: 10,000 in ten minutes get a bot's address blocked."""
+        return sum(count for (_, status), count in self.statuses.items() if status in (401, 403, 429))
 
     def calls(self, method: str, route: str) -> list[RequestRecord]:
         """Requests to one route, as in `calls("POST", "/channels/{channel_id}/messages")`."""

@@ -25,13 +25,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`json` is the body as it came: an object, or a list for the bulk overwrite."""
+    """`json` is the body, an object or (bulk overwrite) a list; `text` the same as it came."""
 
     route: str
     params: Mapping[str, str]
     query: Mapping[str, str]
     json: object = None
     files: dict[int, Upload] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def body(self) -> Json:
@@ -88,18 +89,18 @@ class FileStore:
 
 
 async def read_call(request: web.Request, route: str, store: FileStore) -> Call:
-    parsed: object = None
+    text = ""
     files: dict[int, Upload] = {}
     if request.content_type.startswith("multipart/"):
         async for part in await request.multipart():
             assert isinstance(part, BodyPartReader)
             if part.name == "payload_json":
-                parsed = _parse(await part.text())
+                text = await part.text()
             elif match := re.fullmatch(r"files\[(\d+)\]", part.name or ""):
                 files[int(match[1])] = await store.read(part)
     elif request.can_read_body:
-        parsed = _parse(await request.text())
-    return Call(route, dict(request.match_info), dict(request.query), parsed, files)
+        text = await request.text()
+    return Call(route, dict(request.match_info), dict(request.query), _parse(text), files, text)
 
 
 def _parse(text: str) -> object:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
+from tests.fakediscord.components import walk as walk_components
 from tests.fakediscord.errors import Json, check_length, invalid
-from tests.fakediscord.world import walk as walk_components
 
 COMMANDS = 100
 COMMAND_TEXT = 8000
@@ -114,12 +115,12 @@ def value_mistake(option: Json, value: object) -> str | None:
     choices = option.get("choices") or []
     if choices and value not in [c["value"] for c in choices]:
         return f"{name}: {value!r} is not a choice"
-    size: object = len(value) if isinstance(value, str) else value
+    size: Any = len(value) if isinstance(value, str) else value
     low = option.get("min_length" if kind == STRING else "min_value")
     high = option.get("max_length" if kind == STRING else "max_value", 6000 if kind == STRING else None)
-    if isinstance(size, int | float) and kind in (STRING, INTEGER, NUMBER):
-        if (low is not None and size < low) or (high is not None and size > high):
-            return f"{name}: {value!r} is out of range"
+    measured = isinstance(size, int | float) and kind in (STRING, INTEGER, NUMBER)
+    if measured and ((low is not None and size < low) or (high is not None and size > high)):
+        return f"{name}: {value!r} is out of range"
     return None
 
 
@@ -129,8 +130,5 @@ def find_component(components: list[Json], wanted: str) -> Json | None:
     for component in nested:
         if component.get("custom_id") == wanted:
             return component
-    return (
-        next((c for c in nested if wanted.lower() in str(c.get("label") or "").lower()), None)
-        if wanted
-        else None
-    )
+    labelled = (c for c in nested if wanted and wanted.lower() in str(c.get("label") or "").lower())
+    return next(labelled, None)

@@ -27,7 +27,10 @@ BodyCheck = Callable[[str, object], Iterable[str]]
 
 
 class Core:
-    """`url` is known once the server runs. `check_body(route, body)` returns what a schema has against a body."""
+    """`url` is known once the server runs.
+
+    `check_body(route, body)` returns what a schema has against a body; it ends up in `books.schema_mistakes`.
+    """
 
     def __init__(
         self,
@@ -65,9 +68,9 @@ class Core:
     def gateway_url(self) -> str:
         return self.url.replace("http", "ws", 1) + "/gateway"
 
-    async def wait_until(self, predicate: Callable[[], object], timeout: float = 15.0) -> None:
+    async def wait_until(self, predicate: Callable[[], object], within: float = 15.0) -> None:
         """Raises TimeoutError. Asks again whenever anything in this world changes."""
-        await self.world.wait_until(predicate, timeout)
+        await self.world.wait_until(predicate, within)
 
     def messages(self, channel: Channel, viewer: User | None = None) -> list[Message]:
         """What a person sees there, oldest first; ephemeral answers only with their addressee as `viewer`."""

@@ -98,6 +98,10 @@ class Gateway:
     def live(self) -> list[Session]:
         return [s for s in self.sessions.values() if s.connection is not None]
 
+    def listens(self, intents: int) -> bool:
+        """Whether any session would get such an event: spares making it for nobody."""
+        return any(session.intents & intents for session in self.sessions.values())
+
     def dispatch(self, event: str, data: Json, *, guild_id: int | None = None, intents: int = 0) -> int:
         """To the sessions of the guild's shard that asked for `intents`; returns how many are connected."""
         self._forget_lost()

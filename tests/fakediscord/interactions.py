@@ -1,4 +1,4 @@
-"""An interaction from the moment a person acts: what was sent, how it was answered, and until when it lives."""
+"""An interaction from the moment a person acts: what was sent, how it was answered, until when it lives."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ class Interaction:
         gone = self.original is None or self.original.deleted_at is not None
         return "" if gone or self.original is None else self.original.text
 
-    async def wait_answer(self, timeout: float = 10.0) -> Interaction:
+    async def wait_answer(self, within: float = 10.0) -> Interaction:
         """Raises TimeoutError. A deferral is an answer too."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             await self._answered.wait()
         return self
 

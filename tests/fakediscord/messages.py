@@ -90,8 +90,7 @@ class Messages:
             self._nonces[message.nonce] = (message.created_at, message)
         message.channel.messages[message.id] = message
         self._books.created(message)
-        if not message.ephemeral:
-            self._send("MESSAGE_CREATE", message, payloads.message(message, self.sign, with_nonce=True))
+        self._send("MESSAGE_CREATE", message, with_nonce=True)
         self._world.changed()
 
     def edit(self, message: Message, body: Json, files: Mapping[int, Upload], *, limit: int) -> None:
@@ -108,32 +107,32 @@ class Messages:
         message.body = {key: value for key, value in whole.items() if value}
         message.attachments = attachments
         message.edited, message.edited_at = time.perf_counter(), self._world.clock.now()
-        if not message.ephemeral:
-            self._send("MESSAGE_UPDATE", message, payloads.message(message, self.sign))
+        self._send("MESSAGE_UPDATE", message)
         self._world.changed()
 
     def delete(self, message: Message) -> None:
         message.deleted_at = self._world.clock.now()
         message.channel.messages.pop(message.id, None)
-        if not message.ephemeral:
-            self._send(
-                "MESSAGE_DELETE", message, {"id": str(message.id), "channel_id": str(message.channel.id)}
-            )
+        self._send("MESSAGE_DELETE", message)
         self._world.changed()
 
     def announce(self) -> None:
         """Wakes whoever waits for the world to change."""
         self._world.changed()
 
-    def _send(self, event: str, message: Message, data: Json) -> None:
+    def _send(self, event: str, message: Message, *, with_nonce: bool = False) -> None:
         guild = message.channel.guild
-        if guild is None:
-            self._gateway.dispatch(event, data, intents=discord.Intents.dm_messages.flag)
+        wanted = discord.Intents.guild_messages.flag if guild else discord.Intents.dm_messages.flag
+        if message.ephemeral or not self._gateway.listens(wanted):
             return
-        data |= {"guild_id": str(guild.id)}
+        data: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
         if event != "MESSAGE_DELETE":
-            data["member"] = payloads.member(self._world, guild, message.author)
-        self._gateway.dispatch(event, data, guild_id=guild.id, intents=discord.Intents.guild_messages.flag)
+            data = payloads.message(message, self.sign, with_nonce=with_nonce)
+            if guild is not None:
+                data["member"] = payloads.member(self._world, guild, message.author)
+        if guild is not None:
+            data["guild_id"] = str(guild.id)
+        self._gateway.dispatch(event, data, guild_id=guild.id if guild else None, intents=wanted)
 
     def _uploaded(self, body: Json, files: Mapping[int, Upload], limit: int) -> list[Attachment]:
         if any(upload.size > limit for upload in files.values()):

@@ -74,7 +74,7 @@ def channel(place: Channel, bot: User) -> Json:
 
 
 def _overwrites(place: Channel, bot: User) -> list[Json]:
-    given = {person: bits for person, bits in place.member_permissions.items()}
+    given = dict(place.member_permissions)
     if place.bot_permissions is not None:
         given[bot.id] = place.bot_permissions
     return [

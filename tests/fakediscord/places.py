@@ -107,7 +107,7 @@ class Places(Core):
         self.messages_service.delete(message)
 
     def withdraw(self, channel: Channel, *permissions: str) -> None:
-        """Takes permissions from the bot, named as in `discord.Permissions`: `withdraw(c, "send_messages")`."""
+        """Takes permissions from the bot, by `discord.Permissions`' names: `withdraw(c, "send_messages")`."""
         self._set_bot_permissions(channel, permissions, granted=False)
 
     def grant(self, channel: Channel, *permissions: str) -> None:

@@ -14,7 +14,7 @@ _WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 _MAJOR = ("channel_id", "guild_id", "webhook_id", "webhook_token")
 _BUCKETS_KEPT = 5000
 
-# (requests, seconds); the figures are what discord-api-docs and years of headers show, they may change any day.
+# (requests, seconds), as the headers of the real ones show; Discord may change them any day.
 DEFAULT_LIMITS: dict[str, tuple[int, float]] = {
     f"POST {_MESSAGES}": (5, 5.0),
     f"PATCH {_MESSAGES}/{{message_id}}": (5, 5.0),

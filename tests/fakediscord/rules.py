@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from tests.fakediscord.components import attachment_references, walk
 from tests.fakediscord.errors import ApiError, Json, check_length, invalid
-from tests.fakediscord.world import COMPONENTS_V2, attachment_references, walk
+from tests.fakediscord.world import COMPONENTS_V2
 
 MESSAGE_LENGTH = 2000
 V2_COMPONENTS = 40
@@ -101,18 +102,22 @@ def _check_component(component: Json) -> None:
     elif kind == MEDIA_GALLERY:
         _check_count("items", component.get("items"), 1, 10)
     elif kind == BUTTON:
-        check_length("components.label", component.get("label"), 80)
-        if component.get("style") == LINK_BUTTON:
-            if not re.match(r"(https?|discord)://", str(component.get("url") or "")):
-                raise invalid("components.url", "URL_TYPE_INVALID_SCHEME", "Not a well formed URL.")
-            check_length("components.url", component.get("url"), 512, 1)
-            return
+        _check_button(component)
     elif kind in _SELECTS:
         if kind == 3:
             _check_count("options", component.get("options"), 1, 25)
         check_length("components.placeholder", component.get("placeholder"), 150)
-    if kind == BUTTON or kind in _SELECTS:
         check_length("components.custom_id", component.get("custom_id"), 100, 1)
+
+
+def _check_button(button: Json) -> None:
+    check_length("components.label", button.get("label"), 80)
+    if button.get("style") != LINK_BUTTON:
+        check_length("components.custom_id", button.get("custom_id"), 100, 1)
+        return
+    if not re.match(r"(https?|discord)://", str(button.get("url") or "")):
+        raise invalid("components.url", "URL_TYPE_INVALID_SCHEME", "Not a well formed URL.")
+    check_length("components.url", button.get("url"), 512, 1)
 
 
 def _check_count(field: str, items: list[Json] | None, least: int, most: int) -> None:
@@ -147,7 +152,7 @@ def check_modal(data: Json) -> None:
 
 
 def pings(text: str, allowed: Json | None) -> tuple[frozenset[int], bool]:
-    """(users, everyone) that a new message with this text pings; without `allowed_mentions` all that it names."""
+    """(users, everyone) pinged by a new message with this text; all it names without `allowed_mentions`."""
     mentioned = {int(found) for found in re.findall(r"<@!?(\d+)>", text)}
     everyone = "@everyone" in text or "@here" in text
     if allowed is None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,15 @@ class _Dropped(Exception):
     """The connection was cut; there is nobody to answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer and what the books say of it."""
+
+    response: web.Response
+    summary: str = ""
+    code: int | None = None
+
+
 class FakeDiscord(Actions):
     """`async with FakeDiscord() as discord:`; see the package for a first example."""
 
@@ -46,6 +56,8 @@ class FakeDiscord(Actions):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        if self.books.crashes and error is None:
+            raise ExceptionGroup("the fake Discord stumbled", self.books.crashes)
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=_BODY_LIMIT)
@@ -80,22 +92,23 @@ class FakeDiscord(Actions):
         async def handle(request: web.Request) -> web.StreamResponse:
             fault = self.faults.draw(endpoint.route, dict(request.match_info))
             try:
-                response, summary, code = await self._answer(request, endpoint, fault)
+                answer = await self._answer(request, endpoint, fault)
             except (_Dropped, ConnectionError):
-                self._record(request, endpoint, 0, None, "", fault)
+                self._record(request, endpoint, fault, None)
                 return web.Response()
-            self._record(request, endpoint, response.status, code, summary, fault)
-            return response
+            except Exception as error:
+                self.books.crashes.append(error)
+                raise
+            self._record(request, endpoint, fault, answer)
+            return answer.response
 
         return handle
 
-    async def _answer(
-        self, request: web.Request, endpoint: Endpoint, fault: Fault | None
-    ) -> tuple[web.Response, str, int | None]:
+    async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> _Answer:
         if fault is not None:
             early = await self._fault_before(request, fault)
             if early is not None:
-                return early, "", None
+                return _Answer(early)
         verdict = self.limits.take(
             endpoint.route, request.match_info, interaction=_is_interaction(endpoint.path)
         )
@@ -110,7 +123,7 @@ class FakeDiscord(Actions):
         response = _respond(reply, verdict.headers)
         if fault is not None:
             response = await self._fault_after(request, fault, response)
-        return response, _summary(call), code
+        return _Answer(response, _summary(call), code)
 
     def _authorise(self, request: web.Request, endpoint: Endpoint) -> None:
         if endpoint.auth and request.headers.get("Authorization") != f"Bot {self.token}":
@@ -146,17 +159,17 @@ class FakeDiscord(Actions):
         return response
 
     def _record(
-        self,
-        request: web.Request,
-        endpoint: Endpoint,
-        status: int,
-        code: int | None,
-        summary: str,
-        fault: Fault | None,
+        self, request: web.Request, endpoint: Endpoint, fault: Fault | None, answer: _Answer | None
     ) -> None:
-        effect = None if fault is None else str(fault.effect)
         entry = RequestRecord(
-            time.perf_counter(), endpoint.method, endpoint.path, request.path, status, code, summary, effect
+            at=time.perf_counter(),
+            method=endpoint.method,
+            route=endpoint.path,
+            path=request.path,
+            status=answer.response.status if answer else 0,
+            code=answer.code if answer else None,
+            summary=answer.summary if answer else "",
+            fault=None if fault is None else str(fault.effect),
         )
         self.books.record(entry)
         self.world.changed()
@@ -193,5 +206,5 @@ def _broken(status: int) -> web.Response:
 def _summary(call: Call | None) -> str:
     if call is None:
         return ""
-    files = f" files={[f'{u.filename}:{u.size}' for u in call.files.values()]}" if call.files else ""
-    return (json.dumps(call.json, ensure_ascii=False)[:_SUMMARY] if call.json is not None else "") + files
+    files = [f"{upload.filename}:{upload.size}" for upload in call.files.values()]
+    return " ".join([call.text[:_SUMMARY], *files])

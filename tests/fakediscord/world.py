@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import discord
 
+from tests.fakediscord.components import attachment_references, walk
 from tests.fakediscord.errors import Json
 
 if TYPE_CHECKING:
@@ -199,28 +200,6 @@ class Message:
         return [a for a in self.attachments if a.filename in named]
 
 
-def walk(components: list[Json]) -> Iterator[Json]:
-    for component in components:
-        yield component
-        yield from walk(component.get("components") or [])
-        for key in ("accessory", "component"):
-            if component.get(key):
-                yield from walk([component[key]])
-
-
-def attachment_references(body: Json) -> Iterator[str]:
-    """File names behind every `attachment://` in embeds and components."""
-    found: list[object] = [body.get("embeds"), body.get("components")]
-    while found:
-        value = found.pop()
-        if isinstance(value, dict):
-            found.extend(value.values())
-        elif isinstance(value, list):
-            found.extend(value)
-        elif isinstance(value, str) and value.startswith("attachment://"):
-            yield value.removeprefix("attachment://")
-
-
 class World:
     def __init__(self) -> None:
         self.clock = Clock()
@@ -238,12 +217,12 @@ class World:
         for event in self._waiting:
             event.set()
 
-    async def wait_until(self, predicate: Callable[[], object], timeout: float) -> None:
+    async def wait_until(self, predicate: Callable[[], object], within: float) -> None:
         """Raises TimeoutError; the predicate is asked again after each change of the world."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 while not predicate():
                     event.clear()
                     await event.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -60,8 +61,10 @@ class PainterBot(discord.Client):
         self.add_view(Buttons())
         await self.tree.sync()
 
-    def _command(self) -> app_commands.Command[PainterBot, ..., None]:
-        command = app_commands.Command(name="paint", description="Paints", callback=self._paint)
+    def _command(self) -> app_commands.Command[Any, ..., Any]:
+        command: app_commands.Command[Any, ..., Any] = app_commands.Command(
+            name="paint", description="Paints", callback=self._paint
+        )
         command.autocomplete("style")(self._styles)
         return command
 

@@ -1,0 +1,29 @@
+"""Walking through a message's components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.fakediscord.errors import Json
+
+
+def walk(components: list[Json]) -> Iterator[Json]:
+    for component in components:
+        yield component
+        yield from walk(component.get("components") or [])
+        for key in ("accessory", "component"):
+            if component.get(key):
+                yield from walk([component[key]])
+
+
+def attachment_references(body: Json) -> Iterator[str]:
+    """File names behind every `attachment://` in embeds and components."""
+    found: list[object] = [body.get("embeds"), body.get("components")]
+    while found:
+        value = found.pop()
+        if isinstance(value, dict):
+            found.extend(value.values())
+        elif isinstance(value, list):
+            found.extend(value)
+        elif isinstance(value, str) and value.startswith("attachment://"):
+            yield value.removeprefix("attachment://")

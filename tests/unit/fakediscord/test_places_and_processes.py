@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import discord
+import pytest
+
+from tests.fakediscord import Channel, FakeDiscord
+from tests.fakediscord.launch import command
+from tests.unit.fakediscord.bot import picture
+from tests.unit.fakediscord.studio import Studio
+
+PROJECT = Path(__file__).parents[3]
+
+
+@contextlib.asynccontextmanager
+async def child(fake: FakeDiscord) -> AsyncIterator[asyncio.subprocess.Process]:
+    environment = os.environ | {"DISCORD_TOKEN": fake.token}
+    arguments = command(fake.url, "tests.unit.fakediscord.child")
+    process = await asyncio.create_subprocess_exec(*arguments, env=environment, cwd=PROJECT)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_a_bot_in_another_process_is_killed_and_started_again() -> None:
+    async with FakeDiscord() as fake:
+        guild = fake.add_guild("Studio")
+        general = fake.add_text(guild, "general")
+        alice = fake.add_user("alice", guild)
+        async with child(fake) as first:
+            await fake.wait_command("paint")
+            await (await fake.slash(alice, general, "paint", {"prompt": "one"})).wait_answer()
+            first.kill()
+            await fake.wait_until(lambda: not fake.gateway.live)
+        unheard = await fake.slash(alice, general, "paint", {"prompt": "nobody is there"})
+        assert unheard.delivered_to == 0
+        async with child(fake):
+            await fake.wait_until(lambda: fake.gateway.live)
+            await (await fake.slash(alice, general, "paint", {"prompt": "two"})).wait_answer()
+        assert [m.content for m in fake.messages(general)] == ["painting one", "painting two"]
+        assert not unheard.answered
+        assert fake.gateway.counts["identify"] == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "voice", "thread", "post", "direct"])
+async def test_commands_and_posts_work_in_every_kind_of_channel(studio: Studio, kind: str) -> None:
+    fake, guild = studio.fake, studio.guild
+    place: Channel = {
+        "text": lambda: studio.general,
+        "voice": lambda: fake.add_voice(guild, "stage"),
+        "thread": lambda: fake.add_thread(studio.general, "ideas"),
+        "post": lambda: fake.add_thread(fake.add_forum(guild, "forum"), "a post"),
+        "direct": lambda: fake.dm(studio.alice),
+    }[kind]()
+    run = await fake.slash(studio.alice, place, "paint", {"prompt": "a cat"})
+    await run.wait_answer()
+    interaction = studio.bot.interactions[0]
+    assert interaction.channel is not None
+    assert (interaction.channel.id, interaction.user.id) == (place.id, studio.alice.id)
+    assert interaction.filesize_limit == place.filesize_limit
+    await studio.bot.get_partial_messageable(place.id).send("done", file=picture())
+    assert [m.content for m in fake.messages(place)] == ["painting a cat", "done"]
+
+
+async def test_every_shard_hears_of_its_own_servers_only(fake: FakeDiscord) -> None:
+    guilds = [fake.add_guild(f"G{n}", shard=n, shards=2) for n in range(2)]
+    clients = [
+        discord.Client(intents=discord.Intents(guilds=True), shard_id=n, shard_count=2) for n in range(2)
+    ]
+    running = [asyncio.create_task(client.start(fake.token)) for client in clients]
+    try:
+        await asyncio.gather(*(client.wait_for("ready", timeout=15) for client in await _set_up(clients)))
+        assert [[g.id for g in client.guilds] for client in clients] == [[g.id] for g in guilds]
+        assert sorted(s.shard for s in fake.gateway.live) == [(0, 2), (1, 2)]
+    finally:
+        for client in clients:
+            await client.close()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _set_up(clients: list[discord.Client]) -> list[discord.Client]:
+    """`wait_for` needs the loop that a client gets when it logs in."""
+    for client in clients:
+        await client._async_setup_hook()
+    return clients
+
+
+async def test_two_hundred_commands_at_once_are_all_answered(studio: Studio) -> None:
+    places = [studio.fake.add_text(studio.guild, f"c{n}") for n in range(20)]
+    runs = await asyncio.gather(
+        *(studio.fake.slash(studio.alice, places[n % 20], "paint", {"prompt": str(n)}) for n in range(200))
+    )
+    await asyncio.gather(*(run.wait_answer() for run in runs))
+    assert sorted(run.text.split()[1] for run in runs) == sorted(str(n) for n in range(200))
+    assert studio.fake.books.invalid_requests == 0
+
+
+async def test_long_runs_keep_only_the_first_files_and_the_last_messages() -> None:
+    async with FakeDiscord(files_kept=1, messages_kept=2) as fake:
+        general = fake.add_text(fake.add_guild("Studio"), "general")
+        headers = {"Authorization": f"Bot {fake.token}"}
+        async with aiohttp.ClientSession(fake.url, headers=headers) as session:
+            for number in range(3):
+                form = aiohttp.FormData(quote_fields=False)
+                form.add_field("payload_json", json.dumps({"content": str(number)}))
+                form.add_field("files[0]", b"12345", filename="a.bin")
+                async with session.post(f"/api/v10/channels/{general.id}/messages", data=form) as reply:
+                    assert reply.status == 200
+        files = [m.attachments[0] for m in general.messages.values()]
+        assert [f.data for f in files] == [b"12345", None, None]
+        assert {(f.size, f.sha256) for f in files} == {(5, hashlib.sha256(b"12345").hexdigest())}
+        assert [m.content for m in fake.books.messages] == ["1", "2"]
+        assert fake.books.messages_created == 3
