@@ -113,7 +113,8 @@ def _option(draft: Draft, taken: set[str]) -> str:
     if batch and not draft.config.option:
         name = name.removesuffix("s") or name
     room = len(str(item.max_count)) if batch else 0
-    tried = set(taken)
+    # A batch takes none but its numbered names: `image1` and `image` can stand beside each other.
+    tried = set() if batch else set(taken)
     while True:
         option = unique(name, tried, room=room)
         if taken.isdisjoint(replace(item, option=option).option_names):

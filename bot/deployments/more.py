@@ -5,9 +5,9 @@ r"""The text option `more`: inputs that have no option of their own.
     key   = 1*( any character but "=" and "," )   an option's name or an input's key, in any case
     value = quoted / bare
     quoted = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE    \\ and \" stand for \ and "
-    bare  = *( any character but "," )
+    bare  = *( any character but "," )            not beginning with a quote
 
-A bare value may hold `=` and quotes inside; one with a comma needs quotes. The curly quotes that phones
+A bare value may hold `=`, and quotes inside; one with a comma needs quotes. The curly quotes that phones
 put in are as good as straight ones.
 """
 
@@ -17,7 +17,8 @@ import re
 
 from bot.errors import InputError
 
-_PAIR = re.compile(r'\s*([^=,]+?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^,]*?)\s*)(?:,|$)', re.DOTALL)
+# Possessive quantifiers keep it linear: 6,000 characters of a stranger's text run through it.
+_PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
 _NEEDS_QUOTES = re.compile(r'[,"“”„\\]|^\s|\s$')
@@ -30,10 +31,10 @@ def parse_more(text: str) -> list[tuple[str, str]]:
     position = 0
     while text[position:].strip():
         match = _PAIR.match(text, position)
-        if match is None:
+        if match is None or not match[1].strip():
             raise InputError("input_more_syntax", option="more", text=text[position : position + 40].strip())
         key, quoted, bare = match.groups()
-        pairs.append((key, bare if quoted is None else _ESCAPED.sub(r"\1", quoted)))
+        pairs.append((key.strip(), bare.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted)))
         position = match.end()
     return pairs
 

@@ -50,6 +50,12 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _limit(value: object) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST:
+        return value
+    raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
+
+
 class ChoiceConfig(BaseModel):
     """`{name = "Fast", value = "euler"}`: `name` is shown, `value` is sent."""
 
@@ -60,7 +66,7 @@ class ChoiceConfig(BaseModel):
 
 
 Value = Annotated[InputValue, PlainValidator(_value)]
-Number = Annotated[int | float, Field(ge=-LARGEST, le=LARGEST)]
+Number = Annotated[int | float, PlainValidator(_limit)]
 Length = Annotated[int, Field(ge=0, le=6000)]
 
 

@@ -96,7 +96,7 @@ def _with_more(deployment: Deployment, given: Mapping[str, GivenValue]) -> dict[
 def _named(deployment: Deployment, key: str) -> Input:
     word = key.casefold()
     for item in deployment.offered:
-        if word == item.option:
+        if word in item.option_names:
             return item
     for item in deployment.offered:
         if word == item.key.casefold():

@@ -1,0 +1,51 @@
+"""Deployments for the tests, as the real parser and compiler make them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bot.comfy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
+from bot.deployments.compile import compile_deployment
+from bot.deployments.model import Deployment, Input
+from bot.deployments.schema import DeploymentConfig, InputConfig
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
+UUID = "98244b49-9b56-46b8-83c8-334f27412095"
+PREFIX = "ComfyUIDeployExternal"
+
+
+def recorded() -> DeploymentInfo:
+    """The recorded deployment that has a node of every class."""
+    return parse_deployment(_body("deployment_get_ok"))
+
+
+def recorded_list() -> dict[str, DeploymentInfo]:
+    return {info.name: info for info in parse_deployments(_body("deployments_list"))}
+
+
+def _body(name: str) -> bytes:
+    sample = json.loads((SAMPLES / f"{name}.json").read_text())
+    return json.dumps(sample["response"]["body"]).encode()
+
+
+def config(name: str = "flux", *, inputs: dict[str, Any] | None = None, **settings: Any) -> DeploymentConfig:
+    described = {key: InputConfig.model_validate(value) for key, value in (inputs or {}).items()}
+    return DeploymentConfig(name=name, **{"deployment_id": UUID, **settings}, inputs=described)
+
+
+def node(key: str, class_type: str, **fields: Any) -> InputType:
+    return InputType(input_id=key, class_type=PREFIX + class_type, **fields)
+
+
+def info(*nodes: InputType, **fields: Any) -> DeploymentInfo:
+    return DeploymentInfo(id=UUID, inputs=nodes, **fields)
+
+
+def deployment(*nodes: InputType, inputs: dict[str, Any] | None = None, **settings: Any) -> Deployment:
+    return compile_deployment(config(inputs=inputs, **settings), info(*nodes))
+
+
+def by_key(made: Deployment) -> dict[str, Input]:
+    return {item.key: item for item in made.inputs}

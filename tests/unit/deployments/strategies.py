@@ -1,0 +1,73 @@
+"""Any deployment that ComfyDeploy might describe, configured in any way."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from bot.comfy.deployments import DeploymentInfo, InputType
+from bot.deployments.compile import compile_deployment
+from bot.deployments.model import Deployment
+from bot.deployments.schema import DeploymentConfig, InputConfig
+from tests.unit.deployments.made import PREFIX, UUID
+
+CLASSES = [
+    *(
+        "Text",
+        "TextAny",
+        "TextSingleLine",
+        "Number",
+        "NumberSlider",
+        "NumberInt",
+        "NumberSliderInt",
+        "Boolean",
+    ),
+    *("Enum", "Image", "ImageAlpha", "ImageBatch", "Video", "Audio", "File", "EXR", "Lora", "Checkpoint"),
+    "Whatever",
+]
+_limits = st.none() | st.integers(-(2**60), 2**60) | st.floats(-1e6, 1e6)
+_defaults = (
+    st.none() | st.text(max_size=40) | st.booleans() | st.integers(-(2**60), 2**60) | st.just(["70", 0])
+)
+
+nodes = st.builds(
+    InputType,
+    input_id=st.sampled_from(["prompt", "seed", "gpu", "more", "image", "image1", "images"])
+    | st.text(min_size=1),
+    type=st.sampled_from(["string", "integer", "float", "boolean", "binary", ""]),
+    class_type=st.sampled_from([PREFIX + name for name in CLASSES]),
+    display_name=st.text(max_size=10),
+    description=st.text(max_size=200),
+    default_value=_defaults,
+    min_value=_limits,
+    max_value=_limits,
+    enum_options=st.none() | st.text(max_size=20) | st.lists(st.text(min_size=1, max_size=150), max_size=40),
+)
+input_configs = st.builds(
+    InputConfig,
+    required=st.none() | st.booleans(),
+    hidden=st.booleans(),
+    max_count=st.none() | st.integers(1, 10),
+    description=st.none() | st.text(max_size=200),
+    choices=st.just(())
+    | st.lists(st.text("abc ", min_size=1).map(str.strip).filter(bool), unique=True, max_size=30),
+)
+
+
+@st.composite
+def deployments(draw: st.DrawFn, name: str = "flux", *, most: int = 40) -> Deployment:
+    found = tuple(draw(st.lists(nodes, max_size=most)))
+    keys = draw(st.lists(st.sampled_from(found), max_size=5)) if found else []
+    config = DeploymentConfig(
+        name=name,
+        deployment_id=UUID,
+        description=draw(st.none() | st.text(max_size=300)),
+        gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
+        inputs={node.input_id.strip(): draw(input_configs) for node in keys if node.input_id.strip()},
+    )
+    return compile_deployment(config, DeploymentInfo(id=UUID, inputs=found))
+
+
+@st.composite
+def several(draw: st.DrawFn) -> list[Deployment]:
+    count = draw(st.integers(1, 25))
+    return [draw(deployments(f"deployment_{number}", most=8)) for number in range(count)]

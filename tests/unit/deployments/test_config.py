@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.deployments.compile import describes_itself
+from bot.deployments.config import load_deployments_file, single_deployment
+from bot.errors import StartupError
+
+UUID = "98244b49-9b56-46b8-83c8-334f27412095"
+OTHER = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
+
+
+def mistakes(tmp_path: Path, text: str) -> tuple[str, ...]:
+    file = tmp_path / "deployments.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StartupError) as caught:
+        load_deployments_file(file)
+    return caught.value.mistakes
+
+
+def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> None:
+    flux, ltx = load_deployments_file(Path("deployments.example.toml"))
+    assert (flux.name, flux.default_gpu) == ("flux", "L40S")
+    assert list(flux.inputs)[:2] == ["prompt", "steps"]
+    assert not describes_itself(flux)
+    assert ltx.group == "video"
+    assert describes_itself(ltx)
+
+
+def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text(
+        f'[deployments.a]\ndeployment_id = "{UUID}"\n'
+        'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n'
+    )
+    (config,) = load_deployments_file(file)
+    pairs = [(choice.name, choice.value) for choice in config.inputs["x"].choices]
+    assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
+
+
+def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        f"""
+        [deployments.flux]
+        deployment_id = "{UUID}"
+        default_gpu = "H100"
+        gpus = ["T4"]
+        titel = "FLUX"
+        [deployments.flux.inputs.steps]
+        min = 20
+        max = 10
+        [deployments.flux.inputs.cfg]
+        hiden = true
+        kind = "number"
+        [deployments.flux.inputs.sampler]
+        choices = ["euler", "euler"]
+        default = "ddim"
+        [deployments.ltx]
+        title = "LTX"
+        [deployments.ltx.inputs.prompt]
+        fixed = "a"
+        hidden = true
+        """,
+    )
+    expected = [
+        "deployments.toml: deployment 'flux': unknown setting 'titel'; did you mean 'title'?",
+        "deployments.toml: deployment 'flux', input 'steps': maximum 10 is below minimum 20",
+        "deployments.toml: deployment 'flux', input 'cfg': unknown setting 'hiden'; did you mean 'hidden'?",
+        "deployments.toml: deployment 'flux', input 'sampler': choice 'euler' is there twice",
+        "deployments.toml: deployment 'flux', input 'sampler': default 'ddim' is not one of the choices",
+        "deployments.toml: deployment 'ltx': 'deployment_id' is missing",
+        "deployments.toml: deployment 'ltx', input 'prompt': 'fixed' and 'hidden' exclude each other: "
+        "a fixed input is never offered",
+    ]
+    assert [sentence for sentence in expected if sentence not in told] == []
+    assert any("input 'cfg': 'kind' must be one of 'text', 'integer'" in sentence for sentence in told)
+    assert len(told) == len(set(told)) == len(expected) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[deployments.a\n", "line 1"),
+        ("", "no deployment is described"),
+        ('[deployment.a]\ndeployment_id = "x"', "unknown setting 'deployment'"),
+        ("deployments = 3", "no deployment is described"),
+        ("[deployments]\na = 3", "'a' must be a table"),
+        ('[deployments.a]\ndeployment_id = "x"', "'deployment_id' must be a UUID"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs = 3', "'inputs' must be a table"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x = 3', "input 'x': must be a table"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.default = nan', "'default' must be a finite"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.fixed = {{a = 1}}', "'fixed' must be text"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.min = "a"', "'min' must be a number"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\nage_restricted = "x"', "must be true or false"),
+        (f'[deployments.a]\ndeployment_id = "{UUID}"\ngpus = ["T4"]\ndefault_gpu = "L4"', "not one of its"),
+        (
+            f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments."A"]\ndeployment_id = "{OTHER}"',
+            "same name",
+        ),
+        (
+            f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments.b]\ndeployment_id = "{UUID}"',
+            "same deploy",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
+    told = mistakes(tmp_path, text)
+    assert len(told) <= 2
+    assert any(part in sentence for sentence in told)
+    assert not any("pydantic" in sentence or "Input should" in sentence for sentence in told)
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="can't be read"):
+        load_deployments_file(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_text_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StartupError, match="not UTF-8"):
+        load_deployments_file(file)
+
+
+def test_names_that_discord_refuses_are_made_acceptable(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text(f'[deployments."My Flux!"]\ndeployment_id = "{UUID.upper()}"\n')
+    (config,) = load_deployments_file(file)
+    assert (config.name, config.deployment_id) == ("my_flux", UUID)
+
+
+def test_the_quick_start_needs_only_an_id() -> None:
+    assert single_deployment(UUID).deployment_id == UUID
