@@ -8,6 +8,37 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class Gate:
+    """A task waiting in front of it doesn't count as active; it does again from the moment the gate opens."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self._waiting_in: Activity | None = None
+
+    @property
+    def is_waited_for(self) -> bool:
+        return self._waiting_in is not None
+
+    async def wait(self, activity: Activity) -> None:
+        if self._opened.is_set():
+            return
+        self._waiting_in = activity
+        activity.change(-1)
+        try:
+            await self._opened.wait()
+        finally:
+            self._resume()
+
+    def open(self) -> None:
+        self._opened.set()
+        self._resume()
+
+    def _resume(self) -> None:
+        activity, self._waiting_in = self._waiting_in, None
+        if activity is not None:
+            activity.change(+1)
+
+
 class Activity:
     """Owns the background tasks. A task inside `paused()` doesn't count as active."""
 
@@ -24,17 +55,17 @@ class Activity:
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        self._change(+1)
+        self.change(+1)
         task.add_done_callback(self._ended)
         return task
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        self._change(-1)
+        self.change(-1)
         try:
             yield
         finally:
-            self._change(+1)
+            self.change(+1)
 
     async def idle(self) -> None:
         await self._silent.wait()
@@ -46,12 +77,12 @@ class Activity:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._change(-1)
+        self.change(-1)
         if not task.cancelled() and (error := task.exception()):
             # A bug in the stand-in must not look like a lost webhook.
             task.get_loop().call_exception_handler({"message": "stand-in task failed", "exception": error})
 
-    def _change(self, by: int) -> None:
+    def change(self, by: int) -> None:
         self._active += by
         if self._active:
             self._silent.clear()

@@ -73,7 +73,7 @@ CHAOS: Mapping[str, Faults] = {
 
 
 class Chaos:
-    """Draws each named fault with its probability, from one seeded source: the same calls, the same faults."""
+    """Draws each named fault with its probability, seeded: the same calls, the same faults."""
 
     def __init__(self, probabilities: Mapping[str, float], seed: int = 0) -> None:
         unknown = set(probabilities) - set(CHAOS)

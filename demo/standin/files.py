@@ -20,7 +20,7 @@ class StoredFile:
 
 
 class Bucket:
-    """Forgets the oldest files beyond `limit` bytes. Paths are unquoted, as `outputs/runs/{run_id}/a b.png`."""
+    """Forgets the oldest files beyond `limit` bytes. Paths are unquoted: `outputs/runs/{run_id}/a b.png`."""
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class Intake:
         call = QueueCall(at=self._world.now().timestamp(), body=_readable(body))
         self._world.ledger.queue_calls.append(call)
         response = await self._answer(request, body, call)
-        if request.transport is not None:
+        if request.transport is not None and not request.transport.is_closing():
             call.status = response.status
         return response
 

@@ -38,7 +38,7 @@ class Machine:
         if not run.faults.success_after_cancel and (task := self._tasks.get(run.id)):
             task.cancel()
         self._end(run, "cancelled", signed=False)
-        run.released.set()
+        run.released.open()
 
     def reject(self, run: Run) -> None:
         """The machine didn't take the workflow: the event precedes the queue call's answer."""
@@ -85,8 +85,7 @@ class Machine:
             run.status, run.updated_at = status, self._world.now()
             self._webhooks.status(run)
         if run.faults.hold_at == status:
-            with self._world.activity.paused():
-                await run.released.wait()
+            await run.released.wait(self._world.activity)
         await asyncio.sleep(self._pace if status in {"queued", "started"} else 0)
 
     async def _nodes(self, run: Run) -> None:

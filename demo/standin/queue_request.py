@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
@@ -37,10 +38,20 @@ class QueueRequest(BaseModel):
 def parse_queue_request(body: bytes) -> QueueRequest | list[dict[str, Any]]:
     """The request, or what the answer 422 has as `detail`."""
     try:
-        return QueueRequest.model_validate_json(body)
+        parsed = json.loads(body)
+    except ValueError as error:
+        return [_not_json(error)]
+    try:
+        return QueueRequest.model_validate(parsed)
     except ValidationError as error:
         found = cast("list[dict[str, Any]]", error.errors(include_url=False))
         return [_as_fastapi(item) for item in found]
+
+
+def _not_json(error: ValueError) -> dict[str, Any]:
+    at, why = (error.pos, error.msg) if isinstance(error, json.JSONDecodeError) else (0, str(error))
+    ctx = {"error": why}
+    return {"type": "json_invalid", "loc": ["body", at], "msg": "JSON decode error", "input": {}, "ctx": ctx}
 
 
 def _as_fastapi(item: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from demo.standin.activity import Gate
 from demo.standin.deployments import DemoDeployment
 from demo.standin.faults import FaultPlan, Faults
 
@@ -46,7 +47,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     updated_at: datetime | None = None
-    released: asyncio.Event = field(default_factory=asyncio.Event)
+    released: Gate = field(default_factory=Gate)
     first_webhook: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

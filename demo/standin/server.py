@@ -21,7 +21,7 @@ from demo.standin.files import Bucket
 from demo.standin.intake import Intake
 from demo.standin.ledger import Ledger
 from demo.standin.machine import Machine
-from demo.standin.runs import Run, RunBook
+from demo.standin.runs import RunBook
 from demo.standin.serving import Serving
 from demo.standin.webhooks import TIMEOUT, WAITS, Webhooks
 from demo.standin.workshop import Workshop
@@ -105,9 +105,9 @@ class StandIn:
 
     def release(self, run_id: str | None = None) -> int:
         """Lets held runs go on, the one or all. Returns how many there were."""
-        held = [run for run in self.runs if self._is_held(run) and run_id in {None, run.id}]
+        held = [run for run in self.runs if run.released.is_waited_for and run_id in {None, run.id}]
         for run in held:
-            run.released.set()
+            run.released.open()
         return len(held)
 
     async def idle(self) -> None:
@@ -140,9 +140,6 @@ class StandIn:
         app.add_routes(Serving(world).routes())
         app.add_routes(Control(world, self.release).routes())
         return app
-
-    def _is_held(self, run: Run) -> bool:
-        return run.status == run.faults.hold_at and not run.released.is_set()
 
 
 async def serve_until(stop: asyncio.Event, standin: StandIn, started: Callable[[StandIn], None]) -> None:

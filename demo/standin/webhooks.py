@@ -119,7 +119,7 @@ class Webhooks:
         return isinstance(answer, int) and 200 <= answer < 300
 
     async def _call(self, method: str, url: str, body: bytes) -> int | str:
-        """The status code, or the name of what prevented one. aiohttp follows redirects; 303 drops the body."""
+        """The status code or the name of what prevented one. Redirects are followed; 303 drops the body."""
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.request(
