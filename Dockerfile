@@ -19,7 +19,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY bot bot
 COPY cogs cogs
-USER bot
+USER 10001:10001
 VOLUME /data
 EXPOSE 8080
 # Liveness only: an outage of Discord's must not restart the bot.
