@@ -26,11 +26,25 @@ def load_check(path: Path) -> BodyCheck:
 
     def check(route: str, body: object) -> Iterator[str]:
         validator = validators.get(_shape(route))
-        for error in validator.iter_errors(body) if validator is not None else ():
+        for error in validator.iter_errors(_with_text_ids(body)) if validator is not None else ():
             deepest = jsonschema.exceptions.best_match([error])
             yield f"{'.'.join(map(str, deepest.absolute_path))}: {deepest.message[:300]}"
 
     return check
+
+
+def _with_text_ids(value: object, key: str = "") -> object:
+    """discord.py sends ids as numbers, which Discord takes and its description does not mention."""
+    if isinstance(value, dict):
+        return {name: _with_text_ids(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        if key in ("users", "roles"):
+            return [str(item) for item in value]
+        parts = [_with_text_ids(item) for item in value]
+        if key == "attachments":
+            parts = [part | {"id": str(part["id"])} if isinstance(part, dict) else part for part in parts]
+        return parts
+    return value
 
 
 def _schemas(description: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,7 +12,7 @@ import aiohttp
 import discord
 import pytest
 
-from tests.fakediscord import Channel, FakeDiscord
+from tests.fakediscord import Channel, FakeDiscord, Fault
 from tests.fakediscord.launch import command
 from tests.unit.fakediscord.bot import picture
 from tests.unit.fakediscord.studio import Studio
@@ -122,3 +122,34 @@ async def test_long_runs_keep_only_the_first_files_and_the_last_messages() -> No
         assert {(f.size, f.sha256) for f in files} == {(5, hashlib.sha256(b"12345").hexdigest())}
         assert [m.content for m in fake.books.messages] == ["1", "2"]
         assert fake.books.messages_created == 3
+
+
+async def test_a_body_the_fake_can_not_read_fails_the_test_that_sent_it() -> None:
+    async def send_nonsense() -> None:
+        async with FakeDiscord() as fake:
+            general = fake.add_text(fake.add_guild("Studio"), "general")
+            headers = {"Authorization": f"Bot {fake.token}"}
+            async with (
+                aiohttp.ClientSession(fake.url, headers=headers) as session,
+                session.post(f"/api/v10/channels/{general.id}/messages", json={"embeds": "x"}) as reply,
+            ):
+                assert reply.status == 500
+
+    with pytest.raises(ExceptionGroup):
+        await send_nonsense()
+
+
+async def test_seeded_faults_strike_the_same_requests_every_time() -> None:
+    def struck(seed: int) -> list[bool]:
+        faults = FakeDiscord(seed=seed).faults
+        faults.add("GET /gateway", Fault.answer(502), times=None, probability=0.5)
+        return [faults.draw("GET /gateway", {}) is not None for _ in range(40)]
+
+    assert struck(1) == struck(1) != struck(2)
+
+
+async def test_an_answer_after_the_deed_leaves_the_deed_done(studio: Studio) -> None:
+    studio.fake.faults.add("POST /channels/{channel_id}/messages", Fault.answer_after(503))
+    with pytest.raises(discord.DiscordServerError):
+        await studio.bot.get_partial_messageable(studio.general.id).send("done", nonce="k1")
+    assert [m.content for m in studio.fake.messages(studio.general)] == ["done"]
