@@ -58,9 +58,6 @@ class GenerateBot(commands.Bot):
             await self.load_extension(extension)
         await self._sync.run(self.tree, self.application_id or 0)
 
-    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:
-        log.error("an event handler failed: %s", event_method, exc_info=True)
-
     async def _on_command_error(
         self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError
     ) -> None:
