@@ -88,7 +88,7 @@ SEED = InputNode(
 )
 
 
-def _size(key: str, default: int) -> InputNode:
+def size_input(key: str, default: int) -> InputNode:
     return InputNode(
         class_type="NumberSliderInt",
         input_id=key,
@@ -110,8 +110,8 @@ def picture() -> DemoDeployment:
             default="blurry, lowres",
         ),
         SEED,
-        _size("width", 768),
-        _size("height", 768),
+        size_input("width", 768),
+        size_input("height", 768),
         InputNode(class_type="Enum", input_id="style", display_name="Style", default="photo", options=STYLES),
         InputNode(
             class_type="NumberSlider",
@@ -151,7 +151,7 @@ def variations() -> DemoDeployment:
         name="Variations",
         description="Several landscapes at once",
         makes=Makes.PICTURES,
-        inputs=(PROMPT, SEED, count, _size("width", 512), _size("height", 512)),
+        inputs=(PROMPT, SEED, count, size_input("width", 512), size_input("height", 512)),
     )
 
 
@@ -191,7 +191,7 @@ def slow() -> DemoDeployment:
         name="Slow",
         description="One run at a time, in many steps",
         makes=Makes.PICTURE,
-        inputs=(PROMPT, SEED, _size("width", 512), _size("height", 512)),
+        inputs=(PROMPT, SEED, size_input("width", 512), size_input("height", 512)),
         nodes=(*("KSampler",) * 40, "VAEDecode", "ComfyDeployOutputImage"),
         concurrency_limit=1,
     )
@@ -200,56 +200,3 @@ def slow() -> DemoDeployment:
 def demo_deployments() -> list[DemoDeployment]:
     """What the demo shows."""
     return [picture(), variations(), video(), caption(), fails(), slow()]
-
-
-def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
-    return DemoDeployment(
-        id=id_,
-        name=name,
-        description="",
-        makes=Makes.PICTURE,
-        inputs=(PROMPT,),
-        environment="staging",
-        refusal=refusal,
-    )
-
-
-def troubled_deployments() -> list[DemoDeployment]:
-    """Deployments whose queue call goes wrong, each as recorded, and one on a classic machine."""
-    return [
-        _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
-        _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),
-        _troubled(REJECTS_ID, "Rejected", Refusal.NODE_ERRORS),
-        DemoDeployment(
-            id=CLASSIC_ID,
-            name="Classic machine",
-            description="",
-            makes=Makes.PICTURE,
-            inputs=(PROMPT, SEED, _size("width", 512), _size("height", 512)),
-            environment="staging",
-            classic=True,
-        ),
-    ]
-
-
-def every_input() -> DemoDeployment:
-    """One node of every class that the recorded deployment has."""
-    plain = ("ImageAlpha", "Lora", "ImageBatch", "Video", "EXR", "Audio", "File")
-    rest = tuple(InputNode(class_type=name, input_id=name.lower()) for name in plain)
-    named = (
-        InputNode(class_type="TextSingleLine", input_id="artist", default="oil painting"),
-        InputNode(class_type="Number", input_id="cfg", display_name="CFG", default=7.5),
-        InputNode(class_type="Checkpoint", input_id="ckpt", default="sd_xl_base_1.0.safetensors"),
-    )
-    return DemoDeployment(
-        id=EVERY_INPUT_ID,
-        name="Every input",
-        description="",
-        makes=Makes.PICTURE,
-        inputs=(*picture().inputs, *named, *rest),
-        environment="staging",
-    )
-
-
-def all_deployments() -> list[DemoDeployment]:
-    return [*demo_deployments(), *troubled_deployments(), every_input()]

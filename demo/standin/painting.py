@@ -210,7 +210,9 @@ def _styled(picture: Image.Image, scene: Scene) -> Image.Image:
             picture = picture.filter(ImageFilter.EDGE_ENHANCE)
         case "ink":
             grey = ImageOps.autocontrast(ImageOps.grayscale(picture), cutoff=2)
-            picture = ImageOps.colorize(ImageOps.posterize(grey, 3), (24, 26, 40), (246, 240, 226))
+            picture = ImageOps.colorize(
+                ImageEnhance.Contrast(grey).enhance(1.3), (24, 26, 40), (246, 240, 226)
+            )
         case "neon":
             picture = ImageEnhance.Color(ImageEnhance.Contrast(picture).enhance(1.25)).enhance(2.1)
         case "pastel":

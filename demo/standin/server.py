@@ -14,8 +14,9 @@ from aiohttp import web
 
 from demo.standin.activity import Activity
 from demo.standin.api import UPLOAD_LIMIT, Api, gate
+from demo.standin.catalogue import all_deployments
 from demo.standin.control import Control
-from demo.standin.deployments import DemoDeployment, all_deployments
+from demo.standin.deployments import DemoDeployment
 from demo.standin.faults import Chaos, FaultPlan, Faults
 from demo.standin.files import Bucket
 from demo.standin.intake import Intake

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
+from PIL import Image
 
 from demo.standin.deployments import Makes
 from demo.standin.painting import paint_png
@@ -18,6 +19,16 @@ from demo.standin.video import FRAME_RATE, film_mp4
 
 DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MOST_PICTURES = 16
+# Bad inputs, downloads that fail, and what Pillow raises for a start image that is broken or a bomb.
+CHOKES = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    OSError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    aiohttp.ClientError,
+)
 Product = dict[str, list[Any]]  # `data` of an output; an item's `content` is still to be uploaded
 
 
@@ -33,7 +44,7 @@ class Workshop:
         """Outputs as (node_meta, output_id, data). ExecutionError for what a workflow would choke on."""
         try:
             return await self._make(run)
-        except (ValueError, TypeError, OverflowError, OSError, aiohttp.ClientError) as error:
+        except CHOKES as error:
             raise ExecutionError(str(error)) from error
 
     async def _make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:

@@ -97,6 +97,25 @@ async def test_other_inputs_are_not_checked_and_fail_the_run_later(caller: Calle
     assert (await caller.run(run_id))["status"] == "failed"
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+@pytest.mark.parametrize(
+    ("image", "status"),
+    [
+        (f"data:image/png;base64,{PIXEL}", "success"),
+        ("data:image/png;base64,AAAA", "failed"),
+        ("http://127.0.0.1:9/in.png", "failed"),
+    ],
+)
+async def test_the_machine_downloads_the_start_image_or_fails(
+    caller: Caller, standin: StandIn, image: str, status: str
+) -> None:
+    run_id = await caller.start(PICTURE_ID, inputs={"image": image})
+    await standin.idle()
+    assert (await caller.run(run_id))["status"] == status
+
+
 async def test_a_rejected_workflow_sends_its_failed_webhook_before_the_400(
     caller: Caller, receiver: Receiver
 ) -> None:
