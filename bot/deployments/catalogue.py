@@ -40,8 +40,7 @@ class DeploymentCache(Protocol):
 class Catalogue:
     """Holds the current deployments and the command made of them; reads never wait.
 
-    `timeout` in seconds is the patience for ComfyDeploy's description of one deployment, of which `parallel`
-    are asked at once. `extra` are the bot's own further options.
+    ComfyDeploy is asked for `parallel` deployments at once. `extra` are the bot's own further options.
     """
 
     def __init__(
@@ -52,14 +51,12 @@ class Catalogue:
         *,
         extra: Sequence[OptionSpec] = (),
         parallel: int = 4,
-        timeout: float = 20,
     ) -> None:
         self._configs = tuple(configs)
         self._comfy = comfy
         self._cache = cache
         self._extra = tuple(extra)
         self._parallel = parallel
-        self._timeout = timeout
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
@@ -107,12 +104,9 @@ class Catalogue:
 
     async def _described(self, deployment_id: str) -> DeploymentInfo | None:
         try:
-            async with asyncio.timeout(self._timeout):
-                info = await self._comfy.deployment(deployment_id)
-        except (ComfyError, TimeoutError) as error:
-            log.warning(
-                "ComfyDeploy does not describe deployment %s: %s", deployment_id, error or "no answer"
-            )
+            info = await self._comfy.deployment(deployment_id)
+        except ComfyError as error:
+            log.warning("ComfyDeploy does not describe deployment %s: %s", deployment_id, error)
             return None
         await self._remember(deployment_id, info)
         return info

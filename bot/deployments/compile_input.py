@@ -158,9 +158,11 @@ def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
 def number(text: str, kind: InputKind) -> int | float | None:
     """A choice's value as the number it stands for; None when it is none (or, for an integer, a fraction)."""
     try:
-        return int(text) if kind is InputKind.INTEGER else float(text)
+        value = int(text) if kind is InputKind.INTEGER else float(text)
     except ValueError:
         return None
+    # Also false for NaN.
+    return value if -LARGEST <= value <= LARGEST else None
 
 
 def _node_choices(draft: Draft) -> tuple[Choice, ...]:
@@ -182,8 +184,10 @@ def _with_default(item: Input, draft: Draft) -> Input:
     default = theirs if ours is None else ours
     required = draft.config.required
     if required is None:
-        # A LoRA or checkpoint node has its own weights to fall back on and does not report them.
-        required = default is None and item.kind is not InputKind.WEIGHTS
+        # A LoRA or checkpoint node has its own weights to fall back on and does not report them; a default
+        # that is wired to another node works, it only can't be shown.
+        wired = any(isinstance(node.default_value, tuple) for node in draft.nodes)
+        required = default is None and not wired and item.kind is not InputKind.WEIGHTS
     return replace(
         item,
         default=default,

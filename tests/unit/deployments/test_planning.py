@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import re
 
+import discord
 import pytest
+from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
+from bot.deployments.command import build_generate
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
-from bot.deployments.plan import CommandPlan, OptionSpec, OptionType, size
+from bot.deployments.plan import CommandPlan, OptionChoice, OptionSpec, OptionType, size
 from bot.deployments.planning import plan_commands
 from bot.errors import StartupError
 from tests.unit.deployments.made import deployment, node
@@ -73,6 +76,18 @@ def assert_option(option: OptionSpec) -> None:
         assert (option.min_length or 0) <= option.max_length <= 6000
 
 
+def assert_discordpy_takes(plan: CommandPlan) -> None:
+    """The library checks names, descriptions and counts as it builds the objects."""
+
+    async def never(*_: object) -> list[OptionChoice]:
+        raise AssertionError("nobody calls it")
+
+    tree = app_commands.CommandTree(discord.Client(intents=discord.Intents.none()))
+    tree.add_command(build_generate(plan, never, never))
+    (command,) = tree.get_commands()
+    assert command.to_dict(tree)["name"] == "generate"
+
+
 def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
     command = plan.command(made.name)
     assert command is not None
@@ -90,6 +105,7 @@ def test_any_deployment_becomes_a_command_that_discord_takes_and_loses_no_input(
     plan = plan_commands([made])
     assert_discord_takes(plan)
     assert_nothing_lost(plan, made)
+    assert_discordpy_takes(plan)
 
 
 @settings(
@@ -105,6 +121,7 @@ def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment])
         assert "Discord takes 8000" in error.mistakes[0]  # noqa: PT017
         return
     assert_discord_takes(plan)
+    assert_discordpy_takes(plan)
     for item in made:
         assert_nothing_lost(plan, item)
 

@@ -1,0 +1,167 @@
+"""A plan becomes a slash command that Discord shows as planned and that hands on what a person gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import discord
+import pytest
+import simcord
+from discord.ext import commands
+
+from bot.deployments.command import build_generate
+from bot.deployments.files import GivenFile
+from bot.deployments.model import Deployment
+from bot.deployments.plan import CommandPlan, CommandSpec, OptionChoice
+from bot.deployments.planning import plan_commands
+from bot.deployments.suggestions import suggest
+from bot.deployments.values import GivenValue
+from tests.unit.deployments.made import deployment, node
+
+FLUX = deployment(
+    node("Ma requête", "Text", description="What to draw"),
+    node("steps", "NumberSliderInt", default_value=20, min_value=1, max_value=50),
+    node("cfg", "NumberSlider", default_value=7.5, min_value=0, max_value=30),
+    node("hires", "Boolean", default_value=False),
+    node("class", "Enum", default_value="euler", enum_options=["euler", "ddim"]),
+    node("model", "Enum", default_value="m1", enum_options=[f"m{number}" for number in range(40)]),
+    node("images", "ImageBatch"),
+    inputs={"images": {"required": False, "max_count": 2}, "Ma requête": {"min_length": 3, "max_length": 50}},
+    name="flux",
+)
+LTX = deployment(node("prompt", "Text"), name="ltx", group="video", gpus=[])
+
+
+class Bot(commands.Bot):
+    """Only the compiled command; what arrives is kept for the test."""
+
+    def __init__(self, deployments: Sequence[Deployment]) -> None:
+        super().__init__(command_prefix="!", intents=discord.Intents(guilds=True))
+        self.deployments = {item.name: item for item in deployments}
+        self.arrived: list[tuple[str, Mapping[str, GivenValue]]] = []
+        self.plan = plan_commands(deployments)
+        self.command = build_generate(self.plan, self.generate, self.complete)
+
+    async def setup_hook(self) -> None:
+        self.tree.add_command(self.command)
+        await self.tree.sync()
+
+    async def generate(
+        self, interaction: discord.Interaction[Any], name: str, given: Mapping[str, GivenValue]
+    ) -> None:
+        self.arrived.append((name, given))
+        await interaction.response.send_message("Queued", ephemeral=True)
+
+    async def complete(
+        self, interaction: discord.Interaction[Any], name: str, option: str, current: str
+    ) -> list[OptionChoice]:
+        return suggest(self.deployments[name], option, current)
+
+
+def planned(spec: CommandSpec) -> list[dict[str, Any]]:
+    """The options as Discord's API wants them, written from the plan apart from discord.py."""
+    types = {"string": 3, "integer": 4, "boolean": 5, "number": 10, "attachment": 11}
+    payload = []
+    for option in spec.options:
+        entry: dict[str, Any] = {
+            "type": types[option.type],
+            "name": option.name,
+            "description": option.description,
+            "required": option.required,
+        }
+        limits = {
+            "min_value": option.minimum,
+            "max_value": option.maximum,
+            "min_length": option.min_length,
+            "max_length": option.max_length,
+        }
+        entry.update({key: value for key, value in limits.items() if value is not None})
+        if option.choices:
+            entry["choices"] = [{"name": choice.name, "value": choice.value} for choice in option.choices]
+        if option.autocomplete:
+            entry["autocomplete"] = True
+        payload.append(entry)
+    return payload
+
+
+def payload_of(plan: CommandPlan) -> dict[str, Any]:
+    bot = Bot([FLUX, LTX] if not plan.direct else [FLUX])
+    return bot.command.to_dict(bot.tree)
+
+
+def test_the_payload_of_one_deployment_is_the_plan() -> None:
+    plan = plan_commands([FLUX])
+    payload = payload_of(plan)
+    assert payload["name"] == "generate"
+    assert payload["options"] == planned(plan.commands[0])
+    assert payload["options"][0]["name"] == "ma_requête"
+
+
+def test_several_deployments_are_subcommands_and_groups() -> None:
+    plan = plan_commands([FLUX, LTX])
+    options = {option["name"]: option for option in payload_of(plan)["options"]}
+    assert options["flux"]["type"] == 1
+    assert options["flux"]["options"] == planned(plan.commands[0])
+    assert options["video"]["type"] == 2
+    assert [entry["name"] for entry in options["video"]["options"]] == ["ltx"]
+
+
+@pytest.fixture
+def bot() -> Bot:
+    return Bot([FLUX])
+
+
+async def test_what_a_person_gives_arrives_with_its_types(bot: Bot) -> None:
+    async with simcord.run(bot) as env:
+        guild = env.create_guild()
+        channel = guild.create_text_channel("general")
+        alice = guild.add_member(env.create_user("alice"))
+        values = {
+            "ma_requête": "a red fox",
+            "steps": 30,
+            "cfg": 4.5,
+            "hires": True,
+            "class": "ddim",
+            "gpu": "A100",
+        }
+        result = await alice.slash(channel, "generate", **values, image1=("fox.png", b"\x89PNG\r\n"))
+        assert result.response.content == "Queued"
+    ((name, given),) = bot.arrived
+    file = given["image1"]
+    assert name == "flux"
+    assert {key: value for key, value in given.items() if key != "image1"} == values
+    assert isinstance(file, GivenFile)
+    assert (file.filename, file.size) == ("fox.png", 6)
+    assert file.url.startswith("http")
+
+
+async def test_options_left_out_do_not_arrive(bot: Bot) -> None:
+    async with simcord.run(bot) as env:
+        guild = env.create_guild()
+        channel = guild.create_text_channel("general")
+        alice = guild.add_member(env.create_user("alice"))
+        await alice.slash(channel, "generate", ma_requête="a red fox")
+    assert bot.arrived == [("flux", {"ma_requête": "a red fox"})]
+
+
+async def test_typing_into_a_long_list_gets_suggestions_and_anything_else_still_arrives(bot: Bot) -> None:
+    async with simcord.run(bot) as env:
+        guild = env.create_guild()
+        channel = guild.create_text_channel("general")
+        alice = guild.add_member(env.create_user("alice"))
+        choices = await alice.autocomplete(channel, "generate", "model", "m3")
+        await alice.slash(channel, "generate", ma_requête="a red fox", model="none of them")
+    assert [choice["value"] for choice in choices] == ["m3", *(f"m{number}" for number in range(30, 40))]
+    assert bot.arrived[0][1]["model"] == "none of them"
+
+
+async def test_a_grouped_deployment_is_called_by_two_words() -> None:
+    bot = Bot([FLUX, LTX])
+    async with simcord.run(bot) as env:
+        guild = env.create_guild()
+        channel = guild.create_text_channel("general")
+        alice = guild.add_member(env.create_user("alice"))
+        await alice.slash(channel, "generate video ltx", prompt="a fox runs")
+        await alice.slash(channel, "generate flux", ma_requête="a red fox")
+    assert [name for name, _ in bot.arrived] == ["ltx", "flux"]
