@@ -44,7 +44,7 @@ class Commands:
     def _stored(self, scope: int | None, command: Json, before: dict[tuple[int, str], str]) -> Json:
         kind = command.get("type", CHAT_INPUT)
         stored: Json = {"description": "", "options": [], "default_member_permissions": None, "nsfw": False}
-        stored |= command
+        stored |= {key: value for key, value in command.items() if value is not None}
         stored |= {
             "id": before.get((kind, command["name"]), str(self._world.snowflake())),
             "type": kind,

@@ -39,7 +39,9 @@ class WorldRoutes:
         ]
 
     def me(self, call: Call) -> Reply:
-        return Reply(body=payloads.user(self._bot) | {"mfa_enabled": True, "verified": True, "flags": 0})
+        return Reply(
+            body=payloads.user(self._bot) | {"mfa_enabled": True, "verified": True, "locale": "en-US"}
+        )
 
     def my_guilds(self, call: Call) -> Reply:
         present = [g for g in self._world.guilds.values() if g.bot_present]

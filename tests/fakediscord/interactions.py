@@ -109,6 +109,8 @@ class Interaction:
             "user": payloads.user(self.user),
             "authorizing_integration_owners": self._owners(),
         }
+        if self.source is not None:
+            metadata["interacted_message_id"] = str(self.source.id)
         old: Json = {"id": str(self.id), "type": int(self.type), "user": payloads.user(self.user)}
         return {
             "interaction_metadata": metadata,

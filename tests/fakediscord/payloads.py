@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tests.fakediscord.components import walk
 from tests.fakediscord.errors import Json
 from tests.fakediscord.world import Attachment, Channel, Guild, Kind, Message, User, World
 
@@ -25,6 +27,8 @@ def user(person: User) -> Json:
         "avatar": None,
         "bot": person.bot,
         "public_flags": 0,
+        "flags": 0,
+        "primary_guild": None,
     }
 
 
@@ -34,6 +38,7 @@ def member(world: World, guild: Guild, person: User, *, channel: Channel | None 
         "user": user(person),
         "nick": None,
         "avatar": None,
+        "banner": None,
         "roles": [str(person.id)] if person.id in guild.members or person.bot else [],
         "joined_at": "2024-01-01T00:00:00+00:00",
         "premium_since": None,
@@ -110,6 +115,8 @@ def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -
         "position": 0 if name == "@everyone" else 1,
         "managed": managed,
         "mentionable": False,
+        "icon": None,
+        "unicode_emoji": None,
         "flags": 0,
         "tags": {},
     }
@@ -180,6 +187,25 @@ def attachment(place: Channel, file: Attachment, sign: SignUrl, *, ephemeral: bo
     return body | {"ephemeral": True} if ephemeral else body
 
 
+def _components(note: Message, sign: SignUrl) -> list[Json]:
+    """As Discord gives them back: every one with an id, and files by their address instead of by name."""
+    urls = {f"attachment://{a.filename}": (a, sign(note.channel, a)) for a in note.attachments}
+    shown: list[Json] = copy.deepcopy(note.body.get("components") or [])
+    for number, component in enumerate(walk(shown), start=1):
+        component.setdefault("id", number)
+        items = [component, *(component.get("items") or [])]
+        for item in items[1:]:
+            item.setdefault("description", None)
+        for media in (item[key] for item in items for key in ("media", "file") if item.get(key)):
+            if media["url"] in urls:
+                file, url = urls[media["url"]]
+                media |= {"url": url, "proxy_url": url, "attachment_id": str(file.id)}
+                media |= {"width": file.width, "height": file.height, "content_type": file.content_type}
+            media.setdefault("id", str(note.id))
+            media.setdefault("proxy_url", media["url"])
+    return shown
+
+
 def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
     """`with_nonce` only for the creating answer and its event: Discord does not store the nonce."""
     place = note.channel
@@ -190,7 +216,7 @@ def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
         "author": user(note.author),
         "content": note.content,
         "embeds": note.body.get("embeds") or [],
-        "components": note.body.get("components") or [],
+        "components": _components(note, sign),
         "attachments": [attachment(place, a, sign, ephemeral=note.ephemeral) for a in note.attachments],
         "flags": note.flags,
         "timestamp": timestamp(note.created_at),

@@ -56,6 +56,9 @@ async def test_a_layout_view_shows_its_text_and_its_picture(studio: Studio) -> N
     sent = await studio.channel.send(view=card("a cat", "cat.png"), file=picture())
     note = studio.general.messages[sent.id]
     assert note.text == "a cat"
+    gallery = sent.components[1]
+    assert isinstance(gallery, discord.MediaGalleryComponent)
+    assert gallery.items[0].media.url == sent.attachments[0].url
     assert [a.filename for a in note.shown_attachments] == ["cat.png"]
     unshown = await studio.channel.send(view=card("a cat"), file=picture())
     assert studio.general.messages[unshown.id].shown_attachments == []
