@@ -43,7 +43,8 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     if target is RunState.SUCCEEDED and not report.outputs and not asked:
         # A late "Executing …" event says success without outputs: ask instead of believing it.
         target = RunState.UPLOADING
-        values["due_at"] = now
+        if run.state in IN_FLIGHT:
+            values["due_at"] = now
     if target is None or target not in TRANSITIONS[run.state]:
         return _progress(run, report, values)
     values |= _entering(run, report, target, now)
