@@ -108,6 +108,7 @@ async def _assemble(
     )
     nudges = Nudges()
     interval = timedelta(seconds=settings.poll_interval_seconds)
+    grace = timedelta(seconds=settings.submit_grace_seconds)
     silence = interval * _PATIENCE if settings.public_url else interval
     progress = ProgressBuffer(store, nudges, clock)
     recorder = Recorder(store, progress, nudges, silence, clock)
@@ -119,6 +120,7 @@ async def _assemble(
         rules=_rules(settings),
         limit=lambda name: _limit(settings, catalogue, name),
         first_check=silence,
+        grace=grace,
         clock=clock,
     )
     desk = FrontDesk(
@@ -151,7 +153,7 @@ async def _assemble(
         recorder=recorder,
         nudges=nudges,
         pause=interval,
-        grace=timedelta(seconds=settings.submit_grace_seconds),
+        grace=grace,
         clock=clock,
     )
     workers: dict[str, Worker[Any]] = {

@@ -43,6 +43,7 @@ class Submission:
         rules: OperatorRules,
         limit: Callable[[str], int | None],
         first_check: timedelta,
+        grace: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -52,6 +53,7 @@ class Submission:
         self._rules = rules
         self._limit = limit
         self._first_check = first_check
+        self._grace = grace
         self._clock = clock
 
     async def accept(self, request: GenerationRequest) -> Run:
@@ -73,7 +75,8 @@ class Submission:
             log.warning("run %s had gone out before its answer failed; its result will be posted", key)
 
     async def claim(self) -> Run | None:
-        run = await self._store.work.claim_submission(self._limit, self._clock())
+        now = self._clock()
+        run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
         if await self._store.work.renumber():
             self._nudges.show()
         return run

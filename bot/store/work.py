@@ -22,10 +22,13 @@ class WorkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim_submission(self, limit: Callable[[str], int | None], now: datetime) -> Run | None:
+    async def claim_submission(
+        self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime
+    ) -> Run | None:
         """The next waiting run whose deployment has room; from here on its queue call may have been sent.
 
-        `limit` tells how many runs of a deployment may be in flight at once, None for any number.
+        `limit` tells how many runs of a deployment may be in flight at once, None for any number. `answer_by`
+        is when a call without an answer is looked at.
         """
         async with self._database.exclusive("submit") as connection:
             waiting = [
@@ -49,6 +52,8 @@ class WorkStore:
                 .values(
                     state=RunState.SUBMITTING,
                     submitted_at=now,
+                    due_at=answer_by,
+                    checks=0,
                     submissions=runs.c.submissions + 1,
                     queue_position=None,
                     rev=runs.c.rev + 1,
