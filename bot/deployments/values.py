@@ -105,9 +105,10 @@ def _named(deployment: Deployment, key: str) -> Input:
 
 
 def _unknown(name: str, known: Iterable[str]) -> InputError:
-    names = list(known)
+    # Cut first: difflib takes quadratic time, and `more` holds up to 6,000 characters of anything.
+    names, name = list(known), name[:60]
     near = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
-    return InputError("input_unknown", option=name[:60], choices=", ".join(near))
+    return InputError("input_unknown", option=name, choices=", ".join(near))
 
 
 def _attached(item: Input, values: Mapping[str, GivenValue]) -> tuple[GivenFile, ...]:

@@ -55,7 +55,10 @@ input_configs = st.builds(
 
 @st.composite
 def deployments(draw: st.DrawFn, name: str = "flux", *, most: int = 40) -> Deployment:
-    found = tuple(draw(st.lists(nodes, max_size=most)))
+    # Lists of hypothesis are short by themselves; what is to be seen begins past 25.
+    count = draw(st.integers(0, most))
+    found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.input_id)))
+    found += tuple(draw(st.lists(nodes, max_size=3)))
     keys = draw(st.lists(st.sampled_from(found), max_size=5)) if found else []
     config = DeploymentConfig(
         name=name,

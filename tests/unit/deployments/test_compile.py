@@ -45,8 +45,14 @@ def test_required_is_what_has_no_usable_default_and_the_prompt() -> None:
     assert inputs["prompt"].is_prompt
     assert inputs["prompt"].required
     assert not inputs["negative"].required
-    assert inputs["image"].required, "its default is a wire to another node"
+    assert inputs["video"].required
     assert not inputs["hires"].required
+
+
+def test_a_default_wired_to_another_node_lets_the_input_be_left_out_but_is_not_shown() -> None:
+    image = by_key(compile_deployment(config(), recorded()))["image"]
+    assert not image.required
+    assert image.default is None
 
 
 def test_weights_are_offered_only_with_configured_choices() -> None:
@@ -72,8 +78,7 @@ def test_the_oddities_of_the_recorded_list_are_survived() -> None:
     assert inputs["ws"].hidden
     assert any("'ws'" in warning for warning in made.warnings)
     assert [item.key for item in made.inputs].count("dup") == 1
-    assert inputs["n"].default is None
-    assert inputs["n"].required
+    assert inputs["n"].default is None, "it is wired to another node, which can't be shown"
 
 
 def test_repeated_keys_keep_the_narrowest_range() -> None:

@@ -7,59 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.commandline import command_line
 from bot.deployments.files import GivenFile
-from bot.deployments.model import Deployment, Input
-from bot.deployments.more import parse_more, write_more
-from bot.deployments.planning import plan_commands
-from bot.deployments.suggestions import suggest
-from bot.deployments.values import Collected, collect, seed_range
+from bot.deployments.values import collect, seed_range
 from bot.errors import InputError
+from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node
-
-FLUX = deployment(
-    node("prompt", "Text", default_value="a fox"),
-    node("negative", "Text", default_value="blurry"),
-    node("steps", "NumberSliderInt", default_value=20, min_value=1, max_value=50),
-    node("cfg", "NumberSlider", default_value=7.5, min_value=0, max_value=30),
-    node("hires", "Boolean", default_value=False),
-    node("sampler", "Enum", default_value="euler", enum_options=["euler", "DDIM"]),
-    node("seed", "NumberSliderInt", min_value=1, max_value=4294967295, default_value=-1),
-    node("image", "Image"),
-    node("images", "ImageBatch"),
-    node("video", "Video"),
-    node("audio", "Audio"),
-    node("file", "File"),
-    node("width", "NumberInt", default_value=512),
-    node("lora", "Lora"),
-    inputs={
-        "prompt": {"min_length": 3, "max_length": 100},
-        **{key: {"required": False} for key in ("image", "images", "video", "audio", "file")},
-        "width": {"choices": [512, 1024]},
-        "lora": {"choices": [{"name": "Ink", "value": "https://example.com/ink.safetensors"}]},
-        "quality": {"fixed": "best"},
-        "bare": {"kind": "text", "default": "ours"},
-    },
-)
-
-
-def drawn(item: Input) -> int:
-    low, high = seed_range(item)
-    return min(high, max(low, 4242))
-
-
-def take(made: Deployment = FLUX, /, **values: Any) -> Collected:
-    return collect(made, {"prompt": "a red fox", **values}, draw_seed=drawn)
-
-
-def refused(made: Deployment = FLUX, /, **values: Any) -> InputError:
-    with pytest.raises(InputError) as caught:
-        take(made, **values)
-    return caught.value
-
-
-def file(name: str = "a.png", content_type: str | None = "image/png", size: int = 1000) -> GivenFile:
-    return GivenFile(f"https://cdn.discordapp.com/{name}", name, content_type, size)
 
 
 def test_what_was_left_out_stays_out_but_for_fixed_values_own_defaults_and_the_seed() -> None:
@@ -176,68 +128,6 @@ def test_a_batch_is_a_list_in_the_options_order_whatever_is_left_empty() -> None
     assert names == ["1.png", "3.png"]
 
 
-def test_more_fills_inputs_by_option_name_or_key_in_any_case() -> None:
-    found = take(more='Steps=30, CFG = 4.5 , hires=YES, negative="ugly, \\"bad\\"", width=1024,')
-    assert found.inputs["steps"] == 30
-    assert found.inputs["cfg"] == 4.5
-    assert found.inputs["hires"] is True
-    assert found.inputs["negative"] == 'ugly, "bad"'
-    assert found.inputs["width"] == 1024
-
-
-@pytest.mark.parametrize(
-    ("more", "code", "option"),
-    [
-        ("steps=99", "input_too_large", "steps"),
-        ("steps=30.0001", "input_not_integer", "steps"),
-        ("steps=", "input_not_integer", "steps"),
-        ("stepz=20", "input_unknown", "stepz"),
-        ("steps=20, steps=30", "input_twice", "steps"),
-        ("prompt=a cat", "input_twice", "prompt"),
-        ("image=https://evil.example/a.png", "input_file_in_more", "image"),
-        ("images=https://evil.example/a.png", "input_file_in_more", "image"),
-        ("quality=worst", "input_unknown", "quality"),
-        ("lora=https://evil.example/x", "input_choice", "lora"),
-        ("just words", "input_more_syntax", "more"),
-        ('negative="never closed', "input_more_syntax", "more"),
-        ('negative="a" b', "input_more_syntax", "more"),
-        ("=20", "input_more_syntax", "more"),
-    ],
-)
-def test_more_is_checked_like_the_other_options(more: str, code: str, option: str) -> None:
-    error = refused(more=more)
-    if code == "input_more_syntax" and error.code != code:
-        pytest.fail(f"{more!r} was read as {parse_more(more)}")
-    assert (error.code, error.params["option"]) == (code, option)
-
-
-def test_an_unknown_name_is_told_with_the_nearest() -> None:
-    assert "steps" in str(refused(more="stepz=20").params["choices"])
-
-
-def test_curly_quotes_from_phones_are_quotes() -> None:
-    assert parse_more("negative=“a, b”, steps=3") == [("negative", "a, b"), ("steps", "3")]
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.text().filter(lambda t: not set("“”„") & set(t))
-        )
-    )
-)
-def test_more_reads_back_what_it_wrote(pairs: list[tuple[str, str]]) -> None:
-    assert parse_more(write_more(pairs)) == pairs
-
-
-@given(st.text())
-def test_any_text_in_more_is_read_or_refused(text: str) -> None:
-    try:
-        parse_more(text)
-    except InputError as error:
-        assert error.code == "input_more_syntax"  # noqa: PT017
-
-
 @given(
     st.dictionaries(
         st.sampled_from([name for item in FLUX.offered for name in item.option_names]),
@@ -271,36 +161,3 @@ def test_a_seed_is_drawn_within_its_range_and_what_json_carries() -> None:
     made = deployment(node("seed", "NumberInt"), inputs={"seed": {"min": -5}})
     assert seed_range(made.inputs[0]) == (0, 2**53 - 1)
     assert seed_range(next(item for item in FLUX.inputs if item.is_seed)) == (1, 4294967295)
-
-
-def test_suggestions_begin_with_what_was_typed_then_hold_it() -> None:
-    options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
-    made = deployment(node("animal", "Enum", enum_options=options))
-    assert [choice.name for choice in suggest(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
-    assert len(suggest(made, "animal", "")) == 25
-    assert suggest(made, "animal", "nothing like it") == []
-    assert suggest(made, "no such option", "a") == []
-    assert [choice.value for choice in suggest(made, "gpu", "a100")] == ["A100", "A100-80GB"]
-
-
-def test_numbers_are_suggested_as_numbers() -> None:
-    made = deployment(node("width", "NumberInt"), inputs={"width": {"choices": list(range(64, 64 * 40, 64))}})
-    assert [choice.value for choice in suggest(made, "width", "102")] == [1024]
-
-
-def test_the_command_line_gives_the_same_run() -> None:
-    found = take(steps=30, sampler="ddim", hires=True, image1=file(), gpu="A100")
-    line = command_line(plan_commands([FLUX]), FLUX, found.inputs, found.gpu)
-    assert line.startswith("/generate prompt:a red fox")
-    for part in ("steps:30", "sampler:DDIM", "hires:True", "seed:4242", "gpu:A100", "image1:"):
-        assert part in line.split(" ")
-    assert "quality" not in line
-    assert "image2" not in line
-
-
-def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:
-    nodes = [node(f"t{number}", "Text", default_value="x") for number in range(30)]
-    made = deployment(*nodes, name="flux")
-    plan = plan_commands([made, deployment(name="other")])
-    line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)
-    assert line == '/generate flux t0:a more:t28="b, c", t29=d'

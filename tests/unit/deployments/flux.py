@@ -1,0 +1,57 @@
+"""One deployment with an input of every kind, and ways to give it values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.deployments.files import GivenFile
+from bot.deployments.model import Deployment, Input
+from bot.deployments.values import Collected, collect, seed_range
+from bot.errors import InputError
+from tests.unit.deployments.made import deployment, node
+
+FLUX = deployment(
+    node("prompt", "Text", default_value="a fox"),
+    node("negative", "Text", default_value="blurry"),
+    node("steps", "NumberSliderInt", default_value=20, min_value=1, max_value=50),
+    node("cfg", "NumberSlider", default_value=7.5, min_value=0, max_value=30),
+    node("hires", "Boolean", default_value=False),
+    node("sampler", "Enum", default_value="euler", enum_options=["euler", "DDIM"]),
+    node("seed", "NumberSliderInt", min_value=1, max_value=4294967295, default_value=-1),
+    node("image", "Image"),
+    node("images", "ImageBatch"),
+    node("video", "Video"),
+    node("audio", "Audio"),
+    node("file", "File"),
+    node("width", "NumberInt", default_value=512),
+    node("lora", "Lora"),
+    inputs={
+        "prompt": {"min_length": 3, "max_length": 100},
+        **{key: {"required": False} for key in ("image", "images", "video", "audio", "file")},
+        "width": {"choices": [512, 1024]},
+        "lora": {"choices": [{"name": "Ink", "value": "https://example.com/ink.safetensors"}]},
+        "quality": {"fixed": "best"},
+        "bare": {"kind": "text", "default": "ours"},
+    },
+)
+
+
+def drawn(item: Input) -> int:
+    low, high = seed_range(item)
+    return min(high, max(low, 4242))
+
+
+def take(made: Deployment = FLUX, /, **values: Any) -> Collected:
+    return collect(made, {"prompt": "a red fox", **values}, draw_seed=drawn)
+
+
+def refused(made: Deployment = FLUX, /, **values: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        take(made, **values)
+    return caught.value
+
+
+def file(name: str = "a.png", content_type: str | None = "image/png", size: int = 1000) -> GivenFile:
+    return GivenFile(f"https://cdn.discordapp.com/{name}", name, content_type, size)
