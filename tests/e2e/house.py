@@ -1,0 +1,144 @@
+"""The bot as a process of its own, between a fake Discord and a stand-in ComfyDeploy, all on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from demo.standin import StandIn
+from demo.standin.deployments import PICTURE_ID
+from tests.fakediscord import FakeDiscord
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.launch import command
+from tests.stage import free_port
+
+OPEN = "('waiting', 'submitting', 'queued', 'running', 'uploading')"
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class House:
+    """One server, one channel, Alice, and a bot that may die."""
+
+    def __init__(self, folder: Path, discord: FakeDiscord, standin: StandIn, more: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.discord = discord
+        self.standin = standin
+        self.port = free_port()
+        self.more = dict(more)
+        self.process: asyncio.subprocess.Process | None = None
+        guild = discord.add_guild("Studio")
+        self.guild = guild
+        self.channel = discord.add_text(guild, "pictures")
+        self.alice = discord.add_user("alice", guild)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "bot.db"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "bot.log").read_text(encoding="utf-8")
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT),
+            "DISCORD_TOKEN": self.discord.token,
+            "COMFYDEPLOY_API_KEY": self.standin.api_key,
+            "COMFYDEPLOY_API_URL": self.standin.url,
+            "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
+            "DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
+            "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "WEB_HOST": "127.0.0.1",
+            "WEB_PORT": str(self.port),
+            "POLL_INTERVAL_SECONDS": "1",
+            "SUBMIT_GRACE_SECONDS": "3",
+            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+            **self.more,
+        }
+
+    async def start(self, *, die_at: str | None = None) -> None:
+        """Until the bot is connected and its command is there. With `die_at`, see `tests.e2e.killed`."""
+        module = ("tests.e2e.killed", die_at) if die_at else ("bot",)
+        before = self.discord.gateway.counts["identify"]
+        with (self.folder / "bot.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *command(self.discord.url, *module), env=self.environment(), cwd=self.folder, stderr=log
+            )
+        await self.discord.wait_command("generate", within=30)
+        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, within=30)
+
+    async def died(self) -> None:
+        """The bot has killed itself."""
+        assert self.process is not None
+        code = await asyncio.wait_for(self.process.wait(), 30)
+        assert code == -signal.SIGKILL, f"it ended with {code}\n{self.log}"
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), 15)
+
+    async def ask(self, **options: Any) -> Interaction:
+        """Alice sends `/generate`."""
+        return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as connection:
+            return connection.execute(query).fetchall()
+
+    async def settled(self, within: float = 30) -> None:
+        """No request is open and no message is owed."""
+        async with asyncio.timeout(within):
+            while True:
+                await self.standin.idle()
+                owed = self.rows("SELECT 1 FROM deliveries WHERE state = 'pending'")
+                open_runs = self.rows(f"SELECT 1 FROM runs WHERE state IN {OPEN}")
+                if not owed and not open_runs:
+                    return
+                await asyncio.sleep(0.05)
+
+    def outcomes(self, key: str) -> list[Any]:
+        """What Alice sees of a run that is an end: its messages that no longer offer Cancel."""
+        found = []
+        for message in self.discord.messages(self.channel):
+            ids = [item for item in message.custom_ids if key in item]
+            if ids and not any(item.endswith(":cancel") for item in ids):
+                found.append(message)
+        return found
+
+    def leftovers(self) -> list[Any]:
+        """Status messages that still claim to be on their way."""
+        return [
+            message
+            for message in self.discord.messages(self.channel)
+            if message.loading or any(item.endswith(":cancel") for item in message.custom_ids)
+        ]
+
+
+@asynccontextmanager
+async def house(
+    folder: Path, *, standin: StandIn | None = None, rate_limits: bool = False, **more: str
+) -> AsyncIterator[House]:
+    async with (
+        FakeDiscord(rate_limits=rate_limits) as discord,
+        standin or StandIn(webhook_waits=(0.1, 0.2)) as backend,
+    ):
+        built = House(folder, discord, backend, more)
+        try:
+            yield built
+        finally:
+            if built.process is not None and built.process.returncode is None:
+                await built.kill()
