@@ -10,9 +10,10 @@ from enum import StrEnum
 class Action(StrEnum):
     CANCEL = "cancel"
     AGAIN = "again"
+    POST = "post"
 
 
-PATTERN = re.compile(r"run:(?P<key>[a-z0-9]{1,20}):(?P<action>cancel|again)")
+PATTERN = re.compile(r"run:(?P<key>[a-z0-9]{1,20}):(?P<action>cancel|again|post)")
 
 
 def custom_id(key: str, action: Action) -> str:

@@ -16,7 +16,7 @@ from bot.words import explain, say
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = ("cogs.generate", "cogs.buttons")
+EXTENSIONS = ("cogs.generate", "cogs.buttons", "cogs.runs")
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
 _TOO_LATE = frozenset({10062, 40060, 10008, 50027})
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import CommandPlan, OptionChoice
+from bot.deployments.refit import refit
 from bot.deployments.suggestions import suggest
-from bot.deployments.values import GivenValue, collect, seed_range
+from bot.deployments.values import GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
 from bot.logs import run_context
 from bot.messages import status_part
@@ -20,6 +21,7 @@ from bot.parts import Part
 from bot.request import GenerationRequest, Origin
 from bot.runs import Run
 from bot.store import Store
+from bot.store.history import Entry
 from bot.submission import Submission
 
 log = logging.getLogger(__name__)
@@ -82,9 +84,8 @@ class FrontDesk:
         """The same once more, with a new seed, for the person who asked first."""
         parent = await self._own(key, requester_id)
         offered = self._offered(parent.deployment)
-        inputs = dict(parent.inputs)
-        seeds = {item.key: _draw_seed(item) for item in offered.inputs if item.is_seed and item.offered}
-        inputs |= {name: seed for name, seed in seeds.items() if name in inputs}
+        inputs = refit(offered, parent.inputs, _draw_seed)
+        gpu = check_gpu(offered, parent.gpu)
         return await self._accept(
             GenerationRequest(
                 requester_id=requester_id,
@@ -92,8 +93,8 @@ class FrontDesk:
                 deployment=offered.name,
                 deployment_id=offered.deployment_id,
                 inputs=inputs,
-                gpu=parent.gpu,
-                seed=next(iter(seeds.values()), parent.seed),
+                gpu=gpu,
+                seed=seed_of(offered, inputs),
                 prompt=parent.prompt,
                 parent_key=parent.key,
                 deadline_seconds=self._deadline_seconds,
@@ -110,6 +111,17 @@ class FrontDesk:
         self._nudges.deliver()
         self._nudges.show()
         self._nudges.submit()
+
+    async def latest(self, requester_id: int, many: int) -> Sequence[Entry]:
+        """A person's own runs, newest first."""
+        return await self._store.history.of_person(requester_id, limit=many)
+
+    async def post_again(self, key: str, requester_id: int, origin: Origin) -> None:
+        """A result that found no way is owed again, here. Raises RefusedError when there is none."""
+        run = await self._own(key, requester_id)
+        if not await self._store.history.reopen(run.key, origin, self._clock()):
+            raise RefusedError("post_nothing")
+        self._nudges.deliver()
 
     async def answered(self, key: str, status_message_id: int | None) -> None:
         """The requester sees the status message: the queue call may go out."""

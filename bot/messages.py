@@ -31,7 +31,7 @@ _COLOURS = {
 
 def status_part(run: Run, title: str) -> Part:
     """The answer to the command while the run is on its way: phase, progress, how long, Cancel."""
-    heading = "title_cancelling" if run.cancel_requested_at else _phase(run.state)
+    heading = "title_cancelling" if run.cancel_requested_at else phase(run.state)
     lines = [f"### {say(heading)}: {quoted(title, 80)}", _prompt_line(run), _progress_line(run)]
     if run.note:
         lines.append(say(run.note))
@@ -55,7 +55,7 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     mention = None if asked_for else run.requester_id
     lines = [
         say("mention", user=mention) if mention else "",
-        f"### {say(_phase(run.state))}: {quoted(title, 80)}",
+        f"### {say(phase(run.state))}: {quoted(title, 80)}",
         _prompt_line(run),
         reason(run),
         *notes,
@@ -161,7 +161,8 @@ def _row(run: Run, action: Action, label: str, style: ButtonStyle) -> ActionRow[
     return ActionRow(Button(label=say(label), style=style, custom_id=custom_id(run.key, action)))
 
 
-def _phase(state: RunState) -> str:
+def phase(state: RunState) -> str:
+    """The code of a state's title in `bot.words`."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 

@@ -38,6 +38,37 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        # what was typed
+        "input_required": "`{option}` is needed.",
+        "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",
+        "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, "
+        "with quotes around text that holds a comma.",
+        "input_twice": "`{option}` was given twice. Please keep one.",
+        "input_file_in_more": "`{option}` takes a file, which can't go into `more`. Attach it to its own option.",
+        "input_not_integer": "`{option}` needs a whole number, not “{value}”.",
+        "input_not_number": "`{option}` needs a number, not “{value}”.",
+        "input_not_boolean": "`{option}` is yes or no, not “{value}”.",
+        "input_too_small": "`{option}` is {value}; the smallest is {minimum}.",
+        "input_too_large": "`{option}` is {value}; the largest is {maximum}.",
+        "input_too_short": "`{option}` has {length} characters and needs at least {minimum}.",
+        "input_too_long": "`{option}` has {length} characters and takes at most {maximum}.",
+        "input_choice": "`{option}` can't be “{value}”. Choose one of: {choices}.",
+        "input_not_a_file": "`{option}` needs an attached file.",
+        "input_not_text": "`{option}` takes text or a number, not a file.",
+        "input_file_type": "`{option}` needs a file of type {expected}; {filename} is {found}.",
+        "input_file_empty": "{filename} is empty. Please attach another file.",
+        "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
+        "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
+        # looking back
+        "command_runs": "Your latest requests, and results that couldn't be posted",
+        "runs_heading": "### Your latest requests",
+        "runs_none": "You haven't asked for anything yet. Try `/generate`.",
+        "runs_line": "{state}: **{title}** <t:{at}:R>{link}",
+        "runs_link": " · [open]({url})",
+        "runs_kept": " · couldn't be posted; press the button with its number to post it here",
+        "runs_post": "Post {number} here",
+        "post_noted": "I'll post it here in a moment.",
+        "post_nothing": "There is nothing left to post for this request.",
         # ComfyDeploy's answers
         "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
         "The bot's operator can correct it.",

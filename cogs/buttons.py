@@ -39,10 +39,7 @@ class RunButton(DynamicItem[Button[Any]], template=PATTERN):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: FrontDesk = interaction.client.desk
         try:
-            if self.action is Action.CANCEL:
-                await _cancel(interaction, desk, self.key)
-            else:
-                await _again(interaction, desk, self.key)
+            await _ACTIONS[self.action](interaction, desk, self.key)
         except Exception as error:  # a view's errors never reach the tree's handler
             await tell_error(interaction, error)
 
@@ -57,6 +54,15 @@ async def _again(interaction: Interaction, desk: FrontDesk, key: str) -> None:
     check_place(interaction.channel, interaction.app_permissions)
     run = await desk.again(key, interaction.user.id, origin_of(interaction, desk.now()))
     await answer(interaction, desk, run)
+
+
+async def _post(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+    check_place(interaction.channel, interaction.app_permissions)
+    await desk.post_again(key, interaction.user.id, origin_of(interaction, desk.now()))
+    await tell(interaction, say("post_noted"))
+
+
+_ACTIONS = {Action.CANCEL: _cancel, Action.AGAIN: _again, Action.POST: _post}
 
 
 class Buttons(commands.Cog):

@@ -55,7 +55,7 @@ def collect(
         if value is not None:
             inputs[item.key] = value
     chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
-    return Collected(inputs, chosen, _seed(deployment, inputs), _prompt(deployment, inputs), files)
+    return Collected(inputs, chosen, seed_of(deployment, inputs), _prompt(deployment, inputs), files)
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -160,7 +160,8 @@ def _plain(item: Input, value: GivenValue | None) -> InputValue | None:
     return check_value(item, value)
 
 
-def _seed(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
+def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
+    """The seed that is sent, for the message."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):

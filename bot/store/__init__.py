@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.store.database import Database
 from bot.store.deliveries import DeliveryStore
+from bot.store.history import HistoryStore
 from bot.store.notes import NoteStore
 from bot.store.runs import RunStore
 from bot.store.schema import upgrade
@@ -18,6 +19,7 @@ class Store:
         self.runs = RunStore(self.database)
         self.work = WorkStore(self.database)
         self.deliveries = DeliveryStore(self.database)
+        self.history = HistoryStore(self.database)
         self.notes = NoteStore(self.database)
 
     async def open(self) -> None:
