@@ -65,6 +65,7 @@ class FrontDesk:
     ) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
         offered = self._offered(deployment)
+        _check_age(offered, origin)
         collected = collect(offered, given, draw_seed=_draw_seed)
         return await self._accept(
             GenerationRequest(
@@ -84,6 +85,7 @@ class FrontDesk:
         """The same once more, with a new seed, for the person who asked first."""
         parent = await self._own(key, requester_id)
         offered = self._offered(parent.deployment)
+        _check_age(offered, origin)
         inputs = refit(offered, parent.inputs, _draw_seed)
         gpu = check_gpu(offered, parent.gpu)
         return await self._accept(
@@ -158,6 +160,11 @@ class FrontDesk:
     async def _accept(self, request: GenerationRequest) -> Run:
         with run_context(request.key):
             return await self._submission.accept(request)
+
+
+def _check_age(deployment: Deployment, origin: Origin) -> None:
+    if deployment.age_restricted and not origin.age_restricted:
+        raise RefusedError("age_restricted")
 
 
 def _draw_seed(item: Input) -> int:

@@ -25,7 +25,7 @@ def new_key() -> str:
 class Origin(BaseModel):
     """Where a request came from and how it can be answered there.
 
-    `upload_limit` in bytes holds for the bot's own posts there; the interaction token works for 15 minutes.
+    `age_restricted` is Discord's mark on the channel. `upload_limit` in bytes holds for the bot's own posts there; the interaction token works for 15 minutes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +36,7 @@ class Origin(BaseModel):
     interaction_token: str = Field(repr=False)
     interaction_expires_at: datetime
     upload_limit: int = Field(gt=0)
+    age_restricted: bool = False
 
 
 class GenerationRequest(BaseModel):

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "A server admin can grant that in the channel's settings."
         ),
         "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
+        "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
         "not_yours": "Only the person who asked can use this button.",
         "run_gone": "I don't know this request any more.",
         "run_ended": "This request has already ended.",

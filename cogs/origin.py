@@ -26,5 +26,13 @@ def origin_of(interaction: discord.Interaction[GenerateBot], now: datetime) -> O
         application_id=interaction.application_id,
         interaction_token=interaction.token,
         interaction_expires_at=now + _TOKEN_LIFE,
+        age_restricted=_is_age_restricted(interaction.channel),
         upload_limit=guild.filesize_limit if guild is not None else _DIRECT_LIMIT,
+    )
+
+
+def _is_age_restricted(channel: object) -> bool:
+    """A thread has its parent's mark; direct messages have none."""
+    return isinstance(channel, discord.abc.GuildChannel | discord.Thread) and bool(
+        getattr(channel, "is_nsfw", lambda: False)()
     )

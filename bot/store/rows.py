@@ -63,7 +63,7 @@ def request_values(request: GenerationRequest, now: datetime) -> dict[str, objec
     """The row of a new request."""
     return {
         **request.model_dump(exclude={"origin"}),
-        **request.origin.model_dump(),
+        **request.origin.model_dump(exclude={"age_restricted"}),
         "created_at": now,
         "outputs": [],
         "failure_params": {},
