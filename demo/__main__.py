@@ -1,0 +1,159 @@
+"""`python -m demo`: the bot in an offline Discord in your browser. Needs no token, no account and no GPU."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+from simcord.backend.errors import SetupError
+
+from bot.errors import StartupError
+from demo.ears import overhearing
+from demo.once import DemoFailed, generate_once, keep
+from demo.page import keep_fresh, open_page
+from demo.story import Story, telling
+from demo.world import World, open_world
+
+ONCE_SECONDS = 25
+FIRST_SECONDS = 60
+PACE_ONCE = 0.6
+PACE = 1.0
+
+INTRODUCTION = """\
+The bot is real: its command, its store, its HTTP client, its webhook endpoint and its messages.
+Discord and ComfyDeploy are stand-ins on this machine: no token, no account and no GPU is used,
+and the picture is painted here from the prompt and the seed.
+"""
+INVITATION = """
+Try in the page (choose at its top who you are):
+  /generate picture prompt:…     a picture; the same seed gives the same one
+  /generate variations prompt:…  several at once
+  /generate film prompt:…        a short video
+  /generate caption prompt:…     words
+  /generate broken prompt:…      a workflow that fails
+  /generate slow prompt:…        takes 45 seconds: press Cancel under it
+What happens is told here. Ctrl-C ends it.
+"""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="make one picture, save it, exit")
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="where --once saves")
+    parser.add_argument("--port", type=int, default=None, help="of the page; left out: any free one")
+    parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    return parser.parse_args(arguments)
+
+
+async def once(story: Story, output: Path) -> None:
+    async with asyncio.timeout(ONCE_SECONDS), open_world(PACE_ONCE) as world:
+        async with telling(story, world):
+            made = await generate_once(world, story)
+        story.say()
+        story.say(f"One message with a PNG of {made.size[0]} x {made.size[1]} pixels is in the channel.")
+        picture, transcript = keep(output, made, story)
+    print(f"Saved {picture} and {transcript}")
+
+
+async def stay(story: Story, port: int | None, *, browser: bool) -> None:
+    """Until Ctrl-C, SIGTERM or the page's own "End preview session"."""
+    stop = _stop_signal()
+    async with open_world(PACE) as world, telling(story, world):
+        first = asyncio.create_task(_first(world, story))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({first, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            await first
+            await _show(world, story, port, browser=browser, stopped=stopped)
+        for task in (first, stopped):
+            task.cancel()
+
+
+async def _first(world: World, story: Story) -> None:
+    async with asyncio.timeout(FIRST_SECONDS):
+        made = await generate_once(world, story)
+    story.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
+
+
+async def _show(
+    world: World, story: Story, port: int | None, *, browser: bool, stopped: asyncio.Task[bool]
+) -> None:
+    async with open_page(world, port) as preview:
+        story.say(f"\nThe page: {preview.url}")
+        story.say(INVITATION)
+        if browser and _has_display():
+            await asyncio.to_thread(webbrowser.open, preview.url)
+        fresh = asyncio.create_task(keep_fresh(preview, world), name="page")
+        closed = asyncio.create_task(preview.wait_closed())
+        await asyncio.wait({fresh, closed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if fresh.done() and not closed.done():
+            await fresh
+        fresh.cancel()
+        with suppress(asyncio.CancelledError):
+            await fresh
+    story.say("The demo has ended.")
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the loop instead
+            loop.add_signal_handler(name, stop.set)
+    return stop
+
+
+def _watchdog(seconds: float) -> threading.Timer:
+    """Ends a process whose event loop no longer turns."""
+
+    def end() -> None:
+        print(f"The demo did not come to an end within {seconds:.0f} s.", file=sys.stderr, flush=True)
+        os._exit(3)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    return timer
+
+
+def run(options: argparse.Namespace, story: Story) -> None:
+    story.say(INTRODUCTION)
+    if not options.once:
+        asyncio.run(stay(story, options.port, browser=not options.no_browser))
+        return
+    watchdog = _watchdog(ONCE_SECONDS + 4)
+    watchdog.start()
+    asyncio.run(once(story, options.output))
+    watchdog.cancel()
+
+
+def main() -> int:
+    with overhearing() as ears:
+        try:
+            run(parse(), Story(ears, lambda line: print(line, flush=True)))
+        except TimeoutError:
+            print("The demo took too long and was stopped.", file=sys.stderr)
+        except (DemoFailed, StartupError, SetupError, OSError) as error:
+            print(f"The demo failed: {error}", file=sys.stderr)
+        except KeyboardInterrupt:
+            return 130
+        else:
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What the bot writes into its log, line by line, as an operator with LOG_FORMAT=json gets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.logs import setup_logging
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`at` in seconds since 1970, `key` the run that it is about."""
+
+    at: float
+    level: str
+    logger: str
+    text: str
+    key: str | None
+
+
+class Ears(io.StringIO):
+    """A stream for `setup_logging`. `lines` waits to be told, `faults` are the errors among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: deque[LogLine] = deque()
+        self.faults: list[str] = []
+
+    def write(self, text: str, /) -> int:
+        for line in text.splitlines():
+            self._take(json.loads(line))
+        return len(text)
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        at = datetime.fromisoformat(entry["timestamp"]).timestamp()
+        line = LogLine(at, entry["level"], entry["logger"], entry["message"], entry.get("run"))
+        self.lines.append(line)
+        if line.level in ("ERROR", "CRITICAL"):
+            self.faults.append(f"{line.logger}: {line.text} {entry.get('exc_info', '')}".strip())
+
+
+@contextmanager
+def overhearing() -> Iterator[Ears]:
+    """Listens to every log line inside the block, which keeps them off the terminal."""
+    ears = Ears()
+    setup_logging("INFO", "json", stream=ears)
+    try:
+        yield ears
+    finally:
+        logging.getLogger().handlers.clear()

@@ -1,0 +1,129 @@
+"""One generation from the command to the picture, and whether it was what a person should get."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import discord
+from PIL import Image
+
+from bot.buttons import PATTERN
+from bot.runs import Run, RunState
+from demo.story import Story
+from demo.world import World
+
+PROMPT = "a lighthouse above a stormy sea at dusk"
+SIZE = (768, 512)
+_LOOK = 0.05
+
+
+class DemoFailed(Exception):
+    """What should have happened and did not, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The picture as it stands in the channel."""
+
+    run: Run
+    filename: str
+    content: bytes
+    size: tuple[int, int]
+
+
+async def generate_once(world: World, story: Story, person: str = "ada") -> Made:
+    """The person types /generate and waits. Raises DemoFailed."""
+    actor = world.people[person]
+    async with world.turn:
+        result = await actor.slash(
+            world.channel,
+            "generate picture",
+            prompt=PROMPT,
+            style="oil painting",
+            width=SIZE[0],
+            height=SIZE[1],
+        )
+    response = result.response
+    if response is None:
+        raise DemoFailed("The bot did not answer the command.")
+    found = re.search(PATTERN, json.dumps(response.components))
+    if found is None:
+        raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
+    run = await _outcome(world, found["key"])
+    await story.catch_up(world)
+    return await _verify(world, story, run, actor.id)
+
+
+async def _outcome(world: World, key: str) -> Run:
+    """The run when it has ended and everything that it owed has been posted."""
+    store = world.app.store
+    while True:
+        run = await store.runs.get(key)
+        if run is None:
+            raise DemoFailed("The request is not in the store.")
+        if run.final and not await store.deliveries.pending():
+            return run
+        await asyncio.sleep(_LOOK)
+
+
+async def _verify(world: World, story: Story, run: Run, requester_id: int) -> Made:
+    if run.state is not RunState.SUCCEEDED:
+        raise DemoFailed(f"The run ended as {run.state.value} ({run.failure_code}).")
+    _check_webhooks(world, run)
+    async with world.turn:
+        messages = world.channel.history(viewer=world.people["ada"])
+        made = await _picture(run, _result(messages, run, requester_id))
+    if errors := [*map(repr, world.env.errors), *story.errors]:
+        raise DemoFailed(f"The bot reported errors: {'; '.join(errors)}")
+    return made
+
+
+def _check_webhooks(world: World, run: Run) -> None:
+    attempts = [item for item in world.standin.ledger.webhook_attempts if item.run_id == run.run_id]
+    if not any(item.status == "success" and item.answer == 204 for item in attempts):
+        raise DemoFailed("The bot did not take the webhook that says success.")
+    if not any(0 < item.progress < 1 and item.answer == 204 for item in attempts):
+        raise DemoFailed("The bot took no webhook with progress.")
+
+
+def _result(messages: Sequence[discord.Message], run: Run, requester_id: int) -> discord.Message:
+    """The only message in the channel. The status message has gone by then."""
+    if len(messages) != 1:
+        raise DemoFailed(f"The channel shows {len(messages)} messages instead of the one result.")
+    [message] = messages
+    if [user.id for user in message.mentions] != [requester_id]:
+        raise DemoFailed("The result does not ping the person who asked, and nobody else.")
+    if run.status_message_id == message.id:
+        raise DemoFailed("The result is an edit of the status message, so it notifies nobody.")
+    return message
+
+
+async def _picture(run: Run, message: discord.Message) -> Made:
+    if len(message.attachments) != 1:
+        raise DemoFailed(f"The result carries {len(message.attachments)} files instead of one picture.")
+    [attachment] = message.attachments
+    content = await attachment.read()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            found, size = image.format, image.size
+    except (OSError, SyntaxError) as error:
+        raise DemoFailed(f"{attachment.filename} can't be decoded: {error}") from error
+    if (found, size) != ("PNG", SIZE):
+        raise DemoFailed(f"{attachment.filename} is {found} of {size}, not PNG of {SIZE}.")
+    return Made(run, attachment.filename, content, size)
+
+
+def keep(folder: Path, made: Made, story: Story) -> tuple[Path, Path]:
+    """Saves picture and transcript; returns where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, transcript = folder / "picture.png", folder / "transcript.txt"
+    picture.write_bytes(made.content)
+    transcript.write_text("\n".join(story.lines) + "\n", encoding="utf-8")
+    return picture, transcript

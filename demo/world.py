@@ -1,0 +1,132 @@
+"""The demo's world: the real bot in an offline Discord, a stand-in for ComfyDeploy, a database in a folder
+that goes with it. Discord and ComfyDeploy are played; everything between them is what production runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import discord
+import simcord
+
+from bot.app import App, build, start_web, utc_now, working
+from bot.settings import Settings
+from demo.standin import StandIn
+
+HOST = "127.0.0.1"
+DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
+SERVER = "The Studio"
+CHANNEL = "pictures"
+BOT = "ComfyDeploy"
+# Who can be chosen in the page, and with which permissions beside everyone's.
+PEOPLE: Mapping[str, tuple[str, ...]] = {"ada": (), "ben": ()}
+_CLOCK_STEP = 0.5
+
+
+@dataclass
+class World:
+    """What a demo acts with. Whoever makes Discord do something holds `turn` meanwhile: the offline
+    Discord refuses two operations at once."""
+
+    app: App
+    env: simcord.Env
+    standin: StandIn
+    guild: simcord.GuildHandle
+    channel: simcord.ChannelHandle
+    people: Mapping[str, simcord.MemberActor]
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def catch_up(self) -> None:
+        """Sets Discord's clock to the time of day. Needs `turn`.
+
+        It starts in January 2026 and moves only when told to. The bot's own clock is the real one, as in
+        production, so the two have to agree for "5 seconds ago" and for the life of an interaction's token.
+        """
+        behind = (utc_now() - self.env.now()).total_seconds()
+        if behind > 0:
+            await self.env.advance_time(behind)
+
+
+@asynccontextmanager
+async def open_world(pace: float) -> AsyncIterator[World]:
+    """Everything running, workers included. `pace` is the seconds of a step on the stand-in's machine."""
+    with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
+        port = _free_port()
+        async with StandIn(pace=pace) as standin, build(_settings(standin, Path(folder), port)) as app:
+            runner, _ = await start_web(app, HOST, port)
+            try:
+                async with simcord.run(app.bot) as env:
+                    world = await _furnish(app, env, standin)
+                    async with working(app, seconds=2), _in_time(world):
+                        yield world
+            finally:
+                await runner.cleanup()
+
+
+async def _furnish(app: App, env: simcord.Env, standin: StandIn) -> World:
+    """The clock first: ids carry the time at which they were made."""
+    await env.advance_time((utc_now() - env.now()).total_seconds())
+    if app.bot.user is not None:
+        await app.bot.user.edit(username=BOT)
+    guild = env.create_guild(SERVER)
+    channel = guild.create_text_channel(CHANNEL, topic="Pictures from words: type /generate")
+    people = {name: _person(env, guild, name, extra) for name, extra in PEOPLE.items()}
+    return World(app, env, standin, guild, channel, people)
+
+
+def _person(
+    env: simcord.Env, guild: simcord.GuildHandle, name: str, permissions: tuple[str, ...]
+) -> simcord.MemberActor:
+    user = env.create_user(name, global_name=name.capitalize())
+    granted = discord.Permissions(**dict.fromkeys(permissions, True))
+    roles = [guild.create_role("Moderator", permissions=granted)] if permissions else []
+    return guild.add_member(user, roles=roles)
+
+
+@asynccontextmanager
+async def _in_time(world: World) -> AsyncIterator[None]:
+    """Keeps Discord's clock going inside the block."""
+    keeper = asyncio.create_task(_keep_time(world), name="clock")
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _keep_time(world: World) -> None:
+    while True:
+        await asyncio.sleep(_CLOCK_STEP)
+        async with world.turn:
+            await world.catch_up()
+
+
+def _settings(standin: StandIn, folder: Path, port: int) -> Settings:
+    """As `.env` would give them. Whatever the person's own environment says of a real bot stays out."""
+    fields = Settings.model_fields.items()
+    values = {name: item.default for name, item in fields if not item.is_required()}
+    return Settings(
+        **{
+            **values,
+            "discord_token": "no.token.needed-in-the-demo",
+            "comfydeploy_api_key": standin.api_key,
+            "comfydeploy_api_url": standin.url,
+            "deployments_file": DEPLOYMENTS,
+            "public_url": f"http://{HOST}:{port}",
+            "web_host": HOST,
+            "web_port": port,
+            "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
+            "allow_private_media_hosts": True,  # the stand-in's files lie on this machine
+        }
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
