@@ -25,7 +25,8 @@ def new_key() -> str:
 class Origin(BaseModel):
     """Where a request came from and how it can be answered there.
 
-    `age_restricted` is Discord's mark on the channel. `upload_limit` in bytes holds for the bot's own posts there; the interaction token works for 15 minutes.
+    `age_restricted` is Discord's mark on the channel; `upload_limit` in bytes holds for the bot's own posts;
+    the interaction token works for 15 minutes.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -77,6 +77,17 @@ runs = Table(
     Column("note", String(64)),  # something the status message adds
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
+    # what the server's rules made of it
+    Column("person_limit", Integer),  # the requester's runs at once; NULL: any number
+    Column("server_limit", Integer),
+    Column("weight", Float, nullable=False, server_default="1"),  # what a second on its GPU counts
+    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted, until it is settled
+    Column("charged_seconds", Float),  # weighted, what it really took
+    Column("review_channel_id", BigInteger),
+    Column("decided_by", BigInteger),
+    Column("decided_at", UtcDateTime),
+    Column("spoiler", Boolean, nullable=False, server_default=false()),
+    Column("deleted_at", UtcDateTime),
     # bookkeeping of the workers
     Column("due_at", UtcDateTime),  # when a worker should look at it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
@@ -88,6 +99,7 @@ runs = Table(
     Index("runs_due", "state", "due_at"),
     Index("runs_created", "created_at"),
     Index("runs_requester", "requester_id", "created_at"),
+    Index("runs_guild", "guild_id", "created_at"),
 )
 
 deliveries = Table(
@@ -119,4 +131,41 @@ notes = Table(
     Column("name", String(200), primary_key=True),
     Column("value", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+server_rules = Table(
+    "server_rules",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("rules", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("updated_by", BigInteger, nullable=False),
+)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text),
+    Column("until", UtcDateTime),  # NULL: until somebody lifts it
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("guild_id", BigInteger),
+    Column("actor_id", BigInteger),  # NULL: the bot itself
+    Column("subject_id", BigInteger),  # whom it concerns
+    Column("action", String(40), nullable=False),
+    Column("run_key", String(20)),
+    Column("deployment", String(64)),
+    Column("outcome", String(40)),
+    Column("details", JSON, nullable=False),
+    Index("audit_guild", "guild_id", "at"),
+    Index("audit_subject", "guild_id", "subject_id", "at"),
 )
