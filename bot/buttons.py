@@ -11,9 +11,15 @@ class Action(StrEnum):
     CANCEL = "cancel"
     AGAIN = "again"
     POST = "post"
+    APPROVE = "approve"
+    REJECT = "reject"
+    BLOCK = "block"
+    DELETE = "delete"
+    REPORT = "report"
+    DISMISS = "dismiss"
 
 
-PATTERN = re.compile(r"run:(?P<key>[a-z0-9]{1,20}):(?P<action>cancel|again|post)")
+PATTERN = re.compile(rf"run:(?P<key>[a-z0-9]{{1,20}}):(?P<action>{'|'.join(Action)})")
 
 
 def custom_id(key: str, action: Action) -> str:

@@ -1,4 +1,4 @@
-"""Whether a request may run. Pure: (request, usage, rules) -> a decision.
+"""Whether a request may run, and on which terms. Pure: (request, person, usage, rules) -> a decision.
 
 The operator's limits stand above every server's own rules. Evaluated inside the transaction that stores
 the request, so that two requests can't both take the last of a budget.
@@ -6,15 +6,14 @@ the request, so that two requests can't both take the last of a budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.errors import RefusedError
+from bot.moderation.budgets import Limits, limits_of, reserve
+from bot.moderation.people import Person
+from bot.moderation.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.request import GenerationRequest
-
-# What a run is taken to cost, in seconds, until ComfyDeploy tells what it took.
-RESERVED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +26,45 @@ class OperatorRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What counts against the limits now: GPU seconds since `day_start`, those of running ones estimated."""
+class Spent:
+    """What counts against a budget today: weighted seconds, those of running ones as reserved."""
 
-    gpu_seconds_today: float
-    day_end: datetime
+    runs: int = 0
+    gpu_seconds: float = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Somebody who may not generate on a server; `until` None: until it is lifted."""
+
+    reason: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the store knows when a request comes in. `all_gpu_seconds` is the bot's, unweighted."""
+
+    now: datetime
+    day_end: datetime
+    all_gpu_seconds: float = 0
+    person: Spent = Spent()
+    server: Spent = Spent()
+    block: Block | None = None
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """The request may run."""
+    """The request may run, after an approval where `review_channel_id` is set. The terms go into its row."""
+
+    limits: Limits
+    weight: float
+    reserved_seconds: float
+    spoiler: bool = False
+    review_channel_id: int | None = None
+    approval_ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +75,122 @@ class Refused:
 
 
 Decision = Allowed | Refused
-Decide = Callable[[Usage], Decision]
 
 
-def decide(request: GenerationRequest, usage: Usage, rules: OperatorRules) -> Decision:
-    """The first rule that forbids the request, or Allowed."""
+def decide(
+    request: GenerationRequest, person: Person, usage: Usage, operator: OperatorRules, rules: ServerRules
+) -> Decision:
+    """The first rule that forbids the request, or the terms on which it runs."""
+    try:
+        _operator(request, usage, operator)
+        if request.origin.guild_id is not None:
+            _person(person, usage, rules)
+            _roles(request, person, rules)
+        limits = limits_of(person, rules)
+        weight, reserved = reserve(request.gpu, rules)
+        if request.origin.guild_id is not None:
+            _budget(usage, limits, reserved, rules)
+    except RefusedError as reason:
+        return Refused(reason)
+    in_review = request.origin.guild_id is not None and needs_approval(request, person, rules)
+    return Allowed(
+        limits=limits,
+        weight=weight,
+        reserved_seconds=reserved,
+        spoiler=is_spoiler(rules, age_restricted=request.origin.age_restricted),
+        review_channel_id=rules.approval.review_channel_id if in_review else None,
+        approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
+    )
+
+
+def needs_approval(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:
+    """Whether a moderator has to agree. Approval without a review channel would park a request for ever."""
+    approval = rules.approval
+    if approval.review_channel_id is None:
+        return False
+    if approval.mode is ApprovalMode.WITHOUT_ROLES:
+        return not person.role_ids & approval.exempt_roles
+    if approval.mode is ApprovalMode.SELECTED:
+        return request.deployment in approval.deployments or request.gpu in approval.gpus
+    return approval.mode is ApprovalMode.EVERYBODY
+
+
+def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
+    """Whether a result in such a channel hides behind a click."""
+    if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
+        return not age_restricted
+    return rules.spoiler is Spoiler.ALWAYS
+
+
+def _operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
     guild_id = request.origin.guild_id
-    if guild_id is None and not rules.allow_direct_messages:
-        return Refused(RefusedError("direct_messages_off"))
-    if (
-        guild_id is not None
-        and rules.allowed_guild_ids is not None
-        and guild_id not in rules.allowed_guild_ids
-    ):
-        return Refused(RefusedError("guild_not_allowed"))
-    ceiling = rules.daily_gpu_seconds
-    if ceiling is not None and usage.gpu_seconds_today + RESERVED_SECONDS > ceiling:
-        back = int(usage.day_end.timestamp())
-        return Refused(RefusedError("daily_limit", until=back))
-    return Allowed()
+    if usage.paused is not None:
+        raise RefusedError("paused", reason=usage.paused)
+    if guild_id is None and not operator.allow_direct_messages:
+        raise RefusedError("direct_messages_off")
+    allowed = operator.allowed_guild_ids
+    if guild_id is not None and allowed is not None and guild_id not in allowed:
+        raise RefusedError("guild_not_allowed")
+    ceiling = operator.daily_gpu_seconds
+    if ceiling is not None and usage.all_gpu_seconds + request.expected_seconds > ceiling:
+        raise RefusedError("daily_limit", until=_stamp(usage.day_end))
+
+
+def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
+    if usage.block is not None:
+        until = usage.block.until
+        code = "blocked_until" if until else "blocked"
+        raise RefusedError(code, reason=usage.block.reason or "-", until=_stamp(until) if until else 0)
+    if person.is_moderator(rules):
+        return
+    account = person.created_at + timedelta(days=rules.people.account_days)
+    if account > usage.now:
+        raise RefusedError("account_too_young", days=rules.people.account_days, until=_stamp(account))
+    joined = (person.joined_at or usage.now) + timedelta(days=rules.people.member_days)
+    if joined > usage.now:
+        raise RefusedError("member_too_young", days=rules.people.member_days, until=_stamp(joined))
+
+
+def _roles(request: GenerationRequest, person: Person, rules: ServerRules) -> None:
+    if not _may(person, rules.deployment_roles, request.deployment):
+        raise RefusedError("deployment_role", allowed=_open(person, rules.deployment_roles))
+    if request.gpu is not None and not _may(person, rules.gpu_roles, request.gpu):
+        raise RefusedError("gpu_role", gpu=request.gpu, allowed=_open(person, rules.gpu_roles))
+
+
+def _may(person: Person, roles_for: RolesFor, name: str) -> bool:
+    roles = roles_for.get(name)
+    return not roles or bool(roles & person.role_ids)
+
+
+def _open(person: Person, roles_for: RolesFor) -> str:
+    """Those of the restricted ones that the person may use."""
+    return ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids) or "-"
+
+
+def _budget(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
+    until = _stamp(usage.day_end)
+    _within("budget", usage.person, limits, reserved, until)
+    server = rules.budgets.server
+    own = Limits(
+        at_once=server.at_once,
+        waiting=server.waiting,
+        runs_a_day=server.runs_a_day,
+        gpu_seconds_a_day=server.gpu_seconds_a_day,
+    )
+    _within("server_budget", usage.server, own, reserved, until)
+
+
+def _within(prefix: str, spent: Spent, limits: Limits, reserved: float, until: int) -> None:
+    if limits.waiting is not None and spent.waiting >= limits.waiting:
+        raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
+    if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
+        raise RefusedError(f"{prefix}_runs", limit=limits.runs_a_day, until=until)
+    ceiling = limits.gpu_seconds_a_day
+    if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
+        left = max(0, int(ceiling - spent.gpu_seconds))
+        raise RefusedError(f"{prefix}_gpu", limit=ceiling, left=left, needed=int(reserved), until=until)
+
+
+def _stamp(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,4 +1,4 @@
-"""Whether a result could be shown in a place, read off the interaction before anything is spent."""
+"""Whether something could be shown in a place, judged before anything is spent."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ def check_place(channel: object, permissions: discord.Permissions) -> None:
     `permissions` are the interaction's `app_permissions`: Discord computes them for this very channel.
     An archived thread wakes up by posting; a locked one does not, except for who may manage threads.
     """
+    if isinstance(channel, discord.DMChannel | discord.GroupChannel):
+        return
+    if isinstance(channel, discord.Thread) and channel.locked and not permissions.manage_threads:
+        raise RefusedError("thread_locked")
+    missing = lacks(channel, permissions)
+    if missing:
+        raise RefusedError("missing_permissions", missing=", ".join(missing))
+
+
+def lacks(channel: object, permissions: discord.Permissions) -> list[str]:
+    """The permissions missing for posting a result, by Discord's own names."""
     needed = dict(_NEEDED)
     if isinstance(channel, discord.Thread):
         del needed["send_messages"]
         needed |= _IN_THREADS
-        if channel.locked and not permissions.manage_threads:
-            raise RefusedError("thread_locked")
-    elif isinstance(channel, discord.DMChannel | discord.GroupChannel):
-        return
-    missing = [name for flag, name in needed.items() if not getattr(permissions, flag)]
-    if missing:
-        raise RefusedError("missing_permissions", missing=", ".join(missing))
+    return [name for flag, name in needed.items() if not getattr(permissions, flag)]

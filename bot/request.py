@@ -56,3 +56,4 @@ class GenerationRequest(BaseModel):
     prompt: str | None = None
     parent_key: str | None = None
     deadline_seconds: int = Field(default=3600, gt=0)
+    expected_seconds: float = Field(default=60, gt=0)

@@ -128,6 +128,15 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    weight: float = 1.0
+    reserved_seconds: float = 60.0
+    charged_seconds: float | None = None
+    review_channel_id: int | None = None
+    requester_joined_at: datetime | None = None
+    decided_by: int | None = None
+    decided_at: datetime | None = None
+    spoiler: bool = False
+    deleted_at: datetime | None = None
     note: str | None = None
     failure_code: str | None = None
     failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)

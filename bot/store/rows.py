@@ -26,10 +26,15 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Which message a run owes: its outcome, or a success that came after we had given it up."""
+    """Which message a run owes; at most one of each, and the letter is in the nonce."""
 
     OUTCOME = "o"
-    LATE = "l"
+    LATE = "l"  # a success that came after we had given it up
+    REVIEW = "r"  # the card that asks the moderators
+    CARD = "c"  # that card once nobody has to decide any more
+    NOTICE = "d"  # the reason of a rejection, to the requester directly
+    REPORT = "p"  # the card that reports a result
+    REMOVAL = "x"  # not a message: the result's messages go
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,123 @@
+"""What moderators decide about a run. One transaction each, its line in the record included."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import RefusedError
+from bot.runs import Run, RunState
+from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.database import Database
+from bot.store.rows import DeliveryState, Purpose, owe, to_run
+from bot.store.runs import apply_change, locked_row
+from bot.store.tables import deliveries, runs
+from bot.transitions import Change, end
+
+
+class ReviewStore:
+    """Raises StoreUnavailable when the database is away, RefusedError where there is nothing to decide."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
+        """The run may start. Of two moderators at once one wins; the other reads who did."""
+        async with self._database.write() as connection:
+            run = await _open_request(connection, key, moderator_id)
+            values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
+            change = Change(RunState.WAITING, values, visible=True)
+            await apply_change(connection, run, change, dict(values), now)
+            await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
+            return run
+
+    async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
+        """The channel learns the outcome, the requester the reason, in a direct message."""
+        async with self._database.write() as connection:
+            run = await _open_request(connection, key, moderator_id)
+            change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
+            if change is None:
+                raise RefusedError("review_over")
+            values = {**change.values, "decided_by": moderator_id, "decided_at": now}
+            await apply_change(connection, run, change, values, now)
+            await owe(connection, key, Purpose.NOTICE, now, now)
+            details = {"reason": reason} if reason else {}
+            await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
+            return run
+
+    async def delete(self, key: str, person_id: int, now: datetime) -> Run:
+        """The messages with the result go, the record stays."""
+        async with self._database.write() as connection:
+            row = await locked_row(connection, key)
+            run = to_run(row)
+            marked = await connection.execute(
+                update(runs).where(runs.c.key == key, runs.c.deleted_at.is_(None)).values(deleted_at=now)
+            )
+            if marked.rowcount != 1:
+                raise RefusedError("already_deleted")
+            await owe(connection, key, Purpose.REMOVAL, now, now)
+            await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
+            return run
+
+    async def report(self, key: str, person_id: int, review_channel_id: int, now: datetime) -> Run:
+        """A card for the moderators; one for each run, however many report it."""
+        async with self._database.write() as connection:
+            run = to_run(await locked_row(connection, key))
+            again = await connection.scalar(
+                select(deliveries.c.id).where(
+                    deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT
+                )
+            )
+            await note(connection, _entry(run, AuditAction.REPORT, person_id, now))
+            if again is None:
+                await connection.execute(
+                    update(runs).where(runs.c.key == key).values(review_channel_id=review_channel_id)
+                )
+                await owe(connection, key, Purpose.REPORT, now, now)
+            return run
+
+    async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
+        """A report that needs no action."""
+        async with self._database.write() as connection:
+            run = to_run(await locked_row(connection, key))
+            await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
+
+    async def card(self, key: str) -> tuple[int, int] | None:
+        """(channel, message) of the run's review card, once it is posted."""
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                select(deliveries.c.messages).where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose == Purpose.REVIEW,
+                    deliveries.c.state == DeliveryState.SENT,
+                )
+            )
+            return (found[0][0], found[0][1]) if found else None
+
+
+async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> Run:
+    """The request, locked, if it still waits and is not the moderator's own."""
+    run = to_run(await locked_row(connection, key))
+    if run.state is not RunState.AWAITING_APPROVAL:
+        if run.decided_by is not None:
+            raise RefusedError("already_decided", person=run.decided_by)
+        raise RefusedError("review_over")
+    if run.requester_id == moderator_id:
+        raise RefusedError("own_request")
+    return run
+
+
+def _entry(run: Run, action: AuditAction, actor_id: int, now: datetime, **details: Any) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        guild_id=run.guild_id,
+        actor_id=actor_id,
+        subject_id=run.requester_id,
+        action=action,
+        run_key=run.key,
+        deployment=run.deployment,
+        details=details,
+    )

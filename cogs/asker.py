@@ -1,0 +1,79 @@
+"""What the bot keeps of an interaction: who asks, from where, and how to answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import discord
+
+from bot.asker import Asker
+from bot.client import GenerateBot
+from bot.moderation.people import Person
+from bot.preflight import lacks
+from bot.request import Origin
+
+Interaction = discord.Interaction[GenerateBot]
+
+_TOKEN_LIFE = timedelta(minutes=15)
+_DIRECT_LIMIT = 10 * 1024 * 1024
+
+
+def asker_of(interaction: Interaction, now: datetime) -> Asker:
+    """All of it comes with the interaction; nothing is fetched."""
+    return Asker(
+        person=person_of(interaction),
+        origin=_origin(interaction, now),
+        channel_ids=_channel_ids(interaction.channel),
+        can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
+    )
+
+
+def person_of(interaction: Interaction) -> Person:
+    """The roles are those the interaction carries: the bot caches no members."""
+    user = interaction.user
+    member = user if isinstance(user, discord.Member) else None
+    return Person(
+        id=user.id,
+        role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
+        manages_server=member is not None and interaction.permissions.manage_guild,
+        created_at=user.created_at,
+        joined_at=member.joined_at if member else None,
+    )
+
+
+def _origin(interaction: Interaction, now: datetime) -> Origin:
+    """The token's life is counted from `now` by our own clock, which need not agree with Discord's.
+
+    The upload limit is the server's: `interaction.filesize_limit` adds the requester's Nitro, and holds only
+    for answers to the interaction.
+    """
+    guild = interaction.guild
+    return Origin(
+        guild_id=interaction.guild_id,
+        channel_id=interaction.channel_id or 0,
+        application_id=interaction.application_id,
+        interaction_token=interaction.token,
+        interaction_expires_at=now + _TOKEN_LIFE,
+        age_restricted=_is_age_restricted(interaction.channel),
+        upload_limit=guild.filesize_limit if guild is not None else _DIRECT_LIMIT,
+    )
+
+
+def _is_age_restricted(channel: object) -> bool:
+    """A thread has its parent's mark; direct messages have none."""
+    return isinstance(channel, discord.abc.GuildChannel | discord.Thread) and bool(
+        getattr(channel, "is_nsfw", lambda: False)()
+    )
+
+
+def _channel_ids(channel: object) -> frozenset[int]:
+    """Also the thread's parent and the category, which rules may name instead of the channel."""
+    found = (getattr(channel, name, None) for name in ("id", "parent_id", "category_id"))
+    return frozenset(number for number in found if number)
+
+
+def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
+    channel = guild.get_channel(channel_id) if guild is not None else None
+    if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
+        return False
+    return not lacks(channel, channel.permissions_for(guild.me))
