@@ -31,12 +31,13 @@ _COLOURS = {
 
 def status_part(run: Run, title: str) -> Part:
     """The answer to the command while the run is on its way: phase, progress, how long, Cancel."""
-    heading = "title_cancelling" if run.cancel_requested_at else phase(run.state)
-    lines = [f"### {say(heading)}: {quoted(title, 80)}", _prompt_line(run), _progress_line(run)]
-    if run.note:
-        lines.append(say(run.note))
-    lines.append(_small([say("since", at=int(run.created_at.timestamp())), *_facts(run)]))
-    items: list[Item[LayoutView]] = [TextDisplay("\n".join(line for line in lines if line))]
+    above = [f"### {say(_heading(run))}: {quoted(title, 80)}", _prompt_line(run)]
+    below = [
+        _progress_line(run),
+        say(run.note) if run.note else "",
+        _small([say("since", at=int(run.created_at.timestamp())), *_facts(run)]),
+    ]
+    items: list[Item[LayoutView]] = [*_texts(above, below)]
     if run.cancel_requested_at is None and run.note != "not_cancellable":
         items.append(_row(run, Action.CANCEL, "button_cancel", ButtonStyle.secondary))
     return Part(layout=_layout(Container(*items, accent_colour=Colour.blurple())))
@@ -53,16 +54,10 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     """Anything but a result: what happened, what to do."""
     asked_for = run.failure_code == "cancelled_by_requester"
     mention = None if asked_for else run.requester_id
-    lines = [
-        say("mention", user=mention) if mention else "",
-        f"### {say(phase(run.state))}: {quoted(title, 80)}",
-        _prompt_line(run),
-        reason(run),
-        *notes,
-        _small(_facts(run)),
-    ]
+    said = f"{say(phase(run.state))}: {quoted(title, 80)}"
+    heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
-        TextDisplay("\n".join(line for line in lines if line)),
+        *_texts([heading, _prompt_line(run)], [reason(run), *notes, _small(_facts(run))]),
         _row(run, Action.AGAIN, "button_try_again", ButtonStyle.primary),
         accent_colour=_COLOURS[run.state],
     )
@@ -164,6 +159,20 @@ def _row(run: Run, action: Action, label: str, style: ButtonStyle) -> ActionRow[
 def phase(state: RunState) -> str:
     """The code of a state's title in `bot.words`."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
+
+
+def _heading(run: Run) -> str:
+    """A run that nothing holds up is not told to be waiting in the moment before its queue call."""
+    if run.cancel_requested_at:
+        return "title_cancelling"
+    unhindered = run.state is RunState.WAITING and run.queue_position is None
+    return "title_submitting" if unhindered else phase(run.state)
+
+
+def _texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
+    """Each block apart, because some clients carry a quotation on until the text ends."""
+    texts = ("\n".join(line for line in block if line) for block in blocks)
+    return [TextDisplay(text) for text in texts if text]
 
 
 def _prompt_line(run: Run) -> str:

@@ -113,7 +113,8 @@ class Submission:
         log.warning("the queue call failed: %s", error)
         may_try_again = isinstance(error, ComfyUnreachable | ComfyRateLimited)
         if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
-            await self._store.work.put_back(run.key, self._clock() + _backoff(run.submissions, error))
+            now = self._clock()
+            await self._store.work.put_back(run.key, now + _backoff(run.submissions, error), now)
         elif error.code == "comfy_timeout":
             # It may have been accepted: the webhook adopts the run, or the grace time ends it.
             return

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.runs import IN_FLIGHT, TRANSITIONS, Output, Run, RunReport, RunState
+from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState
 
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it: the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)
+_GPU_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     if target is RunState.SUCCEEDED and not report.outputs and not asked:
         # A late "Executing …" event says success without outputs: ask instead of believing it.
         target = RunState.UPLOADING
-        if run.state in IN_FLIGHT:
+        if run.state not in FINAL - REVIVABLE:
             values["due_at"] = now
+    elif run.state in REVIVABLE and target in FINAL - {RunState.SUCCEEDED}:
+        values["due_at"] = None  # it has ended upstream too: nothing is left to ask about
     if target is None or target not in TRANSITIONS[run.state]:
         return _progress(run, report, values)
     values |= _entering(run, report, target, now)
@@ -62,6 +65,9 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if target not in TRANSITIONS[run.state]:
         return None
     values = {"failure_code": code, "failure_params": dict(params), "ended_at": now, "due_at": None}
+    if run.started_at is not None and run.run_duration is None:
+        # Nobody tells what it took, but it was paid for and counts against the daily limit.
+        values["run_duration"] = (now - run.started_at).total_seconds()
     return Change(target, values, owed=True, owed_at=now, visible=True)
 
 
@@ -108,7 +114,7 @@ def _entering(run: Run, report: RunReport, target: RunState, now: datetime) -> d
 def _cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     values: dict[str, object] = {}
     if report.gpu:
-        values["gpu_used"] = report.gpu
+        values["gpu_used"] = report.gpu[:_GPU_NAME]
     if report.run_duration is not None:
         values["run_duration"] = report.run_duration
     elif run.started_at is not None:

@@ -14,14 +14,13 @@ from bot.logs import run_context
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_STORE_PAUSE = 2.0
-
 
 class Worker(Generic[T]):
     """Claims items and handles up to `width` of them at once.
 
-    `pause` in seconds is how long a lost nudge can cost. `handle` keeps its own faults in the store; one
-    that escapes is logged and the item comes up again when its claim runs out.
+    `pause` in seconds is how long a lost nudge can cost, `fault_pause` how long a claim that failed (the
+    database is away) is not repeated. `handle` keeps its own faults in the store; one that escapes is logged
+    and the item comes up again when its claim runs out.
     """
 
     def __init__(
@@ -32,11 +31,13 @@ class Worker(Generic[T]):
         *,
         pause: float,
         width: int = 1,
+        fault_pause: float = 2.0,
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
         self._pause = pause
+        self._fault_pause = fault_pause
         self._slots = asyncio.Semaphore(width)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -88,10 +89,10 @@ class Worker(Generic[T]):
             return await self._claim()
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
-            await self._idle(_STORE_PAUSE)
+            await self._idle(self._fault_pause)
         except Exception:
             log.exception("%s could not look for work", self.name)
-            await self._idle(_STORE_PAUSE)
+            await self._idle(self._fault_pause)
         return None
 
     async def _one(self, item: T) -> None:

@@ -33,12 +33,12 @@ and the picture is painted here from the prompt and the seed.
 """
 INVITATION = """
 Try in the page (choose at its top who you are):
-  /generate picture prompt:…     a picture; the same seed gives the same one
-  /generate variations prompt:…  several at once
-  /generate film prompt:…        a short video
-  /generate caption prompt:…     words
-  /generate broken prompt:…      a workflow that fails
-  /generate slow prompt:…        takes 45 seconds: press Cancel under it
+  /generate picture prompt:…   a picture; the same seed gives the same one
+  /generate several prompt:…   four at once
+  /generate text prompt:…      words
+  /generate video prompt:…     a short clip
+  /generate trouble prompt:…   a workflow that fails
+  /generate slow prompt:…      takes 45 seconds: press Cancel under it
 What happens is told here. Ctrl-C ends it.
 """
 

@@ -8,16 +8,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import StoreUnavailable
 
-# An interaction has to be answered within 3 s, so nobody waits longer than this for the database.
+# An interaction has to be answered within 3 s: a writer waits so long for its turn …
 LOCK_SECONDS = 2.0
+# … and then so long for another process that holds SQLite's lock.
+_BUSY_SECONDS = 0.8
 _WRITE = "bot_write"
+# What PostgreSQL calls away, not wrong: connection, authorization, catalogue, rolled back (deadlock),
+# resources, lock not available, operator's intervention, system; and a server that only takes reads.
+_AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006")
 
 
 class Database:
@@ -29,9 +34,16 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self._url = make_url(url)
+        self.engine = _engine(self._url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock() if self.is_sqlite else None
+
+    def make_folder(self) -> None:
+        """The folder of a SQLite file. Raises OSError."""
+        name = self._url.database
+        if self.is_sqlite and name and name != ":memory:" and not name.startswith("file:"):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -81,28 +93,41 @@ async def _faults() -> AsyncIterator[None]:
     """Names the driver's faults once; mistakes of our own (integrity, syntax) stay what they are."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not _is_away(error):
             raise
-        raise StoreUnavailable(f"connection lost: {error}") from error
+        raise StoreUnavailable(f"{type(error).__name__}: {error.orig}") from error
+    except (PoolTimeout, OSError) as error:
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
-def _engine(url: str) -> AsyncEngine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
+def _is_away(error: DBAPIError) -> bool:
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return True
+    # Exactly DatabaseError: SQLite's file is damaged, or is no database.
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate.startswith(_AWAY) if sqlstate else type(error) is DatabaseError
+
+
+def _engine(url: URL) -> AsyncEngine:
+    # Parameters hold tokens and prompts, which have no place in an error's text.
+    if url.get_backend_name() != "sqlite":
         return create_async_engine(
             url,
+            hide_parameters=True,
             pool_size=10,
             max_overflow=10,
             pool_timeout=LOCK_SECONDS,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "command_timeout": 10},
+            connect_args={
+                "timeout": LOCK_SECONDS,
+                "command_timeout": 10,
+                "server_settings": {"lock_timeout": f"{LOCK_SECONDS * 1000:.0f}"},
+            },
         )
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(url, connect_args={"timeout": LOCK_SECONDS}, pool_timeout=LOCK_SECONDS)
+    engine = create_async_engine(
+        url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}, pool_timeout=LOCK_SECONDS
+    )
     event.listen(engine.sync_engine, "connect", _sqlite_connect)
     event.listen(engine.sync_engine, "begin", _sqlite_begin)
     return engine

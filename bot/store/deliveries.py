@@ -80,7 +80,8 @@ class DeliveryStore:
         """Marks that the next part may reach Discord from here on.
 
         False when the lease is lost or the run changed since it was claimed (a late success replaced the
-        verdict): then nothing may be sent. Locks the run first, as `record` does.
+        verdict): then nothing may be sent. Locks the run first, as `record` does. `tries` tells this claim
+        from a later one by the same process.
         """
         async with self._database.write() as connection:
             state = await connection.scalar(
@@ -90,7 +91,11 @@ class DeliveryStore:
                 return False
             result = await connection.execute(
                 update(deliveries)
-                .where(deliveries.c.id == delivery.id, deliveries.c.lease_owner == owner)
+                .where(
+                    deliveries.c.id == delivery.id,
+                    deliveries.c.lease_owner == owner,
+                    deliveries.c.tries == delivery.tries,
+                )
                 .values(attempted=True, attempted_at=now, rung=rung, lease_until=now + lease)
             )
             return result.rowcount == 1

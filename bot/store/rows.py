@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import RowMapping, insert
+from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.request import GenerationRequest
@@ -73,6 +73,15 @@ def request_values(request: GenerationRequest, now: datetime) -> dict[str, objec
         "outputs": [],
         "failure_params": {},
     }
+
+
+def nothing_shown() -> ColumnElement[bool]:
+    """A message of which nothing can have reached Discord: neither a part sent nor one under way."""
+    return and_(
+        deliveries.c.state == DeliveryState.PENDING,
+        ~deliveries.c.attempted,
+        cast(deliveries.c.messages, Text) == "[]",
+    )
 
 
 async def owe(

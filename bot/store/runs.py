@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from sqlalchemy import RowMapping, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +15,15 @@ from bot.policy import RESERVED_SECONDS, Decision, Refused, Usage
 from bot.request import GenerationRequest
 from bot.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.store.database import Database
-from bot.store.rows import DeliveryState, Purpose, owe, request_values, run_columns, to_run
+from bot.store.rows import (
+    DeliveryState,
+    Purpose,
+    nothing_shown,
+    owe,
+    request_values,
+    run_columns,
+    to_run,
+)
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, apply_report, belongs, end
 
@@ -47,7 +56,7 @@ class RunStore:
                 raise decision.reason
             values = request_values(request, now) | {"state": RunState.WAITING, "due_at": now + hold}
             await connection.execute(insert(runs).values(values))
-            return to_run(await _locked(connection, request.key))
+            return to_run(await locked_row(connection, request.key))
 
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
         """The interaction is answered: the queue call may go out, the status message is known."""
@@ -82,16 +91,16 @@ class RunStore:
         Raises KeyError for an unknown key, ForeignReport when the key belongs to another run of theirs.
         """
         async with self._database.write() as connection:
-            run = to_run(await _locked(connection, key))
+            run = to_run(await locked_row(connection, key))
             if not belongs(run, report):
                 raise ForeignReport(f"run {key} is {run.run_id}, not {report.run_id}")
             change = apply_report(run, report, now, asked=asked)
             if change is None:
                 return None
             values = {"due_at": next_check, "checks": 0, **change.values}
-            if run.state in FINAL and change.state is run.state:
-                values["due_at"] = next_check if run.state in REVIVABLE else None
-            await _apply(connection, run, change, values, now)
+            if run.state in FINAL - REVIVABLE:
+                values["due_at"] = None
+            await apply_change(connection, run, change, values, now)
             return change
 
     async def finish(
@@ -105,26 +114,26 @@ class RunStore:
     ) -> Run | None:
         """Our own verdict. None when it came too late (the run is elsewhere by now)."""
         async with self._database.write() as connection:
-            run = to_run(await _locked(connection, key))
+            run = to_run(await locked_row(connection, key))
             change = end(run, target, now, code, params or {})
             if change is None:
                 return None
-            await _apply(connection, run, change, dict(change.values), now)
+            await apply_change(connection, run, change, dict(change.values), now)
             return run
 
     async def request_cancel(self, key: str, now: datetime) -> Run | None:
         """Notes the wish to cancel and returns the run as it was; a run that waits here ends at once."""
         async with self._database.write() as connection:
-            run = to_run(await _locked(connection, key))
+            run = to_run(await locked_row(connection, key))
             if run.final:
                 return run
             wish: dict[str, object] = {"cancel_requested_at": run.cancel_requested_at or now}
             change = end(run, RunState.CANCELLED, now, "cancelled_by_requester", {})
             if run.state in (RunState.WAITING, RunState.AWAITING_APPROVAL) and change is not None:
-                await _apply(connection, run, change, wish | dict(change.values), now)
+                await apply_change(connection, run, change, wish | dict(change.values), now)
             else:
                 values = wish | ({"due_at": now} if run.run_id else {})
-                await _apply(connection, run, Change(run.state, visible=True), values, now)
+                await apply_change(connection, run, Change(run.state, visible=True), values, now)
             return run
 
     async def refuse_cancel(self, key: str) -> None:
@@ -139,10 +148,7 @@ class RunStore:
     async def explain(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:
-            told = select(deliveries.c.id).where(
-                deliveries.c.run_key == key,
-                deliveries.c.attempted | (deliveries.c.state != DeliveryState.PENDING),
-            )
+            told = select(deliveries.c.id).where(deliveries.c.run_key == key, ~nothing_shown())
             await connection.execute(
                 update(runs)
                 .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~told.exists())
@@ -161,14 +167,15 @@ class RunStore:
     async def save_progress(self, news: Mapping[str, RunReport], now: datetime) -> None:
         """Progress of many runs at once; older news than what is stored is passed over by `apply_report`."""
         async with self._database.write() as connection:
-            for key, report in news.items():
-                row = await _find(connection, key)
+            # Locked, and in one order everywhere, so that two processes neither lose news nor deadlock.
+            for key, report in sorted(news.items(), key=itemgetter(0)):
+                row = await _find(connection, key, lock=True)
                 run = to_run(row) if row is not None else None
                 if run is None or run.state is not report.state or not belongs(run, report):
                     continue
                 change = apply_report(run, report, now)
                 if change is not None:
-                    await _apply(connection, run, change, dict(change.values), now)
+                    await apply_change(connection, run, change, dict(change.values), now)
 
 
 async def _usage(connection: AsyncConnection, now: datetime) -> Usage:
@@ -184,20 +191,21 @@ async def _usage(connection: AsyncConnection, now: datetime) -> Usage:
     return Usage(gpu_seconds_today=float(total or 0), day_end=day_start + timedelta(days=1))
 
 
-async def _find(connection: AsyncConnection, key: str) -> RowMapping | None:
-    result = await connection.execute(select(*run_columns()).where(runs.c.key == key))
+async def _find(connection: AsyncConnection, key: str, *, lock: bool = False) -> RowMapping | None:
+    query = select(*run_columns()).where(runs.c.key == key)
+    result = await connection.execute(query.with_for_update() if lock else query)
     return result.mappings().first()
 
 
-async def _locked(connection: AsyncConnection, key: str) -> RowMapping:
-    result = await connection.execute(select(*run_columns()).where(runs.c.key == key).with_for_update())
-    row = result.mappings().first()
+async def locked_row(connection: AsyncConnection, key: str) -> RowMapping:
+    """The run's row, locked until the transaction ends. Raises KeyError."""
+    row = await _find(connection, key, lock=True)
     if row is None:
         raise KeyError(key)
     return row
 
 
-async def _apply(
+async def apply_change(
     connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
 ) -> None:
     """The conditional UPDATE, and the message it owes."""
@@ -212,14 +220,18 @@ async def _apply(
     purpose = Purpose.OUTCOME
     if run.state in REVIVABLE:
         # The verdict that nobody has seen yet is simply replaced: the courier shows the run as it is then.
-        untold = await connection.scalar(
-            select(deliveries.c.id).where(
-                deliveries.c.run_key == run.key,
-                deliveries.c.state == DeliveryState.PENDING,
-                ~deliveries.c.attempted,
-            )
-        )
-        if untold is not None:
+        untold = select(deliveries.c.id).where(deliveries.c.run_key == run.key, nothing_shown())
+        if await connection.scalar(untold) is not None:
             return
+        await _close_verdict(connection, run.key, now)
         purpose = Purpose.LATE
     await owe(connection, run.key, purpose, change.owed_at or now, now)
+
+
+async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """A verdict seen in part or under way is done with: its next try would show the success a second time."""
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.run_key == key, deliveries.c.state == DeliveryState.PENDING)
+        .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
+    )

@@ -38,9 +38,10 @@ def _upgrade(connection: Connection) -> None:
 async def upgrade(database: Database) -> None:
     """Runs the missing migrations in one transaction. Raises StartupError."""
     try:
+        database.make_folder()
         async with database.exclusive("schema") as connection:
             await connection.run_sync(_upgrade)
-    except StoreUnavailable as error:
+    except (StoreUnavailable, OSError) as error:
         raise StartupError(
             f"The database can't be opened ({error}). Check DATABASE_URL, and that its folder can be written."
         ) from error

@@ -11,8 +11,12 @@ from bot.queueing import Place, next_in_line, positions
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunState
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
+from bot.store.runs import apply_change, locked_row
 from bot.store.tables import runs
+from bot.transitions import Change, end
 
+# So long a run that was given up is asked about, if its silence is not broken.
+_HOPE = timedelta(days=1)
 _PLACE = (runs.c.key, runs.c.deployment, runs.c.requester_id, runs.c.created_at)
 
 
@@ -63,14 +67,19 @@ class WorkStore:
             row = result.mappings().first()
             return to_run(row) if row is not None else None
 
-    async def put_back(self, key: str, due_at: datetime) -> None:
-        """Back into the queue: only where ComfyDeploy can't have accepted the call."""
+    async def put_back(self, key: str, due_at: datetime, now: datetime) -> None:
+        """Back into the queue: only where ComfyDeploy can't have accepted the call.
+
+        A run whose requester has asked to cancel it meanwhile ends instead.
+        """
         async with self._database.write() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.key == key, runs.c.state == RunState.SUBMITTING, runs.c.run_id.is_(None))
-                .values(state=RunState.WAITING, due_at=due_at, submitted_at=None)
-            )
+            run = to_run(await locked_row(connection, key))
+            if run.state is not RunState.SUBMITTING or run.run_id is not None:
+                return
+            change = Change(RunState.WAITING, {"due_at": due_at, "submitted_at": None}, visible=True)
+            if run.cancel_requested_at is not None:
+                change = end(run, RunState.CANCELLED, now, "cancelled_by_requester", {}) or change
+            await apply_change(connection, run, change, dict(change.values), now)
 
     async def renumber(self) -> int:
         """Writes the places in the queue that changed; returns how many."""
@@ -90,9 +99,11 @@ class WorkStore:
                 for key, number in positions([Place(*row[:4]) for row in rows], busy).items()
                 if shown[key] != number
             }
-            for key, number in changed.items():
+            for key, number in sorted(changed.items()):
                 await connection.execute(
-                    update(runs).where(runs.c.key == key).values(queue_position=number, rev=runs.c.rev + 1)
+                    update(runs)
+                    .where(runs.c.key == key, runs.c.state == RunState.WAITING)
+                    .values(queue_position=number, rev=runs.c.rev + 1)
                 )
             return len(changed)
 
@@ -105,7 +116,11 @@ class WorkStore:
                     runs.c.due_at <= now,
                     or_(
                         runs.c.state.in_(IN_FLIGHT),
-                        and_(runs.c.state.in_(REVIVABLE), runs.c.run_id.is_not(None)),
+                        and_(
+                            runs.c.state.in_(REVIVABLE),
+                            runs.c.run_id.is_not(None),
+                            runs.c.created_at > now - _HOPE,
+                        ),
                     ),
                 )
                 .order_by(runs.c.due_at)
@@ -115,7 +130,9 @@ class WorkStore:
             keys = list((await connection.execute(due)).scalars())
             if not keys:
                 return ()
-            found = await connection.execute(select(*run_columns()).where(runs.c.key.in_(keys)))
+            found = await connection.execute(
+                select(*run_columns()).where(runs.c.key.in_(keys)).order_by(runs.c.due_at)
+            )
             claimed = [to_run(row) for row in found.mappings()]
             for run in claimed:
                 later = now + pause * min(2 ** min(run.checks, 10), 20)
@@ -130,27 +147,30 @@ class WorkStore:
         `fast` is the pause between edits through a living interaction token, `slow` through the bot's own.
         """
         token_lives = runs.c.interaction_expires_at > now
+        behind = (
+            select(runs.c.key)
+            .where(
+                runs.c.state.not_in(FINAL),
+                runs.c.rev > runs.c.shown_rev,
+                runs.c.status_message_id.is_not(None),
+                or_(
+                    runs.c.shown_at.is_(None),
+                    and_(token_lives, runs.c.shown_at <= now - fast),
+                    runs.c.shown_at <= now - slow,
+                ),
+            )
+            .order_by(runs.c.shown_at.nulls_first())
+            .limit(many)
+            .with_for_update(skip_locked=True)
+        )
         async with self._database.write() as connection:
+            # Two statements: PostgreSQL may evaluate a locking subquery with a LIMIT more than once.
+            keys = list((await connection.execute(behind)).scalars())
+            if not keys:
+                return ()
             result = await connection.execute(
                 update(runs)
-                .where(
-                    runs.c.key.in_(
-                        select(runs.c.key)
-                        .where(
-                            runs.c.state.not_in(FINAL),
-                            runs.c.rev > runs.c.shown_rev,
-                            runs.c.status_message_id.is_not(None),
-                            or_(
-                                runs.c.shown_at.is_(None),
-                                and_(token_lives, runs.c.shown_at <= now - fast),
-                                runs.c.shown_at <= now - slow,
-                            ),
-                        )
-                        .order_by(runs.c.shown_at)
-                        .limit(many)
-                        .with_for_update(skip_locked=True)
-                    )
-                )
+                .where(runs.c.key.in_(keys))
                 .values(shown_rev=runs.c.rev, shown_at=now)
                 .returning(*run_columns())
             )

@@ -1,0 +1,158 @@
+"""`make screenshots`: the pictures of the documentation, taken from the real page of the demo.
+
+Types as a person would. Needs Playwright (`pip install playwright`, in no requirement file: only this script
+uses it) and a Chromium: CHROMIUM, or one on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
+BAR = "text=/▰+▱* *\\d+%/"
+SECOND = 1000
+
+
+class NotPossible(Exception):
+    """What is missing, in a sentence."""
+
+
+def chromium() -> str:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        raise NotPossible("No Chromium was found. Install one, or name it in CHROMIUM.")
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # an optional tool
+    except ImportError as error:
+        raise NotPossible("Playwright is missing: .venv/bin/pip install playwright") from error
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"], headless=True)
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """The demo as its own process; gives the page's address."""
+    command = [sys.executable, "-m", "demo", "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+    try:
+        lines = iter(process.stdout or ())
+        link = next((found[0] for line in lines if (found := LINK.search(line))), None)
+        if link is None:
+            raise NotPossible("The demo ended before it had a page.")
+        yield link
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def open_page(chrome: Browser, link: str, size: dict[str, int], scale: float = 1) -> Page:
+    page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
+    page.set_default_timeout(60 * SECOND)
+    page.goto(link)
+    page.wait_for_selector("#channel-message-list img")
+    return page
+
+
+def become(page: Page, name: str) -> None:
+    page.select_option("#viewer-picker", label=name)
+    page.wait_for_selector("#channel-message-list img")
+
+
+def start(page: Page, command: str, prompt: str) -> None:
+    """Types the command until its only match, then the prompt, then sends it."""
+    page.click("#channel-composer-input")
+    page.keyboard.type(f"/generate {command}", delay=30)
+    page.wait_for_selector(".command-entry")
+    page.keyboard.press("Enter")
+    page.keyboard.type(prompt, delay=15)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#channel-message-list >> text={prompt}")
+
+
+def shoot(page: Page, folder: Path, name: str) -> None:
+    """When everything on the page is loaded, scrolled to the newest message."""
+    page.wait_for_timeout(700)
+    page.locator("#channel-timeline").evaluate("box => { box.scrollTop = box.scrollHeight }")
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / f"{name}.png")
+    print(f"{folder / name}.png", flush=True)  # noqa: T201  # what it made
+
+
+def take(page: Page, folder: Path) -> None:
+    shoot(page, folder, "demo")
+    page.click("#channel-composer-input")
+    page.keyboard.type("/", delay=30)
+    page.wait_for_selector(".command-entry")
+    shoot(page, folder, "commands")
+    page.keyboard.press("Backspace")
+    become(page, "Ben")
+    start(page, "picture", "a harbour at night, neon signs in the rain")
+    page.wait_for_selector(BAR)
+    shoot(page, folder, "progress")
+    page.wait_for_selector(BAR, state="detached")
+    page.wait_for_function("document.querySelectorAll('#channel-message-list img[src^=blob]').length >= 2")
+    shoot(page, folder, "result")
+    start(page, "trouble", "a bridge that was never built")
+    page.wait_for_selector("text=That didn't work")
+    shoot(page, folder, "failure")
+    start(page, "slow", "a snail race, seen from above")
+    page.wait_for_selector(BAR)
+    page.click("button:has-text('Cancel') >> visible=true")
+    page.wait_for_selector("text=Cancelled, as you asked")
+    shoot(page, folder, "cancelled")
+
+
+def take_more(page: Page, folder: Path) -> None:
+    start(page, "text", "an old map of the islands")
+    page.wait_for_selector("#channel-message-list pre")
+    shoot(page, folder, "text")
+    start(page, "several", "four seasons of the same hill")
+    page.wait_for_selector(BAR)
+    page.wait_for_selector(BAR, state="detached")
+    shoot(page, folder, "variations")
+    start(page, "video", "clouds over a mountain lake")
+    page.wait_for_selector("#channel-message-list video")
+    shoot(page, folder, "film")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--more", action="store_true", help="also text, several pictures and video")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with demo() as link, browser() as chrome:
+            page = open_page(chrome, link, DESKTOP)
+            take(page, options.folder)
+            if options.more:
+                take_more(page, options.folder)
+            shoot(open_page(chrome, link, PHONE, scale=2), options.folder, "phone")
+    except NotPossible as error:
+        print(error, file=sys.stderr)  # noqa: T201  # the reason
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
