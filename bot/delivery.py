@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from bot.errand import Errand, Errands
 from bot.errors import ComfyError, MediaError
 from bot.messages import outcome_parts
 from bot.packing import Packer
@@ -26,7 +27,7 @@ from bot.posting import Closed, Poster, PostError, TooLarge, Unclear
 from bot.runs import Run, RunState
 from bot.status import StatusKeeper, token_of
 from bot.store import Store
-from bot.store.rows import Delivery, Purpose
+from bot.store.rows import OUTCOMES, Delivery, Purpose
 from bot.words import say
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Courier:
         poster: Poster,
         packer: Packer,
         status: StatusKeeper,
+        errands: Errands,
         title: Callable[[str], str],
         owner: str,
         clock: Callable[[], datetime],
@@ -78,6 +80,7 @@ class Courier:
         self._poster = poster
         self._packer = packer
         self._status = status
+        self._errands = errands
         self._title = title
         self._owner = owner
         self._clock = clock
@@ -90,11 +93,33 @@ class Courier:
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.key):
                 with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
-                    await self._descend(delivery, Path(folder))
+                    await self._bring(delivery, Path(folder))
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
         except (Unclear, MediaError, ComfyError) as error:
             await self._again_later(delivery, error)
+
+    async def _bring(self, delivery: Delivery, folder: Path) -> None:
+        if delivery.purpose in OUTCOMES:
+            await self._descend(delivery, folder)
+            return
+        errand = await self._errands.plan(delivery, folder)
+        if errand is not None:
+            await self._run_errand(delivery, errand)
+        await self._store.deliveries.complete(delivery.id, self._clock())
+
+    async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
+        """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
+        try:
+            if errand.edits is not None:
+                await self._poster.edit(*errand.edits, errand.part)
+            else:
+                channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
+                rung = Rung.CHANNEL if errand.channel_id else Rung.DIRECT
+                await self._post(delivery, rung, channel_id, [errand.part])
+        except Closed as error:
+            log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
+            await errand.closed()
 
     async def _descend(self, delivery: Delivery, folder: Path) -> None:
         """Down the ladder until a rung holds."""

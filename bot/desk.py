@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import CommandPlan, OptionChoice
 from bot.deployments.refit import refit
+from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
@@ -26,6 +28,9 @@ from bot.submission import Submission
 
 log = logging.getLogger(__name__)
 
+# Raises RefusedError where the server's word rules forbid one of the texts, given by option name.
+CheckWords = Callable[[Asker, Mapping[str, str]], Awaitable[None]]
+
 
 class FrontDesk:
     """Takes requests, cancellations and repeats; everything is answered from memory and the store."""
@@ -37,6 +42,7 @@ class FrontDesk:
         submission: Submission,
         store: Store,
         nudges: Nudges,
+        check_words: CheckWords,
         clock: Callable[[], datetime],
         deadline_seconds: int,
     ) -> None:
@@ -44,6 +50,7 @@ class FrontDesk:
         self._submission = submission
         self._store = store
         self._nudges = nudges
+        self._check_words = check_words
         self._clock = clock
         self._deadline_seconds = deadline_seconds
 
@@ -61,16 +68,18 @@ class FrontDesk:
         return found.title if found is not None else deployment
 
     async def generate(
-        self, deployment: str, given: Mapping[str, GivenValue], requester_id: int, origin: Origin
+        self, deployment: str, given: Mapping[str, GivenValue], asker: Asker
     ) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
         offered = self._offered(deployment)
-        _check_age(offered, origin)
+        _check_age(offered, asker.origin)
         collected = collect(offered, given, draw_seed=_draw_seed)
+        await self._check_words(asker, text_inputs(offered, collected.inputs))
         return await self._accept(
+            asker,
             GenerationRequest(
-                requester_id=requester_id,
-                origin=origin,
+                requester_id=asker.person.id,
+                origin=asker.origin,
                 deployment=offered.name,
                 deployment_id=offered.deployment_id,
                 inputs=collected.inputs,
@@ -81,17 +90,19 @@ class FrontDesk:
             )
         )
 
-    async def again(self, key: str, requester_id: int, origin: Origin) -> Run:
+    async def again(self, key: str, asker: Asker) -> Run:
         """The same once more, with a new seed, for the person who asked first."""
-        parent = await self._own(key, requester_id)
+        parent = await self._own(key, asker.person.id)
         offered = self._offered(parent.deployment)
-        _check_age(offered, origin)
+        _check_age(offered, asker.origin)
         inputs = refit(offered, parent.inputs, _draw_seed)
         gpu = check_gpu(offered, parent.gpu)
+        await self._check_words(asker, text_inputs(offered, inputs))
         return await self._accept(
+            asker,
             GenerationRequest(
-                requester_id=requester_id,
-                origin=origin,
+                requester_id=asker.person.id,
+                origin=asker.origin,
                 deployment=offered.name,
                 deployment_id=offered.deployment_id,
                 inputs=inputs,
@@ -118,10 +129,10 @@ class FrontDesk:
         """A person's own runs, newest first."""
         return await self._store.history.of_person(requester_id, limit=many)
 
-    async def post_again(self, key: str, requester_id: int, origin: Origin) -> None:
+    async def post_again(self, key: str, asker: Asker) -> None:
         """A result that found no way is owed again, here. Raises RefusedError when there is none."""
-        run = await self._own(key, requester_id)
-        if not await self._store.history.reopen(run.key, origin, self._clock()):
+        run = await self._own(key, asker.person.id)
+        if not await self._store.history.reopen(run.key, asker.origin, self._clock()):
             raise RefusedError("post_nothing")
         self._nudges.deliver()
 
@@ -157,9 +168,9 @@ class FrontDesk:
             raise RefusedError("not_yours")
         return run
 
-    async def _accept(self, request: GenerationRequest) -> Run:
+    async def _accept(self, asker: Asker, request: GenerationRequest) -> Run:
         with run_context(request.key):
-            return await self._submission.accept(request)
+            return await self._submission.accept(request, asker)
 
 
 def _check_age(deployment: Deployment, origin: Origin) -> None:

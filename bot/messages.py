@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
@@ -35,6 +36,7 @@ def status_part(run: Run, title: str) -> Part:
     below = [
         _progress_line(run),
         say(run.note) if run.note else "",
+        say("waits_for_approval") if run.state is RunState.AWAITING_APPROVAL else "",
         _small([say("since", at=int(run.created_at.timestamp())), *_facts(run)]),
     ]
     items: list[Item[LayoutView]] = [*_texts(above, below)]
@@ -82,7 +84,7 @@ def _result_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
     parts = []
     if gallery or prepared.texts or not others:
         parts.append(_result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared))
-        parts += [_gallery_only(chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]
+        parts += [_gallery_only(run, chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]
         parts += [Part(files=tuple(chunk)) for chunk in _chunks(others)]
     else:
         first, *rest = _chunks(others)
@@ -95,14 +97,14 @@ def _result_layout(run: Run, title: str, files: Sequence[PreparedFile], prepared
     """Pictures and videos in a gallery, short texts quoted."""
     items: list[Item[LayoutView]] = [TextDisplay(_result_heading(run, title))]
     if files:
-        items.append(_gallery(files))
-    items += [TextDisplay(_text_block(text)) for text in prepared.texts]
+        items.append(_gallery(run, files))
+    items += [TextDisplay(_text_block(text, spoiler=run.spoiler)) for text in prepared.texts]
     empty = not (prepared.files or prepared.texts or prepared.notes)
     lines = [say("no_outputs") if empty else "", *prepared.notes, _small(_facts(run))]
     below = "\n".join(line for line in lines if line)
     if below:
         items.append(TextDisplay(below))
-    items.append(_row(run, Action.AGAIN, "button_again", ButtonStyle.secondary))
+    items.append(ActionRow(*_result_buttons(run)))
     return Part(
         layout=_layout(Container(*items, accent_colour=_COLOURS[RunState.SUCCEEDED])),
         files=tuple(files),
@@ -114,7 +116,8 @@ def _result_classic(run: Run, title: str, files: Sequence[PreparedFile], prepare
     """Audio and other files: components v2 has no player and no preview for them."""
     lines = [_result_heading(run, title), *prepared.notes, _small(_facts(run))]
     view = View(timeout=None)
-    view.add_item(_button(run, Action.AGAIN, "button_again", ButtonStyle.secondary))
+    for button in _result_buttons(run):
+        view.add_item(button)
     content = "\n".join(line for line in lines if line)
     return Part(content=content, view=view, files=tuple(files), mention=run.requester_id)
 
@@ -124,17 +127,22 @@ def _result_heading(run: Run, title: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _gallery(files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
-    items = (MediaGalleryItem(f"attachment://{f.filename}", description=f.description) for f in files)
+def _gallery(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
+    items = (
+        MediaGalleryItem(f"attachment://{f.filename}", description=f.description, spoiler=run.spoiler)
+        for f in files
+    )
     return MediaGallery(*items)
 
 
-def _gallery_only(files: Sequence[PreparedFile]) -> Part:
-    return Part(layout=_layout(_gallery(files)), files=tuple(files))
+def _gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
+    return Part(layout=_layout(_gallery(run, files)), files=tuple(files))
 
 
-def _text_block(text: str) -> str:
-    """As the machine wrote it, in a code block that its own backticks can't end."""
+def _text_block(text: str, *, spoiler: bool) -> str:
+    """As the machine wrote it, in a code block that its own backticks can't end; hidden, on one line."""
+    if spoiler:
+        return f"||{quoted(text, len(text))}||"
     return "```\n" + text.replace("```", "`\u200b`\u200b`") + "\n```"
 
 
@@ -148,8 +156,17 @@ def _layout(item: Item[LayoutView]) -> LayoutView:
     return layout
 
 
-def _button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[View]:
-    return Button(label=say(label), style=style, custom_id=custom_id(run.key, action))
+def _result_buttons(run: Run) -> list[Button[Any]]:
+    buttons = (
+        (Action.AGAIN, "button_again"),
+        (Action.DELETE, "button_delete"),
+        (Action.REPORT, "button_report"),
+    )
+    return [
+        Button(label=say(label), style=ButtonStyle.secondary, custom_id=custom_id(run.key, action))
+        for action, label in buttons
+        if action is not Action.REPORT or run.guild_id is not None
+    ]
 
 
 def _row(run: Run, action: Action, label: str, style: ButtonStyle) -> ActionRow[LayoutView]:
@@ -176,6 +193,8 @@ def _texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
 
 
 def _prompt_line(run: Run) -> str:
+    if run.unseen:
+        return ""
     return f"> {quoted(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
 
 
@@ -192,6 +211,8 @@ def _progress_line(run: Run) -> str:
 
 
 def _facts(run: Run) -> list[str]:
+    if run.unseen:
+        return []
     facts = []
     if run.run_duration is not None and run.final:
         facts.append(say("took", seconds=f"{run.run_duration:.0f}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.errors import ComfyError, MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media import Media, MediaFetcher, shrink_image
-from bot.parts import FileKind, Prepared, PreparedFile
+from bot.parts import GALLERY, FileKind, Prepared, PreparedFile
 from bot.runs import Output, Run
 from bot.text import quoted, shorten, visible
 from bot.words import say
@@ -142,8 +142,9 @@ async def _fitted(run: Run, number: int, media: Media, path: Path, limit: int) -
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
     """The run key in the name lets the courier find its own message again."""
+    prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(visible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
-    return PreparedFile(path, f"{run.deployment}-{run.key}-{number}{extension}", kind, alt)
+    return PreparedFile(path, f"{prefix}{run.deployment}-{run.key}-{number}{extension}", kind, alt)
 
 
 def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:

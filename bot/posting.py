@@ -89,6 +89,13 @@ class Poster:
             channel = await self._client.create_dm(discord.Object(user_id))
             return channel.id
 
+    async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
+        """File name -> a fresh signed link, for a message of our own."""
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            message = await channel.fetch_message(message_id)
+            return {attachment.filename: attachment.url for attachment in message.attachments}
+
     async def find(self, channel_id: int, key: str, part: Part, since: datetime) -> int | None:
         """The id of our own message about a run, if that part of it has been posted since then.
 

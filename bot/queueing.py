@@ -15,6 +15,9 @@ class Place(NamedTuple):
     deployment: str
     requester_id: int
     created_at: datetime
+    guild_id: int | None = None
+    person_limit: int | None = None
+    server_limit: int | None = None
 
 
 def in_order(waiting: Sequence[Place], busy: Sequence[Place]) -> list[Place]:
@@ -40,8 +43,17 @@ def next_in_line(
     for deployment, queue in _by_deployment(waiting).items():
         allowed = limit(deployment)
         if allowed is None or running[deployment] < allowed:
-            heads.append(in_order(queue, _of(busy, deployment))[0])
+            heads += [place for place in in_order(queue, _of(busy, deployment)) if _fits(place, busy)][:1]
     return min(heads, key=lambda place: (place.created_at, place.key), default=None)
+
+
+def _fits(place: Place, busy: Sequence[Place]) -> bool:
+    """Whether the person and the server may have one more run at once."""
+    here = [other for other in busy if other.guild_id == place.guild_id]
+    own = sum(other.requester_id == place.requester_id for other in here)
+    return (place.person_limit is None or own < place.person_limit) and (
+        place.server_limit is None or len(here) < place.server_limit
+    )
 
 
 def positions(waiting: Sequence[Place], busy: Sequence[Place]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from bot.comfy.client import ComfyClient
 from bot.errors import ComfyError, ComfyNotCancellable
 from bot.nudges import Nudges
 from bot.recorder import Recorder
-from bot.runs import FINAL, Run, RunReport, RunState
+from bot.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignReport
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 # A restart with a thousand silent runs asks about them in small portions.
 _PORTION = 8
+_SETTLE_CHECKS = 5
 
 
 class Reconciler:
@@ -55,12 +56,24 @@ class Reconciler:
         return self._claimed.popleft() if self._claimed else None
 
     async def check(self, run: Run) -> None:
-        if run.run_id is None:
+        if run.state is RunState.AWAITING_APPROVAL:
+            await self._finish(run, RunState.EXPIRED, "expired")
+        elif run.run_id is None:
             await self._unanswered(run)
+        elif run.state in FINAL - REVIVABLE:
+            await self._settle(run, run.run_id)
         elif run.cancel_requested_at is not None and not run.final:
             await self._cancel(run, run.run_id)
         else:
             await self._ask(run, run.run_id)
+
+    async def _settle(self, run: Run, run_id: str) -> None:
+        """What it really took, for the budgets; without an answer, what we measured ourselves stands."""
+        report = await self._report(run_id)
+        if report is not None and report.state in FINAL:
+            await self._record(run, report)
+        elif run.checks >= _SETTLE_CHECKS:
+            await self._store.runs.leave(run.key)
 
     async def _unanswered(self, run: Run) -> None:
         """SUBMITTING without an id: the queue call is still under way, or its answer was lost."""

@@ -132,6 +132,7 @@ class Run:
     reserved_seconds: float = 60.0
     charged_seconds: float | None = None
     review_channel_id: int | None = None
+    report_channel_id: int | None = None
     requester_joined_at: datetime | None = None
     decided_by: int | None = None
     decided_at: datetime | None = None
@@ -144,6 +145,12 @@ class Run:
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the channel must not see what was asked for: nobody has agreed to it."""
+        in_review = self.review_channel_id is not None and self.decided_at is None
+        return in_review or self.state is RunState.REJECTED
 
     @property
     def deadline(self) -> datetime | None:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
+from bot.asker import Asker
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
-from bot.errors import ComfyError, ComfyRateLimited, ComfyUnreachable
+from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, RefusedError
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
-from bot.policy import OperatorRules, decide
+from bot.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
 from bot.request import GenerationRequest
-from bot.runs import Run, RunReport, RunState
+from bot.runs import InputValue, Run, RunReport, RunState
 from bot.signing import WebhookSigner
 from bot.store import Store
 from bot.store.runs import ForeignReport
@@ -28,6 +31,8 @@ log = logging.getLogger(__name__)
 # How long the queue call waits for the interaction's answer, should the process die in between.
 ANSWER_HOLD = timedelta(seconds=5)
 MAX_SUBMISSIONS = 5
+
+Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submission:
@@ -42,6 +47,7 @@ class Submission:
         nudges: Nudges,
         rules: OperatorRules,
         limit: Callable[[str], int | None],
+        renew: Renew,
         first_check: timedelta,
         grace: timedelta,
         clock: Callable[[], datetime],
@@ -52,15 +58,22 @@ class Submission:
         self._nudges = nudges
         self._rules = rules
         self._limit = limit
+        self._renew = renew
         self._first_check = first_check
         self._grace = grace
         self._clock = clock
 
-    async def accept(self, request: GenerationRequest) -> Run:
+    async def accept(self, request: GenerationRequest, asker: Asker) -> Run:
         """Stores the intent. Raises RefusedError or StoreUnavailable; nothing has been spent then."""
-        run = await self._store.runs.accept(
-            request, lambda asked, usage: decide(asked, usage, self._rules), self._clock(), ANSWER_HOLD
-        )
+
+        def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
+            decision = decide(asked, person, usage, self._rules, rules)
+            in_review = isinstance(decision, Allowed) and decision.review_channel_id is not None
+            if in_review and not asker.can_post(decision.review_channel_id):
+                return Refused(RefusedError("review_unreachable"))
+            return decision
+
+        run = await self._store.intake.accept(request, asker.person, judge, self._clock(), ANSWER_HOLD)
         log.info("accepted for %s in %s", request.requester_id, request.origin.channel_id)
         return run
 
@@ -68,6 +81,7 @@ class Submission:
         """The requester sees the status message: the queue call may go out."""
         await self._store.runs.release(key, status_message_id, self._clock())
         self._nudges.submit()
+        self._nudges.deliver()
 
     async def unanswered(self, key: str) -> None:
         """Discord did not take the answer, so the requester saw a failure: nothing is started."""
@@ -84,9 +98,14 @@ class Submission:
     async def submit(self, run: Run) -> None:
         """The one queue call of this claim."""
         self._nudges.show()
+        try:
+            inputs = await self._renew(run, self._clock())
+        except RefusedError as error:
+            await self._end(run, RunState.REFUSED, error)
+            return
         call = QueueCall(
             deployment_id=run.deployment_id,
-            inputs=run.inputs,
+            inputs=inputs,
             webhook=self._signer.url(run.key),
             gpu=run.gpu,
         )
@@ -120,12 +139,16 @@ class Submission:
             return
         else:
             target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED
-            ended = await self._store.runs.finish(
-                run.key, target, self._clock(), code=error.code, params=error.params
-            )
-            if ended is None:
-                # The `failed` webhook was quicker; it gave no reason, this answer does.
-                await self._store.runs.explain(run.key, error.code, error.params)
+            await self._end(run, target, error)
+        self._nudges.submit()
+
+    async def _end(self, run: Run, target: RunState, error: BotError) -> None:
+        ended = await self._store.runs.finish(
+            run.key, target, self._clock(), code=error.code, params=error.params
+        )
+        if ended is None:
+            # The `failed` webhook was quicker; it gave no reason, this answer does.
+            await self._store.runs.explain(run.key, error.code, error.params)
         self._nudges.deliver()
         self._nudges.submit()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import discord
@@ -11,13 +12,15 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell, tell_error
-from bot.desk import FrontDesk
+from bot.parts import Part
 from bot.preflight import check_place
 from bot.words import say
 from cogs.answers import answer
-from cogs.origin import origin_of
+from cogs.asker import asker_of, person_of
+from cogs.modals import block_modal, reject_modal
 
 Interaction = discord.Interaction[GenerateBot]
+Press = Callable[[Interaction, str], Awaitable[None]]
 
 
 class RunButton(DynamicItem[Button[Any]], template=PATTERN):
@@ -37,32 +40,102 @@ class RunButton(DynamicItem[Button[Any]], template=PATTERN):
         return cls(button, key, action)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        desk: FrontDesk = interaction.client.desk
         try:
-            await _ACTIONS[self.action](interaction, desk, self.key)
+            await _PRESSES[self.action](interaction, self.key)
         except Exception as error:  # a view's errors never reach the tree's handler
             await tell_error(interaction, error)
 
 
-async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+async def _cancel(interaction: Interaction, key: str) -> None:
     moderator = interaction.permissions.manage_messages
-    await desk.cancel(key, interaction.user.id, moderator=moderator)
+    await interaction.client.desk.cancel(key, interaction.user.id, moderator=moderator)
     await tell(interaction, say("cancel_noted"))
 
 
-async def _again(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+async def _again(interaction: Interaction, key: str) -> None:
+    desk = interaction.client.desk
     check_place(interaction.channel, interaction.app_permissions)
-    run = await desk.again(key, interaction.user.id, origin_of(interaction, desk.now()))
+    run = await desk.again(key, asker_of(interaction, desk.now()))
     await answer(interaction, desk, run)
 
 
-async def _post(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+async def _post(interaction: Interaction, key: str) -> None:
+    desk = interaction.client.desk
     check_place(interaction.channel, interaction.app_permissions)
-    await desk.post_again(key, interaction.user.id, origin_of(interaction, desk.now()))
+    await desk.post_again(key, asker_of(interaction, desk.now()))
     await tell(interaction, say("post_noted"))
 
 
-_ACTIONS = {Action.CANCEL: _cancel, Action.AGAIN: _again, Action.POST: _post}
+async def _approve(interaction: Interaction, key: str) -> None:
+    reviews = interaction.client.reviews
+    part = await reviews.approve(key, person_of(interaction), interaction.guild_id)
+    await show_card(interaction, part)
+
+
+async def _reject(interaction: Interaction, key: str) -> None:
+    await interaction.client.reviews.check_open(key, person_of(interaction), interaction.guild_id)
+    await interaction.response.send_modal(reject_modal(key))
+
+
+async def _block(interaction: Interaction, key: str) -> None:
+    await interaction.client.reviews.subject(key, person_of(interaction), interaction.guild_id)
+    await interaction.response.send_modal(block_modal(key))
+
+
+async def _delete(interaction: Interaction, key: str) -> None:
+    reviews = interaction.client.reviews
+    part = await reviews.delete(key, person_of(interaction), interaction.guild_id)
+    if _is_report(interaction):
+        await show_card(interaction, part)
+    else:
+        await tell(interaction, say("delete_noted"))
+
+
+async def _report(interaction: Interaction, key: str) -> None:
+    await interaction.client.reviews.report(key, person_of(interaction), interaction.guild_id)
+    await tell(interaction, say("report_noted"))
+
+
+async def _dismiss(interaction: Interaction, key: str) -> None:
+    reviews = interaction.client.reviews
+    await show_card(interaction, await reviews.dismiss(key, person_of(interaction), interaction.guild_id))
+
+
+async def show_card(interaction: Interaction, part: Part) -> None:
+    """The pressed card becomes what it is now; its pictures stay attached, for inputs that are renewed."""
+    if part.layout is None:
+        raise RuntimeError("a card is a layout")
+    part.layout.stop()
+    await interaction.response.edit_message(
+        view=part.layout, allowed_mentions=discord.AllowedMentions.none()
+    )
+
+
+def _is_report(interaction: Interaction) -> bool:
+    """A report's card is the only message whose Delete stands beside Dismiss."""
+    message = interaction.message
+    return message is not None and f":{Action.DISMISS.value}" in str(_ids(message.components))
+
+
+def _ids(components: Any) -> list[str]:
+    found: list[str] = []
+    for component in components:
+        found.append(getattr(component, "custom_id", None) or "")
+        found += _ids(getattr(component, "children", ()))
+    return found
+
+
+_PRESSES: Mapping[Action, Press] = {
+    Action.CANCEL: _cancel,
+    Action.AGAIN: _again,
+    Action.POST: _post,
+    Action.APPROVE: _approve,
+    Action.REJECT: _reject,
+    Action.BLOCK: _block,
+    Action.DELETE: _delete,
+    Action.REPORT: _report,
+    Action.DISMISS: _dismiss,
+}
 
 
 class Buttons(commands.Cog):

@@ -14,7 +14,7 @@ from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
 from bot.preflight import check_place
 from cogs.answers import answer
-from cogs.origin import origin_of
+from cogs.asker import asker_of
 
 Interaction = discord.Interaction[GenerateBot]
 
@@ -37,9 +37,7 @@ class Generate(commands.Cog):
         self, interaction: Interaction, deployment: str, given: Mapping[str, GivenValue]
     ) -> None:
         check_place(interaction.channel, interaction.app_permissions)
-        run = await self._desk.generate(
-            deployment, given, interaction.user.id, origin_of(interaction, self._desk.now())
-        )
+        run = await self._desk.generate(deployment, given, asker_of(interaction, self._desk.now()))
         await answer(interaction, self._desk, run)
 
     async def _suggest(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bot.store.database import Database
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
+from bot.store.intake import IntakeStore
 from bot.store.notes import NoteStore
+from bot.store.reviews import ReviewStore
 from bot.store.runs import RunStore
 from bot.store.schema import upgrade
 from bot.store.work import WorkStore
@@ -16,6 +18,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.intake = IntakeStore(self.database)
+        self.reviews = ReviewStore(self.database)
         self.runs = RunStore(self.database)
         self.work = WorkStore(self.database)
         self.deliveries = DeliveryStore(self.database)

@@ -46,7 +46,7 @@ class IntakeStore:
             usage = await _usage(connection, request, now)
             decision = decide(request, person, usage, rules)
             if isinstance(decision, Allowed):
-                await _store(connection, request, person, decision, now, hold)
+                await _store(connection, request, person, decision, now=now, hold=hold)
             await note(connection, _entry(request, decision, now))
             if isinstance(decision, Allowed):
                 found = await connection.execute(select(*run_columns()).where(runs.c.key == request.key))
@@ -64,6 +64,7 @@ async def _store(
     request: GenerationRequest,
     person: Person,
     terms: Allowed,
+    *,
     now: datetime,
     hold: timedelta,
 ) -> None:
@@ -81,7 +82,7 @@ async def _store(
     }
     await connection.execute(insert(runs).values(values))
     if in_review:
-        await owe(connection, request.key, Purpose.REVIEW, now, now)
+        await owe(connection, request.key, Purpose.REVIEW, now + hold, now)
 
 
 def _entry(request: GenerationRequest, decision: Decision, now: datetime) -> AuditEntry:

@@ -9,11 +9,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import RefusedError
+from bot.moderation.rules import ServerRules
 from bot.runs import Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
 from bot.store.runs import apply_change, locked_row
+from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, end
 
@@ -62,7 +64,7 @@ class ReviewStore:
             await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
             return run
 
-    async def report(self, key: str, person_id: int, review_channel_id: int, now: datetime) -> Run:
+    async def report(self, key: str, person_id: int, channel_id: int, now: datetime) -> Run:
         """A card for the moderators; one for each run, however many report it."""
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
@@ -74,7 +76,7 @@ class ReviewStore:
             await note(connection, _entry(run, AuditAction.REPORT, person_id, now))
             if again is None:
                 await connection.execute(
-                    update(runs).where(runs.c.key == key).values(review_channel_id=review_channel_id)
+                    update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
                 await owe(connection, key, Purpose.REPORT, now, now)
             return run
@@ -84,6 +86,10 @@ class ReviewStore:
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
             await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
+
+    async def rules(self, guild_id: int | None) -> ServerRules:
+        async with self._database.read() as connection:
+            return await read_rules(connection, guild_id)
 
     async def card(self, key: str) -> tuple[int, int] | None:
         """(channel, message) of the run's review card, once it is posted."""

@@ -37,6 +37,10 @@ class Purpose(StrEnum):
     REMOVAL = "x"  # not a message: the result's messages go
 
 
+# Those that show how a run ended.
+OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far."""

@@ -3,29 +3,32 @@ either all of it or none; the row count of its conditional UPDATE says who won."
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from sqlalchemy import RowMapping, case, func, insert, select, update
+from sqlalchemy import RowMapping, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
-from bot.policy import RESERVED_SECONDS, Decision, Refused, Usage
-from bot.request import GenerationRequest
-from bot.runs import FINAL, REVIVABLE, Run, RunReport, RunState
+from bot.moderation.budgets import weight_of
+from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
+from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
 from bot.store.rows import (
     DeliveryState,
     Purpose,
     nothing_shown,
     owe,
-    request_values,
     run_columns,
     to_run,
 )
+from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, apply_report, belongs, end
+
+
+SETTLE_AFTER = timedelta(seconds=5)
 
 
 class ForeignReport(BotError):
@@ -38,28 +41,8 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accept(
-        self,
-        request: GenerationRequest,
-        decide: Callable[[GenerationRequest, Usage], Decision],
-        now: datetime,
-        hold: timedelta,
-    ) -> Run:
-        """Stores the intent, if the rules allow it. Raises RefusedError.
-
-        The decision and the row are one exclusive transaction. `hold` keeps the queue call back while the
-        interaction is being answered; `release` ends it early, a crash lets it run out.
-        """
-        async with self._database.exclusive("accept") as connection:
-            decision = decide(request, await _usage(connection, now))
-            if isinstance(decision, Refused):
-                raise decision.reason
-            values = request_values(request, now) | {"state": RunState.WAITING, "due_at": now + hold}
-            await connection.execute(insert(runs).values(values))
-            return to_run(await locked_row(connection, request.key))
-
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
-        """The interaction is answered: the queue call may go out, the status message is known."""
+        """The interaction is answered: the queue call, or the card for the moderators, may go out."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key).values(status_message_id=status_message_id)
@@ -67,15 +50,21 @@ class RunStore:
             await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.state == RunState.WAITING).values(due_at=now)
             )
+            await connection.execute(
+                update(deliveries)
+                .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REVIEW)
+                .values(due_at=now)
+            )
 
     async def withdraw(self, key: str) -> bool:
         """Takes back a request whose interaction was not answered; False when it has gone out already."""
         async with self._database.write() as connection:
-            result = await connection.execute(
-                runs.delete().where(
-                    runs.c.key == key, runs.c.state == RunState.WAITING, runs.c.submissions == 0
-                )
+            unseen = and_(
+                runs.c.key == key,
+                runs.c.state.in_((RunState.WAITING, RunState.AWAITING_APPROVAL)),
+                runs.c.submissions == 0,
             )
+            result = await connection.execute(runs.delete().where(unseen))
             return result.rowcount == 1
 
     async def get(self, key: str) -> Run | None:
@@ -96,10 +85,15 @@ class RunStore:
                 raise ForeignReport(f"run {key} is {run.run_id}, not {report.run_id}")
             change = apply_report(run, report, now, asked=asked)
             if change is None:
+                if asked and run.final and report.state in FINAL:
+                    await _settle(connection, run, report)
                 return None
             values = {"due_at": next_check, "checks": 0, **change.values}
-            if run.state in FINAL - REVIVABLE:
-                values["due_at"] = None
+            if change.state in FINAL:
+                values |= await _charge(connection, run, report, change)
+                if change.state not in REVIVABLE:
+                    # A webhook tells neither the GPU nor the duration: GET /run does, a little later.
+                    values["due_at"] = None if asked else now + SETTLE_AFTER
             await apply_change(connection, run, change, values, now)
             return change
 
@@ -118,7 +112,7 @@ class RunStore:
             change = end(run, target, now, code, params or {})
             if change is None:
                 return None
-            await apply_change(connection, run, change, dict(change.values), now)
+            await apply_change(connection, run, change, {**change.values, **_measured(run, target, now)}, now)
             return run
 
     async def request_cancel(self, key: str, now: datetime) -> Run | None:
@@ -136,6 +130,11 @@ class RunStore:
                 await apply_change(connection, run, Change(run.state, visible=True), values, now)
             return run
 
+    async def leave(self, key: str) -> None:
+        """Nothing more is to be learned about this run."""
+        async with self._database.write() as connection:
+            await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
+
     async def refuse_cancel(self, key: str) -> None:
         """ComfyDeploy can't stop this run: the wish is taken back, and the status message says so."""
         async with self._database.write() as connection:
@@ -148,7 +147,9 @@ class RunStore:
     async def explain(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:
-            told = select(deliveries.c.id).where(deliveries.c.run_key == key, ~nothing_shown())
+            told = select(deliveries.c.id).where(
+                deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME, ~nothing_shown()
+            )
             await connection.execute(
                 update(runs)
                 .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~told.exists())
@@ -178,19 +179,6 @@ class RunStore:
                     await apply_change(connection, run, change, dict(change.values), now)
 
 
-async def _usage(connection: AsyncConnection, now: datetime) -> Usage:
-    day_start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    seconds = case(
-        (runs.c.run_duration.is_not(None), runs.c.run_duration),
-        (runs.c.state.in_([s for s in RunState if s not in FINAL]), RESERVED_SECONDS),
-        else_=0.0,
-    )
-    total = await connection.scalar(
-        select(func.coalesce(func.sum(seconds), 0.0)).where(runs.c.created_at >= day_start)
-    )
-    return Usage(gpu_seconds_today=float(total or 0), day_end=day_start + timedelta(days=1))
-
-
 async def _find(connection: AsyncConnection, key: str, *, lock: bool = False) -> RowMapping | None:
     query = select(*run_columns()).where(runs.c.key == key)
     result = await connection.execute(query.with_for_update() if lock else query)
@@ -217,10 +205,16 @@ async def apply_change(
     )
     if result.rowcount != 1 or not change.owed:
         return
+    await _record_outcome(connection, run, change, now)
+    if run.state is RunState.AWAITING_APPROVAL and change.state is not RunState.REJECTED:
+        # Nobody pressed a button on the card, so nobody's press changes it.
+        await owe(connection, run.key, Purpose.CARD, now, now)
     purpose = Purpose.OUTCOME
     if run.state in REVIVABLE:
         # The verdict that nobody has seen yet is simply replaced: the courier shows the run as it is then.
-        untold = select(deliveries.c.id).where(deliveries.c.run_key == run.key, nothing_shown())
+        untold = select(deliveries.c.id).where(
+            deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.OUTCOME, nothing_shown()
+        )
         if await connection.scalar(untold) is not None:
             return
         await _close_verdict(connection, run.key, now)
@@ -232,6 +226,62 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
     """A verdict seen in part or under way is done with: its next try would show the success a second time."""
     await connection.execute(
         update(deliveries)
-        .where(deliveries.c.run_key == key, deliveries.c.state == DeliveryState.PENDING)
+        .where(
+            deliveries.c.run_key == key,
+            deliveries.c.purpose == Purpose.OUTCOME,
+            deliveries.c.state == DeliveryState.PENDING,
+        )
         .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
     )
+
+
+async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
+    expired = change.state is RunState.EXPIRED
+    await note(
+        connection,
+        AuditEntry(
+            at=now,
+            guild_id=run.guild_id,
+            subject_id=run.requester_id,
+            action=AuditAction.EXPIRE if expired else AuditAction.OUTCOME,
+            run_key=run.key,
+            deployment=run.deployment,
+            outcome=change.state,
+        ),
+    )
+
+
+async def _charge(
+    connection: AsyncConnection, run: Run, report: RunReport, change: Change
+) -> dict[str, object]:
+    """What the run counts against the budgets: what it took, also when it failed or was cancelled."""
+    duration = change.values.get("run_duration", run.run_duration)
+    if not isinstance(duration, float | int):
+        return {"charged_seconds": 0.0} if run.state not in IN_FLIGHT else {}
+    weight = run.weight
+    if report.gpu and report.gpu != run.gpu:
+        # A deployment that pins its own GPU wins over the one that was asked for.
+        weight = weight_of(report.gpu, await read_rules(connection, run.guild_id))
+    return {"charged_seconds": duration * weight}
+
+
+def _measured(run: Run, target: RunState, now: datetime) -> dict[str, object]:
+    """What a run that we ended ourselves took, as far as we saw it; GET /run corrects it a little later."""
+    values: dict[str, object] = {}
+    if run.started_at is not None:
+        duration = (now - run.started_at).total_seconds()
+        values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
+    if run.run_id is not None and target not in REVIVABLE:
+        values["due_at"] = now + SETTLE_AFTER
+    return values
+
+
+async def _settle(connection: AsyncConnection, run: Run, report: RunReport) -> None:
+    """GET /run about a run that has ended: the GPU it really had, and how long."""
+    values: dict[str, object] = {"due_at": None}
+    if report.gpu:
+        values["gpu_used"] = report.gpu
+    if report.run_duration is not None:
+        values["run_duration"] = report.run_duration
+        values |= await _charge(connection, run, report, Change(run.state, values))
+    await connection.execute(update(runs).where(runs.c.key == run.key).values(values))

@@ -84,6 +84,7 @@ runs = Table(
     Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted, until it is settled
     Column("charged_seconds", Float),  # weighted, what it really took
     Column("review_channel_id", BigInteger),
+    Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
     Column("decided_by", BigInteger),
     Column("decided_at", UtcDateTime),

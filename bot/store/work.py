@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select, update
 
 from bot.queueing import Place, next_in_line, positions
-from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunState
+from bot.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
 from bot.store.runs import apply_change, locked_row
@@ -17,7 +17,15 @@ from bot.transitions import Change, end
 
 # So long a run that was given up is asked about, if its silence is not broken.
 _HOPE = timedelta(days=1)
-_PLACE = (runs.c.key, runs.c.deployment, runs.c.requester_id, runs.c.created_at)
+_PLACE = (
+    runs.c.key,
+    runs.c.deployment,
+    runs.c.requester_id,
+    runs.c.created_at,
+    runs.c.guild_id,
+    runs.c.person_limit,
+    runs.c.server_limit,
+)
 
 
 class WorkStore:
@@ -96,7 +104,7 @@ class WorkStore:
             shown = {row.key: row.queue_position for row in rows}
             changed = {
                 key: number
-                for key, number in positions([Place(*row[:4]) for row in rows], busy).items()
+                for key, number in positions([Place(*row[:-1]) for row in rows], busy).items()
                 if shown[key] != number
             }
             for key, number in sorted(changed.items()):
@@ -116,8 +124,9 @@ class WorkStore:
                     runs.c.due_at <= now,
                     or_(
                         runs.c.state.in_(IN_FLIGHT),
+                        runs.c.state == RunState.AWAITING_APPROVAL,
                         and_(
-                            runs.c.state.in_(REVIVABLE),
+                            runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
                             runs.c.created_at > now - _HOPE,
                         ),

@@ -1,0 +1,102 @@
+"""The service behind the moderators' buttons, and behind Delete and Report. Knows no Discord."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.errors import RefusedError
+from bot.moderation.cards import closed_report_part, decided_part
+from bot.moderation.people import Person
+from bot.nudges import Nudges
+from bot.parts import Part
+from bot.runs import Run
+from bot.store import Store
+from bot.words import say
+
+
+class ReviewDesk:
+    """Raises RefusedError for strangers, and where there is nothing to decide any more."""
+
+    def __init__(
+        self, store: Store, catalogue: Catalogue, nudges: Nudges, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._nudges = nudges
+        self._clock = clock
+
+    async def approve(self, key: str, moderator: Person, guild_id: int | None) -> Part:
+        """The request may start; returns the card as it looks afterwards."""
+        await self._moderated(key, moderator, guild_id)
+        await self._store.reviews.approve(key, moderator.id, self._clock())
+        self._nudges.submit()
+        self._nudges.show()
+        return await self._card(key)
+
+    async def check_open(self, key: str, moderator: Person, guild_id: int | None) -> None:
+        """Before a form is opened: whether this person could still decide."""
+        run = await self._moderated(key, moderator, guild_id)
+        if run.requester_id == moderator.id:
+            raise RefusedError("own_request")
+
+    async def reject(self, key: str, moderator: Person, guild_id: int | None, reason: str) -> Part:
+        await self._moderated(key, moderator, guild_id)
+        await self._store.reviews.reject(key, moderator.id, reason, self._clock())
+        self._nudges.deliver()
+        return await self._card(key)
+
+    async def subject(self, key: str, moderator: Person, guild_id: int | None) -> int:
+        """Whom a Block button is about."""
+        return (await self._moderated(key, moderator, guild_id)).requester_id
+
+    async def delete(self, key: str, person: Person, guild_id: int | None) -> Part:
+        """For the requester and for moderators; returns a report's card as it looks afterwards."""
+        run = await self._run(key, guild_id)
+        if run.requester_id != person.id:
+            await self._moderated(key, person, guild_id)
+        await self._store.reviews.delete(key, person.id, self._clock())
+        self._nudges.deliver()
+        return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
+
+    async def report(self, key: str, person: Person, guild_id: int | None) -> None:
+        run = await self._run(key, guild_id)
+        rules = await self._store.reviews.rules(guild_id)
+        channel_id = rules.approval.review_channel_id
+        if channel_id is None:
+            raise RefusedError("no_review_channel")
+        await self._store.reviews.report(run.key, person.id, channel_id, self._clock())
+        self._nudges.deliver()
+
+    async def dismiss(self, key: str, moderator: Person, guild_id: int | None) -> Part:
+        run = await self._moderated(key, moderator, guild_id)
+        await self._store.reviews.dismiss(key, moderator.id, self._clock())
+        return closed_report_part(run, self._title(run), say("report_dismissed", person=moderator.id))
+
+    def inputs(self, run: Run) -> ShownInputs:
+        return shown_inputs(self._catalogue.get(run.deployment), run.inputs)
+
+    async def _card(self, key: str) -> Part:
+        run = await self._store.runs.get(key)
+        if run is None:
+            raise RefusedError("run_gone")
+        return decided_part(run, self._title(run), self.inputs(run))
+
+    async def _moderated(self, key: str, person: Person, guild_id: int | None) -> Run:
+        run = await self._run(key, guild_id)
+        if not person.is_moderator(await self._store.reviews.rules(guild_id)):
+            raise RefusedError("not_a_moderator")
+        return run
+
+    async def _run(self, key: str, guild_id: int | None) -> Run:
+        """A custom_id can be forged, but not the server it is pressed in."""
+        run = await self._store.runs.get(key)
+        if run is None or run.guild_id != guild_id:
+            raise RefusedError("run_gone")
+        return run
+
+    def _title(self, run: Run) -> str:
+        found = self._catalogue.get(run.deployment)
+        return found.title if found is not None else run.deployment

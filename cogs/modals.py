@@ -1,0 +1,90 @@
+"""Forms. They carry the run key in their custom_id and are answered by it alone, so a restart between
+opening and sending one loses nothing that was typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import discord
+from discord.ext import commands
+from discord.ui import Label, Modal, TextInput
+
+from bot.client import GenerateBot, tell, tell_error
+from bot.words import say
+from cogs.asker import person_of
+
+Interaction = discord.Interaction[GenerateBot]
+
+_PATTERN = re.compile(r"form:(?P<key>[a-z0-9]{1,20}):(?P<form>reject|block)")
+_REASON = "reason"
+_LONGEST = 500
+
+
+def reject_modal(key: str) -> Modal:
+    return _modal(key, "reject")
+
+
+def block_modal(key: str) -> Modal:
+    return _modal(key, "block")
+
+
+def _modal(key: str, form: str) -> Modal:
+    modal = Modal(title=say(f"{form}_title"), custom_id=f"form:{key}:{form}", timeout=None)
+    field: TextInput[Modal] = TextInput(
+        style=discord.TextStyle.paragraph, required=form == "block", max_length=_LONGEST, custom_id=_REASON
+    )
+    modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
+    modal.stop()  # answered by `Forms`, so discord.py need not remember who opened it
+    return modal
+
+
+def typed_values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(custom_id, value) of each field of a submitted form, in labels or rows."""
+    for component in components:
+        if "value" in component:
+            yield component["custom_id"], component["value"]
+        inner = component.get("components") or [c for c in (component.get("component"),) if c]
+        yield from typed_values(inner)
+
+
+class Forms(commands.Cog):
+    """Takes submitted forms in."""
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        data: Mapping[str, Any] = interaction.data or {}
+        match = _PATTERN.fullmatch(str(data.get("custom_id", "")))
+        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+            return
+        reason = dict(typed_values(data.get("components", ()))).get(_REASON, "").strip()
+        try:
+            await _SENDS[match["form"]](interaction, match["key"], reason)
+        except Exception as error:  # a listener's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+async def _reject(interaction: Interaction, key: str, reason: str) -> None:
+    reviews = interaction.client.reviews
+    part = await reviews.reject(key, person_of(interaction), interaction.guild_id, reason)
+    if part.layout is None:
+        raise RuntimeError("a card is a layout")
+    part.layout.stop()
+    await interaction.response.edit_message(
+        view=part.layout, allowed_mentions=discord.AllowedMentions.none()
+    )
+
+
+async def _block(interaction: Interaction, key: str, reason: str) -> None:
+    bot = interaction.client
+    person_id = await bot.reviews.subject(key, person_of(interaction), interaction.guild_id)
+    await bot.people_desk.block(interaction.guild_id or 0, person_id, person_of(interaction), reason)
+    await tell(interaction, say("block_noted", person=person_id))
+
+
+_SENDS = {"reject": _reject, "block": _block}
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Forms())
