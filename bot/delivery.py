@@ -57,6 +57,13 @@ def _is_watched(run: Run, now: datetime) -> bool:
     return run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
 
 
+def _first_rung(delivery: Delivery, now: datetime) -> Rung:
+    """What was begun goes on where it began, also when nobody watches any more."""
+    if delivery.attempted or delivery.messages:
+        return Rung(delivery.rung)
+    return max(Rung(delivery.rung), Rung.IN_PLACE if _is_watched(delivery.run, now) else Rung.CHANNEL)
+
+
 class Superseded(Exception):
     """The run changed, or another courier has the lease: nothing was sent."""
 
@@ -123,8 +130,7 @@ class Courier:
 
     async def _descend(self, delivery: Delivery, folder: Path) -> None:
         """Down the ladder until a rung holds."""
-        top = Rung.IN_PLACE if _is_watched(delivery.run, self._clock()) else Rung.CHANNEL
-        rung = max(Rung(delivery.rung), top)
+        rung = _first_rung(delivery, self._clock())
         while rung < Rung.KEPT:
             try:
                 await self._fitting(rung, delivery, folder)
@@ -186,6 +192,8 @@ class Courier:
         """The answer to the command becomes the outcome; an edit twice is the same as once."""
         run = delivery.run
         token = token_of(run, self._clock())
+        if delivery.messages and delivery.rung == rung:
+            return  # edited and marked; only the tidying is left
         if delivery.messages:
             raise Closed("a part of it is elsewhere already")
         await self._mark_attempt(delivery, rung)
@@ -228,10 +236,13 @@ class Courier:
     async def _remove_status(self, delivery: Delivery) -> None:
         run = delivery.run
         token = token_of(run, self._clock())
-        with suppress(Closed):
-            if token is not None:
+        if token is not None:
+            with suppress(Closed):
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)
-            elif run.status_message_id is not None:
+                return
+        # The token has run out, by our clock or by Discord's.
+        if run.status_message_id is not None:
+            with suppress(Closed):
                 await self._poster.delete(run.channel_id, run.status_message_id)
 
     async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> None:

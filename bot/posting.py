@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.buttons import PATTERN
+from bot.buttons import PATTERN, Action
 from bot.parts import Part
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,8 @@ class Poster:
     async def find(self, channel_id: int, key: str, part: Part, since: datetime) -> int | None:
         """The id of our own message about a run, if that part of it has been posted since then.
 
-        A part is known by a button or by a file name that carries the run key.
+        A part is known by its files' names, which carry the run key, else by a button that only ends carry,
+        else by its text.
         """
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
         names = {file.filename for file in part.files}
@@ -109,9 +110,7 @@ class Poster:
                 if self._client.user is None or message.author.id != self._client.user.id:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
-                if (names and names <= found) or (
-                    not names and not found and key in _keys(message.components)
-                ):
+                if names <= found if names else not found and _tells(message, key, part):
                     return message.id
         return None
 
@@ -145,12 +144,20 @@ def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
 
 
-def _keys(components: Any) -> Iterator[str]:
+def _tells(message: discord.Message, key: str, part: Part) -> bool:
+    """Whether a message without files is this part of this run's outcome."""
+    if part.layout is None and part.view is None:
+        return message.content == part.content
+    return key in _ended(message.components)
+
+
+def _ended(components: Any) -> Iterator[str]:
+    """Keys of the runs whose end is told here: the status message, which offers Cancel, is not that."""
     for component in components:
         match = PATTERN.fullmatch(getattr(component, "custom_id", None) or "")
-        if match is not None:
+        if match is not None and match["action"] != Action.CANCEL:
             yield match["key"]
-        yield from _keys(getattr(component, "children", ()))
+        yield from _ended(getattr(component, "children", ()))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from bot.runs import Run
 
 log = logging.getLogger(__name__)
 
+_ANSWERED = 40060  # "Interaction has already been acknowledged"
+
 
 async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run) -> None:
     """Shows the status message. Where Discord refuses it, nothing is started."""
@@ -28,7 +30,20 @@ async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk,
         log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
         await desk.answered(run.key, None)
     except discord.HTTPException as error:
+        if error.code == _ANSWERED:
+            # Discord took it, answered 5xx all the same, and refused the library's second try.
+            await desk.answered(run.key, await _original(interaction))
+            return
         log.warning("Discord did not take the answer (%s %s): not started", error.status, error.code)
         await desk.unanswered(run.key)
     else:
         await desk.answered(run.key, response.message_id)
+
+
+async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:
+    """The id of the answer that is there."""
+    try:
+        return (await interaction.original_response()).id
+    except (discord.HTTPException, discord.ClientException, aiohttp.ClientError, OSError) as error:
+        log.warning("the status message's id is not known: %s", error)
+        return None

@@ -17,7 +17,7 @@ from simcord.backend.errors import SetupError
 from bot.errors import StartupError
 from demo.ears import overhearing
 from demo.once import DemoFailed, generate_once, keep
-from demo.page import keep_fresh, open_page
+from demo.page import open_page
 from demo.story import Story, telling
 from demo.world import World, open_world
 
@@ -85,20 +85,19 @@ async def _first(world: World, story: Story) -> None:
 async def _show(
     world: World, story: Story, port: int | None, *, browser: bool, stopped: asyncio.Task[bool]
 ) -> None:
-    async with open_page(world, port) as preview:
-        story.say(f"\nThe page: {preview.url}")
+    async with open_page(world, port) as page:
+        story.say(f"\nThe page: {page.url}")
         story.say(INVITATION)
         if browser and _has_display():
-            await asyncio.to_thread(webbrowser.open, preview.url)
-        fresh = asyncio.create_task(keep_fresh(preview, world), name="page")
-        closed = asyncio.create_task(preview.wait_closed())
+            await asyncio.to_thread(webbrowser.open, page.url)
+        fresh = asyncio.create_task(page.keep_fresh(), name="page")
+        closed = asyncio.create_task(page.closed())
         await asyncio.wait({fresh, closed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        closed.cancel()
-        if fresh.done() and not closed.done():
-            await fresh
-        fresh.cancel()
-        with suppress(asyncio.CancelledError):
-            await fresh
+        for task in (fresh, closed):
+            task.cancel()
+        ended = await asyncio.gather(fresh, return_exceptions=True)
+    if isinstance(ended[0], Exception):
+        raise ended[0]
     story.say("The demo has ended.")
 
 
@@ -134,6 +133,7 @@ def run(options: argparse.Namespace, story: Story) -> None:
     if not options.once:
         asyncio.run(stay(story, options.port, browser=not options.no_browser))
         return
+    options.output.mkdir(parents=True, exist_ok=True)
     watchdog = _watchdog(ONCE_SECONDS + 4)
     watchdog.start()
     asyncio.run(once(story, options.output))

@@ -122,7 +122,6 @@ async def _picture(run: Run, message: discord.Message) -> Made:
 
 def keep(folder: Path, made: Made, story: Story) -> tuple[Path, Path]:
     """Saves picture and transcript; returns where."""
-    folder.mkdir(parents=True, exist_ok=True)
     picture, transcript = folder / "picture.png", folder / "transcript.txt"
     picture.write_bytes(made.content)
     transcript.write_text("\n".join(story.lines) + "\n", encoding="utf-8")

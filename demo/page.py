@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
 from simcord.preview import Preview
 
+from demo.clicks import Clicks
 from demo.world import World
 
 # The page asks for news twice a second; publishing more often would only cost it redraws.
@@ -18,9 +18,37 @@ _LOOK = 0.25
 _PAUSE = 1.0
 
 
+class Page:
+    """`url` carries the right to act in the demo's Discord: whoever has it can."""
+
+    def __init__(self, preview: Preview, world: World) -> None:
+        self._preview = preview
+        self._world = world
+        self._clicks = Clicks(preview, world)
+        self.url = preview.url
+
+    async def keep_fresh(self) -> None:
+        """Publishes what the bot does at Discord, until cancelled."""
+        shown = 0
+        while True:
+            self._clicks.note()
+            calls = len(self._world.env.http_requests)
+            if calls != shown:
+                async with self._world.turn:
+                    await self._preview.refresh()
+                    self._clicks.note()
+                shown = calls
+                await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_LOOK)
+
+    async def closed(self) -> None:
+        """Returns when somebody chose "End preview session"."""
+        await self._preview.wait_closed()
+
+
 @asynccontextmanager
-async def open_page(world: World, port: int | None) -> AsyncIterator[Preview]:
-    """Serves the page inside the block, at `url`. Raises SetupError (simcord) for a port in use."""
+async def open_page(world: World, port: int | None = None) -> AsyncIterator[Page]:
+    """Serves the page inside the block. Raises SetupError (simcord) for a port in use."""
     async with world.turn:
         preview = world.env.preview(
             world.channel,
@@ -29,42 +57,8 @@ async def open_page(world: World, port: int | None) -> AsyncIterator[Preview]:
             timezone=_timezone(),
             port=port,
         )
-    _take_every_click(preview, world)
     async with preview:
-        yield preview
-
-
-async def keep_fresh(preview: Preview, world: World) -> None:
-    """Publishes what the bot did at Discord, for as long as the page is open."""
-    shown = 0
-    while True:
-        calls = len(world.env.http_requests)
-        if calls != shown:
-            async with world.turn:
-                await world.catch_up()
-                await preview.refresh()
-            shown = calls
-            await asyncio.sleep(_PAUSE)
-        await asyncio.sleep(_LOOK)
-
-
-def _take_every_click(preview: Preview, world: World) -> None:
-    """Lets a click on a page that is half a second old count.
-
-    simcord turns away whatever was pressed before the page has fetched the newest state, which moves every
-    second while a run goes on: Cancel would fail at random. What was pressed is looked up and checked again
-    all the same, so a button that is gone stays refused. There is no public switch for it (simcord 3.2).
-    """
-    admit = preview._action
-
-    async def action(context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
-        async with world.turn:
-            page = preview._pages.get(context_id or "")
-            if page is not None and "published_revision" in body:
-                body = {**body, "published_revision": page.revision}
-            return await admit(context_id, body)
-
-    preview._action = action  # type: ignore[method-assign]  # see above
+        yield Page(preview, world)
 
 
 def _timezone() -> str:

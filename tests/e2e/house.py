@@ -13,12 +13,15 @@ from typing import Any
 
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID
-from tests.fakediscord import FakeDiscord
+from tests.fakediscord import Channel, FakeDiscord, Message
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.stage import free_port
 
-OPEN = "('waiting', 'submitting', 'queued', 'running', 'uploading')"
+OPEN = (
+    "SELECT count(*) AS left_open FROM runs WHERE state IN ('waiting', 'submitting', 'queued', 'running', 'uploading')"
+    " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
+)
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -63,9 +66,14 @@ class House:
             **self.more,
         }
 
-    async def start(self, *, die_at: str | None = None) -> None:
-        """Until the bot is connected and its command is there. With `die_at`, see `tests.e2e.killed`."""
-        module = ("tests.e2e.killed", die_at) if die_at else ("bot",)
+    async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
+        """Until the bot is connected and its command is there.
+
+        `die_at` and `ahead` (seconds): see `tests.e2e.killed`; `more` are settings from now on.
+        """
+        self.more |= more
+        own = [*([die_at] if die_at else []), *(["--ahead", str(ahead)] if ahead else [])]
+        module = ("tests.e2e.killed", *own) if own else ("bot",)
         before = self.discord.gateway.counts["identify"]
         with (self.folder / "bot.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -104,22 +112,20 @@ class House:
         async with asyncio.timeout(within):
             while True:
                 await self.standin.idle()
-                owed = self.rows("SELECT 1 FROM deliveries WHERE state = 'pending'")
-                open_runs = self.rows(f"SELECT 1 FROM runs WHERE state IN {OPEN}")
-                if not owed and not open_runs:
+                if not any(count for (count,) in self.rows(OPEN)):
                     return
                 await asyncio.sleep(0.05)
 
-    def outcomes(self, key: str) -> list[Any]:
+    def outcomes(self, key: str, channel: Channel | None = None) -> list[Message]:
         """What Alice sees of a run that is an end: its messages that no longer offer Cancel."""
         found = []
-        for message in self.discord.messages(self.channel):
+        for message in self.discord.messages(channel or self.channel):
             ids = [item for item in message.custom_ids if key in item]
             if ids and not any(item.endswith(":cancel") for item in ids):
                 found.append(message)
         return found
 
-    def leftovers(self) -> list[Any]:
+    def leftovers(self) -> list[Message]:
         """Status messages that still claim to be on their way."""
         return [
             message

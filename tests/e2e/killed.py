@@ -1,17 +1,21 @@
-"""`python -m tests.e2e.killed POINT`: the bot, dying by SIGKILL at a chosen step.
+"""`python -m tests.e2e.killed [POINT] [--ahead SECONDS] [--speed N --epoch TIME]`: the bot, dying by SIGKILL
+at a chosen step, or with a clock of its own. Production code has no hook for this.
 
 A point is `module:Class.method:before|after|got:n`: the nth call of that method kills the process before it
-does anything, or when it has done everything but return; `got` counts only calls that found something. Production code has no hook for this.
+does anything, or when it has done everything but return; `got` counts only calls that found something.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import runpy
 import signal
 import sys
 from typing import Any
+
+from tests.e2e.lapse import quick_clock, quicken, set_clock
 
 
 def die() -> None:
@@ -40,7 +44,18 @@ def arm(point: str) -> None:
 
 
 def main() -> None:
-    arm(sys.argv[1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("point", nargs="?")
+    parser.add_argument("--ahead", type=float, default=0.0)
+    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--epoch", type=float, default=0.0)
+    given = parser.parse_args()
+    if given.point:
+        arm(given.point)
+    if given.ahead or given.speed != 1:
+        set_clock(quick_clock(given.epoch, given.speed, given.ahead))
+    if given.speed != 1:
+        quicken(given.speed)
     sys.argv = ["bot"]
     runpy.run_module("bot", run_name="__main__", alter_sys=True)
 

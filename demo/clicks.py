@@ -1,0 +1,74 @@
+"""Lets what a person does on a page that is half a second old count.
+
+simcord 3.2 turns away whatever was pressed before the page has fetched the newest state. While a run goes on
+that state moves every second or so, and Cancel would fail at random. There is no public switch for it, so
+this wraps the preview's own door for actions: an action is brought up to date when the button that was
+pressed still is the same one, else simcord's refusal stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simcord.preview import Preview
+
+from demo.world import World
+
+Labels = Mapping[str, str]
+# A page fetches the state twice a second, so what it shows is never many publications old.
+_KEPT = 40
+
+
+class Clicks:
+    """Remembers which buttons each publication of a page showed."""
+
+    def __init__(self, preview: Preview, world: World) -> None:
+        self._preview = preview
+        self._world = world
+        self._shown: dict[tuple[str, int], Labels] = {}
+        self._admit = preview._action
+        preview._action = self._action  # type: ignore[method-assign]  # the wrapped door, see above
+
+    def note(self) -> None:
+        """To be called before and after each publication."""
+        for page in self._preview._pages.values():
+            self._shown.setdefault((page.id, page.revision), dict(_labels(page.snapshot)))
+        while len(self._shown) > _KEPT:
+            del self._shown[next(iter(self._shown))]
+
+    async def _action(self, context_id: str | None, body: Mapping[str, Any]) -> dict[str, Any]:
+        async with self._world.turn:
+            self.note()
+            await self._world.catch_up()
+            result = await self._admit(context_id, self._up_to_date(context_id, body))
+            self.note()
+            return result
+
+    def _up_to_date(self, context_id: str | None, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        page = self._preview._pages.get(context_id or "")
+        if page is None or not self._unchanged(page.id, page.revision, body):
+            return body
+        return {**body, "published_revision": page.revision}
+
+    def _unchanged(self, page_id: str, revision: int, body: Mapping[str, Any]) -> bool:
+        kind = body.get("kind")
+        if kind in ("run_command", "autocomplete_command", "send_message"):
+            return True
+        pressed, key = self._shown.get((page_id, body.get("published_revision", 0))), body.get("control_key")
+        if kind != "click" or pressed is None or not isinstance(key, str):
+            return False
+        # A key only counts the components: Cancel and the "Try again" in its place have the same one.
+        return key in pressed and self._shown[page_id, revision].get(key) == pressed[key]
+
+
+def _labels(value: Any) -> Iterator[tuple[str, str]]:
+    """Every button of a snapshot, by its key."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _labels(item)
+    elif isinstance(value, dict):
+        if "control_key" in value:
+            yield value["control_key"], str(value.get("label"))
+        for item in value.values():
+            yield from _labels(item)

@@ -1,0 +1,35 @@
+"""`python -m tests.chaos --rounds N --seed S [--database sqlite|postgres|postgresql://…]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.run import chaos
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", default="sqlite")
+    given = parser.parse_args()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
+    _say(f"{result.requests} requests in {time.monotonic() - begun:.0f} s, seed {given.seed}")
+    _say(result.line)
+    return 1 if result.broken else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The world of a chaos run: one bot process that dies and comes back, people, a fake Discord, the stand-in.
+
+The bot's time passes `SPEED` times as fast, and so do the ids and lifetimes of this Discord: a thousand
+rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from demo.standin import StandIn
+from demo.standin.deployments import PICTURE_ID
+from tests.chaos.database import Database
+from tests.e2e.house import PROJECT
+from tests.fakediscord import FakeDiscord
+from tests.fakediscord.launch import command
+from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
+from tests.stage import free_port
+
+SPEED = 8.0
+# Real seconds that a busy machine may take are 8 times as long in there.
+ANSWER_WITHIN = 3.0 * SPEED
+
+
+class QuickClock(Clock):
+    def __init__(self, epoch: float) -> None:
+        super().__init__()
+        self._epoch = epoch
+
+    def now(self) -> float:
+        return self._epoch + (time.time() - self._epoch) * SPEED + self._ahead
+
+
+class City:
+    def __init__(self, folder: Path, discord: FakeDiscord, standin: StandIn, database: Database) -> None:
+        self.folder = folder
+        self.discord = discord
+        self.standin = standin
+        self.database = database
+        self.kills = 0
+        self.epoch = time.time()
+        self.process: asyncio.subprocess.Process | None = None
+        self._port = free_port()
+        _quicken(discord.world, self.epoch)
+        self.guild = discord.add_guild("Chaos")
+        self.people = [discord.add_user(name, self.guild) for name in ("alice", "bob", "carol")]
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "bot.log"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT),
+            "DISCORD_TOKEN": self.discord.token,
+            "COMFYDEPLOY_API_KEY": self.standin.api_key,
+            "COMFYDEPLOY_API_URL": self.standin.url,
+            "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
+            "DATABASE_URL": self.database.url,
+            "PUBLIC_URL": f"http://127.0.0.1:{self._port}",
+            "WEB_HOST": "127.0.0.1",
+            "WEB_PORT": str(self._port),
+            "POLL_INTERVAL_SECONDS": "1",
+            "SUBMIT_GRACE_SECONDS": "4",
+            "RUN_DEADLINE_SECONDS": "12",
+            "MAX_CONCURRENT_RUNS": "100",
+            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+        }
+
+    async def start(self, die_at: str | None = None) -> None:
+        """Until the bot listens, or has died on its way there."""
+        before = self.discord.gateway.counts["identify"]
+        point = [die_at] if die_at else []
+        more = ["--speed", str(SPEED), "--epoch", repr(self.epoch)]
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *command(self.discord.url, "tests.e2e.killed", *point, *more),
+                env=self.environment(),
+                cwd=self.folder,
+                stderr=log,
+            )
+        async with asyncio.timeout(60):
+            while self.process.returncode is None:
+                if self.discord.gateway.counts["identify"] > before and self.discord.gateway.live:
+                    return
+                await asyncio.sleep(0.01)
+
+    async def kill(self) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.kill()
+        await self.process.wait()
+        self.kills += 1
+
+    async def watch(self) -> None:
+        """Starts the bot again when it has died by itself at its point."""
+        if self.process is not None and self.process.returncode is not None:
+            if self.process.returncode != -9:
+                raise RuntimeError(f"the bot ended with {self.process.returncode}")
+            self.kills += 1
+            await self.start()
+
+    def story(self, key: str, lines: int = 60) -> list[str]:
+        """What the bot logged of a run, and of itself."""
+        marks = (key, "Traceback", " ERROR ")
+        text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in text if any(mark in line for mark in marks)][-lines:]
+
+
+def _quicken(world: World, epoch: float) -> None:
+    """Ids tell the time as well, so they have to keep up."""
+    clock = QuickClock(epoch)
+    serial = iter(range(1, 1 << 60))
+    world.clock = clock
+    world.snowflake = lambda: ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
+
+
+@asynccontextmanager
+async def city(folder: Path, database: Database, seed: int) -> AsyncIterator[City]:
+    async with (
+        FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
+        StandIn(webhook_waits=(0.05, 0.1)) as standin,
+    ):
+        built = City(folder, discord, standin, database)
+        try:
+            yield built
+        finally:
+            await built.kill()

@@ -1,0 +1,92 @@
+"""Many rounds with one seed, and the account of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.city import City, city
+from tests.chaos.database import opened
+from tests.chaos.referee import SETTLE_WITHIN, Referee, Verdict
+from tests.chaos.rounds import Player, Round
+
+# A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
+PATIENCE = 1.2
+TELL_EVERY = 25
+
+
+@dataclass
+class Result:
+    rounds: int = 0
+    requests: int = 0
+    kills: int = 0
+    faults: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def broken(self) -> bool:
+        return bool(self.verdict.all)
+
+    @property
+    def line(self) -> str:
+        found = self.verdict
+        return (
+            f"rounds={self.rounds} kills={self.kills} faults={self.faults} "
+            f"lost={len(found.lost)} twice={len(found.twice)} queued_twice={len(found.queued_twice)}"
+        )
+
+
+async def chaos(
+    folder: Path, rounds: int, seed: int, kind: str, *, say: Callable[[str], None] = lambda _: None
+) -> Result:
+    """Plays and judges; `say` hears how it goes and the story of whatever went wrong."""
+    result = Result()
+    async with opened(kind, folder) as database, city(folder, database, seed) as world:
+        await world.start()
+        await world.discord.wait_command("generate", within=30)
+        player, referee = Player(world, seed), Referee(world)
+        open_rounds: list[Round] = []
+        for number in range(1, rounds + 1):
+            this = await player.play(number)
+            open_rounds.append(this)
+            result.rounds = number
+            result.faults += len(this.faults) + (this.happening not in ("nothing", "cancel", "again"))
+            patience = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
+            if await _at_rest(world, referee, patience) or patience == SETTLE_WITHIN:
+                await _close(world, referee, open_rounds, result, say)
+                open_rounds = []
+            if number % TELL_EVERY == 0:
+                say(f"… {number} rounds, {referee.requests} requests, {world.kills} kills")
+        result.kills, result.requests = world.kills, referee.requests
+    return result
+
+
+async def _at_rest(world: City, referee: Referee, patience: float) -> bool:
+    """The faults stop, so everything has to end."""
+    world.discord.faults.clear()
+    await world.watch()
+    return await referee.settled(patience)
+
+
+async def _close(
+    world: City, referee: Referee, rounds: list[Round], result: Result, say: Callable[[str], None]
+) -> None:
+    verdict = await referee.judge(rounds)
+    for key, what in verdict.all.items():
+        say(f"{what}\n{referee.evidence(key, rounds)}")
+    result.verdict.add(verdict)
+    for this in rounds:
+        _forget(world, this)
+
+
+def _forget(world: City, this: Round) -> None:
+    """A thousand channels would only slow this Discord down."""
+    discord = world.discord
+    for person in world.people:
+        person.accepts_dms = True
+    if not this.channel.deleted:
+        discord.delete_channel(this.channel)
+    discord.world.channels.pop(this.channel.id, None)
+    if this.channel.guild is not world.guild and this.channel.guild is not None:
+        discord.world.guilds.pop(this.channel.guild.id, None)

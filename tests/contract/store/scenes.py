@@ -1,0 +1,121 @@
+"""What the store's tests begin with: a clock that stands, requests, and runs brought to a state."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from bot.policy import Allowed, Decision, Usage
+from bot.request import GenerationRequest, Origin
+from bot.runs import Output, Run, RunReport, RunState
+from bot.store import Store
+from bot.store.rows import Delivery
+from bot.store.tables import deliveries, runs
+
+NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+SOON = NOW + timedelta(seconds=30)
+HOLD = timedelta(seconds=5)
+GRACE = timedelta(seconds=120)
+LEASE = timedelta(seconds=60)
+RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
+PICTURE = Output("images", url="https://outputs.example/a.png", filename="a.png")
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def request(**changes: Any) -> GenerationRequest:
+    origin = Origin(
+        guild_id=1 << 62,
+        channel_id=(1 << 62) + 1,
+        application_id=(1 << 62) + 2,
+        interaction_token="an-interaction-token",
+        interaction_expires_at=NOW + timedelta(minutes=15),
+        upload_limit=10 << 20,
+    )
+    return GenerationRequest(
+        **{
+            "requester_id": (1 << 63) - 1,
+            "origin": origin,
+            "deployment": "flux",
+            "deployment_id": "11111111-2222-3333-4444-555555555555",
+            "inputs": {"prompt": "a lighthouse"},
+            "prompt": "a lighthouse",
+            **changes,
+        }
+    )
+
+
+def allow(_request: GenerationRequest, _usage: Usage) -> Decision:
+    return Allowed()
+
+
+def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
+    return RunReport(**{"run_id": RUN_ID, "state": state, **more})
+
+
+SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
+
+
+async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
+    """Waiting, its interaction answered."""
+    run = await store.runs.accept(request(**changes), allow, now, HOLD)
+    await store.runs.release(run.key, 77, now)
+    return await fetch(store, run.key)
+
+
+async def submitted(store: Store, **changes: Any) -> Run:
+    await accepted(store, **changes)
+    run = await take(store)
+    assert run is not None
+    return run
+
+
+async def take(store: Store, now: datetime = NOW, limit: int | None = None) -> Run | None:
+    """The next run to submit, with the same limit for every deployment."""
+    return await store.work.claim_submission(lambda _: limit, now, now + GRACE)
+
+
+async def brought_to(store: Store, state: RunState) -> Run:
+    """A run in any state that ComfyDeploy, its requester or we can bring it to."""
+    if state is RunState.WAITING:
+        return await accepted(store)
+    run = await submitted(store)
+    if state in (RunState.UNCONFIRMED, RunState.REFUSED):
+        await store.runs.finish(run.key, state, NOW, code="comfy_timeout")
+    elif state is RunState.SUCCEEDED:
+        await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    elif state is not RunState.SUBMITTING:
+        await store.runs.record(run.key, report(state), NOW, SOON)
+    found = await fetch(store, run.key)
+    assert found.state is state
+    return found
+
+
+async def fetch(store: Store, key: str) -> Run:
+    run = await store.runs.get(key)
+    assert run is not None
+    return run
+
+
+async def columns(store: Store, key: str) -> dict[str, Any]:
+    """The whole row, with the workers' bookkeeping."""
+    async with store.database.read() as connection:
+        result = await connection.execute(select(runs).where(runs.c.key == key))
+        return dict(result.mappings().one())
+
+
+async def owed(store: Store, key: str) -> list[dict[str, Any]]:
+    """The run's delivery rows, oldest first."""
+    async with store.database.read() as connection:
+        query = select(deliveries).where(deliveries.c.run_key == key).order_by(deliveries.c.id)
+        return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def claimed(store: Store, owner: str = "courier", now: datetime = NOW) -> Delivery:
+    delivery = await store.deliveries.claim(owner, now, LEASE)
+    assert delivery is not None
+    return delivery

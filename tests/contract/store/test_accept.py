@@ -1,0 +1,198 @@
+"""Taking a request in: the decision and the row are one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.policy import RESERVED_SECONDS, Allowed, Decision, Refused, Usage
+from bot.request import GenerationRequest
+from bot.runs import RunState
+from bot.store import Store
+from tests.contract.store.conftest import Stores
+from tests.contract.store.scenes import (
+    HOLD,
+    NOW,
+    SOON,
+    accepted,
+    allow,
+    at,
+    brought_to,
+    columns,
+    fetch,
+    report,
+    request,
+    submitted,
+    take,
+)
+
+def within_budget(_asked: GenerationRequest, usage: Usage) -> Decision:
+    """Room for five."""
+    spent = usage.gpu_seconds_today + RESERVED_SECONDS > 5 * RESERVED_SECONDS
+    return Refused(RefusedError("daily_limit")) if spent else Allowed()
+
+
+async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None:
+    inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "naïve 🙂 ‮ \\"}
+    asked = request(inputs=inputs, seed=2**53 - 1, gpu="A100-80GB", parent_key="abc", deadline_seconds=90)
+    run = await store.runs.accept(asked, allow, NOW, HOLD)
+    assert run == await fetch(store, asked.key)
+    assert run.state is RunState.WAITING
+    assert dict(run.inputs) == inputs
+    assert (run.seed, run.gpu, run.parent_key) == (2**53 - 1, "A100-80GB", "abc")
+    assert run.created_at == NOW
+    assert run.interaction_expires_at == asked.origin.interaction_expires_at
+    assert (run.requester_id, run.guild_id, run.channel_id, run.application_id) == (
+        asked.requester_id,
+        asked.origin.guild_id,
+        asked.origin.channel_id,
+        asked.origin.application_id,
+    )
+    assert run.outputs == ()
+    assert run.failure_params == {}
+
+
+async def test_a_refused_request_leaves_no_row(store: Store) -> None:
+    asked = request()
+    with pytest.raises(RefusedError) as caught:
+        await store.runs.accept(asked, lambda _asked, _usage: Refused(RefusedError("no")), NOW, HOLD)
+    assert caught.value.code == "no"
+    assert await store.runs.get(asked.key) is None
+
+
+async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other: Store) -> None:
+    asked = [(a_store, request()) for _ in range(50) for a_store in (store, other)]
+    results = await asyncio.gather(
+        *(s.runs.accept(r, within_budget, NOW, HOLD) for s, r in asked), return_exceptions=True
+    )
+    refused = [r for r in results if isinstance(r, RefusedError)]
+    stored = [r for s, r in asked if await s.runs.get(r.key) is not None]
+    assert len(stored) == 5
+    assert {r.code for r in refused} == {"daily_limit"}
+    assert len(refused) == 95
+
+
+_PROCESS = """
+import asyncio, sys
+from bot.errors import RefusedError, StoreUnavailable
+from bot.store import Store
+from tests.contract.store.scenes import HOLD, NOW, request
+from tests.contract.store.test_accept import within_budget
+
+async def accept(store):
+    while True:
+        try:
+            await store.runs.accept(request(), within_budget, NOW, HOLD)
+        except RefusedError:
+            return 0
+        except StoreUnavailable:
+            continue
+        return 1
+
+async def main():
+    store = Store(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(sum(await asyncio.gather(*(accept(store) for _ in range(10)))))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_several_processes_share_one_budget(store: Store, stores: Stores) -> None:
+    pipe = asyncio.subprocess.PIPE
+    root = Path(__file__).parents[3]
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _PROCESS, stores.url, stdin=pipe, stdout=pipe, cwd=root
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert sum(int(out) for out, _ in answers) == 5
+
+
+async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:
+    seen: list[float] = []
+
+    def note(asked: GenerationRequest, usage: Usage) -> Decision:
+        seen.append(usage.gpu_seconds_today)
+        return allow(asked, usage)
+
+    run = await submitted(store)
+    await store.runs.accept(request(), note, NOW, HOLD)
+    await store.runs.record(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
+    await store.runs.accept(request(), note, NOW, HOLD)
+    tomorrow = NOW + timedelta(days=1)
+    await store.runs.accept(request(), note, tomorrow, HOLD)
+    assert seen == [RESERVED_SECONDS, RESERVED_SECONDS + 7.5, 0]
+
+
+async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.finish(run.key, RunState.TIMED_OUT, at(90), code="deadline")
+    seen: list[float] = []
+
+    def note(asked: GenerationRequest, usage: Usage) -> Decision:
+        seen.append(usage.gpu_seconds_today)
+        return allow(asked, usage)
+
+    await store.runs.accept(request(), note, at(91), HOLD)
+    assert seen == [90]
+
+
+async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:
+    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    assert await take(store, at(4.9)) is None
+    await store.runs.release(run.key, 77, NOW)
+    claimed = await take(store)
+    assert claimed is not None
+    assert claimed.status_message_id == 77
+
+
+async def test_a_request_whose_process_died_before_the_answer_goes_out_after_the_hold(store: Store) -> None:
+    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    claimed = await take(store, at(5))
+    assert claimed is not None
+    assert claimed.key == run.key
+
+
+async def test_releasing_a_run_that_has_gone_out_only_notes_the_message(store: Store) -> None:
+    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    await take(store, at(6))
+    await store.runs.record(run.key, report(), at(7), at(60))
+    await store.runs.release(run.key, 99, at(8))
+    row = await columns(store, run.key)
+    assert (row["status_message_id"], row["due_at"], row["state"]) == (99, at(60), RunState.RUNNING)
+
+
+async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) -> None:
+    waiting = await accepted(store)
+    assert await store.runs.withdraw(waiting.key)
+    assert await store.runs.get(waiting.key) is None
+    assert not await store.runs.withdraw(waiting.key)
+
+    gone_out = await submitted(store)
+    assert not await store.runs.withdraw(gone_out.key)
+    await store.work.put_back(gone_out.key, NOW, NOW)
+    assert not await store.runs.withdraw(gone_out.key)
+    assert (await fetch(store, gone_out.key)).state is RunState.WAITING
+
+
+async def test_withdraw_and_claim_at_once_have_one_winner(store: Store, other: Store) -> None:
+    for _ in range(20):
+        run = await accepted(store)
+        withdrawn, taken = await asyncio.gather(
+            other.runs.withdraw(run.key), take(store)
+        )
+        assert withdrawn is (taken is None)
+        assert (await store.runs.get(run.key) is None) is withdrawn

@@ -1,0 +1,64 @@
+"""`python -m demo --once`, as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_once(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  # our own module
+        [sys.executable, "-m", "demo", "--once", "--output", folder],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> None:
+    # What a person's shell says of a real bot must not reach the demo.
+    ended = run_once(tmp_path, ALLOWED_GUILD_IDS="1", DAILY_GPU_SECONDS="1", DISCORD_TOKEN="real")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    transcript = (tmp_path / "transcript.txt").read_text(encoding="utf-8")
+    assert transcript in ended.stdout
+    steps = (
+        r"@ada sends /generate picture prompt:",
+        r"store +\w+: the request is kept",
+        r"ComfyDeploy +queue call with prompt='a lighthouse .*-> 200, run \w+",
+        r"webhook +run \w+ running \d\d% -> the bot answers 204",
+        r"now says: Generating: Picture .*▰.*\d\d%",
+        r"webhook +run \w+ success, \d outputs -> the bot answers 204",
+        r"writes in #pictures: @ada .*, with \S+\.png \(\d+ kB\), pinging @ada",
+        r"bot +\w+: delivered",
+    )
+    found = [re.search(step, transcript) for step in steps]
+    assert [step for step, match in zip(steps, found, strict=True) if match is None] == []
+    places = [match.start() for match in found if match]
+    assert places == sorted(places)
+    assert len(re.findall("queue call", transcript)) == 1
+    assert transcript.count("pinging") == 1
+    with Image.open(tmp_path / "picture.png") as picture:
+        picture.load()
+        assert (picture.format, picture.size) == ("PNG", (768, 512))
+
+
+def test_a_folder_that_can_not_be_written_ends_with_a_sentence_and_no_traceback(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("in the way")
+
+    ended = run_once(taken)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The demo failed: ")
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,158 @@
+"""The page over HTTP, as its own script uses it: no browser needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from demo.page import open_page
+from demo.standin import Faults
+from demo.world import World, open_world
+
+
+class Visitor:
+    """One open page; `state` is what it fetched last."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self.base, _, capability = url.partition("/#")
+        self._http = http
+        self._headers = {"X-Simcord-Capability": capability}
+        self._sequence = 0
+        self.state: dict[str, Any] = {}
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        async with self._http.request(
+            method, f"{self.base}{path}", json=body, headers=self._headers
+        ) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def open(self) -> None:
+        self.state = await self.call("POST", "/api/pages", {})
+        self._headers["X-Simcord-Context"] = self.state["context"]["id"]
+
+    async def act(self, kind: str, **body: Any) -> dict[str, Any]:
+        self._sequence += 1
+        envelope = {
+            "protocol_version": 3,
+            "sequence": self._sequence,
+            "request_id": f"r{self._sequence}",
+            "generation": self.state["context"]["generation"],
+            "bot_generation": self.state["botGeneration"],
+            "published_revision": self.state["publishedRevision"],
+        }
+        return dict(await self.call("POST", "/api/action", {**envelope, "kind": kind, **body}))
+
+    async def generate(self, deployment: str, **options: Any) -> dict[str, Any]:
+        catalog = await self.call("GET", "/api/commands")
+        entry = next(item for item in catalog["entries"] if item["path"] == ["generate", deployment])
+        return await self.act(
+            "run_command",
+            command_id=entry["commandId"],
+            path=entry["path"],
+            schema_fingerprint=entry["schemaFingerprint"],
+            options=options,
+        )
+
+    async def until(self, seen: Callable[[dict[str, Any]], bool]) -> None:
+        """Fetches the state as the page does, until it shows it."""
+        async with asyncio.timeout(20):
+            while not seen(self.state):
+                await asyncio.sleep(0.05)
+                self.state = await self.call("GET", "/api/state")
+
+    def buttons(self) -> dict[str, tuple[str, str]]:
+        return {
+            item["label"]: (message["id"], item["control_key"])
+            for message in self.state["messages"].values()
+            for item in components(message["components"])
+            if "control_key" in item
+        }
+
+    async def press(self, button: tuple[str, str]) -> dict[str, Any]:
+        return await self.act("click", target_id=button[0], control_key=button[1])
+
+
+def components(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for item in items:
+        yield item
+        yield from components(item.get("components") or [])
+
+
+def texts(state: dict[str, Any]) -> str:
+    return "\n".join(
+        str(item.get("content"))
+        for message in state["messages"].values()
+        for item in components(message["components"])
+    )
+
+
+@asynccontextmanager
+async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, Visitor]]:
+    async with open_world(pace=0) as world, open_page(world) as page, aiohttp.ClientSession() as http:
+        world.standin.faults = faults or Faults()
+        fresh = asyncio.create_task(page.keep_fresh())
+        visitor = Visitor(http, page.url)
+        await visitor.open()
+        yield world, visitor
+        assert not fresh.done()
+        fresh.cancel()
+
+
+async def test_the_page_is_served_to_whoever_has_its_address() -> None:
+    async with visiting() as (_, visitor), aiohttp.ClientSession() as http:
+        async with http.get(visitor.base) as response:
+            assert (response.status, response.content_type) == (200, "text/html")
+        async with http.post(f"{visitor.base}/api/pages", json={}) as stranger:
+            assert stranger.status == 401
+    assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Ada", "Ben"]
+
+
+async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None:
+    async with visiting() as (_, visitor):
+        receipt = await visitor.generate("picture", prompt="a red barn", width="256", height="256")
+
+        assert receipt["settlement"] == "settled"
+        await visitor.until(lambda state: any(item["attachments"] for item in state["messages"].values()))
+        [message] = visitor.state["messages"].values()
+        assert message["attachments"][0]["filename"].endswith(".png")
+        assert "> a red barn" in texts(visitor.state)
+
+
+async def test_cancel_counts_also_when_the_page_is_a_publication_behind() -> None:
+    async with visiting(Faults(hold_at="running")) as (_, visitor):
+        await visitor.generate("picture", prompt="a long wait")
+        await visitor.until(lambda state: "Generating" in texts(state))
+        behind = dict(visitor.state)
+        await visitor.act("refresh")
+
+        visitor.state = behind
+        receipt = await visitor.press(visitor.buttons()["Cancel"])
+
+        assert (receipt["rejected"], receipt["settlement"]) == (False, "settled")
+        await visitor.until(lambda state: "Cancelled, as you asked." in texts(state))
+
+
+async def test_a_cancel_that_comes_too_late_does_not_press_the_button_in_its_place() -> None:
+    async with visiting(Faults(hold_at="running")) as (world, visitor):
+        await visitor.generate("picture", prompt="a long wait")
+        await visitor.until(lambda state: "Generating" in texts(state))
+        behind = dict(visitor.state)
+        await visitor.press(visitor.buttons()["Cancel"])
+        await visitor.until(lambda state: "Try again" in visitor.buttons())
+
+        visitor.state = behind
+        receipt = await visitor.press(visitor.buttons()["Cancel"])
+
+        assert receipt["rejected"]
+        assert len(world.standin.ledger.queue_calls) == 1
+
+
+async def test_discords_clock_goes_with_the_bots() -> None:
+    async with open_world(pace=0) as world, world.turn:
+        await world.catch_up()
+        assert abs((world.app.bot.desk.now() - world.env.now()).total_seconds()) < 5

@@ -1,0 +1,131 @@
+"""SIGKILL in the lives that end otherwise: failed, refused, cancelled, late, in several parts, in private."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from demo.standin import Faults
+from demo.standin.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
+from tests.e2e.house import House, house
+from tests.e2e.test_kills import COMFY, OWED, POSTER, RUNS
+
+ENDING = (
+    f"{OWED}.claim:got:1",
+    f"{OWED}.mark_attempt:before:1",
+    f"{OWED}.mark_attempt:after:1",
+    f"{OWED}.mark_sent:before:1",
+    f"{OWED}.mark_sent:after:1",
+    f"{OWED}.complete:before:1",
+    f"{OWED}.complete:after:1",
+)
+
+
+@dataclass(frozen=True)
+class Life:
+    """How a request lives, and the steps at which its bot dies."""
+
+    act: Callable[[House], Awaitable[None]]
+    points: tuple[str, ...]
+    faults: Faults = field(default_factory=Faults)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+async def asked(home: House) -> None:
+    await home.ask()
+
+
+async def asked_for_a_dozen(home: House) -> None:
+    await home.ask(batch=12)
+
+
+async def asked_and_cancelled(home: House) -> None:
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
+    assert asking.original is not None
+    await home.discord.click(home.alice, asking.original, "Cancel")
+
+
+async def asked_and_shut_out(home: House) -> None:
+    """The answer's token has run out, and the channel is closed to the bot, when the result comes."""
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
+    home.discord.withdraw(home.channel, "send_messages")
+    home.discord.interactions.token_lifetime = 0
+    home.standin.release()
+
+
+LIVES = {
+    "failed": Life(asked, ENDING, settings={"COMFYDEPLOY_DEPLOYMENT_ID": FAILS_ID}),
+    "rejected": Life(
+        asked,
+        (*ENDING, f"{RUNS}.explain:before:1", f"{RUNS}.explain:after:1"),
+        settings={"COMFYDEPLOY_DEPLOYMENT_ID": REJECTS_ID},
+    ),
+    "refused": Life(
+        asked,
+        (f"{RUNS}.finish:before:1", f"{RUNS}.finish:after:1", *ENDING),
+        settings={"COMFYDEPLOY_DEPLOYMENT_ID": NO_CREDITS_ID},
+    ),
+    "cancelled": Life(
+        asked_and_cancelled,
+        (
+            f"{RUNS}.request_cancel:after:1",
+            f"{COMFY}.cancel:before:1",
+            f"{COMFY}.cancel:after:1",
+            *ENDING,
+        ),
+        faults=Faults(hold_at="running"),
+    ),
+    "late": Life(
+        asked,
+        (*ENDING, *(f"{OWED}.{step}:2" for step in ("claim:got", "mark_attempt:after", "mark_sent:after"))),
+        faults=Faults(hold_at="running", success_after_cancel=True),
+        settings={"RUN_DEADLINE_SECONDS": "1"},
+    ),
+    "in parts": Life(
+        asked_for_a_dozen,
+        (
+            f"{POSTER}.post:after:1",
+            f"{OWED}.mark_sent:after:1",
+            f"{OWED}.mark_attempt:after:2",
+            f"{POSTER}.post:after:2",
+            f"{OWED}.mark_sent:after:2",
+        ),
+        settings={"COMFYDEPLOY_DEPLOYMENT_ID": VARIATIONS_ID},
+    ),
+    "in private": Life(
+        asked_and_shut_out,
+        (
+            f"{OWED}.clear_attempt:after:1",
+            f"{POSTER}.direct_channel:after:1",
+            f"{OWED}.mark_attempt:after:3",
+            f"{POSTER}.post:after:2",
+            f"{OWED}.mark_sent:after:1",
+            f"{OWED}.complete:before:1",
+        ),
+        faults=Faults(hold_at="running"),
+    ),
+}
+DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points]
+
+
+@pytest.mark.parametrize(("name", "point"), DEATHS)
+async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path) -> None:
+    life = LIVES[name]
+    async with house(tmp_path, **life.settings) as home:
+        home.standin.faults = life.faults
+        await home.start(die_at=point)
+        await life.act(home)
+        await home.died()
+        await home.start()
+        await home.settled()
+        (key,) = home.rows("SELECT key FROM runs")[0]
+        places = [home.channel, home.discord.dm(home.alice)]
+        outcomes = [message for place in places for message in home.outcomes(key, place)]
+        assert len(outcomes) == 1, home.log
+        assert len(home.standin.ledger.queue_calls) <= 1, home.log
+        assert name == "in private" or not home.leftovers(), home.log
