@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.client import GenerateBot
 from bot.comfy.client import ComfyClient, open_session
-from bot.delivery import Courier
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.config import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
-from bot.desk import FrontDesk
-from bot.errors import StartupError, StoreUnavailable
+from bot.errors import StartupError
 from bot.media import MediaFetcher, is_public, is_public_or_private
 from bot.nudges import Nudges
-from bot.packing import Packer
-from bot.policy import OperatorRules
-from bot.posting import Poster
-from bot.progress import ProgressBuffer
-from bot.reconcile import Reconciler
-from bot.recorder import Recorder
-from bot.runs import Output, Run
 from bot.settings import Settings
-from bot.signing import WebhookSigner
-from bot.status import StatusKeeper
 from bot.store import Store
-from bot.submission import Submission
-from bot.sync import CommandSync
-from bot.webhook import WebhookServer
-from bot.worker import Worker
-
-log = logging.getLogger(__name__)
-
-# With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
-_PATIENCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """Everything that runs side by side. `workers` by name: submit, check, progress, show, deliver."""
-
-    settings: Settings
-    store: Store
-    bot: GenerateBot
-    web: web.Application
-    workers: Mapping[str, Worker[Any]]
+from bot.wiring import App, Foundations, assemble
 
 
 def utc_now() -> datetime:
@@ -87,120 +50,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
         catalogue = Catalogue(configs, comfy, store.notes)
         await catalogue.load()
-        yield await _assemble(
-            settings, store=store, comfy=comfy, fetcher=fetcher, catalogue=catalogue, clock=clock
-        )
-
-
-async def _assemble(
-    settings: Settings,
-    *,
-    store: Store,
-    comfy: ComfyClient,
-    fetcher: MediaFetcher,
-    catalogue: Catalogue,
-    clock: Callable[[], datetime],
-) -> App:
-    secret = settings.webhook_secret
-    signer = WebhookSigner(
-        secret.get_secret_value() if secret else await store.notes.secret("webhook_secret"),
-        settings.public_url,
-    )
-    nudges = Nudges()
-    interval = timedelta(seconds=settings.poll_interval_seconds)
-    grace = timedelta(seconds=settings.submit_grace_seconds)
-    silence = interval * _PATIENCE if settings.public_url else interval
-    progress = ProgressBuffer(store, nudges, clock)
-    recorder = Recorder(store, progress, nudges, silence, clock)
-    submission = Submission(
-        store=store,
-        comfy=comfy,
-        signer=signer,
-        nudges=nudges,
-        rules=_rules(settings),
-        limit=lambda name: _limit(settings, catalogue, name),
-        first_check=silence,
-        grace=grace,
-        clock=clock,
-    )
-    desk = FrontDesk(
-        catalogue=catalogue,
-        submission=submission,
-        store=store,
-        nudges=nudges,
-        clock=clock,
-        deadline_seconds=settings.run_deadline_seconds,
-    )
-    bot = GenerateBot(
-        desk,
-        CommandSync(store.notes, settings.command_guild_ids),
-        direct_messages=settings.allow_direct_messages,
-    )
-    poster = Poster(bot)
-    status = StatusKeeper(store, poster, desk.title, clock)
-    courier = Courier(
-        store=store,
-        poster=poster,
-        packer=Packer(fetcher, _renewer(comfy)),
-        status=status,
-        title=desk.title,
-        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-        clock=clock,
-    )
-    reconciler = Reconciler(
-        store=store,
-        comfy=comfy,
-        recorder=recorder,
-        nudges=nudges,
-        pause=interval,
-        grace=grace,
-        clock=clock,
-    )
-    workers: dict[str, Worker[Any]] = {
-        "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
-        "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
-        "progress": Worker("progress", progress.claim, progress.write, pause=1),
-        "show": Worker("show", status.claim, status.show, pause=1, width=8),
-        "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
-    }
-    for topic in ("submit", "check", "show", "deliver"):
-        nudges.on(topic, workers[topic].nudge)
-
-    async def ready() -> bool:
-        return bot.is_ready() and await _answers(store)
-
-    return App(settings, store, bot, WebhookServer(signer, recorder, ready).application(), workers)
-
-
-def _rules(settings: Settings) -> OperatorRules:
-    allowed = settings.allowed_guild_ids
-    return OperatorRules(
-        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
-        allow_direct_messages=settings.allow_direct_messages,
-        daily_gpu_seconds=settings.daily_gpu_seconds,
-    )
-
-
-def _limit(settings: Settings, catalogue: Catalogue, name: str) -> int | None:
-    """How many runs of a deployment may be in flight: the lowest of what is known."""
-    found = catalogue.get(name)
-    limits = [settings.max_concurrent_runs, found.concurrency_limit if found else None]
-    return min((limit for limit in limits if limit), default=None)
-
-
-def _renewer(comfy: ComfyClient) -> Callable[[Run], Any]:
-    async def renew(run: Run) -> tuple[Output, ...]:
-        return (await comfy.run(run.run_id)).outputs if run.run_id else run.outputs
-
-    return renew
-
-
-async def _answers(store: Store) -> bool:
-    try:
-        await store.work.in_flight()
-    except StoreUnavailable:
-        return False
-    return True
+        yield await assemble(Foundations(settings, store, comfy, fetcher, catalogue, clock, Nudges()))
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import discord
 from discord import app_commands
@@ -11,14 +12,23 @@ from discord.ext import commands
 
 from bot.desk import FrontDesk
 from bot.errors import BotError
+from bot.moderation.review_desk import ReviewDesk
 from bot.sync import CommandSync
 from bot.words import explain, say
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = ("cogs.generate", "cogs.buttons", "cogs.runs")
+EXTENSIONS = ("cogs.generate", "cogs.buttons", "cogs.modals", "cogs.runs")
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
 _TOO_LATE = frozenset({10062, 40060, 10008, 50027})
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The services that the cogs use."""
+
+    desk: FrontDesk
+    reviews: ReviewDesk
 
 
 class GenerateBot(commands.Bot):
@@ -26,7 +36,7 @@ class GenerateBot(commands.Bot):
 
     def __init__(
         self,
-        desk: FrontDesk,
+        desks: Desks,
         sync: CommandSync,
         *,
         direct_messages: bool = False,
@@ -47,7 +57,8 @@ class GenerateBot(commands.Bot):
             ),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
-        self.desk = desk
+        self.desk = desks.desk
+        self.reviews = desks.reviews
         self._sync = sync
         self._extensions = extensions
         self.tree.error(self._on_command_error)

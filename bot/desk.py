@@ -67,9 +67,7 @@ class FrontDesk:
         found = self._catalogue.get(deployment)
         return found.title if found is not None else deployment
 
-    async def generate(
-        self, deployment: str, given: Mapping[str, GivenValue], asker: Asker
-    ) -> Run:
+    async def generate(self, deployment: str, given: Mapping[str, GivenValue], asker: Asker) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
         offered = self._offered(deployment)
         _check_age(offered, asker.origin)
@@ -87,7 +85,7 @@ class FrontDesk:
                 seed=collected.seed,
                 prompt=collected.prompt,
                 deadline_seconds=self._deadline_seconds,
-            )
+            ),
         )
 
     async def again(self, key: str, asker: Asker) -> Run:
@@ -111,7 +109,7 @@ class FrontDesk:
                 prompt=parent.prompt,
                 parent_key=parent.key,
                 deadline_seconds=self._deadline_seconds,
-            )
+            ),
         )
 
     async def cancel(self, key: str, person_id: int, *, moderator: bool) -> None:

@@ -1,4 +1,4 @@
-"""Messages owed that are not outcomes: the moderators' cards, a rejection's reason, the removal of a result."""
+"""Messages owed that are not outcomes: moderators' cards, a rejection's reason, a result's removal."""
 
 from __future__ import annotations
 

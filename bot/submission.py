@@ -68,8 +68,8 @@ class Submission:
 
         def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
             decision = decide(asked, person, usage, self._rules, rules)
-            in_review = isinstance(decision, Allowed) and decision.review_channel_id is not None
-            if in_review and not asker.can_post(decision.review_channel_id):
+            review = decision.review_channel_id if isinstance(decision, Allowed) else None
+            if review is not None and not asker.can_post(review):
                 return Refused(RefusedError("review_unreachable"))
             return decision
 

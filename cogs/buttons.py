@@ -12,11 +12,11 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell, tell_error
-from bot.parts import Part
 from bot.preflight import check_place
 from bot.words import say
 from cogs.answers import answer
 from cogs.asker import asker_of, person_of
+from cogs.cards import show_card
 from cogs.modals import block_modal, reject_modal
 
 Interaction = discord.Interaction[GenerateBot]
@@ -99,16 +99,6 @@ async def _report(interaction: Interaction, key: str) -> None:
 async def _dismiss(interaction: Interaction, key: str) -> None:
     reviews = interaction.client.reviews
     await show_card(interaction, await reviews.dismiss(key, person_of(interaction), interaction.guild_id))
-
-
-async def show_card(interaction: Interaction, part: Part) -> None:
-    """The pressed card becomes what it is now; its pictures stay attached, for inputs that are renewed."""
-    if part.layout is None:
-        raise RuntimeError("a card is a layout")
-    part.layout.stop()
-    await interaction.response.edit_message(
-        view=part.layout, allowed_mentions=discord.AllowedMentions.none()
-    )
 
 
 def _is_report(interaction: Interaction) -> bool:

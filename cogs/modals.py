@@ -14,6 +14,7 @@ from discord.ui import Label, Modal, TextInput
 from bot.client import GenerateBot, tell, tell_error
 from bot.words import say
 from cogs.asker import person_of
+from cogs.cards import show_card
 
 Interaction = discord.Interaction[GenerateBot]
 
@@ -68,12 +69,7 @@ class Forms(commands.Cog):
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
     reviews = interaction.client.reviews
     part = await reviews.reject(key, person_of(interaction), interaction.guild_id, reason)
-    if part.layout is None:
-        raise RuntimeError("a card is a layout")
-    part.layout.stop()
-    await interaction.response.edit_message(
-        view=part.layout, allowed_mentions=discord.AllowedMentions.none()
-    )
+    await show_card(interaction, part)
 
 
 async def _block(interaction: Interaction, key: str, reason: str) -> None:

@@ -149,8 +149,8 @@ def _spendings(day_start: datetime) -> Select[tuple[int, float, int]]:
 
 
 async def _spent(connection: AsyncConnection, query: Select[tuple[int, float, int]]) -> Spent:
-    count, seconds, waiting = (await connection.execute(query)).one()
-    return Spent(runs=int(count), gpu_seconds=float(seconds), waiting=int(waiting))
+    row = (await connection.execute(query)).one()
+    return Spent(runs=int(row[0]), gpu_seconds=float(row[1]), waiting=int(row[2]))
 
 
 async def _block(

@@ -71,7 +71,7 @@ def to_run(row: RowMapping) -> Run:
 def request_values(request: GenerationRequest, now: datetime) -> dict[str, object]:
     """The row of a new request."""
     return {
-        **request.model_dump(exclude={"origin"}),
+        **request.model_dump(exclude={"origin", "expected_seconds"}),
         **request.origin.model_dump(exclude={"age_restricted"}),
         "created_at": now,
         "outputs": [],

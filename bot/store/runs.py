@@ -27,7 +27,6 @@ from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, apply_report, belongs, end
 
-
 SETTLE_AFTER = timedelta(seconds=5)
 
 

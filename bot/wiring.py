@@ -1,0 +1,220 @@
+"""How the parts know each other. Each gets what it uses, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from bot.attachments import AttachmentRenewer
+from bot.client import Desks, GenerateBot
+from bot.comfy.client import ComfyClient
+from bot.delivery import Courier
+from bot.deployments.catalogue import Catalogue
+from bot.desk import FrontDesk
+from bot.errand import Errands
+from bot.errors import StoreUnavailable
+from bot.media import MediaFetcher
+from bot.moderation.review_desk import ReviewDesk
+from bot.nudges import Nudges
+from bot.packing import Packer
+from bot.policy import OperatorRules
+from bot.posting import Poster
+from bot.progress import ProgressBuffer
+from bot.reconcile import Reconciler
+from bot.recorder import Recorder
+from bot.runs import InputValue, Output, Run
+from bot.settings import Settings
+from bot.signing import WebhookSigner
+from bot.status import StatusKeeper
+from bot.store import Store
+from bot.submission import Submission
+from bot.sync import CommandSync
+from bot.webhook import WebhookServer
+from bot.worker import Worker
+
+# With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
+_PATIENCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that runs side by side. `workers` by name: submit, check, progress, show, deliver."""
+
+    settings: Settings
+    store: Store
+    bot: GenerateBot
+    web: web.Application
+    workers: Mapping[str, Worker[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What everything else stands on."""
+
+    settings: Settings
+    store: Store
+    comfy: ComfyClient
+    fetcher: MediaFetcher
+    catalogue: Catalogue
+    clock: Callable[[], datetime]
+    nudges: Nudges
+
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(seconds=self.settings.poll_interval_seconds)
+
+    @property
+    def silence(self) -> timedelta:
+        """How long a run may be quiet before it is asked about."""
+        return self.interval * _PATIENCE if self.settings.public_url else self.interval
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.settings.submit_grace_seconds)
+
+
+async def assemble(base: Foundations) -> App:
+    """Puts the parts together; nothing runs yet."""
+    secret = base.settings.webhook_secret
+    signer = WebhookSigner(
+        secret.get_secret_value() if secret else await base.store.notes.secret("webhook_secret"),
+        base.settings.public_url,
+    )
+    progress = ProgressBuffer(base.store, base.nudges, base.clock)
+    recorder = Recorder(base.store, progress, base.nudges, base.silence, base.clock)
+
+    async def renew(run: Run, now: datetime) -> Mapping[str, InputValue]:
+        return await renewer.inputs(run, now)
+
+    submission = _submission(base, signer, renew)
+    desk = _desk(base, submission)
+    reviews = ReviewDesk(base.store, base.catalogue, base.nudges, base.clock)
+    bot = GenerateBot(
+        Desks(desk=desk, reviews=reviews),
+        CommandSync(base.store.notes, base.settings.command_guild_ids),
+        direct_messages=base.settings.allow_direct_messages,
+    )
+    poster = Poster(bot)
+    renewer = AttachmentRenewer(base.catalogue, base.store.reviews, poster)
+    status = StatusKeeper(base.store, poster, desk.title, base.clock)
+    courier = _courier(base, poster, status, desk, reviews)
+    reconciler = _reconciler(base, recorder)
+    workers: dict[str, Worker[Any]] = {
+        "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
+        "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
+        "progress": Worker("progress", progress.claim, progress.write, pause=1),
+        "show": Worker("show", status.claim, status.show, pause=1, width=8),
+        "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
+    }
+    for topic in ("submit", "check", "show", "deliver"):
+        base.nudges.on(topic, workers[topic].nudge)
+
+    async def ready() -> bool:
+        return bot.is_ready() and await _answers(base.store)
+
+    server = WebhookServer(signer, recorder, ready)
+    return App(base.settings, base.store, bot, server.application(), workers)
+
+
+def _submission(base: Foundations, signer: WebhookSigner, renew: Any) -> Submission:
+    return Submission(
+        store=base.store,
+        comfy=base.comfy,
+        signer=signer,
+        nudges=base.nudges,
+        rules=_operator_rules(base.settings),
+        limit=lambda name: _limit(base, name),
+        renew=renew,
+        first_check=base.silence,
+        grace=base.grace,
+        clock=base.clock,
+    )
+
+
+def _desk(base: Foundations, submission: Submission) -> FrontDesk:
+    return FrontDesk(
+        catalogue=base.catalogue,
+        submission=submission,
+        store=base.store,
+        nudges=base.nudges,
+        check_words=_no_words,
+        clock=base.clock,
+        deadline_seconds=base.settings.run_deadline_seconds,
+    )
+
+
+async def _no_words(_asker: object, _texts: object) -> None:
+    return
+
+
+def _courier(
+    base: Foundations, poster: Poster, status: StatusKeeper, desk: FrontDesk, reviews: ReviewDesk
+) -> Courier:
+    packer = Packer(base.fetcher, _link_renewer(base.comfy))
+    return Courier(
+        store=base.store,
+        poster=poster,
+        packer=packer,
+        status=status,
+        errands=Errands(
+            store=base.store,
+            poster=poster,
+            packer=packer,
+            title=desk.title,
+            inputs=reviews.inputs,
+            clock=base.clock,
+        ),
+        title=desk.title,
+        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        clock=base.clock,
+    )
+
+
+def _reconciler(base: Foundations, recorder: Recorder) -> Reconciler:
+    return Reconciler(
+        store=base.store,
+        comfy=base.comfy,
+        recorder=recorder,
+        nudges=base.nudges,
+        pause=base.interval,
+        grace=base.grace,
+        clock=base.clock,
+    )
+
+
+def _operator_rules(settings: Settings) -> OperatorRules:
+    allowed = settings.allowed_guild_ids
+    return OperatorRules(
+        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
+        allow_direct_messages=settings.allow_direct_messages,
+        daily_gpu_seconds=settings.daily_gpu_seconds,
+    )
+
+
+def _limit(base: Foundations, name: str) -> int | None:
+    """How many runs of a deployment may be in flight: the lowest of what is known."""
+    found = base.catalogue.get(name)
+    limits = [base.settings.max_concurrent_runs, found.concurrency_limit if found else None]
+    return min((limit for limit in limits if limit), default=None)
+
+
+def _link_renewer(comfy: ComfyClient) -> Callable[[Run], Any]:
+    async def renew(run: Run) -> tuple[Output, ...]:
+        return (await comfy.run(run.run_id)).outputs if run.run_id else run.outputs
+
+    return renew
+
+
+async def _answers(store: Store) -> bool:
+    try:
+        await store.work.in_flight()
+    except StoreUnavailable:
+        return False
+    return True
