@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.errors import RefusedError
-from bot.moderation.budgets import Limits, limits_of, reserve
+from bot.moderation.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
 from bot.moderation.people import Person
 from bot.moderation.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.request import GenerationRequest
@@ -44,11 +44,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the store knows when a request comes in. `all_gpu_seconds` is the bot's, unweighted."""
+    """What the store knows when a request comes in. `gpu_seconds_today` is the bot's, unweighted."""
 
     now: datetime
     day_end: datetime
-    all_gpu_seconds: float = 0
+    gpu_seconds_today: float = 0
     person: Spent = Spent()
     server: Spent = Spent()
     block: Block | None = None
@@ -59,9 +59,9 @@ class Usage:
 class Allowed:
     """The request may run, after an approval where `review_channel_id` is set. The terms go into its row."""
 
-    limits: Limits
-    weight: float
-    reserved_seconds: float
+    limits: Limits = Limits()
+    weight: float = 1.0
+    reserved_seconds: float = EXPECTED_SECONDS
     spoiler: bool = False
     review_channel_id: int | None = None
     approval_ends: datetime | None = None
@@ -132,7 +132,7 @@ def _operator(request: GenerationRequest, usage: Usage, operator: OperatorRules)
     if guild_id is not None and allowed is not None and guild_id not in allowed:
         raise RefusedError("guild_not_allowed")
     ceiling = operator.daily_gpu_seconds
-    if ceiling is not None and usage.all_gpu_seconds + request.expected_seconds > ceiling:
+    if ceiling is not None and usage.gpu_seconds_today + request.expected_seconds > ceiling:
         raise RefusedError("daily_limit", until=_stamp(usage.day_end))
 
 

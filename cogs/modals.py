@@ -11,7 +11,7 @@ import discord
 from discord.ext import commands
 from discord.ui import Label, Modal, TextInput
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell_error
 from bot.words import say
 from cogs.asker import person_of
 from cogs.cards import show_card
@@ -72,14 +72,7 @@ async def _reject(interaction: Interaction, key: str, reason: str) -> None:
     await show_card(interaction, part)
 
 
-async def _block(interaction: Interaction, key: str, reason: str) -> None:
-    bot = interaction.client
-    person_id = await bot.reviews.subject(key, person_of(interaction), interaction.guild_id)
-    await bot.people_desk.block(interaction.guild_id or 0, person_id, person_of(interaction), reason)
-    await tell(interaction, say("block_noted", person=person_id))
-
-
-_SENDS = {"reject": _reject, "block": _block}
+_SENDS = {"reject": _reject}
 
 
 async def setup(bot: GenerateBot) -> None:

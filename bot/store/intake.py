@@ -113,7 +113,7 @@ async def _usage_of(
     return Usage(
         now=now,
         day_end=day_start + timedelta(days=1),
-        all_gpu_seconds=float(await connection.scalar(_all_seconds(day_start)) or 0),
+        gpu_seconds_today=float(await connection.scalar(_all_seconds(day_start)) or 0),
         person=await _spent(connection, _spendings(day_start).where(mine)),
         server=await _spent(connection, _spendings(day_start).where(here)),
         block=await _block(connection, guild_id, person_id, now),
@@ -121,7 +121,7 @@ async def _usage_of(
     )
 
 
-def _all_seconds(day_start: datetime) -> Select[tuple[float]]:
+def _all_seconds(day_start: datetime) -> Select[float]:
     """Unweighted; what runs is taken as reserved at weight 1."""
     seconds = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
@@ -131,7 +131,7 @@ def _all_seconds(day_start: datetime) -> Select[tuple[float]]:
     return select(func.coalesce(func.sum(seconds), 0.0)).where(runs.c.created_at >= day_start)
 
 
-def _spendings(day_start: datetime) -> Select[tuple[int, float, int]]:
+def _spendings(day_start: datetime) -> Select[int, float, int]:
     """Runs of today, weighted seconds of today, and what waits, whenever it was asked for."""
     today = runs.c.created_at >= day_start
     seconds = case(
@@ -148,7 +148,7 @@ def _spendings(day_start: datetime) -> Select[tuple[int, float, int]]:
     ).where(today | runs.c.state.in_(_WAITING))
 
 
-async def _spent(connection: AsyncConnection, query: Select[tuple[int, float, int]]) -> Spent:
+async def _spent(connection: AsyncConnection, query: Select[int, float, int]) -> Spent:
     row = (await connection.execute(query)).one()
     return Spent(runs=int(row[0]), gpu_seconds=float(row[1]), waiting=int(row[2]))
 
