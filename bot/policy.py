@@ -6,7 +6,7 @@ the request, so that two requests can't both take the last of a budget.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.errors import RefusedError
@@ -59,7 +59,7 @@ class Usage:
 class Allowed:
     """The request may run, after an approval where `review_channel_id` is set. The terms go into its row."""
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     weight: float = 1.0
     reserved_seconds: float = EXPECTED_SECONDS
     spoiler: bool = False
