@@ -31,6 +31,7 @@ from tests.contract.store.scenes import (
     take,
 )
 
+
 def within_budget(_asked: GenerationRequest, usage: Usage) -> Decision:
     """Room for five."""
     spent = usage.gpu_seconds_today + RESERVED_SECONDS > 5 * RESERVED_SECONDS
@@ -38,7 +39,7 @@ def within_budget(_asked: GenerationRequest, usage: Usage) -> Decision:
 
 
 async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None:
-    inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "naïve 🙂 ‮ \\"}
+    inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "ï 🙂 \u202e \\"}
     asked = request(inputs=inputs, seed=2**53 - 1, gpu="A100-80GB", parent_key="abc", deadline_seconds=90)
     run = await store.runs.accept(asked, allow, NOW, HOLD)
     assert run == await fetch(store, asked.key)
@@ -191,8 +192,6 @@ async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) ->
 async def test_withdraw_and_claim_at_once_have_one_winner(store: Store, other: Store) -> None:
     for _ in range(20):
         run = await accepted(store)
-        withdrawn, taken = await asyncio.gather(
-            other.runs.withdraw(run.key), take(store)
-        )
+        withdrawn, taken = await asyncio.gather(other.runs.withdraw(run.key), take(store))
         assert withdrawn is (taken is None)
         assert (await store.runs.get(run.key) is None) is withdrawn
