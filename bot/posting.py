@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,23 +89,36 @@ class Poster:
             channel = await self._client.create_dm(discord.Object(user_id))
             return channel.id
 
-    async def find(self, channel_id: int, key: str, part: Part, since: datetime) -> int | None:
+    async def find(
+        self,
+        channel_id: int,
+        key: str,
+        part: Part | None,
+        since: datetime,
+        *,
+        ignore: Collection[int] = (),
+    ) -> int | None:
         """The id of our own message about a run, if that part of it has been posted since then.
+
+        Without a part: any end of the run that was told without files. `ignore` are ids that are not meant.
 
         A part is known by its files' names, which carry the run key, else by a button that only ends carry,
         else by its text.
         """
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
-        names = {file.filename for file in part.files}
+        names = {file.filename for file in part.files} if part is not None else set()
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                if self._client.user is None or message.author.id != self._client.user.id:
+                if not self._is_own(message) or message.id in ignore:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
                 if names <= found if names else not found and _tells(message, key, part):
                     return message.id
         return None
+
+    def _is_own(self, message: discord.Message) -> bool:
+        return self._client.user is not None and message.author.id == self._client.user.id
 
 
 def _payload(part: Part) -> dict[str, Any]:
@@ -137,9 +150,9 @@ def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
 
 
-def _tells(message: discord.Message, key: str, part: Part) -> bool:
+def _tells(message: discord.Message, key: str, part: Part | None) -> bool:
     """Whether a message without files is this part of this run's outcome."""
-    if part.layout is None and part.view is None:
+    if part is not None and part.layout is None and part.view is None:
         return message.content == part.content
     return key in _ended(message.components)
 
