@@ -180,13 +180,21 @@ class Courier:
             part = parts[index]
             found = None
             if delivery.attempted and index == len(delivery.messages) and delivery.attempted_at:
-                found = await self._poster.find(channel_id, delivery.run.key, part, delivery.attempted_at)
+                found = await self._find(delivery, channel_id, part, delivery.attempted_at)
             if found is None:
                 await self._mark_attempt(delivery, rung)
                 nonce = f"{delivery.run.key}-{delivery.purpose}{int(rung)}{index}"
                 found = await self._poster.post(channel_id, part, nonce)
             sent.append((channel_id, found))
             await self._store.deliveries.mark_sent(delivery.id, sent)
+
+    async def _find(self, delivery: Delivery, channel_id: int, part: Part, since: datetime) -> int | None:
+        """A part posted by an attempt of unknown end; an earlier verdict on the run is not it."""
+        verdict: Sequence[tuple[int, int]] = ()
+        if delivery.purpose is Purpose.LATE:
+            verdict = (await self._store.deliveries.told(delivery.run.key, Purpose.OUTCOME)).messages
+        ignore = [message_id for _, message_id in verdict]
+        return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
 
     async def _edit_answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
         """The answer to the command becomes the outcome; an edit twice is the same as once."""
@@ -226,12 +234,26 @@ class Courier:
         if not in_place:
             await self._remove_status(delivery)
         if delivery.purpose is Purpose.LATE:
-            for channel_id, message_id in await self._store.deliveries.messages_of(run.key, Purpose.OUTCOME):
-                with suppress(Closed):
-                    await self._poster.delete(channel_id, message_id)
+            await self._remove_verdict(run)
         await self._store.deliveries.complete(delivery.id, self._clock())
         await self._store.runs.forget_answer(run.key)
         log.info("delivered")
+
+    async def _remove_verdict(self, run: Run) -> None:
+        """What the late success disproves, also where nobody learned whether it had been posted."""
+        verdict = await self._store.deliveries.told(run.key, Purpose.OUTCOME)
+        late = await self._store.deliveries.told(run.key, Purpose.LATE)
+        shown = [message_id for _, message_id in late.messages]
+        disproved = [place for place in verdict.messages if place[1] not in shown]
+        if verdict.attempted_at is not None:
+            with suppress(Closed):
+                found = await self._poster.find(
+                    run.channel_id, run.key, None, verdict.attempted_at, ignore=shown
+                )
+                disproved += [(run.channel_id, found)] if found is not None else []
+        for channel_id, message_id in disproved:
+            with suppress(Closed):
+                await self._poster.delete(channel_id, message_id)
 
     async def _remove_status(self, delivery: Delivery) -> None:
         run = delivery.run

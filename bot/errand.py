@@ -99,5 +99,5 @@ class Errands:
     async def _places(self, run: Run) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         for purpose in sorted(OUTCOMES):
-            found += await self._store.deliveries.messages_of(run.key, purpose)
+            found += (await self._store.deliveries.told(run.key, purpose)).messages
         return found

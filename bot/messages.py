@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from discord import ButtonStyle, Colour, MediaGalleryItem
@@ -16,6 +17,12 @@ from bot.words import say
 
 FILES_A_MESSAGE = 10
 PROMPT_SHOWN = 300
+# Discord's limits: characters of all text in a layout, and of a classic message.
+LAYOUT_TEXT = 4000
+CONTENT_TEXT = 2000
+_BLOCKS = 10
+_SPOILER = 900
+_LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
 _BAR = 12
 
 _COLOURS = {
@@ -83,43 +90,64 @@ def _result_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
     others = [file for file in prepared.files if file.kind not in GALLERY]
     parts = []
     if gallery or prepared.texts or not others:
-        parts.append(_result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared))
+        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared)
+        parts.append(first_part)
         parts += [_gallery_only(run, chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]
         parts += [Part(files=tuple(chunk)) for chunk in _chunks(others)]
     else:
         first, *rest = _chunks(others)
-        parts.append(_result_classic(run, title, first, prepared))
+        first_part, unsaid = _result_classic(run, title, first, prepared)
+        parts.append(first_part)
         parts += [Part(files=tuple(chunk)) for chunk in rest]
-    return parts
+    return [*parts, *_note_parts(unsaid)]
 
 
-def _result_layout(run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared) -> Part:
-    """Pictures and videos in a gallery, short texts quoted."""
-    items: list[Item[LayoutView]] = [TextDisplay(_result_heading(run, title))]
+def _result_layout(
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared
+) -> tuple[Part, Sequence[str]]:
+    """Pictures and videos in a gallery, short texts quoted; and the notes that found no room."""
+    heading, facts = _result_heading(run, title), _small(_facts(run))
+    blocks = _text_blocks(prepared.texts, spoiler=run.spoiler)
+    empty = not (prepared.files or prepared.texts or prepared.notes)
+    room = LAYOUT_TEXT - sum(map(len, (heading, facts, *blocks))) - 1
+    notes, unsaid = _fitting([say("no_outputs")] if empty else prepared.notes, room)
+    items: list[Item[LayoutView]] = [TextDisplay(heading)]
     if files:
         items.append(_gallery(run, files))
-    items += [TextDisplay(_text_block(text, spoiler=run.spoiler)) for text in prepared.texts]
-    empty = not (prepared.files or prepared.texts or prepared.notes)
-    lines = [say("no_outputs") if empty else "", *prepared.notes, _small(_facts(run))]
-    below = "\n".join(line for line in lines if line)
-    if below:
-        items.append(TextDisplay(below))
+    items += _texts(*([block] for block in blocks), [*notes, facts])
     items.append(ActionRow(*_result_buttons(run)))
-    return Part(
-        layout=_layout(Container(*items, accent_colour=_COLOURS[RunState.SUCCEEDED])),
-        files=tuple(files),
-        mention=run.requester_id,
-    )
+    layout = _layout(Container(*items, accent_colour=_COLOURS[RunState.SUCCEEDED]))
+    return Part(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
 
 
-def _result_classic(run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared) -> Part:
+def _result_classic(
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared
+) -> tuple[Part, Sequence[str]]:
     """Audio and other files: components v2 has no player and no preview for them."""
-    lines = [_result_heading(run, title), *prepared.notes, _small(_facts(run))]
+    heading, facts = _result_heading(run, title), _small(_facts(run))
+    notes, unsaid = _fitting(prepared.notes, CONTENT_TEXT - len(heading) - len(facts) - 2)
     view = View(timeout=None)
     for button in _result_buttons(run):
         view.add_item(button)
-    content = "\n".join(line for line in lines if line)
-    return Part(content=content, view=view, files=tuple(files), mention=run.requester_id)
+    content = "\n".join(line for line in (heading, *notes, facts) if line)
+    return Part(content=content, view=view, files=tuple(files), mention=run.requester_id), unsaid
+
+
+def _fitting(notes: Sequence[str], room: int) -> tuple[Sequence[str], Sequence[str]]:
+    """As many notes as fit into the room, and the others: a signed link may have thousands of characters."""
+    for count, note in enumerate(notes):
+        room -= len(note) + 1
+        if room < 0:
+            return notes[:count], notes[count:]
+    return notes, ()
+
+
+def _note_parts(notes: Sequence[str]) -> Iterator[Part]:
+    """Further messages for the notes left over; a link too long for any message is not linked."""
+    left: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
+    while left:
+        now, left = _fitting(left, CONTENT_TEXT)
+        yield Part(content="\n".join(now))
 
 
 def _result_heading(run: Run, title: str) -> str:
@@ -139,11 +167,20 @@ def _gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
     return Part(layout=_layout(_gallery(run, files)), files=tuple(files))
 
 
-def _text_block(text: str, *, spoiler: bool) -> str:
-    """As the machine wrote it, in a code block that its own backticks can't end; hidden, on one line."""
+def _text_blocks(texts: Sequence[str], *, spoiler: bool) -> list[str]:
+    """As the machine wrote them, in code blocks; very many share one, since components are counted.
+
+    A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
+    """
+    together = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
     if spoiler:
-        return f"||{quoted(text, len(text))}||"
-    return "```\n" + text.replace("```", "`\u200b`\u200b`") + "\n```"
+        return [f"||{quoted(text, _SPOILER)}||" for text in together]
+    return [f"```\n{_unfenced(text)}\n```" for text in together]
+
+
+def _unfenced(text: str) -> str:
+    """No two backticks in a row, which could end the code block around it."""
+    return re.sub("`(?=`)", "`\u200b", text)
 
 
 def _chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
@@ -157,15 +194,12 @@ def _layout(item: Item[LayoutView]) -> LayoutView:
 
 
 def _result_buttons(run: Run) -> list[Button[Any]]:
-    buttons = (
-        (Action.AGAIN, "button_again"),
-        (Action.DELETE, "button_delete"),
-        (Action.REPORT, "button_report"),
-    )
+    buttons = [(Action.AGAIN, "button_again"), (Action.DELETE, "button_delete")]
+    if run.guild_id is not None:
+        buttons.append((Action.REPORT, "button_report"))
     return [
         Button(label=say(label), style=ButtonStyle.secondary, custom_id=custom_id(run.key, action))
         for action, label in buttons
-        if action is not Action.REPORT or run.guild_id is not None
     ]
 
 

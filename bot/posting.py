@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.buttons import PATTERN, Action
+from bot.buttons import PATTERN, Action, custom_id
 from bot.parts import Part
 
 log = logging.getLogger(__name__)
@@ -96,23 +96,35 @@ class Poster:
             message = await channel.fetch_message(message_id)
             return {attachment.filename: attachment.url for attachment in message.attachments}
 
-    async def find(self, channel_id: int, key: str, part: Part, since: datetime) -> int | None:
+    async def find(
+        self,
+        channel_id: int,
+        key: str,
+        part: Part | None,
+        since: datetime,
+        *,
+        ignore: Collection[int] = (),
+    ) -> int | None:
         """The id of our own message about a run, if that part of it has been posted since then.
 
-        A part is known by its files' names, which carry the run key, else by a button that only ends carry,
-        else by its text.
+        Without a part: any end of the run that was told without files. `ignore` are ids that are not meant.
+
+        A part is known by its files' names, which carry the run key, else by its buttons, else by its text.
         """
         after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
-        names = {file.filename for file in part.files}
+        names = {file.filename for file in part.files} if part is not None else set()
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                if self._client.user is None or message.author.id != self._client.user.id:
+                if not self._is_own(message) or message.id in ignore:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
                 if names <= found if names else not found and _tells(message, key, part):
                     return message.id
         return None
+
+    def _is_own(self, message: discord.Message) -> bool:
+        return self._client.user is not None and message.author.id == self._client.user.id
 
 
 def _payload(part: Part) -> dict[str, Any]:
@@ -144,20 +156,27 @@ def _original(message_id: int | None) -> int:
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
 
 
-def _tells(message: discord.Message, key: str, part: Part) -> bool:
-    """Whether a message without files is this part of this run's outcome."""
-    if part.layout is None and part.view is None:
+def _tells(message: discord.Message, key: str, part: Part | None) -> bool:
+    """Whether a message without files is this part; without a part, whether it tells this run's end."""
+    found = set(_marks(message.components))
+    if part is None:
+        return custom_id(key, Action.AGAIN) in found
+    view = part.layout or part.view
+    if view is None:
         return message.content == part.content
-    return key in _ended(message.components)
+    meant = set(_marks(view.walk_children()))
+    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)}
+    return (buttons or meant) <= found
 
 
-def _ended(components: Any) -> Iterator[str]:
-    """Keys of the runs whose end is told here: the status message, which offers Cancel, is not that."""
+def _marks(components: Iterable[Any]) -> Iterator[str]:
+    """What a message is known by: its buttons' custom_ids and its texts."""
     for component in components:
-        match = PATTERN.fullmatch(getattr(component, "custom_id", None) or "")
-        if match is not None and match["action"] != Action.CANCEL:
-            yield match["key"]
-        yield from _ended(getattr(component, "children", ()))
+        for name in ("custom_id", "content"):
+            mark = getattr(component, name, None)
+            if mark:
+                yield mark
+        yield from _marks(getattr(component, "children", ()))
 
 
 @contextmanager

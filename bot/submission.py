@@ -91,7 +91,7 @@ class Submission:
     async def claim(self) -> Run | None:
         now = self._clock()
         run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
-        if await self._store.work.renumber():
+        if await self._store.work.renumber(now):
             self._nudges.show()
         return run
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from discord.utils import escape_markdown
-
 _BREAKS = re.compile(r"\s+")
-# Discord reads mentions, timestamps and custom emoji from `<`, bare ones from `@`.
-_SPECIAL = re.compile(r"([<@])")
+# Marks that mean something anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`,
+# bare ones from `@`) and at its beginning. Our own, because discord.py's escape_markdown takes all between
+# the first `[` and the last `)` for one link and leaves the marks in there alone.
+_MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
 
 
 def visible(text: str) -> str:
@@ -29,5 +29,9 @@ def shorten(text: str, limit: int) -> str:
 
 def quoted(text: str, limit: int) -> str:
     """A person's words on one line: shortened first, so that no escape is cut in half, then escaped."""
-    plain = escape_markdown(shorten(visible(text), limit), ignore_links=False)
-    return _SPECIAL.sub("\\\\\\1", plain)
+    return _MARKS.sub(_escaped, shorten(visible(text), limit))
+
+
+def _escaped(mark: re.Match[str]) -> str:
+    found = mark.group()
+    return f"{found}\\" if found[0].isdigit() else f"\\{found}"

@@ -98,7 +98,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "run_gone": "I don't know this request any more.",
         "run_ended": "This request has already ended.",
         # cancelling
-        "cancel_noted": "Cancelling it now.",
         "cancel_too_late": "It has already finished.",
         "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         # the deployment

@@ -49,7 +49,8 @@ class RunButton(DynamicItem[Button[Any]], template=PATTERN):
 async def _cancel(interaction: Interaction, key: str) -> None:
     moderator = interaction.permissions.manage_messages
     await interaction.client.desk.cancel(key, interaction.user.id, moderator=moderator)
-    await tell(interaction, say("cancel_noted"))
+    # The status message itself says that it is being cancelled.
+    await interaction.response.defer()
 
 
 async def _again(interaction: Interaction, key: str) -> None:

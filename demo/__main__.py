@@ -9,15 +9,17 @@ import signal
 import sys
 import threading
 import webbrowser
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from simcord.backend.errors import SetupError
 
 from bot.errors import StartupError
 from demo.ears import overhearing
 from demo.once import DemoFailed, generate_once, keep
-from demo.page import open_page
+from demo.page import Page, open_page
 from demo.story import Story, telling
 from demo.world import World, open_world
 
@@ -65,40 +67,46 @@ async def once(story: Story, output: Path) -> None:
 async def stay(story: Story, port: int | None, *, browser: bool) -> None:
     """Until Ctrl-C, SIGTERM or the page's own "End preview session"."""
     stop = _stop_signal()
-    async with open_world(PACE) as world, telling(story, world):
-        first = asyncio.create_task(_first(world, story))
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({first, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
-            await first
-            await _show(world, story, port, browser=browser, stopped=stopped)
-        for task in (first, stopped):
-            task.cancel()
-
-
-async def _first(world: World, story: Story) -> None:
-    async with asyncio.timeout(FIRST_SECONDS):
-        made = await generate_once(world, story)
-    story.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
-
-
-async def _show(
-    world: World, story: Story, port: int | None, *, browser: bool, stopped: asyncio.Task[bool]
-) -> None:
-    async with open_page(world, port) as page:
-        story.say(f"\nThe page: {page.url}")
-        story.say(INVITATION)
-        if browser and _has_display():
-            await asyncio.to_thread(webbrowser.open, page.url)
-        fresh = asyncio.create_task(page.keep_fresh(), name="page")
-        closed = asyncio.create_task(page.closed())
-        await asyncio.wait({fresh, closed, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (fresh, closed):
-            task.cancel()
-        ended = await asyncio.gather(fresh, return_exceptions=True)
-    if isinstance(ended[0], Exception):
-        raise ended[0]
+    async with open_world(PACE) as world, telling(story, world), open_page(world, port) as page:
+        tasks = [
+            asyncio.create_task(page.keep_fresh(), name="page"),
+            asyncio.create_task(page.closed(), name="closed"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        ]
+        try:
+            if await _first(world, story, tasks):
+                await _invite(story, page, browser=browser)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
     story.say("The demo has ended.")
+
+
+async def _first(world: World, story: Story, tasks: Iterable[asyncio.Task[Any]]) -> bool:
+    """The demo's own generation; False when it was stopped meanwhile. Raises DemoFailed."""
+    generation = asyncio.create_task(generate_once(world, story), name="first")
+    await asyncio.wait({generation, *tasks}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    if not generation.done():
+        generation.cancel()
+        await asyncio.gather(generation, return_exceptions=True)
+        if any(task.done() for task in tasks):
+            return False
+        raise TimeoutError
+    made = generation.result()
+    story.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
+    return True
+
+
+async def _invite(story: Story, page: Page, *, browser: bool) -> None:
+    story.say(f"\nThe page: {page.url}")
+    story.say(INVITATION)
+    if browser and _has_display():
+        await asyncio.to_thread(webbrowser.open, page.url)
 
 
 def _has_display() -> bool:

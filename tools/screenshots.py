@@ -25,6 +25,7 @@ PHONE = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 BAR = "text=/▰+▱* *\\d+%/"
+PICTURE = "#channel-message-list img[src^='blob:']"
 SECOND = 1000
 
 
@@ -69,13 +70,13 @@ def open_page(chrome: Browser, link: str, size: dict[str, int], scale: float = 1
     page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
     page.set_default_timeout(60 * SECOND)
     page.goto(link)
-    page.wait_for_selector("#channel-message-list img")
+    page.wait_for_selector(PICTURE)
     return page
 
 
 def become(page: Page, name: str) -> None:
     page.select_option("#viewer-picker", label=name)
-    page.wait_for_selector("#channel-message-list img")
+    page.wait_for_selector(PICTURE)
 
 
 def start(page: Page, command: str, prompt: str) -> None:
@@ -110,7 +111,7 @@ def take(page: Page, folder: Path) -> None:
     page.wait_for_selector(BAR)
     shoot(page, folder, "progress")
     page.wait_for_selector(BAR, state="detached")
-    page.wait_for_function("document.querySelectorAll('#channel-message-list img[src^=blob]').length >= 2")
+    page.locator(PICTURE).nth(1).wait_for()
     shoot(page, folder, "result")
     start(page, "trouble", "a bridge that was never built")
     page.wait_for_selector("text=That didn't work")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import func, or_, select, update
 
@@ -21,6 +22,13 @@ _OWN = (
     deliveries.c.attempted_at,
     deliveries.c.messages,
 )
+
+
+class Told(NamedTuple):
+    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well."""
+
+    messages: tuple[tuple[int, int], ...] = ()
+    attempted_at: datetime | None = None
 
 
 class DeliveryStore:
@@ -133,15 +141,17 @@ class DeliveryStore:
             delivery_id, owner, state=DeliveryState.KEPT, done_at=now, last_error=error[:500]
         )
 
-    async def messages_of(self, key: str, purpose: Purpose) -> tuple[tuple[int, int], ...]:
-        """(channel id, message id) of what was sent for a run."""
+    async def told(self, key: str, purpose: Purpose) -> Told:
+        """What of a message owed for a run is in Discord; nothing when none was owed."""
+        query = select(deliveries.c.messages, deliveries.c.attempted, deliveries.c.attempted_at).where(
+            deliveries.c.run_key == key, deliveries.c.purpose == purpose
+        )
         async with self._database.read() as connection:
-            found = await connection.scalar(
-                select(deliveries.c.messages).where(
-                    deliveries.c.run_key == key, deliveries.c.purpose == purpose
-                )
-            )
-            return tuple((channel, message) for channel, message in found or ())
+            row = (await connection.execute(query)).first()
+        if row is None:
+            return Told()
+        messages = tuple((channel, message) for channel, message in row.messages)
+        return Told(messages, row.attempted_at if row.attempted else None)
 
     async def release_leases(self) -> None:
         """At the start of the only process: whoever held a lease is dead."""

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from bot.request import Origin
 from bot.runs import Run
 from bot.store.database import Database
-from bot.store.rows import DeliveryState, run_columns, to_run
+from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
 from bot.store.tables import deliveries, runs
 
 
@@ -43,7 +43,10 @@ class HistoryStore:
             listed = [to_run(row) for row in found.mappings()]
             messages = await connection.execute(
                 select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
-                .where(deliveries.c.run_key.in_([run.key for run in listed]))
+                .where(
+                    deliveries.c.run_key.in_([run.key for run in listed]),
+                    deliveries.c.purpose.in_(OUTCOMES),
+                )
                 .order_by(deliveries.c.id)
             )
             last = {row.run_key: row for row in messages}
@@ -54,7 +57,11 @@ class HistoryStore:
         async with self._database.write() as connection:
             reopened = await connection.execute(
                 update(deliveries)
-                .where(deliveries.c.run_key == key, deliveries.c.state == DeliveryState.KEPT)
+                .where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose.in_(OUTCOMES),
+                    deliveries.c.state == DeliveryState.KEPT,
+                )
                 .values(
                     state=DeliveryState.PENDING,
                     due_at=now,

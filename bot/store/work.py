@@ -89,12 +89,14 @@ class WorkStore:
                 change = end(run, RunState.CANCELLED, now, "cancelled_by_requester", {}) or change
             await apply_change(connection, run, change, dict(change.values), now)
 
-    async def renumber(self) -> int:
+    async def renumber(self, now: datetime) -> int:
         """Writes the places in the queue that changed; returns how many."""
         async with self._database.exclusive("submit") as connection:
             rows = (
                 await connection.execute(
-                    select(*_PLACE, runs.c.queue_position).where(runs.c.state == RunState.WAITING)
+                    select(*_PLACE, runs.c.queue_position).where(
+                        runs.c.state == RunState.WAITING, runs.c.due_at <= now
+                    )
                 )
             ).all()
             busy = [

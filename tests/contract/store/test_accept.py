@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import RefusedError
-from bot.policy import RESERVED_SECONDS, Allowed, Decision, Refused, Usage
+from bot.moderation.budgets import EXPECTED_SECONDS
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
+from bot.policy import Allowed, Decision, Refused, Usage
 from bot.request import GenerationRequest
 from bot.runs import RunState
 from bot.store import Store
@@ -18,6 +21,7 @@ from tests.contract.store.conftest import Stores
 from tests.contract.store.scenes import (
     HOLD,
     NOW,
+    PERSON,
     SOON,
     accepted,
     allow,
@@ -31,16 +35,17 @@ from tests.contract.store.scenes import (
     take,
 )
 
-def within_budget(_asked: GenerationRequest, usage: Usage) -> Decision:
+
+def within_budget(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
     """Room for five."""
-    spent = usage.gpu_seconds_today + RESERVED_SECONDS > 5 * RESERVED_SECONDS
+    spent = usage.gpu_seconds_today + EXPECTED_SECONDS > 5 * EXPECTED_SECONDS
     return Refused(RefusedError("daily_limit")) if spent else Allowed()
 
 
 async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None:
-    inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "naïve 🙂 ‮ \\"}
+    inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "ï 🙂 \u202e \\"}
     asked = request(inputs=inputs, seed=2**53 - 1, gpu="A100-80GB", parent_key="abc", deadline_seconds=90)
-    run = await store.runs.accept(asked, allow, NOW, HOLD)
+    run = await store.intake.accept(asked, PERSON, allow, NOW, HOLD)
     assert run == await fetch(store, asked.key)
     assert run.state is RunState.WAITING
     assert dict(run.inputs) == inputs
@@ -60,7 +65,7 @@ async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None
 async def test_a_refused_request_leaves_no_row(store: Store) -> None:
     asked = request()
     with pytest.raises(RefusedError) as caught:
-        await store.runs.accept(asked, lambda _asked, _usage: Refused(RefusedError("no")), NOW, HOLD)
+        await store.intake.accept(asked, PERSON, lambda *_: Refused(RefusedError("no")), NOW, HOLD)
     assert caught.value.code == "no"
     assert await store.runs.get(asked.key) is None
 
@@ -68,7 +73,7 @@ async def test_a_refused_request_leaves_no_row(store: Store) -> None:
 async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other: Store) -> None:
     asked = [(a_store, request()) for _ in range(50) for a_store in (store, other)]
     results = await asyncio.gather(
-        *(s.runs.accept(r, within_budget, NOW, HOLD) for s, r in asked), return_exceptions=True
+        *(s.intake.accept(r, PERSON, within_budget, NOW, HOLD) for s, r in asked), return_exceptions=True
     )
     refused = [r for r in results if isinstance(r, RefusedError)]
     stored = [r for s, r in asked if await s.runs.get(r.key) is not None]
@@ -81,13 +86,13 @@ _PROCESS = """
 import asyncio, sys
 from bot.errors import RefusedError, StoreUnavailable
 from bot.store import Store
-from tests.contract.store.scenes import HOLD, NOW, request
+from tests.contract.store.scenes import HOLD, NOW, PERSON, request
 from tests.contract.store.test_accept import within_budget
 
 async def accept(store):
     while True:
         try:
-            await store.runs.accept(request(), within_budget, NOW, HOLD)
+            await store.intake.accept(request(), PERSON, within_budget, NOW, HOLD)
         except RefusedError:
             return 0
         except StoreUnavailable:
@@ -124,17 +129,17 @@ async def test_several_processes_share_one_budget(store: Store, stores: Stores) 
 async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:
     seen: list[float] = []
 
-    def note(asked: GenerationRequest, usage: Usage) -> Decision:
+    def note(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
         seen.append(usage.gpu_seconds_today)
-        return allow(asked, usage)
+        return Allowed()
 
     run = await submitted(store)
-    await store.runs.accept(request(), note, NOW, HOLD)
+    await store.intake.accept(request(), PERSON, note, NOW, HOLD)
     await store.runs.record(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
-    await store.runs.accept(request(), note, NOW, HOLD)
+    await store.intake.accept(request(), PERSON, note, NOW, HOLD)
     tomorrow = NOW + timedelta(days=1)
-    await store.runs.accept(request(), note, tomorrow, HOLD)
-    assert seen == [RESERVED_SECONDS, RESERVED_SECONDS + 7.5, 0]
+    await store.intake.accept(request(), PERSON, note, tomorrow, HOLD)
+    assert seen == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
 
 
 async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store) -> None:
@@ -142,16 +147,16 @@ async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: St
     await store.runs.finish(run.key, RunState.TIMED_OUT, at(90), code="deadline")
     seen: list[float] = []
 
-    def note(asked: GenerationRequest, usage: Usage) -> Decision:
+    def note(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
         seen.append(usage.gpu_seconds_today)
-        return allow(asked, usage)
+        return Allowed()
 
-    await store.runs.accept(request(), note, at(91), HOLD)
+    await store.intake.accept(request(), PERSON, note, at(91), HOLD)
     assert seen == [90]
 
 
 async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:
-    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
     assert await take(store, at(4.9)) is None
     await store.runs.release(run.key, 77, NOW)
     claimed = await take(store)
@@ -160,14 +165,14 @@ async def test_a_request_is_held_back_until_its_interaction_is_answered(store: S
 
 
 async def test_a_request_whose_process_died_before_the_answer_goes_out_after_the_hold(store: Store) -> None:
-    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
     claimed = await take(store, at(5))
     assert claimed is not None
     assert claimed.key == run.key
 
 
 async def test_releasing_a_run_that_has_gone_out_only_notes_the_message(store: Store) -> None:
-    run = await store.runs.accept(request(), allow, NOW, HOLD)
+    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
     await take(store, at(6))
     await store.runs.record(run.key, report(), at(7), at(60))
     await store.runs.release(run.key, 99, at(8))
@@ -191,8 +196,6 @@ async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) ->
 async def test_withdraw_and_claim_at_once_have_one_winner(store: Store, other: Store) -> None:
     for _ in range(20):
         run = await accepted(store)
-        withdrawn, taken = await asyncio.gather(
-            other.runs.withdraw(run.key), take(store)
-        )
+        withdrawn, taken = await asyncio.gather(other.runs.withdraw(run.key), take(store))
         assert withdrawn is (taken is None)
         assert (await store.runs.get(run.key) is None) is withdrawn

@@ -55,7 +55,7 @@ async def test_many_claimers_never_pass_a_deployments_limit(store: Store, other:
 
 async def test_a_claim_says_when_its_call_went_out_and_when_to_look(store: Store) -> None:
     waiting = await accepted(store)
-    assert await store.work.renumber() == 1
+    assert await store.work.renumber(NOW) == 1
     run = await take(store)
     assert run is not None
     assert (run.key, run.state, run.submitted_at) == (waiting.key, RunState.SUBMITTING, NOW)
@@ -112,11 +112,11 @@ async def test_a_cancelled_run_is_not_put_back_but_ends(store: Store) -> None:
 
 async def test_renumbering_tells_how_many_places_changed(store: Store) -> None:
     runs = [await accepted(store, now=at(number)) for number in range(3)]
-    assert await store.work.renumber() == 3
-    assert await store.work.renumber() == 0
+    assert await store.work.renumber(NOW) == 3
+    assert await store.work.renumber(NOW) == 0
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [1, 2, 3]
     await take(store, at(5))
-    assert await store.work.renumber() == 2
+    assert await store.work.renumber(NOW) == 2
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [None, 1, 2]
 
 
@@ -126,6 +126,6 @@ async def test_renumbering_and_adopting_at_once_leaves_no_place_on_a_running_run
     for number in range(10):
         run = await accepted(store, now=at(number))
         await asyncio.gather(
-            other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)), store.work.renumber()
+            other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)), store.work.renumber(NOW)
         )
         assert (await fetch(store, run.key)).queue_position is None

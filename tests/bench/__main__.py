@@ -1,0 +1,58 @@
+"""`python -m tests.bench [SECTION…] [--runs N]`: runs the sections and ends with a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+from tests.bench import answers, autocomplete, delivery, load, memory, webhooks
+from tests.bench.figures import Figure, table
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
+    "answers": answers.measure,
+    "webhooks": webhooks.measure,
+    "delivery": delivery.measure,
+    "load": load.measure,
+    "memory": memory.measure,
+    "autocomplete": autocomplete.measure,
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory, as figures")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all")
+    parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` lets pass")
+    options = parser.parse_args()
+    unknown = set(options.sections) - SECTIONS.keys()
+    if unknown:
+        parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    return options
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def machine() -> str:
+    """How busy the machine is: figures from a busy one tell little."""
+    if not hasattr(os, "getloadavg"):
+        return f"{os.cpu_count()} cores"
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}"
+
+
+async def main() -> None:
+    options = parse()
+    figures: list[Figure] = []
+    for name in options.sections or SECTIONS:
+        say(f"{name} ({machine()}) …")
+        figures += await SECTIONS[name](options)
+    say("")
+    say(table(figures))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,75 @@
+"""From an interaction to its answer, with many commands at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+
+from demo.standin import Faults
+from tests.bench.figures import Figure, latencies
+from tests.bench.scene import backend, channels, scene
+from tests.e2e.house import PROJECT
+from tests.fakediscord import Channel, FakeDiscord, Guild, User
+from tests.fakediscord.launch import command
+
+COMMANDS = 200
+ROUNDS = 3
+PLACES = 20
+
+
+async def burst(discord: FakeDiscord, user: User, places: Sequence[Channel], many: int) -> list[float]:
+    """Seconds to each answer, `many` commands sent in one go."""
+    sent = [
+        await discord.slash(user, places[number % len(places)], "generate", {"prompt": f"fox {number}"})
+        for number in range(many)
+    ]
+    await asyncio.gather(*(interaction.wait_answer(20) for interaction in sent))
+    return [interaction.latency for interaction in sent]
+
+
+async def bursts(discord: FakeDiscord, user: User, places: Sequence[Channel]) -> list[float]:
+    await burst(discord, user, places, 5)
+    seconds: list[float] = []
+    for _ in range(ROUNDS):
+        seconds += await burst(discord, user, places, COMMANDS)
+        await asyncio.sleep(2)
+    return seconds
+
+
+async def bare(rate_limits: bool = True) -> list[float]:
+    """The same commands, answered by the barest bot."""
+    async with FakeDiscord(rate_limits=rate_limits) as discord:
+        guild = discord.add_guild("Studio")
+        places = [discord.add_text(guild, f"channel-{number}") for number in range(PLACES)]
+        return await _ask_bare(discord, guild, places)
+
+
+async def _ask_bare(discord: FakeDiscord, guild: Guild, places: Sequence[Channel]) -> list[float]:
+    process = await asyncio.create_subprocess_exec(
+        *command(discord.url, "tests.bench.bare_bot"),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DISCORD_TOKEN": discord.token},
+    )
+    try:
+        await discord.wait_command("generate", within=30)
+        return await bursts(discord, discord.add_user("alice", guild), places)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    standin = backend()
+    # Queued and no further: what is measured is the answer and the queue call behind it.
+    standin.faults = Faults(hold_at="queued")
+    async with scene(standin=standin) as home:
+        places = channels(home, PLACES)
+        await home.start()
+        seconds = await bursts(home.discord, home.alice, places)
+        late = sum(second > 3 for second in seconds)
+    return [
+        *latencies("answers", f"{COMMANDS} commands at once", seconds, await bare(), "p99 ≤ 300 ms"),
+        Figure("answers", "the slowest of all", max(seconds) * 1000, "ms", aim="≤ 3,000 ms"),
+        Figure("answers", "answers later than 3 s", late, "", aim="0"),
+    ]

@@ -1,0 +1,62 @@
+"""From a success webhook to the start of the post, with the fetch of the picture measured apart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import Namespace
+
+import aiohttp
+
+from bot.runs import RunState
+from demo.standin.painting import paint_png
+from demo.standin.scenery import Scene
+from demo.standin.workshop import scene_of
+from tests.bench import events
+from tests.bench.figures import Figure, latencies, percentile
+from tests.bench.processes import run_module
+from tests.bench.scene import Arrivals, Seeded, channels, scene, seed
+from tests.e2e.house import House
+
+DELIVERIES = 200
+FILE = "outputs/runs/bench/ComfyUI_00001_.png"
+
+
+def a_picture() -> bytes:
+    found: Scene = scene_of({"prompt": "a fox", "seed": 1, "width": 768, "height": 768})
+    return paint_png(found, None)
+
+
+async def deliver(
+    home: House, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
+) -> float:
+    """Seconds from the webhook to the post."""
+    if run.channel is None:
+        raise ValueError("a post needs its own channel to be known by")
+    place = run.channel.id
+    content = events.body(run.run_id, "success", 1.0, [events.picture_output(url)])
+    began = time.perf_counter()
+    headers = {"Content-Type": "application/json"}
+    async with web.post(f"http://127.0.0.1:{home.port}{run.path}", data=content, headers=headers) as answer:
+        answer.raise_for_status()
+    await home.discord.wait_until(lambda: home.discord.messages(run.channel), within=30)
+    return arrivals.posts()[place][0] - began
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    async with scene() as home:
+        arrivals = Arrivals()
+        home.discord.faults = arrivals
+        seeded = await seed(home, RunState.UPLOADING, channels(home, DELIVERIES))
+        home.standin.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
+        url = home.standin.world.bucket.plain_link(FILE)
+        await home.start()
+        async with aiohttp.ClientSession() as web:
+            await deliver(home, arrivals, seeded[0], url, web)
+            seconds = [await deliver(home, arrivals, run, url, web) for run in seeded[1:]]
+        fetches = await run_module("tests.bench.bare_fetch", url, DELIVERIES)
+    above = percentile(seconds, 0.99) - percentile(fetches, 0.99)
+    return [
+        *latencies("delivery", "success webhook to post, one at a time", seconds, fetches),
+        Figure("delivery", "p99 above the fetch of the file", above * 1000, "ms", aim="≤ 250 ms"),
+    ]

@@ -1,0 +1,76 @@
+"""The bot's resident memory: at rest, and what a thousand runs add that have come and gone."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from tests.bench.figures import Figure
+from tests.bench.processes import run_module
+from tests.bench.scene import channels, scene
+from tests.e2e.house import House
+from tests.fakediscord import Channel
+
+MIB = 1024 * 1024
+AT_ONCE = 25
+WARM = 200
+PLACES = 25
+
+
+def peak(pid: int) -> float:
+    """The most MiB that were resident so far; without /proc, what is resident now."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return float(psutil.Process(pid).memory_info().rss / MIB)
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) / 1024
+
+
+def pid_of(home: House) -> int:
+    if home.process is None:
+        raise RuntimeError("the bot is not running")
+    return home.process.pid
+
+
+def resident(home: House) -> float:
+    return float(psutil.Process(pid_of(home)).memory_info().rss / MIB)
+
+
+async def live(home: House, places: Sequence[Channel], many: int) -> None:
+    """So many runs, all the way to their results, a few at a time."""
+    for start in range(0, many, AT_ONCE):
+        asked = [
+            await home.discord.slash(home.alice, places[n % PLACES], "generate", {"prompt": f"a fox {n}"})
+            for n in range(start, min(start + AT_ONCE, many))
+        ]
+        await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
+        await home.settled(within=60)
+
+
+async def measure(options: Namespace) -> list[Figure]:
+    many = max(options.runs, AT_ONCE)
+    imports = float(await run_module("tests.bench.bare_imports"))
+    # Without rate limits: what counts is how many runs pass, not how long they take.
+    async with scene(rate_limits=False) as home:
+        places = channels(home, PLACES)
+        await home.start()
+        await asyncio.sleep(5)
+        rest = peak(pid_of(home))
+        await live(home, places, WARM)
+        before = resident(home)
+        await live(home, places, many // 2)
+        half = resident(home)
+        await live(home, places, many - many // 2)
+        after, most = resident(home), peak(pid_of(home))
+    return [
+        Figure("memory", "peak at rest, against the imports alone", rest, "MiB", imports, "≤ 120 MiB"),
+        Figure("memory", f"resident after {WARM} runs", before, "MiB", imports),
+        Figure("memory", f"resident after {WARM + many // 2:,} runs", half, "MiB", before, "flat"),
+        Figure("memory", f"resident after {WARM + many:,} runs", after, "MiB", half, "flat"),
+        Figure("memory", "added per thousand runs", (after - before) / many * 1000, "MiB"),
+        Figure("memory", "peak of it all", most, "MiB"),
+    ]

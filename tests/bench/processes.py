@@ -1,0 +1,66 @@
+"""The other processes of a measurement: the load generator, the bare servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.e2e.house import PROJECT
+
+PATIENCE = 600.0
+
+
+async def run_module(module: str, *arguments: object, text: str = "") -> Any:
+    """Runs it to its end; what it printed, from JSON."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *map(str, arguments),
+        cwd=PROJECT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await asyncio.wait_for(process.communicate(text.encode()), PATIENCE)
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with {process.returncode}")
+    return json.loads(printed)
+
+
+def lanes(requests: Sequence[str], many: int) -> list[Sequence[str]]:
+    """Dealt out like cards: with a multiple of `many` runs, those of one run stay in one lane, in order."""
+    return [requests[start::many] for start in range(many)]
+
+
+async def hammer(
+    port: int, requests: Sequence[Sequence[str]], *, seconds: float = 0, pause: float = 0
+) -> dict[str, Any]:
+    """See `tests.bench.hammer`. Raises RuntimeError when anything but a 2xx came back."""
+    text = json.dumps([list(lane) for lane in requests])
+    found: dict[str, Any] = await run_module("tests.bench.hammer", port, seconds, pause, text=text)
+    refused = {status: many for status, many in found["statuses"].items() if not status.startswith("2")}
+    if refused:
+        raise RuntimeError(f"the server refused: {refused}")
+    return found
+
+
+def rate_of(found: dict[str, Any]) -> float:
+    return float(found["count"] / found["wall"])
+
+
+@asynccontextmanager
+async def bare_server() -> AsyncIterator[int]:
+    """The port of `tests.bench.bare_web`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.bare_web", cwd=PROJECT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield int(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.wait()

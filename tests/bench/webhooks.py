@@ -1,0 +1,92 @@
+"""Webhooks a second: progress, which is only noted, and changes of state, which are stored before the 2xx."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from argparse import Namespace
+from contextlib import closing
+from pathlib import Path
+
+from bot.runs import RunState
+from tests.bench import events
+from tests.bench.figures import Figure
+from tests.bench.processes import bare_server, hammer, lanes, rate_of
+from tests.bench.scene import Seeded, scene, seed
+from tests.e2e.house import House
+
+CONNECTIONS = 16
+SECONDS = 5.0
+STORED = 1024
+WATCHED = 32
+COMMITS = 2000
+
+
+def progress_requests(watched: list[Seeded]) -> list[str]:
+    """Ten reports of each run, whose progress grows."""
+    return [
+        events.request(run.path, events.body(run.run_id, "running", step / 10))
+        for step in range(1, 11)
+        for run in watched
+    ]
+
+
+async def bare_progress(requests: list[str]) -> float:
+    async with bare_server() as port:
+        bodies = [text.split("\r\n\r\n", 1)[1] for text in requests]
+        bare = [events.request("/hook", content.encode()) for content in bodies]
+        await hammer(port, lanes(bare, CONNECTIONS), seconds=1)
+        return rate_of(await hammer(port, lanes(bare, CONNECTIONS), seconds=SECONDS))
+
+
+def bare_commits(database: Path) -> float:
+    """INSERT and commit with nothing around it: the same file, the same settings, one column of JSON."""
+    event = json.dumps({"status": "running", "progress": 0.5})
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("CREATE TABLE bench (id INTEGER PRIMARY KEY, event TEXT NOT NULL)")
+        began = time.perf_counter()
+        for _ in range(COMMITS):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO bench (event) VALUES (?)", (event,))
+            connection.execute("COMMIT")
+        return COMMITS / (time.perf_counter() - began)
+
+
+async def progress(home: House, watched: list[Seeded]) -> float:
+    first = [events.request(run.path, events.body(run.run_id, "running", 0.01)) for run in watched]
+    await hammer(home.port, lanes(first, CONNECTIONS))
+    requests = progress_requests(watched)
+    await hammer(home.port, lanes(requests, CONNECTIONS), seconds=1)
+    return rate_of(await hammer(home.port, lanes(requests, CONNECTIONS), seconds=SECONDS))
+
+
+async def stored(home: House, changing: list[Seeded]) -> float:
+    """Two changes of state for each run."""
+    requests = [
+        events.request(run.path, events.body(run.run_id, status, 0.5))
+        for status in ("running", "uploading")
+        for run in changing
+    ]
+    return rate_of(await hammer(home.port, lanes(requests, CONNECTIONS)))
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    async with scene() as home:
+        seeded = await seed(home, RunState.QUEUED, [None] * (WATCHED + STORED))
+        watched, changing = seeded[:WATCHED], seeded[WATCHED:]
+        await home.start()
+        noted = await progress(home, watched)
+        changes = await stored(home, changing)
+        behind = home.rows("SELECT count(*) FROM runs WHERE state = 'uploading'")[0][0]
+        if behind != STORED:
+            raise RuntimeError(f"{behind} of {STORED} changes are in the store")
+        await home.stop()
+        commits = bare_commits(home.database)
+    bare = await bare_progress(progress_requests(watched))
+    return [
+        Figure("webhooks", "progress, against bare aiohttp", noted, "/s", bare, "ratio ≥ 0.75"),
+        Figure("webhooks", "stored before the 2xx, against bare commits", changes, "/s", commits),
+    ]

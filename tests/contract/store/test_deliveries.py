@@ -1,0 +1,216 @@
+"""The messages owed: each claimed by one, marked before and after it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.runs import RunState
+from bot.store import Store
+from bot.store.rows import DeliveryState, Purpose
+from tests.contract.store.conftest import Stores
+from tests.contract.store.scenes import (
+    LEASE,
+    NOW,
+    SOON,
+    SUCCESS,
+    at,
+    brought_to,
+    claimed,
+    fetch,
+    owed,
+    report,
+)
+
+
+async def test_each_message_is_claimed_by_exactly_one_courier(store: Store, other: Store) -> None:
+    keys = [(await brought_to(store, RunState.SUCCEEDED)).key for _ in range(10)]
+    claims = await asyncio.gather(
+        *((store, other)[n % 2].deliveries.claim(f"courier {n}", NOW, LEASE) for n in range(15))
+    )
+    found = [delivery.run.key for delivery in claims if delivery is not None]
+    assert len(found) == len(set(found))
+    while (left := await store.deliveries.claim("last", NOW, LEASE)) is not None:
+        found.append(left.run.key)
+    assert sorted(found) == sorted(keys)
+
+
+async def test_a_claim_brings_the_run_as_it_is_now(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    assert delivery.run == await fetch(store, run.key)
+    assert (delivery.purpose, delivery.tries, delivery.rung) == (Purpose.OUTCOME, 1, 0)
+    assert (delivery.attempted, delivery.attempted_at, delivery.messages) == (False, None, ())
+
+
+async def test_the_longest_owed_message_comes_first(store: Store) -> None:
+    second = await brought_to(store, RunState.RUNNING)
+    first = await brought_to(store, RunState.RUNNING)
+    await store.runs.record(second.key, SUCCESS, at(2), SOON)
+    await store.runs.record(first.key, SUCCESS, at(1), SOON)
+    assert [(await claimed(store, now=at(3))).run.key for _ in range(2)] == [first.key, second.key]
+
+
+async def test_a_lease_that_ran_out_goes_to_another_unless_extended(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store, "one")
+    assert await store.deliveries.extend(delivery.id, "one", at(90))
+    assert await store.deliveries.claim("two", at(61), LEASE) is None
+    again = await claimed(store, "two", at(91))
+    assert (again.id, again.tries) == (delivery.id, 2)
+    assert not await store.deliveries.extend(delivery.id, "one", at(200))
+
+
+async def test_who_lost_the_lease_may_not_send(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    late = await claimed(store, "one")
+    current = await claimed(store, "two", at(61))
+    assert not await store.deliveries.mark_attempt(late, "one", at(62), LEASE, 1)
+    assert await store.deliveries.mark_attempt(current, "two", at(62), LEASE, 1)
+
+
+async def test_an_old_claim_of_the_same_courier_may_not_send_either(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    late = await claimed(store, "one")
+    current = await claimed(store, "one", at(61))
+    assert not await store.deliveries.mark_attempt(late, "one", at(62), LEASE, 1)
+    assert await store.deliveries.mark_attempt(current, "one", at(62), LEASE, 1)
+
+
+async def test_a_verdict_that_a_success_replaced_may_not_be_sent(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    verdict = await claimed(store)
+    await store.runs.record(run.key, SUCCESS, at(1), SOON)
+    assert not await store.deliveries.mark_attempt(verdict, "courier", at(2), LEASE, 1)
+    await store.deliveries.postpone(verdict.id, "courier", at(2))
+    success = await claimed(store, now=at(2))
+    assert success.run.state is RunState.SUCCEEDED
+    assert await store.deliveries.mark_attempt(success, "courier", at(2), LEASE, 1)
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_attempt_and_late_success_at_once_show_the_success_exactly_once(
+    store: Store, other: Store
+) -> None:
+    for _ in range(15):
+        run = await brought_to(store, RunState.TIMED_OUT)
+        verdict = await claimed(store)
+        may_send, _ = await asyncio.gather(
+            store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1),
+            other.runs.record(run.key, SUCCESS, NOW, SOON),
+        )
+        rows = {row["purpose"]: row["state"] for row in await owed(store, run.key)}
+        if may_send:
+            assert rows == {"o": DeliveryState.SENT, "l": DeliveryState.PENDING}
+        else:
+            assert rows == {"o": DeliveryState.PENDING}
+            await store.deliveries.postpone(verdict.id, "courier", NOW)
+        last = await claimed(store)
+        assert last.run.state is RunState.SUCCEEDED
+        await store.deliveries.complete(last.id, NOW)
+        assert await store.deliveries.claim("courier", NOW, LEASE) is None
+
+
+async def test_a_success_after_the_verdict_was_told_is_a_second_message(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    verdict = await claimed(store)
+    await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
+    await store.deliveries.mark_sent(verdict.id, [(7, 8)])
+    await store.deliveries.complete(verdict.id, NOW)
+    await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    late = await claimed(store, now=at(5))
+    assert (late.purpose, late.messages) == (Purpose.LATE, ())
+    assert (await store.deliveries.told(run.key, Purpose.OUTCOME)).messages == ((7, 8),)
+    assert (await store.deliveries.told(run.key, Purpose.LATE)).messages == ()
+
+
+async def test_a_success_between_sending_and_completing_the_verdict_is_not_lost(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    verdict = await claimed(store)
+    await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
+    await store.deliveries.mark_sent(verdict.id, [(7, 8)])
+    await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    await store.deliveries.complete(verdict.id, at(6))
+    late = await claimed(store, now=at(6))
+    assert (late.purpose, late.run.state) == (Purpose.LATE, RunState.SUCCEEDED)
+
+
+async def test_a_death_in_the_middle_of_the_verdict_does_not_show_the_success_twice(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    verdict = await claimed(store)
+    await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
+    await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    found = [await store.deliveries.claim("restarted", at(200), LEASE) for _ in range(2)]
+    assert [delivery.purpose for delivery in found if delivery] == [Purpose.LATE]
+    await store.deliveries.postpone(verdict.id, "courier", at(201))
+    assert await store.deliveries.claim("restarted", at(202), LEASE) is None
+
+
+async def test_parts_sent_are_remembered_and_an_attempt_can_be_cleared(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    await store.deliveries.mark_attempt(delivery, "courier", at(1), LEASE, 2)
+    await store.deliveries.mark_sent(delivery.id, [(1 << 62, (1 << 62) + 1)])
+    await store.deliveries.mark_attempt(delivery, "courier", at(2), LEASE, 3)
+    dead = await claimed(store, "restarted", at(63))
+    assert (dead.attempted, dead.attempted_at, dead.rung) == (True, at(2), 3)
+    assert dead.messages == ((1 << 62, (1 << 62) + 1),)
+    assert await store.deliveries.clear_attempt(delivery.id) == dead.messages
+    assert not (await owed(store, delivery.run.key))[0]["attempted"]
+
+
+async def test_postponing_and_keeping_are_for_the_one_who_has_the_lease(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store, "one")
+    await store.deliveries.postpone(delivery.id, "two", at(500))
+    await store.deliveries.keep(delivery.id, "two", at(1), "no")
+    assert (await owed(store, run.key))[0]["lease_owner"] == "one"
+    await store.deliveries.postpone(delivery.id, "one", at(30), error="é" * 600)
+    assert await store.deliveries.claim("two", at(29), LEASE) is None
+    again = await claimed(store, "two", at(30))
+    await store.deliveries.keep(again.id, "two", at(31), "every way was closed")
+    row = (await owed(store, run.key))[0]
+    assert (row["state"], row["done_at"]) == (DeliveryState.KEPT, at(31))
+    assert await store.deliveries.pending() == 0
+
+
+async def test_a_success_after_a_kept_verdict_is_tried_afresh(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    verdict = await claimed(store)
+    await store.deliveries.keep(verdict.id, "courier", NOW, "closed")
+    await store.runs.record(run.key, SUCCESS, at(1), SOON)
+    assert (await claimed(store, now=at(1))).purpose is Purpose.LATE
+
+
+async def test_what_is_complete_is_not_claimed_again(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    assert await store.deliveries.pending() == 1
+    delivery = await claimed(store)
+    await store.deliveries.complete(delivery.id, NOW)
+    assert await store.deliveries.pending() == 0
+    assert await store.deliveries.claim("courier", at(10_000), LEASE) is None
+    assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+
+
+async def test_leases_end_with_the_only_process_but_not_with_one_of_several(
+    store: Store, stores: Stores
+) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    await claimed(store, "dead")
+    again = await (await stores.open()).deliveries.claim("alive", at(1), LEASE)
+    assert (again is not None) is store.database.is_sqlite
+
+
+async def test_forgetting_the_answer_takes_the_token_out_of_the_database(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    await store.runs.forget_answer(run.key)
+    after = await fetch(store, run.key)
+    assert (after.status_message_id, after.interaction_token, after.interaction_expires_at) == (None,) * 3
+
+
+async def test_an_end_that_is_not_the_runs_last_word_owes_nothing_twice(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    for state in (RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED):
+        await store.runs.record(run.key, report(state), at(1), SOON)
+        await store.runs.finish(run.key, state, at(1), code="x")
+    assert len(await owed(store, run.key)) == 1
+    assert (await fetch(store, run.key)).state is RunState.TIMED_OUT

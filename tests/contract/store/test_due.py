@@ -1,0 +1,182 @@
+"""Which silent runs are asked about, and which status messages are brought up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta, timezone
+
+import pytest
+
+from bot.runs import FINAL, RunState
+from bot.store import Store
+from tests.contract.store.scenes import (
+    GRACE,
+    NOW,
+    PERSON,
+    PICTURE,
+    accepted,
+    allow,
+    at,
+    brought_to,
+    columns,
+    fetch,
+    report,
+    request,
+    submitted,
+)
+
+PAUSE = timedelta(seconds=10)
+FAST = timedelta(seconds=3)
+SLOW = timedelta(seconds=15)
+
+
+async def _due(store: Store, seconds: float, many: int = 8) -> list[str]:
+    return [run.key for run in await store.work.claim_due(at(seconds), PAUSE, many)]
+
+
+async def _status(store: Store, seconds: float, many: int = 50) -> list[str]:
+    return [run.key for run in await store.work.claim_status(at(seconds), FAST, SLOW, many)]
+
+
+async def test_a_silent_run_is_asked_about_after_growing_pauses(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    asked = [second for second in range(0, 1000, 5) if await _due(store, second)]
+    assert asked[:6] == [30, 40, 60, 100, 180, 340]
+    assert asked[6:] == [540, 740, 940]
+    await store.runs.record(run.key, report(progress=0.5), at(1000), at(1030))
+    assert (await columns(store, run.key))["checks"] == 0
+
+
+async def test_a_call_without_an_answer_is_looked_at_when_its_grace_ends(store: Store) -> None:
+    run = await submitted(store)
+    assert await _due(store, GRACE.total_seconds() - 1) == []
+    assert await _due(store, GRACE.total_seconds()) == [run.key]
+
+
+async def test_the_longest_silent_come_first_in_portions(store: Store) -> None:
+    keys = []
+    for number in range(5):
+        run = await submitted(store)
+        await store.runs.record(run.key, report(), NOW, at(50 - number))
+        keys.append(run.key)
+    assert await _due(store, 60, 3) == keys[:1:-1]
+    assert await _due(store, 60, 3) == keys[1::-1]
+    assert await _due(store, 60, 3) == []
+
+
+async def test_each_silent_run_is_asked_about_by_one_process(store: Store, other: Store) -> None:
+    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
+    portions = await asyncio.gather(*(_due((store, other)[n % 2], 60, 4) for n in range(4)))
+    found = [key for portion in portions for key in portion]
+    assert len(found) == len(set(found))
+    found += await _due(store, 60, 20)
+    assert sorted(found) == sorted(keys)
+
+
+async def test_nobody_asks_about_what_has_not_gone_out_or_was_refused(store: Store) -> None:
+    await accepted(store)
+    await brought_to(store, RunState.REFUSED)
+    assert await _due(store, 10_000) == []
+
+
+@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED])
+async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store, state: RunState) -> None:
+    run = await brought_to(store, state)
+    assert await _due(store, 4) == []
+    assert await _due(store, 5) == [run.key]
+    answer = report(state, outputs=(PICTURE,), gpu="A10G", run_duration=12.5)
+    assert await store.runs.record(run.key, answer, at(6), at(36), asked=True) is None
+    settled = await fetch(store, run.key)
+    assert (settled.gpu_used, settled.run_duration, settled.charged_seconds) == ("A10G", 12.5, 12.5)
+    assert await _due(store, 10_000) == []
+
+
+async def test_a_given_up_run_with_an_id_is_asked_about_for_a_day(store: Store) -> None:
+    run = await brought_to(store, RunState.UNCONFIRMED)
+    assert await _due(store, 10_000) == []
+    await store.runs.record(run.key, report(), at(1), at(2))
+    assert await _due(store, 2) == [run.key]
+    assert await _due(store, 86_399) == [run.key]
+    assert await _due(store, 200_000) == []
+
+
+async def test_a_status_message_is_claimed_only_when_it_is_behind(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    assert await _status(store, 0) == [run.key]
+    assert await _status(store, 100) == []
+    await store.runs.record(run.key, report(progress=0.3), at(100), at(200))
+    assert await _status(store, 100) == [run.key]
+
+
+async def test_a_repeated_report_is_no_reason_for_an_edit(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.record(run.key, report(progress=0.3, live_status="x"), NOW, at(200))
+    await _status(store, 0)
+    await store.runs.record(run.key, report(progress=0.3, live_status="x"), at(50), at(200))
+    assert await _status(store, 100) == []
+
+
+async def test_edits_keep_the_fast_pause_while_the_token_lives_and_the_slow_one_after(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await _status(store, 0)
+    await store.runs.record(run.key, report(progress=0.1), at(1), at(2000))
+    assert await _status(store, 2.9) == []
+    assert await _status(store, 3) == [run.key]
+
+    minutes_15 = 15 * 60
+    await store.runs.record(run.key, report(progress=0.2), at(minutes_15), at(2000))
+    assert await _status(store, minutes_15) == [run.key]
+    await store.runs.record(run.key, report(progress=0.3), at(minutes_15 + 1), at(2000))
+    assert await _status(store, minutes_15 + 14.9) == []
+    assert await _status(store, minutes_15 + 15) == [run.key]
+
+
+@pytest.mark.parametrize("state", sorted(FINAL - {RunState.REJECTED, RunState.EXPIRED}))
+async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store, state: RunState) -> None:
+    await brought_to(store, state)
+    assert await _status(store, 1000) == []
+
+
+async def test_no_status_message_no_edit(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.release(run.key, None, NOW)
+    await store.runs.record(run.key, report(), at(1), at(2))
+    assert await _status(store, 1000) == []
+
+
+async def test_a_message_never_edited_does_not_starve_behind_busy_ones(store: Store) -> None:
+    busy = [(await brought_to(store, RunState.RUNNING)).key for _ in range(3)]
+    await _status(store, 0)
+    for key in busy:
+        await store.runs.record(key, report(progress=0.5), at(1), at(200))
+    fresh = await brought_to(store, RunState.RUNNING)
+    assert await _status(store, 100, 1) == [fresh.key]
+
+
+async def test_each_status_message_is_edited_by_one_process(store: Store, other: Store) -> None:
+    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
+    portions = await asyncio.gather(*(_status((store, other)[n % 2], 0, 4) for n in range(4)))
+    found = [key for portion in portions for key in portion]
+    assert len(found) == len(set(found))
+    found += await _status(store, 0)
+    assert sorted(found) == sorted(keys)
+
+
+async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(store: Store) -> None:
+    assert await store.work.in_flight() == 0
+    assert await store.work.next_due() is None
+    run = await submitted(store)
+    await brought_to(store, RunState.SUCCEEDED)
+    assert await store.work.in_flight() == 1
+    assert await store.work.next_due() == NOW + GRACE
+    await store.runs.record(run.key, report(), NOW, at(5))
+    assert await store.work.next_due() == at(5)
+
+
+async def test_times_come_back_as_they_were_whatever_zone_they_were_given_in(store: Store) -> None:
+    tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
+    run = await store.intake.accept(request(), PERSON, allow, tokyo, PAUSE)
+    found = await fetch(store, run.key)
+    assert found.created_at == NOW
+    assert found.created_at.utcoffset() == timedelta(0)
+    assert found.created_at.microsecond == NOW.microsecond

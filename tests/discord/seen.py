@@ -1,0 +1,113 @@
+"""What a person sees of a message: its text, its buttons, its files, and whom it pinged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from simcord.backend.serializers import message_payload
+from simcord.enums import InteractionType
+
+from demo.standin.server import API_KEY
+from tests.stage import Stage
+
+TEXT, BUTTON, GALLERY = 10, 2, 12
+
+
+def stored(stage: Stage, message: Any) -> Any:
+    """A message as Discord keeps it."""
+    channel_id = getattr(message, "channel_id", None) or message.channel.id
+    return stage.env.backend.get_message(channel_id, message.id)
+
+
+def raw_components(stage: Stage, message: Any) -> list[dict[str, Any]]:
+    return list(stored(stage, message).components)
+
+
+def text_of(stage: Stage, message: Any) -> str:
+    """Every word of a message, classic or of components."""
+    texts = [part["content"] for part in _walk(raw_components(stage, message)) if part["type"] == TEXT]
+    return "\n".join([message.content, *texts]).strip()
+
+
+def buttons_of(stage: Stage, message: Any) -> dict[str, str]:
+    """Label -> custom_id."""
+    found = [part for part in _walk(raw_components(stage, message)) if part["type"] == BUTTON]
+    return {part["label"]: part["custom_id"] for part in found}
+
+
+def galleries_of(stage: Stage, message: Any) -> list[int]:
+    """How many items each gallery of the message shows."""
+    return [len(part["items"]) for part in _walk(raw_components(stage, message)) if part["type"] == GALLERY]
+
+
+def texts(stage: Stage, channel: Any = None) -> list[str]:
+    """What stands in the channel, oldest first."""
+    return [text_of(stage, message) for message in stage.messages(channel)]
+
+
+def pinged(stage: Stage) -> list[int]:
+    """Every ping that any request of the bot could have caused, in order; edits never ping."""
+    users: list[int] = []
+    for request in stage.env.http_requests:
+        body = request.json if isinstance(request.json, dict) else {}
+        body = body.get("data", body) if request.path.endswith("/callback") else body
+        if request.method != "POST" or "allowed_mentions" not in body:
+            continue
+        allowed = body["allowed_mentions"]
+        assert not allowed.get("parse"), f"{request.path} lets its text decide who is pinged"
+        assert not allowed.get("roles")
+        users += [int(user) for user in allowed.get("users", [])]
+    return users
+
+
+def requests_to(stage: Stage, method: str, part: str) -> list[Any]:
+    """The bot's calls to Discord whose path contains `part`."""
+    return [each for each in stage.env.http_requests if each.method == method and part in each.path]
+
+
+def edits(stage: Stage) -> int:
+    """How often a message of the bot was edited."""
+    return len(requests_to(stage, "PATCH", "/messages/"))
+
+
+def _walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for component in components:
+        yield component
+        yield from _walk(component.get("components", []))
+
+
+async def press(stage: Stage, actor: Any, message: Any, custom_id: str) -> Any:
+    """A click on a button that the bot did not put there: stale, forged or malformed."""
+    payload = dict(message_payload(stage.env.backend, stored(stage, message)))
+    button = {"type": BUTTON, "style": 2, "label": "?", "custom_id": custom_id}
+    payload["components"] = [{"type": 1, "components": [button]}]
+    return await actor._dispatch_interaction(
+        InteractionType.MESSAGE_COMPONENT,
+        stage.channel,
+        {"custom_id": custom_id, "component_type": BUTTON},
+        extra={"message": payload},
+        source_message_id=message.id,
+    )
+
+
+async def forge(stage: Stage, actor: Any, **options: str) -> Any:
+    """A command whose options Discord's own client would not have let through."""
+    command = stage.env.backend.find_command("generate", stage.guild.id, type=1)
+    data = {
+        "id": command["id"],
+        "name": "generate",
+        "type": 1,
+        "options": [{"name": name, "type": 3, "value": value} for name, value in options.items()],
+    }
+    return await actor._dispatch_interaction(InteractionType.APPLICATION_COMMAND, stage.channel, data)
+
+
+def assert_nothing_leaked(stage: Stage) -> None:
+    """No secret and no raw error in anything that the bot ever sent to Discord."""
+    macs = [call.webhook.rpartition("/")[2].partition("?")[0] for call in stage.calls if call.webhook]
+    for request in stage.env.http_requests:
+        said = json.dumps(request.json, ensure_ascii=False)
+        for secret in (API_KEY, "Traceback", "Service unavailable", "Internal Server Error", "detail", *macs):
+            assert secret not in said
