@@ -171,12 +171,12 @@ def _mapped() -> Iterator[None]:
     """Discord's faults, named once."""
     try:
         yield
-    except (discord.DiscordServerError, discord.RateLimited) as error:
+    except discord.RateLimited as error:
         raise Unclear(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
-        if error.status in (408, 429):
+        if error.status in (408, 429) or error.status >= 500:
             raise Unclear(str(error)) from error
         # 403 and 404 say so; a 400 means that Discord won't have this message in this place.
         raise Closed(f"{error.status} {error.code}: {error.text}") from error

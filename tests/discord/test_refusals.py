@@ -169,3 +169,13 @@ async def test_an_answer_that_discord_refuses_starts_nothing(tmp_path: Path) -> 
         assert s.env.errors == []
         await s.later(minutes=1)
         await assert_nothing_happened(s)
+
+
+async def test_an_answer_of_unknown_fate_goes_on_and_the_result_is_posted(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.env.inject_error("POST", "/interactions/*", status=503)
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        assert len(s.calls) == 1
+        (message,) = s.messages()
+        assert len(message.attachments) == 1
