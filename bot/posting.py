@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.buttons import PATTERN, Action
+from bot.buttons import Action, custom_id
 from bot.parts import Part
 
 log = logging.getLogger(__name__)
@@ -105,20 +105,31 @@ class Poster:
         A part is known by its files' names, which carry the run key, else by a button that only ends carry,
         else by its text.
         """
-        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
         names = {file.filename for file in part.files} if part is not None else set()
-        channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
-            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                if not self._is_own(message) or message.id in ignore:
+            async for message in self._own_since(channel_id, since):
+                if message.id in ignore:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
                 if names <= found if names else not found and _tells(message, key, part):
                     return message.id
         return None
 
-    def _is_own(self, message: discord.Message) -> bool:
-        return self._client.user is not None and message.author.id == self._client.user.id
+    async def find_status(self, channel_id: int, key: str, since: datetime) -> int | None:
+        """The id of the answer to a command where nobody noted it: the message that offers to cancel."""
+        with _mapped():
+            async for message in self._own_since(channel_id, since):
+                if custom_id(key, Action.CANCEL) in _custom_ids(message.components):
+                    return message.id
+        return None
+
+    async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
+        me = self._client.user
+        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
+        channel = self._client.get_partial_messageable(channel_id)
+        async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
+            if me is not None and message.author.id == me.id:
+                yield message
 
 
 def _payload(part: Part) -> dict[str, Any]:
@@ -154,16 +165,17 @@ def _tells(message: discord.Message, key: str, part: Part | None) -> bool:
     """Whether a message without files is this part of this run's outcome."""
     if part is not None and part.layout is None and part.view is None:
         return message.content == part.content
-    return key in _ended(message.components)
+    # The status message, which offers Cancel, tells no end.
+    ends = {custom_id(key, action) for action in Action if action is not Action.CANCEL}
+    return not ends.isdisjoint(_custom_ids(message.components))
 
 
-def _ended(components: Any) -> Iterator[str]:
-    """Keys of the runs whose end is told here: the status message, which offers Cancel, is not that."""
+def _custom_ids(components: Any) -> Iterator[str]:
     for component in components:
-        match = PATTERN.fullmatch(getattr(component, "custom_id", None) or "")
-        if match is not None and match["action"] != Action.CANCEL:
-            yield match["key"]
-        yield from _ended(getattr(component, "children", ()))
+        name = getattr(component, "custom_id", None)
+        if name is not None:
+            yield name
+        yield from _custom_ids(getattr(component, "children", ()))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_retu
         await home.standin.idle()
         assert "ClientConnectorError" in {w.answer for w in home.standin.ledger.webhook_attempts}
         await home.start()
-        await home.settled()
+        await home.settled(runs=1)
         await one_outcome(home)
 
 
@@ -45,7 +45,7 @@ async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) 
         await home.standin.idle()
         home.discord.world.clock.advance(3600)
         await home.start(ahead=3600)
-        await home.settled()
+        await home.settled(runs=1)
         await one_outcome(home)
 
 
@@ -58,7 +58,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_p
         await home.died()
         home.discord.world.clock.advance(3700)
         await home.start(ahead=3700)
-        await home.settled()
+        await home.settled(runs=1)
         await one_outcome(home)
         assert "didn't confirm" in home.discord.messages(home.channel)[-1].text
 
@@ -81,7 +81,7 @@ async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_sta
         assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
         assert sent, "the running send was not finished"
         await home.start()
-        await home.settled()
+        await home.settled(runs=1)
         for (key,) in home.rows("SELECT key FROM runs"):
             assert len(home.outcomes(key)) == 1, home.log
         assert len(home.standin.ledger.queue_calls) == 4
@@ -99,5 +99,16 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
         assert time.monotonic() - begun < 10
         assert "Traceback" not in home.log
         await home.start()
-        await home.settled()
+        await home.settled(runs=1)
+        await one_outcome(home)
+
+
+async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        await home.start(die_at="bot.store.runs:RunStore.release:before:1")
+        await home.ask()
+        await home.died()
+        home.discord.world.clock.advance(1200)
+        await home.start(ahead=1200)
+        await home.settled(runs=1)
         await one_outcome(home)
