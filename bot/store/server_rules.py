@@ -103,20 +103,9 @@ async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerR
 async def _write(
     connection: AsyncConnection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime
 ) -> None:
-    values = {"rules": _json(rules), "updated_at": now, "updated_by": actor_id}
+    values = {"rules": rules.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
     result = await connection.execute(
         update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
     )
     if not result.rowcount:
         await connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
-
-
-def _json(rules: ServerRules) -> dict[str, object]:
-    """Sets have no order: sorted, so that equal rules are stored alike."""
-    return {name: _ordered(value) for name, value in rules.model_dump(mode="json").items()}
-
-
-def _ordered(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _ordered(item) for name, item in value.items()}
-    return sorted(value, key=str) if isinstance(value, list) else value

@@ -11,7 +11,7 @@ from discord.ui import ActionRow, Button, Container, Item, LayoutView, Separator
 from bot.moderation.panels.cautions import cautions
 from bot.moderation.panels.controls import button, choice, option
 from bot.moderation.panels.ids import Section
-from bot.moderation.panels.lines import lines_of
+from bot.moderation.panels.lines import clipped, lines_of
 from bot.moderation.panels.sections import CONTROLS, Chosen
 from bot.moderation.panels.summaries import summaries
 from bot.moderation.rules import ServerRules
@@ -80,7 +80,7 @@ def _news(panel: Panel) -> str:
 
 def _body(panel: Panel, rules: ServerRules, around: Surroundings) -> list[str]:
     if panel.section is not Section.HOME:
-        return [str(line) for line in lines_of(panel.section, rules, around)]
+        return clipped(lines_of(panel.section, rules, around))
     return [
         f"**{say(f'settings_title_{section.value}')}**\n{summary}"
         for section, summary in summaries(rules, around)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from types import MappingProxyType
 
 from bot.moderation.panels import names
 from bot.moderation.panels.ids import Section
 from bot.moderation.rules import ApprovalMode, Budget, RoleBudget, ServerRules
 from bot.moderation.surroundings import Surroundings
-from bot.text import shorten
+from bot.text import quoted, shorten
 from bot.words import say
 
 _ROWS = 10  # of a long list, so many are written out
@@ -19,22 +20,45 @@ _OLD = 120
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`key` says which setting it is, so that two states can be compared."""
+    """`key` says which setting it is, so that two states can be compared; `kind` which list it is a row of.
+
+    `entries` are all parts of a list, of which `value` may show only some.
+    """
 
     key: str
     label: str
     value: str
+    entries: tuple[str, ...] = ()
+    kind: str = ""
+
+    @property
+    def heading(self) -> str:
+        """A row is called by the name of a role, a GPU or a deployment."""
+        return f"{self.label}:" if self.kind else self.label
 
     def __str__(self) -> str:
-        return f"**{self.label}** {self.value}"
+        return f"**{self.heading}** {self.value}"
 
 
 def lines_of(section: Section, rules: ServerRules, around: Surroundings) -> list[Line]:
     return list(_SECTIONS[section](rules, around))
 
 
+def clipped(lines: Sequence[Line]) -> list[str]:
+    """To read: of a long list the first rows, the rest by name only."""
+    shown: list[str] = []
+    for kind, rows in groupby(lines, key=lambda line: line.kind):
+        written = list(rows)
+        most = _ROWS if kind else len(written)
+        shown += [str(line) for line in written[:most]]
+        if len(written) > most:
+            rest = names.listed([line.label for line in written[most:]], _ROWS)
+            shown.append(f"**{say(f'settings_label_more_{kind}s')}** {rest}")
+    return shown
+
+
 def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> list[str]:
-    """What an edit did, in the words of the panel: `label: old → new`."""
+    """What an edit did, in the words of the panel: `label: old → new`, or what came and went."""
     found = []
     for section in _SECTIONS:
         old = {line.key: line for line in lines_of(section, before, around)}
@@ -47,10 +71,21 @@ def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> li
 
 
 def _difference(was: Line | None, now: Line | None) -> str:
-    label = (now or was or Line("", "", "")).label
+    label = (now or was or Line("", "", "")).heading
+    if was is not None and now is not None and was.entries and now.entries:
+        return say("settings_changed_line", label=label, change=_came_and_went(was.entries, now.entries))
     old = was.value if was else say("settings_not_set")
     new = now.value if now else say("settings_not_set")
-    return say("settings_changed_line", label=label, old=shorten_line(old), new=shorten_line(new))
+    return say("settings_changed_line", label=label, change=f"{shorten_line(old)} → {shorten_line(new)}")
+
+
+def _came_and_went(old: Sequence[str], new: Sequence[str]) -> str:
+    parts = []
+    for code, here, there in (("settings_added", new, old), ("settings_removed", old, new)):
+        entries = [entry for entry in here if entry not in there]
+        if entries:
+            parts.append(say(code, entries=names.listed(entries, 4)))
+    return "; ".join(parts)
 
 
 def shorten_line(text: str) -> str:
@@ -60,19 +95,22 @@ def shorten_line(text: str) -> str:
     return f"{text[:_OLD].rpartition(' ')[0]} …" if " " in text[:_OLD] else shorten(text, _OLD)
 
 
-def _line(key: str, value: str, **params: object) -> Line:
-    return Line(key, say(f"settings_label_{key}", **params), value)
+def _line(key: str, value: str, entries: Sequence[str] = ()) -> Line:
+    return Line(key, say(f"settings_label_{key}"), value, tuple(entries))
+
+
+def _list(key: str, entries: Sequence[str], most: int = _ROWS) -> Line:
+    return _line(key, names.listed(entries, most), entries)
 
 
 def _approval(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     approval = rules.approval
     yield _line("mode", say(f"settings_mode_{approval.mode.value}"))
     if approval.mode is ApprovalMode.WITHOUT_ROLES or approval.exempt_roles:
-        yield _line("exempt", names.roles(approval.exempt_roles, around))
+        yield _list("exempt", names.roles(approval.exempt_roles, around))
     if approval.mode is ApprovalMode.SELECTED or approval.deployments or approval.gpus:
-        chosen = [names.deployment(name, around) for name in sorted(approval.deployments)]
-        yield _line("deployments", names.listed(chosen, _ROWS))
-        yield _line("gpus", names.listed([names.gpu(name, around) for name in sorted(approval.gpus)], _ROWS))
+        yield _list("deployments", names.deployments(approval.deployments, around))
+        yield _list("gpus", names.gpus(approval.gpus, around))
     yield _line("channel", names.channel(approval.review_channel_id, around))
     reviewer = rules.reviewer_role_id
     also = say("settings_and_role", role=names.role(reviewer, around)) if reviewer is not None else ""
@@ -82,26 +120,22 @@ def _approval(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
 
 def _words(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
     yield _line("automod", say("settings_applied" if rules.words.automod else "settings_not_applied"))
-    blocked = rules.words.blocked
-    yield _line(
-        "blocked", names.counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
-    )
+    blocked = [quoted(word, 60) for word in rules.words.blocked]
+    count = names.counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
+    yield _line("blocked", count, blocked)
 
 
 def _budgets(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     budgets = rules.budgets
     yield _line("person", budget_text(budgets.person))
     yield _line("server", budget_text(budgets.server))
-    rows = sorted(budgets.roles.items(), key=lambda row: (row[1].unlimited, row[0]))
-    for role, row in rows[:_ROWS]:
-        yield Line(f"role {role}", names.role(role, around), role_text(row))
-    if len(rows) > _ROWS:
-        yield _line("more_roles", names.roles([role for role, _ in rows[_ROWS:]], around, most=15))
-    weights = [
+    factors = [
         say("settings_weight", gpu=names.gpu(gpu, around), factor=f"{weight:g}")
         for gpu, weight in sorted(budgets.gpu_weights.items())
     ]
-    yield _line("weights", names.listed(weights, 15) if weights else say("settings_weights_plain"))
+    yield _list("weights", factors, 15) if factors else _line("weights", say("settings_weights_plain"))
+    for role, row in sorted(budgets.roles.items(), key=lambda row: (row[1].unlimited, row[0])):
+        yield Line(f"role {role}", names.role(role, around), role_text(row), kind="role")
 
 
 def _gpus(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
@@ -117,13 +151,10 @@ def _rows(
 ) -> Iterator[Line]:
     if not roles_for:
         yield _line(f"all_{kind}s", say("settings_everybody"))
-    entries = sorted(roles_for.items())
-    for name, allowed in entries[:_ROWS]:
-        who = names.roles(allowed, around, most=3) if allowed else say("settings_nobody")
-        yield Line(f"{kind} {name}", shown(name, around), who)
-    if len(entries) > _ROWS:
-        rest = [shown(name, around) for name, _ in entries[_ROWS:]]
-        yield _line(f"more_{kind}s", names.listed(rest, _ROWS))
+    for name in names.ordered(roles_for, around):
+        allowed = names.roles(roles_for[name], around)
+        who = names.listed(allowed, 3) if allowed else say("settings_nobody")
+        yield Line(f"{kind} {name}", shown(name, around), who, tuple(allowed), kind)
 
 
 def _people(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:

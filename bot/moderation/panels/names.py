@@ -9,9 +9,22 @@ from bot.text import quoted
 from bot.words import say
 
 
-def roles(ids: Collection[int], around: Surroundings, most: int = 8) -> str:
-    shown = [role(role_id, around) for role_id in sorted(ids)]
-    return listed(shown, most)
+def roles(ids: Collection[int], around: Surroundings) -> list[str]:
+    return [role(role_id, around) for role_id in sorted(ids)]
+
+
+def deployments(chosen: Collection[str], around: Surroundings) -> list[str]:
+    return [deployment(name, around) for name in ordered(chosen, around)]
+
+
+def gpus(chosen: Collection[str], around: Surroundings) -> list[str]:
+    return [gpu(name, around) for name in ordered(chosen, around)]
+
+
+def ordered(chosen: Collection[str], around: Surroundings) -> list[str]:
+    """In the order in which they are offered, what is gone at the end."""
+    offered = {name: place for place, name in enumerate((*around.gpus, *around.deployments))}
+    return sorted(chosen, key=lambda name: (offered.get(name, len(offered)), name))
 
 
 def role(role_id: int, around: Surroundings) -> str:
