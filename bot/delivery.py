@@ -263,9 +263,13 @@ class Courier:
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)
                 return
         # The token has run out, by our clock or by Discord's.
-        if run.status_message_id is not None:
-            with suppress(Closed):
-                await self._poster.delete(run.channel_id, run.status_message_id)
+        with suppress(Closed):
+            status = run.status_message_id
+            if status is None and delivery.purpose is Purpose.OUTCOME:
+                # A crash came between the answer and the noting of its id.
+                status = await self._poster.find_status(run.channel_id, run.key, run.created_at)
+            if status is not None:
+                await self._poster.delete(run.channel_id, status)
 
     async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> None:
         now = self._clock()

@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,20 +111,31 @@ class Poster:
 
         A part is known by its files' names, which carry the run key, else by its buttons, else by its text.
         """
-        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
         names = {file.filename for file in part.files} if part is not None else set()
-        channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
-            async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
-                if not self._is_own(message) or message.id in ignore:
+            async for message in self._own_since(channel_id, since):
+                if message.id in ignore:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
                 if names <= found if names else not found and _tells(message, key, part):
                     return message.id
         return None
 
-    def _is_own(self, message: discord.Message) -> bool:
-        return self._client.user is not None and message.author.id == self._client.user.id
+    async def find_status(self, channel_id: int, key: str, since: datetime) -> int | None:
+        """The id of the answer to a command where nobody noted it: the message that offers to cancel."""
+        with _mapped():
+            async for message in self._own_since(channel_id, since):
+                if custom_id(key, Action.CANCEL) in set(_marks(message.components)):
+                    return message.id
+        return None
+
+    async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
+        me = self._client.user
+        after = discord.Object(discord.utils.time_snowflake(since - _LOOKBACK))
+        channel = self._client.get_partial_messageable(channel_id)
+        async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
+            if me is not None and message.author.id == me.id:
+                yield message
 
 
 def _payload(part: Part) -> dict[str, Any]:
@@ -184,12 +195,12 @@ def _mapped() -> Iterator[None]:
     """Discord's faults, named once."""
     try:
         yield
-    except (discord.DiscordServerError, discord.RateLimited) as error:
+    except discord.RateLimited as error:
         raise Unclear(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
-        if error.status in (408, 429):
+        if error.status in (408, 429) or error.status >= 500:
             raise Unclear(str(error)) from error
         # 403 and 404 say so; a 400 means that Discord won't have this message in this place.
         raise Closed(f"{error.status} {error.code}: {error.text}") from error

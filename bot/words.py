@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.errors import BotError
+from bot.words_moderation import MODERATION
 
 log = logging.getLogger(__name__)
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
+        **MODERATION,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",

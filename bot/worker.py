@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bot.errors import StoreUnavailable
 from bot.logs import run_context
@@ -41,19 +41,24 @@ class Worker(Generic[T]):
         self._slots = asyncio.Semaphore(width)
         self._wake = asyncio.Event()
         self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def nudge(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
         """Until `stop`; the items under way are left running for `finish`."""
+        own = asyncio.current_task()
+        if own is not None:
+            # `finish` waits for the loop too: a claim under way at `stop` is not thrown away.
+            self._tasks.add(own)
+            own.add_done_callback(self._tasks.discard)
         while not self._stopping:
             await self._slots.acquire()
-            item = await self._next()
+            item, pause = await self._next()
             if item is None:
                 self._slots.release()
-                await self._idle(self._pause)
+                await self._idle(pause)
                 continue
             task = asyncio.create_task(self._one(item), name=self.name)
             self._tasks.add(task)
@@ -73,27 +78,29 @@ class Worker(Generic[T]):
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
-        """Waits for the items under way, then cancels what is left: their claims run out by themselves."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        """Waits for what is under way, then cancels what is left: the claims run out by themselves."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            late = tuple(self._tasks)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
-    async def _next(self) -> T | None:
+    async def _next(self) -> tuple[T | None, float]:
+        """The next item, or how long to rest without one."""
         if self._stopping:
-            return None
+            return None, 0
         self._wake.clear()
         try:
-            return await self._claim()
+            return await self._claim(), self._pause
         except StoreUnavailable as error:
             log.warning("%s waits for the database: %s", self.name, error)
-            await self._idle(self._fault_pause)
         except Exception:
             log.exception("%s could not look for work", self.name)
-            await self._idle(self._fault_pause)
-        return None
+        return None, self._fault_pause
 
     async def _one(self, item: T) -> None:
         key = getattr(item, "key", None) or getattr(getattr(item, "run", None), "key", None)

@@ -26,18 +26,30 @@ async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk,
         response = await interaction.response.send_message(
             view=layout, allowed_mentions=discord.AllowedMentions.none()
         )
-    except (discord.DiscordServerError, aiohttp.ClientError, OSError):
-        log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
-        await desk.answered(run.key, None)
+    except (aiohttp.ClientError, OSError):
+        await _fate_unknown(desk, run)
     except discord.HTTPException as error:
-        if error.code == _ANSWERED:
-            # Discord took it, answered 5xx all the same, and refused the library's second try.
-            await desk.answered(run.key, await _original(interaction))
-            return
-        log.warning("Discord did not take the answer (%s %s): not started", error.status, error.code)
-        await desk.unanswered(run.key)
+        await _refused(interaction, desk, run, error)
     else:
         await desk.answered(run.key, response.message_id)
+
+
+async def _refused(
+    interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run, error: discord.HTTPException
+) -> None:
+    if error.status >= 500:
+        await _fate_unknown(desk, run)
+    elif error.code == _ANSWERED:
+        # Discord took it, answered 5xx all the same, and refused the library's second try.
+        await desk.answered(run.key, await _original(interaction))
+    else:
+        log.warning("Discord did not take the answer (%s %s): not started", error.status, error.code)
+        await desk.unanswered(run.key)
+
+
+async def _fate_unknown(desk: FrontDesk, run: Run) -> None:
+    log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
+    await desk.answered(run.key, None)
 
 
 async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:

@@ -18,7 +18,7 @@ from bot.runs import Run, RunState
 from demo.story import Story
 from demo.world import World
 
-PROMPT = "a lighthouse above a stormy sea at dusk"
+PROMPT = "an island in a calm sea at dusk"
 SIZE = (768, 512)
 _LOOK = 0.05
 

@@ -69,11 +69,13 @@ class Database:
         For decisions over many rows (a budget, a concurrency limit), where locking the rows is not enough.
         """
         async with self.write() as connection:
-            if not self.is_sqlite:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
-                )
+            await self.lock(connection, name)
             yield connection
+
+    async def lock(self, connection: AsyncConnection, name: str) -> None:
+        """Makes the rest of a write transaction exclusive; on SQLite every one is from its beginning."""
+        if not self.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

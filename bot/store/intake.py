@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, case, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.moderation.people import Person
@@ -17,11 +30,12 @@ from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
 from bot.store.rows import Purpose, owe, request_values, run_columns, to_run
 from bot.store.server_rules import read_rules
-from bot.store.tables import blocks, notes, runs
+from bot.store.tables import UtcDateTime, blocks, notes, runs
 
 PAUSE_NOTE = "pause"
 # Given back to the count of runs a day, since nothing came out of them.
 _NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
+_NEVER = cast(null(), UtcDateTime)
 _WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 
 Decide = Callable[[GenerationRequest, Person, Usage, ServerRules], Decision]
@@ -43,7 +57,7 @@ class IntakeStore:
         """
         async with self._database.exclusive("accept") as connection:
             rules = await read_rules(connection, request.origin.guild_id)
-            usage = await _usage(connection, request, now)
+            usage = await _usage_of(connection, request.origin.guild_id, request.requester_id, now)
             decision = decide(request, person, usage, rules)
             if isinstance(decision, Allowed):
                 await _store(connection, request, person, decision, now=now, hold=hold)
@@ -100,68 +114,59 @@ def _entry(request: GenerationRequest, decision: Decision, now: datetime) -> Aud
     )
 
 
-async def _usage(connection: AsyncConnection, request: GenerationRequest, now: datetime) -> Usage:
-    return await _usage_of(connection, request.origin.guild_id, request.requester_id, now)
-
-
 async def _usage_of(
     connection: AsyncConnection, guild_id: int | None, person_id: int, now: datetime
 ) -> Usage:
     day_start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
-    mine = here & (runs.c.requester_id == person_id)
+    spent = (await connection.execute(_spendings(guild_id, person_id, day_start))).one()
+    standing = (await connection.execute(_standing(guild_id, person_id))).all()
+    blocked = [row for row in standing if row.kind == "block" and (row.until is None or row.until > now)]
+    paused = [row for row in standing if row.kind == "pause"]
     return Usage(
         now=now,
         day_end=day_start + timedelta(days=1),
-        gpu_seconds_today=float(await connection.scalar(_all_seconds(day_start)) or 0),
-        person=await _spent(connection, _spendings(day_start).where(mine)),
-        server=await _spent(connection, _spendings(day_start).where(here)),
-        block=await _block(connection, guild_id, person_id, now),
-        paused=await connection.scalar(select(notes.c.value).where(notes.c.name == PAUSE_NOTE)),
+        gpu_seconds_today=float(spent[0]),
+        person=Spent(runs=int(spent[1]), gpu_seconds=float(spent[2]), waiting=int(spent[3])),
+        server=Spent(runs=int(spent[4]), gpu_seconds=float(spent[5]), waiting=int(spent[6])),
+        block=Block(reason=blocked[0].reason, until=blocked[0].until) if blocked else None,
+        paused=paused[0].reason if paused else None,
     )
 
 
-def _all_seconds(day_start: datetime) -> Select[float]:
-    """Unweighted; what runs is taken as reserved at weight 1."""
-    seconds = case(
-        (runs.c.run_duration.is_not(None), runs.c.run_duration),
-        (runs.c.state.not_in(FINAL), runs.c.reserved_seconds / runs.c.weight),
-        else_=0.0,
+def _standing(guild_id: int | None, person_id: int) -> CompoundSelect[Any]:
+    """The bot's pause and the person's block, in one question."""
+    pause = select(literal("pause").label("kind"), notes.c.value.label("reason"), _NEVER.label("until"))
+    block = select(literal("block"), blocks.c.reason, blocks.c.until)
+    return union_all(
+        pause.where(notes.c.name == PAUSE_NOTE),
+        block.where(blocks.c.guild_id == guild_id, blocks.c.user_id == person_id),
     )
-    return select(func.coalesce(func.sum(seconds), 0.0)).where(runs.c.created_at >= day_start)
 
 
-def _spendings(day_start: datetime) -> Select[int, float, int]:
-    """Runs of today, weighted seconds of today, and what waits, whenever it was asked for."""
+def _spendings(guild_id: int | None, person_id: int, day_start: datetime) -> Select[Any]:
+    """All GPU seconds of today, unweighted; then runs, weighted seconds and what waits, of the person in
+    this server and of the server. What still runs counts as reserved; what waits counts from any day."""
     today = runs.c.created_at >= day_start
-    seconds = case(
-        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds),
-        (runs.c.state.not_in(FINAL), runs.c.reserved_seconds),
+    here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
+    mine = here & (runs.c.requester_id == person_id)
+    open_run = runs.c.state.not_in(FINAL)
+    taken = case(
+        (runs.c.run_duration.is_not(None), runs.c.run_duration),
+        (open_run, runs.c.reserved_seconds / runs.c.weight),
         else_=0.0,
     )
-    counted = case((today & runs.c.state.not_in(_NOTHING_CAME), 1), else_=0)
-    waiting = case((runs.c.state.in_(_WAITING), 1), else_=0)
-    return select(
-        func.coalesce(func.sum(counted), 0),
-        func.coalesce(func.sum(case((today, seconds), else_=0.0)), 0.0),
-        func.coalesce(func.sum(waiting), 0),
-    ).where(today | runs.c.state.in_(_WAITING))
-
-
-async def _spent(connection: AsyncConnection, query: Select[int, float, int]) -> Spent:
-    row = (await connection.execute(query)).one()
-    return Spent(runs=int(row[0]), gpu_seconds=float(row[1]), waiting=int(row[2]))
-
-
-async def _block(
-    connection: AsyncConnection, guild_id: int | None, person_id: int, now: datetime
-) -> Block | None:
-    found = await connection.execute(
-        select(blocks.c.reason, blocks.c.until).where(
-            blocks.c.guild_id == guild_id, blocks.c.user_id == person_id
-        )
+    charged = case(
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds),
+        (open_run, runs.c.reserved_seconds),
+        else_=0.0,
     )
-    row = found.first()
-    if row is None or (row.until is not None and row.until <= now):
-        return None
-    return Block(reason=row.reason, until=row.until)
+    waiting = runs.c.state.in_(_WAITING)
+    came = runs.c.state.not_in(_NOTHING_CAME)
+    sums: list[ColumnElement[Any]] = [_sum(today, taken)]
+    for whose in (mine, here):
+        sums += [_sum(whose & today & came, 1), _sum(whose & today, charged), _sum(whose & waiting, 1)]
+    return select(*sums).where(today | waiting)
+
+
+def _sum(condition: ColumnElement[bool], value: ColumnElement[Any] | int) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, value), else_=0)), 0)

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.moderation.differences import differences
 from bot.moderation.rules import ServerRules
+from bot.moderation.salvage import salvage
+from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.database import Database
 from bot.store.tables import server_rules
 
 log = logging.getLogger(__name__)
 
 
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
-    """A server's rules in the caller's transaction; the defaults where none were set, and outside servers."""
+    """A server's rules in the caller's transaction; the defaults where none were set, and outside servers.
+
+    Raises ValidationError for rules that can't be read whole: a request must not pass a rule unseen.
+    """
     if guild_id is None:
         return ServerRules()
-    stored = await connection.scalar(select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id))
+    stored = await _stored(connection, guild_id)
     if stored is None:
         return ServerRules()
     try:
@@ -26,3 +35,77 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
     except ValidationError:
         log.exception("the rules of server %s can't be read", guild_id)
         raise
+
+
+class RuleStore:
+    """For showing and changing rules. Raises StoreUnavailable when the database does not answer.
+
+    Nothing is remembered between calls: every process sees a change at once.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, guild_id: int) -> ServerRules:
+        """The rules, defaults where none were set or where they can't be read."""
+        return (await self.read(guild_id))[0]
+
+    async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
+        """The rules, and which of them were lost because they can't be read."""
+        async with self._database.read() as connection:
+            return await _readable(connection, guild_id)
+
+    async def change(
+        self,
+        guild_id: int,
+        actor_id: int,
+        edit: Callable[[ServerRules], ServerRules],
+        now: datetime,
+        what: str,
+    ) -> ServerRules:
+        """One edit of what is stored now, and its line in the record. What `edit` raises undoes it.
+
+        An edit that leaves everything as it is writes nothing, unless it makes unreadable rules good.
+        """
+        async with self._database.exclusive(f"rules {guild_id}") as connection:
+            before, lost = await _readable(connection, guild_id)
+            after = edit(before)
+            if after == before and not lost:
+                return after
+            await _write(connection, guild_id, actor_id, after, now)
+            details: dict[str, object] = {"what": what, "changes": differences(before, after)}
+            if lost:
+                details["unreadable"] = list(lost)
+            entry = AuditEntry(
+                at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
+            )
+            await note(connection, entry)
+            return after
+
+
+async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
+    found: object | None = await connection.scalar(
+        select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id)
+    )
+    return found
+
+
+async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
+    stored = await _stored(connection, guild_id)
+    if stored is None:
+        return ServerRules(), ()
+    rules, lost = salvage(stored)
+    if lost:
+        log.error("of the rules of server %s these can't be read: %s", guild_id, ", ".join(lost))
+    return rules, lost
+
+
+async def _write(
+    connection: AsyncConnection, guild_id: int, actor_id: int, rules: ServerRules, now: datetime
+) -> None:
+    values = {"rules": rules.model_dump(mode="json"), "updated_at": now, "updated_by": actor_id}
+    result = await connection.execute(
+        update(server_rules).where(server_rules.c.guild_id == guild_id).values(values)
+    )
+    if not result.rowcount:
+        await connection.execute(insert(server_rules).values(guild_id=guild_id, **values))

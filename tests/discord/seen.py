@@ -9,6 +9,7 @@ from typing import Any
 from simcord.backend.serializers import message_payload
 from simcord.enums import InteractionType
 
+from bot.errors import BotError
 from demo.standin.server import API_KEY
 from tests.stage import Stage
 
@@ -111,3 +112,11 @@ def assert_nothing_leaked(stage: Stage) -> None:
         said = json.dumps(request.json, ensure_ascii=False)
         for secret in (API_KEY, "Traceback", "Service unavailable", "Internal Server Error", "detail", *macs):
             assert secret not in said
+
+
+def refusal(stage: Stage, result: Any) -> str:
+    """The sentence that only the person saw; the bot raised nothing but errors that have words."""
+    assert result.ephemeral
+    for error in stage.env.errors:
+        assert isinstance(getattr(error, "original", error), BotError), error
+    return str(result.response.content)

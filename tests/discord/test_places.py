@@ -8,12 +8,13 @@ import discord
 import pytest
 import simcord
 
-from tests.discord.seen import pinged, text_of, texts
+from tests.discord.seen import pinged, refusal, text_of, texts
 from tests.stage import Stage, stage
 
 
-def thread_in(s: Stage, parent: simcord.ChannelHandle) -> simcord.ChannelHandle:
+def thread_in(s: Stage, parent: simcord.ChannelHandle, *, locked: bool = False) -> simcord.ChannelHandle:
     made = s.env.backend.create_thread(parent.id, "a thread", s.alice.id, broadcast=False)
+    made.thread_metadata.locked = locked
     s.env.backend.announce_thread_create(made)
     return simcord.ChannelHandle(s.env, s.guild, made)
 
@@ -47,11 +48,9 @@ async def test_an_archived_thread_wakes_up(tmp_path: Path) -> None:
 async def test_a_locked_thread_is_refused_where_the_bot_may_not_manage_threads(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         denied = {s.env.bot.user: discord.PermissionOverwrite(manage_threads=False)}
-        thread = thread_in(s, s.guild.create_text_channel("strict", overwrites=denied))
-        s.env.backend.get_channel(thread.id).thread_metadata.locked = True
+        thread = thread_in(s, s.guild.create_text_channel("strict", overwrites=denied), locked=True)
         refused = await s.alice.slash(thread, "generate", prompt="a fox")
-        assert refused.ephemeral
-        assert refused.response.content.startswith("This thread is locked")
+        assert refusal(s, refused).startswith("This thread is locked")
         await s.play()
         assert s.calls == []
         assert await s.runs() == []

@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -114,12 +114,19 @@ class House:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as connection:
             return connection.execute(query).fetchall()
 
-    async def settled(self, within: float = 30) -> None:
-        """No request is open and no message is owed."""
+    async def until(self, condition: Callable[[], object], within: float = 30) -> None:
+        """For what happens outside Discord; `discord.wait_until` needs no polling."""
+        async with asyncio.timeout(within):
+            while not condition():  # noqa: ASYNC110  # another process's doings set no Event here
+                await asyncio.sleep(0.02)
+
+    async def settled(self, within: float = 30, *, runs: int = 0) -> None:
+        """No request is open and no message is owed; `runs` requests have been accepted."""
         async with asyncio.timeout(within):
             while True:
                 await self.standin.idle()
-                if not any(count for (count,) in self.rows(OPEN)):
+                ((accepted,),) = self.rows("SELECT count(*) FROM runs")
+                if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
                     return
                 await asyncio.sleep(0.05)
 

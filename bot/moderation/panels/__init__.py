@@ -1,0 +1,1 @@
+"""The panel of `/settings`: rules and surroundings -> layout. Pure."""

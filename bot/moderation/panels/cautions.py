@@ -1,0 +1,56 @@
+"""What will not work as it is set, told in the panel. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.moderation.panels import names
+from bot.moderation.panels.ids import Section
+from bot.moderation.rules import ApprovalMode, ServerRules
+from bot.moderation.surroundings import Surroundings, gone
+from bot.text import quoted
+from bot.words import say
+
+
+def cautions(section: Section, rules: ServerRules, around: Surroundings) -> list[str]:
+    """Sentences, the gravest first; the overview has all of them."""
+    found: list[str] = []
+    if around.unreadable:
+        found.append(say("settings_warn_unreadable", where=quoted(", ".join(around.unreadable), 150)))
+    if section in (Section.HOME, Section.APPROVAL):
+        found += _approval(rules, around)
+    if section in (Section.HOME, Section.WORDS):
+        found += _words(rules, around)
+    if gone(rules, around):
+        found.append(say("settings_warn_gone"))
+    return found
+
+
+def _approval(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+    approval = rules.approval
+    if around.review is not None and around.review.missing:  # reports go there too
+        yield say(
+            "settings_warn_no_access",
+            channel=names.channel(approval.review_channel_id, around),
+            missing=", ".join(around.review.missing),
+        )
+    if approval.mode is ApprovalMode.OFF:
+        return
+    if around.review is None:
+        yield say("settings_warn_no_channel")
+    if rules.reviewer_role_id not in around.role_ids:
+        yield say("settings_warn_no_reviewers")
+    elif around.review is not None and not around.review.reviewers_see:
+        yield say("settings_warn_reviewers_blind")
+    if approval.mode is ApprovalMode.SELECTED and not (approval.deployments or approval.gpus):
+        yield say("settings_warn_nothing_selected")
+
+
+def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+    if not rules.words.automod:
+        return
+    if not around.manages_server:
+        yield say("settings_warn_automod")
+    elif around.automod_unread:
+        shown = names.listed([quoted(name, 60) for name in around.automod_unread], 5)
+        yield say("settings_warn_not_applied", rules=shown)

@@ -1,0 +1,181 @@
+"""The controls of each section. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from discord import ButtonStyle
+from discord.ui import ActionRow, Button, LayoutView
+
+from bot.moderation.forms import fits
+from bot.moderation.panels.controls import (
+    Items,
+    button,
+    captioned,
+    channel_select,
+    choice,
+    option,
+    pages,
+    role_select,
+)
+from bot.moderation.panels.ids import Section, token
+from bot.moderation.panels.names import counted
+from bot.moderation.rules import ApprovalMode, ServerRules, Spoiler
+from bot.moderation.surroundings import Surroundings
+from bot.words import say
+
+# `chosen`: which GPU or deployment a section is about, as (name of the control, name).
+Chosen = tuple[str, str] | None
+Make = Callable[[ServerRules, Surroundings, Chosen], Items]
+
+
+def _approval(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Items:
+    here, approval = Section.APPROVAL, rules.approval
+    channel = channel_select(here, "channel", approval.review_channel_id, around.channel_ids)
+    yield from captioned(here, "channel", channel)
+    reviewer = {rules.reviewer_role_id} - {None}
+    reviewers = [role for role in reviewer if role is not None]
+    yield from captioned(
+        here, "reviewer", role_select(here, "reviewer", chosen=reviewers, known=around.role_ids, most=1)
+    )
+    modes = [
+        option(mode.value, say(f"settings_mode_{mode.value}"), chosen=mode is approval.mode)
+        for mode in ApprovalMode
+    ]
+    yield from captioned(here, "mode", choice(here, "mode", modes, "settings_choose_one"))
+    if approval.mode is ApprovalMode.WITHOUT_ROLES:
+        exempt = role_select(here, "exempt", chosen=approval.exempt_roles, known=around.role_ids)
+        yield from captioned(here, "exempt", exempt)
+    if approval.mode is ApprovalMode.SELECTED:
+        yield from _selected(rules, around)
+    yield ActionRow(button(here, "hours"))
+
+
+def _selected(rules: ServerRules, around: Surroundings) -> Items:
+    here, approval = Section.APPROVAL, rules.approval
+    yield from pages(
+        here,
+        "deployments",
+        tuple(around.deployments),
+        lambda name: option(name, around.deployments[name], chosen=name in approval.deployments),
+        several=True,
+    )
+    yield from pages(
+        here,
+        "gpus",
+        around.gpus,
+        lambda gpu: option(gpu, gpu, chosen=gpu in approval.gpus),
+        several=True,
+        most=2,
+    )
+
+
+def _words(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+    here, on = Section.WORDS, rules.words.automod
+    label = "settings_button_automod_off" if on else "settings_button_automod_on"
+    yield ActionRow(button(here, "automod", "off" if on else "on", label=label))
+    buttons: list[Button[LayoutView]] = [button(here, "add", style=ButtonStyle.primary)]
+    if rules.words.blocked:
+        buttons += [button(here, "list")] if fits(rules) else [button(here, "remove")]
+        buttons.append(button(here, "show"))
+    yield ActionRow(*buttons)
+
+
+def _budgets(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Items:
+    here, budgets = Section.BUDGETS, rules.budgets
+    yield ActionRow(button(here, "person"), button(here, "server"))
+    yield from captioned(here, "role", role_select(here, "role", known=around.role_ids, most=1, least=1))
+    unlimited = [role for role, row in budgets.roles.items() if row.unlimited]
+    yield from captioned(
+        here, "unlimited", role_select(here, "unlimited", chosen=unlimited, known=around.role_ids)
+    )
+    yield from pages(
+        here,
+        "weight",
+        around.gpus,
+        lambda gpu: option(
+            gpu, gpu, description=say("settings_counts", factor=f"{budgets.gpu_weights.get(gpu, 1):g}")
+        ),
+        several=False,
+    )
+
+
+def _gpus(rules: ServerRules, around: Surroundings, chosen: Chosen) -> Items:
+    kind, name = chosen or ("", "")
+    here = Section.GPUS
+    yield from pages(
+        here,
+        "gpu",
+        around.gpus,
+        lambda gpu: option(
+            gpu, gpu, description=_open_to(rules.gpu_roles, gpu), chosen=(kind, name) == ("gpu", gpu)
+        ),
+        several=False,
+    )
+    if kind == "gpu":
+        yield from _roles_for("gpu", name, name, rules.gpu_roles, around)
+    yield from pages(
+        here,
+        "deployment",
+        tuple(around.deployments),
+        lambda deployment: option(
+            deployment,
+            around.deployments[deployment],
+            description=_open_to(rules.deployment_roles, deployment),
+            chosen=(kind, name) == ("deployment", deployment),
+        ),
+        several=False,
+    )
+    if kind == "deployment":
+        yield from _roles_for(
+            "deployment", name, around.deployments.get(name, name), rules.deployment_roles, around
+        )
+
+
+def _open_to(roles_for: Mapping[str, frozenset[int]], name: str) -> str:
+    if name not in roles_for:
+        return say("settings_everybody")
+    allowed = roles_for[name]
+    return counted("settings_roles_count", len(allowed)) if allowed else say("settings_nobody")
+
+
+def _roles_for(
+    kind: str, name: str, title: str, roles_for: Mapping[str, frozenset[int]], around: Surroundings
+) -> Items:
+    here, arg = Section.GPUS, token(name)
+    allowed = roles_for.get(name, frozenset())
+    select = role_select(here, f"{kind}_roles", arg, chosen=allowed, known=around.role_ids)
+    yield from captioned(here, "roles", select, about=title)
+    if name in roles_for:
+        yield ActionRow(button(here, f"{kind}_open", arg, label="settings_button_open"))
+
+
+def _people(_rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+    yield ActionRow(button(Section.PEOPLE, "ages"))
+
+
+def _results(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+    options = [
+        option(spoiler.value, say(f"settings_spoiler_{spoiler.value}"), chosen=spoiler is rules.spoiler)
+        for spoiler in Spoiler
+    ]
+    here = Section.RESULTS
+    yield from captioned(here, "spoiler", choice(here, "spoiler", options, "settings_choose_one"))
+
+
+def _record(_rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+    yield ActionRow(button(Section.RECORD, "retention"))
+
+
+CONTROLS: Mapping[Section, Make] = MappingProxyType(
+    {
+        Section.APPROVAL: _approval,
+        Section.WORDS: _words,
+        Section.BUDGETS: _budgets,
+        Section.GPUS: _gpus,
+        Section.PEOPLE: _people,
+        Section.RESULTS: _results,
+        Section.RECORD: _record,
+    }
+)

@@ -1,0 +1,228 @@
+"""The service behind `/settings`: shows a server's rules and changes them. Whoever calls has checked that the
+person may."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from discord.ui import LayoutView, Modal
+
+from bot.deployments.catalogue import Catalogue
+from bot.errors import BotError, InputError, RefusedError, StoreUnavailable
+from bot.moderation.changes import change
+from bot.moderation.drafts import Drafts
+from bot.moderation.forms import form_of
+from bot.moderation.panels.dialog import dialog, opened
+from bot.moderation.panels.ids import Control, Section, named
+from bot.moderation.panels.layout import Panel, panel_layout
+from bot.moderation.panels.lines import changed
+from bot.moderation.rules import ServerRules
+from bot.moderation.surroundings import ReviewPlace, Surroundings
+from bot.store.server_rules import RuleStore
+from bot.text import quoted
+from bot.words import say
+
+log = logging.getLogger(__name__)
+
+# Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.
+_AUTOMOD_SECONDS = 1.0
+# server id -> names of its AutoMod rules that can't be applied.
+UnreadRules = Callable[[int], Awaitable[Sequence[str]]]
+
+
+class Server(Protocol):
+    """What is known of the server without asking Discord."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def role_ids(self) -> frozenset[int]: ...
+    @property
+    def channel_ids(self) -> frozenset[int]: ...
+    @property
+    def manages_server(self) -> bool: ...
+    def role_name(self, role_id: int) -> str: ...
+    def review(self, rules: ServerRules) -> ReviewPlace | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An edit before it is tried; `stamp` tells what a form's values were when it was opened."""
+
+    control: Control
+    values: Sequence[str]
+    around: Surroundings
+    stamp: str | None = None
+
+    def on(self, rules: ServerRules) -> ServerRules:
+        """Raises InputError and RefusedError."""
+        field, arg = self.control.field, self.control.arg
+        if self.stamp is not None and self.stamp != form_of(field).stamp(rules, arg):
+            raise RefusedError("settings_changed_meanwhile")
+        return change(rules, field, arg, self.values, self.around)
+
+
+class RulesDesk:
+    """Every method raises StoreUnavailable when the database does not answer."""
+
+    def __init__(
+        self,
+        rule_store: RuleStore,
+        catalogue: Catalogue,
+        clock: Callable[[], datetime],
+        unread_rules: UnreadRules | None = None,
+    ) -> None:
+        self._rules = rule_store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._unread_rules = unread_rules
+        self._drafts = Drafts()
+
+    async def show(self, server: Server, panel: Panel) -> LayoutView:
+        """The panel as things are now."""
+        rules, unreadable = await self._rules.read(server.id)
+        around = replace(self._around(server), unreadable=unreadable)
+        return panel_layout(panel, rules, await self._complete(server, rules, around, panel.section))
+
+    async def word_list(self, server: Server) -> str:
+        """The bot's own block list, a word a line."""
+        return "\n".join((await self._rules.get(server.id)).words.blocked)
+
+    async def choose(self, server: Server, control: Control, value: str) -> LayoutView:
+        """A section for one GPU or deployment."""
+        return await self.show(server, Panel(control.section, (control.name, value)))
+
+    async def edit(
+        self, server: Server, person_id: int, control: Control, values: Sequence[str]
+    ) -> LayoutView:
+        """A press or a choice that changes something; what refuses it is told in the panel."""
+        around = self._around(server)
+        control = _about(control, around)
+        try:
+            panel = await self._apply(server, person_id, _Attempt(control, values, around))
+        except (InputError, RefusedError) as error:
+            if error.code == "settings_stale":
+                raise
+            panel = Panel(_shown_after(control), _chosen(control), error=_told(error))
+        return await self.show(server, panel)
+
+    async def form(self, server: Server, control: Control, typed: Sequence[str] | None = None) -> Modal:
+        """The form behind a control. Raises RefusedError where it is about something that is gone."""
+        form_of(control.field)
+        around = self._around(server)
+        control = _about(control, around)
+        about = ""
+        if control.field == "budgets.role":
+            if not control.arg.isdigit() or int(control.arg) not in around.role_ids:
+                raise RefusedError("settings_role_unknown")
+            about = server.role_name(int(control.arg))
+        elif control.field == "budgets.weight":
+            if control.arg not in around.gpus:
+                raise RefusedError("settings_gpu_unknown")
+            about = control.arg
+        return dialog(control, await self._rules.get(server.id), about=about, typed=typed)
+
+    async def form_again(self, server: Server, person_id: int, control: Control) -> Modal:
+        """The form that was refused, with what was typed; after a restart with what is stored."""
+        draft, _, rest = control.arg.partition(":")
+        name, _, arg = rest.partition(":")
+        return await self.form(
+            server, Control(control.section, name, arg), self._drafts.get(draft, person_id)
+        )
+
+    async def sent(
+        self, server: Server, person_id: int, control: Control, typed: Sequence[str]
+    ) -> LayoutView:
+        """A form that was sent; what refuses it is told in the panel, with a button to go on."""
+        stamp, arg = opened(control.arg)
+        around = self._around(server)
+        plain = Control(control.section, control.name, arg)
+        if len(form_of(plain.field).boxes) != len(typed):
+            raise RefusedError("settings_stale")
+        try:
+            attempt = _Attempt(_about(plain, around), typed, around, stamp)
+            panel = await self._apply(server, person_id, attempt)
+        except (InputError, RefusedError) as error:
+            draft = self._drafts.keep(person_id, typed)
+            panel = Panel(control.section, error=_told(error), again=f"{draft}:{plain.name}:{arg}")
+        return await self.show(server, panel)
+
+    async def _apply(self, server: Server, person_id: int, attempt: _Attempt) -> Panel:
+        befores: list[ServerRules] = []
+
+        def edit(rules: ServerRules) -> ServerRules:
+            befores.append(rules)
+            return attempt.on(rules)
+
+        control = attempt.control
+        after = await self._rules.change(server.id, person_id, edit, self._clock(), control.field)
+        saved = changed(befores[-1], after, attempt.around)
+        return Panel(_shown_after(control), _chosen(control), saved=saved)
+
+    def _around(self, server: Server) -> Surroundings:
+        deployments = self._catalogue.all()
+        gpus = dict.fromkeys(gpu for deployment in deployments for gpu in deployment.gpus)
+        return Surroundings(
+            server=server.name,
+            role_ids=server.role_ids,
+            channel_ids=server.channel_ids,
+            deployments={deployment.name: deployment.title for deployment in deployments},
+            gpus=tuple(gpus),
+            manages_server=server.manages_server,
+        )
+
+    async def _complete(
+        self, server: Server, rules: ServerRules, around: Surroundings, section: Section
+    ) -> Surroundings:
+        unread: Sequence[str] | None = None
+        wanted = section in (Section.HOME, Section.WORDS) and rules.words.automod and around.manages_server
+        if wanted and self._unread_rules is not None:
+            try:
+                async with asyncio.timeout(_AUTOMOD_SECONDS):
+                    unread = await self._unread_rules(server.id)
+            except StoreUnavailable:
+                raise
+            except (BotError, TimeoutError) as error:
+                log.warning("AutoMod's rules of server %s are not known: %s", server.id, error)
+        return replace(
+            around,
+            review=server.review(rules),
+            automod_unread=tuple(unread) if unread is not None else None,
+        )
+
+
+def _about(control: Control, around: Surroundings) -> Control:
+    """With the name of a GPU or deployment in place of its token."""
+    if control.section is Section.GPUS or control.field == "budgets.weight":
+        names = around.deployments if control.name.startswith("deployment") else around.gpus
+        return replace(control, arg=named(control.arg, names))
+    return control
+
+
+def _chosen(control: Control) -> tuple[str, str] | None:
+    """The GPU or deployment whose roles were set stays open."""
+    if control.section is not Section.GPUS:
+        return None
+    return control.name.partition("_")[0], control.arg
+
+
+def _shown_after(control: Control) -> Section:
+    """Tidying goes back to where it was pressed."""
+    if control.field == "home.tidy" and control.arg in set(Section):
+        return Section(control.arg)
+    return control.section
+
+
+def _told(error: BotError) -> str:
+    """What was typed comes back as text, whatever it holds."""
+    params = {
+        name: quoted(value, 60) if isinstance(value, str) else value for name, value in error.params.items()
+    }
+    return say(error.code, **params)

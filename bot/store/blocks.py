@@ -1,0 +1,112 @@
+"""Who may not generate on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, insert, or_, select
+
+from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.database import Database
+from bot.store.tables import blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedPerson:
+    """A block as it stands; `until` None: until somebody lifts it."""
+
+    user_id: int
+    reason: str | None
+    until: datetime | None
+    created_at: datetime
+    created_by: int
+
+
+class BlockStore:
+    """Each change stands in the record too. Raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def block(
+        self,
+        guild_id: int,
+        user_id: int,
+        *,
+        by: int,
+        reason: str | None,
+        until: datetime | None,
+        now: datetime,
+    ) -> None:
+        """Replaces an earlier block of the same person."""
+        async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
+            await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
+            await connection.execute(
+                insert(blocks).values(
+                    guild_id=guild_id,
+                    user_id=user_id,
+                    reason=reason,
+                    until=until,
+                    created_at=now,
+                    created_by=by,
+                )
+            )
+            details = {"reason": reason, "until": until.isoformat() if until else None}
+            await note(
+                connection,
+                AuditEntry(
+                    at=now,
+                    guild_id=guild_id,
+                    action=AuditAction.BLOCK,
+                    actor_id=by,
+                    subject_id=user_id,
+                    details={name: value for name, value in details.items() if value is not None},
+                ),
+            )
+
+    async def unblock(self, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
+        """False when the person is not blocked; a block that has run out by itself does not count."""
+        async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
+            lifted = await connection.execute(
+                delete(blocks).where(_one(guild_id, user_id), _stands(now)).returning(blocks.c.user_id)
+            )
+            if lifted.first() is None:
+                return False
+            entry = AuditEntry(
+                at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
+            )
+            await note(connection, entry)
+            return True
+
+    async def list(
+        self, guild_id: int, now: datetime, *, limit: int, offset: int = 0
+    ) -> Sequence[BlockedPerson]:
+        """The newest first, without those that have run out."""
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(blocks)
+                .where(blocks.c.guild_id == guild_id, _stands(now))
+                .order_by(blocks.c.created_at.desc(), blocks.c.user_id)
+                .limit(limit)
+                .offset(offset)
+            )
+            return [
+                BlockedPerson(
+                    user_id=row.user_id,
+                    reason=row.reason,
+                    until=row.until,
+                    created_at=row.created_at,
+                    created_by=row.created_by,
+                )
+                for row in found
+            ]
+
+
+def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
+    return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
+
+
+def _stands(now: datetime) -> ColumnElement[bool]:
+    return or_(blocks.c.until.is_(None), blocks.c.until > now)

@@ -1,0 +1,173 @@
+"""One's own data: export and erasure. In small steps, so that nobody else waits for the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, delete, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.runs import FINAL, Run
+from bot.store.audit import AuditAction, AuditEntry, AuditLine, note, to_line
+from bot.store.database import Database
+from bot.store.rows import DeliveryState, run_columns, to_run
+from bot.store.tables import audit, blocks, deliveries, runs
+
+_STEP = 200
+# What a person wrote, in the details of the record.
+_PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
+# What a run keeps of a request; the rest of its row says only that there was one.
+_ERASED: Mapping[str, object] = {
+    "inputs": {},
+    "prompt": None,
+    "seed": None,
+    "outputs": [],
+    "live_status": None,
+    "interaction_token": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBlock:
+    """A block as the blocked person may see it: not who made it."""
+
+    guild_id: int
+    reason: str | None
+    until: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did: requests emptied, and those left because something is still owed for them."""
+
+    emptied: int
+    left: Sequence[Run] = field(default=())
+
+
+class PrivacyStore:
+    """Every method raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def runs_of(self, person_id: int, step: int = _STEP) -> AsyncIterator[Sequence[Run]]:
+        """All requests of a person, newest first."""
+        last: Run | None = None
+        while True:
+            query = select(*run_columns()).where(runs.c.requester_id == person_id)
+            if last is not None:
+                query = query.where(
+                    runs.c.created_at <= last.created_at,
+                    or_(runs.c.created_at < last.created_at, runs.c.key > last.key),
+                )
+            query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(step)
+            async with self._database.read() as connection:
+                found = [to_run(row) for row in (await connection.execute(query)).mappings()]
+            if not found:
+                return
+            yield found
+            last = found[-1]
+
+    async def record_of(self, person_id: int, step: int = _STEP) -> AsyncIterator[Sequence[AuditLine]]:
+        """Every line about a person or by them, oldest first."""
+        last = 0
+        while found := await self._lines(person_id, last, step):
+            yield [to_line(row) for row in found]
+            last = found[-1]["id"]
+
+    async def blocks_of(self, person_id: int) -> Sequence[OwnBlock]:
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
+                .where(blocks.c.user_id == person_id)
+                .order_by(blocks.c.guild_id)
+            )
+            return [OwnBlock(*row) for row in found]
+
+    async def erase(self, person_id: int, now: datetime, step: int = _STEP) -> Erased:
+        """Takes what a person wrote and what came of it out of their ended requests and out of the record.
+
+        What moderation needs stays: that there was a request, when, where, and how it ended.
+        """
+        emptied = 0
+        while (count := await self._empty(person_id, step)) > 0:
+            emptied += count
+        last = 0
+        while found := await self._lines(person_id, last, step):
+            await self._strip([row for row in found if _PRIVATE_DETAILS & set(row["details"])])
+            last = found[-1]["id"]
+        async with self._database.write() as connection:
+            await note(
+                connection,
+                AuditEntry(
+                    at=now,
+                    guild_id=None,
+                    action=AuditAction.PRIVACY,
+                    actor_id=person_id,
+                    subject_id=person_id,
+                    details={"requests": emptied},
+                ),
+            )
+        return Erased(emptied, await self._left(person_id))
+
+    async def _empty(self, person_id: int, step: int) -> int:
+        """One step; nothing is emptied twice."""
+        async with self._database.write() as connection:
+            found = await connection.execute(
+                select(runs.c.key)
+                .where(runs.c.requester_id == person_id, settled(), _holds_something())
+                .limit(step)
+                .with_for_update()
+            )
+            keys = list(found.scalars())
+            if not keys:
+                return 0
+            await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(dict(_ERASED)))
+            await _forget_kept(connection, keys)
+            return len(keys)
+
+    async def _left(self, person_id: int) -> Sequence[Run]:
+        query = select(*run_columns()).where(runs.c.requester_id == person_id, ~settled())
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(runs.c.created_at.desc()))
+            return [to_run(row) for row in found.mappings()]
+
+    async def _lines(self, person_id: int, after: int, step: int) -> Sequence[RowMapping]:
+        mine = or_(audit.c.subject_id == person_id, audit.c.actor_id == person_id)
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(step)
+            )
+            return found.mappings().all()
+
+    async def _strip(self, lines: Sequence[RowMapping]) -> None:
+        if not lines:
+            return
+        async with self._database.write() as connection:
+            for line in lines:
+                kept = {
+                    name: value for name, value in line["details"].items() if name not in _PRIVATE_DETAILS
+                }
+                await connection.execute(update(audit).where(audit.c.id == line["id"]).values(details=kept))
+
+
+def settled() -> ColumnElement[bool]:
+    """Runs that have ended and of which no message is owed any more."""
+    owed = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.state == DeliveryState.PENDING)
+    return and_(runs.c.state.in_(FINAL), ~owed)
+
+
+def _holds_something() -> ColumnElement[bool]:
+    # JSON has no equality on PostgreSQL; a text has.
+    inputs, outputs = cast(runs.c.inputs, Text), cast(runs.c.outputs, Text)
+    return or_(runs.c.prompt.is_not(None), runs.c.seed.is_not(None), inputs != "{}", outputs != "[]")
+
+
+async def _forget_kept(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """A result that found no way has nothing left to post."""
+    await connection.execute(
+        delete(deliveries).where(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.KEPT)
+    )

@@ -1,0 +1,160 @@
+"""`/settings`: the server's rules in one ephemeral panel. Its custom_ids hold its whole state: an open panel
+goes on after a restart; who may press is asked anew each time."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+from discord.ui import DynamicItem, Item, LayoutView
+
+from bot.client import GenerateBot, tell_error
+from bot.errors import RefusedError
+from bot.moderation.forms import FORMS
+from bot.moderation.panels.ids import PATTERN, Control, Section, parse
+from bot.moderation.panels.layout import Panel
+from bot.moderation.rules_desk import RulesDesk
+from bot.moderation.server_facts import ServerFacts
+from bot.words import say
+
+log = logging.getLogger(__name__)
+Interaction = discord.Interaction[GenerateBot]
+
+
+def allowed(interaction: Interaction) -> ServerFacts:
+    """The server, for somebody who may manage it. Raises RefusedError."""
+    if interaction.guild_id is None:
+        raise RefusedError("settings_only_in_servers")
+    if not interaction.permissions.manage_guild:
+        raise RefusedError("settings_not_allowed")
+    if interaction.guild is None or interaction.guild.me is None:
+        raise RefusedError("settings_not_a_member")
+    return ServerFacts(interaction.guild)
+
+
+class SettingsItem(DynamicItem[Item[Any]], template=PATTERN):
+    """Any button or select of the panel."""
+
+    def __init__(self, item: Item[Any], rest: str) -> None:
+        super().__init__(item)
+        self.rest = rest
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> SettingsItem:
+        return cls(item, match["rest"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            data: Mapping[str, Any] = interaction.data or {}
+            await _pressed(interaction, interaction.client.rules_desk, self.rest, data.get("values", ()))
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values: Sequence[str]) -> None:
+    server = allowed(interaction)
+    control = parse(rest)
+    if control is None:
+        raise RefusedError("settings_stale")
+    person = interaction.user.id
+    if control.name == "again":
+        modal = await desk.form_again(server, person, control)
+        await _ask(interaction, modal)
+    elif control.field in FORMS:
+        about = values[0] if values else control.arg
+        await _ask(interaction, await desk.form(server, Control(control.section, control.name, about)))
+    elif control.field == "words.show":
+        await _send_words(interaction, await desk.word_list(server))
+    else:
+        await _update(interaction, await _next(desk, server, person, control, values))
+
+
+async def _next(
+    desk: RulesDesk, server: ServerFacts, person: int, control: Control, values: Sequence[str]
+) -> LayoutView:
+    """What the panel shows after a press or a choice."""
+    if control.field == "home.back":
+        return await desk.show(server, Panel())
+    if control.field == "home.open" and values and values[0] in set(Section):
+        return await desk.show(server, Panel(Section(values[0])))
+    if control.field in ("gpus.gpu", "gpus.deployment") and values:
+        return await desk.choose(server, control, values[0])
+    return await desk.edit(server, person, control, values)
+
+
+async def _update(interaction: Interaction, layout: LayoutView) -> None:
+    layout.stop()  # answered by custom_id
+    await interaction.response.edit_message(view=layout)
+
+
+async def _ask(interaction: Interaction, modal: discord.ui.Modal) -> None:
+    modal.stop()  # answered by custom_id
+    await interaction.response.send_modal(modal)
+
+
+async def _send_words(interaction: Interaction, words: str) -> None:
+    file = discord.File(io.BytesIO(words.encode()), "words.txt")
+    await interaction.response.send_message(say("settings_words_file"), file=file, ephemeral=True)
+
+
+def _typed(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The texts of a sent modal, in their order."""
+    for component in components:
+        inner = component.get("component", component)
+        if "value" in inner:
+            yield str(inner["value"] or "")
+
+
+class Settings(commands.Cog):
+    """The command; the panel's items while it is loaded; and the forms that are sent."""
+
+    def __init__(self, bot: GenerateBot, desk: RulesDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(SettingsItem)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(SettingsItem)
+
+    @app_commands.command(name="settings", description=say("command_settings"))
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    async def settings(self, interaction: Interaction) -> None:
+        layout = await self._desk.show(allowed(interaction), Panel())
+        layout.stop()
+        await interaction.response.send_message(view=layout, ephemeral=True)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """discord.py knows a modal only until the next restart; ours are known by their custom_id."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        data: Mapping[str, Any] = interaction.data or {}
+        match = PATTERN.fullmatch(str(data.get("custom_id", "")))
+        if match is None:
+            return
+        try:
+            await self._sent(interaction, match["rest"], list(_typed(data.get("components", ()))))
+        except Exception as error:  # a listener's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+    async def _sent(self, interaction: Interaction, rest: str, typed: Sequence[str]) -> None:
+        server = allowed(interaction)
+        control = parse(rest)
+        if control is None:
+            raise RefusedError("settings_stale")
+        await _update(interaction, await self._desk.sent(server, interaction.user.id, control, typed))
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Settings(bot, bot.rules_desk))

@@ -1,0 +1,189 @@
+"""One's own data out and away, and what a server's retention removes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.retention import Pruner
+from bot.runs import RunState
+from bot.store import Store
+from bot.store.audit import AuditAction, AuditEntry, AuditStore
+from bot.store.blocks import BlockStore
+from bot.store.history import HistoryStore
+from bot.store.privacy import PrivacyStore
+from bot.store.retention import RetentionStore
+from bot.store.rows import DeliveryState
+from bot.worker import Worker
+from tests.contract.store import scenes
+from tests.contract.store.scenes import NOW, at, columns
+from tests.contract.store.stored import ALICE, BOB, GUILD, MOD, record, run_keys, stored_rules, stored_run
+
+UNENDED = [
+    RunState.AWAITING_APPROVAL,
+    RunState.WAITING,
+    RunState.SUBMITTING,
+    RunState.QUEUED,
+    RunState.RUNNING,
+    RunState.UPLOADING,
+]
+
+
+@pytest.fixture
+def privacy(store: Store) -> PrivacyStore:
+    return PrivacyStore(store.database)
+
+
+def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: object) -> AuditEntry:
+    return AuditEntry(
+        at=NOW - timedelta(days=days_ago),
+        guild_id=guild,
+        action=AuditAction.REFUSAL,
+        actor_id=subject,
+        subject_id=subject,
+        details=more,
+    )
+
+
+async def prune(store: Store) -> int:
+    """As the worker does it, until nothing is left to do; returns how many steps that took."""
+    pruner = Pruner(RetentionStore(store.database), lambda: NOW)
+    return await Worker("prune", pruner.claim, pruner.handle, pause=3600).drain()
+
+
+async def test_everything_of_a_person_is_exported_once_and_nothing_of_another(
+    store: Store, privacy: PrivacyStore
+) -> None:
+    mine = [await stored_run(store, at=at(n // 2), guild=GUILD + n % 2) for n in range(5)]
+    await stored_run(store, person=BOB)
+    audit = AuditStore(store.database)
+    for subject in (ALICE, BOB, ALICE, ALICE):
+        await audit.add(line(subject))
+    blocks = BlockStore(store.database)
+    await blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
+    await blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
+    exported = [run async for runs in privacy.runs_of(ALICE, step=2) for run in runs]
+    assert sorted(run.key for run in exported) == sorted(mine)
+    assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
+    lines = [one async for found in privacy.record_of(ALICE, step=2) for one in found]
+    assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
+    assert {one.entry.subject_id for one in lines} == {ALICE}
+    (block,) = await privacy.blocks_of(ALICE)
+    assert (block.guild_id, block.reason) == (GUILD, "spam")
+
+
+async def test_erasure_empties_ended_requests_and_keeps_that_they_were(
+    store: Store, privacy: PrivacyStore
+) -> None:
+    keys = [await stored_run(store, state) for state in (RunState.SUCCEEDED, RunState.FAILED)]
+    theirs = await stored_run(store, person=BOB)
+    before = await columns(store, theirs)
+    erased = await privacy.erase(ALICE, NOW, step=1)
+    assert (erased.emptied, list(erased.left)) == (2, [])
+    for key in keys:
+        row = await columns(store, key)
+        wiped = [row[name] for name in ("inputs", "prompt", "seed", "outputs", "interaction_token")]
+        assert wiped == [{}, None, None, [], None]
+        assert (row["requester_id"], row["guild_id"], row["deployment"]) == (ALICE, GUILD, "flux")
+    assert await columns(store, theirs) == before
+    (entry,) = await record(store)
+    assert (entry.action, entry.subject_id, entry.details) == ("privacy", ALICE, {"requests": 2})
+
+
+async def test_a_second_erasure_finds_nothing_left(store: Store, privacy: PrivacyStore) -> None:
+    await stored_run(store)
+    assert (await privacy.erase(ALICE, NOW)).emptied == 1
+    assert (await privacy.erase(ALICE, NOW)).emptied == 0
+
+
+@pytest.mark.parametrize("state", UNENDED)
+async def test_erasure_leaves_and_names_what_still_runs(
+    store: Store, privacy: PrivacyStore, state: RunState
+) -> None:
+    key = await stored_run(store, state, delivery=None)
+    before = await columns(store, key)
+    erased = await privacy.erase(ALICE, NOW)
+    assert (erased.emptied, [run.key for run in erased.left]) == (0, [key])
+    assert await columns(store, key) == before
+
+
+async def test_erasure_leaves_a_result_that_is_still_to_be_posted(
+    store: Store, privacy: PrivacyStore
+) -> None:
+    key = await stored_run(store, delivery=DeliveryState.PENDING)
+    erased = await privacy.erase(ALICE, NOW)
+    assert [run.key for run in erased.left] == [key]
+    assert (await columns(store, key))["prompt"] == "a lighthouse"
+
+
+async def test_an_erased_result_that_found_no_way_is_not_offered_any_more(
+    store: Store, privacy: PrivacyStore
+) -> None:
+    await stored_run(store, delivery=DeliveryState.KEPT)
+    await privacy.erase(ALICE, NOW)
+    (entry,) = await HistoryStore(store.database).of_person(ALICE, limit=5)
+    assert not entry.kept
+
+
+async def test_the_record_keeps_its_lines_without_what_the_person_wrote(
+    store: Store, privacy: PrivacyStore
+) -> None:
+    audit = AuditStore(store.database)
+    await audit.add(line(ALICE, prompt="a secret", gpu="A100"))
+    await audit.add(line(BOB, prompt="another"))
+    await privacy.erase(ALICE, NOW)
+    assert [row.details for row in await record(store)] == [
+        {"gpu": "A100"},
+        {"prompt": "another"},
+        {"requests": 0},
+    ]
+
+
+async def test_retention_follows_each_servers_own_days(store: Store) -> None:
+    short, long = GUILD + 1, GUILD + 2
+    await stored_rules(store, short, {"retention_days": 7})
+    await stored_rules(store, long, {"retention_days": 3650})
+    expected = set()
+    for guild, days in ((short, 8), (short, 6), (long, 400), (GUILD, 366), (GUILD, 364), (None, 366)):
+        key = await stored_run(store, at=NOW - timedelta(days=days), guild=guild)
+        await AuditStore(store.database).add(line(ALICE, days, guild, of=key))
+        if (guild, days) in {(short, 6), (long, 400), (GUILD, 364)}:
+            expected.add(key)
+    assert await prune(store) == 1
+    assert await run_keys(store) == expected
+    assert {row.details["of"] for row in await record(store)} == expected
+    assert await prune(store) == 0
+
+
+async def test_retention_touches_neither_what_runs_nor_what_is_owed(store: Store) -> None:
+    old = NOW - timedelta(days=800)
+    runs = {await stored_run(store, state, at=old, delivery=None) for state in UNENDED}
+    owed = await stored_run(store, at=old, delivery=DeliveryState.PENDING)
+    await stored_run(store, at=old, delivery=DeliveryState.KEPT)
+    assert await prune(store) == 1
+    assert await run_keys(store) == {*runs, owed}
+
+
+async def test_a_long_arrears_goes_in_small_steps(store: Store) -> None:
+    for number in range(450):
+        await AuditStore(store.database).add(line(number, days_ago=400))
+    assert await prune(store) == 3
+    assert await record(store) == []
+
+
+async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> None:
+    key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.KEPT)
+    retention = RetentionStore(store.database)
+    found = await retention.outdated(NOW, 10)
+    assert found is not None
+    assert await HistoryStore(store.database).reopen(key, scenes.request().origin, NOW)
+    assert await retention.remove(found) == 0
+    assert await run_keys(store) == {key}
+
+
+async def test_nothing_is_removed_on_a_guess_where_rules_cannot_be_read(store: Store) -> None:
+    await stored_rules(store, GUILD, {"retention_days": "for ever"})
+    key = await stored_run(store, at=NOW - timedelta(days=800))
+    assert await prune(store) == 0
+    assert await run_keys(store) == {key}

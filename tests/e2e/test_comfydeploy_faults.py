@@ -1,0 +1,162 @@
+"""ComfyDeploy at its worst, against the bot as a process: exactly one outcome, at most one queue call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from demo.standin import Faults
+from demo.standin.deployments import REJECTS_ID
+from tests.e2e.house import House, house
+
+SPEED = 6.0
+
+WORDS = {
+    # what goes wrong -> what is told in the end
+    "hangs up after accepting": (Faults(queue_drop=True), "Picture"),
+    "hangs up, and no webhook comes": (Faults(queue_drop=True, webhook_drop=True), "didn't confirm"),
+    "answers late, webhooks first": (Faults(queue_delay=0.5), "Picture"),
+    "answers late and says nothing": (Faults(queue_delay=0.5, webhook_drop=True), "Picture"),
+    "500, and no run": (Faults(queue_status=500), "error 500"),
+    "503, and no run": (Faults(queue_status=503), "error 503"),
+    "webhooks twice": (Faults(webhook_duplicate=True), "Picture"),
+    "webhooks out of order": (Faults(webhook_reorder=True), "Picture"),
+    "webhooks as GET": (Faults(webhook_get_only=True), "Picture"),
+    "webhooks before the reply": (Faults(webhook_before_reply=True), "Picture"),
+    "webhooks lost for good": (Faults(webhook_drop=True), "Picture"),
+    "the other dialect": (Faults(other_dialect=True), "Picture"),
+    "all of that": (
+        Faults(webhook_duplicate=True, webhook_reorder=True, webhook_get_only=True, other_dialect=True),
+        "Picture",
+    ),
+    "an end without outputs": (Faults(outputs_missing=True), "Picture"),
+    "an end without a word": (Faults(silent_end=True), "Picture"),
+    "GET /run says 404": (Faults(get_status=404), "Picture"),
+    "GET /run says 500": (Faults(get_status=500), "Picture"),
+    "stopped by ComfyDeploy": (Faults(ends_as="timeout"), "took too long"),
+    "failed": (Faults(ends_as="failed"), "failed on the machine"),
+    "never ends, with outputs": (Faults(never_ends=True), "Picture"),
+    "never ends, without": (Faults(hold_at="running"), "stopped waiting"),
+    "never ends, can't be stopped": (Faults(hold_at="running", cancel_supported=False), "stopped waiting"),
+    "never ends, nobody answers": (
+        Faults(hold_at="running", get_status=500, cancel_supported=False),
+        "stopped waiting",
+    ),
+    "a file of the wrong type": (Faults(body="wrong-type"), "Picture"),
+    "a file that is cut off": (Faults(body="cut-off"), "Picture"),
+    "a file whose link has run out": (Faults(body="expired"), "Picture"),
+    "a file behind a private address": (Faults(body="private-redirect"), "Picture"),
+}
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, RUN_DEADLINE_SECONDS="15") as built:
+        built.speed = SPEED
+        yield built
+
+
+async def the_outcome(home: House, key: str) -> str:
+    (outcome,) = home.outcomes(key)
+    return outcome.text
+
+
+async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(home: House) -> None:
+    await home.start()
+    for faults, _ in WORDS.values():
+        home.standin.next_faults(faults)
+        made = len(home.standin.ledger.queue_calls)
+        await home.ask()
+        # One queue call after the other, so that each meets its own fault.
+        await home.until(lambda made=made: len(home.standin.ledger.queue_calls) > made)
+    await home.settled(within=90, runs=len(WORDS))
+    keys = [key for (key,) in home.rows("SELECT key FROM runs ORDER BY submitted_at")]
+    told = {}
+    for key, name in zip(keys, WORDS, strict=True):
+        outcomes = home.outcomes(key)
+        assert len(outcomes) == 1, f"{name}: {[o.text for o in outcomes]}\n{home.log}"
+        assert len(home.standin.ledger.calls_for(key)) == 1, name
+        told[name] = outcomes[0].text
+    wrong = {name: text for name, text in told.items() if WORDS[name][1] not in text}
+    assert not wrong
+    assert not home.leftovers()
+    assert "Traceback" not in home.log
+
+
+async def test_a_run_goes_on_through_minutes_of_5xx(home: House) -> None:
+    home.standin.faults = Faults(webhook_drop=True, get_status=503, hold_at="running")
+    await home.start(RUN_DEADLINE_SECONDS="600")
+    await home.ask()
+    await home.discord.wait_until(lambda: "the run failed" in home.log or home.log.count("503") >= 4, 30)
+    home.standin.faults = Faults(webhook_drop=True)
+    home.standin.release()
+    await home.settled(runs=1)
+    ((key,),) = home.rows("SELECT key FROM runs")
+    assert "Done" in await the_outcome(home, key) or home.outcomes(key)[0].attachments
+
+
+async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_verdict(home: House) -> None:
+    home.standin.faults = Faults(hold_at="running", cancel_supported=False)
+    await home.start(RUN_DEADLINE_SECONDS="5")
+    await home.ask()
+    await home.settled(runs=1)
+    ((key,),) = home.rows("SELECT key FROM runs")
+    assert "stopped waiting" in await the_outcome(home, key)
+    home.standin.release()
+    await home.standin.idle()
+    await home.settled(runs=1)
+    (outcome,) = home.outcomes(key)
+    assert outcome.attachments
+
+
+async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdict(home: House) -> None:
+    """The queue call hung up, the first webhook comes after the grace time."""
+    home.standin.faults = Faults(queue_status=500, queue_starts=1, hold_at="queued")
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    ((key,),) = home.rows("SELECT key FROM runs")
+    assert "error 500" in await the_outcome(home, key)
+    home.standin.release()
+    await home.standin.idle()
+    await home.settled(runs=1)
+    (outcome,) = home.outcomes(key)
+    assert outcome.attachments
+    assert len(home.standin.ledger.queue_calls) == 1
+
+
+async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(home: House) -> None:
+    home.standin.faults = Faults(hold_at="running", success_after_cancel=True)
+    await home.start(RUN_DEADLINE_SECONDS="600")
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    assert asking.original is not None
+    await home.discord.click(home.alice, asking.original, "Cancel")
+    await home.settled(runs=1)
+    ((key,),) = home.rows("SELECT key FROM runs")
+    assert len(home.outcomes(key)) == 1
+    assert not home.leftovers()
+
+
+async def test_a_failed_webhook_before_the_400_is_told_with_its_reason(tmp_path: Path) -> None:
+    async with house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID=REJECTS_ID) as home:
+        await home.start()
+        await home.ask()
+        await home.settled(runs=1)
+        ((key,),) = home.rows("SELECT key FROM runs")
+        assert "didn't accept the workflow" in await the_outcome(home, key)
+
+
+async def test_a_connection_that_comes_to_nothing_is_tried_again_and_one_run_starts(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.speed = SPEED
+        await home.start()
+        home.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429), Faults())
+        await home.ask()
+        await home.settled(runs=1)
+        ((key,),) = home.rows("SELECT key FROM runs")
+        assert len(home.outcomes(key)) == 1
+        assert [call.status for call in home.standin.ledger.queue_calls] == [429, 429, 200]
+        assert len(home.standin.ledger.runs_for(key)) == 1

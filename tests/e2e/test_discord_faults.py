@@ -1,0 +1,186 @@
+"""Discord at its worst, against the bot as a process: exactly one outcome, at most one queue call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from demo.standin import Faults
+from tests.e2e.house import House, house
+from tests.fakediscord import Channel, Fault, Interaction
+
+POST = "POST /channels/{channel_id}/messages"
+CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+DELETE_ANSWER = "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+# discord.py's own pauses after a 5xx, and the courier's, pass quickly.
+SPEED = 6.0
+
+FAULTS = {
+    "500": (Fault.answer(500), 1),
+    "502 again and again": (Fault.answer(502), 7),
+    "503": (Fault.answer(503), 2),
+    "posted, but answered 500": (Fault.answer_after(500), 1),
+    "posted, but answered 502 again and again": (Fault.answer_after(502), 7),
+    "429 with a long wait": (Fault.rate_limit(20), 1),
+    "the global 429": (Fault.rate_limit(10, everywhere=True), 1),
+    "dropped before": (Fault.drop_before(), 2),
+    "dropped halfway": (Fault.drop_halfway(), 2),
+    "posted, reply lost": (Fault.lose_reply(), 1),
+}
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as built:
+        built.speed = SPEED
+        yield built
+
+
+async def outcomes_of_all(home: House, *places: Channel, runs: int = 1) -> list[int]:
+    """How many each of so many runs has."""
+    await home.settled(within=60, runs=runs)
+    keys = [key for (key,) in home.rows("SELECT key FROM runs")]
+    for key in keys:
+        assert len(home.standin.ledger.calls_for(key)) <= 1, home.log
+    where = [home.channel, home.discord.dm(home.alice), *places]
+    return [sum(len(home.outcomes(key, place)) for place in where) for key in keys]
+
+
+async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: House) -> None:
+    await home.start()
+    for number, (name, (fault, times)) in enumerate(FAULTS.items(), 1):
+        rule = home.discord.faults.add(POST, fault, times=times)
+        await home.ask()
+        counts = await outcomes_of_all(home, runs=number)
+        assert rule.used, name
+        assert set(counts) == {1}, f"{name}: {counts}\n{home.log}"
+        home.discord.faults.clear()
+    assert len(counts) == len(FAULTS)
+    assert not home.leftovers()
+    assert "Traceback" not in home.log
+
+
+async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: House) -> None:
+    lost = home.discord.faults.add(POST, Fault.delay(1.0, after=True))
+    await home.start()
+    await home.ask()
+    await home.discord.wait_until(lambda: lost.used and home.discord.books.messages_created > 1)
+    await home.kill()
+    posts = len(home.discord.books.calls("POST", "/channels/{channel_id}/messages"))
+    home.discord.world.clock.advance(600)  # the nonce is forgotten
+    await home.start()
+    assert await outcomes_of_all(home) == [1]
+    assert len(home.discord.books.calls("POST", "/channels/{channel_id}/messages")) <= posts + 1
+    assert not home.leftovers()
+
+
+@pytest.mark.parametrize("fault", [Fault.answer_after(500), Fault.lose_reply()], ids=str)
+async def test_an_answer_that_discord_took_without_saying_so_starts_one_run(
+    home: House, fault: Fault
+) -> None:
+    home.discord.faults.add(CALLBACK, fault)
+    await home.start()
+    await home.ask()
+    assert await outcomes_of_all(home) == [1]
+    assert not home.leftovers(), home.log
+
+
+async def test_an_answer_that_discord_refuses_starts_nothing(home: House) -> None:
+    home.discord.interactions.answer_within = 0
+    await home.start()
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: asking.refusals)
+    home.discord.interactions.answer_within = 3
+    await home.ask()
+    assert await outcomes_of_all(home) == [1]
+    assert len(home.standin.ledger.queue_calls) == 1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What happens between accepting and posting, and where the outcome is seen."""
+
+    happen: Callable[[House, Interaction], Awaitable[None]]
+    in_private: bool = False
+    leftovers: bool = False
+
+
+async def token_runs_out(home: House, _: Interaction) -> None:
+    home.discord.interactions.token_lifetime = 0
+
+
+async def channel_goes(home: House, _: Interaction) -> None:
+    home.discord.delete_channel(home.channel)
+
+
+async def status_message_goes(home: House, asking: Interaction) -> None:
+    assert asking.original is not None
+    home.discord.delete_message(asking.original)
+
+
+async def sending_is_withdrawn(home: House, _: Interaction) -> None:
+    home.discord.withdraw(home.channel, "send_messages")
+
+
+async def sending_is_withdrawn_and_token_out(home: House, asking: Interaction) -> None:
+    await sending_is_withdrawn(home, asking)
+    await token_runs_out(home, asking)
+
+
+async def bot_is_removed(home: House, asking: Interaction) -> None:
+    home.discord.remove_bot(home.guild)
+    await token_runs_out(home, asking)
+
+
+async def connection_drops(home: House, _: Interaction) -> None:
+    resumed = home.discord.gateway.counts["resume"]
+    home.discord.gateway.drop()
+    await home.discord.wait_until(lambda: home.discord.gateway.counts["resume"] > resumed)
+
+
+async def session_is_lost(home: House, _: Interaction) -> None:
+    identified = home.discord.gateway.counts["identify"]
+    home.discord.gateway.drop(resumable=False)
+    await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > identified, 40)
+
+
+TURNS = {
+    "the token runs out": Turn(token_runs_out),
+    "the channel is deleted": Turn(channel_goes, in_private=True),
+    "a moderator deletes the status message": Turn(status_message_goes),
+    "sending is withdrawn": Turn(sending_is_withdrawn),
+    "sending is withdrawn and the token out": Turn(sending_is_withdrawn_and_token_out, in_private=True),
+    "the bot is removed": Turn(bot_is_removed, in_private=True, leftovers=True),
+    "the gateway drops and resumes": Turn(connection_drops),
+    "the gateway drops and identifies anew": Turn(session_is_lost),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: House, name: str) -> None:
+    turn = TURNS[name]
+    home.standin.faults = Faults(hold_at="running")
+    await home.start()
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    await turn.happen(home, asking)
+    home.standin.release()
+    assert await outcomes_of_all(home) == [1], home.log
+    private = [m for m in home.discord.messages(home.discord.dm(home.alice)) if m.custom_ids]
+    assert bool(private) == turn.in_private
+    assert turn.leftovers or not home.leftovers(), home.log
+
+
+async def test_a_result_that_no_way_takes_is_kept(home: House) -> None:
+    home.standin.faults = Faults(hold_at="running")
+    await home.start()
+    asking = await home.ask()
+    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    await sending_is_withdrawn_and_token_out(home, asking)
+    home.alice.accepts_dms = False
+    home.standin.release()
+    assert await outcomes_of_all(home) == [0]
+    assert home.rows("SELECT state FROM deliveries") == [("kept",)]

@@ -1,0 +1,114 @@
+"""The bot is away, comes back, stops in order: nothing lost, nothing twice, no storm."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from demo.standin import Faults
+from tests.e2e.house import House, house
+from tests.fakediscord import Fault
+
+POST = "POST /channels/{channel_id}/messages"
+
+
+async def one_outcome(home: House) -> None:
+    ((key,),) = home.rows("SELECT key FROM runs")
+    assert len(home.outcomes(key)) == 1, home.log
+    assert len(home.standin.ledger.queue_calls) == 1
+    assert not home.leftovers(), home.log
+
+
+async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_return(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.standin.faults = Faults(hold_at="running")
+        await home.start()
+        asking = await home.ask()
+        await home.discord.wait_until(lambda: "Generating" in asking.text)
+        await home.kill()
+        home.standin.release()
+        await home.standin.idle()
+        assert "ClientConnectorError" in {w.answer for w in home.standin.ledger.webhook_attempts}
+        await home.start()
+        await home.settled(runs=1)
+        await one_outcome(home)
+
+
+async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) -> None:
+    async with house(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
+        home.standin.faults = Faults(hold_at="running")
+        await home.start()
+        asking = await home.ask()
+        await home.discord.wait_until(lambda: "Generating" in asking.text)
+        await home.kill()
+        home.standin.release()
+        await home.standin.idle()
+        home.discord.world.clock.advance(3600)
+        await home.start(ahead=3600)
+        await home.settled(runs=1)
+        await one_outcome(home)
+
+
+async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_path: Path) -> None:
+    """The deadline of the request has passed as well: whatever is said, it is said once."""
+    async with house(tmp_path) as home:
+        home.standin.faults = Faults(webhook_drop=True)
+        await home.start(die_at="bot.comfy.client:ComfyClient.queue:after:1")
+        await home.ask()
+        await home.died()
+        home.discord.world.clock.advance(3700)
+        await home.start(ahead=3700)
+        await home.settled(runs=1)
+        await one_outcome(home)
+        assert "didn't confirm" in home.discord.messages(home.channel)[-1].text
+
+
+async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_start(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.standin.faults = Faults(hold_at="running")
+        await home.start()
+        asked = [await home.ask() for _ in range(4)]
+        # Two run, as many as the deployment takes; two wait for them.
+        await home.discord.wait_until(lambda: sum("Generating" in a.text for a in asked) == 2)
+        slow = home.discord.faults.add(POST, Fault.delay(1.5))
+        home.standin.faults = Faults()
+        home.standin.release()
+        await home.discord.wait_until(lambda: slow.used)
+        begun = time.monotonic()
+        assert await home.stop() == 0, home.log
+        assert time.monotonic() - begun < 10
+        sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
+        assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
+        assert sent, "the running send was not finished"
+        await home.start()
+        await home.settled(runs=1)
+        for (key,) in home.rows("SELECT key FROM runs"):
+            assert len(home.outcomes(key)) == 1, home.log
+        assert len(home.standin.ledger.queue_calls) == 4
+        assert not home.leftovers()
+
+
+async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
+        await home.start()
+        await home.ask()
+        await home.discord.wait_until(lambda: held_up.used)
+        begun = time.monotonic()
+        assert await home.stop() == 0, home.log
+        assert time.monotonic() - begun < 10
+        assert "Traceback" not in home.log
+        await home.start()
+        await home.settled(runs=1)
+        await one_outcome(home)
+
+
+async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        await home.start(die_at="bot.store.runs:RunStore.release:before:1")
+        await home.ask()
+        await home.died()
+        home.discord.world.clock.advance(1200)
+        await home.start(ahead=1200)
+        await home.settled(runs=1)
+        await one_outcome(home)

@@ -1,0 +1,46 @@
+"""More requests than may run at once wait in the bot: fairly, with their position, also over a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo.standin import Faults
+from tests.e2e.house import House, house
+from tests.fakediscord import Interaction
+
+
+async def ask(home: House, name: str, prompt: str) -> Interaction:
+    user = next(user for user in home.discord.world.users.values() if user.name == name)
+    asking = await home.discord.slash(user, home.channel, "generate", {"prompt": prompt})
+    return await asking.wait_answer()
+
+
+def prompts(home: House) -> list[str]:
+    return [call.body["inputs"]["prompt"] for call in home.standin.ledger.queue_calls]
+
+
+async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(tmp_path: Path) -> None:
+    async with house(tmp_path, MAX_CONCURRENT_RUNS="1") as home:
+        home.standin.faults = Faults(hold_at="running")
+        home.discord.add_user("bob", home.guild)
+        await home.start()
+        first = await ask(home, "alice", "alice 1")
+        await home.discord.wait_until(lambda: "Generating" in first.text)
+        second = await ask(home, "alice", "alice 2")
+        third = await ask(home, "alice", "alice 3")
+        bobs = await ask(home, "bob", "bob 1")
+        await home.discord.wait_until(lambda: "next in the queue" in bobs.text, 30)
+        await home.discord.wait_until(lambda: "number 2" in second.text and "number 3" in third.text, 30)
+        assert prompts(home) == ["alice 1"]
+        await home.kill()
+        await home.start()
+        assert second.original is not None
+        await home.discord.click(home.alice, second.original, "Cancel")
+        await home.discord.wait_until(lambda: "number 2" in third.text, 30)
+        home.standin.faults = Faults()
+        home.standin.release()
+        await home.settled()
+        assert prompts(home) == ["alice 1", "bob 1", "alice 3"]
+        for (key,) in home.rows("SELECT key FROM runs"):
+            assert len(home.outcomes(key)) == 1, home.log
+        assert not home.leftovers()

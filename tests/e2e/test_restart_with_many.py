@@ -1,0 +1,131 @@
+"""A restart with a thousand runs in flight: ready at once, no storm, every one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from bot.policy import Allowed
+from bot.request import GenerationRequest, Origin
+from bot.runs import RunReport, RunState
+from bot.store import Store
+from demo.standin.deployments import PICTURE_ID
+from demo.standin.runs import Run as StandInRun
+from tests.e2e.house import House, house
+from tests.fakediscord import Channel
+
+MANY = 1000
+PLACES = 100
+# In a second: what eight at a time can ask for here at the most, and Discord's own global limit.
+COMFY_CALLS = 200
+DISCORD_CALLS = 50
+
+
+async def request_under_way(home: House, store: Store, place: Channel, begun: datetime) -> None:
+    """As the bot leaves it that dies during a run, through the real store; ComfyDeploy has finished since."""
+    request = GenerationRequest(
+        requester_id=home.alice.id,
+        origin=Origin(
+            guild_id=home.guild.id,
+            channel_id=place.id,
+            application_id=home.discord.bot.id,
+            interaction_token="run-out",
+            interaction_expires_at=begun + timedelta(minutes=15),
+            upload_limit=10 * 1024 * 1024,
+        ),
+        deployment="picture",
+        deployment_id=PICTURE_ID,
+        inputs={"prompt": "a fox"},
+        prompt="a fox",
+    )
+    await store.runs.accept(request, lambda *_: Allowed(), begun, timedelta())
+    run_id = str(uuid4())
+    running = RunReport(run_id=run_id, state=RunState.RUNNING)
+    await store.runs.record(request.key, running, begun, begun + timedelta(minutes=1))
+    home.standin.runs.add(
+        StandInRun(
+            deployment=home.standin.world.deployments[PICTURE_ID],
+            inputs={},
+            webhook=None,
+            intermediate=False,
+            gpu=None,
+            created_at=begun,
+            plan=home.standin.world.plan,
+            id=run_id,
+            status="failed",
+            ended_at=begun,
+        )
+    )
+
+
+async def fill(home: House) -> None:
+    store = Store(f"sqlite+aiosqlite:///{home.database}")
+    await store.open()
+    begun = datetime.now(UTC) - timedelta(minutes=30)
+    places = [home.discord.add_text(home.guild, f"place-{number}") for number in range(PLACES)]
+    for number in range(MANY):
+        await request_under_way(home, store, places[number % PLACES], begun)
+    await store.close()
+
+
+async def ready(home: House) -> None:
+    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+        while True:
+            async with session.get(f"http://127.0.0.1:{home.port}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.02)
+
+
+def busiest_second(moments: list[float]) -> int:
+    return max(Counter(int(moment) for moment in moments).values(), default=0)
+
+
+@pytest.mark.timeout(180)
+async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path: Path) -> None:
+    async with house(tmp_path, rate_limits=True) as home:
+        await fill(home)
+        asked = record_questions(home)
+        begun = time.monotonic()
+        await home.start()
+        await ready(home)
+        seconds = time.monotonic() - begun
+        await home.settled(within=150)
+        questions, calls = busiest_second(asked), busiest_second([r.at for r in home.discord.books.requests])
+        refused = sum(home.discord.books.rate_limited.values())
+        # Figures for docs/reliability.md (pytest -s); times are not asserted.
+        sys.stdout.write(
+            f"\nready after {seconds:.1f} s, {MANY} told after {time.monotonic() - begun:.0f} s; "
+            f"busiest second: {questions} questions to ComfyDeploy, {calls} calls to Discord; "
+            f"{refused} x 429\n"
+        )
+        assert home.rows("SELECT count(*) FROM deliveries WHERE state = 'sent'") == [(MANY,)], home.log[
+            -3000:
+        ]
+        assert home.discord.books.messages_created == MANY
+        assert len(asked) <= MANY * 1.2
+        assert questions <= COMFY_CALLS
+        # A window of the fake's need not begin with our second, so two of them may meet in one.
+        assert calls <= 2 * DISCORD_CALLS
+        assert refused <= MANY * 0.03
+
+
+def record_questions(home: House) -> list[float]:
+    """When the bot asked GET /run, from here on."""
+    moments: list[float] = []
+    book, get = home.standin.runs, home.standin.runs.get
+
+    def noted(run_id: str) -> StandInRun | None:
+        moments.append(time.monotonic())
+        return get(run_id)
+
+    book.get = noted  # type: ignore[method-assign]
+    return moments

@@ -1,0 +1,72 @@
+"""Nothing that opens a door is in a log line or in a message, also at LOG_LEVEL=DEBUG and through faults."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from demo.standin import Faults
+from tests.e2e.house import House, house
+from tests.fakediscord import Fault
+
+POST = "POST /channels/{channel_id}/messages"
+CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
+EDIT = "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"
+TROUBLE = (
+    Faults(queue_drop=True),
+    Faults(queue_status=500),
+    Faults(get_status=500, silent_end=True),
+    Faults(body="cut-off"),
+    Faults(body="expired"),
+)
+MAC = re.compile(r"/webhooks/comfydeploy/[a-z0-9]+/([^/?]+)")
+SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden\])[^&\s\"]{6,}")
+
+
+def secrets_of(home: House, tokens: list[str]) -> dict[str, str]:
+    """Everything that the run of a test has made known to the bot alone."""
+    macs = {MAC.search(call.webhook or "") for call in home.standin.ledger.queue_calls}
+    stored = home.rows("SELECT value FROM notes WHERE name LIKE '%secret%'")
+    return {
+        "the Discord token": home.discord.token,
+        "the API key": home.standin.api_key,
+        **{f"webhook MAC {n}": found[1] for n, found in enumerate(macs) if found},
+        **{f"interaction token {n}": token for n, token in enumerate(tokens)},
+        **{f"the webhook secret {n}": value for n, (value,) in enumerate(stored)},
+    }
+
+
+async def live_through_trouble(home: House) -> list[str]:
+    """Requests and faults that make the bot and its libraries log; the interaction tokens."""
+    asked = []
+    for fault in (Fault.answer(500), Fault.lose_reply(), Fault.drop_halfway(), Fault.answer(403)):
+        home.discord.faults.add(POST, fault)
+        home.discord.faults.add(EDIT, fault)
+    for faults in (*TROUBLE, Faults()):
+        home.standin.next_faults(faults)
+        picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
+        asked.append(await home.ask(image=picture))
+    home.discord.faults.add(CALLBACK, Fault.answer(404))
+    asked.append(await home.ask())
+    await home.settled(within=60, runs=len(TROUBLE) + 1)
+    return [interaction.token for interaction in asked]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
+    async with house(tmp_path, LOG_LEVEL="DEBUG", LOG_FORMAT=form, RUN_DEADLINE_SECONDS="20") as home:
+        home.speed = 5
+        await home.start()
+        tokens = await live_through_trouble(home)
+        assert await home.stop() == 0
+        shown = "\n".join(json.dumps(m.body) + m.text for m in home.discord.books.messages)
+        log = home.log
+        assert "run=" in log or '"run"' in log
+        secrets = secrets_of(home, tokens)
+        assert {"webhook MAC 0", "interaction token 0", "the webhook secret 0"} <= secrets.keys()
+        assert not [name for name, secret in secrets.items() if secret in log]
+        assert not [name for name, secret in secrets.items() if secret in shown]
+        assert not SIGNATURE.findall(log)

@@ -1,0 +1,99 @@
+"""Who is next: fair over people, stable, within the limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.queueing import Place, in_order, next_in_line, positions
+
+START = datetime(2026, 5, 4, tzinfo=UTC)
+FLUX = "flux"
+
+
+def place(key: str, person: int, second: int, deployment: str = FLUX) -> Place:
+    return Place(key, deployment, person, START + timedelta(seconds=second))
+
+
+def queue(deployments: tuple[str, ...] = (FLUX,), *, prefix: str = "w") -> st.SearchStrategy[list[Place]]:
+    rows = st.tuples(st.integers(1, 4), st.integers(0, 9), st.sampled_from(deployments))
+    return st.lists(rows, max_size=15).map(
+        lambda made: [place(f"{prefix}{n:02}", *row) for n, row in enumerate(made)]
+    )
+
+
+@given(waiting=queue(), busy=queue(prefix="b"))
+def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(waiting: list[Place], busy: list[Place]) -> None:
+    had = Counter(p.requester_id for p in busy)
+    turns = []
+    for each in in_order(waiting, busy):
+        turns.append(had[each.requester_id])
+        had[each.requester_id] += 1
+    assert turns == sorted(turns)
+
+
+@given(waiting=queue(), busy=queue(prefix="b"))
+def test_ones_own_requests_keep_their_order(waiting: list[Place], busy: list[Place]) -> None:
+    for person in range(1, 5):
+        own = [p for p in in_order(waiting, busy) if p.requester_id == person]
+        assert own == sorted(own, key=lambda p: (p.created_at, p.key))
+
+
+@given(waiting=queue((FLUX, "wan")), busy=queue((FLUX, "wan"), prefix="b"), data=st.data())
+def test_places_count_from_one_in_each_deployment_however_the_rows_come(
+    waiting: list[Place], busy: list[Place], data: st.DataObject
+) -> None:
+    numbers = positions(waiting, busy)
+    for deployment in {p.deployment for p in waiting}:
+        of = sorted(numbers[p.key] for p in waiting if p.deployment == deployment)
+        assert of == list(range(1, len(of) + 1))
+    assert positions(data.draw(st.permutations(waiting)), data.draw(st.permutations(busy))) == numbers
+
+
+@given(
+    waiting=queue((FLUX, "wan", "bark")),
+    busy=queue((FLUX, "wan", "bark"), prefix="b"),
+    limits=st.dictionaries(st.sampled_from([FLUX, "wan", "bark"]), st.integers(0, 6)),
+)
+def test_the_next_one_has_room_and_is_first_of_its_deployment(
+    waiting: list[Place], busy: list[Place], limits: dict[str, int]
+) -> None:
+    found = next_in_line(waiting, busy, limits.get)
+    running = Counter(p.deployment for p in busy)
+    open_to = {
+        p.deployment
+        for p in waiting
+        if p.deployment not in limits or running[p.deployment] < limits[p.deployment]
+    }
+    assert (found is not None) is bool(open_to)
+    if found is not None:
+        assert found.deployment in open_to
+        assert positions(waiting, busy)[found.key] == 1
+
+
+@given(waiting=queue((FLUX, "wan")))
+def test_everybody_is_served_in_the_end(waiting: list[Place]) -> None:
+    left, served = list(waiting), []
+    while (found := next_in_line(left, [], lambda _: 1)) is not None:
+        left.remove(found)
+        served.append(found)
+    assert sorted(served) == sorted(waiting)
+
+
+def test_the_person_with_one_is_second_behind_the_person_with_twenty() -> None:
+    many = [place(f"a{n:02}", 1, n) for n in range(20)]
+    one = place("b", 2, 100)
+    assert positions([*many, one], [])["b"] == 2
+    assert positions([*many, one], [place("running", 1, 0)])["b"] == 1
+
+
+def test_a_full_deployment_does_not_hold_up_another() -> None:
+    waiting = [place("a", 1, 0), place("b", 1, 1, "wan")]
+    busy = [place("c", 2, 0)]
+    found = next_in_line(waiting, busy, lambda _: 1)
+    assert found is not None
+    assert found.key == "b"
+    assert next_in_line(waiting, busy, lambda _: 0) is None

@@ -1,0 +1,70 @@
+"""Words from people and machines, made safe to show."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.text import quoted, shorten, visible
+
+# What starts something in Discord's markdown when no backslash stands before it.
+_LIVE = re.compile(r"(?<!\\)(?:\\\\)*[*_~|`\[<@]")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("a  b\n\tc\u2028d", "a b c d"),
+        ("\u202egnp.exe\u202c", "gnp.exe"),
+        ("a\u200b\u200d\ufeff\u2066b", "ab"),
+        ("\x00\x1b[31mred", "[31mred"),
+        ("\ud800x", "x"),
+        ("  ", ""),
+        ("naïve 日本語 🙂", "naïve 日本語 🙂"),
+    ],
+)
+def test_only_what_can_be_seen_is_kept_on_one_line(words: str, shown: str) -> None:
+    assert visible(words) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("@everyone @here", r"\@everyone \@here"),
+        ("<@1> <@&2> <#3> <t:1:R> <:a:1>", r"\<\@1> \<\@&2> \<#3> \<t:1:R> \<:a:1>"),
+        ("**b** _i_ ~~s~~ ||x|| `c`", r"\*\*b\*\* \_i\_ \~\~s\~\~ \|\|x\|\| \`c\`"),
+        ("[a](https://x) **b** [c](https://y)", r"\[a](https://x) \*\*b\*\* \[c](https://y)"),
+        ("# big", r"\# big"),
+        ("> quote", r"\> quote"),
+        ("-# small", r"\-# small"),
+        ("1. list", "1\\. list"),
+        ("a # b > c - d 1.5", "a # b > c - d 1.5"),
+        ("\\*a*", r"\\\*a\*"),
+    ],
+)
+def test_marks_are_shown_and_not_obeyed(words: str, shown: str) -> None:
+    assert quoted(words, 300) == shown
+
+
+@given(st.text(max_size=7000), st.integers(1, 300))
+def test_whatever_is_quoted_is_one_line_without_live_marks_and_bounded(words: str, limit: int) -> None:
+    shown = quoted(words, limit)
+    assert "\n" not in shown
+    assert len(shown) <= 2 * limit
+    assert not _LIVE.search(shown)
+    shown.encode()
+
+
+def test_six_thousand_marks_are_cut_before_they_are_escaped() -> None:
+    shown = quoted("*" * 6000, 300)
+    assert shown == r"\*" * 299 + "…"
+
+
+@given(st.text(max_size=50), st.integers(1, 60))
+def test_shortening_keeps_the_limit_and_says_that_something_is_missing(words: str, limit: int) -> None:
+    short = shorten(words, limit)
+    assert len(short) <= limit
+    assert short == words if len(words) <= limit else short.endswith("…")

@@ -1,0 +1,234 @@
+"""Workers: claimed work is done, lost nudges cost a pause, faults cost nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.errors import StoreUnavailable
+from bot.worker import Worker
+
+FOREVER = 3600.0
+
+
+class Bench:
+    """Work for a worker: items to claim, a gate to hold them at, and what has been done."""
+
+    def __init__(self) -> None:
+        self.items: deque[int] = deque()
+        self.faults: deque[Exception] = deque()
+        self.claims = 0
+        self.begun: list[int] = []
+        self.done: list[int] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.changed = asyncio.Condition()
+
+    async def claim(self) -> int | None:
+        self.claims += 1
+        await self._tell()
+        if self.faults:
+            raise self.faults.popleft()
+        return self.items.popleft() if self.items else None
+
+    async def handle(self, item: int) -> None:
+        self.begun.append(item)
+        await self._tell()
+        await self.gate.wait()
+        if item < 0:
+            raise StoreUnavailable("away") if item == -1 else ValueError(item)
+        self.done.append(item)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(condition)
+
+    def worker(self, *, pause: float = FOREVER, width: int = 1, fault_pause: float = FOREVER) -> Worker[int]:
+        return Worker("bench", self.claim, self.handle, pause=pause, width=width, fault_pause=fault_pause)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@asynccontextmanager
+async def running(worker: Worker[int]) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(worker.run())
+    try:
+        yield task
+    finally:
+        worker.stop()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await worker.finish(5)
+
+
+async def test_everything_there_is_is_done_and_then_it_rests(bench: Bench) -> None:
+    bench.items.extend([1, 2, 3])
+    async with running(bench.worker()):
+        await bench.until(lambda: bench.claims == 4)
+        assert bench.done == [1, 2, 3]
+
+
+async def test_a_nudge_ends_the_rest(bench: Bench) -> None:
+    worker = bench.worker()
+    async with running(worker):
+        await bench.until(lambda: bench.claims == 1)
+        bench.items.append(1)
+        worker.nudge()
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_a_nudge_during_a_claim_is_not_lost(bench: Bench) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def claim() -> int | None:
+        asked.set()
+        if bench.items:
+            return bench.items.popleft()
+        await answer.wait()
+        return None
+
+    worker: Worker[int] = Worker("slow", claim, bench.handle, pause=FOREVER)
+    async with running(worker):
+        await asked.wait()
+        worker.nudge()
+        bench.items.append(1)
+        answer.set()
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_a_lost_nudge_costs_no_more_than_the_pause(bench: Bench) -> None:
+    async with running(bench.worker(pause=0)):
+        await bench.until(lambda: bench.claims > 2)
+        bench.items.append(1)
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_no_more_than_its_width_at_once(bench: Bench) -> None:
+    bench.items.extend(range(7))
+    bench.gate.clear()
+    async with running(bench.worker(width=3)):
+        await bench.until(lambda: len(bench.begun) == 3)
+        assert bench.claims == 3
+        assert len(bench.items) == 4
+        bench.gate.set()
+        await bench.until(lambda: len(bench.done) == 7)
+
+
+async def test_a_fault_in_one_item_does_not_stop_the_others(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.items.extend([-1, -2, 3])
+    with caplog.at_level(logging.WARNING):
+        async with running(bench.worker()):
+            await bench.until(lambda: bench.done == [3])
+    assert "the database is away" in caplog.text
+    assert "ValueError" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("away"), RuntimeError("a bug")])
+async def test_a_claim_that_fails_is_repeated_after_a_pause(bench: Bench, fault: Exception) -> None:
+    bench.faults.append(fault)
+    bench.items.append(1)
+    async with running(bench.worker(fault_pause=0, pause=0)):
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_a_claim_that_fails_is_not_repeated_at_once(bench: Bench) -> None:
+    bench.faults.append(StoreUnavailable("away"))
+    worker = bench.worker()
+    async with running(worker):
+        await bench.until(lambda: bench.claims == 1)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert bench.claims == 1
+
+
+async def test_after_a_fault_it_waits_the_faults_pause_and_not_another(bench: Bench) -> None:
+    bench.faults.append(StoreUnavailable("away"))
+    bench.items.append(1)
+    async with running(bench.worker(fault_pause=0, pause=FOREVER)):
+        await bench.until(lambda: bench.done == [1])
+
+
+async def test_draining_does_all_there_is_and_counts_it(bench: Bench) -> None:
+    bench.items.extend([1, 2])
+    assert await bench.worker().drain() == 2
+    assert bench.done == [1, 2]
+    assert await bench.worker().drain() == 0
+
+
+async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: Bench) -> None:
+    bench.items.extend([1, 2])
+    bench.gate.clear()
+    worker = bench.worker()
+    async with running(worker) as task:
+        await bench.until(lambda: bench.begun == [1])
+        worker.stop()
+        finishing = asyncio.create_task(worker.finish(FOREVER))
+        bench.gate.set()
+        await finishing
+        async with asyncio.timeout(10):
+            await task
+    assert bench.done == [1]
+    assert list(bench.items) == [2]
+
+
+async def test_a_claim_under_way_at_the_stop_is_still_handled(bench: Bench) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def claim() -> int | None:
+        asked.set()
+        await answer.wait()
+        return 1
+
+    worker: Worker[int] = Worker("slow", claim, bench.handle, pause=FOREVER)
+    async with running(worker) as task:
+        await asked.wait()
+        worker.stop()
+        finishing = asyncio.create_task(worker.finish(FOREVER))
+        await asyncio.sleep(0)
+        answer.set()
+        async with asyncio.timeout(10):
+            await finishing
+        assert task.done()
+    assert bench.done == [1]
+
+
+async def test_stopping_ends_a_rest_at_once(bench: Bench) -> None:
+    worker = bench.worker()
+    async with running(worker) as task:
+        await bench.until(lambda: bench.claims == 1)
+        worker.stop()
+        async with asyncio.timeout(10):
+            await task
+
+
+async def test_what_does_not_finish_in_time_is_cancelled(bench: Bench) -> None:
+    bench.items.append(1)
+    bench.gate.clear()
+    worker = bench.worker()
+    async with running(worker) as task:
+        await bench.until(lambda: bench.begun == [1])
+        worker.stop()
+        async with asyncio.timeout(10):
+            await worker.finish(0)
+        assert task.done()
+    assert bench.done == []
+
+
+async def test_finishing_nothing_is_immediate(bench: Bench) -> None:
+    async with asyncio.timeout(10):
+        await bench.worker().finish(FOREVER)
