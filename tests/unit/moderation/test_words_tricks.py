@@ -126,3 +126,13 @@ def test_a_look_alike_in_the_keyword_itself_is_undone_too() -> None:
 def test_digits_of_a_keyword_are_taken_literally() -> None:
     assert found("sh1ts", "sh1t*") == "sh1t*"
     assert found("shirts", "sh1t*") is None
+
+
+def test_a_number_with_its_measure_is_not_a_word() -> None:
+    assert found("a 5in screen, the 1st of 9ft", "sin", "ist", "lst") is None
+    assert found("a s1n", "sin") == "sin"
+
+
+def test_a_word_of_single_letters_keeps_its_ends() -> None:
+    assert found("S C U N T H O R P E", "cunt") is None
+    assert found("S C U N T H O R P E", "*cunt*") == "*cunt*"
