@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from sqlalchemy import RowMapping, case, func, insert, select, update
+from sqlalchemy import RowMapping, bindparam, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
@@ -26,6 +26,10 @@ from bot.store.rows import (
 )
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, apply_report, belongs, end
+
+# Built once: putting forty columns together takes longer than the query.
+_BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
+_BY_KEY_LOCKED = _BY_KEY.with_for_update()
 
 
 class ForeignReport(BotError):
@@ -55,17 +59,17 @@ class RunStore:
             if isinstance(decision, Refused):
                 raise decision.reason
             values = request_values(request, now) | {"state": RunState.WAITING, "due_at": now + hold}
-            await connection.execute(insert(runs).values(values))
+            await connection.execute(insert(runs), values)
             return to_run(await locked_row(connection, request.key))
 
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
         """The interaction is answered: the queue call may go out, the status message is known."""
         async with self._database.write() as connection:
+            due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
             await connection.execute(
-                update(runs).where(runs.c.key == key).values(status_message_id=status_message_id)
-            )
-            await connection.execute(
-                update(runs).where(runs.c.key == key, runs.c.state == RunState.WAITING).values(due_at=now)
+                update(runs)
+                .where(runs.c.key == key)
+                .values(status_message_id=status_message_id, due_at=due_at)
             )
 
     async def withdraw(self, key: str) -> bool:
@@ -192,8 +196,7 @@ async def _usage(connection: AsyncConnection, now: datetime) -> Usage:
 
 
 async def _find(connection: AsyncConnection, key: str, *, lock: bool = False) -> RowMapping | None:
-    query = select(*run_columns()).where(runs.c.key == key)
-    result = await connection.execute(query.with_for_update() if lock else query)
+    result = await connection.execute(_BY_KEY_LOCKED if lock else _BY_KEY, {"wanted": key})
     return result.mappings().first()
 
 
