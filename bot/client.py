@@ -13,12 +13,21 @@ from discord.ext import commands
 from bot.desk import FrontDesk
 from bot.errors import BotError
 from bot.moderation.review_desk import ReviewDesk
+from bot.moderation.rules_desk import RulesDesk
+from bot.moderation.word_desk import WordDesk
 from bot.sync import CommandSync
 from bot.words import explain, say
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = ("cogs.generate", "cogs.buttons", "cogs.modals", "cogs.runs")
+EXTENSIONS = (
+    "cogs.generate",
+    "cogs.buttons",
+    "cogs.modals",
+    "cogs.runs",
+    "cogs.settings",
+    "cogs.automod",
+)
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
 _TOO_LATE = frozenset({10062, 40060, 10008, 50027})
 
@@ -29,6 +38,8 @@ class Desks:
 
     desk: FrontDesk
     reviews: ReviewDesk
+    rules_desk: RulesDesk
+    words: WordDesk
 
 
 class GenerateBot(commands.Bot):
@@ -44,6 +55,7 @@ class GenerateBot(commands.Bot):
     ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
+        intents.auto_moderation_configuration = True
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -59,9 +71,16 @@ class GenerateBot(commands.Bot):
         )
         self.desk = desks.desk
         self.reviews = desks.reviews
+        self.rules_desk = desks.rules_desk
+        self.words = desks.words
         self._sync = sync
         self._extensions = extensions
         self.tree.error(self._on_command_error)
+
+    async def automod_rules(self, guild_id: int) -> Sequence[discord.AutoModRule]:
+        """A server's AutoMod rules. Raises HTTPException."""
+        guild = self.get_guild(guild_id) or await self.fetch_guild(guild_id)
+        return await guild.fetch_automod_rules()
 
     async def setup_hook(self) -> None:
         """A cog that can't be loaded stops the start: a bot without its command would look alive."""

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _TOO_LARGE = 40005
 _LOOKBACK = timedelta(minutes=2)
-_HISTORY = 100
+_HISTORY = 500
 
 
 class PostError(Exception):

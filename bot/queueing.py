@@ -35,15 +35,23 @@ def in_order(waiting: Sequence[Place], busy: Sequence[Place]) -> list[Place]:
 
 
 def next_in_line(
-    waiting: Sequence[Place], busy: Sequence[Place], limit: Callable[[str], int | None]
+    waiting: Sequence[Place],
+    busy: Sequence[Place],
+    limit: Callable[[str], int | None],
+    served: Sequence[Place] = (),
 ) -> Place | None:
-    """The run to submit now, or None when every deployment with waiting runs is at its limit."""
+    """The run to submit now, or None when every deployment with waiting runs is at its limit.
+
+    `served` are runs that had their turn while somebody waited who still waits, and have ended: with room
+    for one run at a time nobody is busy when the next is chosen, and yet it is another person's turn.
+    """
+    had = [*busy, *served]
     running = Counter(place.deployment for place in busy)
     heads = []
     for deployment, queue in _by_deployment(waiting).items():
         allowed = limit(deployment)
         if allowed is None or running[deployment] < allowed:
-            heads += [place for place in in_order(queue, _of(busy, deployment)) if _fits(place, busy)][:1]
+            heads += [place for place in in_order(queue, _of(had, deployment)) if _fits(place, busy)][:1]
     return min(heads, key=lambda place: (place.created_at, place.key), default=None)
 
 

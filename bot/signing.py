@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 WEBHOOK_PATH = "/webhooks/comfydeploy"
@@ -16,7 +15,7 @@ class WebhookSigner:
         self._public_url = public_url
 
     def mac(self, key: str) -> str:
-        return hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self._secret, key.encode(), "sha256").hex()[:32]
 
     def verify(self, key: str, mac: str) -> bool:
         """In constant time; `mac` may be anything that a stranger sent."""

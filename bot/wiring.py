@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from discord import AutoModRule
 
 from bot.attachments import AttachmentRenewer
 from bot.client import Desks, GenerateBot
@@ -21,7 +22,10 @@ from bot.desk import FrontDesk
 from bot.errand import Errands
 from bot.errors import StoreUnavailable
 from bot.media import MediaFetcher
+from bot.moderation.automod import AutomodCache, Fetch
 from bot.moderation.review_desk import ReviewDesk
+from bot.moderation.rules_desk import RulesDesk
+from bot.moderation.word_desk import WordDesk
 from bot.nudges import Nudges
 from bot.packing import Packer
 from bot.policy import OperatorRules
@@ -93,11 +97,20 @@ async def assemble(base: Foundations) -> App:
     async def renew(run: Run, now: datetime) -> Mapping[str, InputValue]:
         return await renewer.inputs(run, now)
 
+    async def automod_rules(guild_id: int) -> Sequence[AutoModRule]:
+        return await bot.automod_rules(guild_id)
+
     submission = _submission(base, signer, renew)
-    desk = _desk(base, submission)
+    words = _words(base, automod_rules)
+    desk = _desk(base, submission, words)
     reviews = ReviewDesk(base.store, base.catalogue, base.nudges, base.clock)
     bot = GenerateBot(
-        Desks(desk=desk, reviews=reviews),
+        Desks(
+            desk=desk,
+            reviews=reviews,
+            rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.not_applied),
+            words=words,
+        ),
         CommandSync(base.store.notes, base.settings.command_guild_ids),
         direct_messages=base.settings.allow_direct_messages,
     )
@@ -138,20 +151,20 @@ def _submission(base: Foundations, signer: WebhookSigner, renew: Any) -> Submiss
     )
 
 
-def _desk(base: Foundations, submission: Submission) -> FrontDesk:
+def _words(base: Foundations, fetch: Fetch) -> WordDesk:
+    return WordDesk(AutomodCache(fetch, base.clock), base.store, base.clock)
+
+
+def _desk(base: Foundations, submission: Submission, words: WordDesk) -> FrontDesk:
     return FrontDesk(
         catalogue=base.catalogue,
         submission=submission,
         store=base.store,
         nudges=base.nudges,
-        check_words=_no_words,
+        check_words=words.check,
         clock=base.clock,
         deadline_seconds=base.settings.run_deadline_seconds,
     )
-
-
-async def _no_words(_asker: object, _texts: object) -> None:
-    return
 
 
 def _courier(

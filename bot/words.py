@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         **MODERATION,
+        **MODERATION,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
@@ -41,7 +42,12 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "server_budget_runs": "This server has used its {limit} runs for today. They return <t:{until}:R>.",
         "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. "
         "They return <t:{until}:R>.",
-        "words_hit": "`{option}` holds something that this server's word rules don't allow. Please rephrase it.",
+        "words_refused": "`{option}` has something in it that this server doesn't allow. "
+        "Please word it differently.",
+        "words_unavailable": "I can't read this server's word rules right now, so I took nothing on. "
+        "Please try again in a minute.",
+        "words_forbidden": "I can't read this server's AutoMod rules. A moderator can give me Manage Server, "
+        "or switch AutoMod off in `/settings`.",
         "not_allowed_here": "This server's settings don't let you use this here.",
         # moderation
         "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. "

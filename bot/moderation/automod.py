@@ -49,7 +49,7 @@ async def word_check(
         own = await cache.own(guild_id, rules.words.blocked)
         if (hit := await cache.check(own, texts, role_ids, channel_ids)) is not None:
             return hit
-    if not rules.words.automod:
+    if rules.words.automod is False:
         return None
     return await cache.check(await cache.automod(guild_id), texts, role_ids, channel_ids)
 
@@ -128,9 +128,8 @@ class AutomodCache:
         entry = self._entries.get(guild_id)
         if entry is None or not self._rests(entry):
             entry = await self._read(guild_id) or entry
-        fault = (entry and entry.fault) or "words_unavailable"
-        if entry is None or entry.rules is None or fault == "words_forbidden" or self._too_old(entry):
-            raise RefusedError(fault)
+        if entry is None or entry.rules is None or self._too_old(entry):
+            raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
     async def own(self, guild_id: int, blocked: Sequence[str]) -> WordRules:

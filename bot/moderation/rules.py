@@ -76,9 +76,10 @@ class Budgets(_Rules):
 
 
 class Words(_Rules):
-    """`automod`: apply the server's own AutoMod keyword rules. `blocked`: the bot's own list beside them."""
+    """`automod`: apply the server's own AutoMod keyword rules; None: where the bot was given the right to
+    read them. `blocked`: the bot's own list beside them."""
 
-    automod: bool = True
+    automod: bool | None = None
     blocked: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = Field(
         default=(), max_length=500
     )

@@ -92,10 +92,10 @@ class _Compiled:
         )
 
     def find(self, forms: Views) -> str | None:
-        found = next((word for view in forms.all if (word := self._keyword(view))), None)
+        found = next((word for view in forms.all if (word := self._keyword(view)) is not None), None)
         if found is None and forms.foreign is not None:
             found = self._keyword(forms.foreign, foreign=True)
-        return found or self._pattern(forms)
+        return self._pattern(forms) if found is None else found
 
     def _keyword(self, view: str, *, foreign: bool = False) -> str | None:
         marked = mark(fold(view))
@@ -108,7 +108,7 @@ class _Compiled:
 
     def _pattern(self, forms: Views) -> str | None:
         seen = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
-        return next((source for view in seen if (source := self._pattern_in(view))), None)
+        return next((source for view in seen if (source := self._pattern_in(view)) is not None), None)
 
     def _pattern_in(self, view: str) -> str | None:
         allowed: Cover | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.store.audit import AuditStore
 from bot.store.database import Database
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
@@ -10,6 +11,7 @@ from bot.store.notes import NoteStore
 from bot.store.reviews import ReviewStore
 from bot.store.runs import RunStore
 from bot.store.schema import upgrade
+from bot.store.server_rules import RuleStore
 from bot.store.work import WorkStore
 
 
@@ -18,6 +20,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.audit = AuditStore(self.database)
+        self.rules = RuleStore(self.database)
         self.intake = IntakeStore(self.database)
         self.reviews = ReviewStore(self.database)
         self.runs = RunStore(self.database)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import StoreUnavailable
+from bot.store.sqlite import connect as one_turn_connection
 
 # An interaction has to be answered within 3 s: a writer waits so long for its turn …
 LOCK_SECONDS = 2.0
@@ -128,7 +129,10 @@ def _engine(url: URL) -> AsyncEngine:
             },
         )
     engine = create_async_engine(
-        url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS}, pool_timeout=LOCK_SECONDS
+        url,
+        hide_parameters=True,
+        pool_timeout=LOCK_SECONDS,
+        connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": one_turn_connection},
     )
     event.listen(engine.sync_engine, "connect", _sqlite_connect)
     event.listen(engine.sync_engine, "begin", _sqlite_begin)

@@ -55,16 +55,14 @@ class IntakeStore:
         Exclusive over all processes, so that a budget can't be overdrawn. `hold` keeps the queue call back
         while the interaction is being answered; `release` ends it early, a crash lets it run out.
         """
-        async with self._database.exclusive("accept") as connection:
+        async with self._database.write() as connection:
             rules = await read_rules(connection, request.origin.guild_id)
+            await self._database.lock(connection, "accept")
             usage = await _usage_of(connection, request.origin.guild_id, request.requester_id, now)
             decision = decide(request, person, usage, rules)
-            if isinstance(decision, Allowed):
-                await _store(connection, request, person, decision, now=now, hold=hold)
             await note(connection, _entry(request, decision, now))
             if isinstance(decision, Allowed):
-                found = await connection.execute(select(*run_columns()).where(runs.c.key == request.key))
-                return to_run(found.mappings().one())
+                return await _store(connection, request, person, decision, now=now, hold=hold)
         raise decision.reason
 
     async def usage_of(self, guild_id: int | None, person_id: int, now: datetime) -> Usage:
@@ -81,7 +79,7 @@ async def _store(
     *,
     now: datetime,
     hold: timedelta,
-) -> None:
+) -> Run:
     in_review = terms.review_channel_id is not None
     values = request_values(request, now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
@@ -94,9 +92,10 @@ async def _store(
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": person.joined_at,
     }
-    await connection.execute(insert(runs).values(values))
+    stored = await connection.execute(insert(runs).values(values).returning(*run_columns()))
     if in_review:
         await owe(connection, request.key, Purpose.REVIEW, now + hold, now)
+    return to_run(stored.mappings().one())
 
 
 def _entry(request: GenerationRequest, decision: Decision, now: datetime) -> AuditEntry:

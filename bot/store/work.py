@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.queueing import Place, next_in_line, positions
 from bot.runs import FINAL, IN_FLIGHT, Run, RunState
@@ -26,6 +27,20 @@ _PLACE = (
     runs.c.person_limit,
     runs.c.server_limit,
 )
+
+
+async def _busy(connection: AsyncConnection) -> list[Place]:
+    found = await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
+    return [Place(*row) for row in found]
+
+
+async def _served(connection: AsyncConnection) -> list[Place]:
+    """Who had a turn that ended since the longest waiting request came."""
+    oldest = select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery()
+    found = await connection.execute(
+        select(*_PLACE).where(runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= oldest)
+    )
+    return [Place(*row) for row in found]
 
 
 class WorkStore:
@@ -51,11 +66,7 @@ class WorkStore:
             ]
             if not waiting:
                 return None
-            busy = [
-                Place(*row)
-                for row in await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
-            ]
-            place = next_in_line(waiting, busy, limit)
+            place = next_in_line(waiting, await _busy(connection), limit, await _served(connection))
             if place is None:
                 return None
             result = await connection.execute(
@@ -99,21 +110,19 @@ class WorkStore:
                     )
                 )
             ).all()
-            busy = [
-                Place(*row)
-                for row in await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
-            ]
+            had = [*await _busy(connection), *await _served(connection)] if rows else []
             shown = {row.key: row.queue_position for row in rows}
             changed = {
                 key: number
-                for key, number in positions([Place(*row[:-1]) for row in rows], busy).items()
+                for key, number in positions([Place(*row[:-1]) for row in rows], had).items()
                 if shown[key] != number
             }
-            for key, number in sorted(changed.items()):
+            if changed:
                 await connection.execute(
                     update(runs)
-                    .where(runs.c.key == key, runs.c.state == RunState.WAITING)
-                    .values(queue_position=number, rev=runs.c.rev + 1)
+                    .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
+                    .values(queue_position=bindparam("place"), rev=runs.c.rev + 1),
+                    [{"moved": key, "place": number} for key, number in sorted(changed.items())],
                 )
             return len(changed)
 

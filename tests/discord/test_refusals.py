@@ -174,6 +174,8 @@ async def test_an_answer_that_discord_refuses_starts_nothing(tmp_path: Path) -> 
 async def test_an_answer_of_unknown_fate_goes_on_and_the_result_is_posted(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         s.env.inject_error("POST", "/interactions/*", status=503)
+        # simcord doesn't know @original in this place; Discord would say that there is no such message.
+        s.env.inject_error("DELETE", "/webhooks/*", status=404, code=10008)
         await s.alice.slash(s.channel, "generate", prompt="a fox")
         await s.play()
         assert len(s.calls) == 1

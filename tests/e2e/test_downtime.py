@@ -103,7 +103,9 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
         await one_outcome(home)
 
 
-async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(tmp_path: Path) -> None:
+async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(
+    tmp_path: Path,
+) -> None:
     async with house(tmp_path) as home:
         await home.start(die_at="bot.store.runs:RunStore.release:before:1")
         await home.ask()

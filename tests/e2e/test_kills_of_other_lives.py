@@ -22,7 +22,6 @@ ENDING = (
     f"{OWED}.mark_sent:before:1",
     f"{OWED}.mark_sent:after:1",
     f"{OWED}.complete:before:1",
-    f"{OWED}.complete:after:1",
 )
 
 
@@ -64,7 +63,7 @@ LIVES = {
     "failed": Life(asked, ENDING, settings={"COMFYDEPLOY_DEPLOYMENT_ID": FAILS_ID}),
     "rejected": Life(
         asked,
-        (*ENDING, f"{RUNS}.explain:before:1", f"{RUNS}.explain:after:1"),
+        (f"{RUNS}.explain:before:1", f"{RUNS}.explain:after:1"),
         settings={"COMFYDEPLOY_DEPLOYMENT_ID": REJECTS_ID},
     ),
     "refused": Life(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -88,9 +89,37 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
         key = await a_run_under_way(home)
         with locked(home.database):
             home.standin.release()
-            await home.standin.idle()
-            assert 503 in {attempt.answer for attempt in home.standin.ledger.webhook_attempts}
+            await home.until(lambda: 503 in {w.answer for w in home.standin.ledger.webhook_attempts})
             assert not home.outcomes(key)
         await home.settled()
         assert len(home.outcomes(key)) == 1
         assert not home.leftovers()
+
+
+@contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """The process can't let a file grow any more, as on a full disk; from outside, and taken back."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        key = await a_run_under_way(home)
+        assert home.process is not None
+        with full_disk(home.process.pid):
+            await refused(home)
+            assert await webhook(home, "failed") == 503
+            assert home.rows("SELECT state FROM runs") == [("running",)]
+        home.standin.faults = Faults()
+        home.standin.release()
+        await home.ask()
+        await home.settled(runs=2)
+        keys = [key for (key,) in home.rows("SELECT key FROM runs")]
+        assert key in keys
+        assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
+        assert len(home.standin.ledger.queue_calls) == 2

@@ -1,0 +1,114 @@
+"""One's own data as a file to take along. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.runs import Run
+from bot.store.audit import AuditLine
+from bot.store.privacy import Erased, OwnBlock
+from bot.words import say
+
+SIZE = 8 * 1024 * 1024
+_NAMED = 10
+# Of a request: not the interaction's token nor the workers' bookkeeping, which say nothing about the person.
+_OF_A_RUN = (
+    "key",
+    "created_at",
+    "state",
+    "guild_id",
+    "channel_id",
+    "deployment",
+    "inputs",
+    "prompt",
+    "seed",
+    "gpu",
+    "parent_key",
+    "run_id",
+    "outputs",
+    "gpu_used",
+    "run_duration",
+    "submitted_at",
+    "started_at",
+    "ended_at",
+    "failure_code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """`cut`: there was more than the file may hold."""
+
+    data: bytes
+    cut: bool
+
+
+class OwnDataWriter:
+    """Takes parts in order until `size` (bytes) is reached; the file is valid JSON all the same."""
+
+    def __init__(self, person_id: int, now: datetime, *, size: int = SIZE) -> None:
+        self._person_id = person_id
+        self._now = now
+        self._room = size - 1000
+        self._cut = False
+        self._lists: dict[str, list[str]] = {"requests": [], "record": [], "blocks": []}
+
+    def add_runs(self, runs: Sequence[Run]) -> bool:
+        return self._add("requests", [{name: getattr(run, name) for name in _OF_A_RUN} for run in runs])
+
+    def add_record(self, lines: Sequence[AuditLine]) -> bool:
+        return self._add("record", [self._line(line) for line in lines])
+
+    def add_blocks(self, blocks: Sequence[OwnBlock]) -> bool:
+        return self._add("blocks", [asdict(block) for block in blocks])
+
+    def file(self) -> OwnData:
+        lists = [f'"{name}": [\n{",".join(items)}]' for name, items in self._lists.items()]
+        head = f'{{"person": "{self._person_id}", "made_at": "{self._now.isoformat()}", "cut": '
+        text = f"{head}{json.dumps(self._cut)},\n{','.join(lists)}}}\n"
+        return OwnData(text.encode(), self._cut)
+
+    def _line(self, line: AuditLine) -> dict[str, Any]:
+        """Which moderator decided is the moderators' affair; that one did is not."""
+        entry = asdict(line.entry)
+        actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
+        if subject != self._person_id:
+            # Something they did as a moderator: whom it concerned is not theirs to take along.
+            entry["details"] = {}
+        by = "the bot" if actor is None else "you" if actor == self._person_id else "a moderator"
+        return {**entry, "by": by, "about": "you" if subject == self._person_id else "somebody else"}
+
+    def _add(self, name: str, items: Sequence[Mapping[str, Any]]) -> bool:
+        """False from the first item on that finds no place."""
+        for item in items:
+            text = json.dumps(item, default=_plain, indent=1)
+            if self._cut or len(text) + 1 > self._room:
+                self._cut = True
+                return False
+            self._room -= len(text) + 1
+            self._lists[name].append(text)
+        return True
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    fields = getattr(value, "__slots__", ())
+    return {name: getattr(value, name) for name in fields} if fields else str(value)
+
+
+def erased_text(erased: Erased) -> str:
+    """What became of a wish to delete, and what was left."""
+    done = say("erase_done", count=erased.emptied)
+    if not erased.left:
+        return done
+    keys = ", ".join(f"`{run.key}`" for run in erased.left[:_NAMED])
+    if len(erased.left) > _NAMED:
+        keys = say("erase_left_more", keys=keys, more=len(erased.left) - _NAMED)
+    return f"{done}\n{say('erase_left', keys=keys)}"

@@ -1,0 +1,74 @@
+"""Looks a request's texts over before anything else is done with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from bot.asker import Asker
+from bot.errors import RefusedError
+from bot.moderation.automod import AutomodCache, word_check
+from bot.moderation.rules import ServerRules
+from bot.moderation.words import Hit
+from bot.store import Store
+from bot.store.audit import AuditAction, AuditEntry
+
+log = logging.getLogger(__name__)
+
+
+class WordDesk:
+    """The server's AutoMod rules and its own list. A hit is told without the word, and noted with it."""
+
+    def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
+        self.cache = cache
+        self._store = store
+        self._clock = clock
+
+    async def check(self, asker: Asker, texts: Mapping[str, str]) -> None:
+        """Raises RefusedError for a hit, and where the rules can't be read."""
+        guild_id = asker.origin.guild_id
+        if guild_id is None:
+            return
+        rules = await self._store.reviews.rules(guild_id)
+        hit = await self._hit(asker, guild_id, rules, texts)
+        if hit is not None:
+            await self._note(asker, guild_id, hit)
+            raise RefusedError("words_refused", option=hit.option)
+
+    async def not_applied(self, guild_id: int) -> Sequence[str]:
+        """Names of the server's AutoMod rules, or parts of them, that can't be applied here."""
+        rules = await self.cache.automod(guild_id)
+        return [missed.rule or "" for missed in rules.not_applied]
+
+    async def _hit(
+        self, asker: Asker, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
+    ) -> Hit | None:
+        try:
+            return await word_check(
+                self.cache,
+                rules,
+                guild_id,
+                role_ids=asker.person.role_ids,
+                channel_ids=asker.channel_ids,
+                texts=texts,
+            )
+        except RefusedError as error:
+            if error.code == "words_forbidden" and rules.words.automod is None:
+                # Nobody asked for AutoMod here, and the bot was not given the right to read it.
+                return None
+            raise
+
+    async def _note(self, asker: Asker, guild_id: int, hit: Hit) -> None:
+        log.info("refused words of %s by the rule %r", asker.person.id, hit.rule)
+        await self._store.audit.add(
+            AuditEntry(
+                at=self._clock(),
+                guild_id=guild_id,
+                actor_id=asker.person.id,
+                subject_id=asker.person.id,
+                action=AuditAction.REFUSAL,
+                outcome="words_refused",
+                details={"rule": hit.rule, "word": hit.keyword, "option": hit.option},
+            )
+        )

@@ -1,0 +1,144 @@
+"""Files of every kind: shown as Discord can show them, made to fit, or linked with a word about it."""
+
+from __future__ import annotations
+
+import io
+import random
+import wave
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from bot.runs import RunState
+from demo.standin import StandIn
+from demo.standin.faults import Faults
+from tests.discord.seen import buttons_of, galleries_of, pinged, text_of
+from tests.stage import Clock, Stage, stage
+from tests.web.service import run_under_way
+
+Files = Mapping[str, tuple[bytes, str]]
+
+
+def song() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(8000)
+        writer.writeframes(bytes(16000))
+    return file.getvalue()
+
+
+def picture(width: int, height: int) -> bytes:
+    """Noise, which no compression without loss makes smaller."""
+    file = io.BytesIO()
+    noise = random.Random(1).randbytes(width * height * 3)
+    Image.frombytes("RGB", (width, height), noise).save(file, "PNG", compress_level=0)
+    return file.getvalue()
+
+
+@asynccontextmanager
+async def bucket(files: Files) -> AsyncIterator[str]:
+    async def serve(request: web.Request) -> web.Response:
+        body, content_type = files[request.match_info["name"]]
+        return web.Response(body=body, content_type=content_type)
+
+    app = web.Application()
+    app.router.add_get("/{name}", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def finished_with(folder: Path, files: Files) -> AsyncIterator[Stage]:
+    """A run that has made these files; they are in the channel."""
+    async with bucket(files) as base, run_under_way(folder) as caller:
+        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
+        output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
+        assert (await caller.call(caller.event("success", outputs=[output])))[0] == 204
+        await caller.stage.play()
+        yield caller.stage
+
+
+async def test_audio_comes_as_a_classic_message_that_has_a_player(tmp_path: Path) -> None:
+    async with finished_with(tmp_path, {"a.wav": (song(), "audio/wav")}) as s:
+        (message,) = s.messages()
+        assert not message.flags.components_v2
+        assert message.content.startswith(f"<@{s.alice.id}>")
+        assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
+        assert await message.attachments[0].read() == song()
+        assert list(buttons_of(s, message)) == ["Again"]
+        assert pinged(s) == [s.alice.id]
+
+
+async def test_pictures_come_in_a_gallery_and_other_files_after_it(tmp_path: Path) -> None:
+    files = {"a.png": (picture(8, 8), "image/png"), "a.wav": (song(), "audio/wav")}
+    async with finished_with(tmp_path, files) as s:
+        first, second = s.messages()
+        assert galleries_of(s, first) == [1]
+        assert [attachment.filename[-4:] for attachment in second.attachments] == [".wav"]
+        assert pinged(s) == [s.alice.id]
+
+
+async def test_a_picture_above_the_servers_limit_is_recompressed(tmp_path: Path) -> None:
+    large = picture(2100, 2100)
+    async with finished_with(tmp_path, {"big.png": (large, "image/png")}) as s:
+        (message,) = s.messages()
+        (attachment,) = message.attachments
+        assert len(large) > 10 * 1024**2 > attachment.size > 100_000
+        assert "big.png was recompressed to fit this server's upload limit." in text_of(s, message)
+
+
+async def test_anything_else_above_the_limit_is_linked(tmp_path: Path) -> None:
+    body = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(11 * 1024**2)
+    async with finished_with(tmp_path, {"long.wav": (body, "audio/wav")}) as s:
+        (message,) = s.messages()
+        assert not message.attachments
+        assert "long.wav is too large to upload here: [open it](http" in text_of(s, message)
+
+
+@pytest.mark.parametrize("body", ["wrong-type", "cut-off", "expired"])
+async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(tmp_path: Path, body: str) -> None:
+    async with stage(tmp_path) as s:
+        s.standin.next_faults(Faults.model_validate({"body": body}))
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        for _ in range(8):
+            await s.later(minutes=11)
+        (message,) = s.messages()
+        assert not message.attachments
+        assert "couldn't be fetched: [try it yourself](http" in text_of(s, message)
+        assert pinged(s) == [s.alice.id]
+        assert len(s.calls) == 1
+
+
+async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.move(milliseconds=439)
+    standin = StandIn(webhook_waits=(0, 0), private_bucket=True, now=clock)
+    async with stage(tmp_path, standin=standin, clock=clock) as s:
+        s.env.inject_error("POST", "/channels/*/messages", status=503)
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        run = await s.run()
+        assert run.state is RunState.SUCCEEDED
+        await s.later(hours=2)
+        assert await status_of(run.outputs[-1].url) == 403
+        (message,) = s.messages()
+        assert len(message.attachments) == 1
+
+
+async def status_of(url: Any) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+        return reply.status

@@ -1,0 +1,261 @@
+"""Rules of a server are read once for all who wait, kept for a while, never passed over when unreadable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import discord
+import pytest
+
+from bot.errors import RefusedError
+from bot.moderation.automod import AutomodCache, compile_automod, word_check
+from bot.moderation.rules import ServerRules, Words
+from bot.moderation.words import Hit, NotApplied
+
+GUILD = 7
+
+
+def automod_rule(name: str = "Keywords", **changes: Any) -> discord.AutoModRule:
+    """A rule as Discord sends it."""
+    data = {
+        "id": "1",
+        "guild_id": str(GUILD),
+        "name": name,
+        "creator_id": "2",
+        "event_type": 1,
+        "trigger_type": 1,
+        "trigger_metadata": {"keyword_filter": ["cat"], "regex_patterns": [], "allow_list": []},
+        "actions": [{"type": 1, "metadata": {}}],
+        "enabled": True,
+        "exempt_roles": [],
+        "exempt_channels": [],
+        **changes,
+    }
+    return discord.AutoModRule(data=cast(Any, data), guild=cast(Any, None), state=cast(Any, None))
+
+
+def http_fault(kind: type[discord.HTTPException], status: int) -> discord.HTTPException:
+    return kind(cast(Any, SimpleNamespace(status=status, reason="")), "")
+
+
+class Discord:
+    """Answers reads as told; `gate` holds them back."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.rules: Sequence[discord.AutoModRule] = [automod_rule()]
+        self.fault: Exception | None = None
+        self.reads: list[int] = []
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def fetch(self, guild_id: int) -> Sequence[discord.AutoModRule]:
+        self.reads.append(guild_id)
+        rules, fault = self.rules, self.fault
+        self.asked.set()
+        await self.gate.wait()
+        if fault is not None:
+            raise fault
+        return rules
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def cache(self, **options: Any) -> AutomodCache:
+        return AutomodCache(self.fetch, self.clock, **options)
+
+
+@pytest.fixture
+async def world() -> Discord:
+    return Discord()
+
+
+async def hit(cache: AutomodCache, text: str = "a cat", **words: Any) -> Hit | None:
+    rules = ServerRules(words=Words(**words))
+    return await word_check(cache, rules, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+
+
+async def refusal(cache: AutomodCache) -> str:
+    with pytest.raises(RefusedError) as refused:
+        await hit(cache)
+    return refused.value.code
+
+
+async def test_rules_are_read_once_and_again_after_five_minutes(world: Discord) -> None:
+    cache = world.cache()
+    assert await hit(cache) == Hit("Keywords", "prompt", "cat")
+    assert await hit(cache, "a fox") is None
+    assert world.reads == [GUILD]
+    world.now += timedelta(minutes=5)
+    world.rules = []
+    assert await hit(cache) is None
+    assert world.reads == [GUILD, GUILD]
+
+
+async def test_a_hundred_requests_at_once_cause_one_read(world: Discord) -> None:
+    cache = world.cache()
+    world.gate.clear()
+    waiting = [asyncio.create_task(hit(cache)) for _ in range(100)]
+    await world.asked.wait()
+    world.gate.set()
+    assert all(await asyncio.gather(*waiting))
+    assert world.reads == [GUILD]
+
+
+@pytest.mark.parametrize("words", [{"automod": False}, {"automod": False, "blocked": ("dog",)}])
+async def test_nothing_is_read_where_automod_is_off(world: Discord, words: dict[str, Any]) -> None:
+    assert await hit(world.cache(), **words) is None
+    assert world.reads == []
+
+
+async def test_nothing_is_read_for_a_request_without_text(world: Discord) -> None:
+    assert await hit(world.cache(), "") is None
+    assert world.reads == []
+
+
+async def test_the_own_list_is_asked_first_and_follows_its_changes(world: Discord) -> None:
+    cache = world.cache()
+    assert await hit(cache, "a dog", blocked=("dog",)) == Hit(None, "prompt", "dog")
+    assert world.reads == []
+    assert await hit(cache, "a dog", blocked=("fox",)) is None
+    assert await hit(cache, "a fox", blocked=("fox",)) == Hit(None, "prompt", "fox")
+
+
+async def test_without_manage_server_the_request_is_refused(world: Discord) -> None:
+    cache = world.cache()
+    world.fault = http_fault(discord.Forbidden, 403)
+    assert await refusal(cache) == "words_forbidden"
+    assert await hit(cache, automod=False) is None
+
+
+async def test_a_refused_read_rests_half_a_minute(world: Discord) -> None:
+    cache = world.cache()
+    world.fault = http_fault(discord.Forbidden, 403)
+    for _ in range(5):
+        assert await refusal(cache) == "words_forbidden"
+    assert world.reads == [GUILD]
+    world.fault = None
+    world.now += timedelta(seconds=30)
+    assert await hit(cache) is not None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        http_fault(discord.DiscordServerError, 503),
+        http_fault(discord.NotFound, 404),
+        ConnectionResetError(),
+        TimeoutError(),
+        ValueError("an answer that can't be read"),
+    ],
+)
+async def test_rules_that_never_could_be_read_refuse_the_request(world: Discord, fault: Exception) -> None:
+    world.fault = fault
+    assert await refusal(world.cache()) == "words_unavailable"
+
+
+async def test_where_discord_fails_an_older_copy_does_for_an_hour(world: Discord) -> None:
+    cache = world.cache()
+    await hit(cache)
+    world.fault = http_fault(discord.DiscordServerError, 503)
+    world.now += timedelta(minutes=59)
+    assert await hit(cache) is not None
+    world.now += timedelta(minutes=1)
+    assert await refusal(cache) == "words_unavailable"
+    world.fault = None
+    world.now += timedelta(seconds=30)
+    assert await hit(cache) is not None
+
+
+async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> None:
+    cache = world.cache()
+    await hit(cache)
+    world.fault = http_fault(discord.Forbidden, 403)
+    world.now += timedelta(minutes=5)
+    assert await refusal(cache) == "words_forbidden"
+    world.fault = http_fault(discord.DiscordServerError, 503)
+    world.now += timedelta(seconds=30)
+    assert await refusal(cache) == "words_unavailable"
+
+
+async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discord) -> None:
+    cache = world.cache(patience=0.01)
+    world.gate.clear()
+    assert await refusal(cache) == "words_unavailable"
+    world.gate.set()
+    (read,) = (task for task in asyncio.all_tasks() if task.get_name().startswith("automod-"))
+    await read
+    world.fault = http_fault(discord.DiscordServerError, 503)
+    assert (await cache.automod(GUILD)).check({"prompt": "cat"}, (), ()) is not None
+    assert world.reads == [GUILD]
+
+
+async def test_changed_rules_are_read_at_once_and_no_older_copy_does(world: Discord) -> None:
+    cache = world.cache()
+    await hit(cache)
+    world.rules = []
+    cache.invalidate(GUILD)
+    assert await hit(cache) is None
+    cache.invalidate(GUILD)
+    world.fault = http_fault(discord.DiscordServerError, 503)
+    assert await refusal(cache) == "words_unavailable"
+
+
+async def test_a_read_that_began_before_the_change_is_not_kept(world: Discord) -> None:
+    cache = world.cache()
+    world.gate.clear()
+    before = asyncio.create_task(hit(cache))
+    await world.asked.wait()
+    cache.invalidate(GUILD)
+    world.rules = []
+    world.gate.set()
+    assert await before is not None
+    assert await hit(cache) is None
+    assert len(world.reads) == 2
+
+
+async def test_only_so_many_servers_are_kept(world: Discord) -> None:
+    cache = world.cache(size=2)
+    for guild_id in (1, 2, 3, 3, 2, 1):
+        await cache.automod(guild_id)
+    assert world.reads == [1, 2, 3, 1]
+
+
+async def test_closing_ends_a_read_under_way(world: Discord) -> None:
+    cache = world.cache(patience=0.01)
+    world.gate.clear()
+    assert await refusal(cache) == "words_unavailable"
+    await cache.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("automod-")]
+
+
+def test_only_enabled_rules_for_messages_count() -> None:
+    rules = compile_automod([automod_rule(enabled=False), automod_rule(event_type=2, trigger_type=6)])
+    assert rules.check({"prompt": "cat"}, (), ()) is None
+    assert rules.not_applied == ()
+
+
+def test_what_discord_does_not_show_is_reported() -> None:
+    rules = compile_automod(
+        [
+            automod_rule(
+                "Flagged", trigger_type=4, trigger_metadata={"presets": [1, 2, 3], "allow_list": []}
+            ),
+            automod_rule("Spam", trigger_type=3, trigger_metadata={}),
+            automod_rule("Mentions", trigger_type=5, trigger_metadata={"mention_total_limit": 5}),
+            automod_rule("New", trigger_type=99, trigger_metadata={}),
+            automod_rule("Kept", trigger_metadata={"keyword_filter": ["cat"], "regex_patterns": ["(?=a)"]}),
+        ]
+    )
+    assert set(rules.not_applied) == {
+        NotApplied("automod_preset", "Flagged"),
+        NotApplied("automod_spam", "Spam"),
+        NotApplied("automod_unknown", "New"),
+        NotApplied("regex_unsupported", "Kept"),
+    }
+    assert rules.check({"prompt": "cat"}, (), ()) == Hit("Kept", "prompt", "cat")

@@ -1,0 +1,138 @@
+"""Tricks of writing do not hide a word, and innocent text is not mistaken for one."""
+
+# ruff: noqa: RUF001  # look-alikes are what this is about
+
+from __future__ import annotations
+
+import pytest
+
+from bot.moderation.words import WordRules
+
+BLOCKED = (
+    "porn",
+    "sex",
+    "bad",
+    "pot",
+    "hell",
+    "cunt",
+    "*fuck*",
+    "dick",
+    "сука",
+    "хуй",
+    "мат",
+    "שרמוטה",
+    "猫",
+)
+
+
+def found(text: str, *keywords: str) -> str | None:
+    hit = WordRules(blocked=keywords or BLOCKED).check({"prompt": text}, (), ())
+    return hit.keyword if hit else None
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword"),
+    [
+        ("PoRn", "porn"),
+        ("po\u200brn", "porn"),
+        ("p\u00ado\u2060r\ufeffn", "porn"),
+        ("po\u034frn", "porn"),
+        ("p\U000e0061orn", "porn"),
+        ("po\u3164rn", "porn"),
+        ("\u202eporn\u202c", "porn"),
+        ("pórn", "porn"),
+        ("p\u0336o\u0336r\u0336n\u0336", "porn"),
+        ("p\u05b0o\u0651rn", "porn"),
+        ("ｐｏｒｎ", "porn"),
+        ("𝓹𝓸𝓻𝓷", "porn"),
+        ("ⓟⓞⓡⓝ", "porn"),
+        ("🅿🅾🆁🅽", "porn"),
+        ("🇵🇴🇷🇳", "porn"),
+        ("🇵 🇴 🇷 🇳", "porn"),
+        ("ᴘᴏʀɴ", "porn"),
+        ("pørn", "porn"),
+        ("pоrn", "porn"),
+        ("рorn", "porn"),
+        ("ροrn", "porn"),
+        ("fuск", "*fuck*"),
+        ("dІck", "dick"),
+        ("ѕех", "sex"),
+        ("ЅЕХ", "sex"),
+        ("p o r n", "porn"),
+        ("p.o.r.n", "porn"),
+        ("p - o - r - n", "porn"),
+        ("p_o_r_n!", "porn"),
+        ("what a b a d dog", "bad"),
+        ("p0rn", "porn"),
+        ("s3x", "sex"),
+        ("5ex", "sex"),
+        ("$ex", "sex"),
+        ("d1ck", "dick"),
+        ("he11", "hell"),
+        ("p 0 r n", "porn"),
+        ("рр0rn p0гn", "porn"),
+        ("the\u00a0\u2003sex", "sex"),
+        ("sex猫", "sex"),
+        ("СУКА", "сука"),
+        ("сукa", "сука"),
+        ("cyка", "сука"),
+        ("хyй", "хуй"),
+        ("х у й", "хуй"),
+        ("Хуй", "хуй"),
+        ("שרמוטה", "שרמוטה"),
+    ],
+)
+def test_a_trick_does_not_hide_the_word(text: str, keyword: str) -> None:
+    assert found(text) == keyword
+    assert found(f"great fox, {text}, oil on canvas") == keyword
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Scunthorpe in Essex, sextant, unisex",
+        "he'll, we'll and a shell",
+        "hello, a potter with a teapot",
+        "masterpiece, best quality, 1girl, 4k, 8k, 3d, (detailed:1.2), <lora:add_detail:0.5>",
+        "a badge, a badger and the Baden-Baden baths",
+        "Plan A, B and C: U.S.A., 1, 2, 3",
+        "I am a dad, b and ad",
+        "s ex, se x, b ad",
+        "1st 2nd 3rd 5th, 50mm f/1.4, ISO 100, 16:9",
+        "рот, вот, нос, сахар и математика",
+        "сухой лист, хор, суда",
+        "τον λόγο, και οι νότες",
+        "子猫が好き",
+        "שלום עולם",
+        "हिन्दी में लिखा",
+        "naïve café, Łódź, Ærøskøbing, smørrebrød",
+        "🦊🌲✨ 👩\u200d🚀",
+    ],
+)
+def test_innocent_text_is_not_hit(text: str) -> None:
+    assert found(text) is None
+
+
+def test_kana_and_vowel_signs_keep_what_tells_them_apart() -> None:
+    assert found("がき", "*かき*") is None
+    assert found("हिन्दी", "हन्द*") is None
+    assert found("ガキ", "ｶﾞｷ") == "ｶﾞｷ"
+
+
+def test_a_look_alike_in_the_keyword_itself_is_undone_too() -> None:
+    assert found("porn", "роrn") == "роrn"
+
+
+def test_digits_of_a_keyword_are_taken_literally() -> None:
+    assert found("sh1ts", "sh1t*") == "sh1t*"
+    assert found("shirts", "sh1t*") is None
+
+
+def test_a_number_with_its_measure_is_not_a_word() -> None:
+    assert found("a 5in screen, the 1st of 9ft", "sin", "ist", "lst") is None
+    assert found("a s1n", "sin") == "sin"
+
+
+def test_a_word_of_single_letters_keeps_its_ends() -> None:
+    assert found("S C U N T H O R P E", "cunt") is None
+    assert found("S C U N T H O R P E", "*cunt*") == "*cunt*"

@@ -1,0 +1,66 @@
+"""ComfyDeploy's side of the webhook endpoint: a run under way, and somebody who calls its address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.runs import Run
+from demo.standin.faults import Faults
+from tests.stage import Stage, stage
+
+
+@dataclass
+class Caller:
+    """Calls the endpoint; `url` is the run's own address with its secret."""
+
+    stage: Stage
+    session: aiohttp.ClientSession
+    url: str
+    run_id: str
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.stage.theatre.port}"
+
+    def event(self, status: str = "running", **more: Any) -> dict[str, Any]:
+        return {
+            "event_type": "run.updated",
+            "run_id": self.run_id,
+            "status": status,
+            "live_status": None,
+            "progress": 0.5,
+            "outputs": [],
+            **more,
+        }
+
+    async def call(self, body: Any, url: str | None = None, method: str = "POST") -> tuple[int, str]:
+        """The answer's status and text. A body that is not bytes is sent as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.session.request(method, url or self.url, data=data) as reply:
+            return reply.status, await reply.text()
+
+    async def run(self) -> Run:
+        return await self.stage.run()
+
+
+@asynccontextmanager
+async def run_under_way(folder: Path, **settings: Any) -> AsyncIterator[Caller]:
+    """A run that ComfyDeploy holds and of which it says nothing by itself."""
+    async with stage(folder, **settings) as s, aiohttp.ClientSession() as session:
+        s.standin.next_faults(Faults(hold_at="queued", webhook_drop=True))
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        (call,) = s.calls
+        yield Caller(s, session, call.webhook, call.run_ids[0])
+
+
+def output(url: str = "https://files.example/a.png") -> dict[str, Any]:
+    item = {"url": url, "type": "output", "filename": "a.png", "subfolder": "", "is_public": True}
+    return {"id": "o1", "run_id": "r", "data": {"images": [item]}, "node_meta": {"node_id": "9"}}

@@ -1,0 +1,97 @@
+"""Ten thousand random mutations of a valid webhook: never a 5xx, and what is refused changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bot.runs import FINAL, Run
+from tests.web.service import Caller, output, run_under_way
+
+ROUNDS = 2_500
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    2**70,
+    1e308,
+    float("inf"),
+    float("nan"),
+    "",
+    "\x00",
+    "\ud800",
+    "x" * 5000,
+    [],
+    {},
+    [[[[]]]],
+    {"images": [None, {"url": 7}]},
+    "https://[::1]/",
+    "javascript:alert(1)",
+]
+
+
+def mutated_event(rng: random.Random, event: dict[str, Any]) -> bytes:
+    """Values swapped for odd ones somewhere in the event, or its bytes damaged."""
+    event = json.loads(json.dumps(event))
+    for _ in range(rng.randint(0, 3)):
+        _spoil(rng, event)
+    body = bytearray(json.dumps(event).encode())
+    for _ in range(rng.choice((0, 0, 1, 5))):
+        at = rng.randrange(len(body))
+        body[at : at + rng.randint(0, 3)] = rng.randbytes(rng.randint(0, 3))
+    return bytes(body)
+
+
+def _spoil(rng: random.Random, node: Any) -> None:
+    keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+    if not keys:
+        return
+    key = rng.choice(keys)
+    if isinstance(node[key], dict | list) and rng.random() < 0.7:
+        _spoil(rng, node[key])
+    elif isinstance(node, dict) and rng.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = copy.deepcopy(rng.choice(ODD))
+
+
+def mutated_address(rng: random.Random, url: str) -> str:
+    """One character of the run key or of its secret is another one."""
+    parts = urlsplit(url)
+    path = list(parts.path)
+    at = rng.randrange(len("/webhooks/comfydeploy/"), len(path))
+    path[at] = rng.choice([letter for letter in "0123456789abcdefxyz-" if letter != path[at]])
+    return f"{parts.scheme}://{parts.netloc}{''.join(path)}?{parts.query}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_mutation_is_a_5xx_and_refused_ones_change_nothing(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    answers: Counter[int] = Counter()
+    async with run_under_way(tmp_path) as caller:
+        run = await caller.run()
+        for _ in range(ROUNDS):
+            answer, run = await one_round(rng, caller, run)
+            answers[answer] += 1
+    assert sum(answers.values()) == ROUNDS
+    assert set(answers) <= {204, 400, 403, 404, 409}
+    assert {204, 400, 403} <= set(answers)
+
+
+async def one_round(rng: random.Random, caller: Caller, before: Run) -> tuple[int, Run]:
+    """No status that ends the run, so that each round meets one that can still be changed."""
+    event = caller.event(rng.choice(("queued", "running", "uploading")), outputs=[output()])
+    address = mutated_address(rng, caller.url) if rng.random() < 0.2 else caller.url
+    status, text = await caller.call(mutated_event(rng, event), address, rng.choice(("POST", "GET")))
+    after = await caller.run()
+    assert after.state not in FINAL
+    assert text == "" or status == 404
+    assert status == 204 or after == before
+    return status, after
