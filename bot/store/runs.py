@@ -30,6 +30,7 @@ from bot.transitions import Change, apply_report, belongs, end
 # Built once: putting forty columns together takes longer than the query.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
 _BY_KEY_LOCKED = _BY_KEY.with_for_update()
+_NEW = insert(runs).returning(*run_columns())
 
 
 class ForeignReport(BotError):
@@ -54,13 +55,13 @@ class RunStore:
         The decision and the row are one exclusive transaction. `hold` keeps the queue call back while the
         interaction is being answered; `release` ends it early, a crash lets it run out.
         """
-        async with self._database.exclusive("accept") as connection:
+        async with self._database.exclusive("accept", urgent=True) as connection:
             decision = decide(request, await _usage(connection, now))
             if isinstance(decision, Refused):
                 raise decision.reason
             values = request_values(request, now) | {"state": RunState.WAITING, "due_at": now + hold}
-            await connection.execute(insert(runs), values)
-            return to_run(await locked_row(connection, request.key))
+            stored = await connection.execute(_NEW, values)
+            return to_run(stored.mappings().one())
 
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
         """The interaction is answered: the queue call may go out, the status message is known."""

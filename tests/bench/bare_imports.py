@@ -7,7 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-LIBRARIES = ("discord.ext.commands", "aiohttp.web", "sqlalchemy.ext.asyncio", "aiosqlite", "pydantic_settings")
+LIBRARIES = (
+    "discord.ext.commands",
+    "aiohttp.web",
+    "sqlalchemy.ext.asyncio",
+    "aiosqlite",
+    "pydantic_settings",
+)
 
 
 def main() -> None:

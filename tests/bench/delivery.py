@@ -27,7 +27,9 @@ def a_picture() -> bytes:
     return paint_png(found, None)
 
 
-async def deliver(home: House, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession) -> float:
+async def deliver(
+    home: House, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
+) -> float:
     """Seconds from the webhook to the post."""
     if run.channel is None:
         raise ValueError("a post needs its own channel to be known by")

@@ -61,7 +61,9 @@ class Seeded:
 
     @property
     def path(self) -> str:
-        return f"{WEBHOOK_PATH}/{self.key}/{WebhookSigner(SECRET, None).mac(self.key)}?target_events=run.output"
+        return (
+            f"{WEBHOOK_PATH}/{self.key}/{WebhookSigner(SECRET, None).mac(self.key)}?target_events=run.output"
+        )
 
 
 def backend(pace: float = 0.0, nodes: int = 6) -> StandIn:
