@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot.desk import FrontDesk
 from bot.errors import BotError
+from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
@@ -27,6 +28,11 @@ EXTENSIONS = (
     "cogs.runs",
     "cogs.settings",
     "cogs.automod",
+    "cogs.audit",
+    "cogs.people",
+    "cogs.privacy",
+    "cogs.usage",
+    "cogs.pause",
 )
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
 _TOO_LATE = frozenset({10062, 40060, 10008, 50027})
@@ -40,6 +46,7 @@ class Desks:
     reviews: ReviewDesk
     rules_desk: RulesDesk
     words: WordDesk
+    people_desk: PeopleDesk
 
 
 class GenerateBot(commands.Bot):
@@ -73,6 +80,7 @@ class GenerateBot(commands.Bot):
         self.reviews = desks.reviews
         self.rules_desk = desks.rules_desk
         self.words = desks.words
+        self.people_desk = desks.people_desk
         self._sync = sync
         self._extensions = extensions
         self.tree.error(self._on_command_error)

@@ -23,6 +23,7 @@ from bot.errand import Errands
 from bot.errors import StoreUnavailable
 from bot.media import MediaFetcher
 from bot.moderation.automod import AutomodCache, Fetch
+from bot.moderation.people_desk import PeopleDesk, PeopleStores
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
@@ -33,6 +34,7 @@ from bot.posting import Poster
 from bot.progress import ProgressBuffer
 from bot.reconcile import Reconciler
 from bot.recorder import Recorder
+from bot.retention import Pruner
 from bot.runs import InputValue, Output, Run
 from bot.settings import Settings
 from bot.signing import WebhookSigner
@@ -49,7 +51,7 @@ _PATIENCE = 4
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that runs side by side. `workers` by name: submit, check, progress, show, deliver."""
+    """Everything that runs side by side. `workers` by name: submit, check, progress, show, deliver, prune."""
 
     settings: Settings
     store: Store
@@ -108,8 +110,9 @@ async def assemble(base: Foundations) -> App:
         Desks(
             desk=desk,
             reviews=reviews,
-            rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.not_applied),
+            rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.cache),
             words=words,
+            people_desk=_people(base),
         ),
         CommandSync(base.store.notes, base.settings.command_guild_ids),
         direct_messages=base.settings.allow_direct_messages,
@@ -119,12 +122,14 @@ async def assemble(base: Foundations) -> App:
     status = StatusKeeper(base.store, poster, desk.title, base.clock)
     courier = _courier(base, poster, status, desk, reviews)
     reconciler = _reconciler(base, recorder)
+    pruner = Pruner(base.store.retention, base.clock)
     workers: dict[str, Worker[Any]] = {
         "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
         "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
         "progress": Worker("progress", progress.claim, progress.write, pause=1),
         "show": Worker("show", status.claim, status.show, pause=1, width=8),
         "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
+        "prune": Worker("prune", pruner.claim, pruner.handle, pause=3600),
     }
     for topic in ("submit", "check", "show", "deliver"):
         base.nudges.on(topic, workers[topic].nudge)
@@ -164,6 +169,24 @@ def _desk(base: Foundations, submission: Submission, words: WordDesk) -> FrontDe
         check_words=words.check,
         clock=base.clock,
         deadline_seconds=base.settings.run_deadline_seconds,
+    )
+
+
+def _people(base: Foundations) -> PeopleDesk:
+    store, catalogue = base.store, base.catalogue
+    stores = PeopleStores(
+        audit=store.audit,
+        blocks=store.blocks,
+        pause=store.pause,
+        privacy=store.privacy,
+        intake=store.intake,
+        running=store.running,
+    )
+    return PeopleDesk(
+        stores,
+        rules=store.rules.get,
+        deployments=lambda: [deployment.name for deployment in catalogue.all()],
+        clock=base.clock,
     )
 
 

@@ -11,13 +11,16 @@ from types import MappingProxyType
 
 from bot.errors import BotError
 from bot.words_moderation import MODERATION
+from bot.words_people import PEOPLE
 
 log = logging.getLogger(__name__)
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         **MODERATION,
+        **PEOPLE,
         **MODERATION,
+        **PEOPLE,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
@@ -57,7 +60,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "already_decided": "<@{person}> has already decided this.",
         "review_over": "This request doesn't wait for a decision any more.",
         "own_request": "Somebody else has to decide about your own request.",
-        "not_a_moderator": "Only this server's moderators can do that.",
         "already_deleted": "It has already been deleted.",
         "no_review_channel": "This server has no review channel, so a report would reach nobody. "
         "Please tell a moderator directly.",

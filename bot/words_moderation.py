@@ -43,8 +43,16 @@ _CAUTIONS = {
     "settings_warn_nothing_selected": "No deployment and no GPU is chosen, so nothing waits for approval.",
     "settings_warn_automod": "I can't read this server's AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",
-    "settings_warn_not_applied": "These AutoMod rules can't be applied: {rules}. "
-    "Discord keeps its own word sets to itself.",
+    "settings_warn_automod_away": "This server's AutoMod rules can't be read at the moment. "
+    "Requests with text are refused until they can.",
+    "settings_warn_not_applied": "Not applied of this server's AutoMod: {rules}.",
+    "settings_unread_automod_preset": "{rule} (Discord keeps its word sets to itself)",
+    "settings_unread_automod_spam": "{rule} (only Discord knows what is spam)",
+    "settings_unread_automod_unknown": "{rule} (a kind that I don't know)",
+    "settings_unread_keyword_empty": "{rule} (a keyword without letters)",
+    "settings_unread_regex_unsupported": "{rule} (a regular expression that I can't read)",
+    "settings_unread_regex_too_large": "{rule} (a regular expression that is too large)",
+    "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gone": "Some settings name things that are gone. They can be removed.",
 }
 

@@ -94,6 +94,9 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "action_block": "Block",
         "action_unblock": "Unblock",
         "action_settings": "Settings changed",
+        "action_pause": "Pause",
+        "action_resume": "Resumed",
+        "action_privacy": "Own data deleted",
         # the pause
         "command_pause": "For the bot's owner: take on nothing new, on every server",
         "command_resume": "For the bot's owner: take on requests again",
@@ -130,12 +133,13 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "usage_runs_of": "Runs: {used} of {limit}, {left} left",
         "usage_gpu": "GPU seconds: {used}",
         "usage_gpu_of": "GPU seconds: {used} of {limit}, {left} left",
-        "usage_now": "Running: {running}",
-        "usage_now_of": "Running: {running} of {limit} at once",
-        "usage_waiting": "Waiting: {waiting}",
-        "usage_waiting_of": "Waiting: {waiting} of {limit}",
+        "usage_now": "Running: {used}",
+        "usage_now_of": "Running: {used} of {limit} at once",
+        "usage_waiting": "Waiting: {used}",
+        "usage_waiting_of": "Waiting: {used} of {limit}",
         "usage_returns": "-# Runs and GPU seconds return <t:{until}:R>. What still runs is estimated.",
         "usage_blocked": "Blocked on this server.",
+        "usage_blocked_until": "Blocked on this server until <t:{until}:f>.",
         "usage_paused": "The bot is paused: {reason}",
     }
 )

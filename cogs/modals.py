@@ -11,10 +11,12 @@ import discord
 from discord.ext import commands
 from discord.ui import Label, Modal, TextInput
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot, tell, tell_error
+from bot.moderation.people import Person
 from bot.words import say
 from cogs.asker import person_of
 from cogs.cards import show_card
+from cogs.named import named
 
 Interaction = discord.Interaction[GenerateBot]
 
@@ -72,7 +74,27 @@ async def _reject(interaction: Interaction, key: str, reason: str) -> None:
     await show_card(interaction, part)
 
 
-_SENDS = {"reject": _reject}
+async def _block(interaction: Interaction, key: str, reason: str) -> None:
+    bot = interaction.client
+    person_id = await bot.reviews.subject(key, person_of(interaction), interaction.guild_id)
+    target = await _member(interaction, person_id)
+    await bot.people_desk.block(
+        interaction.guild_id, person_of(interaction), target, reason=reason, duration=None
+    )
+    await tell(interaction, say("block_noted", person=person_id))
+
+
+async def _member(interaction: Interaction, person_id: int) -> Person:
+    """With the roles that tell a moderator; whoever has left has none."""
+    if interaction.guild is not None:
+        try:
+            return named(await interaction.guild.fetch_member(person_id))
+        except discord.NotFound:
+            pass
+    return Person(id=person_id, created_at=discord.utils.snowflake_time(person_id))
+
+
+_SENDS = {"reject": _reject, "block": _block}
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -46,9 +46,10 @@ def page_of(names: Sequence[str], arg: str) -> Sequence[str]:
 
 def _mode(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
     mode = one(values)
+    after = replaced(rules, {"approval.mode": mode})
     if mode != ApprovalMode.OFF and rules.approval.review_channel_id not in around.channel_ids:
         raise RefusedError("settings_needs_channel")
-    return replaced(rules, {"approval.mode": mode})
+    return after
 
 
 def _channel(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:

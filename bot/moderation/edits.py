@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bot.errors import InputError, RefusedError
 from bot.moderation.rules import ServerRules
+from bot.text import visible
 
 # Discord's selects take so many.
 MANY = 25
@@ -80,8 +81,8 @@ def needed(number: int | None) -> int:
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """One entry a line, without empty lines and repeats, sorted."""
-    entries = {" ".join(line.split()) for line in text.splitlines()}
+    """One entry a line, without empty lines, invisible characters and repeats, sorted."""
+    entries = {visible(line) for line in text.splitlines()}
     return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
 
 

@@ -8,16 +8,20 @@ from datetime import datetime, timedelta
 
 from bot.errors import RefusedError
 from bot.moderation.blocked import BLOCKED_SHOWN
+from bot.moderation.budgets import Limits, limits_of
 from bot.moderation.own_data import OwnData, OwnDataWriter
 from bot.moderation.people import Person
 from bot.moderation.record import LINES_SHOWN
 from bot.moderation.record_csv import CsvFile, CsvWriter
 from bot.moderation.record_ids import Step
 from bot.moderation.rules import ServerRules
+from bot.moderation.usage_layout import UsageView
 from bot.store.audit import AuditFilter, AuditPage, AuditStore, Cursor
 from bot.store.blocks import BlockedPerson, BlockStore
+from bot.store.intake import IntakeStore
 from bot.store.pause import PauseStore
 from bot.store.privacy import Erased, PrivacyStore
+from bot.store.running import RunningStore
 
 _SUGGESTED = 25
 
@@ -30,6 +34,8 @@ class PeopleStores:
     blocks: BlockStore
     pause: PauseStore
     privacy: PrivacyStore
+    intake: IntakeStore
+    running: RunningStore
 
 
 class PeopleDesk:
@@ -149,6 +155,24 @@ class PeopleDesk:
         if not await self._stores.pause.resume(by=owner_id, now=self._clock()):
             raise RefusedError("resume_nothing")
 
+    # usage
+
+    async def usage(self, guild_id: int | None, asker: Person, target: Person | None) -> UsageView:
+        """One's own; for moderators also others' and the server's. Outside servers there is no budget."""
+        rules = await self._rules(guild_id) if guild_id is not None else ServerRules()
+        moderator = guild_id is not None and asker.is_moderator(rules)
+        person = target or asker
+        if person.id != asker.id and not moderator:
+            raise RefusedError("not_a_moderator")
+        return UsageView(
+            person_id=person.id,
+            own=person.id == asker.id,
+            usage=await self._stores.intake.usage_of(guild_id, person.id, self._clock()),
+            running=await self._stores.running.count(guild_id, person.id),
+            limits=limits_of(person, rules) if guild_id is not None else Limits(),
+            server=_server_limits(rules) if moderator else None,
+        )
+
     # one's own data
 
     async def own_data(self, person_id: int) -> OwnData:
@@ -170,3 +194,13 @@ class PeopleDesk:
         # Whole seconds: that is what the pages' buttons carry.
         now = self._clock().replace(microsecond=0)
         return now - timedelta(days=days) if days is not None else None
+
+
+def _server_limits(rules: ServerRules) -> Limits:
+    server = rules.budgets.server
+    return Limits(
+        at_once=server.at_once,
+        waiting=server.waiting,
+        runs_a_day=server.runs_a_day,
+        gpu_seconds_a_day=server.gpu_seconds_a_day,
+    )

@@ -4,8 +4,7 @@ person may."""
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -13,9 +12,11 @@ from typing import Protocol
 from discord.ui import LayoutView, Modal
 
 from bot.deployments.catalogue import Catalogue
-from bot.errors import BotError, InputError, RefusedError, StoreUnavailable
+from bot.errors import BotError, InputError, RefusedError
+from bot.moderation.automod import AutomodCache
 from bot.moderation.changes import change
 from bot.moderation.drafts import Drafts
+from bot.moderation.edits import known_ids, known_names
 from bot.moderation.forms import form_of
 from bot.moderation.panels.dialog import dialog, opened
 from bot.moderation.panels.ids import Control, Section, named
@@ -27,12 +28,8 @@ from bot.store.server_rules import RuleStore
 from bot.text import quoted
 from bot.words import say
 
-log = logging.getLogger(__name__)
-
 # Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.
 _AUTOMOD_SECONDS = 1.0
-# server id -> names of its AutoMod rules that can't be applied.
-UnreadRules = Callable[[int], Awaitable[Sequence[str]]]
 
 
 class Server(Protocol):
@@ -77,12 +74,12 @@ class RulesDesk:
         rule_store: RuleStore,
         catalogue: Catalogue,
         clock: Callable[[], datetime],
-        unread_rules: UnreadRules | None = None,
+        automod: AutomodCache | None = None,
     ) -> None:
         self._rules = rule_store
         self._catalogue = catalogue
         self._clock = clock
-        self._unread_rules = unread_rules
+        self._automod = automod
         self._drafts = Drafts()
 
     async def show(self, server: Server, panel: Panel) -> LayoutView:
@@ -118,15 +115,12 @@ class RulesDesk:
         form_of(control.field)
         around = self._around(server)
         control = _about(control, around)
-        about = ""
+        about = control.arg
         if control.field == "budgets.role":
-            if not control.arg.isdigit() or int(control.arg) not in around.role_ids:
-                raise RefusedError("settings_role_unknown")
-            about = server.role_name(int(control.arg))
+            (role,) = known_ids([control.arg], around.role_ids, "settings_role_unknown")
+            about = server.role_name(role)
         elif control.field == "budgets.weight":
-            if control.arg not in around.gpus:
-                raise RefusedError("settings_gpu_unknown")
-            about = control.arg
+            known_names([control.arg], around.gpus, "settings_gpu_unknown")
         return dialog(control, await self._rules.get(server.id), about=about, typed=typed)
 
     async def form_again(self, server: Server, person_id: int, control: Control) -> Modal:
@@ -181,21 +175,18 @@ class RulesDesk:
     async def _complete(
         self, server: Server, rules: ServerRules, around: Surroundings, section: Section
     ) -> Surroundings:
-        unread: Sequence[str] | None = None
-        wanted = section in (Section.HOME, Section.WORDS) and rules.words.automod and around.manages_server
-        if wanted and self._unread_rules is not None:
-            try:
-                async with asyncio.timeout(_AUTOMOD_SECONDS):
-                    unread = await self._unread_rules(server.id)
-            except StoreUnavailable:
-                raise
-            except (BotError, TimeoutError) as error:
-                log.warning("AutoMod's rules of server %s are not known: %s", server.id, error)
-        return replace(
-            around,
-            review=server.review(rules),
-            automod_unread=tuple(unread) if unread is not None else None,
-        )
+        around = replace(around, review=server.review(rules))
+        shown = section in (Section.HOME, Section.WORDS) and rules.words.automod and around.manages_server
+        if not shown or self._automod is None:
+            return around
+        try:
+            async with asyncio.timeout(_AUTOMOD_SECONDS):
+                known = await self._automod.automod(server.id)
+        except TimeoutError:  # the read goes on; the next look has it
+            return around
+        except RefusedError:
+            return replace(around, automod_away=True)
+        return replace(around, automod_unread=known.not_applied)
 
 
 def _about(control: Control, around: Surroundings) -> Control:

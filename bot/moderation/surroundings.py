@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.moderation.rules import ServerRules
+from bot.moderation.words import NotApplied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,9 @@ class ReviewPlace:
 class Surroundings:
     """`role_ids` without @everyone. `deployments` by name, each with its title.
 
-    `review` is None where no channel is set or it is gone. `automod_unread` are names of rules that can't be
-    applied; None where nobody looked.
+    `review` is None where no channel is set or it is gone. `automod_unread` is what of AutoMod's rules can't
+    be applied, `automod_away` says that they can't be read at the moment. `unreadable` are settings that
+    can't be read.
     """
 
     server: str = ""
@@ -31,7 +33,8 @@ class Surroundings:
     gpus: tuple[str, ...] = ()
     review: ReviewPlace | None = None
     manages_server: bool = True
-    automod_unread: tuple[str, ...] | None = None
+    automod_unread: tuple[NotApplied, ...] = ()
+    automod_away: bool = False
     unreadable: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from bot.asker import Asker
@@ -35,11 +35,6 @@ class WordDesk:
         if hit is not None:
             await self._note(asker, guild_id, hit)
             raise RefusedError("words_refused", option=hit.option)
-
-    async def not_applied(self, guild_id: int) -> Sequence[str]:
-        """Names of the server's AutoMod rules, or parts of them, that can't be applied here."""
-        rules = await self.cache.automod(guild_id)
-        return [missed.rule or "" for missed in rules.not_applied]
 
     async def _hit(
         self, asker: Asker, guild_id: int, rules: ServerRules, texts: Mapping[str, str]

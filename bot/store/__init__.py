@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from bot.store.audit import AuditStore
+from bot.store.blocks import BlockStore
 from bot.store.database import Database
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
 from bot.store.intake import IntakeStore
 from bot.store.notes import NoteStore
+from bot.store.pause import PauseStore
+from bot.store.privacy import PrivacyStore
+from bot.store.retention import RetentionStore
 from bot.store.reviews import ReviewStore
+from bot.store.running import RunningStore
 from bot.store.runs import RunStore
 from bot.store.schema import upgrade
 from bot.store.server_rules import RuleStore
@@ -20,6 +25,11 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.blocks = BlockStore(self.database)
+        self.pause = PauseStore(self.database)
+        self.privacy = PrivacyStore(self.database)
+        self.retention = RetentionStore(self.database)
+        self.running = RunningStore(self.database)
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
         self.intake = IntakeStore(self.database)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.errors import StoreUnavailable
 from bot.store.sqlite import connect as one_turn_connection
+from bot.store.turns import Turns
 
 # An interaction has to be answered within 3 s: a writer waits so long for its turn …
 LOCK_SECONDS = 2.0
@@ -30,15 +30,16 @@ class Database:
     """Transactions on SQLite or PostgreSQL, with the same promises on both.
 
     SQLite has one writer at a time; a deferred transaction that reads and then writes loses updates
-    silently, so `write` begins with BEGIN IMMEDIATE, and in this process writers queue up fairly on a
-    lock instead of in SQLite's busy loop.
+    silently, so `write` begins with BEGIN IMMEDIATE, and in this process writers queue up in turns
+    instead of in SQLite's busy loop.
     """
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self.engine = _engine(self._url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._writer = asyncio.Lock() if self.is_sqlite else None
+        self._writing = self.engine.execution_options(**{_WRITE: True})
+        self._turns = Turns() if self.is_sqlite else None
 
     def make_folder(self) -> None:
         """The folder of a SQLite file. Raises OSError."""
@@ -56,20 +57,21 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction, committed at the end of the block. Raises StoreUnavailable."""
-        async with _faults(), self._turn(), self.engine.connect() as connection:
-            await connection.execution_options(**{_WRITE: True})
-            async with connection.begin():
-                yield connection
+    async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A write transaction, committed at the end of the block. Raises StoreUnavailable.
+
+        `urgent`: somebody waits for its outcome to be answered, so it goes before others that wait.
+        """
+        async with _faults(), self._turn(urgent), self._writing.begin() as connection:
+            yield connection
 
     @asynccontextmanager
-    async def exclusive(self, name: str) -> AsyncIterator[AsyncConnection]:
+    async def exclusive(self, name: str, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """A write transaction that excludes others of the same name, in every process.
 
         For decisions over many rows (a budget, a concurrency limit), where locking the rows is not enough.
         """
-        async with self.write() as connection:
+        async with self.write(urgent=urgent) as connection:
             await self.lock(connection, name)
             yield connection
 
@@ -78,17 +80,10 @@ class Database:
         if not self.is_sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._writer is None:
-            yield
-            return
-        async with asyncio.timeout(LOCK_SECONDS):
-            await self._writer.acquire()
-        try:
-            yield
-        finally:
-            self._writer.release()
+    def _turn(self, urgent: bool) -> AbstractAsyncContextManager[None]:
+        if self._turns is None:
+            return nullcontext()
+        return self._turns.turn(urgent=urgent, within=LOCK_SECONDS)
 
 
 @asynccontextmanager
@@ -131,6 +126,9 @@ def _engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,
+        # A connection is a thread: kept, not made for each peak. One writes, the others read.
+        pool_size=8,
+        max_overflow=0,
         pool_timeout=LOCK_SECONDS,
         connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": one_turn_connection},
     )

@@ -28,11 +28,11 @@ from bot.request import GenerationRequest
 from bot.runs import FINAL, Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
+from bot.store.pause import PAUSE_NOTE
 from bot.store.rows import Purpose, owe, request_values, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import UtcDateTime, blocks, notes, runs
 
-PAUSE_NOTE = "pause"
 # Given back to the count of runs a day, since nothing came out of them.
 _NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
 _NEVER = cast(null(), UtcDateTime)
@@ -55,7 +55,7 @@ class IntakeStore:
         Exclusive over all processes, so that a budget can't be overdrawn. `hold` keeps the queue call back
         while the interaction is being answered; `release` ends it early, a crash lets it run out.
         """
-        async with self._database.write() as connection:
+        async with self._database.write(urgent=True) as connection:
             rules = await read_rules(connection, request.origin.guild_id)
             await self._database.lock(connection, "accept")
             usage = await _usage_of(connection, request.origin.guild_id, request.requester_id, now)

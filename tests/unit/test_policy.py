@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.policy import RESERVED_SECONDS, Allowed, OperatorRules, Refused, Usage, decide
+from bot.policy import EXPECTED_SECONDS, Allowed, OperatorRules, Refused, Usage, decide
 from bot.request import GenerationRequest, Origin
 from bot.words import say
 
@@ -63,8 +63,8 @@ def test_only_listed_servers_may_use_it(allowed: frozenset[int] | None, expected
     [
         (0, None, None),
         (10**9, None, None),
-        (0, RESERVED_SECONDS, None),
-        (0.5, RESERVED_SECONDS, "daily_limit"),
+        (0, EXPECTED_SECONDS, None),
+        (0.5, EXPECTED_SECONDS, "daily_limit"),
         (1000, 1000, "daily_limit"),
         (0, 0, "daily_limit"),
     ],

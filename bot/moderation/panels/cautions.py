@@ -51,6 +51,10 @@ def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
         return
     if not around.manages_server:
         yield say("settings_warn_automod")
+    elif around.automod_away:
+        yield say("settings_warn_automod_away")
     elif around.automod_unread:
-        shown = names.listed([quoted(name, 60) for name in around.automod_unread], 5)
-        yield say("settings_warn_not_applied", rules=shown)
+        shown = dict.fromkeys(
+            say(f"settings_unread_{item.code}", rule=quoted(item.rule, 60)) for item in around.automod_unread
+        )
+        yield say("settings_warn_not_applied", rules=names.listed(shown, 5))

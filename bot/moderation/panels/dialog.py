@@ -8,7 +8,7 @@ from discord import TextStyle
 from discord.ui import Label, Modal, TextInput
 
 from bot.moderation.forms import Box, form_of
-from bot.moderation.panels.ids import Control
+from bot.moderation.panels.ids import Control, token
 from bot.moderation.rules import ServerRules
 from bot.text import shorten, visible
 from bot.words import say
@@ -25,12 +25,13 @@ def dialog(
     """
     form = form_of(control.field)
     stamp = form.stamp(rules, control.arg)
-    sent = Control(control.section, control.name, f"{stamp}:{control.arg}")
+    sent = Control(control.section, control.name, f"{stamp}:{token(control.arg)}")
     title = say(f"settings_form_{control.section.value}_{control.name}", about=visible(about))
     modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.custom_id)
-    for number, (box, text) in enumerate(
-        zip(form.boxes, typed or form.prefill(rules, control.arg), strict=True)
-    ):
+    texts = form.prefill(rules, control.arg)
+    if typed is not None and len(typed) == len(texts):
+        texts = tuple(typed)
+    for number, (box, text) in enumerate(zip(form.boxes, texts, strict=True)):
         modal.add_item(_label(number, box, text))
     return modal
 

@@ -113,7 +113,7 @@ def _gpus(rules: ServerRules, around: Surroundings, chosen: Chosen) -> Items:
         ),
         several=False,
     )
-    if kind == "gpu":
+    if kind == "gpu" and name in around.gpus:
         yield from _roles_for("gpu", name, name, rules.gpu_roles, around)
     yield from pages(
         here,
@@ -127,10 +127,8 @@ def _gpus(rules: ServerRules, around: Surroundings, chosen: Chosen) -> Items:
         ),
         several=False,
     )
-    if kind == "deployment":
-        yield from _roles_for(
-            "deployment", name, around.deployments.get(name, name), rules.deployment_roles, around
-        )
+    if kind == "deployment" and name in around.deployments:
+        yield from _roles_for("deployment", name, around.deployments[name], rules.deployment_roles, around)
 
 
 def _open_to(roles_for: Mapping[str, frozenset[int]], name: str) -> str:

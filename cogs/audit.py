@@ -1,0 +1,139 @@
+"""`/audit`: the server's record for its moderators, in pages and as a file."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+from discord.ui import Button, DynamicItem, Item
+
+from bot.client import GenerateBot, tell_error
+from bot.moderation.people_desk import PeopleDesk
+from bot.moderation.record import outcome_text, record_layout
+from bot.moderation.record_ids import OUTCOMES, PATTERN, AuditAction, AuditFilter, Step, read_record_id
+from bot.words import say
+from cogs.asker import Interaction, person_of
+
+_OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
+# What belongs to no server stands in no server's record.
+_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
+_ACTIONS = [
+    Choice(name=say(f"action_{action}"), value=action.value)
+    for action in AuditAction
+    if action not in _ELSEWHERE
+]
+_Days = Range[int, 0, 3650]
+
+
+class RecordButton(DynamicItem[Button[Any]], template=PATTERN):
+    """A button under a page of the record; everything it needs is in its custom_id."""
+
+    def __init__(self, button: Button[Any], step: Step, fields: str, deployment: str) -> None:
+        super().__init__(button)
+        self.step = step
+        self.fields = fields
+        self.deployment = deployment
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> RecordButton:
+        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
+        return cls(button, Step(match["step"]), match["fields"], match["deployment"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        desk: PeopleDesk = interaction.client.people_desk
+        try:
+            if self.step is Step.FILE:
+                await self._send_file(interaction, desk)
+            else:
+                await self._turn(interaction, desk)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+    async def _turn(self, interaction: Interaction, desk: PeopleDesk) -> None:
+        wanted, cursor = read_record_id(self.fields, self.deployment)
+        page = await desk.turn(interaction.guild_id, person_of(interaction), wanted, self.step, cursor)
+        layout = record_layout(page, wanted)
+        layout.stop()  # answered by custom_id
+        await interaction.response.edit_message(view=layout)
+
+    async def _send_file(self, interaction: Interaction, desk: PeopleDesk) -> None:
+        wanted, _ = read_record_id(self.fields, self.deployment)
+        await desk.check_moderator(interaction.guild_id, person_of(interaction))
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await desk.record_file(interaction.guild_id, person_of(interaction), wanted)
+        sentence = say("record_file_cut" if made.cut else "record_file_done", rows=made.rows)
+        await interaction.followup.send(
+            sentence, file=discord.File(io.BytesIO(made.data), "audit.csv"), ephemeral=True
+        )
+
+
+class Audit(commands.Cog):
+    """Discord's Integrations decide who sees the command; who may use it is checked all the same."""
+
+    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(RecordButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(RecordButton)
+
+    @app_commands.command(name="audit", description=say("command_audit"))
+    @app_commands.describe(
+        person=say("option_audit_person"),
+        by=say("option_audit_by"),
+        deployment=say("option_audit_deployment"),
+        outcome=say("option_audit_outcome"),
+        action=say("option_audit_action"),
+        since_days=say("option_audit_since"),
+        until_days=say("option_audit_until"),
+    )
+    @app_commands.choices(outcome=_OUTCOMES, action=_ACTIONS)
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def audit(
+        self,
+        interaction: Interaction,
+        *,
+        person: discord.User | None = None,
+        by: discord.User | None = None,
+        deployment: Range[str, 1, 32] | None = None,
+        outcome: str | None = None,
+        action: str | None = None,
+        since_days: _Days | None = None,
+        until_days: _Days | None = None,
+    ) -> None:
+        asked = AuditFilter(
+            subject=person.id if person else None,
+            actor=by.id if by else None,
+            deployment=deployment,
+            outcome=outcome,
+            action=AuditAction(action) if action else None,
+        )
+        page, wanted = await self._desk.record(
+            interaction.guild_id,
+            person_of(interaction),
+            asked,
+            since_days=since_days,
+            until_days=until_days,
+        )
+        layout = record_layout(page, wanted)
+        layout.stop()  # answered by custom_id
+        await interaction.response.send_message(view=layout, ephemeral=True)
+
+    @audit.autocomplete("deployment")
+    async def _suggest(self, _interaction: Interaction, typed: str) -> list[Choice[str]]:
+        return [Choice(name=name, value=name) for name in self._desk.suggest_deployments(typed)]
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Audit(bot, bot.people_desk))

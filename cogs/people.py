@@ -1,0 +1,133 @@
+"""`/block`, `/unblock` and `/blocked`: who may not generate on a server."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+from discord.ui import Button, DynamicItem, Item, LayoutView
+
+from bot.client import GenerateBot, tell, tell_error
+from bot.errors import RefusedError
+from bot.moderation.blocked import PATTERN, blocked_layout
+from bot.moderation.people_desk import PeopleDesk
+from bot.words import say
+from cogs.asker import Interaction, person_of
+from cogs.named import named
+
+_DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
+    "month": timedelta(days=30),
+    "open": None,
+}
+_CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
+
+
+class BlockedButton(DynamicItem[Button[Any]], template=PATTERN):
+    """Turns the pages of `/blocked`."""
+
+    def __init__(self, button: Button[Any], page: int) -> None:
+        super().__init__(button)
+        self.page = page
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> BlockedButton:
+        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
+        return cls(button, int(match["page"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        desk: PeopleDesk = interaction.client.people_desk
+        try:
+            await interaction.response.edit_message(view=await _layout(interaction, desk, self.page))
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+class People(commands.Cog):
+    """For moderators. A member is named with the roles that the interaction carries."""
+
+    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(BlockedButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(BlockedButton)
+
+    @app_commands.command(name="block", description=say("command_block"))
+    @app_commands.describe(
+        user=say("option_block_user"),
+        reason=say("option_block_reason"),
+        duration=say("option_block_duration"),
+        days=say("option_block_days"),
+    )
+    @app_commands.choices(duration=_CHOICES)
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def block(
+        self,
+        interaction: Interaction,
+        user: discord.User,
+        reason: Range[str, 1, 300],
+        duration: str | None = None,
+        days: Range[int, 1, 3650] | None = None,
+    ) -> None:
+        if user.bot:
+            raise RefusedError("block_bot")
+        until = await self._desk.block(
+            interaction.guild_id,
+            person_of(interaction),
+            named(user),
+            reason=reason,
+            duration=_duration(duration, days),
+        )
+        stamp = int(until.timestamp()) if until else 0
+        await tell(
+            interaction, say("block_done_until" if until else "block_done", person=user.id, until=stamp)
+        )
+
+    @app_commands.command(name="unblock", description=say("command_unblock"))
+    @app_commands.describe(user=say("option_unblock_user"))
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
+        await self._desk.unblock(interaction.guild_id, person_of(interaction), user.id)
+        await tell(interaction, say("unblock_done", person=user.id))
+
+    @app_commands.command(name="blocked", description=say("command_blocked"))
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def blocked(self, interaction: Interaction) -> None:
+        layout = await _layout(interaction, self._desk, 0)
+        await interaction.response.send_message(view=layout, ephemeral=True)
+
+
+def _done(person_id: int, until: datetime | None) -> str:
+    if until is None:
+        return say("block_done", person=person_id)
+    return say("block_done_until", person=person_id, until=int(until.timestamp()))
+
+
+async def _layout(interaction: Interaction, desk: PeopleDesk, page: int) -> LayoutView:
+    found, more = await desk.blocked(interaction.guild_id, person_of(interaction), page)
+    layout = blocked_layout(found, page, more=more)
+    layout.stop()  # answered by custom_id
+    return layout
+
+
+def _duration(named: str | None, days: int | None) -> timedelta | None:
+    if named is not None and days is not None:
+        raise RefusedError("block_duration_twice")
+    return timedelta(days=days) if days is not None else _DURATIONS.get(named or "open")
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(People(bot, bot.people_desk))

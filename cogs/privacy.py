@@ -1,0 +1,97 @@
+"""`/privacy`: one's own data, to take along and to delete."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import discord
+from discord import ButtonStyle, app_commands
+from discord.ext import commands
+from discord.ui import Button, DynamicItem, Item, View
+
+from bot.client import GenerateBot, tell_error
+from bot.errors import RefusedError
+from bot.moderation.own_data import erased_text
+from bot.moderation.people_desk import PeopleDesk
+from bot.words import say
+from cogs.asker import Interaction
+
+_PATTERN = re.compile(r"erase:(?P<person>\d{1,20})")
+
+
+class EraseButton(DynamicItem[Button[Any]], template=_PATTERN):
+    """The second yes before anything is deleted; it counts for the person it was shown to."""
+
+    def __init__(self, button: Button[Any], person_id: int) -> None:
+        super().__init__(button)
+        self.person_id = person_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> EraseButton:
+        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
+        return cls(button, int(match["person"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        desk: PeopleDesk = interaction.client.people_desk
+        try:
+            await self._erase(interaction, desk)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+    async def _erase(self, interaction: Interaction, desk: PeopleDesk) -> None:
+        if interaction.user.id != self.person_id:
+            raise RefusedError("not_yours")
+        await interaction.response.defer()
+        erased = await desk.erase(interaction.user.id)
+        await interaction.edit_original_response(content=erased_text(erased), view=None)
+
+
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+class Privacy(
+    commands.GroupCog,
+    group_name="privacy",
+    group_description=say("command_privacy"),
+):
+    """Also in direct messages: who has left every server keeps this right."""
+
+    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+        super().__init__()
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(EraseButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(EraseButton)
+
+    @app_commands.command(name="export", description=say("command_privacy_export"))
+    async def export(self, interaction: Interaction) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await self._desk.own_data(interaction.user.id)
+        await interaction.followup.send(
+            say("export_cut" if made.cut else "export_done"),
+            file=discord.File(io.BytesIO(made.data), "my-data.json"),
+            ephemeral=True,
+        )
+
+    @app_commands.command(name="delete", description=say("command_privacy_delete"))
+    async def delete(self, interaction: Interaction) -> None:
+        view = View(timeout=None)
+        view.add_item(
+            Button(
+                label=say("erase_button"),
+                style=ButtonStyle.danger,
+                custom_id=f"erase:{interaction.user.id}",
+            )
+        )
+        view.stop()  # answered by custom_id
+        await interaction.response.send_message(say("erase_ask"), view=view, ephemeral=True)
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Privacy(bot, bot.people_desk))

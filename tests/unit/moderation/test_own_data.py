@@ -1,0 +1,99 @@
+"""One's own data as a file: complete, valid, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.moderation.own_data import OwnDataWriter, erased_text
+from bot.runs import Output, Run, RunState
+from bot.store.audit import AuditAction, AuditEntry, AuditLine
+from bot.store.privacy import Erased, OwnBlock
+
+NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
+ME, MOD, OTHER = 11, 22, 33
+
+
+def run(key: str = "abc", **changes: Any) -> Run:
+    return Run(
+        **{
+            "key": key,
+            "state": RunState.SUCCEEDED,
+            "created_at": NOW,
+            "requester_id": ME,
+            "guild_id": 5,
+            "channel_id": 6,
+            "deployment": "flux",
+            "deployment_id": "d",
+            "inputs": {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]},
+            "outputs": (Output("images", url="https://outputs.example/a.png"),),
+            "interaction_token": "an-interaction-token",
+            **changes,
+        }
+    )
+
+
+def line(**changes: Any) -> AuditLine:
+    fields = {"at": NOW, "guild_id": 5, "action": AuditAction.REJECT, "actor_id": MOD, "subject_id": ME}
+    return AuditLine(1, AuditEntry(**{**fields, **changes}))
+
+
+def test_the_file_is_json_with_everything_of_ones_own() -> None:
+    writer = OwnDataWriter(ME, NOW)
+    assert writer.add_blocks([OwnBlock(5, "spam", None, NOW)])
+    assert writer.add_runs([run(), run("def", prompt="a fox")])
+    assert writer.add_record([line(details={"reason": "no"})])
+    made = writer.file()
+    held = json.loads(made.data)
+    assert (held["person"], held["cut"], made.cut) == (str(ME), False, False)
+    assert held["blocks"] == [{"guild_id": 5, "reason": "spam", "until": None, "created_at": NOW.isoformat()}]
+    assert [one["key"] for one in held["requests"]] == ["abc", "def"]
+    assert held["requests"][0]["inputs"] == {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]}
+    assert held["requests"][0]["outputs"][0]["url"] == "https://outputs.example/a.png"
+    assert held["record"][0]["details"] == {"reason": "no"}
+
+
+def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
+    writer = OwnDataWriter(ME, NOW)
+    writer.add_runs([run()])
+    writer.add_record(
+        [
+            line(),
+            line(actor_id=None),
+            line(actor_id=ME),
+            line(action=AuditAction.BLOCK, actor_id=ME, subject_id=OTHER, details={"reason": "secret"}),
+        ]
+    )
+    made = writer.file()
+    held = json.loads(made.data)
+    assert [(one["by"], one["about"]) for one in held["record"]] == [
+        ("a moderator", "you"),
+        ("the bot", "you"),
+        ("you", "you"),
+        ("you", "somebody else"),
+    ]
+    for hidden in (str(MOD), str(OTHER), "secret", "an-interaction-token"):
+        assert hidden not in made.data.decode()
+
+
+def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
+    writer = OwnDataWriter(ME, NOW, size=4000)
+    assert not writer.add_runs([run(str(number)) for number in range(50)])
+    assert not writer.add_record([line()])
+    made = writer.file()
+    held = json.loads(made.data)
+    assert len(made.data) <= 4000
+    assert (held["cut"], made.cut) == (True, True)
+    assert 0 < len(held["requests"]) < 50
+    assert held["record"] == []
+
+
+def test_what_is_left_after_an_erasure_is_named_but_not_without_end() -> None:
+    assert "`" not in erased_text(Erased(3))
+    few = erased_text(Erased(3, [run("abc"), run("def")]))
+    assert "3 requests" in few
+    assert "`abc`, `def`." in few
+    many = erased_text(Erased(0, [run(f"key{number}") for number in range(500)]))
+    assert "and 490 more" in many
+    assert len(many) < 2000

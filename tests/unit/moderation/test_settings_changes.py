@@ -1,0 +1,227 @@
+"""Edits of a server's rules: what each takes, what it refuses, and that it touches nothing else."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import BotError, InputError, RefusedError
+from bot.moderation.changes import EDITS, change
+from bot.moderation.differences import differences
+from bot.moderation.forms import FORMS
+from bot.moderation.rules import Approval, ApprovalMode, Budgets, RoleBudget, ServerRules, Words
+from bot.moderation.salvage import salvage
+from bot.moderation.surroundings import Gone, Surroundings, gone
+
+AROUND = Surroundings(
+    server="Studio",
+    role_ids=frozenset(range(1, 40)),
+    channel_ids=frozenset({100, 101}),
+    deployments={"flux": "Flux", "ltx": "LTX"},
+    gpus=("T4", "A100"),
+)
+RULES = ServerRules()
+
+
+def edit(rules: ServerRules, field: str, *values: str, arg: str = "") -> ServerRules:
+    return change(rules, field, arg, values, AROUND)
+
+
+def refused(field: str, *values: str, arg: str = "", rules: ServerRules = RULES) -> BotError:
+    with pytest.raises((InputError, RefusedError)) as caught:
+        edit(rules, field, *values, arg=arg)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("field", "lowest", "highest"), [("approval.hours", 1, 336), ("record.retention", 1, 3650)]
+)
+def test_a_number_is_taken_to_its_limits_and_not_beyond(field: str, lowest: int, highest: int) -> None:
+    for number in (lowest, highest):
+        assert edit(RULES, field, str(number)) == edit(RULES, field, f" {number:,} ")
+    below, above = refused(field, str(lowest - 1)), refused(field, str(highest + 1))
+    assert (below.code, below.params["limit"]) == ("settings_too_small", lowest)
+    assert (above.code, above.params["limit"]) == ("settings_too_large", highest)
+    assert refused(field, "").code == "settings_number_needed"
+    for text in ("x", "1.5", "٣", "1e3", "--1", "0x10"):
+        assert refused(field, text).code == "settings_not_integer"
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "many", "1.2.3"])
+def test_a_weight_is_a_number(text: str) -> None:
+    assert refused("budgets.weight", text, arg="A100").code == "settings_not_number"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("0", "settings_not_above"), ("-1", "settings_not_above"), ("100.1", "settings_too_large")],
+)
+def test_a_weight_has_its_limits(text: str, code: str) -> None:
+    assert refused("budgets.weight", text, arg="A100").code == code
+
+
+def test_a_weight_of_one_or_nothing_is_none() -> None:
+    heavy = edit(RULES, "budgets.weight", "2,5", arg="A100")
+    assert heavy.budgets.gpu_weights == {"A100": 2.5}
+    for text in ("1", "1.0", ""):
+        assert edit(heavy, "budgets.weight", text, arg="A100") == RULES
+
+
+def test_an_empty_box_of_a_budget_means_no_limit() -> None:
+    rules = edit(RULES, "budgets.person", "", " ", "20", "")
+    assert rules.budgets.person.model_dump() == {
+        "at_once": None, "waiting": None, "runs_a_day": 20, "gpu_seconds_a_day": None,
+    }  # fmt: skip
+    assert refused("budgets.person", "0", "", "", "").code == "settings_too_small"
+    assert refused("budgets.server", "", "", "", "1000001").code == "settings_too_large"
+
+
+def test_a_role_can_be_unlimited_and_keep_its_own_numbers() -> None:
+    rules = edit(RULES, "budgets.role", "6", "", "", arg="5")
+    rules = edit(rules, "budgets.unlimited", "5", "6")
+    assert rules.budgets.roles == {
+        5: RoleBudget(at_once=6, unlimited=True), 6: RoleBudget(unlimited=True),
+    }  # fmt: skip
+    assert edit(rules, "budgets.role", "7", "", "", arg="5").budgets.roles[5].unlimited
+    assert edit(rules, "budgets.unlimited").budgets.roles == {5: RoleBudget(at_once=6)}
+
+
+def test_more_roles_with_limits_than_can_be_shown_are_refused() -> None:
+    rules = edit(RULES, "budgets.unlimited", *(str(role) for role in range(1, 26)))
+    assert refused("budgets.role", "6", "", "", arg="30", rules=rules).code == "settings_too_many_roles"
+
+
+def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
+    assert refused("approval.mode", "everybody").code == "settings_needs_channel"
+    stale = ServerRules(approval=Approval(review_channel_id=9))
+    assert refused("approval.mode", "everybody", rules=stale).code == "settings_needs_channel"
+    on = edit(edit(RULES, "approval.channel", "100"), "approval.mode", "everybody")
+    assert on.approval.mode is ApprovalMode.EVERYBODY
+    assert refused("approval.channel", rules=on).code == "settings_channel_in_use"
+    assert edit(on, "approval.channel", "101").approval.review_channel_id == 101
+    assert edit(edit(on, "approval.mode", "off"), "approval.channel").approval.review_channel_id is None
+
+
+def test_one_page_of_a_long_list_leaves_the_others_alone() -> None:
+    around = Surroundings(deployments={f"d{n}": f"D{n}" for n in range(30)})
+    rules = change(RULES, "approval.deployments", "0", ("d0", "d1"), around)
+    rules = change(rules, "approval.deployments", "1", ("d29",), around)
+    rules = change(rules, "approval.deployments", "0", ("d2",), around)
+    assert rules.approval.deployments == {"d2", "d29"}
+    with pytest.raises(RefusedError):
+        change(rules, "approval.deployments", "1", ("d2",), around)
+
+
+def test_words_are_kept_once_each_without_spare_space() -> None:
+    rules = edit(RULES, "words.list", " red \t fox \n\nbad\nbad\n ")
+    assert rules.words.blocked == ("bad", "red fox")
+    assert edit(rules, "words.add", "bad\nnew").words.blocked == ("bad", "new", "red fox")
+    assert edit(rules, "words.remove", "RED fox").words.blocked == ("bad",)
+    assert refused("words.remove", "fox", rules=rules).code == "settings_word_not_listed"
+    long = refused("words.add", "x" * 61)
+    assert (long.code, long.params["limit"]) == ("settings_word_too_long", 60)
+    many = refused("words.list", "\n".join(f"w{n}" for n in range(501)))
+    assert (many.code, many.params["limit"]) == ("settings_too_many_words", 500)
+
+
+def test_nobody_is_not_everybody() -> None:
+    rules = edit(RULES, "gpus.gpu_roles", "5", arg="A100")
+    assert edit(rules, "gpus.gpu_roles", arg="A100") == RULES
+    lost = Surroundings(gpus=AROUND.gpus)
+    closed = change(rules, "home.tidy", "", (), lost)
+    assert closed.gpu_roles == {"A100": frozenset()}
+    assert edit(closed, "gpus.gpu_open", arg="A100") == RULES
+
+
+def test_tidying_takes_out_all_that_is_gone_and_nothing_else() -> None:
+    rules = ServerRules(
+        reviewer_role_id=900,
+        approval=Approval(
+            review_channel_id=999,
+            exempt_roles=frozenset({1, 900}),
+            deployments=frozenset({"flux", "old"}),
+            gpus=frozenset({"T4", "GTX"}),
+        ),
+        budgets=Budgets(
+            roles={1: RoleBudget(at_once=1), 900: RoleBudget(at_once=1)},
+            gpu_weights={"T4": 2, "GTX": 3},
+        ),
+        gpu_roles={"GTX": frozenset({1}), "T4": frozenset({1, 900})},
+        deployment_roles={"old": frozenset({1}), "flux": frozenset({900})},
+    )
+    assert gone(rules, AROUND) == Gone(
+        frozenset({900}), frozenset({999}), frozenset({"old"}), frozenset({"GTX"})
+    )
+    tidy = edit(rules, "home.tidy")
+    assert not gone(tidy, AROUND)
+    assert tidy == ServerRules(
+        approval=Approval(
+            exempt_roles=frozenset({1}), deployments=frozenset({"flux"}), gpus=frozenset({"T4"})
+        ),
+        budgets=Budgets(roles={1: RoleBudget(at_once=1)}, gpu_weights={"T4": 2}),
+        gpu_roles={"T4": frozenset({1})},
+        deployment_roles={"flux": frozenset()},
+    )
+
+
+def test_every_form_belongs_to_an_edit() -> None:
+    assert set(FORMS) <= set(EDITS)
+    for field, form in FORMS.items():
+        prefilled = form.prefill(RULES, "1")
+        assert len(prefilled) == len(form.boxes)
+        assert form.stamp(RULES, "1") == form.stamp(ServerRules(), "1")
+        if field not in ("words.add", "words.remove"):
+            arg = "A100" if field == "budgets.weight" else "1"
+            assert edit(RULES, field, *prefilled, arg=arg) == RULES
+
+
+def attempted(field: str, values: list[str], arg: str) -> ServerRules | str:
+    """The rules, or the code of the refusal."""
+    try:
+        return edit(RULES, field, *values, arg=arg)
+    except (InputError, RefusedError) as error:
+        return error.code
+
+
+@pytest.mark.parametrize("field", EDITS)
+@given(values=st.lists(st.text(max_size=20), max_size=5), arg=st.text(max_size=10))
+def test_no_input_does_anything_but_change_or_be_refused(field: str, values: list[str], arg: str) -> None:
+    boxes = len(FORMS[field].boxes) if field in FORMS else len(values)
+    given_values = (values + [""] * boxes)[:boxes]
+    outcome = attempted(field, given_values, arg)
+    if isinstance(outcome, str):
+        assert outcome.startswith("settings_")
+    else:
+        assert ServerRules.model_validate(outcome.model_dump(mode="json")) == outcome
+
+
+def test_a_field_that_is_not_known_is_refused() -> None:
+    assert refused("approval.all").code == "settings_stale"
+
+
+def test_the_record_says_what_came_and_what_went() -> None:
+    before = ServerRules(words=Words(blocked=tuple(f"w{n}" for n in range(100))))
+    after = ServerRules(words=Words(blocked=("w0",)), gpu_roles={"A100": frozenset({2, 1})})
+    found = differences(before, after)
+    assert found["gpu_roles.A100"] == {"added": [1, 2], "removed": []}
+    words = found["words.blocked"]
+    assert isinstance(words, dict)
+    assert words["added"] == []
+    assert len(words["removed"]) == 50
+    assert differences(before, before) == {}
+
+
+@pytest.mark.parametrize(
+    ("section", "damage"), list(product(ServerRules.model_fields, [None, 7, "x", [], {"a": []}, [["x"]]]))
+)
+def test_a_damaged_section_never_costs_the_others(section: str, damage: object) -> None:
+    whole = {"people": {"account_days": 5}, "spoiler": "always"}
+    rules, lost = salvage({**whole, section: damage})
+    if section != "people":
+        assert rules.people.account_days == 5
+    if section != "spoiler":
+        assert rules.spoiler == "always"
+    assert all(place.partition(".")[0] == section for place in lost)

@@ -1,0 +1,192 @@
+"""The panel of `/settings` within Discord's limits, whatever is stored, and what it says."""
+
+from __future__ import annotations
+
+import pytest
+from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select, TextInput
+
+from bot.moderation.forms import FORMS
+from bot.moderation.panels.dialog import dialog
+from bot.moderation.panels.ids import Control, Section, named, parse, token
+from bot.moderation.panels.layout import Panel, panel_layout
+from bot.moderation.panels.lines import changed
+from bot.moderation.panels.sections import Chosen
+from bot.moderation.rules import (
+    Approval,
+    ApprovalMode,
+    Budgets,
+    People,
+    RoleBudget,
+    ServerRules,
+    Words,
+)
+from bot.moderation.surroundings import ReviewPlace, Surroundings
+from bot.moderation.words import NotApplied
+from bot.words import SENTENCES
+
+ROLES = frozenset(range(10**18, 10**18 + 25))
+DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
+GPUS = tuple(f"GPU{n} " + "G" * 90 for n in range(25))
+GONE = 5 * 10**17
+FULL = Surroundings(
+    server="S" * 100,
+    role_ids=ROLES,
+    channel_ids=frozenset({7}),
+    deployments=DEPLOYMENTS,
+    gpus=GPUS,
+    review=ReviewPlace(missing=("View Channel", "Send Messages"), reviewers_see=False),
+    automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
+    unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
+)
+CROWDED = ServerRules(
+    reviewer_role_id=GONE,
+    approval=Approval(
+        mode=ApprovalMode.SELECTED,
+        review_channel_id=7,
+        exempt_roles=ROLES,
+        deployments=frozenset({*DEPLOYMENTS, "gone"}),
+        gpus=frozenset({*GPUS, "gone"}),
+    ),
+    budgets=Budgets(
+        roles={
+            role: RoleBudget(
+                at_once=10**6, runs_a_day=10**6, gpu_seconds_a_day=10**6, unlimited=role % 2 == 0
+            )
+            for role in ROLES
+        },
+        gpu_weights=dict.fromkeys(GPUS, 1.5),
+    ),
+    words=Words(blocked=tuple(f"{n:03d}" + "w" * 57 for n in range(500))),
+    people=People(account_days=3650, member_days=3650),
+    gpu_roles={gpu: ROLES | {GONE} for gpu in GPUS},
+    deployment_roles=dict.fromkeys(DEPLOYMENTS, ROLES | {GONE}),
+)
+PANELS: list[tuple[Section, Chosen]] = [(section, None) for section in Section]
+PANELS += [(Section.GPUS, ("gpu", GPUS[3])), (Section.GPUS, ("deployment", next(iter(DEPLOYMENTS))))]
+
+
+def text(panel: Panel, rules: ServerRules, around: Surroundings) -> str:
+    layout = panel_layout(panel, rules, around)
+    return "\n".join(getattr(item, "content", "") for item in layout.walk_children())
+
+
+@pytest.mark.parametrize("mode", ApprovalMode)
+@pytest.mark.parametrize(("section", "chosen"), PANELS)
+@pytest.mark.parametrize("saved", [None, [f"{n} " + "s" * 250 for n in range(60)]])
+def test_the_most_crowded_panel_stays_within_discords_limits(
+    section: Section, chosen: Chosen, saved: list[str] | None, mode: ApprovalMode
+) -> None:
+    approval = CROWDED.approval.model_copy(update={"mode": mode})
+    rules = CROWDED.model_copy(update={"approval": approval})
+    error = None if saved else "e" * 200
+    again = None if saved else "00000000:weight:" + "x" * 64
+    layout = panel_layout(Panel(section, chosen, saved=saved, error=error, again=again), rules, FULL)
+    assert layout.content_length() <= 4000
+    assert layout.total_children_count <= 40
+    payload = layout.to_components()
+    assert payload
+    seen: set[str] = set()
+    for item in layout.walk_children():
+        custom_id = getattr(item, "custom_id", None)
+        if custom_id is not None:
+            assert len(custom_id) <= 100
+            assert parse(custom_id.removeprefix("set:")) is not None
+            assert custom_id not in seen
+            seen.add(custom_id)
+        if isinstance(item, Select):
+            assert 1 <= len(item.options) <= 25
+            assert len(item.placeholder or "") <= 150
+            for option in item.options:
+                assert 1 <= len(option.label) <= 100
+                assert len(option.value) <= 100
+                assert len(option.description or "") <= 100
+        if isinstance(item, RoleSelect | ChannelSelect):
+            assert len(item.default_values) <= item.max_values
+        if isinstance(item, ActionRow):
+            assert 1 <= len(item.children) <= 5
+
+
+@pytest.mark.parametrize("many", [26, 60, 130])
+def test_more_deployments_than_a_select_holds_are_spread_over_several(many: int) -> None:
+    around = Surroundings(
+        server="S",
+        deployments={f"d{n}": f"D{n}" for n in range(many)},
+        gpus=tuple(f"g{n}" for n in range(60)),
+    )
+    rules = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED, review_channel_id=7))
+    for section, chosen in ((Section.APPROVAL, None), (Section.GPUS, ("gpu", "g1"))):
+        layout = panel_layout(Panel(section, chosen), rules, around)
+        assert layout.total_children_count <= 40
+        offered = [
+            option.value
+            for item in layout.walk_children()
+            if isinstance(item, Select) and "deployment" in item.custom_id
+            for option in item.options
+        ]
+        assert offered == [f"d{n}" for n in range(min(many, 100))]
+
+
+@pytest.mark.parametrize("field", FORMS)
+def test_every_form_has_its_words_within_discords_limits(field: str) -> None:
+    section, _, name = field.partition(".")
+    arg = str(min(ROLES)) if name == "role" else GPUS[0] if name == "weight" else ""
+    modal = dialog(Control(Section(section), name, arg), CROWDED, about="R" * 100)
+    assert len(modal.title) <= 45
+    assert len(modal.custom_id) <= 100
+    assert 1 <= len(modal.children) <= 5
+    for label in modal.children:
+        assert isinstance(label, Label)
+        assert isinstance(label.component, TextInput)
+        assert len(label.text) <= 45
+        assert len(label.description or "") <= 100
+        assert len(label.component.default or "") <= (label.component.max_length or 0) <= 4000
+        assert label.text != SENTENCES["internal"]
+
+
+def test_a_long_name_comes_back_from_its_custom_id() -> None:
+    for name in (*GPUS, *DEPLOYMENTS, "A100"):
+        assert len(token(name)) <= 64
+        assert named(token(name), [*GPUS, *DEPLOYMENTS, "A100"]) == name
+    assert named("nothing", GPUS) == "nothing"
+
+
+def test_no_sentence_is_missing(caplog: pytest.LogCaptureFixture) -> None:
+    for section, chosen in PANELS:
+        for rules in (ServerRules(), CROWDED):
+            assert SENTENCES["internal"] not in text(Panel(section, chosen, saved=["x"]), rules, FULL)
+    for code in ("automod_spam", "automod_unknown", "keyword_empty", "regex_unsupported", "regex_too_large",
+                 "regex_ascii_classes"):  # fmt: skip
+        around = Surroundings(automod_unread=(NotApplied(code, "*My* rule"),))
+        assert "\\*My\\* rule (" in text(Panel(Section.WORDS), ServerRules(), around)
+    assert not caplog.records
+
+
+def test_what_will_not_work_is_told_where_it_is_set() -> None:
+    on = ServerRules(approval=Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=7))
+    bare = Surroundings(manages_server=False)
+    for section in (Section.HOME, Section.APPROVAL):
+        shown = text(Panel(section), on, bare)
+        assert "what needs approval is refused" in shown
+        assert "nobody approves their own" in shown
+        assert "what needs approval" not in text(Panel(section), ServerRules(), bare)
+    for section in (Section.HOME, Section.WORDS):
+        assert "without Manage Server" in text(Panel(section), on, bare)
+        away = Surroundings(automod_away=True)
+        assert "can't be read at the moment" in text(Panel(section), on, away)
+        off = ServerRules(words=Words(automod=False))
+        assert "Manage Server" not in text(Panel(section), off, bare)
+    assert "⚠️" not in text(Panel(Section.RESULTS), on, Surroundings(channel_ids=frozenset({7})))
+
+
+def test_what_came_and_what_went_is_told_even_where_the_list_is_cut() -> None:
+    last, first = max(ROLES), min(ROLES)
+    fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {last}})
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL)
+    assert line == f"**Needn't wait:** removed <@&{last}>"
+    words = Words(blocked=(*CROWDED.words.blocked[1:], "*new*"))
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"words": words}), FULL)
+    assert "added \\*new\\*; removed 000www" in line
+    roles = {**CROWDED.budgets.roles, first: RoleBudget(at_once=1)}
+    budgets = CROWDED.budgets.model_copy(update={"roles": roles})
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"budgets": budgets}), FULL)
+    assert line == f"**<@&{first}>:** no limit → 1 at once"

@@ -1,0 +1,59 @@
+"""Who writes next."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.store.turns import Turns
+
+
+async def in_turn(turns: Turns, name: str, seen: list[str], *, urgent: bool = False) -> None:
+    async with turns.turn(urgent=urgent, within=10):
+        seen.append(name)
+
+
+async def lined_up(turns: Turns, seen: list[str], *names: str) -> list[asyncio.Task[None]]:
+    """Tasks that wait for their turn, in this order; a name in capitals is urgent."""
+    tasks = [asyncio.create_task(in_turn(turns, name, seen, urgent=name.isupper())) for name in names]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> None:
+    turns, seen = Turns(), list[str]()
+    async with turns.turn(urgent=False, within=10):
+        tasks = await lined_up(turns, seen, "a", "b", "X", "c", "Y")
+    await asyncio.gather(*tasks)
+    assert seen == ["X", "Y", "a", "b", "c"]
+
+
+async def test_who_gives_up_waiting_holds_nobody_up() -> None:
+    turns, seen = Turns(), list[str]()
+    async with turns.turn(urgent=False, within=10):
+        tasks = await lined_up(turns, seen, "a", "b")
+        tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert seen == ["b"]
+
+
+async def test_a_turn_that_comes_to_somebody_just_cancelled_goes_on() -> None:
+    turns, seen = Turns(), list[str]()
+    async with turns.turn(urgent=False, within=10):
+        tasks = await lined_up(turns, seen, "a", "b")
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert seen == ["b"]
+    await in_turn(turns, "c", seen)
+    assert seen == ["b", "c"]
+
+
+async def test_waiting_ends_when_its_time_is_up() -> None:
+    turns = Turns()
+    async with turns.turn(urgent=False, within=10):
+        with pytest.raises(TimeoutError):
+            async with turns.turn(urgent=True, within=0):
+                pass
+    async with turns.turn(urgent=False, within=10):
+        pass
