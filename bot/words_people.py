@@ -64,6 +64,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "record_gpu": "GPU {text}",
         "record_reason": "“{text}”",
         "record_what": "{text}",
+        "record_rule": "rule {text}",
+        "record_word": "word {text}",
         "record_request": "{whom} asked for **{deployment}**",
         "record_refusal": "{whom} was refused **{deployment}**",
         "record_outcome": "**{deployment}** for {whom} ended",

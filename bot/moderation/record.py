@@ -60,7 +60,7 @@ def _about(entry: AuditEntry) -> Iterator[str]:
         yield outcome_text(entry.outcome)
     if entry.run_key:
         yield f"`{entry.run_key}`"
-    for name in ("gpu", "reason", "what"):
+    for name in ("gpu", "reason", "what", "rule", "word"):
         value = entry.details.get(name)
         if isinstance(value, str) and value:
             yield say(f"record_{name}", text=quoted(value, _REASON))

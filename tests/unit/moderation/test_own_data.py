@@ -60,7 +60,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
     writer.add_record(
         [
             line(),
-            line(actor_id=None),
+            line(actor_id=None, details={"rule": "the rule", "word": "badword", "option": "prompt"}),
             line(actor_id=ME),
             line(action=AuditAction.BLOCK, actor_id=ME, subject_id=OTHER, details={"reason": "secret"}),
         ]
@@ -73,7 +73,8 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
         ("you", "you"),
         ("you", "somebody else"),
     ]
-    for hidden in (str(MOD), str(OTHER), "secret", "an-interaction-token"):
+    assert held["record"][1]["details"] == {"option": "prompt"}
+    for hidden in (str(MOD), str(OTHER), "secret", "the rule", "badword", "an-interaction-token"):
         assert hidden not in made.data.decode()
 
 
