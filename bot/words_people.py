@@ -8,7 +8,6 @@ from types import MappingProxyType
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
         "server_only": "This works only on a server. Please use it there.",
-        "not_a_moderator": "Only this server's moderators can do that.",
         "list_stale": "This list is out of date. Please open it again with its command.",
         # blocks
         "command_block": "Keep somebody from generating on this server",
@@ -65,6 +64,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "record_gpu": "GPU {text}",
         "record_reason": "“{text}”",
         "record_what": "{text}",
+        "record_rule": "rule {text}",
+        "record_word": "word {text}",
         "record_request": "{whom} asked for **{deployment}**",
         "record_refusal": "{whom} was refused **{deployment}**",
         "record_outcome": "**{deployment}** for {whom} ended",
@@ -118,8 +119,8 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "how it ended, and blocks.\n"
         "Messages in channels stay; you can delete your results there.",
         "erase_button": "Delete my data",
-        "erase_done": "Done: {count} requests are emptied. That they were made, and blocks, are kept "
-        "for the moderators without what you wrote.",
+        "erase_done": "Done. Requests emptied: {count}. That they were made, and blocks, are kept for the "
+        "moderators without what you wrote.",
         "erase_left": "Left, because they haven't ended or aren't posted yet: {keys}. "
         "Please ask again when they are.",
         "erase_left_more": "{keys} and {more} more",

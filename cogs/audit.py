@@ -13,20 +13,14 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
 from bot.client import GenerateBot, tell_error
-from bot.moderation.people_desk import PeopleDesk
-from bot.moderation.record import outcome_text, record_layout
-from bot.moderation.record_ids import OUTCOMES, PATTERN, AuditAction, AuditFilter, Step, read_record_id
+from bot.moderation.people_desk import PeopleDesk, RecordQuery
+from bot.moderation.record import SERVER_ACTIONS, action_text, outcome_text, record_layout
+from bot.moderation.record_ids import OUTCOMES, PATTERN, Step, read_record_id
 from bot.words import say
 from cogs.asker import Interaction, person_of
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
-# What belongs to no server stands in no server's record.
-_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
-_ACTIONS = [
-    Choice(name=say(f"action_{action}"), value=action.value)
-    for action in AuditAction
-    if action not in _ELSEWHERE
-]
+_ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 0, 3650]
 
 
@@ -112,20 +106,16 @@ class Audit(commands.Cog):
         since_days: _Days | None = None,
         until_days: _Days | None = None,
     ) -> None:
-        asked = AuditFilter(
+        query = RecordQuery(
             subject=person.id if person else None,
             actor=by.id if by else None,
             deployment=deployment,
             outcome=outcome,
-            action=AuditAction(action) if action else None,
-        )
-        page, wanted = await self._desk.record(
-            interaction.guild_id,
-            person_of(interaction),
-            asked,
+            action=action,
             since_days=since_days,
             until_days=until_days,
         )
+        page, wanted = await self._desk.record(interaction.guild_id, person_of(interaction), query)
         layout = record_layout(page, wanted)
         layout.stop()  # answered by custom_id
         await interaction.response.send_message(view=layout, ephemeral=True)

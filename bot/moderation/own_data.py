@@ -37,6 +37,8 @@ _OF_A_RUN = (
     "ended_at",
     "failure_code",
 )
+# Of a refused prompt: it would tell the server's word list, one export at a time.
+_MODERATORS_ONLY = frozenset({"rule", "word"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class OwnDataWriter:
         """Which moderator decided is the moderators' affair; that one did is not."""
         entry = asdict(line.entry)
         actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
-        if subject != self._person_id:
-            # Something they did as a moderator: whom it concerned is not theirs to take along.
-            entry["details"] = {}
+        # What they did as a moderator concerned somebody else, which is not theirs to take along.
+        details = entry["details"] if subject == self._person_id else {}
+        entry["details"] = {name: value for name, value in details.items() if name not in _MODERATORS_ONLY}
         by = "the bot" if actor is None else "you" if actor == self._person_id else "a moderator"
         return {**entry, "by": by, "about": "you" if subject == self._person_id else "somebody else"}
 

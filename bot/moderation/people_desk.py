@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
 
 from bot.errors import RefusedError
 from bot.moderation.blocked import BLOCKED_SHOWN
 from bot.moderation.budgets import Limits, limits_of
 from bot.moderation.own_data import OwnData, OwnDataWriter
 from bot.moderation.people import Person
-from bot.moderation.record import LINES_SHOWN
+from bot.moderation.record import LINES_SHOWN, SERVER_ACTIONS
 from bot.moderation.record_csv import CsvFile, CsvWriter
-from bot.moderation.record_ids import Step
+from bot.moderation.record_ids import OUTCOMES, Step
 from bot.moderation.rules import ServerRules
 from bot.moderation.usage_layout import UsageView
 from bot.store.audit import AuditFilter, AuditPage, AuditStore, Cursor
@@ -24,6 +26,20 @@ from bot.store.privacy import Erased, PrivacyStore
 from bot.store.running import RunningStore
 
 _SUGGESTED = 25
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordQuery:
+    """What of the record is asked for, as typed; None lets everything through. Days count back from now."""
+
+    subject: int | None = None
+    actor: int | None = None
+    deployment: str | None = None
+    outcome: str | None = None
+    action: str | None = None
+    since_days: int | None = None
+    until_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +89,11 @@ class PeopleDesk:
     # the record
 
     async def record(
-        self,
-        guild_id: int | None,
-        moderator: Person,
-        wanted: AuditFilter,
-        *,
-        since_days: int | None = None,
-        until_days: int | None = None,
+        self, guild_id: int | None, moderator: Person, query: RecordQuery
     ) -> tuple[AuditPage, AuditFilter]:
-        """The newest page, and the filter with its days turned into times."""
+        """The newest page, and the filter that its buttons carry on."""
         server = await self.check_moderator(guild_id, moderator)
-        if since_days is not None and until_days is not None and since_days <= until_days:
-            raise RefusedError("record_range", since=since_days, until=until_days)
-        wanted = replace(wanted, since=self._days_ago(since_days), until=self._days_ago(until_days))
+        wanted = self._filter(query)
         return await self._stores.audit.page(server, wanted, LINES_SHOWN), wanted
 
     async def turn(
@@ -190,10 +198,32 @@ class PeopleDesk:
     async def erase(self, person_id: int) -> Erased:
         return await self._stores.privacy.erase(person_id, self._clock())
 
+    def _filter(self, query: RecordQuery) -> AuditFilter:
+        since, until = query.since_days, query.until_days
+        if since is not None and until is not None and since <= until:
+            raise RefusedError("record_range", since=since, until=until)
+        return AuditFilter(
+            subject=query.subject,
+            actor=query.actor,
+            deployment=query.deployment,
+            outcome=_offered(OUTCOMES, query.outcome),
+            action=_offered(SERVER_ACTIONS, query.action),
+            since=self._days_ago(since),
+            until=self._days_ago(until),
+        )
+
     def _days_ago(self, days: int | None) -> datetime | None:
         # Whole seconds: that is what the pages' buttons carry.
         now = self._clock().replace(microsecond=0)
         return now - timedelta(days=days) if days is not None else None
+
+
+def _offered(choices: Sequence[E], typed: str | None) -> E | None:
+    """Discord offers only what there is, but does not check what comes back."""
+    found = next((choice for choice in choices if choice == typed), None)
+    if found is None and typed is not None:
+        raise RefusedError("list_stale", f"{typed!r} is not on offer")
+    return found
 
 
 def _server_limits(rules: ServerRules) -> Limits:

@@ -15,6 +15,9 @@ from bot.text import quoted
 from bot.words import say
 
 LINES_SHOWN = 10
+# What belongs to no server stands in no server's record.
+_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
+SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _ELSEWHERE)
 _REASON = 60
 _LINE = 340  # ten of them and the filters stay below Discord's 4,000 characters a message
 
@@ -57,7 +60,7 @@ def _about(entry: AuditEntry) -> Iterator[str]:
         yield outcome_text(entry.outcome)
     if entry.run_key:
         yield f"`{entry.run_key}`"
-    for name in ("gpu", "reason", "what"):
+    for name in ("gpu", "reason", "what", "rule", "word"):
         value = entry.details.get(name)
         if isinstance(value, str) and value:
             yield say(f"record_{name}", text=quoted(value, _REASON))
@@ -70,6 +73,11 @@ def outcome_text(outcome: str) -> str:
     return quoted(outcome.replace("_", " "), 40)
 
 
+def action_text(action: AuditAction) -> str:
+    """What kind of event it is, in a word or two."""
+    return say(f"action_{action}")
+
+
 def _filters(wanted: AuditFilter) -> Iterator[str]:
     if wanted.subject is not None:
         yield say("record_filter_person", person=wanted.subject)
@@ -78,7 +86,7 @@ def _filters(wanted: AuditFilter) -> Iterator[str]:
     if wanted.deployment is not None:
         yield quoted(wanted.deployment, 32)
     if wanted.action is not None:
-        yield say(f"action_{wanted.action}")
+        yield action_text(wanted.action)
     if wanted.outcome is not None:
         yield outcome_text(wanted.outcome)
     if wanted.since is not None:

@@ -19,7 +19,8 @@ DELIVERIES = "SELECT run_key, purpose, state, attempted, tries, messages, last_e
 class Database(Protocol):
     """`url` as DATABASE_URL has it."""
 
-    url: str
+    @property
+    def url(self) -> str: ...
 
     async def rows(self, query: str) -> list[dict[str, Any]]: ...
 

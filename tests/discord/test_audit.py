@@ -140,6 +140,14 @@ async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lin
         assert [row["deployment"] for row in rows] == ["picture2"]
 
 
+async def test_options_that_discord_did_not_offer_get_a_sentence(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        mona = moderator(s)
+        for name, value in (("outcome", "running"), ("outcome", "x"), ("action", "x")):
+            refused = await call(s, mona, "audit", [{"name": name, "type": 3, "value": value}])
+            assert refusal(s, refused) == "This list is out of date. Please open it again with its command."
+
+
 async def test_a_time_range_that_holds_nothing_is_refused(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         mona = moderator(s)

@@ -12,7 +12,7 @@ from bot.store.audit import AuditAction, AuditEntry
 from bot.store.server_rules import RuleStore
 from demo.standin.faults import Faults
 from tests.discord.crowd import moderator, write
-from tests.discord.seen import buttons_of, pinged, press, refusal, texts
+from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
 from tests.stage import Stage, stage
 
 
@@ -62,9 +62,10 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(tmp
         assert all(run.prompt for run in await s.runs())
         await s.restart()
         await s.alice.click(message, label="Delete my data")
-        assert message.content.startswith("Done: 1 requests are emptied.")
+        assert message.content.startswith("Done. Requests emptied: 1.")
         assert buttons_of(s, message) == {}
-        mine, theirs = await s.runs()
+        found = {run.requester_id: run for run in await s.runs()}
+        mine, theirs = found[s.alice.id], found[s.bob.id]
         assert (mine.state, mine.prompt, dict(mine.inputs), mine.outputs) == (
             RunState.SUCCEEDED,
             None,
@@ -77,8 +78,9 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(tmp
         assert "a lighthouse" not in json.dumps(held)
         assert held["requests"][0]["state"] == "succeeded"
         assert "privacy" in [line["action"] for line in held["record"]]
-        listed = (await s.alice.slash(s.channel, "runs")).response
-        assert listed.ephemeral
+        listed = text_of(s, (await s.alice.slash(s.channel, "runs")).response)
+        assert "Done: **Picture**" in listed
+        assert "lighthouse" not in listed
 
 
 async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
         (run,) = await s.runs()
         message = await asked_to_delete(s, s.alice)
         await s.alice.click(message, label="Delete my data")
-        assert message.content.startswith("Done: 0 requests are emptied.")
+        assert message.content.startswith("Done. Requests emptied: 0.")
         assert f"haven't ended or aren't posted yet: `{run.key}`." in message.content
         assert (await s.run()).prompt == "a lighthouse"
 
@@ -99,7 +101,7 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(tmp
         result = s.messages()[-1]
         await s.alice.click(await asked_to_delete(s, s.alice), label="Delete my data")
         refused = await s.alice.click(result, label="Again")
-        assert refusal(s, refused)
+        assert refusal(s, refused) == "`prompt` is needed."
         await s.play()
         assert len(s.calls) == 1
 

@@ -26,8 +26,8 @@ async def ruled(s: Stage, budgets: Budgets = BUDGETS) -> None:
     )
 
 
-async def lines(s: Stage, person: Any, **options: Any) -> list[str]:
-    result = await person.slash(s.channel, "usage", **options)
+async def lines(s: Stage, actor: Any, /, **options: Any) -> list[str]:
+    result = await actor.slash(s.channel, "usage", **options)
     assert result.ephemeral
     return text_of(s, result.response).splitlines()
 

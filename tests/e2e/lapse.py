@@ -20,7 +20,7 @@ def quicken(speed: float) -> None:
         return select(self, timeout / speed if timeout is not None and timeout > 0 else timeout)
 
     selectors.DefaultSelector.select = quicker  # type: ignore[method-assign]
-    asyncio.BaseEventLoop.time = lambda _: time.monotonic() * speed  # type: ignore[method-assign]
+    asyncio.BaseEventLoop.time = lambda self: time.monotonic() * speed  # type: ignore[method-assign]
 
 
 def set_clock(clock: Callable[[], datetime]) -> None:

@@ -22,7 +22,7 @@ from demo.standin.runs import Run as StandInRun
 from tests.e2e.house import House, house
 from tests.fakediscord import Channel
 
-MANY = 400
+MANY = 1000
 PLACES = 100
 # In a second: what the reconciler allows itself (it is counted in seconds of ours), and Discord's limit.
 COMFY_CALLS = 40
@@ -75,6 +75,8 @@ async def fill(home: House) -> None:
     places = [home.discord.add_text(home.guild, f"place-{number}") for number in range(PLACES)]
     for number in range(MANY):
         await request_under_way(home, store, places[number % PLACES], begun)
+    # The status messages are up to date.
+    assert len(await store.work.claim_status(begun, timedelta(), timedelta(), MANY)) == MANY
     await store.close()
 
 

@@ -60,7 +60,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
     writer.add_record(
         [
             line(),
-            line(actor_id=None),
+            line(actor_id=None, details={"rule": "the rule", "word": "badword", "option": "prompt"}),
             line(actor_id=ME),
             line(action=AuditAction.BLOCK, actor_id=ME, subject_id=OTHER, details={"reason": "secret"}),
         ]
@@ -73,7 +73,8 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
         ("you", "you"),
         ("you", "somebody else"),
     ]
-    for hidden in (str(MOD), str(OTHER), "secret", "an-interaction-token"):
+    assert held["record"][1]["details"] == {"option": "prompt"}
+    for hidden in (str(MOD), str(OTHER), "secret", "the rule", "badword", "an-interaction-token"):
         assert hidden not in made.data.decode()
 
 
@@ -92,7 +93,7 @@ def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
 def test_what_is_left_after_an_erasure_is_named_but_not_without_end() -> None:
     assert "`" not in erased_text(Erased(3))
     few = erased_text(Erased(3, [run("abc"), run("def")]))
-    assert "3 requests" in few
+    assert "emptied: 3." in few
     assert "`abc`, `def`." in few
     many = erased_text(Erased(0, [run(f"key{number}") for number in range(500)]))
     assert "and 490 more" in many

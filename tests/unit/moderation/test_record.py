@@ -109,6 +109,17 @@ def test_a_line_says_how_it_ended_why_and_for_which_request() -> None:
     assert "**flux** for <@22> ended · That didn't work · `abcdefgh` · GPU A100 · “no \\*good\\*”" in told
 
 
+def test_a_refused_prompt_is_told_with_the_rule_and_the_word_that_it_hit() -> None:
+    entry = line(
+        action=AuditAction.REFUSAL,
+        subject_id=22,
+        deployment="flux",
+        outcome="words_hit",
+        details={"rule": "Slurs", "word": "bad*", "option": "prompt"},
+    ).entry
+    assert record_line(entry).endswith("<@22> was refused **flux** · words hit · rule Slurs · word bad\\*")
+
+
 def test_a_rules_code_is_told_in_plain_words() -> None:
     told = record_line(line(action=AuditAction.REFUSAL, subject_id=22, outcome="account_too_young").entry)
     assert told.endswith("account too young")

@@ -1,0 +1,26 @@
+"""How many requests are at ComfyDeploy, by person and place."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.runs import IN_FLIGHT, RunState
+from bot.store import Store
+from bot.store.running import Running, RunningStore
+from tests.contract.store.stored import ALICE, BOB, GUILD, stored_run
+
+
+@pytest.mark.parametrize("state", RunState)
+async def test_only_what_comfydeploy_has_counts_as_running(store: Store, state: RunState) -> None:
+    await stored_run(store, state)
+    count = 1 if state in IN_FLIGHT else 0
+    assert await RunningStore(store.database).count(GUILD, ALICE) == Running(count, count)
+
+
+async def test_people_servers_and_direct_messages_are_counted_apart(store: Store) -> None:
+    for person, guild in ((ALICE, GUILD), (ALICE, GUILD), (BOB, GUILD), (ALICE, GUILD + 1), (ALICE, None)):
+        await stored_run(store, RunState.RUNNING, person=person, guild=guild)
+    running = RunningStore(store.database)
+    assert await running.count(GUILD, ALICE) == Running(2, 3)
+    assert await running.count(GUILD + 1, BOB) == Running(0, 1)
+    assert await running.count(None, ALICE) == Running(1, 1)
