@@ -8,6 +8,7 @@ from types import MappingProxyType
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
         "server_only": "This works only on a server. Please use it there.",
+        "not_a_moderator": "Only this server's moderators can do that.",
         "list_stale": "This list is out of date. Please open it again with its command.",
         # blocks
         "command_block": "Keep somebody from generating on this server",
