@@ -14,7 +14,8 @@ from pathlib import Path
 import discord
 import simcord
 
-from bot.app import App, build, start_web, utc_now, working
+from bot.app import build, start_web, utc_now, working
+from bot.wiring import App
 from bot.settings import Settings
 from demo.standin import StandIn
 

@@ -14,7 +14,8 @@ from typing import Any
 import discord
 import simcord
 
-from bot.app import App, build, start_web
+from bot.app import build, start_web
+from bot.wiring import App
 from bot.runs import Run
 from bot.settings import Settings
 from demo.standin import StandIn

@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from bot.moderation.people import Person
 from bot.policy import Allowed
 from bot.request import GenerationRequest, Origin
 from bot.runs import RunReport, RunState
@@ -46,7 +47,8 @@ async def request_under_way(home: House, store: Store, place: Channel, begun: da
         inputs={"prompt": "a fox"},
         prompt="a fox",
     )
-    await store.intake.accept(request, PERSON, lambda *_: Allowed(), begun, timedelta())
+    person = Person(id=home.alice.id, created_at=begun - timedelta(days=100))
+    await store.intake.accept(request, person, lambda *_: Allowed(), begun, timedelta())
     status = home.discord.post(home.discord.bot, place, "Generating")
     await store.runs.release(request.key, status.id, begun)
     run_id = str(uuid4())
