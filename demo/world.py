@@ -15,8 +15,8 @@ import discord
 import simcord
 
 from bot.app import build, start_web, utc_now, working
-from bot.wiring import App
 from bot.settings import Settings
+from bot.wiring import App
 from demo.standin import StandIn
 
 HOST = "127.0.0.1"

@@ -15,9 +15,9 @@ import discord
 import simcord
 
 from bot.app import build, start_web
-from bot.wiring import App
 from bot.runs import Run
 from bot.settings import Settings
+from bot.wiring import App
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.server import API_KEY
