@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -70,7 +71,7 @@ class OneTurnConnection(aiosqlite.Connection):
         return OneTurnCursor(self)
 
     async def in_thread(self, work: Any) -> None:
-        await self._execute(work, self._conn)
+        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own has no types
 
     async def rollback(self) -> None:
         """The pool rolls back whatever it gets back; mostly there is nothing to roll back."""
@@ -80,4 +81,8 @@ class OneTurnConnection(aiosqlite.Connection):
 
 def connect(database: str | Path, **options: Any) -> OneTurnConnection:
     """In place of `aiosqlite.connect`, for `create_async_engine(async_creator_fn=…)`."""
-    return OneTurnConnection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+    connection = OneTurnConnection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+    # As SQLAlchemy does with connections that it makes itself: a thread must not hold up the end of a process.
+    thread: Thread = connection._thread
+    thread.daemon = True
+    return connection
