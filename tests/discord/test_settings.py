@@ -29,10 +29,10 @@ async def test_the_overview_shows_the_state_of_every_section_and_opens_each(tmp_
         await mona.open()
         for words in (
             "Settings of Studio",
-            "**Approval**\nNobody",
-            "Each person: 3 at once · 10 waiting",
+            "**Approval** · Nobody has to wait",
+            "3 at once, 10 waiting for each person · no limit for the whole server",
             "Everybody may use all of them",
-            "Any age",
+            "Accounts of any age",
             "Never hidden",
             "Kept for 365 days",
         ):
@@ -96,9 +96,13 @@ async def test_words_are_added_edited_shown_and_removed(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         mona = moderator(s)
         await mona.open("words")
-        await mona.press("Don't apply AutoMod rules")
+        assert mona.defaults("words:automod") == ["able"]
+        await mona.choose("words:automod", "never")
         assert "applied → not applied" in mona.text
-        await mona.press("Apply AutoMod rules")
+        await mona.choose("words:automod", "always")
+        assert (await rules_of(s)).words.automod is True
+        await mona.choose("words:automod", "able")
+        assert (await rules_of(s)).words.automod is None
         await mona.fill(await mona.press("Add words"), "  red   fox\n\nbad\nbad")
         assert (await rules_of(s)).words.blocked == ("bad", "red fox")
         form = await mona.press("Edit the list")
@@ -281,7 +285,7 @@ async def test_an_open_panel_and_an_open_form_go_on_after_a_restart(tmp_path: Pa
         await mona.fill(form, "12")
         await s.restart()
         await mona.press("Back")
-        assert "**Approval**\nNobody" in mona.text
+        assert "**Approval** · Nobody" in mona.text
         await s.restart()
         await mona.choose("home:open", "approval")
         assert "**Expires after:** 12 hours" in mona.text

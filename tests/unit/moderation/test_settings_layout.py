@@ -86,6 +86,8 @@ def test_the_most_crowded_panel_stays_within_discords_limits(
     payload = layout.to_components()
     assert payload
     seen: set[str] = set()
+    numbers = [item.id for item in layout.walk_children() if item.id is not None]
+    assert len(numbers) == len(set(numbers)) > 0
     for item in layout.walk_children():
         custom_id = getattr(item, "custom_id", None)
         if custom_id is not None:
@@ -170,7 +172,9 @@ def test_what_will_not_work_is_told_where_it_is_set() -> None:
         assert "nobody approves their own" in shown
         assert "what needs approval" not in text(Panel(section), ServerRules(), bare)
     for section in (Section.HOME, Section.WORDS):
-        assert "without Manage Server" in text(Panel(section), on, bare)
+        assert "so they don't hold for requests" in text(Panel(section), on, bare)
+        always = ServerRules(words=Words(automod=True))
+        assert "without Manage Server" in text(Panel(section), always, bare)
         away = Surroundings(automod_away=True)
         assert "can't be read at the moment" in text(Panel(section), on, away)
         off = ServerRules(words=Words(automod=False))
