@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bot.errors import StartupError
+from bot.errors import StartupError, StoreUnavailable
 from bot.logs import setup_logging
 from bot.serve import serve
 from bot.settings import load_settings
 
 CONFIGURATION = 2
+UNAVAILABLE = 1
 
 
 def main() -> int:
-    """0 after an orderly stop, 2 when the bot can't start as it is configured."""
+    """0 after an orderly stop, 2 when the bot can't start as it is configured, 1 when it may later."""
     try:
         settings = load_settings()
         setup_logging(settings.log_level, settings.log_format, secrets=settings.secret_values())
@@ -25,6 +26,10 @@ def main() -> int:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)  # noqa: T201
         return CONFIGURATION
+    except StoreUnavailable as error:
+        # Only the start lets it through; the workers wait for the database's return.
+        print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)  # noqa: T201
+        return UNAVAILABLE
     except KeyboardInterrupt:
         pass
     return 0

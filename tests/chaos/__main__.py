@@ -23,7 +23,8 @@ def main() -> int:
         result = asyncio.run(chaos(Path(folder), given.rounds, given.seed, given.database, say=_say))
     _say(
         f"{result.requests} requests in {time.monotonic() - begun:.0f} s, seed {given.seed}; "
-        f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed"
+        f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed; "
+        f"{result.failed_starts} starts put off for want of the database"
     )
     _say(result.line)
     return 1 if result.broken else 0

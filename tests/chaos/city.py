@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ class City:
         self.standin = standin
         self.database = database
         self.kills = 0
+        self.failed_starts = 0
         self.epoch = time.time()
         self.process: asyncio.subprocess.Process | None = None
         self._port = free_port()
@@ -99,12 +101,18 @@ class City:
         self.kills += 1
 
     async def watch(self) -> None:
-        """Starts the bot again when it has died by itself at its point."""
-        if self.process is not None and self.process.returncode is not None:
-            if self.process.returncode != -9:
-                raise RuntimeError(f"the bot ended with {self.process.returncode}")
+        """As a supervisor does: starts the bot again when it has died at its point, or when a start failed
+        for want of the database. Any other end is a failure of the run."""
+        if self.process is None or self.process.returncode is None:
+            return
+        tail = self.log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
+        if self.process.returncode == 1 and "The database doesn't answer" in tail.splitlines()[-1]:
+            self.failed_starts += 1
+        elif self.process.returncode == -signal.SIGKILL:
             self.kills += 1
-            await self.start()
+        else:
+            raise RuntimeError(f"the bot ended with {self.process.returncode}\n{tail}")
+        await self.start()
 
     def story(self, key: str, lines: int = 60) -> list[str]:
         """What the bot logged of a run, and of itself."""

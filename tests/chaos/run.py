@@ -21,6 +21,7 @@ class Result:
     rounds: int = 0
     requests: int = 0
     kills: int = 0
+    failed_starts: int = 0
     faults: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -59,6 +60,7 @@ async def chaos(
             if number % TELL_EVERY == 0:
                 say(f"… {number} rounds, {referee.requests} requests, {world.kills} kills")
         result.kills, result.requests = world.kills, referee.requests
+        result.failed_starts = world.failed_starts
     return result
 
 
