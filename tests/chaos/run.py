@@ -61,6 +61,11 @@ async def chaos(
                 say(f"… {number} rounds, {referee.requests} requests, {world.kills} kills")
         result.kills, result.requests = world.kills, referee.requests
         result.failed_starts = world.failed_starts
+        if world.discord.books.unknown_routes or result.requests < rounds / 2:
+            # Nothing can go wrong where nothing is done.
+            raise RuntimeError(
+                f"hardly tried: {result.requests} requests, {world.discord.books.unknown_routes}"
+            )
     return result
 
 

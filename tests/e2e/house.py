@@ -159,6 +159,7 @@ async def house(
         built = House(folder, discord, backend, more)
         try:
             yield built
+            assert not discord.books.unknown_routes, "the bot calls what the fake lacks"
         finally:
             if built.process is not None and built.process.returncode is None:
                 await built.kill()

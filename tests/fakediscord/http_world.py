@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import discord
+
 from tests.fakediscord import payloads
 from tests.fakediscord.calls import Call, Endpoint, Reply
 from tests.fakediscord.errors import ApiError, Json
@@ -34,6 +36,7 @@ class WorldRoutes:
             Endpoint("GET", "/gateway/bot", self.gateway_bot),
             Endpoint("GET", "/guilds/{guild_id}", self.guild),
             Endpoint("GET", "/guilds/{guild_id}/channels", self.guild_channels),
+            Endpoint("GET", "/guilds/{guild_id}/auto-moderation/rules", self.automod_rules),
             Endpoint("GET", "/guilds/{guild_id}/members/{user_id}", self.member),
             Endpoint("GET", "/channels/{channel_id}", self.channel),
         ]
@@ -46,6 +49,15 @@ class WorldRoutes:
     def my_guilds(self, call: Call) -> Reply:
         present = [g for g in self._world.guilds.values() if g.bot_present]
         return Reply(body=[payloads.guild(self._world, g, self._bot) for g in present])
+
+    def automod_rules(self, call: Call) -> Reply:
+        """There are none; seeing that takes Manage Server."""
+        guild = self._world.guilds.get(call.id("guild_id"))
+        if guild is None or not guild.bot_present:
+            raise ApiError(10004)
+        if not discord.Permissions(guild.bot_permissions).manage_guild:
+            raise ApiError(50013)
+        return Reply(body=[])
 
     def direct_messages(self, call: Call) -> Reply:
         user = self._world.users.get(int(call.body["recipient_id"]))
