@@ -91,6 +91,9 @@ class FrontDesk:
     async def again(self, key: str, asker: Asker) -> Run:
         """The same once more, with a new seed, for the person who asked first."""
         parent = await self._own(key, asker.person.id)
+        if not parent.inputs:
+            # Its owner had it erased: on defaults alone it would be another picture, and cost as much.
+            raise RefusedError("run_gone")
         offered = self._offered(parent.deployment)
         _check_age(offered, asker.origin)
         inputs = refit(offered, parent.inputs, _draw_seed)
@@ -115,8 +118,8 @@ class FrontDesk:
     async def cancel(self, key: str, person_id: int, *, moderator: bool) -> None:
         """Raises RefusedError when there is nothing to cancel, or for a stranger."""
         run = await self._own(key, person_id, also=moderator)
-        before = await self._store.runs.request_cancel(run.key, self._clock())
-        if before is None or before.final:
+        before = await self._store.runs.request_cancel(run.key, self._clock(), by=person_id)
+        if before.final:
             raise RefusedError("cancel_too_late")
         self._nudges.check()
         self._nudges.deliver()

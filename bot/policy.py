@@ -159,8 +159,9 @@ def _roles(request: GenerationRequest, person: Person, rules: ServerRules) -> No
 
 
 def _may(person: Person, roles_for: RolesFor, name: str) -> bool:
+    # An empty set is nobody: the last of its roles was deleted, which must not open it to everybody.
     roles = roles_for.get(name)
-    return not roles or bool(roles & person.role_ids)
+    return roles is None or bool(roles & person.role_ids)
 
 
 def _open(person: Person, roles_for: RolesFor) -> str:

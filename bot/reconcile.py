@@ -117,7 +117,7 @@ class Reconciler:
         if report is not None and report.state in FINAL:
             await self._record(run, report)
         elif stopped:
-            await self._finish(run, RunState.CANCELLED, "cancelled_by_requester")
+            await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run.key)
             self._nudges.show()

@@ -128,6 +128,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    cancelled_by: int | None = None
     weight: float = 1.0
     reserved_seconds: float = 60.0
     charged_seconds: float | None = None
@@ -145,6 +146,12 @@ class Run:
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def cancel_code(self) -> str:
+        """Whose wish ended it, as a sentence's code."""
+        own = self.cancelled_by in (None, self.requester_id)
+        return "cancelled_by_requester" if own else "cancelled_by_moderator"
 
     @property
     def unseen(self) -> bool:

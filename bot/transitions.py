@@ -106,8 +106,8 @@ def _entering(run: Run, report: RunReport, target: RunState, now: datetime) -> d
     if target is RunState.SUCCEEDED:
         values |= {"outputs": pack_outputs(report.outputs), "failure_code": None, "failure_params": {}}
     elif run.failure_code is None:
-        by_requester = target is RunState.CANCELLED and run.cancel_requested_at is not None
-        values["failure_code"] = "cancelled_by_requester" if by_requester else f"run_{target.value}"
+        asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
+        values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
     return values
 
 

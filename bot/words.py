@@ -19,8 +19,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         **MODERATION,
         **PEOPLE,
-        **MODERATION,
-        **PEOPLE,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
@@ -166,6 +164,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "run_failed": "The run failed on the machine. ComfyDeploy gives no reason; other inputs may work.",
         "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
         "run_cancelled": "The run was cancelled at ComfyDeploy.",
+        "cancelled_by_moderator": "A moderator cancelled this request.",
         "cancelled_by_requester": "Cancelled, as you asked.",
         "deadline": "The run took too long, so I stopped waiting. If it finishes after all, I'll post the result here.",
         "no_outputs": "The run finished but made nothing that can be shown.",

@@ -26,6 +26,8 @@ from bot.moderation.rules import ApprovalMode, ServerRules
 from bot.moderation.surroundings import Surroundings, gone
 
 Edit = Callable[[ServerRules, str, Sequence[str], Surroundings], ServerRules]
+# The choices about the server's own AutoMod rules, as the select's values.
+AUTOMOD: Mapping[str, bool | None] = MappingProxyType({"able": None, "always": True, "never": False})
 
 
 def change(
@@ -81,8 +83,11 @@ def _gpus(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundi
     return replaced(rules, {"approval.gpus": (rules.approval.gpus - set(shown)) | chosen})
 
 
-def _automod(rules: ServerRules, arg: str, _values: Sequence[str], _around: Surroundings) -> ServerRules:
-    return replaced(rules, {"words.automod": arg == "on"})
+def _automod(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
+    chosen = one(values)
+    if chosen not in AUTOMOD:
+        raise RefusedError("settings_not_offered", value=chosen[:40])
+    return replaced(rules, {"words.automod": AUTOMOD[chosen]})
 
 
 def _words(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:

@@ -176,7 +176,11 @@ class RulesDesk:
         self, server: Server, rules: ServerRules, around: Surroundings, section: Section
     ) -> Surroundings:
         around = replace(around, review=server.review(rules))
-        shown = section in (Section.HOME, Section.WORDS) and rules.words.automod and around.manages_server
+        shown = (
+            section in (Section.HOME, Section.WORDS)
+            and rules.words.automod is not False
+            and around.manages_server
+        )
         if not shown or self._automod is None:
             return around
         try:

@@ -4,6 +4,7 @@ either all of it or none; the row count of its conditional UPDATE says who won."
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 
@@ -117,19 +118,25 @@ class RunStore:
             await apply_change(connection, run, change, {**change.values, **_measured(run, target, now)}, now)
             return run
 
-    async def request_cancel(self, key: str, now: datetime) -> Run | None:
+    async def request_cancel(self, key: str, now: datetime, *, by: int) -> Run:
         """Notes the wish to cancel and returns the run as it was; a run that waits here ends at once."""
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
             if run.final:
                 return run
-            wish: dict[str, object] = {"cancel_requested_at": run.cancel_requested_at or now}
-            change = end(run, RunState.CANCELLED, now, "cancelled_by_requester", {})
+            first = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
+            values: dict[str, object] = {
+                "cancel_requested_at": first.cancel_requested_at,
+                "cancelled_by": first.cancelled_by,
+            }
+            change = end(first, RunState.CANCELLED, now, first.cancel_code, {})
             if run.state in (RunState.WAITING, RunState.AWAITING_APPROVAL) and change is not None:
-                await apply_change(connection, run, change, wish | dict(change.values), now)
+                values |= change.values
             else:
-                values = wish | ({"due_at": now} if run.run_id else {})
-                await apply_change(connection, run, Change(run.state, visible=True), values, now)
+                change = Change(run.state, visible=True)
+                values |= {"due_at": now} if run.run_id else {}
+            await note(connection, _cancelling(run, by, now))
+            await apply_change(connection, run, change, values, now)
             return run
 
     async def leave(self, key: str) -> None:
@@ -233,6 +240,18 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
             deliveries.c.state == DeliveryState.PENDING,
         )
         .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
+    )
+
+
+def _cancelling(run: Run, by: int, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        guild_id=run.guild_id,
+        actor_id=by,
+        subject_id=run.requester_id,
+        action=AuditAction.CANCEL,
+        run_key=run.key,
+        deployment=run.deployment,
     )
 
 

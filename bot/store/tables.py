@@ -74,6 +74,7 @@ runs = Table(
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
+    Column("cancelled_by", BigInteger),
     Column("note", String(64)),  # something the status message adds
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
@@ -170,4 +171,5 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
+    Index("audit_person", "subject_id", "at"),
 )

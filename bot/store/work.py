@@ -97,7 +97,7 @@ class WorkStore:
                 return
             change = Change(RunState.WAITING, {"due_at": due_at, "submitted_at": None}, visible=True)
             if run.cancel_requested_at is not None:
-                change = end(run, RunState.CANCELLED, now, "cancelled_by_requester", {}) or change
+                change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
             await apply_change(connection, run, change, dict(change.values), now)
 
     async def renumber(self, now: datetime) -> int:

@@ -39,7 +39,7 @@ async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_
         await s.play()
         (message,) = s.messages()
         assert len(message.attachments) == 1
-        assert list(buttons_of(s, message)) == ["Again"]
+        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
         assert (await s.run()).state is RunState.SUCCEEDED
         await s.later(hours=3)
         assert len(s.messages()) == 1

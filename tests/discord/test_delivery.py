@@ -59,7 +59,7 @@ async def test_a_closed_channel_leaves_the_commands_own_answer(
         assert message.id == result.response.id
         assert len(message.attachments) == 1
         assert "> a fox" in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Again"]
+        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
         assert await delivery_states(s) == [DeliveryState.SENT]
 
 

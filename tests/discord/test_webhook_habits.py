@@ -18,7 +18,7 @@ async def one_result(s: Stage) -> None:
         await s.later(minutes=2)
     (message,) = s.messages()
     assert len(message.attachments) == 1
-    assert list(buttons_of(s, message)) == ["Again"]
+    assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
     assert pinged(s) == [s.alice.id]
     assert len(s.calls) == 1
     assert (await s.run()).state is RunState.SUCCEEDED

@@ -47,10 +47,10 @@ def _approval(rules: ServerRules, around: Surroundings) -> Iterator[str]:
 
 
 def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
-    if not rules.words.automod:
+    if rules.words.automod is False:
         return
     if not around.manages_server:
-        yield say("settings_warn_automod")
+        yield say("settings_warn_automod" if rules.words.automod else "settings_warn_unable")
     elif around.automod_away:
         yield say("settings_warn_automod_away")
     elif around.automod_unread:

@@ -27,6 +27,7 @@ def button(
         label=say(label or f"settings_button_{section.value}_{name}"),
         style=style,
         custom_id=control.custom_id,
+        id=control.number,
     )
 
 
@@ -48,8 +49,10 @@ def role_select(
 ) -> RoleSelect[Any]:
     """Prefilled with what is still there: Discord refuses a default that is gone."""
     present = [Object(role) for role in sorted(chosen) if role in known][:most]
+    control = Control(section, name, arg)
     select: RoleSelect[Any] = RoleSelect(
-        custom_id=Control(section, name, arg).custom_id,
+        custom_id=control.custom_id,
+        id=control.number,
         placeholder=say("settings_choose_roles" if most > 1 else "settings_choose_role"),
         min_values=least,
         max_values=most,
@@ -62,8 +65,10 @@ def channel_select(
     section: Section, name: str, chosen: int | None, known: Collection[int]
 ) -> ChannelSelect[Any]:
     """Text channels, where a card can be posted and found again."""
+    control = Control(section, name)
     select: ChannelSelect[Any] = ChannelSelect(
-        custom_id=Control(section, name).custom_id,
+        custom_id=control.custom_id,
+        id=control.number,
         placeholder=say("settings_choose_channel"),
         min_values=0,
         max_values=1,
@@ -84,8 +89,9 @@ def option(value: str, label: str, *, description: str | None = None, chosen: bo
 
 def choice(section: Section, name: str, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
     """One of a few."""
+    control = Control(section, name)
     select: Select[Any] = Select(
-        custom_id=Control(section, name).custom_id, placeholder=say(placeholder), options=list(options)
+        custom_id=control.custom_id, id=control.number, placeholder=say(placeholder), options=list(options)
     )
     return select
 
@@ -102,8 +108,10 @@ def pages(
     """A list of any length as selects of 25, the caption above the first; nothing for an empty one."""
     for page in range(min(most, -(-len(values) // MANY))):
         options = [make(value) for value in values[page * MANY : (page + 1) * MANY]]
+        control = Control(section, name, str(page))
         select: Select[Any] = Select(
-            custom_id=Control(section, name, str(page)).custom_id,
+            custom_id=control.custom_id,
+            id=control.number,
             placeholder=say("settings_choose_several" if several else "settings_choose_one"),
             min_values=0 if several else 1,
             max_values=len(options) if several else 1,

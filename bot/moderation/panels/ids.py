@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
+from zlib import crc32
 
 # Everything of ours, also of another version: what we don't know is answered, not left to Discord's error.
 PATTERN = re.compile(r"set:(?P<rest>.*)", re.DOTALL)
@@ -44,6 +45,11 @@ class Control:
     @property
     def custom_id(self) -> str:
         return f"set:{self.section.value}:{self.name}" + (f":{self.arg}" if self.arg else "")
+
+    @property
+    def number(self) -> int:
+        """The component's id: a client keeps a choice by it, so it must not pass to another control."""
+        return crc32(self.custom_id.encode()) & 0x3FFFFFFF | 0x40000000
 
 
 def parse(rest: str) -> Control | None:

@@ -82,7 +82,7 @@ def _body(panel: Panel, rules: ServerRules, around: Surroundings) -> list[str]:
     if panel.section is not Section.HOME:
         return clipped(lines_of(panel.section, rules, around))
     return [
-        f"**{say(f'settings_title_{section.value}')}**\n{summary}"
+        say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, around)
     ]
 

@@ -118,8 +118,8 @@ def _approval(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     yield _line("hours", names.counted("settings_hours", approval.hours))
 
 
-def _words(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
-    yield _line("automod", say("settings_applied" if rules.words.automod else "settings_not_applied"))
+def _words(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
+    yield _line("automod", automod_text(rules, around))
     blocked = [quoted(word, 60) for word in rules.words.blocked]
     count = names.counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
     yield _line("blocked", count, blocked)
@@ -171,14 +171,21 @@ def _record(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
     yield _line("retention", names.counted("settings_days", rules.retention_days))
 
 
-def budget_text(budget: Budget) -> str:
+def automod_text(rules: ServerRules, around: Surroundings) -> str:
+    """Whether AutoMod's rules hold for requests, as things are now."""
+    if rules.words.automod is None:
+        return say("settings_applied" if around.manages_server else "settings_unable")
+    return say("settings_always_applied" if rules.words.automod else "settings_not_applied")
+
+
+def budget_text(budget: Budget, between: str = " · ") -> str:
     """The limits that there are, in one line."""
     limits = [
         say(f"settings_limit_{name}", count=getattr(budget, name))
         for name in ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
         if getattr(budget, name) is not None
     ]
-    return " · ".join(limits) or say("settings_no_limit")
+    return between.join(limits) or say("settings_no_limit")
 
 
 def role_text(budget: RoleBudget) -> str:

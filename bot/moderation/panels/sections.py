@@ -8,6 +8,7 @@ from types import MappingProxyType
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView
 
+from bot.moderation.changes import AUTOMOD
 from bot.moderation.forms import fits
 from bot.moderation.panels.controls import (
     Items,
@@ -72,9 +73,12 @@ def _selected(rules: ServerRules, around: Surroundings) -> Items:
 
 
 def _words(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
-    here, on = Section.WORDS, rules.words.automod
-    label = "settings_button_automod_off" if on else "settings_button_automod_on"
-    yield ActionRow(button(here, "automod", "off" if on else "on", label=label))
+    here = Section.WORDS
+    options = [
+        option(value, say(f"settings_apply_{value}"), chosen=rules.words.automod is setting)
+        for value, setting in AUTOMOD.items()
+    ]
+    yield from captioned(here, "automod", choice(here, "automod", options, "settings_choose_one"))
     buttons: list[Button[LayoutView]] = [button(here, "add", style=ButtonStyle.primary)]
     if rules.words.blocked:
         buttons += [button(here, "list")] if fits(rules) else [button(here, "remove")]

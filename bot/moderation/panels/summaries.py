@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bot.moderation.panels import names
 from bot.moderation.panels.ids import Section
-from bot.moderation.panels.lines import budget_text
+from bot.moderation.panels.lines import automod_text, budget_text
 from bot.moderation.rules import ApprovalMode, ServerRules
 from bot.moderation.surroundings import Surroundings
 from bot.words import say
@@ -15,7 +15,7 @@ from bot.words import say
 def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Section, str]]:
     """In the order of the panel."""
     yield Section.APPROVAL, _approval(rules, around)
-    yield Section.WORDS, _words(rules)
+    yield Section.WORDS, _words(rules, around)
     yield Section.BUDGETS, _budgets(rules)
     yield Section.GPUS, _gpus(rules)
     yield Section.PEOPLE, _people(rules)
@@ -25,26 +25,28 @@ def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Sectio
 
 def _approval(rules: ServerRules, around: Surroundings) -> str:
     approval = rules.approval
-    mode = say(f"settings_mode_{approval.mode.value}")
+    mode = say(f"settings_brief_{approval.mode.value}")
     if approval.mode is ApprovalMode.OFF:
         return mode
     place = names.channel(approval.review_channel_id, around)
     return f"{mode} · {place} · {names.counted('settings_hours', approval.hours)}"
 
 
-def _words(rules: ServerRules) -> str:
-    automod = say("settings_automod_on" if rules.words.automod else "settings_automod_off")
+def _words(rules: ServerRules, around: Surroundings) -> str:
+    automod = say("settings_automod", state=automod_text(rules, around))
     count = len(rules.words.blocked)
     return f"{automod} · {names.counted('settings_words_count', count)}" if count else automod
 
 
 def _budgets(rules: ServerRules) -> str:
     budgets = rules.budgets
-    parts = [say("settings_each_person", limits=budget_text(budgets.person))]
-    parts.append(say("settings_whole_server", limits=budget_text(budgets.server)))
+    parts = [
+        say("settings_each_person", limits=budget_text(budgets.person, ", ")),
+        say("settings_whole_server", limits=budget_text(budgets.server, ", ")),
+    ]
     if budgets.roles:
         parts.append(names.counted("settings_roles_differ", len(budgets.roles)))
-    return "\n".join(parts)
+    return " · ".join(parts)
 
 
 def _gpus(rules: ServerRules) -> str:
@@ -59,4 +61,4 @@ def _people(rules: ServerRules) -> str:
     parts = [names.counted("settings_account_age", account)] if account else []
     if member:
         parts.append(names.counted("settings_member_age", member))
-    return " · ".join(parts) or say("settings_any_age")
+    return " · ".join(parts) or say("settings_any_person")

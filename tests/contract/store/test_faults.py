@@ -187,7 +187,7 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
     for steps in range(25):
         tasks = [
             asyncio.create_task(store.intake.accept(request(), PERSON, allow, NOW, HOLD)),
-            asyncio.create_task(store.runs.request_cancel(run.key, NOW)),
+            asyncio.create_task(store.runs.request_cancel(run.key, NOW, by=run.requester_id)),
             asyncio.create_task(store.deliveries.claim("courier", NOW, LEASE)),
         ]
         for _ in range(steps * 3):

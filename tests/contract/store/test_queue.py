@@ -102,7 +102,7 @@ async def test_a_run_that_a_webhook_has_adopted_is_not_put_back(store: Store) ->
 
 async def test_a_cancelled_run_is_not_put_back_but_ends(store: Store) -> None:
     run = await submitted(store)
-    await store.runs.request_cancel(run.key, at(1))
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     await store.work.put_back(run.key, at(10), at(2))
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.CANCELLED, "cancelled_by_requester")
@@ -112,11 +112,11 @@ async def test_a_cancelled_run_is_not_put_back_but_ends(store: Store) -> None:
 
 async def test_renumbering_tells_how_many_places_changed(store: Store) -> None:
     runs = [await accepted(store, now=at(number)) for number in range(3)]
-    assert await store.work.renumber(NOW) == 3
-    assert await store.work.renumber(NOW) == 0
+    assert await store.work.renumber(at(5)) == 3
+    assert await store.work.renumber(at(5)) == 0
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [1, 2, 3]
     await take(store, at(5))
-    assert await store.work.renumber(NOW) == 2
+    assert await store.work.renumber(at(5)) == 2
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [None, 1, 2]
 
 
@@ -126,6 +126,6 @@ async def test_renumbering_and_adopting_at_once_leaves_no_place_on_a_running_run
     for number in range(10):
         run = await accepted(store, now=at(number))
         await asyncio.gather(
-            other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)), store.work.renumber(NOW)
+            other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)), store.work.renumber(at(20))
         )
         assert (await fetch(store, run.key)).queue_position is None

@@ -57,6 +57,9 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
         assert ended.final
         assert ended.queue_position is None
         assert len(await owed(store, run.key)) == 1
+        # It is asked once more what it took, and then never again.
+        answer = replace(order[0], state=ended.state)
+        await store.runs.record(run.key, answer, at(60), at(90), asked=True)
         assert (await columns(store, run.key))["due_at"] is None
     assert len(ends) == 1
     state = ends.pop()[0]
@@ -172,7 +175,7 @@ async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
     with pytest.raises(KeyError):
         await store.runs.finish("nobody", RunState.FAILED, NOW, code="x")
     with pytest.raises(KeyError):
-        await store.runs.request_cancel("nobody", NOW)
+        await store.runs.request_cancel("nobody", NOW, by=1)
     assert await store.runs.get("nobody") is None
     await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW)
 
@@ -205,7 +208,7 @@ async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Stor
 
 async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
     run = await accepted(store)
-    assert (await store.runs.request_cancel(run.key, at(1))) == run
+    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
     ended = await fetch(store, run.key)
     assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
     assert len(await owed(store, run.key)) == 1
@@ -213,7 +216,7 @@ async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
 
 async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: Store) -> None:
     run = await submitted(store)
-    await store.runs.request_cancel(run.key, at(1))
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     assert (await columns(store, run.key))["due_at"] > at(1)
     await store.runs.record(run.key, report(RunState.QUEUED), at(2), SOON)
     assert (await columns(store, run.key))["due_at"] == at(2)
@@ -222,8 +225,8 @@ async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: 
 @pytest.mark.parametrize("state", [RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING])
 async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
-    await store.runs.request_cancel(run.key, at(1))
-    await store.runs.request_cancel(run.key, at(3))
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
     row = await columns(store, run.key)
     assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
     assert row["rev"] > row["shown_rev"]
@@ -233,7 +236,7 @@ async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store, state: 
 async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     before = await columns(store, run.key)
-    answer = await store.runs.request_cancel(run.key, at(1))
+    answer = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     assert answer is not None
     assert answer.final
     assert await columns(store, run.key) == before
@@ -241,7 +244,7 @@ async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
 
 async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    await store.runs.request_cancel(run.key, at(1))
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     await store.runs.refuse_cancel(run.key)
     after = await fetch(store, run.key)
     assert (after.cancel_requested_at, after.note) == (None, "not_cancellable")

@@ -29,6 +29,7 @@ def upgrade() -> None:
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index("audit_guild", ["guild_id", "at"], unique=False)
         batch_op.create_index("audit_subject", ["guild_id", "subject_id", "at"], unique=False)
+        batch_op.create_index("audit_person", ["subject_id", "at"], unique=False)
 
     op.create_table(
         "blocks",
@@ -57,6 +58,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("review_channel_id", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("report_channel_id", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("requester_joined_at", sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column("cancelled_by", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("decided_by", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("decided_at", sa.DateTime(), nullable=True))
         batch_op.add_column(sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False))
@@ -71,6 +73,7 @@ def downgrade() -> None:
         batch_op.drop_column("spoiler")
         batch_op.drop_column("decided_at")
         batch_op.drop_column("decided_by")
+        batch_op.drop_column("cancelled_by")
         batch_op.drop_column("requester_joined_at")
         batch_op.drop_column("report_channel_id")
         batch_op.drop_column("review_channel_id")
@@ -83,6 +86,7 @@ def downgrade() -> None:
     op.drop_table("server_rules")
     op.drop_table("blocks")
     with op.batch_alter_table("audit", schema=None) as batch_op:
+        batch_op.drop_index("audit_person")
         batch_op.drop_index("audit_subject")
         batch_op.drop_index("audit_guild")
 
