@@ -2,14 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+ROUNDS ?= 50
+SEED ?= 1
+DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench chaos screenshots lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
 	@echo "make lint   ruff and mypy"
-	@echo "make bench  speed and memory, as figures"
+	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
+	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
+	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make lock   renew the locked requirement files"
 
 .venv/.ready: requirements/dev.txt
@@ -35,6 +40,12 @@ format: .venv/.ready
 
 bench: .venv/.ready
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: .venv/.ready
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
+
+screenshots: .venv/.ready
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
