@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.house import House, house
 
+INTAKE = "bot.store.intake:IntakeStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.work:WorkStore"
 OWED = "bot.store.deliveries:DeliveryStore"
@@ -16,8 +17,8 @@ POSTER = "bot.posting:Poster"
 
 # In the order of a request's life. `record` is called for the queue reply and for each webhook.
 POINTS = [
-    f"{RUNS}.accept:before:1",
-    f"{RUNS}.accept:after:1",
+    f"{INTAKE}.accept:before:1",
+    f"{INTAKE}.accept:after:1",
     f"{RUNS}.release:before:1",
     f"{RUNS}.release:after:1",
     f"{WORK}.claim_submission:got:1",
@@ -59,7 +60,7 @@ async def test_a_kill_at_any_step_leaves_exactly_one_outcome(point: str, tmp_pat
         key = await live_through(home, point)
         calls = home.standin.ledger.queue_calls
         if key is None:
-            assert point.startswith(f"{RUNS}.accept:before")
+            assert point.startswith(f"{INTAKE}.accept:before")
             assert not calls
             return
         assert len(calls) <= 1, home.log
