@@ -19,7 +19,7 @@ from simcord.backend.errors import SetupError
 from bot.errors import StartupError
 from demo.ears import overhearing
 from demo.once import DemoFailed, generate_once, keep
-from demo.page import Page, open_page
+from demo.page import Pages, open_pages
 from demo.story import Story, telling
 from demo.world import World, open_world
 
@@ -34,13 +34,19 @@ Discord and ComfyDeploy are stand-ins on this machine: no token, no account and 
 and the picture is painted here from the prompt and the seed.
 """
 INVITATION = """
-Try in the page (choose at its top who you are):
+Try in the first page (choose at its top who you are):
   /generate picture prompt:…   a picture; the same seed gives the same one
   /generate several prompt:…   four at once
   /generate text prompt:…      words
   /generate video prompt:…     a short clip
   /generate trouble prompt:…   a workflow that fails
   /generate slow prompt:…      takes 45 seconds: press Cancel under it
+  /usage, /privacy export      what you have used, and what the bot keeps of you
+Moderation, as Mia, who has Manage Server:
+  /settings                    under Approval choose #review, then Everybody: from now on
+                               what Ada and Ben ask for waits in #review for Approve or Reject
+  /audit, /block, /blocked     the record, and who may not generate
+  Report, under a result       brings it to #review, for Delete, Block or Dismiss
 What happens is told here. Ctrl-C ends it.
 """
 
@@ -49,7 +55,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="make one picture, save it, exit")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="where --once saves")
-    parser.add_argument("--port", type=int, default=None, help="of the page; left out: any free one")
+    parser.add_argument(
+        "--port", type=int, default=None, help="of the first page, the others follow; left out: free ones"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     return parser.parse_args(arguments)
 
@@ -67,15 +75,15 @@ async def once(story: Story, output: Path) -> None:
 async def stay(story: Story, port: int | None, *, browser: bool) -> None:
     """Until Ctrl-C, SIGTERM or the page's own "End preview session"."""
     stop = _stop_signal()
-    async with open_world(PACE) as world, telling(story, world), open_page(world, port) as page:
+    async with open_world(PACE) as world, telling(story, world), open_pages(world, port) as pages:
         tasks = [
-            asyncio.create_task(page.keep_fresh(), name="page"),
-            asyncio.create_task(page.closed(), name="closed"),
+            asyncio.create_task(pages.keep_fresh(), name="page"),
+            asyncio.create_task(pages.closed(), name="closed"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         try:
             if await _first(world, story, tasks):
-                await _invite(story, page, browser=browser)
+                await _invite(story, pages, browser=browser)
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
@@ -102,11 +110,13 @@ async def _first(world: World, story: Story, tasks: Iterable[asyncio.Task[Any]])
     return True
 
 
-async def _invite(story: Story, page: Page, *, browser: bool) -> None:
-    story.say(f"\nThe page: {page.url}")
+async def _invite(story: Story, pages: Pages, *, browser: bool) -> None:
+    story.say("\nThe pages, one for each channel:")
+    for page in pages.all:
+        story.say(f"  {page.title:<24} {page.url}")
     story.say(INVITATION)
     if browser and _has_display():
-        await asyncio.to_thread(webbrowser.open, page.url)
+        await asyncio.to_thread(webbrowser.open, pages.all[0].url)
 
 
 def _has_display() -> bool:

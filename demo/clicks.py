@@ -18,10 +18,12 @@ from demo.world import World
 Labels = Mapping[str, str]
 # A page fetches the state twice a second, so what it shows is never many publications old.
 _KEPT = 40
+# These name what they are about by themselves: a command, or the handle of an open form.
+_UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit", "browse_candidates")
 
 
 class Clicks:
-    """Remembers which buttons each publication of a page showed."""
+    """Remembers which controls each publication of a page showed."""
 
     def __init__(self, preview: Preview, world: World) -> None:
         self._preview = preview
@@ -41,6 +43,7 @@ class Clicks:
         async with self._world.turn:
             self.note()
             await self._world.catch_up()
+            self._world.env._preview = self._preview  # the page that acts, of several
             result = await self._admit(context_id, self._up_to_date(context_id, body))
             self.note()
             return result
@@ -53,17 +56,17 @@ class Clicks:
 
     def _unchanged(self, page_id: str, revision: int, body: Mapping[str, Any]) -> bool:
         kind = body.get("kind")
-        if kind in ("run_command", "autocomplete_command", "send_message"):
+        if kind in _UNBOUND:
             return True
         pressed, key = self._shown.get((page_id, body.get("published_revision", 0))), body.get("control_key")
-        if kind != "click" or pressed is None or not isinstance(key, str):
+        if kind not in ("click", "select") or pressed is None or not isinstance(key, str):
             return False
         # A key only counts the components: Cancel and the "Try again" in its place have the same one.
         return key in pressed and self._shown[page_id, revision].get(key) == pressed[key]
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:
-    """Every button of a snapshot, by its key."""
+    """Every button and select of a snapshot, by its key."""
     if isinstance(value, list):
         for item in value:
             yield from _labels(item)

@@ -1,17 +1,24 @@
-"""The page: simcord's preview of the channel, kept up to date while the bot works."""
+"""The pages: simcord's preview of each channel, kept up to date while the bot works.
+
+A preview shows one channel, so a channel is a tab of the browser: the public one, the moderators' one and
+everybody's direct messages. simcord 3.2 allows one preview at a time, for it remembers the last one to say
+that an action reached the bot; `Clicks` sets that one before each action.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
+from simcord import ChannelHandle
 from simcord.preview import Preview
 
 from demo.clicks import Clicks
-from demo.world import World
+from demo.world import MODERATOR, World
 
 # The page asks for news twice a second; publishing more often would only cost it redraws.
 _LOOK = 0.25
@@ -21,44 +28,96 @@ _PAUSE = 1.0
 class Page:
     """`url` carries the right to act in the demo's Discord: whoever has it can."""
 
-    def __init__(self, preview: Preview, world: World) -> None:
-        self._preview = preview
-        self._world = world
-        self._clicks = Clicks(preview, world)
+    def __init__(self, title: str, preview: Preview, world: World) -> None:
+        self.title = title
         self.url = preview.url
+        self._preview = preview
+        self._clicks = Clicks(preview, world)
+
+    @property
+    def visited(self) -> bool:
+        """One of a preview's pages is its own, for Python."""
+        return len(self._preview._pages) > 1
+
+    def note(self) -> None:
+        self._clicks.note()
+
+    async def refresh(self) -> None:
+        await self._preview.refresh()
+        self.note()
+
+    async def closed(self) -> None:
+        await self._preview.wait_closed()
+
+
+class Pages:
+    """All of them, the public channel's first."""
+
+    def __init__(self, pages: Sequence[Page], world: World) -> None:
+        self.all = pages
+        self._world = world
 
     async def keep_fresh(self) -> None:
         """Publishes what the bot does at Discord, until cancelled."""
         shown = 0
         while True:
-            self._clicks.note()
+            for page in self.all:
+                page.note()
             calls = len(self._world.env.http_requests)
             if calls != shown:
-                async with self._world.turn:
-                    await self._preview.refresh()
-                    self._clicks.note()
+                await self._refresh()
                 shown = calls
                 await asyncio.sleep(_PAUSE)
             await asyncio.sleep(_LOOK)
 
     async def closed(self) -> None:
-        """Returns when somebody chose "End preview session"."""
-        await self._preview.wait_closed()
+        """Returns when somebody chose "End preview session" in one of them."""
+        tasks = [asyncio.create_task(page.closed()) for page in self.all]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _refresh(self) -> None:
+        for page in self.all:
+            if page.visited:
+                async with self._world.turn:
+                    await page.refresh()
 
 
 @asynccontextmanager
-async def open_page(world: World, port: int | None = None) -> AsyncIterator[Page]:
-    """Serves the page inside the block. Raises SetupError (simcord) for a port in use."""
+async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pages]:
+    """Serves the pages inside the block, on `port` and those after it; None: on free ones.
+
+    Raises SetupError (simcord) for a port in use.
+    """
+    async with AsyncExitStack() as stack:
+        pages = []
+        for number, (title, channel, viewers) in enumerate(_views(world)):
+            preview = await _enter(world, channel, viewers, port + number if port else None)
+            stack.push_async_exit(preview)
+            pages.append(Page(title, preview, world))
+        yield Pages(pages, world)
+
+
+def _views(world: World) -> Iterator[tuple[str, ChannelHandle, tuple[Any, ...]]]:
+    """Title, channel, and who may look at it."""
+    yield f"#{world.channel.name}", world.channel, tuple(world.people.values())
+    yield f"#{world.review.name}", world.review, (world.people[MODERATOR],)
+    for name, user in world.users.items():
+        if name != MODERATOR:
+            yield f"{name.capitalize()}'s direct messages", user.dm_channel, (user,)
+
+
+async def _enter(world: World, channel: ChannelHandle, viewers: tuple[Any, ...], port: int | None) -> Preview:
     async with world.turn:
+        world.env._preview = None  # lets one more in, see above
         preview = world.env.preview(
-            world.channel,
-            viewers=tuple(world.people.values()),
-            layout="channel",
-            timezone=_timezone(),
-            port=port,
+            channel, viewers=viewers, layout="channel", timezone=_timezone(), port=port
         )
-    async with preview:
-        yield Page(preview, world)
+    return await preview.__aenter__()
 
 
 def _timezone() -> str:

@@ -20,13 +20,15 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 def names(world: World) -> Names:
     """What the ids in the events stand for."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
-    return {**people, str(world.channel.id): f"#{world.channel.name}", str(world.guild.id): world.guild.name}
+    channels = {str(channel.id): f"#{channel.name}" for channel in (world.channel, world.review)}
+    inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}
+    return {**people, **channels, **inboxes, str(world.guild.id): world.guild.name}
 
 
 def of_event(event: str, payload: Mapping[str, Any], known: Names) -> str | None:
     """None for what doesn't belong to the story, such as a message of a person."""
     if event == "INTERACTION_CREATE":
-        return _interaction(payload)
+        return _interaction(payload, known)
     channel = known.get(str(payload.get("channel_id")), "elsewhere")
     if event == "MESSAGE_DELETE":
         return f"a message of the bot in {channel} is removed"
@@ -66,15 +68,24 @@ def of_row(run: Run) -> str:
     return f"{run.key}: the request is kept, with its inputs and where its result belongs"
 
 
-def _interaction(payload: Mapping[str, Any]) -> str | None:
+def _interaction(payload: Mapping[str, Any], known: Names) -> str | None:
     user = (payload.get("member") or payload).get("user") or {}
     who = f"@{user.get('username')}"
     data = payload.get("data") or {}
     if "custom_id" in data:
-        return f"{who} presses {str(data['custom_id']).rpartition(':')[2]}"
+        return f"{who} {_pressed(payload, data, known)}"
     if payload.get("type") != 2:
         return None
     return f"{who} sends /{' '.join(_words(data))}"
+
+
+def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) -> str:
+    name = str(data["custom_id"]).rpartition(":")[2]
+    if payload.get("type") == 5:
+        return f"sends the form {name}"
+    if "values" in data:
+        return f"chooses {', '.join(known.get(value, value) for value in data['values']) or 'nothing'}"
+    return f"presses {name}"
 
 
 def _words(option: Mapping[str, Any]) -> Iterator[str]:

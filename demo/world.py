@@ -24,8 +24,12 @@ DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
 SERVER = "The Studio"
 CHANNEL = "pictures"
 BOT = "ComfyDeploy"
-# Who can be chosen in the page, and with which permissions beside everyone's.
-PEOPLE: Mapping[str, tuple[str, ...]] = {"ada": (), "ben": ()}
+REVIEW = "review"
+TOPIC = "Pictures from words: type /generate. Mia is the moderator."
+REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, requests wait here"
+# Who can be chosen in the page; the moderator has Manage Server.
+PEOPLE = ("ada", "ben", "mia")
+MODERATOR = "mia"
 _CLOCK_STEP = 0.5
 
 
@@ -39,6 +43,8 @@ class World:
     standin: StandIn
     guild: simcord.GuildHandle
     channel: simcord.ChannelHandle
+    review: simcord.ChannelHandle
+    users: Mapping[str, simcord.UserHandle]
     people: Mapping[str, simcord.MemberActor]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -75,18 +81,33 @@ async def _furnish(app: App, env: simcord.Env, standin: StandIn) -> World:
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
     guild = env.create_guild(SERVER)
-    channel = guild.create_text_channel(CHANNEL, topic="Pictures from words: type /generate")
-    people = {name: _person(env, guild, name, extra) for name, extra in PEOPLE.items()}
-    return World(app, env, standin, guild, channel, people)
+    moderators = guild.create_role("Moderator", permissions=discord.Permissions(manage_guild=True))
+    channel = guild.create_text_channel(CHANNEL, topic=TOPIC)
+    review = _review_channel(app, guild, moderators)
+    users = {name: env.create_user(name, global_name=name.capitalize()) for name in PEOPLE}
+    people = {
+        name: guild.add_member(user, roles=[moderators] if name == MODERATOR else [])
+        for name, user in users.items()
+    }
+    return World(app, env, standin, guild, channel, review, users, people)
 
 
-def _person(
-    env: simcord.Env, guild: simcord.GuildHandle, name: str, permissions: tuple[str, ...]
-) -> simcord.MemberActor:
-    user = env.create_user(name, global_name=name.capitalize())
-    granted = discord.Permissions(**dict.fromkeys(permissions, True))
-    roles = [guild.create_role("Moderator", permissions=granted)] if permissions else []
-    return guild.add_member(user, roles=roles)
+def _review_channel(
+    app: App, guild: simcord.GuildHandle, moderators: simcord.RoleHandle
+) -> simcord.ChannelHandle:
+    """As a server would have it: nobody sees it but the moderators and the bot."""
+    if app.bot.user is None:
+        raise RuntimeError("the bot has not logged in")
+    seen = discord.PermissionOverwrite(view_channel=True)
+    return guild.create_text_channel(
+        REVIEW,
+        topic=REVIEW_TOPIC,
+        overwrites={
+            guild.default_role: discord.PermissionOverwrite(view_channel=False),
+            moderators: seen,
+            app.bot.user: seen,
+        },
+    )
 
 
 @asynccontextmanager

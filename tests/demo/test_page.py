@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from demo.page import open_page
+from demo.page import open_pages
 from demo.standin import Faults
 from demo.world import World, open_world
 
@@ -93,10 +93,10 @@ def texts(state: dict[str, Any]) -> str:
 
 @asynccontextmanager
 async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, Visitor]]:
-    async with open_world(pace=0) as world, open_page(world) as page, aiohttp.ClientSession() as http:
+    async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
         world.standin.faults = faults or Faults()
-        fresh = asyncio.create_task(page.keep_fresh())
-        visitor = Visitor(http, page.url)
+        fresh = asyncio.create_task(pages.keep_fresh())
+        visitor = Visitor(http, pages.all[0].url)
         await visitor.open()
         yield world, visitor
         assert not fresh.done()
@@ -109,7 +109,7 @@ async def test_the_page_is_served_to_whoever_has_its_address() -> None:
             assert (response.status, response.content_type) == (200, "text/html")
         async with http.post(f"{visitor.base}/api/pages", json={}) as stranger:
             assert stranger.status == 401
-    assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Ada", "Ben"]
+    assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Ada", "Ben", "Mia"]
 
 
 async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None:
