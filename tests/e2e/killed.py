@@ -32,11 +32,14 @@ def arm(point: str) -> None:
     async def deadly(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += when != "got"
-        if when == "before" and calls == int(nth):
+        mine = calls  # others begin while this one waits
+        if when == "before" and mine == int(nth):
             die()
         result = await original(*args, **kwargs)
-        calls += when == "got" and result is not None
-        if when != "before" and calls == int(nth):
+        if when == "got":
+            calls += result is not None
+            mine = calls if result is not None else 0
+        if when != "before" and mine == int(nth):
             die()
         return result
 
