@@ -60,7 +60,7 @@ class Database:
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """A write transaction, committed at the end of the block. Raises StoreUnavailable.
 
-        `urgent`: somebody waits for its outcome to be answered, so it goes before others that wait.
+        `urgent`: somebody waits for the answer or the result, so it goes before others that wait.
         """
         async with _faults(), self._turn(urgent), self._writing.begin() as connection:
             yield connection
@@ -150,4 +150,5 @@ def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     write = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.begin_with = "BEGIN IMMEDIATE" if write else "BEGIN"

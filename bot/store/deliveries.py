@@ -39,7 +39,7 @@ class DeliveryStore:
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
         """The longest owed message that nobody else is sending."""
-        async with self._database.write() as connection:
+        async with self._database.write(urgent=True) as connection:
             free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
             found = await connection.scalar(
                 select(deliveries.c.id)
@@ -91,7 +91,7 @@ class DeliveryStore:
         verdict): then nothing may be sent. Locks the run first, as `record` does. `tries` tells this claim
         from a later one by the same process.
         """
-        async with self._database.write() as connection:
+        async with self._database.write(urgent=True) as connection:
             state = await connection.scalar(
                 select(runs.c.state).where(runs.c.key == delivery.run.key).with_for_update()
             )

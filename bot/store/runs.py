@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from operator import itemgetter
 
 from sqlalchemy import RowMapping, and_, bindparam, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +15,7 @@ from bot.moderation.budgets import weight_of
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
+from bot.store.progress import save_progress
 from bot.store.rows import (
     DeliveryState,
     Purpose,
@@ -177,15 +177,7 @@ class RunStore:
     async def save_progress(self, news: Mapping[str, RunReport], now: datetime) -> None:
         """Progress of many runs at once; older news than what is stored is passed over by `apply_report`."""
         async with self._database.write() as connection:
-            # Locked, and in one order everywhere, so that two processes neither lose news nor deadlock.
-            for key, report in sorted(news.items(), key=itemgetter(0)):
-                row = await _find(connection, key, lock=True)
-                run = to_run(row) if row is not None else None
-                if run is None or run.state is not report.state or not belongs(run, report):
-                    continue
-                change = apply_report(run, report, now)
-                if change is not None:
-                    await apply_change(connection, run, change, dict(change.values), now)
+            await save_progress(connection, news, now)
 
 
 async def _find(connection: AsyncConnection, key: str, *, lock: bool = False) -> RowMapping | None:

@@ -1,6 +1,6 @@
 """aiosqlite with fewer turns. It hands every call to its thread and waits: for a SELECT that makes four
 (cursor, execute, fetch, close), and the way there and back costs more than the statement. Here a statement is
-one turn, and closing is none."""
+one turn, BEGIN goes with the first of a transaction, and closing is none."""
 
 from __future__ import annotations
 
@@ -51,11 +51,13 @@ class OneTurnCursor:
         self._rows = []
 
     def _run(self, sql: str, parameters: Sequence[Any], connection: sqlite3.Connection) -> None:
+        self._connection.begin_now(connection)
         self._keep(connection.execute(sql, parameters))
 
     def _run_many(
         self, sql: str, parameters: Iterable[Sequence[Any]], connection: sqlite3.Connection
     ) -> None:
+        self._connection.begin_now(connection)
         self._keep(connection.executemany(sql, parameters))
 
     def _keep(self, cursor: sqlite3.Cursor) -> None:
@@ -67,22 +69,44 @@ class OneTurnCursor:
 
 
 class OneTurnConnection(aiosqlite.Connection):
+    """`begin_with` is the BEGIN that the next statement sends ahead."""
+
+    begin_with: str | None = None
+    # Nothing was sent since the last end of a transaction. `in_transaction` would not do: a statement whose
+    # caller was cancelled may still be on its way.
+    _ended = True
+
     def cursor(self) -> OneTurnCursor:  # type: ignore[override]  # what the adapter needs, not all of it
         return OneTurnCursor(self)
 
     async def in_thread(self, work: Any) -> None:
+        self._ended = False
         await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own has no types
+
+    def begin_now(self, connection: sqlite3.Connection) -> None:
+        """In the thread."""
+        begin, self.begin_with = self.begin_with, None
+        if begin is not None:
+            connection.execute(begin)
+
+    async def commit(self) -> None:
+        self.begin_with = None
+        if not self._ended:
+            await super().commit()
+            self._ended = True
 
     async def rollback(self) -> None:
         """The pool rolls back whatever it gets back; mostly there is nothing to roll back."""
-        if self.in_transaction:
+        self.begin_with = None
+        if not self._ended:
             await super().rollback()
+            self._ended = True
 
 
 def connect(database: str | Path, **options: Any) -> OneTurnConnection:
     """In place of `aiosqlite.connect`, for `create_async_engine(async_creator_fn=…)`."""
     connection = OneTurnConnection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
-    # As SQLAlchemy does with connections that it makes itself: a thread must not hold up the end of a process.
+    # As SQLAlchemy does with connections of its own making: a thread must not hold up the end.
     thread: Thread = connection._thread
     thread.daemon = True
     return connection
