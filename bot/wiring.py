@@ -21,6 +21,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.desk import FrontDesk
 from bot.errand import Errands
 from bot.errors import StoreUnavailable
+from bot.ladder import Ladder
 from bot.media import MediaFetcher
 from bot.moderation.automod import AutomodCache, Fetch
 from bot.moderation.people_desk import PeopleDesk, PeopleStores
@@ -194,10 +195,18 @@ def _courier(
     base: Foundations, poster: Poster, status: StatusKeeper, desk: FrontDesk, reviews: ReviewDesk
 ) -> Courier:
     packer = Packer(base.fetcher, _link_renewer(base.comfy))
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Courier(
         store=base.store,
         poster=poster,
-        packer=packer,
+        ladder=Ladder(
+            deliveries=base.store.deliveries,
+            poster=poster,
+            packer=packer,
+            title=desk.title,
+            owner=owner,
+            clock=base.clock,
+        ),
         status=status,
         errands=Errands(
             store=base.store,
@@ -207,8 +216,7 @@ def _courier(
             inputs=reviews.inputs,
             clock=base.clock,
         ),
-        title=desk.title,
-        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        owner=owner,
         clock=base.clock,
     )
 
