@@ -47,21 +47,28 @@ def next_in_line(
     """
     had = [*busy, *served]
     running = Counter(place.deployment for place in busy)
+    fits = _room(busy)
     heads = []
     for deployment, queue in _by_deployment(waiting).items():
         allowed = limit(deployment)
         if allowed is None or running[deployment] < allowed:
-            heads += [place for place in in_order(queue, _of(had, deployment)) if _fits(place, busy)][:1]
-    return min(heads, key=lambda place: (place.created_at, place.key), default=None)
+            heads.append(next(filter(fits, in_order(queue, _of(had, deployment))), None))
+    found = (head for head in heads if head is not None)
+    return min(found, key=lambda place: (place.created_at, place.key), default=None)
 
 
-def _fits(place: Place, busy: Sequence[Place]) -> bool:
-    """Whether the person and the server may have one more run at once."""
-    here = [other for other in busy if other.guild_id == place.guild_id]
-    own = sum(other.requester_id == place.requester_id for other in here)
-    return (place.person_limit is None or own < place.person_limit) and (
-        place.server_limit is None or len(here) < place.server_limit
-    )
+def _room(busy: Sequence[Place]) -> Callable[[Place], bool]:
+    """Whether a person and a server may have one more run at once; counted once, asked for each."""
+    persons = Counter((place.guild_id, place.requester_id) for place in busy)
+    servers = Counter(place.guild_id for place in busy)
+
+    def fits(place: Place) -> bool:
+        own, here = persons[place.guild_id, place.requester_id], servers[place.guild_id]
+        return (place.person_limit is None or own < place.person_limit) and (
+            place.server_limit is None or here < place.server_limit
+        )
+
+    return fits
 
 
 def positions(waiting: Sequence[Place], busy: Sequence[Place]) -> dict[str, int]:

@@ -16,6 +16,8 @@ from bot.store.tables import audit
 
 _STEP = 1000
 
+_LINE = insert(audit)
+
 
 class AuditAction(StrEnum):
     """What can stand in the record."""
@@ -100,19 +102,18 @@ class AuditPage:
 
 async def note(connection: AsyncConnection, entry: AuditEntry) -> None:
     """Writes the line in the caller's transaction."""
-    await connection.execute(
-        insert(audit).values(
-            at=entry.at,
-            guild_id=entry.guild_id,
-            actor_id=entry.actor_id,
-            subject_id=entry.subject_id,
-            action=entry.action,
-            run_key=entry.run_key,
-            deployment=entry.deployment,
-            outcome=entry.outcome,
-            details=dict(entry.details),
-        )
-    )
+    values = {
+        "at": entry.at,
+        "guild_id": entry.guild_id,
+        "actor_id": entry.actor_id,
+        "subject_id": entry.subject_id,
+        "action": entry.action,
+        "run_key": entry.run_key,
+        "deployment": entry.deployment,
+        "outcome": entry.outcome,
+        "details": dict(entry.details),
+    }
+    await connection.execute(_LINE, values)
 
 
 class AuditStore:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
+    bindparam,
     case,
     cast,
     func,
@@ -92,7 +93,7 @@ async def _store(
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": person.joined_at,
     }
-    stored = await connection.execute(insert(runs).values(values).returning(*run_columns()))
+    stored = await connection.execute(_NEW, values)
     if in_review:
         await owe(connection, request.key, Purpose.REVIEW, now + hold, now)
     return to_run(stored.mappings().one())
@@ -117,8 +118,10 @@ async def _usage_of(
     connection: AsyncConnection, guild_id: int | None, person_id: int, now: datetime
 ) -> Usage:
     day_start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    spent = (await connection.execute(_spendings(guild_id, person_id, day_start))).one()
-    standing = (await connection.execute(_standing(guild_id, person_id))).all()
+    whose = {"guild": guild_id, "person": person_id}
+    spendings = _SPENT_PRIVATELY if guild_id is None else _SPENT_IN_SERVER
+    spent = (await connection.execute(spendings, whose | {"day_start": day_start})).one()
+    standing = (await connection.execute(_STANDING, whose)).all()
     blocked = [row for row in standing if row.kind == "block" and (row.until is None or row.until > now)]
     paused = [row for row in standing if row.kind == "pause"]
     return Usage(
@@ -132,22 +135,21 @@ async def _usage_of(
     )
 
 
-def _standing(guild_id: int | None, person_id: int) -> CompoundSelect[Any]:
+def _standing() -> CompoundSelect[Any]:
     """The bot's pause and the person's block, in one question."""
     pause = select(literal("pause").label("kind"), notes.c.value.label("reason"), _NEVER.label("until"))
     block = select(literal("block"), blocks.c.reason, blocks.c.until)
     return union_all(
         pause.where(notes.c.name == PAUSE_NOTE),
-        block.where(blocks.c.guild_id == guild_id, blocks.c.user_id == person_id),
+        block.where(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id == bindparam("person")),
     )
 
 
-def _spendings(guild_id: int | None, person_id: int, day_start: datetime) -> Select[Any]:
+def _spendings(here: ColumnElement[bool]) -> Select[Any]:
     """All GPU seconds of today, unweighted; then runs, weighted seconds and what waits, of the person in
     this server and of the server. What still runs counts as reserved; what waits counts from any day."""
-    today = runs.c.created_at >= day_start
-    here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
-    mine = here & (runs.c.requester_id == person_id)
+    today = runs.c.created_at >= bindparam("day_start")
+    mine = here & (runs.c.requester_id == bindparam("person"))
     open_run = runs.c.state.not_in(FINAL)
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
@@ -169,3 +171,10 @@ def _spendings(guild_id: int | None, person_id: int, day_start: datetime) -> Sel
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any] | int) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
+
+
+# Built once: putting such a question together takes longer than the answer.
+_STANDING = _standing()
+_SPENT_IN_SERVER = _spendings(runs.c.guild_id == bindparam("guild"))
+_SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))
+_NEW = insert(runs).returning(*run_columns())

@@ -29,8 +29,27 @@ _PLACE = (
 )
 
 
+# Built once: putting such a statement together takes longer than running it.
+_BUSY = select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT))
+_WAITING = select(*_PLACE).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
+_CLAIM = (
+    update(runs)
+    .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
+    .values(
+        state=RunState.SUBMITTING,
+        submitted_at=bindparam("now"),
+        due_at=bindparam("answer_by"),
+        checks=0,
+        submissions=runs.c.submissions + 1,
+        queue_position=None,
+        rev=runs.c.rev + 1,
+    )
+    .returning(*run_columns())
+)
+
+
 async def _busy(connection: AsyncConnection) -> list[Place]:
-    found = await connection.execute(select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT)))
+    found = await connection.execute(_BUSY)
     return [Place(*row) for row in found]
 
 
@@ -58,32 +77,14 @@ class WorkStore:
         is when a call without an answer is looked at.
         """
         async with self._database.exclusive("submit") as connection:
-            waiting = [
-                Place(*row)
-                for row in await connection.execute(
-                    select(*_PLACE).where(runs.c.state == RunState.WAITING, runs.c.due_at <= now)
-                )
-            ]
+            waiting = [Place(*row) for row in await connection.execute(_WAITING, {"now": now})]
             if not waiting:
                 return None
             place = next_in_line(waiting, await _busy(connection), limit, await _served(connection))
             if place is None:
                 return None
-            result = await connection.execute(
-                update(runs)
-                .where(runs.c.key == place.key, runs.c.state == RunState.WAITING)
-                .values(
-                    state=RunState.SUBMITTING,
-                    submitted_at=now,
-                    due_at=answer_by,
-                    checks=0,
-                    submissions=runs.c.submissions + 1,
-                    queue_position=None,
-                    rev=runs.c.rev + 1,
-                )
-                .returning(*run_columns())
-            )
-            row = result.mappings().first()
+            claim = {"claimed": place.key, "now": now, "answer_by": answer_by}
+            row = (await connection.execute(_CLAIM, claim)).mappings().first()
             return to_run(row) if row is not None else None
 
     async def put_back(self, key: str, due_at: datetime, now: datetime) -> None:
