@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_fetch URL TIMES`: fetches a file with bare aiohttp, prints the seconds of each."""
+"""`python -m tests.bench.bare_fetch URL TIMES`: fetches a file with bare aiohttp, prints the seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_imports`: the peak memory in MiB of a process that only imports the libraries."""
+"""`python -m tests.bench.bare_imports`: peak MiB of a process that only imports the libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The place of a measurement: the bot as a process, many channels, a deployment without a queue of its own."""
+"""The place of a measurement: the bot as a process, many channels, a deployment without a queue."""
 
 from __future__ import annotations
 
