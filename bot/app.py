@@ -16,6 +16,7 @@ from bot.deployments.schema import DeploymentConfig
 from bot.errors import StartupError
 from bot.media import MediaFetcher, is_public, is_public_or_private
 from bot.nudges import Nudges
+from bot.presets import PRESET_OPTION
 from bot.settings import Settings
 from bot.store import Store
 from bot.wiring import App, Foundations, assemble
@@ -48,7 +49,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         )
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-        catalogue = Catalogue(configs, comfy, store.notes)
+        catalogue = Catalogue(configs, comfy, store.notes, extra=(PRESET_OPTION,))
         await catalogue.load()
         yield await assemble(Foundations(settings, store, comfy, fetcher, catalogue, clock, Nudges()))
 

@@ -16,6 +16,8 @@ from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
+from bot.overrides import CommandOverrides
+from bot.preset_desk import PresetDesk
 from bot.sync import CommandSync
 from bot.words import explain, say
 
@@ -26,6 +28,8 @@ EXTENSIONS = (
     "cogs.buttons",
     "cogs.modals",
     "cogs.runs",
+    "cogs.queue",
+    "cogs.presets",
     "cogs.settings",
     "cogs.automod",
     "cogs.audit",
@@ -47,6 +51,7 @@ class Desks:
     rules_desk: RulesDesk
     words: WordDesk
     people_desk: PeopleDesk
+    presets: PresetDesk
 
 
 class GenerateBot(commands.Bot):
@@ -81,6 +86,8 @@ class GenerateBot(commands.Bot):
         self.rules_desk = desks.rules_desk
         self.words = desks.words
         self.people_desk = desks.people_desk
+        self.presets = desks.presets
+        self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
         self._sync = sync
         self._extensions = extensions
         self.tree.error(self._on_command_error)

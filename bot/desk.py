@@ -16,6 +16,8 @@ from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
+from bot.list_ids import PagePlace, Step
+from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
 from bot.messages import status_part
 from bot.nudges import Nudges
@@ -23,7 +25,7 @@ from bot.parts import Part
 from bot.request import GenerationRequest, Origin
 from bot.runs import Run
 from bot.store import Store
-from bot.store.history import Entry
+from bot.store.history import HistoryPage
 from bot.submission import Submission
 
 log = logging.getLogger(__name__)
@@ -126,9 +128,19 @@ class FrontDesk:
         self._nudges.show()
         self._nudges.submit()
 
-    async def latest(self, requester_id: int, many: int) -> Sequence[Entry]:
-        """A person's own runs, newest first."""
-        return await self._store.history.of_person(requester_id, limit=many)
+    async def history(self, requester_id: int, place: PagePlace) -> HistoryPage:
+        """A page of a person's own runs, newest first."""
+        store, limit, cursor = self._store.history, RUNS_SHOWN, place.cursor
+        if place.step is Step.NEWER and cursor is not None:
+            return await store.page_after(requester_id, limit=limit, wanted=place.wanted, after=cursor)
+        return await store.page(requester_id, limit=limit, wanted=place.wanted, before=cursor)
+
+    async def queue(self, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
+        """What a server has running and waiting: one page, counted from 0, and whether there are more."""
+        found = await self._store.history.of_server(
+            guild_id, limit=QUEUE_SHOWN + 1, offset=page * QUEUE_SHOWN
+        )
+        return found[:QUEUE_SHOWN], len(found) > QUEUE_SHOWN
 
     async def post_again(self, key: str, asker: Asker) -> None:
         """A result that found no way is owed again, here. Raises RefusedError when there is none."""

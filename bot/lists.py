@@ -2,63 +2,172 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from discord import ButtonStyle
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord import ButtonStyle, SelectOption
+from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
-from bot.buttons import Action, custom_id
+from bot.list_ids import Control, PagePlace, Step, runs_id
 from bot.messages import phase
-from bot.store.history import Entry
-from bot.text import quoted
+from bot.runs import Run, RunState
+from bot.store.history import Entry, HistoryPage, RunFilter
+from bot.text import quoted, shorten, visible
 from bot.words import say
 
 RUNS_SHOWN = 10
-_PROMPT = 80
-_BUTTONS_IN_A_ROW = 5
+QUEUE_SHOWN = 10
+QUEUE_PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
+# With every character escaped, ten lines stay below the 4,000 of a layout.
+_TITLE = 40
+_PROMPT = 60
+_LABEL = 100
 
 
-def runs_layout(entries: Sequence[Entry], title: Callable[[str], str]) -> LayoutView:
-    """One's own runs, newest first; a button for each result that could not be delivered."""
+def runs_layout(page: HistoryPage, place: PagePlace, title: Callable[[str], str]) -> LayoutView:
+    """A page of one's own runs, newest first, with what can be done about them."""
     layout = LayoutView(timeout=None)
+    entries = page.entries
     lines = [_line(number, entry, title) for number, entry in enumerate(entries, 1)]
-    text = "\n".join([say("runs_heading"), *lines]) if lines else say("runs_none")
-    layout.add_item(TextDisplay(text))
-    buttons = [_post_button(number, entry) for number, entry in enumerate(entries, 1) if entry.kept]
-    for start in range(0, len(buttons), _BUTTONS_IN_A_ROW):
-        layout.add_item(ActionRow(*buttons[start : start + _BUTTONS_IN_A_ROW]))
+    heading = say("runs_heading")
+    if place.wanted is not RunFilter.ALL:
+        heading = f"{heading}: {say(f'runs_filter_{place.wanted}')}"
+    nothing = say("runs_none" if place.wanted is RunFilter.ALL else "runs_none_such")
+    layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
+    open_runs = [(number, entry) for number, entry in enumerate(entries, 1) if cancellable(entry.run)]
+    kept = [(number, entry) for number, entry in enumerate(entries, 1) if entry.kept]
+    for control, found in ((Control.CANCEL, open_runs), (Control.POST, kept)):
+        if found:
+            layout.add_item(ActionRow(_select(control, place, found, title)))
+    if page.older or page.newer:
+        layout.add_item(
+            ActionRow(
+                _turn("record_newer", PagePlace(place.wanted, Step.NEWER, page.newer)),
+                _turn("record_older", PagePlace(place.wanted, Step.OLDER, page.older)),
+            )
+        )
     return layout
 
 
-def _line(number: int, entry: Entry, title: Callable[[str], str]) -> str:
-    run = entry.run
-    if entry.kept:
-        link = say("runs_kept")
-    elif entry.place is not None:
-        # A message in another channel than the run's went to the requester directly.
-        guild_id = run.guild_id if entry.place[0] == run.channel_id else None
-        link = say("runs_link", url=jump_url(guild_id, *entry.place))
-    else:
-        link = ""
-    state = say(
-        "runs_line",
-        state=say(phase(run.state)),
-        title=quoted(title(run.deployment), 60),
-        at=int(run.created_at.timestamp()),
-        link=link,
-    )
-    prompt = f"\n-# {quoted(run.prompt, _PROMPT)}" if run.prompt else ""
-    return f"{number}. {state}{prompt}"
+def cancellable(run: Run) -> bool:
+    """Whether asking to cancel could still change something."""
+    return not run.final and run.cancel_requested_at is None and run.note != "not_cancellable"
 
 
-def _post_button(number: int, entry: Entry) -> Button[LayoutView]:
-    return Button(
-        label=say("runs_post", number=number),
-        style=ButtonStyle.primary,
-        custom_id=custom_id(entry.run.key, Action.POST),
-    )
+def queue_layout(
+    found: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
+) -> LayoutView:
+    """What a server has running and waiting; of others' requests not what they asked for."""
+    layout = LayoutView(timeout=None)
+    lines = [
+        _queue_line(number, run, viewer_id, title) for number, run in enumerate(found, page * QUEUE_SHOWN + 1)
+    ]
+    layout.add_item(TextDisplay("\n".join([say("queue_heading"), *(lines or [say("queue_none")])])))
+    if page or more:
+        layout.add_item(
+            ActionRow(
+                _leaf("queue_back", max(page - 1, 0), enabled=page > 0),
+                _leaf("queue_on", page + 1, enabled=more),
+            )
+        )
+    return layout
+
+
+def run_label(run: Run, title: Callable[[str], str]) -> str:
+    """A run in a menu or a suggestion: plain text, at most 100 characters."""
+    name = shorten(visible(title(run.deployment)), _TITLE)
+    return shorten(f"{name}: {visible(run.prompt)}" if run.prompt else name, _LABEL)
 
 
 def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Discord's link to a message; without a server it lies in direct messages."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+
+
+def _line(number: int, entry: Entry, title: Callable[[str], str]) -> str:
+    run = entry.run
+    line = say(
+        "runs_line",
+        state=_state(run),
+        title=quoted(title(run.deployment), _TITLE),
+        at=int(run.created_at.timestamp()),
+        link=_link(entry),
+    )
+    return f"{number}. {line}{_prompt(run)}"
+
+
+def _link(entry: Entry) -> str:
+    run = entry.run
+    if entry.kept:
+        return say("runs_kept")
+    if entry.place is not None:
+        # A message in another channel than the run's went to the requester directly.
+        guild_id = run.guild_id if entry.place[0] == run.channel_id else None
+        return say("runs_link", url=jump_url(guild_id, *entry.place))
+    if not run.final and run.status_message_id is not None:
+        return say("runs_link", url=jump_url(run.guild_id, run.channel_id, run.status_message_id))
+    return ""
+
+
+def _state(run: Run) -> str:
+    if not run.final and run.cancel_requested_at is not None:
+        return say("title_cancelling")
+    return say(phase(run.state))
+
+
+def _prompt(run: Run) -> str:
+    return f"\n-# {quoted(run.prompt, _PROMPT)}" if run.prompt else ""
+
+
+def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
+    line = say(
+        "queue_line",
+        state=_state(run),
+        title=quoted(title(run.deployment), _TITLE),
+        person=run.requester_id,
+        at=int(run.created_at.timestamp()),
+        position=_position(run),
+    )
+    return f"{number}. {line}{_prompt(run) if run.requester_id == viewer_id else ''}"
+
+
+def _position(run: Run) -> str:
+    if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
+        return ""
+    # ComfyDeploy counts from 0, our own queue from 1.
+    ahead = run.queue_position + (1 if run.state is RunState.QUEUED else 0)
+    return " · " + (say("next_in_queue") if ahead <= 1 else say("position", position=ahead))
+
+
+def _select(
+    control: Control,
+    place: PagePlace,
+    found: Sequence[tuple[int, Entry]],
+    title: Callable[[str], str],
+) -> Select[Any]:
+    return Select(
+        custom_id=runs_id(control, place),
+        placeholder=say(f"runs_{control}_choose"),
+        options=[
+            SelectOption(
+                label=shorten(f"{number}. {run_label(entry.run, title)}", _LABEL), value=entry.run.key
+            )
+            for number, entry in found
+        ],
+    )
+
+
+def _turn(label: str, to: PagePlace) -> Button[LayoutView]:
+    return Button(
+        label=say(label),
+        style=ButtonStyle.secondary,
+        custom_id=runs_id(Control.PAGE, to),
+        disabled=to.cursor is None,
+    )
+
+
+def _leaf(label: str, page: int, *, enabled: bool) -> Button[LayoutView]:
+    return Button(
+        label=say(label), style=ButtonStyle.secondary, custom_id=f"queue:{page}", disabled=not enabled
+    )

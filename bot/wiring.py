@@ -32,6 +32,7 @@ from bot.nudges import Nudges
 from bot.packing import Packer
 from bot.policy import OperatorRules
 from bot.posting import Poster
+from bot.preset_desk import PresetDesk
 from bot.progress import ProgressBuffer
 from bot.reconcile import Reconciler
 from bot.recorder import Recorder
@@ -114,6 +115,7 @@ async def assemble(base: Foundations) -> App:
             rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.cache),
             words=words,
             people_desk=_people(base),
+            presets=PresetDesk(desk, base.catalogue, base.store, base.clock),
         ),
         CommandSync(base.store.notes, base.settings.command_guild_ids),
         direct_messages=base.settings.allow_direct_messages,

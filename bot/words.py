@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.errors import BotError
+from bot.words_lists import LISTS
 from bot.words_moderation import MODERATION
 from bot.words_people import PEOPLE
 
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
+        **LISTS,
         **MODERATION,
         **PEOPLE,
         # our own faults
@@ -131,16 +133,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "input_file_empty": "{filename} is empty. Please attach another file.",
         "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
         "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
-        # looking back
-        "command_runs": "Your latest requests, and results that couldn't be posted",
-        "runs_heading": "### Your latest requests",
-        "runs_none": "You haven't asked for anything yet. Try `/generate`.",
-        "runs_line": "{state}: **{title}** <t:{at}:R>{link}",
-        "runs_link": " · [open]({url})",
-        "runs_kept": " · couldn't be posted; press the button with its number to post it here",
-        "runs_post": "Post {number} here",
-        "post_noted": "I'll post it here in a moment.",
-        "post_nothing": "There is nothing left to post for this request.",
         # ComfyDeploy's answers
         "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
         "The bot's operator can correct it.",

@@ -41,6 +41,19 @@ def person_of(interaction: Interaction) -> Person:
     )
 
 
+async def check_overrides(interaction: Interaction) -> None:
+    """Discord's own permissions for `/generate`, for whatever else starts a run. Raises RefusedError.
+
+    An administrator stands above them, and direct messages have none.
+    """
+    guild, channel = interaction.guild, interaction.channel
+    if guild is None or interaction.permissions.administrator:
+        return
+    place = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
+    person = person_of(interaction)
+    await interaction.client.overrides.check(guild, person.id, person.role_ids, place or 0)
+
+
 def _origin(interaction: Interaction, now: datetime) -> Origin:
     """The token's life is counted from `now` by our own clock, which need not agree with Discord's.
 

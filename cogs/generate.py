@@ -13,8 +13,10 @@ from bot.deployments.plan import OptionChoice
 from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
 from bot.preflight import check_place
+from bot.presets import PRESET_OPTION
 from cogs.answers import answer
 from cogs.asker import asker_of
+from cogs.presets import answer_generated
 
 Interaction = discord.Interaction[GenerateBot]
 
@@ -37,12 +39,21 @@ class Generate(commands.Cog):
         self, interaction: Interaction, deployment: str, given: Mapping[str, GivenValue]
     ) -> None:
         check_place(interaction.channel, interaction.app_permissions)
-        run = await self._desk.generate(deployment, given, asker_of(interaction, self._desk.now()))
-        await answer(interaction, self._desk, run)
+        asker = asker_of(interaction, self._desk.now())
+        name = given.get(PRESET_OPTION.name)
+        if name is None:
+            await answer(interaction, self._desk, await self._desk.generate(deployment, given, asker))
+            return
+        typed = {option: value for option, value in given.items() if option != PRESET_OPTION.name}
+        made = await self._bot.presets.generate(deployment, str(name), typed, asker)
+        await answer_generated(interaction, made)
 
     async def _suggest(
-        self, _interaction: Interaction, deployment: str, option: str, typed: str
+        self, interaction: Interaction, deployment: str, option: str, typed: str
     ) -> Sequence[OptionChoice]:
+        if option == PRESET_OPTION.name:
+            person_id, guild_id = interaction.user.id, interaction.guild_id
+            return await self._bot.presets.suggest(person_id, guild_id, typed, deployment)
         return self._desk.suggestions(deployment, option, typed)
 
 

@@ -1,30 +1,106 @@
-"""`/runs`: what became of one's own requests."""
+"""`/runs`: what became of one's own requests, in pages, with what can still be done about them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
 import discord
 from discord import app_commands
+from discord.app_commands import Choice
 from discord.ext import commands
+from discord.ui import Button, DynamicItem, Item, Select
 
-from bot.client import GenerateBot
+from bot.client import GenerateBot, tell, tell_error
 from bot.desk import FrontDesk
-from bot.lists import RUNS_SHOWN, runs_layout
+from bot.errors import RefusedError
+from bot.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
+from bot.lists import runs_layout
+from bot.preflight import check_place
 from bot.words import say
+from cogs.asker import Interaction, asker_of
+
+_FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
+
+
+async def _page(interaction: Interaction, desk: FrontDesk, place: PagePlace) -> discord.ui.LayoutView:
+    """Always of the person who asks or presses."""
+    layout = runs_layout(await desk.history(interaction.user.id, place), place, desk.title)
+    layout.stop()  # answered by custom_id
+    return layout
+
+
+class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
+    """A page button or a menu under the list; everything it needs is in its custom_id."""
+
+    def __init__(self, item: Item[Any], match: re.Match[str]) -> None:
+        super().__init__(item)
+        self.control = Control(match["control"])
+        self.match_ = match
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> RunsControl:
+        return cls(item if isinstance(item, Button | Select) else Button(custom_id=match.string), match)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            await self._act(interaction)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+    async def _act(self, interaction: Interaction) -> None:
+        desk = interaction.client.desk
+        place = read_runs_id(self.match_)
+        if self.control is not Control.PAGE:
+            await _ACTS[self.control](interaction, desk, _chosen(interaction))
+        await interaction.response.edit_message(view=await _page(interaction, desk, place))
+        if self.control is Control.POST:
+            await tell(interaction, say("post_noted"))
+
+
+def _chosen(interaction: Interaction) -> str:
+    data: Any = interaction.data or {}
+    values: Sequence[str] = data.get("values") or ()
+    if not values:
+        raise RefusedError("list_stale", "nothing was chosen")
+    return str(values[0])
+
+
+async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+    await desk.cancel(key, interaction.user.id, moderator=False)
+
+
+async def _post(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+    check_place(interaction.channel, interaction.app_permissions)
+    await desk.post_again(key, asker_of(interaction, desk.now()))
+
+
+_ACTS = {Control.CANCEL: _cancel, Control.POST: _post}
 
 
 class Runs(commands.Cog):
     """Ephemeral: what somebody generates is theirs to show."""
 
-    def __init__(self, desk: FrontDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: FrontDesk) -> None:
+        self._bot = bot
         self._desk = desk
 
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(RunsControl)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(RunsControl)
+
     @app_commands.command(name="runs", description=say("command_runs"))
-    async def runs(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        entries = await self._desk.latest(interaction.user.id, RUNS_SHOWN)
-        layout = runs_layout(entries, self._desk.title)
-        layout.stop()  # answered by custom_id
+    @app_commands.describe(state=say("option_runs_state"))
+    @app_commands.choices(state=_FILTERS)
+    async def runs(self, interaction: Interaction, state: str = RUN_FILTERS[0].value) -> None:
+        layout = await _page(interaction, self._desk, newest(state))
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Runs(bot.desk))
+    await bot.add_cog(Runs(bot, bot.desk))

@@ -30,6 +30,8 @@ def plan_options(
     attachments can't, so they keep an option each even where that passes a limit below 25.
     """
     own = [*_gpu_option(deployment), *extra]
+    if len(own) + _file_inputs(deployment) >= OPTIONS:
+        own = _gpu_option(deployment)  # files can't go into `more`, so the bot's further options give way
     room = limit - len(own)
     inputs = deployment.offered
     chosen = inputs if len(inputs) <= room else _chosen(deployment, room - 1, OPTIONS - len(own) - 1)
@@ -39,6 +41,10 @@ def plan_options(
     specs = _specs(chosen, limit - len(own))
     specs += own
     return tuple(sorted(specs, key=lambda spec: not spec.required))
+
+
+def _file_inputs(deployment: Deployment) -> int:
+    return sum(item.kind in ATTACHMENTS for item in deployment.offered)
 
 
 def _chosen(deployment: Deployment, room: int, most: int) -> tuple[Input, ...]:

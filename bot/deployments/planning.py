@@ -34,6 +34,8 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     """
     if mistakes := [*_misfits(deployments)]:
         raise StartupError(*mistakes)
+    if extra and _smallest(deployments, extra) > LARGEST_COMMAND:
+        extra = ()  # they are a convenience, and no reason not to start
     plan = _plan(deployments, extra, OPTIONS)
     for candidate in _ever_smaller(plan, deployments, extra):
         if size(candidate) <= LARGEST_COMMAND:
@@ -89,6 +91,11 @@ def _ever_smaller(
         while (smaller := _largest_list_completed(plan)) is not None:
             plan = smaller
         yield _described_in(plan, _SHORTER[-1])
+
+
+def _smallest(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> int:
+    """The least room that the command can do with."""
+    return min(size(plan) for plan in _ever_smaller(_plan(deployments, extra, OPTIONS), deployments, extra))
 
 
 def _largest_list_completed(plan: CommandPlan) -> CommandPlan | None:

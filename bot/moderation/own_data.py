@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.runs import Run
 from bot.store.audit import AuditLine
-from bot.store.privacy import Erased, OwnBlock
+from bot.store.privacy import Erased, OwnBlock, OwnPreset
 from bot.words import say
 
 SIZE = 8 * 1024 * 1024
@@ -57,7 +57,7 @@ class OwnDataWriter:
         self._now = now
         self._room = size - 1000
         self._cut = False
-        self._lists: dict[str, list[str]] = {"requests": [], "record": [], "blocks": []}
+        self._lists: dict[str, list[str]] = {"requests": [], "record": [], "blocks": [], "presets": []}
 
     def add_runs(self, runs: Sequence[Run]) -> bool:
         return self._add("requests", [{name: getattr(run, name) for name in _OF_A_RUN} for run in runs])
@@ -67,6 +67,9 @@ class OwnDataWriter:
 
     def add_blocks(self, blocks: Sequence[OwnBlock]) -> bool:
         return self._add("blocks", [asdict(block) for block in blocks])
+
+    def add_presets(self, presets: Sequence[OwnPreset]) -> bool:
+        return self._add("presets", [asdict(preset) for preset in presets])
 
     def file(self) -> OwnData:
         lists = [f'"{name}": [\n{",".join(items)}]' for name, items in self._lists.items()]

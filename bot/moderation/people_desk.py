@@ -187,6 +187,7 @@ class PeopleDesk:
         """Everything about a person, on every server, up to the file's limit."""
         writer = OwnDataWriter(person_id, self._clock())
         writer.add_blocks(await self._stores.privacy.blocks_of(person_id))
+        writer.add_presets(await self._stores.privacy.presets_of(person_id))
         async for runs in self._stores.privacy.runs_of(person_id):
             if not writer.add_runs(runs):
                 break

@@ -10,6 +10,7 @@ from bot.store.history import HistoryStore
 from bot.store.intake import IntakeStore
 from bot.store.notes import NoteStore
 from bot.store.pause import PauseStore
+from bot.store.presets import PresetStore
 from bot.store.privacy import PrivacyStore
 from bot.store.retention import RetentionStore
 from bot.store.reviews import ReviewStore
@@ -27,6 +28,7 @@ class Store:
         self.database = Database(url)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
+        self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)
         self.retention = RetentionStore(self.database)
         self.running = RunningStore(self.database)

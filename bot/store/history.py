@@ -1,19 +1,46 @@
-"""Looking back: a person's own runs, newest first, and what became of their messages."""
+"""Looking back: a person's own runs, newest first, and what a server has running and waiting."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.request import Origin
-from bot.runs import Run
+from bot.runs import IN_FLIGHT, Run, RunState
 from bot.store.database import Database
 from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
 from bot.store.tables import deliveries, runs
+
+
+class RunFilter(StrEnum):
+    """Which of one's own runs; KEPT are those whose result found no way."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    ENDED = "ended"
+    KEPT = "kept"
+
+
+S = RunState
+_NOT_YET = (S.AWAITING_APPROVAL, S.WAITING)
+# As sequences, not sets: the order is part of the statement, which is cached by it.
+_OPEN = (*_NOT_YET, *sorted(IN_FLIGHT))
+_STATES = {
+    RunFilter.WAITING: _NOT_YET,
+    RunFilter.RUNNING: tuple(sorted(IN_FLIGHT)),
+    RunFilter.DONE: (S.SUCCEEDED,),
+    RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
+    RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +52,67 @@ class Entry:
     place: tuple[int, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class RunCursor:
+    """A place in somebody's runs. It stays valid when the run itself is gone."""
+
+    at: datetime
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Newest first; `older` and `newer` are where to go on, None where the runs end."""
+
+    entries: Sequence[Entry]
+    older: RunCursor | None = None
+    newer: RunCursor | None = None
+
+
 class HistoryStore:
     """Every method raises StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of_person(self, requester_id: int, *, limit: int, offset: int = 0) -> Sequence[Entry]:
+    async def page(
+        self,
+        requester_id: int,
+        *,
+        limit: int,
+        wanted: RunFilter = RunFilter.ALL,
+        before: RunCursor | None = None,
+    ) -> HistoryPage:
+        """The newest runs, or those that follow `before`."""
+        async with self._database.read() as connection:
+            query = own_runs(requester_id, wanted, limit + 1, before)
+            found = [to_run(row) for row in (await connection.execute(query)).mappings()]
+            listed = found[:limit]
+            older = _cursor(listed[-1]) if len(found) > limit else None
+            newer = _cursor(listed[0]) if listed and before is not None else before
+            return HistoryPage(await _entries(connection, listed), older, newer)
+
+    async def page_after(
+        self, requester_id: int, *, limit: int, wanted: RunFilter, after: RunCursor
+    ) -> HistoryPage:
+        """The runs just newer than `after`; the newest page where there are too few of them."""
+        query = _matching(requester_id, wanted).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
             found = await connection.execute(
-                select(*run_columns())
-                .where(runs.c.requester_id == requester_id)
-                .order_by(runs.c.created_at.desc(), runs.c.key)
-                .limit(limit)
-                .offset(offset)
+                query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1)
             )
-            listed = [to_run(row) for row in found.mappings()]
-            messages = await connection.execute(
-                select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
-                .where(
-                    deliveries.c.run_key.in_([run.key for run in listed]),
-                    deliveries.c.purpose.in_(OUTCOMES),
-                )
-                .order_by(deliveries.c.id)
-            )
-            last = {row.run_key: row for row in messages}
-        return [_entry(run, last.get(run.key)) for run in listed]
+            rising = [to_run(row) for row in found.mappings()]
+            if len(rising) > limit:
+                listed = rising[:limit][::-1]
+                entries = await _entries(connection, listed)
+                return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
+        return await self.page(requester_id, limit=limit, wanted=wanted)
+
+    async def of_server(self, guild_id: int, *, limit: int, offset: int = 0) -> Sequence[Run]:
+        """What runs, the longest first; then what waits, in its order; then what waits for a moderator."""
+        async with self._database.read() as connection:
+            found = await connection.execute(open_on_server(guild_id, limit, offset))
+            return [to_run(row) for row in found.mappings()]
 
     async def reopen(self, key: str, origin: Origin, now: datetime) -> bool:
         """A kept message is owed again, in the place it is now asked for; False when it is not kept."""
@@ -88,6 +150,67 @@ def _place(origin: Origin) -> dict[str, object]:
         "interaction_expires_at": None,
         "status_message_id": None,
     }
+
+
+def own_runs(
+    requester_id: int, wanted: RunFilter, limit: int, before: RunCursor | None = None
+) -> Select[Any]:
+    """One step back through a person's runs, along the index."""
+    query = _matching(requester_id, wanted)
+    if before is not None:
+        query = query.where(_beyond(before, newer=False))
+    return query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
+
+
+def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
+    """What has not ended on a server, along the index: its ended runs, far more, are never read."""
+    rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
+    line = case((runs.c.state == S.WAITING, runs.c.queue_position))
+    return (
+        select(*run_columns())
+        .where(runs.c.guild_id == guild_id, runs.c.state.in_(_OPEN))
+        .order_by(rank, line.nulls_last(), runs.c.created_at, runs.c.key)
+        .limit(limit)
+        .offset(offset)
+    )
+
+
+def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
+    query = select(*run_columns()).where(runs.c.requester_id == requester_id)
+    if wanted is RunFilter.KEPT:
+        return query.where(
+            exists().where(
+                deliveries.c.run_key == runs.c.key,
+                deliveries.c.purpose.in_(OUTCOMES),
+                deliveries.c.state == DeliveryState.KEPT,
+            )
+        )
+    return query if wanted is RunFilter.ALL else query.where(runs.c.state.in_(_STATES[wanted]))
+
+
+def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
+    # The plain comparison is implied by the rest; it is what an index can use.
+    if newer:
+        tie = or_(runs.c.created_at > cursor.at, runs.c.key < cursor.key)
+        return and_(runs.c.created_at >= cursor.at, tie)
+    return and_(runs.c.created_at <= cursor.at, or_(runs.c.created_at < cursor.at, runs.c.key > cursor.key))
+
+
+def _cursor(run: Run) -> RunCursor:
+    return RunCursor(run.created_at, run.key)
+
+
+async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[Entry]:
+    messages = await connection.execute(
+        select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
+        .where(
+            deliveries.c.run_key.in_([run.key for run in listed]),
+            deliveries.c.purpose.in_(OUTCOMES),
+        )
+        .order_by(deliveries.c.id)
+    )
+    last = {row.run_key: row for row in messages}
+    return [_entry(run, last.get(run.key)) for run in listed]
 
 
 def _entry(run: Run, row: Any) -> Entry:

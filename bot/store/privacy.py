@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Text, and_, case, cast, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import FINAL, Run
 from bot.store.audit import AuditAction, AuditEntry, AuditLine, note, to_line
 from bot.store.database import Database
+from bot.store.presets import Holder, made_by
 from bot.store.rows import DeliveryState, run_columns, to_run
-from bot.store.tables import audit, blocks, deliveries, runs
+from bot.store.tables import audit, blocks, deliveries, presets, runs
 
 _STEP = 200
 # What a person wrote, in the details of the record.
@@ -36,6 +37,18 @@ class OwnBlock:
     guild_id: int
     reason: str | None
     until: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPreset:
+    """A preset of one's own, or one made for a server (`guild_id`)."""
+
+    guild_id: int | None
+    name: str
+    deployment: str
+    inputs: Mapping[str, object]
+    gpu: str | None
     created_at: datetime
 
 
@@ -87,11 +100,21 @@ class PrivacyStore:
             )
             return [OwnBlock(*row) for row in found]
 
+    async def presets_of(self, person_id: int) -> Sequence[OwnPreset]:
+        table = presets.c
+        guild_id = case((table.holder == Holder.SERVER, table.holder_id))
+        columns = (guild_id, table.name, table.deployment, table.inputs, table.gpu, table.created_at)
+        async with self._database.read() as connection:
+            found = await connection.execute(select(*columns).where(made_by(person_id)).order_by(table.id))
+            return [OwnPreset(*row) for row in found]
+
     async def erase(self, person_id: int, now: datetime, step: int = _STEP) -> Erased:
         """Takes what a person wrote and what came of it out of their ended requests and out of the record.
 
-        What moderation needs stays: that there was a request, when, where, and how it ended.
+        What moderation needs stays: that there was a request, when, where, and how it ended. Presets go; a
+        server keeps its own, without their maker.
         """
+        await self._forget_presets(person_id)
         emptied = 0
         while (count := await self._empty(person_id, step)) > 0:
             emptied += count
@@ -128,6 +151,14 @@ class PrivacyStore:
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(dict(_ERASED)))
             await _forget_kept(connection, keys)
             return len(keys)
+
+    async def _forget_presets(self, person_id: int) -> None:
+        own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == person_id)
+        async with self._database.write() as connection:
+            await connection.execute(delete(presets).where(own))
+            await connection.execute(
+                update(presets).where(presets.c.created_by == person_id).values(created_by=None)
+            )
 
     async def _left(self, person_id: int) -> Sequence[Run]:
         query = select(*run_columns()).where(runs.c.requester_id == person_id, ~settled())

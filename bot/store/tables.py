@@ -103,6 +103,7 @@ runs = Table(
     Index("runs_created", "created_at"),
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
+    Index("runs_guild_state", "guild_id", "state", "created_at"),
 )
 
 deliveries = Table(
@@ -172,4 +173,22 @@ audit = Table(
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_person", "subject_id", "at"),
+)
+
+# Named sets of inputs, by their real keys; a person's own (`holder` p) or a server's (s).
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("holder", String(1), nullable=False),
+    Column("holder_id", BigInteger, nullable=False),
+    Column("name", String(32), nullable=False),
+    Column("folded", String(96), nullable=False),  # the name as it is looked up: case does not count
+    Column("deployment", String(64), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("gpu", String(32)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", BigInteger),  # NULL: that person had their data deleted
+    Index("presets_name", "holder", "holder_id", "folded", unique=True),
+    Index("presets_maker", "created_by"),
 )

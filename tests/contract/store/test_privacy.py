@@ -122,7 +122,7 @@ async def test_an_erased_result_that_found_no_way_is_not_offered_any_more(
 ) -> None:
     await stored_run(store, delivery=DeliveryState.KEPT)
     await privacy.erase(ALICE, NOW)
-    (entry,) = await HistoryStore(store.database).of_person(ALICE, limit=5)
+    (entry,) = (await HistoryStore(store.database).page(ALICE, limit=5)).entries
     assert not entry.kept
 
 

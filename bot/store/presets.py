@@ -1,0 +1,147 @@
+"""Named sets of inputs: a person's own, and a server's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, case, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import RefusedError
+from bot.runs import InputValue
+from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.database import Database
+from bot.store.tables import presets
+
+
+class Holder(StrEnum):
+    """Whose a preset is."""
+
+    PERSON = "p"
+    SERVER = "s"
+
+
+MOST = {Holder.PERSON: 50, Holder.SERVER: 100}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """`inputs` by ComfyDeploy's own keys. `created_by` is None once that person had their data deleted."""
+
+    holder: Holder
+    holder_id: int
+    name: str
+    deployment: str
+    inputs: Mapping[str, InputValue]
+    gpu: str | None
+    created_at: datetime
+    created_by: int | None
+
+
+_COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
+
+
+class PresetStore:
+    """What changes for a server stands in its record. Raises StoreUnavailable when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, preset: Preset, now: datetime) -> bool:
+        """Replaces one of the same name; True when there was one.
+
+        Raises RefusedError `presets_full_own` or `presets_full_server`.
+        """
+        one = _one(preset.holder, preset.holder_id, preset.name)
+        lock = f"preset {preset.holder} {preset.holder_id}"
+        async with self._database.exclusive(lock, urgent=True) as connection:
+            replaced = (await connection.execute(delete(presets).where(one))).rowcount > 0
+            held = await connection.scalar(
+                select(func.count()).select_from(presets).where(_held(preset.holder, preset.holder_id))
+            )
+            if (held or 0) >= (most := MOST[preset.holder]):
+                server = preset.holder is Holder.SERVER
+                raise RefusedError("presets_full_server" if server else "presets_full_own", most=most)
+            values = {name: getattr(preset, name) for name in Preset.__slots__}
+            values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
+            await connection.execute(insert(presets).values(values))
+            await _noted(connection, preset, preset.created_by, f"+ preset {preset.name}", now)
+            return replaced
+
+    async def remove(self, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime) -> bool:
+        """False when there is none of that name."""
+        async with self._database.write(urgent=True) as connection:
+            found = await connection.execute(
+                delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)
+            )
+            row = found.first()
+            if row is None:
+                return False
+            preset = _preset(row)
+            await _noted(connection, preset, by, f"- preset {preset.name}", now)
+            return True
+
+    async def named(self, person_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
+        """At most two: one's own first, then the server's."""
+        return await self._read(person_id, guild_id, presets.c.folded == folded(name))
+
+    async def visible(self, person_id: int, guild_id: int | None) -> Sequence[Preset]:
+        """One's own by name, then the server's."""
+        return await self._read(person_id, guild_id)
+
+    async def _read(
+        self, person_id: int, guild_id: int | None, *more: ColumnElement[bool]
+    ) -> Sequence[Preset]:
+        whose = _held(Holder.PERSON, person_id)
+        if guild_id is not None:
+            whose = or_(whose, _held(Holder.SERVER, guild_id))
+        own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
+        async with self._database.read() as connection:
+            found = await connection.execute(
+                select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
+            )
+            return [_preset(row) for row in found]
+
+
+def folded(name: str) -> str:
+    """A name as it is looked up: case does not count."""
+    return name.strip().casefold()
+
+
+def made_by(person_id: int) -> ColumnElement[bool]:
+    """A person's own, and what they made for servers."""
+    return or_(_held(Holder.PERSON, person_id), presets.c.created_by == person_id)
+
+
+def _held(holder: Holder, holder_id: int) -> ColumnElement[bool]:
+    return (presets.c.holder == holder) & (presets.c.holder_id == holder_id)
+
+
+def _one(holder: Holder, holder_id: int, name: str) -> ColumnElement[bool]:
+    return _held(holder, holder_id) & (presets.c.folded == folded(name))
+
+
+def _preset(row: Row[Any]) -> Preset:
+    values = dict(row._mapping)
+    return Preset(**{**values, "holder": Holder(values["holder"])})
+
+
+async def _noted(
+    connection: AsyncConnection, preset: Preset, actor_id: int | None, what: str, now: datetime
+) -> None:
+    if preset.holder is Holder.SERVER:
+        await note(
+            connection,
+            AuditEntry(
+                at=now,
+                guild_id=preset.holder_id,
+                action=AuditAction.SETTINGS,
+                actor_id=actor_id,
+                deployment=preset.deployment,
+                details={"what": what},
+            ),
+        )

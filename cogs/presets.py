@@ -1,0 +1,150 @@
+"""`/preset`: named sets of inputs, one's own and the server's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+from discord.ui import Button, DynamicItem, Item, LayoutView
+
+from bot.client import GenerateBot, tell, tell_error
+from bot.preflight import check_place
+from bot.preset_desk import Generated, PresetDesk, Wish
+from bot.preset_list import PATTERN, presets_layout
+from bot.presets import NAME_LENGTH
+from bot.text import quoted
+from bot.words import say
+from cogs.answers import answer
+from cogs.asker import Interaction, asker_of, check_overrides, person_of
+
+_Name = Range[str, 1, NAME_LENGTH]
+
+
+async def answer_generated(interaction: Interaction, made: Generated) -> None:
+    """The status message, and to the person alone what of the preset was left out."""
+    await answer(interaction, interaction.client.desk, made.run)
+    if made.dropped:
+        dropped = ", ".join(f"`{name}`" for name in made.dropped)
+        await tell(interaction, say("preset_dropped", name=_shown(made.preset.name), dropped=dropped[:1000]))
+
+
+async def _layout(interaction: Interaction, page: int) -> LayoutView:
+    desk, bot = interaction.client.presets, interaction.client
+    found, more = await desk.page(interaction.user.id, interaction.guild_id, page)
+    layout = presets_layout(found, page, more=more, title=bot.desk.title)
+    layout.stop()  # answered by custom_id
+    return layout
+
+
+class PresetsButton(DynamicItem[Button[Any]], template=PATTERN):
+    """Turns the pages of `/preset list`."""
+
+    def __init__(self, button: Button[Any], page: int) -> None:
+        super().__init__(button)
+        self.page = page
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> PresetsButton:
+        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
+        return cls(button, int(match["page"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            await interaction.response.edit_message(view=await _layout(interaction, self.page))
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
+    """Only `use` is seen by others: it generates."""
+
+    def __init__(self, bot: GenerateBot, desk: PresetDesk) -> None:
+        super().__init__()
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(PresetsButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(PresetsButton)
+
+    @app_commands.command(name="save", description=say("command_preset_save"))
+    @app_commands.describe(
+        name=say("option_preset_name"),
+        run=say("option_preset_run"),
+        prompt=say("option_preset_prompt"),
+        seed=say("option_preset_seed"),
+        server=say("option_preset_server"),
+    )
+    async def save(
+        self,
+        interaction: Interaction,
+        name: _Name,
+        *,
+        run: Range[str, 1, 20] | None = None,
+        prompt: Range[str, 1, 4000] | None = None,
+        seed: bool = False,
+        server: bool = False,
+    ) -> None:
+        wish = Wish(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
+        saved = await self._desk.save(person_of(interaction), interaction.guild_id, wish)
+        title = quoted(self._bot.desk.title(saved.preset.deployment), 60)
+        code = "preset_replaced" if saved.replaced else "preset_saved"
+        told = [say(code, name=_shown(saved.preset.name), title=title)]
+        if saved.files_left:
+            told.append(say("preset_files_left"))
+        await tell(interaction, "\n".join(told))
+
+    @app_commands.command(name="use", description=say("command_preset_use"))
+    @app_commands.describe(name=say("option_preset_name"), prompt=say("option_preset_use_prompt"))
+    async def use(
+        self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
+    ) -> None:
+        await check_overrides(interaction)
+        check_place(interaction.channel, interaction.app_permissions)
+        asker = asker_of(interaction, self._bot.desk.now())
+        await answer_generated(interaction, await self._desk.use(name, prompt, asker))
+
+    @app_commands.command(name="list", description=say("command_preset_list"))
+    async def list_(self, interaction: Interaction) -> None:
+        await interaction.response.send_message(view=await _layout(interaction, 0), ephemeral=True)
+
+    @app_commands.command(name="delete", description=say("command_preset_delete"))
+    @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
+    async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
+        await self._desk.delete(person_of(interaction), interaction.guild_id, name, server=server)
+        await tell(interaction, say("preset_deleted", name=_shown(name)))
+
+    @app_commands.command(name="share", description=say("command_preset_share"))
+    @app_commands.describe(name=say("option_preset_name"))
+    @app_commands.guild_only()
+    async def share(self, interaction: Interaction, name: _Name) -> None:
+        shared = await self._desk.share(person_of(interaction), interaction.guild_id, name)
+        await tell(interaction, say("preset_shared", name=_shown(shared.name)))
+
+    @use.autocomplete("name")
+    @delete.autocomplete("name")
+    @share.autocomplete("name")
+    async def _suggest(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        found = await self._desk.suggest(interaction.user.id, interaction.guild_id, typed)
+        return [Choice(name=one.name, value=str(one.value)) for one in found]
+
+    @save.autocomplete("run")
+    async def _suggest_runs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        found = await self._desk.suggest_runs(interaction.user.id, typed)
+        return [Choice(name=one.name, value=str(one.value)) for one in found]
+
+
+def _shown(name: str) -> str:
+    return quoted(name, NAME_LENGTH)
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Presets(bot, bot.presets))

@@ -1,0 +1,100 @@
+"""Presets are kept by name, each holder's apart and only so many; one's own go with one's data."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.store import Store
+from bot.store.audit import AuditAction
+from bot.store.presets import MOST, Holder, Preset
+from tests.contract.store.scenes import NOW
+from tests.contract.store.stored import ALICE, BOB, GUILD, record
+
+
+def preset(name: str = "noir", holder_id: int = ALICE, **changes: Any) -> Preset:
+    return Preset(
+        **{
+            "holder": Holder.PERSON,
+            "holder_id": holder_id,
+            "name": name,
+            "deployment": "flux",
+            "inputs": {"style": "ink", "steps": 20, "tiled": True, "cfg": 7.5},
+            "gpu": "A10G",
+            "created_at": NOW,
+            "created_by": holder_id,
+            **changes,
+        }
+    )
+
+
+def servers(name: str = "noir", **changes: Any) -> Preset:
+    return preset(name, GUILD, **{"holder": Holder.SERVER, "created_by": ALICE, **changes})
+
+
+async def test_a_preset_comes_back_as_it_was_put_whatever_the_case_of_its_name(store: Store) -> None:
+    assert not await store.presets.put(preset("Noir"), NOW)
+    assert await store.presets.named(ALICE, GUILD, " nOIR ") == [preset("Noir")]
+    assert await store.presets.named(BOB, GUILD, "noir") == []
+
+
+async def test_the_same_name_replaces_and_the_other_holders_stay(store: Store) -> None:
+    for one in (preset(), servers(), preset(holder_id=BOB)):
+        await store.presets.put(one, NOW)
+    assert await store.presets.put(preset("NOIR", gpu=None), NOW)
+    assert await store.presets.named(ALICE, GUILD, "noir") == [preset("NOIR", gpu=None), servers()]
+    assert await store.presets.named(ALICE, None, "noir") == [preset("NOIR", gpu=None)]
+    assert await store.presets.named(BOB, GUILD + 1, "noir") == [preset(holder_id=BOB)]
+
+
+async def test_ones_own_come_before_the_servers_each_by_name(store: Store) -> None:
+    for one in (servers("a"), preset("z"), servers("C"), preset("B")):
+        await store.presets.put(one, NOW)
+    assert [one.name for one in await store.presets.visible(ALICE, GUILD)] == ["B", "z", "a", "C"]
+
+
+@pytest.mark.parametrize(("make", "code"), [(preset, "presets_full_own"), (servers, "presets_full_server")])
+async def test_there_is_a_most_also_for_several_at_once_and_replacing_stays_possible(
+    store: Store, other: Store, make: Any, code: str
+) -> None:
+    most = MOST[make().holder]
+    for number in range(most - 1):
+        await store.presets.put(make(f"n{number}"), NOW)
+    outcomes = await asyncio.gather(
+        *(each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2)),
+        return_exceptions=True,
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, RefusedError)]
+    assert [error.code for error in refused] == [code] * 3
+    assert await store.presets.put(make("N0"), NOW)
+    assert len(await store.presets.visible(ALICE, GUILD)) == most
+
+
+async def test_what_changes_for_a_server_stands_in_its_record(store: Store) -> None:
+    await store.presets.put(preset(), NOW)
+    await store.presets.put(servers(), NOW)
+    assert await store.presets.remove(Holder.SERVER, GUILD, "NOIR", by=BOB, now=NOW)
+    assert not await store.presets.remove(Holder.SERVER, GUILD, "noir", by=BOB, now=NOW)
+    lines = await record(store)
+    assert [(line.action, line.actor_id, line.details["what"]) for line in lines] == [
+        (AuditAction.SETTINGS, ALICE, "+ preset noir"),
+        (AuditAction.SETTINGS, BOB, "- preset noir"),
+    ]
+    assert await store.presets.named(ALICE, GUILD, "noir") == [preset()]
+
+
+async def test_ones_own_go_with_ones_data_and_a_server_keeps_its_own_without_the_maker(store: Store) -> None:
+    for one in (preset(), servers("house"), preset(holder_id=BOB), servers("other", created_by=BOB)):
+        await store.presets.put(one, NOW)
+    exported = await store.privacy.presets_of(ALICE)
+    assert [(one.guild_id, one.name) for one in exported] == [(None, "noir"), (GUILD, "house")]
+    await store.privacy.erase(ALICE, NOW)
+    assert await store.privacy.presets_of(ALICE) == []
+    assert await store.presets.visible(ALICE, GUILD) == [
+        servers("house", created_by=None),
+        servers("other", created_by=BOB),
+    ]
+    assert len(await store.presets.visible(BOB, None)) == 1

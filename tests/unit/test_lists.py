@@ -1,0 +1,135 @@
+"""The lists fit into a message whatever stands in them, and their controls lead back to their page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.list_ids import PATTERN, Control, PagePlace, Step, read_runs_id, runs_id
+from bot.lists import QUEUE_SHOWN, RUNS_SHOWN, queue_layout, runs_layout
+from bot.preset_list import PRESETS_SHOWN, presets_layout
+from bot.runs import Run, RunState
+from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
+from bot.store.presets import Holder, Preset
+
+AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+WORST = "*_`~<@[" * 1000
+
+
+def run(**changes: Any) -> Run:
+    return Run(
+        **{
+            "key": "k" * 20,
+            "state": RunState.AWAITING_APPROVAL,
+            "created_at": AT,
+            "requester_id": (1 << 63) - 1,
+            "guild_id": (1 << 63) - 1,
+            "channel_id": (1 << 63) - 2,
+            "status_message_id": (1 << 63) - 3,
+            "deployment": "flux",
+            "deployment_id": "x",
+            "inputs": {},
+            "prompt": WORST,
+            **changes,
+        }
+    )
+
+
+def parts(layout: Any) -> Iterator[dict[str, Any]]:
+    waiting = list(layout.to_components())
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting += part.get("components", [])
+
+
+def text(layout: Any) -> str:
+    return "\n".join(part["content"] for part in parts(layout) if "content" in part)
+
+
+@pytest.mark.parametrize("wanted", RunFilter)
+def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
+    entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    place = PagePlace(wanted, Step.NEWER, RunCursor(AT, "k" * 20))
+    cursor = RunCursor(AT, "k" * 20)
+    layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST)
+    assert len(text(layout)) <= 4000
+    ids = [part["custom_id"] for part in parts(layout) if "custom_id" in part]
+    assert len(ids) == len(set(ids)) == 4
+    assert all(len(custom_id) <= 100 and PATTERN.fullmatch(custom_id) for custom_id in ids)
+    labels = [option["label"] for part in parts(layout) for option in part.get("options", [])]
+    assert len(labels) == 2 * RUNS_SHOWN
+    assert all(len(label) <= 100 for label in labels)
+
+
+def test_a_run_that_is_being_cancelled_says_so_and_is_not_offered_again() -> None:
+    entry = Entry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
+    layout = runs_layout(HistoryPage([entry]), PagePlace(), lambda name: name)
+    assert "Cancelling: **flux**" in text(layout)
+    assert not [part for part in parts(layout) if "options" in part]
+
+
+def test_the_queue_shows_ones_own_prompt_and_nobody_elses() -> None:
+    found = [run(requester_id=1, prompt="a fox"), run(requester_id=2, prompt="a secret")]
+    shown = text(queue_layout(found, 0, more=False, viewer_id=1, title=lambda name: name))
+    assert "a fox" in shown
+    assert "a secret" not in shown
+    assert "<@1>" in shown
+    assert "<@2>" in shown
+
+
+@pytest.mark.parametrize(
+    ("state", "position", "told"),
+    [
+        (RunState.WAITING, 1, "next in the queue"),
+        (RunState.WAITING, 3, "number 3 in the queue"),
+        (RunState.QUEUED, 0, "next in the queue"),
+        (RunState.QUEUED, 2, "number 3 in the queue"),
+    ],
+)
+def test_a_place_in_a_queue_is_told_from_one_on(state: RunState, position: int, told: str) -> None:
+    found = [run(state=state, queue_position=position)]
+    assert told in text(queue_layout(found, 0, more=False, viewer_id=1, title=lambda name: name))
+
+
+def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
+    found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(QUEUE_SHOWN)]
+    layout = queue_layout(found, 3, more=True, viewer_id=(1 << 63) - 1, title=lambda _: WORST)
+    assert len(text(layout)) <= 4000
+    assert "\n31. " in text(layout)
+
+
+def test_a_full_page_of_presets_fits() -> None:
+    one = Preset(
+        holder=Holder.SERVER,
+        holder_id=1,
+        name="*" * 32,
+        deployment="flux",
+        inputs={"style": WORST},
+        gpu="A10G",
+        created_at=AT,
+        created_by=None,
+    )
+    assert len(text(presets_layout([one] * PRESETS_SHOWN, 1, more=True, title=lambda _: WORST))) <= 4000
+
+
+@pytest.mark.parametrize("cursor", [None, RunCursor(AT, "abc234")])
+def test_a_place_survives_its_custom_id(cursor: RunCursor | None) -> None:
+    place = PagePlace(RunFilter.KEPT, Step.NEWER, cursor)
+    match = PATTERN.fullmatch(runs_id(Control.PAGE, place))
+    assert match is not None
+    assert read_runs_id(match) == place
+
+
+@pytest.mark.parametrize("forged", ["runs:page:o:nothing:0:", f"runs:page:o:all:{'9' * 18}:a"])
+def test_a_forged_place_is_told_as_stale(forged: str) -> None:
+    match = re.fullmatch(PATTERN, forged)
+    assert match is not None
+    with pytest.raises(RefusedError, match=r".") as caught:
+        read_runs_id(match)
+    assert caught.value.code == "list_stale"
