@@ -44,6 +44,7 @@ class Clicks:
             self.note()
             await self._world.catch_up()
             self._world.env._preview = self._preview  # the page that acts, of several
+            self._preview._advance_presentation_time()  # or "just now" reads "in 8 seconds"
             result = await self._admit(context_id, self._up_to_date(context_id, body))
             self.note()
             return result

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 BAR = "text=/▰+▱* *\\d+%/"
 PICTURE = "#channel-message-list img[src^='blob:']"
+COMPOSER = "#channel-composer-input"
 SECOND = 1000
 
 
@@ -51,26 +53,32 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def demo() -> Iterator[str]:
-    """The demo as its own process; gives the page's address."""
+def demo() -> Iterator[list[str]]:
+    """The demo as its own process; gives the pages' addresses: #pictures, #review, direct messages."""
     command = [sys.executable, "-m", "demo", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
         lines = iter(process.stdout or ())
-        link = next((found[0] for line in lines if (found := LINK.search(line))), None)
-        if link is None:
+        links = [found[0] for line in takewhile(_not_over, lines) if (found := LINK.search(line))]
+        if not links:
             raise NotPossible("The demo ended before it had a page.")
-        yield link
+        yield links
     finally:
         process.terminate()
         process.communicate(timeout=20)
 
 
-def open_page(chrome: Browser, link: str, size: dict[str, int], scale: float = 1) -> Page:
+def _not_over(line: str) -> bool:
+    return "Ctrl-C" not in line
+
+
+def open_page(
+    chrome: Browser, link: str, size: dict[str, int], scale: float = 1, *, shows: str = PICTURE
+) -> Page:
     page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
     page.set_default_timeout(60 * SECOND)
     page.goto(link)
-    page.wait_for_selector(PICTURE)
+    page.wait_for_selector(shows, state="attached")
     return page
 
 
@@ -80,6 +88,11 @@ def become(page: Page, name: str) -> None:
 
 
 def start(page: Page, command: str, prompt: str) -> None:
+    ask(page, command, prompt)
+    page.wait_for_selector(f"#channel-message-list >> text={prompt}")
+
+
+def ask(page: Page, command: str, prompt: str) -> None:
     """Types the command until its only match, then the prompt, then sends it."""
     page.click("#channel-composer-input")
     page.keyboard.type(f"/generate {command}", delay=30)
@@ -87,7 +100,31 @@ def start(page: Page, command: str, prompt: str) -> None:
     page.keyboard.press("Enter")
     page.keyboard.type(prompt, delay=15)
     page.keyboard.press("Enter")
-    page.wait_for_selector(f"#channel-message-list >> text={prompt}")
+
+
+def send(page: Page, command: str) -> None:
+    """A command without options."""
+    page.click("#channel-composer-input")
+    page.keyboard.type(f"/{command}", delay=30)
+    page.wait_for_selector(".command-entry")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+
+
+def choose(page: Page, select: str, value: str) -> None:
+    """In the select with this label. By keyboard, and again where the page has just drawn itself anew."""
+    trigger = page.locator(".select-trigger").filter(has_text=select).last
+    trigger.wait_for()
+    while not page.locator(".is-open").count():
+        trigger.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)
+    page.locator(".is-open [role=option]").filter(has_text=value).first.click()
+
+
+def press(page: Page, label: str) -> None:
+    page.locator(f"button:has-text('{label}') >> visible=true").last.click()
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:
@@ -123,6 +160,40 @@ def take(page: Page, folder: Path) -> None:
     shoot(page, folder, "cancelled")
 
 
+def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None:
+    """Approval is switched on, one request approved and one rejected."""
+    become(page, "Mia")
+    send(page, "settings")
+    page.wait_for_selector("text=Settings of")
+    shoot(page, folder, "settings")
+    choose(page, "Choose what to change", "Approval")
+    choose(page, "Choose a channel", "review")
+    page.wait_for_selector("text=✅ Saved")
+    choose(page, "Nobody", "Everybody")
+    page.wait_for_selector("text=Nobody → Everybody")
+    shoot(page, folder, "approval")
+    become(page, "Ada")
+    ask(page, "picture", "a lighthouse in a storm")
+    review.wait_for_selector("text=waits for you")
+    shoot(review, folder, "review")
+    press(review, "Approve")
+    review.wait_for_selector("text=Approved by")
+    shoot(review, folder, "approved")
+    page.wait_for_selector(BAR)
+    page.wait_for_selector(BAR, state="detached")
+    shoot(page, folder, "approved-result")
+    ask(page, "picture", "a city of glass")
+    press(review, "Reject")
+    review.fill("[role=dialog] textarea", "Landscapes only this week, please.")
+    shoot(review, folder, "reject")
+    press(review, "Submit")
+    review.wait_for_selector("text=Rejected by")
+    page.wait_for_selector("text=Not approved")
+    shoot(page, folder, "rejected")
+    inbox.wait_for_selector("text=Landscapes only")
+    shoot(inbox, folder, "reason")
+
+
 def take_more(page: Page, folder: Path) -> None:
     start(page, "text", "an old map of the islands")
     page.wait_for_selector("#channel-message-list pre")
@@ -139,16 +210,23 @@ def take_more(page: Page, folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--moderation", action="store_true", help="only those of docs/moderation.md")
     parser.add_argument("--more", action="store_true", help="also text, several pictures and video")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with demo() as link, browser() as chrome:
-            page = open_page(chrome, link, DESKTOP)
-            take(page, options.folder)
+        with demo() as links, browser() as chrome:
+            page = open_page(chrome, links[0], DESKTOP)
+            if not options.moderation:
+                take(page, options.folder)
             if options.more:
                 take_more(page, options.folder)
-            shoot(open_page(chrome, link, PHONE, scale=2), options.folder, "phone")
+            if not options.moderation:
+                shoot(open_page(chrome, links[0], PHONE, scale=2), options.folder, "phone")
+            review, inbox = (open_page(chrome, link, DESKTOP, shows=COMPOSER) for link in links[1:3])
+            take_moderation(page, review, inbox, options.folder)
+            phone = open_page(chrome, links[1], PHONE, scale=2, shows="text=Rejected by")
+            shoot(phone, options.folder, "review-phone")
     except NotPossible as error:
         print(error, file=sys.stderr)  # noqa: T201  # the reason
         return 2

@@ -156,3 +156,16 @@ async def test_discords_clock_goes_with_the_bots() -> None:
     async with open_world(pace=0) as world, world.turn:
         await world.catch_up()
         assert abs((world.app.bot.desk.now() - world.env.now()).total_seconds()) < 5
+
+
+async def test_only_the_moderator_can_look_into_the_review_channel() -> None:
+    async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
+        assert [page.title for page in pages.all] == [
+            "#pictures",
+            "#review",
+            "Ada's direct messages",
+            "Ben's direct messages",
+        ]
+        visitor = Visitor(http, pages.all[1].url)
+        await visitor.open()
+    assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Mia"]

@@ -1,0 +1,77 @@
+"""Moderation in the demo's world, as a person plays it in the pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import discord
+
+from demo.world import World, open_world
+
+
+async def switch_approval_on(world: World) -> None:
+    mia = world.people["mia"]
+    async with world.turn:
+        panel = (await mia.slash(world.channel, "settings")).response
+        await mia.select(panel, ["approval"], custom_id="set:home:open")
+        await mia.select(panel, [world.review], custom_id="set:approval:channel")
+        await mia.select(panel, ["everybody"], custom_id="set:approval:mode")
+
+
+async def seen(world: World, look: Callable[[], list[discord.Message]]) -> discord.Message:
+    """The only message, once there is exactly one such."""
+    async with asyncio.timeout(20):
+        while True:
+            async with world.turn:
+                found = look()
+            if len(found) == 1:
+                return found[0]
+            await asyncio.sleep(0.05)
+
+
+def cards(world: World) -> list[discord.Message]:
+    return list(world.review.history(viewer=world.people["mia"]))
+
+
+def pictures(world: World) -> list[discord.Message]:
+    return [m for m in world.channel.history(viewer=world.people["ada"]) if m.attachments]
+
+
+async def ask(world: World) -> Any:
+    async with world.turn:
+        return await world.people["ada"].slash(world.channel, "generate picture", prompt="a red barn")
+
+
+async def test_a_request_waits_as_a_card_and_its_picture_comes_once_the_moderator_approves() -> None:
+    async with open_world(pace=0) as world:
+        await switch_approval_on(world)
+        await ask(world)
+        card = await seen(world, lambda: cards(world))
+        assert len(world.standin.ledger.queue_calls) == 0
+
+        async with world.turn:
+            await world.people["mia"].click(card, label="Approve")
+
+        result = await seen(world, lambda: pictures(world))
+        assert [user.id for user in result.mentions] == [world.people["ada"].id]
+        assert len(world.standin.ledger.queue_calls) == 1
+
+
+async def test_a_rejections_reason_reaches_the_requester_alone() -> None:
+    async with open_world(pace=0) as world:
+        await switch_approval_on(world)
+        await ask(world)
+        card = await seen(world, lambda: cards(world))
+
+        async with world.turn:
+            form = await world.people["mia"].click(card, label="Reject")
+            await world.people["mia"].submit_modal(form, {"reason": "only barns of straw today"})
+
+        ada = world.users["ada"]
+        notice = await seen(world, lambda: list(ada.dm_channel.history(viewer=ada)))
+        assert "only barns of straw today" in str([c.to_dict() for c in notice.components])
+        public = world.channel.history(viewer=world.people["ada"])
+        assert "straw" not in str([c.to_dict() for m in public for c in m.components])
+        assert len(world.standin.ledger.queue_calls) == 0
