@@ -129,7 +129,7 @@ async def assemble(base: Foundations) -> App:
     workers: dict[str, Worker[Any]] = {
         "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
         "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
-        "progress": Worker("progress", progress.claim, progress.write, pause=1),
+        "progress": Worker("progress", progress.claim, progress.write, pause=1, rest=1),
         "show": Worker("show", status.claim, status.show, pause=1, width=8),
         "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
         "prune": Worker("prune", pruner.claim, pruner.handle, pause=3600),

@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """Claims items and handles up to `width` of them at once.
 
-    `pause` in seconds is how long a lost nudge can cost, `fault_pause` how long a claim that failed (the
-    database is away) is not repeated. `handle` keeps its own faults in the store; one that escapes is logged
+    `pause` in seconds is how long a lost nudge can cost, `rest` how long nothing is claimed after an item,
+    `fault_pause` how long a claim that failed (the database is away) is not repeated. `handle` keeps its own faults in the store; one that escapes is logged
     and the item comes up again when its claim runs out.
     """
 
@@ -31,12 +31,14 @@ class Worker(Generic[T]):
         *,
         pause: float,
         width: int = 1,
+        rest: float = 0.0,
         fault_pause: float = 2.0,
     ) -> None:
         self.name = name
         self._claim = claim
         self._handle = handle
         self._pause = pause
+        self._rest = rest
         self._fault_pause = fault_pause
         self._slots = asyncio.Semaphore(width)
         self._wake = asyncio.Event()
@@ -63,6 +65,8 @@ class Worker(Generic[T]):
             task = asyncio.create_task(self._one(item), name=self.name)
             self._tasks.add(task)
             task.add_done_callback(self._done)
+            if self._rest:
+                await self._idle(self._rest)
 
     async def drain(self) -> int:
         """Handles everything there is to do now; for tests and one-shot runs. Returns how many items."""
