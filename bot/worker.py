@@ -19,8 +19,8 @@ class Worker(Generic[T]):
     """Claims items and handles up to `width` of them at once.
 
     `pause` in seconds is how long a lost nudge can cost, `rest` how long nothing is claimed after an item,
-    `fault_pause` how long a claim that failed (the database is away) is not repeated. `handle` keeps its own faults in the store; one that escapes is logged
-    and the item comes up again when its claim runs out.
+    `fault_pause` how long a claim that failed (the database is away) is not repeated. `handle` keeps its own
+    faults in the store; one that escapes is logged and the item comes up again when its claim runs out.
     """
 
     def __init__(

@@ -31,16 +31,16 @@ async def deliver(
     home: House, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
 ) -> float:
     """Seconds from the webhook to the post."""
-    if run.channel is None:
+    place = run.channel
+    if place is None:
         raise ValueError("a post needs its own channel to be known by")
-    place = run.channel.id
     content = events.body(run.run_id, "success", 1.0, [events.picture_output(url)])
     began = time.perf_counter()
     headers = {"Content-Type": "application/json"}
     async with web.post(f"http://127.0.0.1:{home.port}{run.path}", data=content, headers=headers) as answer:
         answer.raise_for_status()
-    await home.discord.wait_until(lambda: home.discord.messages(run.channel), within=30)
-    return arrivals.posts()[place][0] - began
+    await home.discord.wait_until(lambda: home.discord.messages(place), within=30)
+    return arrivals.posts()[place.id][0] - began
 
 
 async def measure(_options: Namespace) -> list[Figure]:

@@ -12,7 +12,7 @@ import psutil
 from tests.bench.answers import check_accepted
 from tests.bench.figures import Figure
 from tests.bench.processes import run_module
-from tests.bench.scene import channels, scene
+from tests.bench.scene import channels, pid_of, scene
 from tests.e2e.house import House
 from tests.fakediscord import Channel, User
 
@@ -29,12 +29,6 @@ def peak(pid: int) -> float:
         return float(psutil.Process(pid).memory_info().rss / MIB)
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     return int(lines["VmHWM"].split()[0]) / 1024
-
-
-def pid_of(home: House) -> int:
-    if home.process is None:
-        raise RuntimeError("the bot is not running")
-    return home.process.pid
 
 
 def resident(home: House) -> float:

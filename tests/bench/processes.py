@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psutil
+
 from tests.e2e.house import PROJECT
 
 PATIENCE = 600.0
@@ -48,19 +50,25 @@ async def hammer(
     return found
 
 
+def busy(pid: int) -> float:
+    """Seconds of processor time that a process has taken."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 def rate_of(found: dict[str, Any]) -> float:
     return float(found["count"] / found["wall"])
 
 
 @asynccontextmanager
-async def bare_server() -> AsyncIterator[int]:
-    """The port of `tests.bench.bare_web`."""
+async def bare_server() -> AsyncIterator[tuple[int, int]]:
+    """The port and the process id of `tests.bench.bare_web`."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.bare_web", cwd=PROJECT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        yield int(await process.stdout.readline())
+        yield int(await process.stdout.readline()), process.pid
     finally:
         process.kill()
         await process.wait()

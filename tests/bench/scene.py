@@ -99,6 +99,13 @@ async def scene(*, standin: StandIn | None = None, rate_limits: bool = True) -> 
             yield home
 
 
+def pid_of(home: House) -> int:
+    """Of the bot. Raises RuntimeError when it is not running."""
+    if home.process is None:
+        raise RuntimeError("the bot is not running")
+    return home.process.pid
+
+
 def channels(home: House, many: int) -> list[Channel]:
     return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(many)]
 
