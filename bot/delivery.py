@@ -8,13 +8,14 @@ import random
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.errand import Errand, Errands
 from bot.errors import ComfyError, MediaError, StoreUnavailable
 from bot.ladder import LEASE, Ladder, Rung, Superseded
-from bot.posting import Closed, Poster, PostError, Unclear
+from bot.posting import Closed, Poster, PostError, TooLarge, Unclear
 from bot.status import StatusKeeper
 from bot.store import Store
 from bot.store.rows import OUTCOMES, Delivery
@@ -91,10 +92,20 @@ class Courier:
             else:
                 channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
                 rung = Rung.CHANNEL if errand.channel_id else Rung.DIRECT
-                await self._ladder.post(delivery, rung, channel_id, [errand.part])
+                await self._post(delivery, rung, channel_id, errand)
         except Closed as error:
             log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
             await errand.closed()
+
+    async def _post(self, delivery: Delivery, rung: Rung, channel_id: int, errand: Errand) -> None:
+        try:
+            await self._ladder.post(delivery, rung, channel_id, [errand.part])
+        except TooLarge as error:
+            if errand.smaller is None:
+                raise Closed(str(error)) from error
+            sent = await self._store.deliveries.clear_attempt(delivery.id)
+            delivery = replace(delivery, attempted=False, messages=sent)
+            await self._ladder.post(delivery, rung, channel_id, [await errand.smaller()])
 
     async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> None:
         now = self._clock()

@@ -145,6 +145,9 @@ class FrontDesk:
     async def post_again(self, key: str, asker: Asker) -> None:
         """A result that found no way is owed again, here. Raises RefusedError when there is none."""
         run = await self._own(key, asker.person.id)
+        offered = self._catalogue.get(run.deployment)
+        if offered is not None:
+            _check_age(offered, asker.origin)
         if not await self._store.history.reopen(run.key, asker.origin, self._clock()):
             raise RefusedError("post_nothing")
         self._nudges.deliver()

@@ -14,7 +14,7 @@ from bot.lists import jump_url
 from bot.moderation.cards import decided_part, notice_part, report_part, review_part
 from bot.packing import Packer
 from bot.parts import Part
-from bot.posting import Closed, Poster
+from bot.posting import Closed, Poster, Unclear
 from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.rows import OUTCOMES, Delivery, Purpose
@@ -28,12 +28,16 @@ async def _nothing_follows() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One part and its place: a channel (None: the requester's direct messages), or a message to edit."""
+    """One part and its place: a channel (None: the requester's direct messages), or a message to edit.
+
+    `smaller` makes the part again where Discord finds it too large.
+    """
 
     part: Part
     channel_id: int | None = None
     edits: tuple[int, int] | None = None
     closed: Callable[[], Awaitable[None]] = _nothing_follows
+    smaller: Callable[[], Awaitable[Part]] | None = None
 
 
 class Errands:
@@ -75,14 +79,25 @@ class Errands:
         if run.state is not RunState.AWAITING_APPROVAL:
             return None
         inputs = self._inputs(run)
-        attached = replace(run, outputs=inputs.files)
-        prepared = await self._packer.pack(attached, run.upload_limit, folder, last_try=True)
+        # Not as the result will be: moderators see what they decide about.
+        attached = replace(run, outputs=inputs.files, spoiler=False)
+
+        async def part(limit: int) -> Part:
+            prepared = await self._packer.pack(attached, limit, folder, last_try=True)
+            return review_part(run, title, inputs, prepared)
 
         async def unreachable() -> None:
-            await self._store.runs.finish(run.key, RunState.EXPIRED, self._clock(), code="review_unreachable")
+            await self._store.runs.finish(run.key, RunState.REFUSED, self._clock(), code="review_unreachable")
 
-        part = review_part(run, title, inputs, prepared)
-        return Errand(part, channel_id=run.review_channel_id, closed=unreachable)
+        async def without_files() -> Part:
+            return await part(0)
+
+        return Errand(
+            await part(run.upload_limit),
+            channel_id=run.review_channel_id,
+            closed=unreachable,
+            smaller=without_files,
+        )
 
     async def _report(self, run: Run, title: str) -> Errand | None:
         if run.report_channel_id is None:
@@ -92,6 +107,9 @@ class Errands:
         return Errand(report_part(run, title, link), channel_id=run.report_channel_id)
 
     async def _remove(self, run: Run) -> None:
+        """What is still being posted would stay: the button is there with the first of several messages."""
+        if await self._store.deliveries.owes(run.key, OUTCOMES):
+            raise Unclear("the result is still being posted")
         for channel_id, message_id in await self._places(run):
             with suppress(Closed):
                 await self._poster.delete(channel_id, message_id)

@@ -88,11 +88,13 @@ def decide(
             _roles(request, person, rules)
         limits = limits_of(person, rules)
         weight, reserved = reserve(request.gpu, rules)
-        if request.origin.guild_id is not None:
-            _budget(usage, limits, reserved, rules)
+        _budget(usage, limits, reserved, rules)
+        in_review = request.origin.guild_id is not None and needs_approval(request, person, rules)
     except RefusedError as reason:
         return Refused(reason)
-    in_review = request.origin.guild_id is not None and needs_approval(request, person, rules)
+    if in_review and rules.approval.review_channel_id is None:
+        # Nobody would ever decide about it.
+        return Refused(RefusedError("review_unreachable"))
     return Allowed(
         limits=limits,
         weight=weight,
@@ -104,10 +106,8 @@ def decide(
 
 
 def needs_approval(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:
-    """Whether a moderator has to agree. Approval without a review channel would park a request for ever."""
+    """Whether a moderator has to agree."""
     approval = rules.approval
-    if approval.review_channel_id is None:
-        return False
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles
     if approval.mode is ApprovalMode.SELECTED:

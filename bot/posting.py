@@ -64,9 +64,11 @@ class Poster:
             return message.id
 
     async def edit(self, channel_id: int, message_id: int, part: Part) -> None:
-        """A message of the bot's own, by the bot's token."""
+        """A message of the bot's own, by the bot's token. Without files it keeps those that it has."""
         payload = _payload(part)
-        payload["attachments"] = payload.pop("files", [])
+        files = payload.pop("files")
+        if files:
+            payload["attachments"] = files
         with _mapped():
             await (
                 self._client.get_partial_messageable(channel_id)

@@ -39,7 +39,7 @@ IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
 
 _ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
-    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REJECTED, S.EXPIRED, S.CANCELLED}),
+    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
     # A webhook for a run in WAITING proves that the call thought lost was accepted after all.
     S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
     # Back to WAITING only where ComfyDeploy can't have accepted the call.

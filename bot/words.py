@@ -61,7 +61,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "review_over": "This request doesn't wait for a decision any more.",
         "own_request": "Somebody else has to decide about your own request.",
         "already_deleted": "It has already been deleted.",
-        "no_review_channel": "This server has no review channel, so a report would reach nobody. "
+        "no_result": "There is no result here to delete or report.",
+        "no_review_channel": "This server has no review channel that I can post in, so a report would reach "
+        "nobody. "
         "Please tell a moderator directly.",
         "report_noted": "Thank you. The moderators will look at it.",
         "delete_noted": "It will be gone in a moment.",

@@ -9,7 +9,7 @@ import discord
 
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
-from bot.runs import Run
+from bot.runs import Run, RunState
 
 log = logging.getLogger(__name__)
 
@@ -17,14 +17,20 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 
 
 async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run) -> None:
-    """Shows the status message. Where Discord refuses it, nothing is started."""
+    """Shows the status message. Where Discord refuses it, nothing is started.
+
+    While nobody has agreed to a request it is the requester's alone: Discord's own line above a public answer
+    lets everybody open the command with all that was typed.
+    """
     layout = desk.status(run).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
     layout.stop()  # its buttons are answered by custom_id; discord.py need not remember each message
     try:
         response = await interaction.response.send_message(
-            view=layout, allowed_mentions=discord.AllowedMentions.none()
+            view=layout,
+            ephemeral=run.state is RunState.AWAITING_APPROVAL,
+            allowed_mentions=discord.AllowedMentions.none(),
         )
     except (aiohttp.ClientError, OSError):
         await _fate_unknown(desk, run)

@@ -15,7 +15,7 @@ from bot.client import GenerateBot, tell, tell_error
 from bot.preflight import check_place
 from bot.words import say
 from cogs.answers import answer
-from cogs.asker import asker_of, person_of
+from cogs.asker import asker_of, check_overrides, person_of
 from cogs.cards import show_card
 from cogs.modals import block_modal, reject_modal
 
@@ -56,6 +56,7 @@ async def _cancel(interaction: Interaction, key: str) -> None:
 async def _again(interaction: Interaction, key: str) -> None:
     desk = interaction.client.desk
     check_place(interaction.channel, interaction.app_permissions)
+    await check_overrides(interaction)
     run = await desk.again(key, asker_of(interaction, desk.now()))
     await answer(interaction, desk, run)
 
@@ -93,7 +94,8 @@ async def _delete(interaction: Interaction, key: str) -> None:
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    await interaction.client.reviews.report(key, person_of(interaction), interaction.guild_id)
+    asker = asker_of(interaction, interaction.client.desk.now())
+    await interaction.client.reviews.report(key, asker)
     await tell(interaction, say("report_noted"))
 
 

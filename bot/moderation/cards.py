@@ -5,35 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from discord import ButtonStyle, Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
+from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
 from discord.utils import snowflake_time
 
 from bot.buttons import Action, custom_id
 from bot.deployments.shown import ShownInputs
-from bot.parts import GALLERY, Part, Prepared
+from bot.messages import LAYOUT_TEXT
+from bot.parts import GALLERY, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted
 from bot.words import say
 
 _VALUE = 400
 _ALL_VALUES = 3000
+_FILES = 10
 
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
     RunState.CANCELLED: ("card_cancelled", Colour.light_grey()),
 }
+_APPROVED = ("card_approved", Colour.green())
+_OVER = ("review_over", Colour.light_grey())
 
 
 def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -> Part:
     """The card that asks for a decision: who, what, all inputs, what it costs."""
-    pictures = [file for file in prepared.files if file.kind in GALLERY]
-    items: list[Item[LayoutView]] = [TextDisplay(_about(run, title, inputs, "card_heading"))]
-    if pictures:
-        gallery = (MediaGalleryItem(f"attachment://{file.filename}") for file in pictures[:10])
-        items.append(MediaGallery(*gallery))
-    if prepared.notes:
-        items.append(TextDisplay("\n".join(prepared.notes)))
+    files = prepared.files[:_FILES]
+    about = _about(run, title, inputs, "card_heading")
+    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files)]
+    notes = [*prepared.notes]
+    if len(prepared.files) > _FILES:
+        notes.insert(0, say("media_more", count=len(prepared.files) - _FILES))
+    while notes and sum(map(len, (about, *notes))) + len(notes) > LAYOUT_TEXT:
+        notes.pop()
+    if notes:
+        items.append(TextDisplay("\n".join(notes)))
     items.append(
         ActionRow(
             _button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
@@ -41,12 +48,20 @@ def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -
             _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
         )
     )
-    return Part(layout=_layout(items, Colour.gold()), files=tuple(pictures[:10]))
+    return Part(layout=_layout(items, Colour.gold()), files=files)
+
+
+def _shown(files: Sequence[PreparedFile]) -> list[Item[LayoutView]]:
+    """Pictures and videos to look at, anything else to download; all of it kept as our own copies."""
+    gallery = [MediaGalleryItem(f"attachment://{f.filename}") for f in files if f.kind in GALLERY]
+    others = [File[LayoutView](f"attachment://{f.filename}") for f in files if f.kind not in GALLERY]
+    return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
 def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
     """The card afterwards: who decided what and when, no buttons."""
-    code, colour = _DECIDED.get(run.state, ("card_approved", Colour.green()))
+    approved = run.decided_at is not None and run.state is not RunState.REJECTED
+    code, colour = _APPROVED if approved else _DECIDED.get(run.state, _OVER)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
     verdict = say(code, person=run.decided_by or 0, at=at)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
@@ -109,7 +124,9 @@ def _values(values: Sequence[tuple[str, str]]) -> list[str]:
     length = _VALUE
     while True:
         lines = [f"**{quoted(name, 40)}** {quoted(value, length)}" for name, value in values]
-        if sum(map(len, lines)) <= _ALL_VALUES or length < 20:
+        while length < 20 and sum(map(len, lines)) + len(lines) > _ALL_VALUES:
+            lines.pop()
+        if sum(map(len, lines)) + len(lines) <= _ALL_VALUES:
             return lines
         length //= 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.shown import ShownInputs, shown_inputs
 from bot.errors import RefusedError
@@ -12,8 +13,9 @@ from bot.moderation.cards import closed_report_part, decided_part
 from bot.moderation.people import Person
 from bot.nudges import Nudges
 from bot.parts import Part
-from bot.runs import Run
+from bot.runs import Run, RunState
 from bot.store import Store
+from bot.store.reviews import check_undecided
 from bot.words import say
 
 
@@ -38,9 +40,7 @@ class ReviewDesk:
 
     async def check_open(self, key: str, moderator: Person, guild_id: int | None) -> None:
         """Before a form is opened: whether this person could still decide."""
-        run = await self._moderated(key, moderator, guild_id)
-        if run.requester_id == moderator.id:
-            raise RefusedError("own_request")
+        check_undecided(await self._moderated(key, moderator, guild_id), moderator.id)
 
     async def reject(self, key: str, moderator: Person, guild_id: int | None, reason: str) -> Part:
         await self._moderated(key, moderator, guild_id)
@@ -54,20 +54,23 @@ class ReviewDesk:
 
     async def delete(self, key: str, person: Person, guild_id: int | None) -> Part:
         """For the requester and for moderators; returns a report's card as it looks afterwards."""
-        run = await self._run(key, guild_id)
-        if run.requester_id != person.id:
-            await self._moderated(key, person, guild_id)
+        run = await self._store.runs.get(key)
+        if run is None or run.requester_id != person.id:
+            run = await self._moderated(key, person, guild_id)
+        _check_shown(run)
         await self._store.reviews.delete(key, person.id, self._clock())
         self._nudges.deliver()
         return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
 
-    async def report(self, key: str, person: Person, guild_id: int | None) -> None:
-        run = await self._run(key, guild_id)
-        rules = await self._store.reviews.rules(guild_id)
+    async def report(self, key: str, asker: Asker) -> None:
+        """A card for the moderators, where one can be posted."""
+        run = await self._run(key, asker.origin.guild_id)
+        _check_shown(run)
+        rules = await self._store.reviews.rules(asker.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        if channel_id is None:
+        if channel_id is None or not asker.can_post(channel_id):
             raise RefusedError("no_review_channel")
-        await self._store.reviews.report(run.key, person.id, channel_id, self._clock())
+        await self._store.reviews.report(run.key, asker.person.id, channel_id, self._clock())
         self._nudges.deliver()
 
     async def dismiss(self, key: str, moderator: Person, guild_id: int | None) -> Part:
@@ -100,3 +103,11 @@ class ReviewDesk:
     def _title(self, run: Run) -> str:
         found = self._catalogue.get(run.deployment)
         return found.title if found is not None else run.deployment
+
+
+def _check_shown(run: Run) -> None:
+    """Only a result that is there can be deleted or reported, whatever a forged button says."""
+    if run.deleted_at is not None:
+        raise RefusedError("already_deleted")
+    if run.state is not RunState.SUCCEEDED:
+        raise RefusedError("no_result")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -152,6 +152,16 @@ class DeliveryStore:
             return Told()
         messages = tuple((channel, message) for channel, message in row.messages)
         return Told(messages, row.attempted_at if row.attempted else None)
+
+    async def owes(self, key: str, purposes: Collection[Purpose]) -> bool:
+        """Whether one of these messages is still to be sent, or on its way."""
+        query = select(deliveries.c.id).where(
+            deliveries.c.run_key == key,
+            deliveries.c.purpose.in_(purposes),
+            deliveries.c.state == DeliveryState.PENDING,
+        )
+        async with self._database.read() as connection:
+            return await connection.scalar(query) is not None
 
     async def release_leases(self) -> None:
         """At the start of the only process: whoever held a lease is dead."""

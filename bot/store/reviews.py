@@ -21,7 +21,9 @@ from bot.transitions import Change, end
 
 
 class ReviewStore:
-    """Raises StoreUnavailable when the database is away, RefusedError where there is nothing to decide."""
+    """The press changes the card at once; it is owed all the same, for a press whose answer was lost.
+
+    Raises StoreUnavailable when the database is away, RefusedError where there is nothing to decide."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,6 +35,7 @@ class ReviewStore:
             values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
             change = Change(RunState.WAITING, values, visible=True)
             await apply_change(connection, run, change, dict(values), now)
+            await owe(connection, key, Purpose.CARD, now, now)
             await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
             return run
 
@@ -45,6 +48,7 @@ class ReviewStore:
                 raise RefusedError("review_over")
             values = {**change.values, "decided_by": moderator_id, "decided_at": now}
             await apply_change(connection, run, change, values, now)
+            await owe(connection, key, Purpose.CARD, now, now)
             await owe(connection, key, Purpose.NOTICE, now, now)
             details = {"reason": reason} if reason else {}
             await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
@@ -104,15 +108,20 @@ class ReviewStore:
             return (found[0][0], found[0][1]) if found else None
 
 
-async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> Run:
-    """The request, locked, if it still waits and is not the moderator's own."""
-    run = to_run(await locked_row(connection, key))
+def check_undecided(run: Run, moderator_id: int) -> None:
+    """Raises RefusedError unless this moderator can still decide about it."""
     if run.state is not RunState.AWAITING_APPROVAL:
         if run.decided_by is not None:
             raise RefusedError("already_decided", person=run.decided_by)
         raise RefusedError("review_over")
     if run.requester_id == moderator_id:
         raise RefusedError("own_request")
+
+
+async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> Run:
+    """The request, locked, if it still waits and is not the moderator's own."""
+    run = to_run(await locked_row(connection, key))
+    check_undecided(run, moderator_id)
     return run
 
 

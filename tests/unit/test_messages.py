@@ -29,6 +29,7 @@ CODES = {
     RunState.REFUSED: "comfy_unauthorized",
     RunState.UNCONFIRMED: "comfy_timeout",
 }
+RESULT_BUTTONS = [(label, f"run:{KEY}:{label.lower()}") for label in ("Again", "Delete", "Report")]
 
 
 def run(state: RunState, **more: Any) -> Run:
@@ -144,8 +145,7 @@ def test_a_wish_to_cancel_is_shown_and_the_button_goes() -> None:
 
 def test_a_machine_that_cannot_stop_says_so_and_the_button_goes() -> None:
     part = status_part(run(RunState.RUNNING, note="not_cancellable"), "Flux")
-    assert SENTENCES["not_cancellable"] in text(part)
-    assert buttons(part) == []
+    assert (SENTENCES["not_cancellable"] in text(part), buttons(part)) == (True, [])
 
 
 @pytest.mark.parametrize("state", sorted(CODES))
@@ -189,7 +189,7 @@ def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
     ]
     assert gallery(part) == [f"attachment://{f.filename}" for f in files]
     assert (part.files, part.mention) == (files, 42)
-    assert buttons(part) == [("Again", f"run:{KEY}:again")]
+    assert buttons(part) == RESULT_BUTTONS
     assert_within_limits(part)
 
 
@@ -207,10 +207,9 @@ def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> 
 def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
     sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
     first, second = outcome_parts(run(RunState.SUCCEEDED), "Bark", Prepared(sounds))
-    assert (first.layout, second.layout) == (None, None)
     assert first.content == "<@42> **Bark**\n> a lighthouse"
-    assert buttons(first) == [("Again", f"run:{KEY}:again")]
-    assert (first.mention, second.mention) == (42, None)
+    assert buttons(first) == RESULT_BUTTONS
+    assert [(part.layout, part.mention) for part in (first, second)] == [(None, 42), (None, None)]
     assert_within_limits(first)
     assert_within_limits(second)
 

@@ -1,48 +1,88 @@
-"""The operator's limits: the first that forbids a request names the way out."""
+"""The rules, one by one: what is refused, with which sentence, and on which terms the rest runs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.policy import EXPECTED_SECONDS, Allowed, OperatorRules, Refused, Usage, decide
+from bot.moderation.budgets import EXPECTED_SECONDS
+from bot.moderation.people import Person
+from bot.moderation.rules import Budget, Budgets, People, ServerRules
+from bot.policy import Allowed, Block, Decision, OperatorRules, Refused, Spent, Usage, decide
 from bot.request import GenerationRequest, Origin
-from bot.words import say
+from bot.words import SENTENCES, explain
 
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY_END = datetime(2026, 5, 5, tzinfo=UTC)
+PERSON = Person(id=4, created_at=NOW - timedelta(days=100), joined_at=NOW - timedelta(days=10))
+USAGE = Usage(now=NOW, day_end=DAY_END)
+ARTISTS, STAFF, REVIEWERS = 11, 12, 13
 
 
-def request(guild_id: int | None = 7) -> GenerationRequest:
+def request(guild_id: int | None = 7, *, age_restricted: bool = False, **more: Any) -> GenerationRequest:
     origin = Origin(
         guild_id=guild_id,
         channel_id=2,
         application_id=3,
         interaction_token="hush",
-        interaction_expires_at=DAY_END - timedelta(hours=1),
+        interaction_expires_at=NOW + timedelta(minutes=15),
         upload_limit=1,
+        age_restricted=age_restricted,
     )
-    return GenerationRequest(requester_id=4, origin=origin, deployment="d", deployment_id="i", inputs={})
+    return GenerationRequest(
+        **{
+            "requester_id": 4,
+            "origin": origin,
+            "deployment": "flux",
+            "deployment_id": "i",
+            "inputs": {},
+            **more,
+        }
+    )
 
 
-def code(asked: GenerationRequest, spent: float = 0, **rules: Any) -> str | None:
-    """The refusal's code, None when allowed."""
-    decision = decide(asked, Usage(gpu_seconds_today=spent, day_end=DAY_END), OperatorRules(**rules))
+def judge(
+    asked: GenerationRequest | None = None,
+    person: Person = PERSON,
+    usage: Usage = USAGE,
+    rules: ServerRules | None = None,
+    **operator: Any,
+) -> Decision:
+    return decide(asked or request(), person, usage, OperatorRules(**operator), rules or ServerRules())
+
+
+def code(decision: Decision) -> str | None:
+    """The refusal's code, None when allowed; its sentence has all it needs."""
     if isinstance(decision, Allowed):
         return None
     assert isinstance(decision, Refused)
+    assert explain(decision.reason) not in (SENTENCES["internal"], decision.reason.code)
     return decision.reason.code
 
 
+def told(decision: Decision) -> str:
+    assert isinstance(decision, Refused)
+    return explain(decision.reason)
+
+
+def having(*roles: int, **more: Any) -> Person:
+    return replace(PERSON, role_ids=frozenset(roles), **more)
+
+
+# the operator
+
+
 def test_without_limits_a_server_is_allowed_and_a_direct_message_is_not() -> None:
-    assert code(request()) is None
-    assert code(request(None)) == "direct_messages_off"
+    assert code(judge()) is None
+    assert code(judge(request(None))) == "direct_messages_off"
 
 
 def test_direct_messages_can_be_allowed_also_where_servers_are_listed() -> None:
-    assert code(request(None), allow_direct_messages=True) is None
-    assert code(request(None), allow_direct_messages=True, allowed_guild_ids=frozenset({7})) is None
+    assert code(judge(request(None), allow_direct_messages=True)) is None
+    assert code(judge(request(None), allow_direct_messages=True, allowed_guild_ids=frozenset({7}))) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +95,7 @@ def test_direct_messages_can_be_allowed_also_where_servers_are_listed() -> None:
     ],
 )
 def test_only_listed_servers_may_use_it(allowed: frozenset[int] | None, expected: str | None) -> None:
-    assert code(request(), allowed_guild_ids=allowed) == expected
+    assert code(judge(allowed_guild_ids=allowed)) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,22 +109,134 @@ def test_only_listed_servers_may_use_it(allowed: frozenset[int] | None, expected
         (0, 0, "daily_limit"),
     ],
 )
-def test_the_reserve_for_the_next_run_has_to_fit_under_the_ceiling(
+def test_the_reserve_for_the_next_run_has_to_fit_under_the_operators_ceiling(
     spent: float, ceiling: float | None, expected: str | None
 ) -> None:
-    assert code(request(), spent, daily_gpu_seconds=ceiling) == expected
+    decision = judge(usage=replace(USAGE, gpu_seconds_today=spent), daily_gpu_seconds=ceiling)
+    assert code(decision) == expected
+    if expected:
+        assert f"<t:{int(DAY_END.timestamp())}:R>" in told(decision)
 
 
-def test_the_refusal_says_when_it_starts_afresh() -> None:
-    decision = decide(
-        request(), Usage(gpu_seconds_today=5, day_end=DAY_END), OperatorRules(daily_gpu_seconds=1)
+def test_an_unlimited_role_is_still_under_the_operators_ceiling() -> None:
+    rules = ServerRules(budgets=Budgets.model_validate({"roles": {ARTISTS: {"unlimited": True}}}))
+    spent = replace(USAGE, gpu_seconds_today=100)
+    assert (
+        code(judge(person=having(ARTISTS), usage=spent, rules=rules, daily_gpu_seconds=100)) == "daily_limit"
     )
-    assert isinstance(decision, Refused)
-    shown = say(decision.reason.code, **decision.reason.params)
-    assert f"<t:{int(DAY_END.timestamp())}:R>" in shown
+
+
+def test_a_pause_is_told_before_anything_else() -> None:
+    decision = judge(request(None), usage=replace(USAGE, paused="moving"), allowed_guild_ids=frozenset())
+    assert told(decision) == "Generating is paused for the moment: moving"
 
 
 @pytest.mark.parametrize("forbidden", ["guild_not_allowed", "direct_messages_off"])
 def test_who_may_not_use_it_at_all_is_told_that_and_not_about_budgets(forbidden: str) -> None:
     asked = request(None if forbidden == "direct_messages_off" else 7)
-    assert code(asked, 100, daily_gpu_seconds=1, allowed_guild_ids=frozenset({8})) == forbidden
+    usage = replace(USAGE, gpu_seconds_today=100)
+    assert code(judge(asked, usage=usage, daily_gpu_seconds=1, allowed_guild_ids=frozenset({8}))) == forbidden
+
+
+# people
+
+
+def test_a_block_is_told_with_its_reason_and_its_end() -> None:
+    until = NOW + timedelta(days=3)
+    decision = judge(usage=replace(USAGE, block=Block("spam", until)))
+    assert code(decision) == "blocked_until"
+    assert f"<t:{int(until.timestamp())}:f>: spam" in told(decision)
+    assert told(judge(usage=replace(USAGE, block=Block("spam", None)))).endswith("on this server: spam")
+
+
+@pytest.mark.parametrize(
+    ("account", "member", "expected"),
+    [
+        (0, 0, None),
+        (100, 10, None),
+        (101, 0, "account_too_young"),
+        (0, 11, "member_too_young"),
+        (101, 11, "account_too_young"),
+    ],
+)
+def test_accounts_and_members_have_to_be_old_enough(account: int, member: int, expected: str | None) -> None:
+    rules = ServerRules(people=People(account_days=account, member_days=member))
+    decision = judge(rules=rules)
+    assert code(decision) == expected
+    if expected:
+        assert f"<t:{int((NOW + timedelta(days=1)).timestamp())}:R>" in told(decision)
+
+
+def test_moderators_may_be_as_young_as_they_are() -> None:
+    rules = ServerRules(reviewer_role_id=REVIEWERS, people=People(account_days=3650, member_days=3650))
+    assert code(judge(person=having(manages_server=True), rules=rules)) is None
+    assert code(judge(person=having(REVIEWERS), rules=rules)) is None
+    assert code(judge(person=having(STAFF), rules=rules)) == "account_too_young"
+
+
+def test_a_server_without_a_reviewer_role_has_no_reviewers_by_role() -> None:
+    assert not having(ARTISTS).is_moderator(ServerRules())
+    assert not PERSON.is_moderator(ServerRules())
+
+
+# roles for deployments and GPUs
+
+
+def test_what_is_open_to_some_roles_is_refused_to_others_and_says_what_they_may_use() -> None:
+    only = frozenset({STAFF})
+    rules = ServerRules(deployment_roles={"flux": only, "wan": frozenset({ARTISTS})})
+    assert code(judge(person=having(STAFF), rules=rules)) is None
+    decision = judge(person=having(ARTISTS), rules=rules)
+    assert code(decision) == "deployment_role"
+    assert told(decision).endswith("you may use: wan.")
+    assert code(judge(request(deployment="sdxl"), rules=rules)) is None
+
+    gpus = ServerRules(gpu_roles={"H100": only, "A10G": frozenset({ARTISTS})})
+    decision = judge(request(gpu="H100"), having(ARTISTS), rules=gpus)
+    assert code(decision) == "gpu_role"
+    assert told(decision) == ("Your roles don't include H100. Of the restricted GPUs you may use: A10G.")
+    assert code(judge(request(gpu="L4"), rules=gpus)) is None
+    assert code(judge(request(gpu=None), rules=gpus)) is None
+
+
+# budgets
+
+
+@pytest.mark.parametrize(
+    ("spent", "expected"),
+    [
+        (Spent(), None),
+        (Spent(runs=4), None),
+        (Spent(runs=5), "budget_runs"),
+        (Spent(waiting=9), None),
+        (Spent(waiting=10), "budget_waiting"),
+        (Spent(gpu_seconds=300 - EXPECTED_SECONDS), None),
+        (Spent(gpu_seconds=301 - EXPECTED_SECONDS), "budget_gpu"),
+        (Spent(gpu_seconds=5000), "budget_gpu"),
+    ],
+)
+def test_a_persons_budget_ends_where_it_is_set(spent: Spent, expected: str | None) -> None:
+    rules = ServerRules(budgets=Budgets(person=Budget(runs_a_day=5, gpu_seconds_a_day=300)))
+    assert code(judge(usage=replace(USAGE, person=spent), rules=rules)) == expected
+    server = ServerRules(budgets=Budgets(server=Budget(waiting=10, runs_a_day=5, gpu_seconds_a_day=300)))
+    decision = judge(usage=replace(USAGE, server=spent), rules=server)
+    assert code(decision) == (f"server_{expected}" if expected else None)
+
+
+def test_a_refusal_says_what_is_left_and_when_it_returns() -> None:
+    returns = f"<t:{int(DAY_END.timestamp())}:R>"
+    rules = ServerRules(
+        budgets=Budgets(person=Budget(gpu_seconds_a_day=300), gpu_weights={"H100": 4}),
+    )
+    decision = judge(request(gpu="H100"), usage=replace(USAGE, person=Spent(gpu_seconds=100.4)), rules=rules)
+    assert told(decision) == (
+        f"This needs about 240 GPU seconds, and 199 of your 300 are left today. They return {returns}."
+    )
+    rules = ServerRules(budgets=Budgets(person=Budget(runs_a_day=2)))
+    decision = judge(usage=replace(USAGE, person=Spent(runs=2)), rules=rules)
+    assert told(decision) == f"You have used your 2 runs for today. They return {returns}."
+
+
+def test_in_direct_messages_nobody_queues_without_end_either() -> None:
+    usage = replace(USAGE, person=Spent(waiting=10))
+    assert code(judge(request(None), usage=usage, allow_direct_messages=True)) == "budget_waiting"

@@ -97,3 +97,42 @@ def test_a_full_deployment_does_not_hold_up_another() -> None:
     assert found is not None
     assert found.key == "b"
     assert next_in_line(waiting, busy, lambda _: 0) is None
+
+
+def limited(
+    key: str, person: int, guild: int | None = 1, *, own: int | None = None, all_: int | None = None
+) -> Place:
+    return Place(key, FLUX, person, START, guild, own, all_)
+
+
+def next_key(waiting: list[Place], busy: list[Place]) -> str | None:
+    found = next_in_line(waiting, busy, lambda _: None)
+    return found.key if found is not None else None
+
+
+def test_who_has_enough_running_waits_and_lets_others_pass() -> None:
+    busy = [limited("b1", 1), limited("b2", 1)]
+    waiting = [limited("w1", 1, own=2), limited("w2", 2, own=2)]
+    assert next_key(waiting, busy) == "w2"
+    assert next_key(waiting[:1], busy) is None
+    assert next_key(waiting[:1], busy[:1]) == "w1"
+
+
+def test_a_persons_runs_elsewhere_do_not_count_here() -> None:
+    busy = [limited("b1", 1, 2), limited("b2", 1, None)]
+    assert next_key([limited("w1", 1, own=1)], busy) == "w1"
+    assert next_key([limited("w1", 1, None, own=1)], busy) is None
+
+
+def test_a_full_server_holds_up_only_itself() -> None:
+    busy = [limited("b1", 1), limited("b2", 2)]
+    waiting = [limited("w1", 3, all_=2), limited("w2", 4, 2, all_=2)]
+    assert next_key(waiting, busy) == "w2"
+    assert next_key(waiting[:1], busy) is None
+    assert next_key(waiting[:1], busy[:1]) == "w1"
+
+
+def test_a_limit_set_lower_than_what_runs_starts_nothing_until_enough_has_ended() -> None:
+    busy = [limited(f"b{n}", 1) for n in range(5)]
+    assert next_key([limited("w", 1, own=1)], busy) is None
+    assert next_key([limited("w", 1, own=1)], []) == "w"

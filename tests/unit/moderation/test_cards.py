@@ -1,0 +1,169 @@
+"""What moderators see: everything that they decide about, within Discord's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.deployments.shown import ShownInputs
+from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
+from bot.parts import FileKind, Part, Prepared, PreparedFile
+from bot.runs import Run, RunState
+
+AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+KEY = "abcdefghij234567"
+INPUTS = ShownInputs((("prompt", "a fox"), ("style", "ink"), ("seed", "7")), ())
+
+
+def run(state: RunState = RunState.AWAITING_APPROVAL, **more: Any) -> Run:
+    base = Run(
+        key=KEY,
+        state=state,
+        created_at=AT,
+        requester_id=175928847299117063,
+        guild_id=1,
+        channel_id=22,
+        deployment="flux",
+        deployment_id="d",
+        inputs={},
+        gpu="H100",
+        prompt="a fox",
+        reserved_seconds=240,
+        review_channel_id=99,
+        requester_joined_at=AT,
+    )
+    return replace(base, **more)
+
+
+def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [component, *(below for child in component.get("components", ()) for below in walk(child))]
+
+
+def components(part: Part) -> list[Mapping[str, Any]]:
+    assert part.layout is not None
+    tops: list[Mapping[str, Any]] = part.layout.to_components()  # type: ignore[no-untyped-call]  # discord.py's
+    return [found for top in tops for found in walk(top)]
+
+
+def text(part: Part) -> str:
+    return "\n".join(c["content"] for c in components(part) if c["type"] == 10)
+
+
+def labels(part: Part) -> list[str]:
+    return [c["label"] for c in components(part) if c["type"] == 2]
+
+
+def file(number: int, kind: FileKind, suffix: str) -> PreparedFile:
+    return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind)
+
+
+def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
+    part = review_part(run(), "Flux", INPUTS, Prepared())
+    assert text(part).splitlines() == [
+        "### A request to **Flux** waits for you",
+        "<@175928847299117063> · account made <t:1462015105:R> · here since <t:1777897800:R>",
+        "**prompt** a fox",
+        "**style** ink",
+        "**seed** 7",
+        "-# GPU H100 · for <#22> · counts 1 run and about 240 GPU seconds",
+    ]
+    assert labels(part) == ["Approve", "Reject", "Block"]
+    assert part.mention is None
+
+
+def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> None:
+    files = (
+        file(1, FileKind.IMAGE, "png"),
+        file(2, FileKind.AUDIO, "wav"),
+        file(3, FileKind.VIDEO, "mp4"),
+    )
+    part = review_part(run(), "Flux", INPUTS, Prepared(files, notes=("big.png is too large",)))
+    found = components(part)
+    assert [i["media"]["url"] for c in found if c["type"] == 12 for i in c["items"]] == [
+        f"attachment://flux-{KEY}-1.png",
+        f"attachment://flux-{KEY}-3.mp4",
+    ]
+    assert [c["file"]["url"] for c in found if c["type"] == 13] == [f"attachment://flux-{KEY}-2.wav"]
+    assert part.files == files
+    assert "big.png is too large" in text(part)
+
+
+def test_what_is_more_than_a_message_holds_is_said() -> None:
+    part = review_part(
+        run(), "Flux", INPUTS, Prepared(tuple(file(n, FileKind.IMAGE, "png") for n in range(12)))
+    )
+    assert len(part.files) == 10
+    assert "2 more files" in text(part)
+
+
+@pytest.mark.parametrize(
+    ("state", "decided", "verdict"),
+    [
+        (RunState.WAITING, True, "Approved by <@5> <t:1777897800:R>"),
+        (RunState.SUCCEEDED, True, "Approved by <@5> <t:1777897800:R>"),
+        (RunState.CANCELLED, True, "Approved by <@5> <t:1777897800:R>"),
+        (RunState.REJECTED, True, "Rejected by <@5> <t:1777897800:R>"),
+        (RunState.EXPIRED, False, "Nobody decided in time."),
+        (RunState.CANCELLED, False, "The requester took it back."),
+    ],
+)
+def test_a_decided_card_says_who_and_when_and_has_no_buttons(
+    state: RunState, decided: bool, verdict: str
+) -> None:
+    by = {"decided_by": 5, "decided_at": AT} if decided else {}
+    part = decided_part(run(state, failure_params={"reason": "not *here*"}, **by), "Flux", INPUTS)
+    assert verdict in text(part).splitlines()
+    assert ("> not \\*here\\*" in text(part)) is (state is RunState.REJECTED)
+    assert labels(part) == []
+
+
+def test_the_reason_goes_to_the_requester_alone() -> None:
+    rejected = run(RunState.REJECTED, failure_params={"reason": "no <@&5>"}, decided_by=5, decided_at=AT)
+    shown = text(notice_part(rejected, "Flux"))
+    assert "Your request to **Flux** in <#22> was not approved." in shown
+    assert "The moderator's reason: no \\<\\@&5>" in shown
+    assert "reason" not in text(notice_part(replace(rejected, failure_params={"reason": ""}), "Flux"))
+
+
+def test_a_report_leads_to_the_result_and_is_closed_with_a_verdict() -> None:
+    part = report_part(run(RunState.SUCCEEDED), "Flux", "https://discord.com/channels/1/2/3")
+    assert "[Open it](https://discord.com/channels/1/2/3)" in text(part)
+    assert "> a fox" in text(part)
+    assert labels(part) == ["Delete", "Block", "Dismiss"]
+    closed = closed_report_part(run(RunState.SUCCEEDED), "Flux", "Dismissed by <@5>.")
+    assert text(closed).endswith("Dismissed by <@5>.")
+    assert labels(closed) == []
+
+
+@given(
+    values=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=6000)), max_size=80),
+    files=st.lists(st.sampled_from(FileKind), max_size=40),
+    notes=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=40),
+    reason=st.text(max_size=600),
+    gpu=st.text(max_size=60),
+)
+def test_whatever_was_asked_for_the_card_is_within_discords_limits(
+    values: list[tuple[str, str]], files: list[FileKind], notes: list[str], reason: str, gpu: str
+) -> None:
+    subject = run(gpu=gpu, failure_params={"reason": reason}, prompt=reason)
+    inputs = ShownInputs(tuple(values), ())
+    prepared = Prepared(tuple(file(n, kind, "x") for n, kind in enumerate(files)), notes=tuple(notes))
+    rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=AT)
+    for part in (
+        review_part(subject, gpu or "x", inputs, prepared),
+        decided_part(rejected, gpu or "x", inputs),
+        notice_part(rejected, gpu or "x"),
+        report_part(subject, gpu or "x", None),
+    ):
+        found = components(part)
+        assert len(found) <= 40
+        assert sum(len(c["content"]) for c in found if c["type"] == 10) <= 4000
+        assert all(1 <= len(c["items"]) <= 10 for c in found if c["type"] == 12)
+        assert len(part.files) <= 10
