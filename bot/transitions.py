@@ -15,6 +15,13 @@ from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunR
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it: the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
+# What ComfyDeploy can say; the other states are ours alone to enter.
+REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
+    RunState.SUCCEEDED,
+    RunState.FAILED,
+    RunState.CANCELLED,
+    RunState.TIMED_OUT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ def belongs(run: Run, report: RunReport) -> bool:
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
     """What a report changes; None when nothing does. `asked`: it answers GET /run, so it is whole."""
+    if run.state is RunState.AWAITING_APPROVAL:
+        return None  # never sent to ComfyDeploy: whatever this is about, it approves nothing
     values: dict[str, object] = {}
     if run.run_id is None:
         values["run_id"] = report.run_id
@@ -48,7 +57,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
             values["due_at"] = now
     elif run.state in REVIVABLE and target in FINAL - {RunState.SUCCEEDED}:
         values["due_at"] = None  # it has ended upstream too: nothing is left to ask about
-    if target is None or target not in TRANSITIONS[run.state]:
+    if target not in REPORTED or target not in TRANSITIONS[run.state]:
         return _progress(run, report, values)
     values |= _entering(run, report, target, now)
     if target in IN_FLIGHT:
