@@ -17,6 +17,9 @@ class Action(StrEnum):
     DELETE = "delete"
     REPORT = "report"
     DISMISS = "dismiss"
+    EDIT = "edit"
+    DETAILS = "details"
+    USE = "use"
 
 
 PATTERN = re.compile(rf"run:(?P<key>[a-z0-9]{{1,20}}):(?P<action>{'|'.join(Action)})")

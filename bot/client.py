@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.desk import FrontDesk
+from bot.edit_desk import EditDesk
 from bot.errors import BotError
 from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
@@ -27,6 +28,9 @@ EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
     "cogs.modals",
+    "cogs.edit",
+    "cogs.use_as_input",
+    "cogs.help",
     "cogs.runs",
     "cogs.queue",
     "cogs.presets",
@@ -51,6 +55,7 @@ class Desks:
     rules_desk: RulesDesk
     words: WordDesk
     people_desk: PeopleDesk
+    edits: EditDesk
     presets: PresetDesk
 
 
@@ -86,6 +91,7 @@ class GenerateBot(commands.Bot):
         self.rules_desk = desks.rules_desk
         self.words = desks.words
         self.people_desk = desks.people_desk
+        self.edits = desks.edits
         self.presets = desks.presets
         self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
         self._sync = sync

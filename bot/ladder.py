@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-from bot.messages import outcome_parts
 from bot.packing import Packer
 from bot.parts import Part, Prepared
 from bot.posting import Closed, Poster, TooLarge
@@ -69,14 +68,14 @@ class Ladder:
         deliveries: DeliveryStore,
         poster: Poster,
         packer: Packer,
-        title: Callable[[str], str],
+        render: Callable[[Run, Prepared], list[Part]],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._deliveries = deliveries
         self._poster = poster
         self._packer = packer
-        self._title = title
+        self._render = render
         self._owner = owner
         self._clock = clock
 
@@ -111,7 +110,7 @@ class Ladder:
         if run.state is RunState.SUCCEEDED:
             last_try = delivery.tries >= MEDIA_TRIES
             prepared = await self._packer.pack(run, limit, folder, last_try=last_try)
-        return outcome_parts(run, self._title(run.deployment), prepared)
+        return self._render(run, prepared)
 
     async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part]) -> None:
         run = delivery.run

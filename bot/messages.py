@@ -10,7 +10,7 @@ from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.buttons import Action, custom_id
-from bot.parts import GALLERY, Part, Prepared, PreparedFile
+from bot.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted
 from bot.words import say
@@ -48,14 +48,17 @@ def status_part(run: Run, title: str) -> Part:
     ]
     items: list[Item[LayoutView]] = [*_texts(above, below)]
     if run.cancel_requested_at is None and run.note != "not_cancellable":
-        items.append(_row(run, Action.CANCEL, "button_cancel", ButtonStyle.secondary))
+        items.append(ActionRow(_button(run, Action.CANCEL, "button_cancel")))
     return Part(layout=_layout(Container(*items, accent_colour=Colour.blurple())))
 
 
-def outcome_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
-    """The messages that end a run, the first of them pinging the requester."""
+def outcome_parts(run: Run, title: str, prepared: Prepared, *, usable: bool = False) -> list[Part]:
+    """The messages that end a run, the first of them pinging the requester.
+
+    `usable` tells whether a deployment takes pictures, so that one made here can go on.
+    """
     if run.state is RunState.SUCCEEDED:
-        return _result_parts(run, title, prepared)
+        return _result_parts(run, title, prepared, usable=usable)
     return [_ending(run, title, prepared.notes)]
 
 
@@ -67,7 +70,10 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
         *_texts([heading, _prompt_line(run)], [reason(run), *notes, _small(_facts(run))]),
-        _row(run, Action.AGAIN, "button_try_again", ButtonStyle.primary),
+        ActionRow(
+            _button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary),
+            _button(run, Action.EDIT, "button_edit"),
+        ),
         accent_colour=_COLOURS[run.state],
     )
     return Part(layout=_layout(container), mention=mention)
@@ -85,12 +91,12 @@ def reason(run: Run) -> str:
     return say(code, **params)
 
 
-def _result_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
+def _result_parts(run: Run, title: str, prepared: Prepared, *, usable: bool) -> list[Part]:
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
     parts = []
     if gallery or prepared.texts or not others:
-        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared)
+        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, usable=usable)
         parts.append(first_part)
         parts += [_gallery_only(run, chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]
         parts += [Part(files=tuple(chunk)) for chunk in _chunks(others)]
@@ -99,11 +105,11 @@ def _result_parts(run: Run, title: str, prepared: Prepared) -> list[Part]:
         first_part, unsaid = _result_classic(run, title, first, prepared)
         parts.append(first_part)
         parts += [Part(files=tuple(chunk)) for chunk in rest]
-    return [*parts, *_note_parts(unsaid)]
+    return [*parts, *note_parts(unsaid)]
 
 
 def _result_layout(
-    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, *, usable: bool
 ) -> tuple[Part, Sequence[str]]:
     """Pictures and videos in a gallery, short texts quoted; and the notes that found no room."""
     heading, facts = _result_heading(run, title), _small(_facts(run))
@@ -116,6 +122,8 @@ def _result_layout(
         items.append(_gallery(run, files))
     items += _texts(*([block] for block in blocks), [*notes, facts])
     items.append(ActionRow(*_result_buttons(run)))
+    if usable and any(file.kind is FileKind.IMAGE for file in files):
+        items.append(ActionRow(_button(run, Action.USE, "button_use")))
     layout = _layout(Container(*items, accent_colour=_COLOURS[RunState.SUCCEEDED]))
     return Part(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
 
@@ -142,7 +150,7 @@ def _fitting(notes: Sequence[str], room: int) -> tuple[Sequence[str], Sequence[s
     return notes, ()
 
 
-def _note_parts(notes: Sequence[str]) -> Iterator[Part]:
+def note_parts(notes: Sequence[str]) -> Iterator[Part]:
     """Further messages for the notes left over; a link too long for any message is not linked."""
     left: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
     while left:
@@ -194,17 +202,19 @@ def _layout(item: Item[LayoutView]) -> LayoutView:
 
 
 def _result_buttons(run: Run) -> list[Button[Any]]:
-    buttons = [(Action.AGAIN, "button_again"), (Action.DELETE, "button_delete")]
+    buttons = [
+        (Action.AGAIN, "button_again"),
+        (Action.EDIT, "button_edit"),
+        (Action.DETAILS, "button_details"),
+        (Action.DELETE, "button_delete"),
+    ]
     if run.guild_id is not None:
         buttons.append((Action.REPORT, "button_report"))
-    return [
-        Button(label=say(label), style=ButtonStyle.secondary, custom_id=custom_id(run.key, action))
-        for action, label in buttons
-    ]
+    return [_button(run, action, label) for action, label in buttons]
 
 
-def _row(run: Run, action: Action, label: str, style: ButtonStyle) -> ActionRow[LayoutView]:
-    return ActionRow(Button(label=say(label), style=style, custom_id=custom_id(run.key, action)))
+def _button(run: Run, action: Action, label: str, style: ButtonStyle = ButtonStyle.secondary) -> Button[Any]:
+    return Button(label=say(label), style=style, custom_id=custom_id(run.key, action))
 
 
 def phase(state: RunState) -> str:

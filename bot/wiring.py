@@ -19,17 +19,22 @@ from bot.comfy.client import ComfyClient
 from bot.delivery import Courier
 from bot.deployments.catalogue import Catalogue
 from bot.desk import FrontDesk
+from bot.edit import taking_pictures
+from bot.edit_desk import EditDesk
 from bot.errand import Errands
 from bot.errors import StoreUnavailable
 from bot.ladder import Ladder
 from bot.media import MediaFetcher
+from bot.messages import outcome_parts
 from bot.moderation.automod import AutomodCache, Fetch
+from bot.moderation.drafts import Drafts
 from bot.moderation.people_desk import PeopleDesk, PeopleStores
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.nudges import Nudges
 from bot.packing import Packer
+from bot.parts import Part, Prepared
 from bot.policy import OperatorRules
 from bot.posting import Poster
 from bot.preset_desk import PresetDesk
@@ -115,6 +120,7 @@ async def assemble(base: Foundations) -> App:
             rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.cache),
             words=words,
             people_desk=_people(base),
+            edits=EditDesk(base.store, desk, Drafts()),
             presets=PresetDesk(desk, base.catalogue, base.store, base.clock),
         ),
         CommandSync(base.store.notes, base.settings.command_guild_ids),
@@ -197,6 +203,11 @@ def _courier(
     base: Foundations, poster: Poster, status: StatusKeeper, desk: FrontDesk, reviews: ReviewDesk
 ) -> Courier:
     packer = Packer(base.fetcher, _link_renewer(base.comfy))
+
+    def render(run: Run, prepared: Prepared) -> list[Part]:
+        usable = bool(taking_pictures(base.catalogue.all()))
+        return outcome_parts(run, desk.title(run.deployment), prepared, usable=usable)
+
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Courier(
         store=base.store,
@@ -205,7 +216,7 @@ def _courier(
             deliveries=base.store.deliveries,
             poster=poster,
             packer=packer,
-            title=desk.title,
+            render=render,
             owner=owner,
             clock=base.clock,
         ),

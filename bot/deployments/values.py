@@ -55,7 +55,7 @@ def collect(
         if value is not None:
             inputs[item.key] = value
     chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
-    return Collected(inputs, chosen, seed_of(deployment, inputs), _prompt(deployment, inputs), files)
+    return Collected(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), files)
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -169,7 +169,8 @@ def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | N
     return None
 
 
-def _prompt(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str | None:
+def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str | None:
+    """The prompt that is sent, for the message; the default where none was given."""
     for item in deployment.inputs:
         if item.is_prompt:
             value = inputs.get(item.key, item.default)

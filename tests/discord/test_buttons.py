@@ -83,7 +83,7 @@ async def test_a_run_goes_on_over_a_restart(tmp_path: Path) -> None:
         s.standin.release()
         await s.play()
         (message,) = s.messages()
-        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
+        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
         assert len(s.calls) == 1
         assert pinged(s) == [s.alice.id]
 

@@ -21,7 +21,7 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(tmp_path: Path
             await s.later(minutes=5)
         (message,) = s.messages()
         assert "so I stopped waiting" in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Try again"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
         assert pinged(s) == [s.alice.id]
         assert [call.run_id for call in s.standin.ledger.cancel_calls] == s.calls[0].run_ids
         assert (await s.run()).state is RunState.TIMED_OUT
@@ -39,7 +39,7 @@ async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_
         await s.play()
         (message,) = s.messages()
         assert len(message.attachments) == 1
-        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
+        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
         assert (await s.run()).state is RunState.SUCCEEDED
         await s.later(hours=3)
         assert len(s.messages()) == 1

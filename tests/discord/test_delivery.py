@@ -59,7 +59,7 @@ async def test_a_closed_channel_leaves_the_commands_own_answer(
         assert message.id == result.response.id
         assert len(message.attachments) == 1
         assert "> a fox" in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
+        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
         assert await delivery_states(s) == [DeliveryState.SENT]
 
 
@@ -130,7 +130,7 @@ async def test_a_failure_is_told_down_the_ladder_too(tmp_path: Path) -> None:
         result = await s.alice.slash(s.channel, "generate", prompt="a fox")
         await s.play()
         assert "The run failed on the machine." in text_of(s, result.response)
-        assert list(buttons_of(s, result.response)) == ["Try again"]
+        assert list(buttons_of(s, result.response)) == ["Try again", "Edit"]
 
 
 async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(tmp_path: Path) -> None:

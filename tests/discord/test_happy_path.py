@@ -44,7 +44,7 @@ async def test_the_picture_comes_to_the_channel_and_the_status_message_goes(tmp_
         assert "Picture" in text
         assert "> a fox" in text
         assert "seed 7" in text
-        assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
+        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
         assert pinged(s) == [s.alice.id]
         assert (await s.run()).state is RunState.SUCCEEDED
 

@@ -18,7 +18,7 @@ async def one_result(s: Stage) -> None:
         await s.later(minutes=2)
     (message,) = s.messages()
     assert len(message.attachments) == 1
-    assert list(buttons_of(s, message)) == ["Again", "Delete", "Report"]
+    assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
     assert pinged(s) == [s.alice.id]
     assert len(s.calls) == 1
     assert (await s.run()).state is RunState.SUCCEEDED
@@ -94,7 +94,7 @@ async def test_an_end_that_is_no_success_is_told_in_words(
         await s.later(minutes=2)
         (message,) = s.messages()
         assert sentence in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Try again"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
         assert pinged(s) == [s.alice.id]
 
 

@@ -1,0 +1,168 @@
+"""Edit: a form with an earlier run's inputs, whose answer is a request of the person who sends it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import discord
+from discord.ext import commands
+from discord.ui import DynamicItem, Item
+
+from bot.client import GenerateBot, tell, tell_error
+from bot.deployments.files import GivenFile
+from bot.edit import TypedValue
+from bot.edit_form import TEXT_FILE, ready_layout, refused_layout
+from bot.edit_ids import EDIT_PATTERN, EditForm, edit_form
+from bot.errors import BotError, InputError, RefusedError
+from bot.preflight import check_place
+from bot.runs import Run
+from bot.words import explain, say
+from cogs.answers import answer
+from cogs.asker import asker_of, check_overrides
+from cogs.typed import typed_of
+
+Interaction = discord.Interaction[GenerateBot]
+
+_TEXT_BYTES = 64 * 1024
+_READ_SECONDS = 10
+
+
+async def check_start(interaction: Interaction) -> None:
+    """What `/generate` itself would be asked here."""
+    check_place(interaction.channel, interaction.app_permissions)
+    await check_overrides(interaction)
+
+
+async def open_edit(interaction: Interaction, form: EditForm) -> None:
+    bot = interaction.client
+    await check_start(interaction)
+    modal = await bot.edits.form(form, asker_of(interaction, bot.desk.now()))
+    await interaction.response.send_modal(modal)
+
+
+async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
+    """The status message, and a word about what was left out."""
+    await answer(interaction, interaction.client.desk, run)
+    if dropped:
+        await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
+
+
+class EditAgain(DynamicItem[Item[Any]], template=EDIT_PATTERN):
+    """*Edit again* and *Send*, under a form that was not taken at once."""
+
+    def __init__(self, item: Item[Any], form: EditForm) -> None:
+        super().__init__(item)
+        self.form = form
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> EditAgain:
+        return cls(item, edit_form(match))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            await (_send_draft if self.form.send else open_edit)(interaction, self.form)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+class Edit(commands.Cog):
+    """The buttons while it is loaded, and the forms that are sent."""
+
+    def __init__(self, bot: GenerateBot) -> None:
+        self._bot = bot
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(EditAgain)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(EditAgain)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """discord.py knows a form only until the next restart; ours are known by their custom_id."""
+        data: Mapping[str, Any] = interaction.data or {}
+        match = EDIT_PATTERN.fullmatch(str(data.get("custom_id", "")))
+        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+            return
+        try:
+            form = edit_form(match)
+            earlier = self._bot.edits.draft(form.draft, interaction.user.id)
+            typed = {**earlier, **typed_of(data)}
+            if _uploaded_texts(typed):
+                await _read(interaction, form, typed)
+            else:
+                await _send(interaction, form, typed)
+        except Exception as error:  # a listener's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+async def _send_draft(interaction: Interaction, form: EditForm) -> None:
+    typed = interaction.client.edits.draft(form.draft, interaction.user.id)
+    if not typed:
+        raise RefusedError("edit_forgotten")
+    await _send(interaction, form, typed)
+
+
+async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, TypedValue]) -> None:
+    bot = interaction.client
+    try:
+        await check_start(interaction)
+        run, dropped = await bot.edits.send(form, typed, asker_of(interaction, bot.desk.now()))
+    except BotError as error:
+        draft = bot.edits.keep(interaction.user.id, typed)
+        layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
+        await interaction.response.send_message(view=layout, ephemeral=True)
+        return
+    await started(interaction, run, dropped)
+
+
+async def _read(interaction: Interaction, form: EditForm, typed: dict[str, TypedValue]) -> None:
+    """Reading takes its time, so it is acknowledged first; then the person says whether to send it."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    edits = interaction.client.edits
+    try:
+        for name, file in _uploaded_texts(typed).items():
+            del typed[name + TEXT_FILE]
+            typed[name] = await _text(interaction, name, file)
+    except BotError as error:
+        draft = edits.keep(interaction.user.id, typed)
+        layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
+    else:
+        draft = edits.keep(interaction.user.id, typed)
+        again, send = EditForm(form.key, draft), EditForm(form.key, draft, send=True)
+        layout = ready_layout(again.custom_id, send.custom_id)
+    await interaction.followup.send(view=layout, ephemeral=True)
+
+
+def _uploaded_texts(typed: Mapping[str, TypedValue]) -> dict[str, GivenFile]:
+    """By option name; see `TEXT_FILE`."""
+    return {
+        name.removesuffix(TEXT_FILE): value[0]
+        for name, value in typed.items()
+        if isinstance(value, tuple) and name.endswith(TEXT_FILE)
+    }
+
+
+async def _text(interaction: Interaction, name: str, file: GivenFile) -> str:
+    """Raises InputError."""
+    if file.size > _TEXT_BYTES:
+        raise InputError("edit_text_too_large", option=name, limit_kib=_TEXT_BYTES // 1024)
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            content = await interaction.client.http.get_from_cdn(file.url)
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise InputError("edit_unread", str(error), option=name) from error
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise InputError("edit_not_text", option=name) from error
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Edit(bot))

@@ -1,0 +1,62 @@
+"""`/help`: what can be generated here and how to ask well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+from discord.ui import DynamicItem, Item
+
+from bot.client import GenerateBot, tell_error
+from bot.desk import FrontDesk
+from bot.help import SELECT, deployment_layout, help_layout
+from bot.words import say
+
+Interaction = discord.Interaction[GenerateBot]
+
+
+class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]")):
+    """The select that turns to another deployment."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> HelpChoice:
+        return cls(item)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            data: Mapping[str, Any] = interaction.data or {}
+            desk = interaction.client.desk
+            chosen = desk.offered(next(iter(data.get("values", ())), ""))
+            layout = deployment_layout(chosen, desk.deployments, desk.plan)
+            await interaction.response.edit_message(view=layout)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+class Help(commands.Cog):
+    """Ephemeral, and from memory."""
+
+    def __init__(self, bot: GenerateBot, desk: FrontDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(HelpChoice)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(HelpChoice)
+
+    @app_commands.command(name="help", description=say("command_help"))
+    async def help(self, interaction: Interaction) -> None:
+        layout = help_layout(self._desk.deployments, self._desk.plan)
+        await interaction.response.send_message(view=layout, ephemeral=True)
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Help(bot, bot.desk))

@@ -1,0 +1,39 @@
+"""What a sent form holds, read from the interaction's own data: no form has to be remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.deployments.files import GivenFile
+from bot.edit import TypedValue
+
+_FILE_UPLOAD = 19
+
+
+def typed_of(data: Mapping[str, Any]) -> dict[str, TypedValue]:
+    """By custom_id. A select left alone is empty text; an upload left alone is not there."""
+    attachments = data.get("resolved", {}).get("attachments", {})
+    typed: dict[str, TypedValue] = {}
+    for field in _fields(data.get("components", ())):
+        values = field.get("values") or []
+        if field["type"] == _FILE_UPLOAD:
+            files = tuple(_given(attachments[value]) for value in values if value in attachments)
+            if files:
+                typed[field["custom_id"]] = files
+        else:
+            typed[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
+    return typed
+
+
+def _given(attachment: Mapping[str, Any]) -> GivenFile:
+    return GivenFile(
+        attachment["url"], attachment["filename"], attachment.get("content_type"), attachment["size"]
+    )
+
+
+def _fields(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for component in components:
+        if "custom_id" in component:
+            yield component
+        yield from _fields(component.get("components") or [c for c in (component.get("component"),) if c])

@@ -1,0 +1,172 @@
+"""Use as input: a picture of any message becomes the input of a new request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+from discord.ui import DynamicItem, Item
+
+from bot.buttons import PATTERN
+from bot.client import GenerateBot, tell_error
+from bot.deployments.files import GivenFile, check_file
+from bot.deployments.model import InputKind
+from bot.edit import TypedValue
+from bot.edit_form import pictures_layout, refused_layout
+from bot.edit_ids import USE_PATTERN, UseForm, use_form
+from bot.errors import BotError, InputError, RefusedError
+from bot.words import explain, say
+from cogs.asker import asker_of
+from cogs.edit import check_start, started
+from cogs.typed import typed_of
+
+Interaction = discord.Interaction[GenerateBot]
+
+_MOST = 10
+
+
+async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
+    """An ephemeral message with the pictures and where each can go."""
+    await check_start(interaction)
+    takers = interaction.client.edits.taking_pictures()
+    pictures = pictures_of(message)
+    if not pictures:
+        raise RefusedError("use_no_picture")
+    layout = pictures_layout(
+        pictures,
+        takers,
+        form_id=lambda name, index: UseForm(name, index, parent).custom_id,
+        select_id=lambda index: UseForm("", index, parent).custom_id,
+    )
+    await interaction.response.send_message(view=layout, ephemeral=True)
+
+
+def pictures_of(message: discord.Message) -> list[str]:
+    """The links of its pictures: attached ones, else those of a gallery."""
+    attached = [each.url for each in message.attachments if _is_picture(each)]
+    shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
+    return (attached or shown)[:_MOST]
+
+
+def _is_picture(attachment: discord.Attachment) -> bool:
+    file = GivenFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
+    try:
+        check_file(InputKind.IMAGE, "image", file)
+    except InputError:
+        return False
+    return True
+
+
+def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
+    return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
+
+
+def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
+    for component in components:
+        if isinstance(component, discord.MediaGalleryComponent):
+            yield from component.items
+        yield from _gallery_items(getattr(component, "children", ()))
+
+
+def _key_of(message: discord.Message) -> str:
+    """The run that a message of ours shows, read off its buttons."""
+    found = PATTERN.search(" ".join(_ids(message.components)))
+    return found["key"] if found else ""
+
+
+def _ids(components: Any) -> Iterator[str]:
+    for component in components:
+        yield getattr(component, "custom_id", None) or ""
+        yield from _ids(getattr(component, "children", ()))
+
+
+class UseItem(DynamicItem[Item[Any]], template=USE_PATTERN):
+    """The button or the select under a picture, and *Edit again*."""
+
+    def __init__(self, item: Item[Any], form: UseForm) -> None:
+        super().__init__(item)
+        self.form = form
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> UseItem:
+        return cls(item, use_form(match))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        try:
+            data: Mapping[str, Any] = interaction.data or {}
+            chosen = next(iter(data.get("values", ())), self.form.deployment)
+            form = UseForm(chosen, self.form.index, self.form.parent, self.form.draft)
+            bot = interaction.client
+            await check_start(interaction)
+            modal = bot.edits.picture_form(form, asker_of(interaction, bot.desk.now()))
+            await interaction.response.send_modal(modal)
+        except Exception as error:  # a view's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+class UseAsInput(commands.Cog):
+    """The message menu, where a deployment takes pictures; and the forms that are sent."""
+
+    def __init__(self, bot: GenerateBot) -> None:
+        self._bot = bot
+        self._menu = app_commands.ContextMenu(name=say("use_menu"), callback=self._chosen)
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(UseItem)
+        try:
+            self._bot.edits.taking_pictures()
+        except RefusedError:
+            return
+        self._bot.tree.add_command(self._menu)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(UseItem)
+        self._bot.tree.remove_command(self._menu.name, type=self._menu.type)
+
+    async def _chosen(self, interaction: Interaction, message: discord.Message) -> None:
+        ours = message.author.id == interaction.application_id
+        await offer_pictures(interaction, message, _key_of(message) if ours else "")
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        data: Mapping[str, Any] = interaction.data or {}
+        match = USE_PATTERN.fullmatch(str(data.get("custom_id", "")))
+        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+            return
+        try:
+            form = use_form(match)
+            earlier = self._bot.edits.draft(form.draft, interaction.user.id)
+            await _send(interaction, form, {**earlier, **typed_of(data)})
+        except Exception as error:  # a listener's errors never reach the tree's handler
+            await tell_error(interaction, error)
+
+
+async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, TypedValue]) -> None:
+    """The picture stands in the message that the form was opened from."""
+    bot = interaction.client
+    message = interaction.message
+    found = pictures_of(message) if message is not None else []
+    if form.index >= len(found):
+        raise RefusedError("use_stale")
+    picture = found[form.index]
+    try:
+        await check_start(interaction)
+        asker = asker_of(interaction, bot.desk.now())
+        run, dropped = await bot.edits.send_picture(form, picture, typed, asker)
+    except BotError as error:
+        draft = bot.edits.keep(interaction.user.id, typed)
+        again = UseForm(form.deployment, 0, form.parent, draft)
+        layout = refused_layout(explain(error), again.custom_id, picture)
+        await interaction.response.send_message(view=layout, ephemeral=True)
+        return
+    await started(interaction, run, dropped)
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(UseAsInput(bot))

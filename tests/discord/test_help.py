@@ -1,0 +1,38 @@
+"""`/help`: one deployment whole, many by choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from tests.discord.seen import text_of
+from tests.stage import stage
+
+
+async def test_help_tells_the_only_deployments_options_with_limits(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        shown = await s.alice.slash(s.channel, "help")
+        assert shown.ephemeral
+        text = text_of(s, shown.response)
+        for part in (
+            "`/generate`",
+            "**width**",
+            "from 256 to 1536",
+            "default 768",
+            "watercolour",
+            "Press Edit",
+        ):
+            assert part in text
+
+
+async def test_help_of_several_turns_to_each(tmp_path: Path) -> None:
+    two = (
+        f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
+        f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
+    )
+    async with stage(tmp_path, deployments=two) as s:
+        shown = await s.alice.slash(s.channel, "help")
+        assert "/generate video" in text_of(s, shown.response)
+        await s.restart()
+        await s.alice.select(shown.response.message, ["picture"])
+        assert "from 256 to 1536" in text_of(s, shown.response)

@@ -1,0 +1,124 @@
+"""The form's choice of inputs, and what becomes of what was typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.deployments.files import GivenFile
+from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.edit import FIELDS, edited, form_fields, picture_input
+from bot.edit_form import form_modal
+from bot.edit_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
+from bot.errors import InputError
+
+PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True, minimum=0, maximum=99)
+STEPS = Input(key="n", option="steps", kind=InputKind.INTEGER, minimum=1, maximum=50)
+STYLE = Input(
+    key="y", option="style", kind=InputKind.CHOICE, choices=(Choice("Ink", "ink-v2"), Choice("Oil", "oil"))
+)
+IMAGE = Input(key="i", option="image", kind=InputKind.IMAGE, required=True)
+
+
+def deployment(*inputs: Input, **more: Any) -> Deployment:
+    return Deployment(
+        name="flux", deployment_id="d", title="Flux", description="", inputs=inputs, **{"gpus": (), **more}
+    )
+
+
+def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
+    fields = form_fields(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7}, None)
+    assert [(f.name, f.value) for f in fields] == [
+        ("prompt", "a fox"),
+        ("image", ""),
+        ("seed", "7"),
+        ("steps", ""),
+    ]
+
+
+def test_the_gpu_has_a_place_among_five() -> None:
+    many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
+    fields = form_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
+    assert len(fields) == FIELDS
+    assert (fields[-1].name, fields[-1].value) == ("gpu", "L4")
+
+
+def test_what_was_typed_stands_before_what_was_stored() -> None:
+    (field,) = form_fields(deployment(STEPS), {"n": 9}, None, typed={"steps": "999"})
+    assert field.value == "999"
+
+
+@pytest.mark.parametrize("length", [0, 1, 4000, 4001, 6000])
+def test_a_form_keeps_discords_limits(length: int) -> None:
+    choices = tuple(Choice(f"choice {n}", str(n)) for n in range(25))
+    wide = Input(
+        key="w", option="w" * 32, kind=InputKind.CHOICE, description="x" * 300, choices=choices, required=True
+    )
+    offered = deployment(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
+    fields = form_fields(offered, {"p": "x" * length}, None)
+    sent = form_modal("edit:abc:", "t" * 300, fields).to_dict()
+    assert len(sent["title"]) <= 45
+    assert len(sent["components"]) <= 5
+    for label in sent["components"]:
+        assert len(label["label"]) <= 45
+        assert len(label["description"]) <= 100
+        component = label["component"]
+        assert len(component.get("value", "")) <= min(component.get("max_length", 4000), 4000)
+        assert len(component.get("options", ())) <= 25
+
+
+def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
+    result = edited(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, None, {"prompt": "b"}, boom)
+    assert result.wanted.inputs == {"p": "b", "s": 7, "n": 9}
+    assert (result.wanted.seed, result.wanted.prompt, result.dropped) == (7, "b", ())
+
+
+def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
+    negative = Input(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
+    typed = {"seed": "", "negative": ""}
+    result = edited(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
+    assert result.wanted.inputs == {"s": 3, "g": ""}
+    assert "g" not in edited(deployment(negative), {}, None, typed | {}, boom).wanted.inputs
+
+
+def test_what_no_longer_fits_is_dropped_by_name() -> None:
+    earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
+    result = edited(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
+    assert result.wanted.inputs == {"p": "a"}
+    assert result.wanted.gpu is None
+    assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
+
+
+def test_a_typed_value_out_of_range_is_an_error() -> None:
+    with pytest.raises(InputError) as caught:
+        edited(deployment(STEPS), {"n": 9}, None, {"steps": "51"}, boom)
+    assert caught.value.code == "input_too_large"
+
+
+def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
+    file = GivenFile("https://cdn/b.png", "b.png", "image/png", 9)
+    kept = edited(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {}, boom)
+    new = edited(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {"image": (file,)}, boom)
+    assert (kept.wanted.inputs["i"], new.wanted.inputs["i"]) == ("https://cdn/a.png", "https://cdn/b.png")
+
+
+def test_a_picture_goes_to_the_input_that_needs_one() -> None:
+    optional = Input(key="o", option="mask", kind=InputKind.IMAGE)
+    assert picture_input(deployment(optional, IMAGE)) is IMAGE
+    assert picture_input(deployment(PROMPT)) is None
+
+
+def test_custom_ids_come_back_as_they_were_and_fit() -> None:
+    edit = EditForm("k" * 20, "0123abcd", send=True)
+    use = UseForm("d" * 32, 9, "k" * 20, "0123abcd")
+    edit_match, use_match = EDIT_PATTERN.fullmatch(edit.custom_id), USE_PATTERN.fullmatch(use.custom_id)
+    assert edit_match is not None
+    assert use_match is not None
+    assert (edit_form(edit_match), use_form(use_match)) == (edit, use)
+    assert max(len(edit.custom_id), len(use.custom_id)) <= 100
+
+
+def boom(_: Input) -> int:
+    raise AssertionError("no seed was to be drawn")
