@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -63,10 +64,10 @@ async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]
         await site.start()
     except OSError as error:
         await runner.cleanup()
-        raise StartupError(
-            f"Port {port} on {host} can't be used ({error.strerror}). "
-            "Stop what uses it, or set WEB_PORT to another."
-        ) from error
+        remedy = "Stop what uses it, or set WEB_PORT to another."
+        if isinstance(error, socket.gaierror):
+            remedy = "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
+        raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
     return runner, runner.addresses[0][1]
 
 

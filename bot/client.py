@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.desk import FrontDesk
 from bot.edit_desk import EditDesk
-from bot.errors import BotError
+from bot.errors import AlreadyTaken, BotError
 from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
@@ -57,6 +57,11 @@ class Desks:
     people_desk: PeopleDesk
     edits: EditDesk
     presets: PresetDesk
+
+
+# No voice here, so nobody needs to hear of its missing libraries.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
@@ -120,6 +125,9 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
     """One plain ephemeral sentence to the person; the detail to the log."""
     if isinstance(error, discord.HTTPException) and error.code in _TOO_LATE:
         log.warning("Discord no longer takes the answer to an interaction (%s)", error.code)
+        return
+    if isinstance(error, AlreadyTaken):
+        log.warning("another process with this token and database has taken the interaction: %s", error)
         return
     if isinstance(error, BotError):
         log.info("refused %s: %s", interaction.user.id, error)

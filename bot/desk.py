@@ -14,7 +14,7 @@ from bot.deployments.plan import CommandPlan, OptionChoice
 from bot.deployments.refit import refit
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
-from bot.deployments.values import GivenValue, check_gpu, collect, seed_of, seed_range
+from bot.deployments.values import Collected, GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
 from bot.list_ids import PagePlace, Step
 from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
@@ -61,6 +61,11 @@ class FrontDesk:
         """The slash command as the deployments make it."""
         return self._catalogue.plan
 
+    @property
+    def deployments(self) -> Sequence[Deployment]:
+        """All that is on offer."""
+        return self._catalogue.all()
+
     def now(self) -> datetime:
         return self._clock()
 
@@ -71,24 +76,8 @@ class FrontDesk:
 
     async def generate(self, deployment: str, given: Mapping[str, GivenValue], asker: Asker) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
-        offered = self._offered(deployment)
-        _check_age(offered, asker.origin)
-        collected = collect(offered, given, draw_seed=_draw_seed)
-        await self._check_words(asker, text_inputs(offered, collected.inputs))
-        return await self._accept(
-            asker,
-            GenerationRequest(
-                requester_id=asker.person.id,
-                origin=asker.origin,
-                deployment=offered.name,
-                deployment_id=offered.deployment_id,
-                inputs=collected.inputs,
-                gpu=collected.gpu,
-                seed=collected.seed,
-                prompt=collected.prompt,
-                deadline_seconds=self._deadline_seconds,
-            ),
-        )
+        offered = self.offered(deployment)
+        return await self.start(offered, collect(offered, given, draw_seed=draw_seed), asker)
 
     async def again(self, key: str, asker: Asker) -> Run:
         """The same once more, with a new seed, for the person who asked first."""
@@ -96,11 +85,18 @@ class FrontDesk:
         if not parent.inputs:
             # Its owner had it erased: on defaults alone it would be another picture, and cost as much.
             raise RefusedError("run_gone")
-        offered = self._offered(parent.deployment)
+        offered = self.offered(parent.deployment)
+        inputs = refit(offered, parent.inputs, draw_seed)
+        gpu, seed = check_gpu(offered, parent.gpu), seed_of(offered, inputs)
+        wanted = Collected(inputs, gpu, seed, parent.prompt, {})
+        return await self.start(offered, wanted, asker, parent_key=parent.key)
+
+    async def start(
+        self, offered: Deployment, wanted: Collected, asker: Asker, *, parent_key: str | None = None
+    ) -> Run:
+        """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked."""
         _check_age(offered, asker.origin)
-        inputs = refit(offered, parent.inputs, _draw_seed)
-        gpu = check_gpu(offered, parent.gpu)
-        await self._check_words(asker, text_inputs(offered, inputs))
+        await self._check_words(asker, text_inputs(offered, wanted.inputs))
         return await self._accept(
             asker,
             GenerationRequest(
@@ -108,11 +104,11 @@ class FrontDesk:
                 origin=asker.origin,
                 deployment=offered.name,
                 deployment_id=offered.deployment_id,
-                inputs=inputs,
-                gpu=gpu,
-                seed=seed_of(offered, inputs),
-                prompt=parent.prompt,
-                parent_key=parent.key,
+                inputs=wanted.inputs,
+                gpu=wanted.gpu,
+                seed=wanted.seed,
+                prompt=wanted.prompt,
+                parent_key=parent_key,
                 deadline_seconds=self._deadline_seconds,
             ),
         )
@@ -170,7 +166,8 @@ class FrontDesk:
         found = self._catalogue.get(deployment)
         return suggest(found, option, typed) if found is not None else ()
 
-    def _offered(self, name: str) -> Deployment:
+    def offered(self, name: str) -> Deployment:
+        """Raises InputError when it is gone."""
         found = self._catalogue.get(name)
         if found is None:
             raise InputError("deployment_gone")
@@ -194,5 +191,6 @@ def _check_age(deployment: Deployment, origin: Origin) -> None:
         raise RefusedError("age_restricted")
 
 
-def _draw_seed(item: Input) -> int:
+def draw_seed(item: Input) -> int:
+    """A seed within the input's range."""
     return random.randint(*seed_range(item))

@@ -4,6 +4,7 @@ BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
 ├── InputError                one option holds something the deployment would not take
 ├── RefusedError              a rule forbids the request
+├── AlreadyTaken              another process of the bot has taken this interaction
 ├── StoreUnavailable          the database can't be reached or written
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not one we open
@@ -69,6 +70,10 @@ class InputError(CodedError):
 
 class RefusedError(CodedError):
     """A rule forbids the request; decided before a queue call, so nothing was spent."""
+
+
+class AlreadyTaken(BotError):
+    """Another process of the bot has taken this interaction, and answers it."""
 
 
 class StoreUnavailable(BotError):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from bot.messages import note_parts
 from bot.packing import Packer
 from bot.parts import Part, Prepared
 from bot.posting import Closed, Poster, TooLarge
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 MEDIA_TRIES = 5
 _WATCHED = timedelta(minutes=2)
+_NONCE_LIFE = timedelta(minutes=2)
 _DIRECT_LIMIT = 10 * 1024 * 1024
 
 
@@ -96,8 +98,12 @@ class Ladder:
     async def _fitting(self, rung: Rung, delivery: Delivery, folder: Path) -> None:
         """One rung, with ever smaller files while Discord finds them too large."""
         limit = delivery.run.upload_limit if rung is not Rung.DIRECT else _DIRECT_LIMIT
+        begun = len(delivery.messages)
         for smaller in (limit, min(limit, _DIRECT_LIMIT), 0):
             try:
+                if len(delivery.messages) > begun:
+                    # Packed smaller, the parts would no longer be those of which some are there already.
+                    return await self._by(rung, delivery, await self._links(delivery, folder))
                 return await self._by(rung, delivery, await self._parts(delivery, smaller, folder))
             except TooLarge as error:
                 log.info("too large for this place: %s", error)
@@ -111,6 +117,11 @@ class Ladder:
             last_try = delivery.tries >= MEDIA_TRIES
             prepared = await self._packer.pack(run, limit, folder, last_try=last_try)
         return self._render(run, prepared)
+
+    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[Part]:
+        """What is there, and after it a link to everything."""
+        prepared = await self._packer.pack(delivery.run, 0, folder, last_try=True)
+        return [Part()] * len(delivery.messages) + list(note_parts(prepared.notes))
 
     async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part]) -> None:
         run = delivery.run
@@ -144,7 +155,13 @@ class Ladder:
         if delivery.purpose is Purpose.LATE:
             verdict = (await self._deliveries.told(delivery.run.key, Purpose.OUTCOME)).messages
         ignore = [message_id for _, message_id in verdict]
-        return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
+        try:
+            return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
+        except Closed:
+            if self._clock() - since > _NONCE_LIFE:
+                raise
+            # The history can't be read any more, but so soon the nonce alone prevents a second post.
+            return None
 
     async def _edit_answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
         """The answer to the command becomes the outcome; an edit twice is the same as once."""
@@ -154,6 +171,8 @@ class Ladder:
             return  # edited and marked; only the tidying is left
         if delivery.messages:
             raise Closed("a part of it is elsewhere already")
+        if len(parts) > 1:
+            raise Closed("it takes more than one message, and this is one")
         await self._mark_attempt(delivery, rung)
         if token is not None:
             message_id = await self._poster.edit_original(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Literal, TextIO
 
+from aiohttp.http_exceptions import HttpProcessingError
 from pythonjsonlogger.json import JsonFormatter
 
 HIDDEN: Final = "[hidden]"
@@ -74,6 +75,14 @@ class _RunKey(logging.Filter):
         return True
 
 
+class _NoBadRequests(logging.Filter):
+    """What is no HTTP is answered 400 by aiohttp; a stranger's traceback for each would fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
 class _Text(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-8s %(name)s %(message)s")
@@ -131,4 +140,5 @@ def setup_logging(
         logging.getLogger(name).setLevel(max(least, logging.getLogger().level))
     # The paths of an access log carry the webhooks' MACs, and one line a progress event helps nobody.
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("aiohttp.server").addFilter(_NoBadRequests())
     logging.captureWarnings(capture=True)

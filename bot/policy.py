@@ -90,11 +90,11 @@ def decide(
         weight, reserved = reserve(request.gpu, rules)
         _budget(usage, limits, reserved, rules)
         in_review = request.origin.guild_id is not None and needs_approval(request, person, rules)
+        if in_review and rules.approval.review_channel_id is None:
+            # Nobody would ever decide about it.
+            raise RefusedError("review_unreachable")
     except RefusedError as reason:
         return Refused(reason)
-    if in_review and rules.approval.review_channel_id is None:
-        # Nobody would ever decide about it.
-        return Refused(RefusedError("review_unreachable"))
     return Allowed(
         limits=limits,
         weight=weight,

@@ -34,6 +34,7 @@ class Origin(BaseModel):
     guild_id: int | None
     channel_id: int
     application_id: int
+    interaction_id: int | None = None
     interaction_token: str = Field(repr=False)
     interaction_expires_at: datetime
     upload_limit: int = Field(gt=0)

@@ -24,6 +24,7 @@ from bot.settings_fields import (
     LongSecret,
     OptionalIds,
     Port,
+    Seconds,
     Secret,
     Uuid,
     one_of,
@@ -69,9 +70,9 @@ class Settings(BaseSettings):
     web_port: Port = 8080
     database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
     command_guild_ids: Ids = ()
-    poll_interval_seconds: Count = 15
-    run_deadline_seconds: Count = 3600
-    submit_grace_seconds: Count = 180
+    poll_interval_seconds: Seconds = 15
+    run_deadline_seconds: Seconds = 3600
+    submit_grace_seconds: Seconds = 180
     max_concurrent_runs: Count | None = None
     allow_private_media_hosts: Flag = False
     allowed_guild_ids: OptionalIds = None

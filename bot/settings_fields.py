@@ -118,6 +118,8 @@ def _database_url(value: object) -> object:
 
 Port = Annotated[int, whole(0, 65535)]
 Count = Annotated[int, whole(1, 2**53)]
+# A year: more is a slip of the keyboard, and far more is no date at all.
+Seconds = Annotated[int, whole(1, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.comfy.wire import WireError, parse_webhook
 from bot.errors import StoreUnavailable
@@ -53,6 +55,9 @@ class WebhookServer:
             body = await self._body(request)
         except TimeoutError:
             return web.Response(status=408)
+        except (web.RequestPayloadError, HttpProcessingError, zlib.error):
+            # A body that is not what its headers say: broken chunks, `gzip` that is none.
+            return web.Response(status=400)
         with run_context(key):
             return await self._record(key, body)
 

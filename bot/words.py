@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.errors import BotError
+from bot.words_experience import EXPERIENCE
 from bot.words_lists import LISTS
 from bot.words_moderation import MODERATION
 from bot.words_people import PEOPLE
@@ -21,6 +22,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         **LISTS,
         **MODERATION,
         **PEOPLE,
+        **EXPERIENCE,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
@@ -155,7 +157,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "comfy_bad_reply": "ComfyDeploy's answer made no sense, so I can't tell whether the run began. "
         "If it turns up after all, I'll post the result here.",
         # how runs end
-        "run_failed": "The run failed on the machine. ComfyDeploy gives no reason; other inputs may work.",
+        "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
+        "if it keeps failing, please tell the bot's operator.",
         "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
         "run_cancelled": "The run was cancelled at ComfyDeploy.",
         "cancelled_by_moderator": "A moderator cancelled this request.",

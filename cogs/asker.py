@@ -65,6 +65,7 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id or 0,
         application_id=interaction.application_id,
+        interaction_id=interaction.id,
         interaction_token=interaction.token,
         interaction_expires_at=now + _TOKEN_LIFE,
         age_restricted=_is_age_restricted(interaction.channel),

@@ -12,12 +12,16 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell, tell_error
+from bot.edit_ids import EditForm
 from bot.preflight import check_place
 from bot.words import say
 from cogs.answers import answer
 from cogs.asker import asker_of, check_overrides, person_of
 from cogs.cards import show_card
+from cogs.details import show_details
+from cogs.edit import open_edit
 from cogs.modals import block_modal, reject_modal
+from cogs.use_as_input import offer_pictures
 
 Interaction = discord.Interaction[GenerateBot]
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -104,6 +108,15 @@ async def _dismiss(interaction: Interaction, key: str) -> None:
     await show_card(interaction, await reviews.dismiss(key, person_of(interaction), interaction.guild_id))
 
 
+async def _edit(interaction: Interaction, key: str) -> None:
+    await open_edit(interaction, EditForm(key))
+
+
+async def _use(interaction: Interaction, key: str) -> None:
+    if interaction.message is not None:
+        await offer_pictures(interaction, interaction.message, key)
+
+
 def _is_report(interaction: Interaction) -> bool:
     """A report's card is the only message whose Delete stands beside Dismiss."""
     message = interaction.message
@@ -128,6 +141,9 @@ _PRESSES: Mapping[Action, Press] = {
     Action.DELETE: _delete,
     Action.REPORT: _report,
     Action.DISMISS: _dismiss,
+    Action.EDIT: _edit,
+    Action.DETAILS: show_details,
+    Action.USE: _use,
 }
 
 

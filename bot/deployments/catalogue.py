@@ -84,9 +84,9 @@ class Catalogue:
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise StartupError(
-                    "no deployment can be offered: ComfyDeploy described none of them (is the API key "
-                    "right?), none was remembered from an earlier start, and deployments.toml describes "
-                    "none in full"
+                    "No deployment can be offered. ComfyDeploy described none of them, which the lines above "
+                    "explain: check COMFYDEPLOY_API_KEY and the deployments' ids, or wait until ComfyDeploy "
+                    "answers again. To start without it, describe a deployment in full in deployments.toml."
                 )
             plan = plan_commands(tuple(deployments.values()), self._extra)
             self._deployments, self._plan = deployments, plan

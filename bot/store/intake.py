@@ -20,8 +20,10 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import AlreadyTaken
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
 from bot.policy import Allowed, Block, Decision, Refused, Spent, Usage
@@ -51,11 +53,22 @@ class IntakeStore:
     async def accept(
         self, request: GenerationRequest, person: Person, decide: Decide, now: datetime, hold: timedelta
     ) -> Run:
-        """Stores the intent, if the rules allow it. Raises RefusedError, which stands in the record too.
+        """Stores the intent, if the rules allow it.
+
+        Raises RefusedError, which stands in the record too, and AlreadyTaken for an interaction that another
+        process stored first.
 
         Exclusive over all processes, so that a budget can't be overdrawn. `hold` keeps the queue call back
         while the interaction is being answered; `release` ends it early, a crash lets it run out.
         """
+        try:
+            return await self._accept(request, person, decide, now, hold)
+        except IntegrityError as error:
+            raise AlreadyTaken(f"interaction {request.origin.interaction_id}") from error
+
+    async def _accept(
+        self, request: GenerationRequest, person: Person, decide: Decide, now: datetime, hold: timedelta
+    ) -> Run:
         async with self._database.write(urgent=True) as connection:
             rules = await read_rules(connection, request.origin.guild_id)
             await self._database.lock(connection, "accept")

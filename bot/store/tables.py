@@ -58,6 +58,7 @@ runs = Table(
     Column("parent_key", String(20)),
     # how to answer
     Column("application_id", BigInteger, nullable=False),
+    Column("interaction_id", BigInteger),
     Column("interaction_token", Text),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
@@ -103,6 +104,8 @@ runs = Table(
     Index("runs_created", "created_at"),
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
+    # Two bots with one token, as in a rolling restart, both hear of an interaction: one of them takes it.
+    Index("runs_interaction", "interaction_id", unique=True),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
 )
 

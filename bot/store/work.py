@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.queueing import Place, next_in_line, positions
@@ -42,7 +42,8 @@ _CLAIM = (
         checks=0,
         submissions=runs.c.submissions + 1,
         queue_position=None,
-        rev=runs.c.rev + 1,
+        # A place in the queue goes away; else the words stay the same until ComfyDeploy answers.
+        rev=runs.c.rev + case((runs.c.queue_position.is_not(None), 1), else_=0),
     )
     .returning(*run_columns())
 )

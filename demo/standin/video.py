@@ -32,10 +32,11 @@ def film_mp4(scene: Scene) -> bytes:
 
 
 def _encode(container: OutputContainer, wide: Image.Image, size: tuple[int, int]) -> None:
-    stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "crf": "24"})
+    stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "qp": "24"})
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
-    # One thread: the bytes stay the same, and the event loop keeps its core.
+    # A fixed quantizer, since rate control looks ahead in ways that vary, and one thread: so the bytes stay
+    # the same, and the event loop keeps its core.
     stream.thread_count = 1
     frames = FRAME_RATE * SECONDS
     for at in range(frames):

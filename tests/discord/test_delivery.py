@@ -129,7 +129,7 @@ async def test_a_failure_is_told_down_the_ladder_too(tmp_path: Path) -> None:
         s.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
         result = await s.alice.slash(s.channel, "generate", prompt="a fox")
         await s.play()
-        assert "The run failed on the machine." in text_of(s, result.response)
+        assert "The run failed on the machine, " in text_of(s, result.response)
         assert list(buttons_of(s, result.response)) == ["Try again", "Edit"]
 
 

@@ -78,7 +78,7 @@ async def test_a_machine_that_started_it_three_times_shows_one_result(tmp_path: 
 @pytest.mark.parametrize(
     ("ends_as", "sentence"),
     [
-        ("failed", "The run failed on the machine."),
+        ("failed", "The run failed on the machine, "),
         ("timeout", "The run took too long, and ComfyDeploy stopped it."),
         ("cancelled", "The run was cancelled at ComfyDeploy."),
     ],

@@ -91,6 +91,7 @@ def test_every_mistake_is_told_at_once() -> None:
 
 PORT = "a whole number from 0 to 65535, not"
 COUNT = "a whole number of at least 1, not"
+SECONDS = "a whole number from 1 to 31622400, not"
 ADDRESS = "an address that begins with https:// or http://"
 
 
@@ -99,11 +100,12 @@ ADDRESS = "an address that begins with https:// or http://"
     [
         ("WEB_PORT", "65536", f"{PORT} '65536'"),
         ("WEB_PORT", "-1", f"{PORT} '-1'"),
-        ("POLL_INTERVAL_SECONDS", "0", f"{COUNT} '0'"),
+        ("POLL_INTERVAL_SECONDS", "0", f"{SECONDS} '0'"),
         ("DAILY_GPU_SECONDS", "1.5", f"{COUNT} '1.5'"),
         ("MAX_CONCURRENT_RUNS", "0", f"{COUNT} '0'"),
-        ("RUN_DEADLINE_SECONDS", "1e3", f"{COUNT} '1e3'"),
-        ("SUBMIT_GRACE_SECONDS", "x", f"{COUNT} 'x'"),
+        ("RUN_DEADLINE_SECONDS", "1e3", f"{SECONDS} '1e3'"),
+        ("POLL_INTERVAL_SECONDS", "90000000000000", f"{SECONDS} '90000000000000'"),
+        ("SUBMIT_GRACE_SECONDS", "x", f"{SECONDS} 'x'"),
         ("PUBLIC_URL", "bot.example.com", ADDRESS),
         ("PUBLIC_URL", "https://", ADDRESS),
         ("PUBLIC_URL", "https://h:x/", ADDRESS),

@@ -199,3 +199,12 @@ async def test_withdraw_and_claim_at_once_have_one_winner(store: Store, other: S
         withdrawn, taken = await asyncio.gather(other.runs.withdraw(run.key), take(store))
         assert withdrawn is (taken is None)
         assert (await store.runs.get(run.key) is None) is withdrawn
+
+
+async def test_an_interaction_that_two_processes_hear_of_is_taken_once(store: Store, other: Store) -> None:
+    origin = request().origin.model_copy(update={"interaction_id": 1 << 60})
+    asked = [(each, request(origin=origin)) for each in (store, other)]
+    results = await asyncio.gather(
+        *(each.intake.accept(one, PERSON, allow, NOW, HOLD) for each, one in asked), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["AlreadyTaken", "Run"]

@@ -97,7 +97,7 @@ async def test_with_none_at_all_the_start_fails_in_words(tmp_path: Path) -> None
     comfy = Comfy()
     comfy.down = True
     async with catalogue(comfy, [config()], tmp_path) as made:
-        with pytest.raises(StartupError, match="no deployment can be offered"):
+        with pytest.raises(StartupError, match="No deployment can be offered"):
             await made.load()
 
 

@@ -63,12 +63,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("decided_at", sa.DateTime(), nullable=True))
         batch_op.add_column(sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column("deleted_at", sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column("interaction_id", sa.BigInteger(), nullable=True))
+        batch_op.create_index("runs_interaction", ["interaction_id"], unique=True)
         batch_op.create_index("runs_guild", ["guild_id", "created_at"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index("runs_guild")
+        batch_op.drop_index("runs_interaction")
+        batch_op.drop_column("interaction_id")
         batch_op.drop_column("deleted_at")
         batch_op.drop_column("spoiler")
         batch_op.drop_column("decided_at")
