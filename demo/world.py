@@ -15,6 +15,7 @@ import discord
 import simcord
 
 from bot.app import build, start_web, utc_now, working
+from bot.errors import BotError
 from bot.settings import Settings
 from bot.wiring import App
 from demo.standin import StandIn
@@ -68,6 +69,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
             runner, _ = await start_web(app, HOST, port)
             try:
                 async with simcord.run(app.bot) as env:
+                    _count_faults_only(env)
                     world = await _furnish(app, env, standin)
                     async with working(app, seconds=2), _in_time(world):
                         yield world
@@ -90,6 +92,18 @@ async def _furnish(app: App, env: simcord.Env, standin: StandIn) -> World:
         for name, user in users.items()
     }
     return World(app, env, standin, guild, channel, review, users, people)
+
+
+def _count_faults_only(env: simcord.Env) -> None:
+    """Whatever a command raises is a failure to the offline Discord, although a refusal is an answer of the
+    bot: the page would say that the outcome is uncertain, and the demo would end with a traceback."""
+    record = env._record_error
+
+    def record_fault(error: BaseException) -> None:
+        if not isinstance(getattr(error, "original", error), BotError):
+            record(error)
+
+    env._record_error = record_fault  # type: ignore[method-assign]  # there is no public switch for it
 
 
 def _review_channel(

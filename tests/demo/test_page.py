@@ -169,3 +169,18 @@ async def test_only_the_moderator_can_look_into_the_review_channel() -> None:
         visitor = Visitor(http, pages.all[1].url)
         await visitor.open()
     assert [viewer["name"] for viewer in visitor.state["viewers"]] == ["Mia"]
+
+
+async def test_a_refusal_is_an_answer_and_no_fault_of_the_demo() -> None:
+    async with visiting() as (world, visitor):
+        async with world.turn:
+            await world.people["mia"].slash(
+                world.channel, "block", user=world.people["ada"], reason="Too many barns"
+            )
+
+        receipt = await visitor.generate("picture", prompt="a red barn")
+
+        assert (receipt["settlement"], receipt["uncertain"]) == ("settled", False)
+        await visitor.until(lambda state: "Too many barns" in str(state["messages"]))
+        assert world.env.errors == []
+        assert len(world.standin.ledger.queue_calls) == 0
