@@ -89,10 +89,7 @@ def decide(
         limits = limits_of(person, rules)
         weight, reserved = reserve(request.gpu, rules)
         _budget(usage, limits, reserved, rules)
-        in_review = request.origin.guild_id is not None and needs_approval(request, person, rules)
-        if in_review and rules.approval.review_channel_id is None:
-            # Nobody would ever decide about it.
-            raise RefusedError("review_unreachable")
+        in_review = _in_review(request, person, rules)
     except RefusedError as reason:
         return Refused(reason)
     return Allowed(
@@ -103,6 +100,15 @@ def decide(
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
     )
+
+
+def _in_review(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:
+    """Whether it waits for a moderator. Without a review channel nobody would ever decide about it."""
+    if request.origin.guild_id is None or not needs_approval(request, person, rules):
+        return False
+    if rules.approval.review_channel_id is None:
+        raise RefusedError("review_unreachable")
+    return True
 
 
 def needs_approval(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:

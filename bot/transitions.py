@@ -44,11 +44,7 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     """What a report changes; None when nothing does. `asked`: it answers GET /run, so it is whole."""
     if run.state is RunState.AWAITING_APPROVAL:
         return None  # never sent to ComfyDeploy: whatever this is about, it approves nothing
-    values: dict[str, object] = {}
-    if run.run_id is None:
-        values["run_id"] = report.run_id
-        if run.cancel_requested_at is not None:
-            values["due_at"] = now  # the wish waited for an id to cancel
+    values = _learned(run, report, now)
     target = report.state
     if target is RunState.SUCCEEDED and not report.outputs and not asked:
         # A late "Executing …" event says success without outputs: ask instead of believing it.
@@ -67,6 +63,15 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     return Change(
         target, values, owed=True, owed_at=now + REASON_GRACE if early_failure else now, visible=True
     )
+
+
+def _learned(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
+    """The run's id, where the report is the first to name it."""
+    if run.run_id is not None:
+        return {}
+    # A wish to cancel may have waited for an id to cancel.
+    waited = {"due_at": now} if run.cancel_requested_at is not None else {}
+    return {"run_id": report.run_id, **waited}
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:

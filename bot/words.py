@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 from bot.errors import BotError
 from bot.words_experience import EXPERIENCE
-from bot.words_experience import EXPERIENCE
 from bot.words_lists import LISTS
 from bot.words_moderation import MODERATION
 from bot.words_people import PEOPLE
@@ -23,7 +22,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         **LISTS,
         **MODERATION,
         **PEOPLE,
-        **EXPERIENCE,
         **EXPERIENCE,
         # our own faults
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",

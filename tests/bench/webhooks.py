@@ -33,7 +33,7 @@ def progress_requests(watched: list[Seeded]) -> list[str]:
 
 
 async def pushed(port: int, pid: int, requests: list[str]) -> tuple[float, float]:
-    """How many a second, and the processor's microseconds for each: the same on a machine that is not quiet."""
+    """How many a second, and the processor's microseconds for each, which hold on a busy machine too."""
     await hammer(port, lanes(requests, CONNECTIONS), seconds=1)
     before = busy(pid)
     found = await hammer(port, lanes(requests, CONNECTIONS), seconds=SECONDS)

@@ -34,6 +34,9 @@ def text_of(stage: Stage, message: Any) -> str:
     return "\n".join([message.content, *texts]).strip()
 
 
+RESULT_BUTTONS = ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+
+
 def buttons_of(stage: Stage, message: Any) -> dict[str, str]:
     """Label -> custom_id."""
     found = [part for part in _walk(raw_components(stage, message)) if part["type"] == BUTTON]

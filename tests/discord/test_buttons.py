@@ -9,7 +9,7 @@ import pytest
 from bot.runs import RunState
 from demo.standin.deployments import FAILS_ID
 from demo.standin.faults import Faults
-from tests.discord.seen import buttons_of, pinged, press, text_of, texts
+from tests.discord.seen import RESULT_BUTTONS, buttons_of, pinged, press, text_of, texts
 from tests.stage import stage
 
 
@@ -83,7 +83,7 @@ async def test_a_run_goes_on_over_a_restart(tmp_path: Path) -> None:
         s.standin.release()
         await s.play()
         (message,) = s.messages()
-        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
         assert len(s.calls) == 1
         assert pinged(s) == [s.alice.id]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.seen import buttons_of, pinged, text_of, texts
+from tests.discord.seen import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
 from tests.stage import stage
 
 
@@ -39,7 +39,7 @@ async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_
         await s.play()
         (message,) = s.messages()
         assert len(message.attachments) == 1
-        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
         assert (await s.run()).state is RunState.SUCCEEDED
         await s.later(hours=3)
         assert len(s.messages()) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from bot.store.rows import DeliveryState
 from demo.standin.faults import Faults
-from tests.discord.seen import buttons_of, galleries_of, pinged, requests_to, text_of
+from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, pinged, requests_to, text_of
 from tests.stage import Stage, stage
 
 POSTS = "/channels/*/messages"
@@ -59,7 +59,7 @@ async def test_a_closed_channel_leaves_the_commands_own_answer(
         assert message.id == result.response.id
         assert len(message.attachments) == 1
         assert "> a fox" in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
         assert await delivery_states(s) == [DeliveryState.SENT]
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bot.runs import RunState
 from demo.standin.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
-from tests.discord.seen import buttons_of, galleries_of, pinged, text_of, texts
+from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, pinged, text_of, texts
 from tests.stage import Stage, stage
 
 SEVERAL = f"""
@@ -44,7 +44,7 @@ async def test_the_picture_comes_to_the_channel_and_the_status_message_goes(tmp_
         assert "Picture" in text
         assert "> a fox" in text
         assert "seed 7" in text
-        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
         assert pinged(s) == [s.alice.id]
         assert (await s.run()).state is RunState.SUCCEEDED
 

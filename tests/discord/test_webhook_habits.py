@@ -8,7 +8,7 @@ import pytest
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.seen import assert_nothing_leaked, buttons_of, pinged, text_of
+from tests.discord.seen import RESULT_BUTTONS, assert_nothing_leaked, buttons_of, pinged, text_of
 from tests.stage import Stage, stage
 
 
@@ -18,7 +18,7 @@ async def one_result(s: Stage) -> None:
         await s.later(minutes=2)
     (message,) = s.messages()
     assert len(message.attachments) == 1
-    assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+    assert list(buttons_of(s, message)) == RESULT_BUTTONS
     assert pinged(s) == [s.alice.id]
     assert len(s.calls) == 1
     assert (await s.run()).state is RunState.SUCCEEDED
