@@ -185,7 +185,6 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     ask(page, "picture", "a city of glass")
     press(review, "Reject")
     review.fill("[role=dialog] textarea", "Landscapes only this week, please.")
-    shoot(review, folder, "reject")
     press(review, "Submit")
     review.wait_for_selector("text=Rejected by")
     page.wait_for_selector("text=Not approved")
