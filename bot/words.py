@@ -86,6 +86,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "card_expired": "Nobody decided in time.",
         "card_cancelled": "The requester took it back.",
         "report_heading": "### A result of **{title}** was reported",
+        "report_made_by": "Made by <@{person}>",
         "report_link": "[Open it]({url})",
         "report_deleted": "Deleted by <@{person}>.",
         "report_dismissed": "Dismissed by <@{person}>.",

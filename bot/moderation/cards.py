@@ -73,7 +73,7 @@ def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
 
 def report_part(run: Run, title: str, link: str | None) -> Part:
     """A reported result, for the moderators."""
-    lines = [say("report_heading", title=quoted(title, 80)), say("card_who", person=run.requester_id)]
+    lines = [say("report_heading", title=quoted(title, 80)), say("report_made_by", person=run.requester_id)]
     if run.prompt:
         lines.append(f"> {quoted(run.prompt, _VALUE)}")
     if link:
@@ -90,7 +90,7 @@ def closed_report_part(run: Run, title: str, verdict: str) -> Part:
     """The report once somebody has dealt with it."""
     lines = [
         say("report_heading", title=quoted(title, 80)),
-        say("card_who", person=run.requester_id),
+        say("report_made_by", person=run.requester_id),
         verdict,
     ]
     return Part(layout=_layout([TextDisplay("\n".join(lines))], Colour.light_grey()))
@@ -107,7 +107,7 @@ def notice_part(run: Run, title: str) -> Part:
 
 def _about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     who = [
-        say("card_who", person=run.requester_id),
+        say("report_made_by", person=run.requester_id),
         say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
     ]
     if run.requester_joined_at is not None:
