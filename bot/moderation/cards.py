@@ -107,7 +107,7 @@ def notice_part(run: Run, title: str) -> Part:
 
 def _about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     who = [
-        say("report_made_by", person=run.requester_id),
+        say("card_who", person=run.requester_id),
         say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
     ]
     if run.requester_joined_at is not None:
