@@ -64,6 +64,8 @@ class IntakeStore:
         try:
             return await self._accept(request, person, decide, now, hold)
         except IntegrityError as error:
+            if request.origin.interaction_id is None:
+                raise
             raise AlreadyTaken(f"interaction {request.origin.interaction_id}") from error
 
     async def _accept(

@@ -101,7 +101,7 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(tmp
         result = s.messages()[-1]
         await s.alice.click(await asked_to_delete(s, s.alice), label="Delete my data")
         refused = await s.alice.click(result, label="Again")
-        assert refusal(s, refused) == "`prompt` is needed."
+        assert refusal(s, refused) == "I don't know this request any more."
         await s.play()
         assert len(s.calls) == 1
 
