@@ -12,7 +12,6 @@ from bot.parts import Prepared
 from bot.runs import FINAL, RunState
 from tests.unit.test_messages import (
     ASKED,
-    RESULT_BUTTONS,
     assert_within_limits,
     buttons,
     components,
