@@ -14,6 +14,9 @@ from bot.moderation.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
 from bot.moderation.people import Person
 from bot.moderation.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.request import GenerationRequest
+from bot.text import quoted
+
+_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,9 @@ def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
     if usage.block is not None:
         until = usage.block.until
         code = "blocked_until" if until else "blocked"
-        raise RefusedError(code, reason=usage.block.reason or "-", until=_stamp(until) if until else 0)
+        raise RefusedError(
+            code, reason=quoted(usage.block.reason or "-", _REASON), until=_stamp(until) if until else 0
+        )
     if person.is_moderator(rules):
         return
     account = person.created_at + timedelta(days=rules.people.account_days)

@@ -1,4 +1,4 @@
-"""Requests that wait for a moderator: what the requester, the channel and the moderators see."""
+"""Request -> card -> decision, over restarts, by those who may decide."""
 
 from __future__ import annotations
 
@@ -6,174 +6,249 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from bot.moderation.rules import ApprovalMode
 from bot.runs import RunState
-from tests.discord.crowd import moderator, reviewer
-from tests.discord.moderated import Review, review, set_rules
+from bot.store.tables import audit
+from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from tests.discord.court import Court, court, ruled
+from tests.discord.crowd import reviewer
 from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
-from tests.stage import Stage, stage
+from tests.stage import Stage
+
+TWO = (
+    f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
+    f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
+)
+SECRETS = ("a fox", "seed 7", "H100", "ink")
 
 
-async def ask(s: Stage, **options: Any) -> Any:
-    asked = await s.alice.slash(s.channel, "generate", prompt="a hidden fox", seed=7, **options)
-    await s.play()
-    return asked
+def nothing_seen(s: Stage) -> None:
+    """Neither the channel nor anything that was ever sent into it tells what was asked for."""
+    for shown in texts(s):
+        assert not any(secret in shown for secret in SECRETS), shown
+    for request in s.env.http_requests:
+        if f"/channels/{s.channel.id}/" in request.path:
+            assert not any(secret in str(request.json) for secret in SECRETS)
 
 
-async def test_a_request_waits_and_the_channel_sees_nothing_of_it(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        asked = await ask(s, gpu="L4")
-        told = text_of(s, asked.response)
-        assert "A moderator looks at it first." in told
-        assert "fox" not in told
-        assert not any("fox" in text or "L4" in text for text in texts(s))
+async def actions(s: Stage) -> list[str]:
+    """The record, oldest first."""
+    async with s.app.store.database.read() as connection:
+        return list((await connection.execute(select(audit.c.action).order_by(audit.c.id))).scalars())
+
+
+async def test_a_request_waits_unseen_is_approved_and_comes_out_in_its_channel(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        s = c.s
+        asked = await c.ask(style="ink", gpu="H100")
+        assert asked.ephemeral
+        assert "Waiting for approval" in text_of(s, asked.response)
+        assert texts(s) == []
+        card = text_of(s, c.card)
+        for told in (f"<@{s.alice.id}>", "account made", "here since", "a fox", "ink", "GPU H100", "60 GPU"):
+            assert told in card
+        assert list(buttons_of(s, c.card)) == ["Approve", "Reject", "Block"]
+        nothing_seen(s)
         assert s.calls == []
-        card = place.text()
-        for shown in ("**prompt** a hidden fox", "**seed** 7", "GPU L4", "account made", "here since"):
-            assert shown in card
-        assert f"<@{s.alice.id}>" in card
-        assert "counts 1 run and about 60 GPU seconds" in card
-        assert list(buttons_of(s, place.card())) == ["Approve", "Reject", "Block"]
-        assert pinged(s) == []
-
-
-async def test_approved_it_runs_and_the_card_says_who(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        await ask(s)
         await s.restart()
-        await place.mona.click(place.card(), label="Approve")
-        await s.play()
-        (result,) = s.messages()
-        assert len(result.attachments) == 1
-        assert "> a hidden fox" in text_of(s, result)
+        await c.decide("Approve")
+        assert f"Approved by <@{c.mona.id}>" in c.verdict
+        assert buttons_of(s, c.card) == {}
+        (result,) = texts(s)
+        assert "> a fox" in result
         assert pinged(s) == [s.alice.id]
-        assert f"Approved by <@{place.mona.id}>" in place.text()
-        assert buttons_of(s, place.card()) == {}
-        assert len(s.calls) == 1
+        assert (await s.run()).state is RunState.SUCCEEDED
+        assert await actions(s) == ["settings", "request", "approve", "outcome"]
 
 
-async def test_rejected_the_reason_goes_to_the_requester_alone(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        await ask(s)
-        form = await place.mona.click(place.card(), label="Reject")
-        await s.restart()
-        await place.mona.submit_modal(form, {"reason": "not in this server"})
-        await s.play()
-        (told,) = texts(s)
-        assert "Not approved" in told
-        assert "not in this server" not in told
-        assert "fox" not in told
-        private = [text_of(s, message) for message in s.alice.user.dm_channel.history()]
-        assert any("not in this server" in text for text in private)
-        assert f"Rejected by <@{place.mona.id}>" in place.text()
-        assert s.calls == []
+async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requester_alone(
+    tmp_path: Path,
+) -> None:
+    async with court(tmp_path) as c:
+        await c.ask(style="ink")
+        c.s.clock.move(hours=3)  # the interaction's token is long gone
+        await c.reject("Not @everyone, please")
+        (outcome,) = texts(c.s)
+        assert "Not approved: Picture" in outcome
+        assert "A moderator didn't approve this request." in outcome
+        assert "please" not in outcome
+        nothing_seen(c.s)
+        (letter,) = c.letters()
+        assert "was not approved" in letter
+        assert "The moderator's reason: Not \\@everyone, please" in letter
+        assert f"Rejected by <@{c.mona.id}>" in c.verdict
+        assert "> Not \\@everyone, please" in c.verdict
+        assert buttons_of(c.s, c.card) == {}
+        assert c.s.calls == []
+        assert (await actions(c.s))[-2:] == ["outcome", "reject"]
+
+
+async def test_without_a_reason_none_is_told(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask()
+        await c.reject("")
+        assert [("reason" in letter) for letter in c.letters()] == [False]
+
+
+async def test_closed_direct_messages_keep_nothing_from_the_channel(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask()
+        dm = c.s.alice.user.dm_channel
+        c.s.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50007, times=None)
+        await c.reject("no")
+        assert len(texts(c.s)) == 1
+        assert c.letters() == []
+        assert await c.s.app.store.deliveries.pending() == 0
+
+
+async def test_a_form_opened_before_a_restart_is_taken_after_it(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask()
+        shown = await c.mona.click(c.card, label="Reject")
+        await c.s.restart()
+        await c.mona.submit_modal(shown, {"reason": "typed before the restart"})
+        await c.s.play()
+        assert "typed before the restart" in c.letters()[0]
 
 
 async def test_of_two_moderators_one_wins_and_the_other_is_told_who(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        second = moderator(s, "max")
-        await ask(s)
-        card = place.card()
-        late = await second.click(card, label="Reject")
-        await place.mona.click(card, label="Approve")
-        answer = await second.submit_modal(late, {"reason": "no"})
-        assert refusal(s, answer) == f"<@{place.mona.id}> has already decided this."
+    async with court(tmp_path) as c:
+        s = c.s
+        rita = await reviewer(s)
+        await c.ask()
+        ids = buttons_of(s, c.card)
+        shown = await rita.click(c.card, label="Reject")
+        await c.decide("Approve")
+        told = f"<@{c.mona.id}> has already decided this."
+        assert refusal(s, await rita.submit_modal(shown, {"reason": "late"})) == told
+        assert refusal(s, await press(s, rita, c.card, ids["Approve"])) == told
+        assert refusal(s, await press(s, rita, c.card, ids["Reject"])) == told
         await s.play()
-        assert (await s.run()).state is RunState.SUCCEEDED
+        assert f"Approved by <@{c.mona.id}>" in c.verdict
+        assert c.letters() == []
         assert len(s.calls) == 1
 
 
-async def test_nobody_approves_their_own_and_strangers_approve_nothing(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        await place.mona.slash(s.channel, "generate", prompt="my own")
-        await s.play()
-        own = await place.mona.click(place.card(), label="Approve")
-        assert refusal(s, own) == "Somebody else has to decide about your own request."
-        stranger = await s.bob.click(place.card(), label="Approve")
-        assert refusal(s, stranger) == "Only this server's moderators can do that."
-        assert (await s.run()).state is RunState.AWAITING_APPROVAL
+async def test_the_reviewer_role_decides_without_manage_server_and_a_stranger_does_not(
+    tmp_path: Path,
+) -> None:
+    async with court(tmp_path) as c:
+        rita = await reviewer(c.s)
+        await c.ask()
+        for label in ("Approve", "Reject", "Block"):
+            refused = await c.s.bob.click(c.card, label=label)
+            assert refusal(c.s, refused) == "Only this server's moderators can do that."
+        assert (await c.s.run()).state is RunState.AWAITING_APPROVAL
+        await c.decide("Approve", rita)
+        assert f"Approved by <@{rita.id}>" in c.verdict
+        assert len(c.s.calls) == 1
 
 
-async def test_the_reviewer_role_decides_too(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        rita = await reviewer(s)
-        await ask(s)
-        await rita.click(place.card(), label="Approve")
-        await s.play()
-        assert (await s.run()).state is RunState.SUCCEEDED
+async def test_nobody_decides_about_their_own_request(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask(c.mona)
+        for label in ("Approve", "Reject"):
+            refused = await c.mona.click(c.card, label=label)
+            assert refusal(c.s, refused) == "Somebody else has to decide about your own request."
+        await c.decide("Approve", await reviewer(c.s))
+        assert len(c.s.calls) == 1
 
 
-async def test_undecided_for_too_long_it_expires_politely(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s, hours=2)
-        await ask(s)
-        await s.later(hours=3)
-        (told,) = texts(s)
-        assert "Nobody decided about this request in time." in told
-        assert "fox" not in told
-        assert pinged(s) == [s.alice.id]
-        assert "Nobody decided in time." in place.text()
-        over = await press_card(place)
-        assert refusal(s, over) == "This request doesn't wait for a decision any more."
+async def test_a_request_that_nobody_decides_about_expires(tmp_path: Path) -> None:
+    async with court(tmp_path, rules={"approval": {"hours": 5}}) as c:
+        await c.ask(style="ink")
+        ids = buttons_of(c.s, c.card)
+        await c.s.later(hours=4.9)
+        assert (await c.s.run()).state is RunState.AWAITING_APPROVAL
+        await c.s.restart()
+        await c.s.later(hours=0.2)
+        (outcome,) = texts(c.s)
+        assert "Nobody decided about this request in time." in outcome
+        assert pinged(c.s) == [c.s.alice.id]
+        nothing_seen(c.s)
+        assert "Nobody decided in time." in c.verdict
+        assert buttons_of(c.s, c.card) == {}
+        for action in ("Approve", "Reject"):
+            refused = await press(c.s, c.mona, c.card, ids[action])
+            assert refusal(c.s, refused) == "This request doesn't wait for a decision any more."
+        assert c.s.calls == []
 
 
-async def press_card(place: Review) -> Any:
-    """A button that an old client still shows."""
-    run = await place.stage.run()
-    return await press(place.stage, place.mona, place.card(), f"run:{run.key}:approve")
+async def test_a_requester_takes_a_waiting_request_back(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        asked = await c.ask()
+        await c.s.alice.click(asked.response.message, label="Cancel")
+        await c.s.play()
+        assert "Cancelled, as you asked." in text_of(c.s, asked.response)
+        assert texts(c.s) == []
+        assert "The requester took it back." in c.verdict
+        assert buttons_of(c.s, c.card) == {}
+
+
+async def test_block_on_a_card_keeps_the_person_from_asking_again(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask()
+        shown = await c.mona.click(c.card, label="Block")
+        await c.s.restart()
+        done = await c.mona.submit_modal(shown, {"reason": "spam"})
+        assert done.response.content == f"<@{c.s.alice.id}> can't generate on this server any more."
+        assert "blocked you from generating on this server: spam" in refusal(c.s, await c.ask())
+        await c.reject("spam")
+        assert len(c.letters()) == 1
 
 
 @pytest.mark.parametrize(
-    ("mode", "more", "waits"),
+    ("approval", "options", "waits"),
     [
-        (ApprovalMode.OFF, {}, False),
-        (ApprovalMode.EVERYBODY, {}, True),
-        (ApprovalMode.SELECTED, {"gpus": frozenset({"H100"})}, False),
-        (ApprovalMode.SELECTED, {"gpus": frozenset({"L4"})}, True),
-        (ApprovalMode.SELECTED, {"deployments": frozenset({"default"})}, True),
+        ({"mode": "off"}, {}, False),
+        ({"mode": "everybody"}, {}, True),
+        ({"mode": "selected", "deployments": ["video"]}, {"deployment": "video"}, True),
+        ({"mode": "selected", "deployments": ["video"]}, {"deployment": "picture"}, False),
+        ({"mode": "selected", "gpus": ["H100"]}, {"deployment": "picture", "gpu": "H100"}, True),
+        ({"mode": "selected", "gpus": ["H100"]}, {"deployment": "picture", "gpu": "L4"}, False),
     ],
 )
-async def test_who_waits(tmp_path: Path, mode: ApprovalMode, more: dict[str, Any], waits: bool) -> None:
-    async with stage(tmp_path) as s:
-        await review(s, mode, **more)
-        await ask(s, gpu="L4")
-        assert ((await s.run()).state is RunState.AWAITING_APPROVAL) is waits
+async def test_who_and_what_waits_is_as_the_server_set_it(
+    tmp_path: Path, approval: dict[str, Any], options: dict[str, str], waits: bool
+) -> None:
+    async with court(tmp_path, rules={"approval": approval}, deployments=TWO) as c:
+        name = options.pop("deployment", "picture")
+        await c.s.alice.slash(c.s.channel, f"generate {name}", prompt="a fox", **options)
+        await c.s.play()
+        assert [len(c.cards()), len(c.s.calls)] == ([1, 0] if waits else [0, 1])
 
 
-async def test_without_roles_means_who_has_none_of_them(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        trusted = s.guild.create_role("trusted")
-        carol = s.guild.add_member(s.env.create_user("carol"), roles=[trusted])
-        await review(s, ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({trusted.id}))
-        await carol.slash(s.channel, "generate", prompt="an owl")
-        await s.play()
-        assert (await s.run()).state is RunState.SUCCEEDED
-        await ask(s)
-        assert {run.state for run in await s.runs()} == {RunState.SUCCEEDED, RunState.AWAITING_APPROVAL}
+async def test_who_has_a_trusted_role_need_not_wait(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        trusted = c.s.guild.create_role("trusted")
+        pat = c.s.guild.add_member(c.s.env.create_user("pat"), roles=[trusted])
+        await ruled(
+            c.s,
+            approval={
+                "mode": "without_roles",
+                "exempt_roles": [trusted.id],
+                "review_channel_id": c.review.id,
+            },
+        )
+        assert not (await c.ask(pat)).ephemeral
+        assert (await c.ask()).ephemeral
+        assert [len(c.cards()), len(c.s.calls)] == [1, 1]
 
 
-async def test_where_no_card_can_be_posted_the_request_is_refused_with_that(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        await review(s)
-        await set_rules(s, approval={"mode": "everybody", "review_channel_id": 1})
-        asked = await s.alice.slash(s.channel, "generate", prompt="a fox")
-        assert "I can't post in the review channel" in refusal(s, asked)
-        assert await s.runs() == []
+async def again_waits(c: Court) -> None:
+    s = c.s
+    s.clock.move(seconds=1)
+    again = await s.alice.click(s.messages()[0], label="Again")
+    await s.play()
+    assert again.ephemeral
+    assert len(c.cards()) == 2
 
 
-async def test_the_requester_takes_it_back(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        asked = await ask(s)
-        await s.alice.click(asked.response.message, label="Cancel")
-        await s.play()
-        assert "The requester took it back." in place.text()
-        assert (await s.run()).state is RunState.CANCELLED
-        assert s.calls == []
+async def test_again_waits_like_the_command(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask()
+        await c.decide("Approve")
+        await again_waits(c)
+        await c.decide("Approve")
+        assert len(c.s.calls) == 2

@@ -1,93 +1,125 @@
-"""Results after the fact: deleted, reported, hidden."""
+"""Delete: by the requester and by moderators, in all messages of a result; the record stays."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from demo.standin.deployments import PICTURE_ID
+from sqlalchemy import update
+
+from bot.runs import RunState
+from bot.store.rows import DeliveryState
+from bot.store.tables import deliveries
+from demo.standin.deployments import VARIATIONS_ID
+from tests.contract.store.stored import record
+from tests.discord.court import court
 from tests.discord.crowd import moderator
-from tests.discord.moderated import review, set_rules
-from tests.discord.seen import buttons_of, raw_components, refusal, text_of
+from tests.discord.seen import buttons_of, press, refusal, texts
+from tests.discord.test_files import finished_with, picture, song
 from tests.stage import Stage, stage
 
 
-async def made(s: Stage) -> Any:
-    await s.alice.slash(s.channel, "generate", prompt="a fox")
+async def made(s: Stage, **options: Any) -> Any:
+    """A result in the channel."""
+    await s.alice.slash(s.channel, "generate", prompt="a fox", **options)
     await s.play()
     return s.messages()[-1]
 
 
-async def test_the_requester_and_a_moderator_delete_a_stranger_does_not(tmp_path: Path) -> None:
+async def test_the_requester_deletes_a_result_and_the_record_stays(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = await made(s)
+        await s.restart()
+        done = await s.alice.click(message, label="Delete")
+        assert done.ephemeral
+        assert done.response.content == "It will be gone in a moment."
+        await s.play()
+        assert texts(s) == []
+        run = await s.run()
+        assert run.state is RunState.SUCCEEDED
+        assert run.deleted_at is not None
+        assert run.prompt == "a fox"
+        lines = await record(s.app.store)
+        assert [line.action for line in lines] == ["request", "outcome", "delete"]
+        assert (lines[-1].actor_id, lines[-1].run_key) == (s.alice.id, run.key)
+
+
+async def test_a_moderator_deletes_it_and_a_stranger_does_not(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         mona = moderator(s)
-        result = await made(s)
-        assert (
-            refusal(s, await s.bob.click(result, label="Delete"))
-            == "Only this server's moderators can do that."
-        )
-        await s.alice.click(result, label="Delete")
+        message = await made(s)
+        refused = await s.bob.click(message, label="Delete")
+        assert refusal(s, refused) == "Only this server's moderators can do that."
+        assert len(texts(s)) == 1
+        await mona.click(message, label="Delete")
+        await s.play()
+        assert texts(s) == []
+        assert (await record(s.app.store))[-1].actor_id == mona.id
+
+
+async def test_a_second_delete_is_told_so(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = await made(s)
+        custom_id = buttons_of(s, message)["Delete"]
+        await s.alice.click(message, label="Delete")
+        refused = await press(s, s.alice, message, custom_id)
+        assert refusal(s, refused) == "It has already been deleted."
+        await s.play()
+        assert [line.action for line in await record(s.app.store)].count("delete") == 1
+
+
+async def test_every_message_of_a_result_goes(tmp_path: Path) -> None:
+    files = {"a.png": (picture(8, 8), "image/png"), "a.wav": (song(), "audio/wav")}
+    async with finished_with(tmp_path, files) as s:
+        first, second = s.messages()
+        assert buttons_of(s, second) == {}
+        await s.alice.click(first, label="Delete")
         await s.play()
         assert s.messages() == []
-        assert (await s.run()).deleted_at is not None
-        another = await made(s)
-        await mona.click(another, label="Delete")
+
+
+async def test_what_is_still_being_posted_goes_as_well(tmp_path: Path) -> None:
+    """The button is there with the first message; the second one is late."""
+    async with stage(tmp_path, comfydeploy_deployment_id=VARIATIONS_ID) as s:
+        await s.alice.slash(s.channel, "generate", prompt="a fox", batch=12)
         await s.play()
-        assert s.messages() == []
-        assert len(await s.runs()) == 2
-
-
-async def test_a_report_reaches_the_moderators_who_delete_or_dismiss(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        await set_rules(s, approval={"mode": "off", "review_channel_id": place.channel.id})
-        result = await made(s)
-        told = await s.bob.click(result, label="Report")
-        assert told.response.content == "Thank you. The moderators will look at it."
-        await s.alice.click(result, label="Report")
+        first, _second = s.messages()
+        run = await s.run()
+        # As a crash between the two messages leaves it.
+        async with s.app.store.database.write() as connection:
+            left = {"state": DeliveryState.PENDING, "messages": [[s.channel.id, first.id]]}
+            await connection.execute(update(deliveries).values(left))
+        await s.app.store.deliveries.release_leases()
+        s.env.inject_error("POST", f"/channels/{s.channel.id}/messages", status=503)
+        await s.alice.click(first, label="Delete")
         await s.play()
-        assert "A result of **Picture** was reported" in place.text()
-        assert f"/{s.channel.id}/{result.id}" in place.text()
-        assert list(buttons_of(s, place.card())) == ["Delete", "Block", "Dismiss"]
-        await s.restart()
-        await place.mona.click(place.card(), label="Delete")
+        for _ in range(4):
+            await s.later(minutes=1)
+        assert not [m for m in s.messages() if run.key in str(m.attachments) or m.id == first.id]
+        assert await s.app.store.deliveries.pending() == 0
+
+
+async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = await made(s)
+        custom_id = buttons_of(s, message)["Delete"]
+        await press(s, s.alice, message, custom_id)
+        await message.delete()
         await s.play()
-        assert s.messages() == []
-        assert f"Deleted by <@{place.mona.id}>." in place.text()
-        assert len(place.channel.history(viewer=place.mona)) == 1
+        assert texts(s) == []
+        assert await s.app.store.deliveries.pending() == 0
 
 
-async def test_a_blocked_person_is_told_and_their_result_stays(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        place = await review(s)
-        await set_rules(s, approval={"mode": "off", "review_channel_id": place.channel.id})
-        result = await made(s)
-        await s.bob.click(result, label="Report")
+async def test_a_result_that_came_as_a_direct_message_is_deleted_there(tmp_path: Path) -> None:
+    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+        s = c.s
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        s.clock.move(minutes=20)  # no way by the command's answer any more
+        s.env.inject_error("POST", f"/channels/{s.channel.id}/messages", status=403, code=50013, times=None)
         await s.play()
-        form = await place.mona.click(place.card(), label="Block")
-        await place.mona.submit_modal(form, {"reason": "not kind"})
-        again = await s.alice.slash(s.channel, "generate", prompt="a fox")
-        assert refusal(s, again) == "A moderator has blocked you from generating on this server: not kind"
-        assert len(s.messages()) == 1
-
-
-async def test_without_a_review_channel_a_report_says_so(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        refused = await s.bob.click(await made(s), label="Report")
-        assert "This server has no review channel" in refusal(s, refused)
-
-
-async def test_spoilers_hide_the_picture(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        await set_rules(s, spoiler="always")
-        result = await made(s)
-        assert '"spoiler": true' in str(raw_components(s, result)).replace("'", '"').replace("True", "true")
-
-
-async def test_an_age_restricted_deployment_needs_such_a_channel(tmp_path: Path) -> None:
-    file = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
-    async with stage(tmp_path, deployments=file) as s:
-        refused = refusal(s, await s.alice.slash(s.channel, "generate", prompt="a fox"))
-        assert "runs only in channels that are marked as age-restricted" in refused
-        assert s.calls == []
-        assert "fox" not in "".join(text_of(s, message) for message in s.messages())
+        dm = s.alice.user.dm_channel
+        result = next(message for message in dm.history() if message.attachments)
+        done = await s.alice.user.click(result, label="Delete")
+        assert done.response.content == "It will be gone in a moment."
+        await s.play()
+        assert dm.history() == []

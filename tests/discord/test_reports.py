@@ -1,0 +1,116 @@
+"""Report: a card for the moderators with Delete, Block and Dismiss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+from tests.contract.store.stored import record
+from tests.discord.court import Court, court, ruled
+from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
+from tests.stage import stage
+
+NOTED = "Thank you. The moderators will look at it."
+OFF = {"approval": {"mode": "off"}}
+
+
+async def reported(c: Court) -> Any:
+    """Alice's result, reported by Bob."""
+    await c.ask()
+    (message,) = c.s.messages()
+    done = await c.s.bob.click(message, label="Report")
+    assert done.response.content == NOTED
+    assert done.ephemeral
+    await c.s.play()
+    return message
+
+
+async def test_a_report_leads_moderators_to_the_result(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        card = text_of(c.s, c.card)
+        assert "was reported" in card
+        assert f"<@{c.s.alice.id}>" in card
+        assert "> a fox" in card
+        assert f"/{c.s.guild.id}/{c.s.channel.id}/{message.id}" in card
+        assert list(buttons_of(c.s, c.card)) == ["Delete", "Block", "Dismiss"]
+        assert str(c.s.bob.id) not in card
+        assert pinged(c.s) == [c.s.alice.id]
+        line = (await record(c.s.app.store))[-1]
+        assert (line.action, line.actor_id, line.subject_id) == ("report", c.s.bob.id, c.s.alice.id)
+
+
+async def test_several_reports_of_one_result_make_one_card(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        again = await c.mona.click(message, label="Report")
+        assert again.response.content == NOTED
+        await c.s.play()
+        assert len(c.cards()) == 1
+
+
+async def test_delete_on_the_card_takes_the_result_away(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await reported(c)
+        await c.s.restart()
+        await c.decide("Delete")
+        assert texts(c.s) == []
+        assert f"Deleted by <@{c.mona.id}>." in c.verdict
+        assert buttons_of(c.s, c.card) == {}
+
+
+async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await reported(c)
+        await c.decide("Dismiss")
+        assert len(texts(c.s)) == 1
+        assert f"Dismissed by <@{c.mona.id}>." in c.verdict
+        assert buttons_of(c.s, c.card) == {}
+        assert (await record(c.s.app.store))[-1].action == "dismiss"
+
+
+async def test_block_on_the_card_is_about_who_made_it(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await reported(c)
+        shown = await c.mona.click(c.card, label="Block")
+        await c.mona.submit_modal(shown, {"reason": "that picture"})
+        assert refusal(c.s, await c.ask()).endswith("from generating on this server: that picture")
+        assert not (await c.ask(c.s.bob)).ephemeral
+
+
+async def test_a_stranger_can_not_use_the_card(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await reported(c)
+        for label in ("Delete", "Block", "Dismiss"):
+            refused = await c.s.bob.click(c.card, label=label)
+            assert refusal(c.s, refused) == "Only this server's moderators can do that."
+        assert len(texts(c.s)) == 1
+
+
+@pytest.mark.parametrize("review", ["none", "deleted", "closed"])
+async def test_where_no_card_can_be_posted_the_reporter_is_told(tmp_path: Path, review: str) -> None:
+    async with stage(tmp_path) as s:
+        overwrites: Any = {s.app.bot.user: discord.PermissionOverwrite(send_messages=False)}
+        closed = s.guild.create_text_channel("closed", overwrites=overwrites)
+        channel = {"none": None, "deleted": 77, "closed": closed.id}[review]
+        await ruled(s, approval={"review_channel_id": channel})
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        refused = await s.bob.click(s.messages()[0], label="Report")
+        assert refusal(s, refused).endswith("Please tell a moderator directly.")
+        assert [line.action for line in await record(s.app.store)][-1] == "outcome"
+
+
+async def test_a_deleted_result_is_not_reported(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await c.ask()
+        (message,) = c.s.messages()
+        custom_id = buttons_of(c.s, message)["Report"]
+        await c.s.alice.click(message, label="Delete")
+        refused = await press(c.s, c.s.bob, message, custom_id)
+        assert refusal(c.s, refused) == "It has already been deleted."
+        await c.s.play()
+        assert c.cards() == []
