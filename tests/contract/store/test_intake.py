@@ -1,0 +1,205 @@
+"""Budgets under load: the real policy, many at once, from several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from bot.errors import RefusedError
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
+from bot.policy import Decision, OperatorRules, Usage, decide
+from bot.request import GenerationRequest
+from bot.runs import RunState
+from bot.store import Store
+from bot.store.tables import runs
+from tests.contract.store.conftest import Stores
+from tests.contract.store.scenes import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
+from tests.contract.store.stored import GUILD, record, stored_rules, stored_run
+
+TEN = {
+    "person": {"at_once": None, "waiting": None, "runs_a_day": 10},
+    "server": {"at_once": None, "waiting": None},
+}
+
+
+def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
+    """As the bot decides, for an operator without limits."""
+    return decide(asked, person, usage, OperatorRules(), rules)
+
+
+async def tried(store: Store, **changes: Any) -> str | None:
+    """The refusal's code, None when accepted."""
+    try:
+        await store.intake.accept(request(**changes), PERSON, judge, NOW, HOLD)
+    except RefusedError as error:
+        return error.code
+    return None
+
+
+async def usage(store: Store, **more: Any) -> Usage:
+    return await store.intake.usage_of(GUILD, PERSON.id, more.get("now", NOW))
+
+
+@pytest.mark.parametrize(
+    ("budgets", "code"),
+    [
+        (TEN, "budget_runs"),
+        ({**TEN, "person": {"waiting": 10}}, "budget_waiting"),
+        ({**TEN, "person": {"waiting": None, "gpu_seconds_a_day": 659}}, "budget_gpu"),
+        (
+            {"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}},
+            "server_budget_runs",
+        ),
+    ],
+)
+async def test_a_hundred_at_once_never_pass_a_budget_of_ten(
+    store: Store, other: Store, budgets: dict[str, Any], code: str
+) -> None:
+    await stored_rules(store, GUILD, {"budgets": budgets})
+    results = await asyncio.gather(*(tried(s) for _ in range(50) for s in (store, other)))
+    assert results.count(None) == 10
+    assert results.count(code) == 90
+    spent = (await usage(store)).person
+    assert (spent.runs, spent.gpu_seconds) == (10, 600)
+
+
+_PROCESS = """
+import asyncio, sys
+from bot.errors import StoreUnavailable
+from bot.store import Store
+from tests.contract.store.test_intake import tried
+
+async def accept(store):
+    while True:
+        try:
+            return await tried(store) is None
+        except StoreUnavailable:
+            continue
+
+async def main():
+    store = Store(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(sum(await asyncio.gather(*(accept(store) for _ in range(25)))))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_four_processes_with_a_hundred_requests_share_a_budget_of_ten(
+    store: Store, stores: Stores
+) -> None:
+    await stored_rules(store, GUILD, {"budgets": TEN})
+    pipe = asyncio.subprocess.PIPE
+    root = Path(__file__).parents[3]
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _PROCESS, stores.url, stdin=pipe, stdout=pipe, cwd=root
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    assert sum(int(out) for out, _ in answers) == 10
+    assert (await usage(store)).person.runs == 10
+
+
+async def test_other_people_servers_and_days_have_budgets_of_their_own(store: Store) -> None:
+    await stored_run(store, person=PERSON.id)
+    await stored_run(store, person=PERSON.id, guild=5)
+    await stored_run(store, person=PERSON.id, guild=None)
+    await stored_run(store, person=7)
+    await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
+    found = await usage(store)
+    assert (found.person.runs, found.server.runs) == (1, 2)
+    direct = await store.intake.usage_of(None, PERSON.id, NOW)
+    assert direct.person.runs == 1
+
+
+async def test_the_day_is_a_day_in_utc(store: Store) -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    await stored_run(store, person=PERSON.id, at=midnight)
+    await stored_run(store, person=PERSON.id, at=midnight - timedelta(microseconds=1))
+    found = await usage(store)
+    assert found.person.runs == 1
+    assert found.day_end == midnight + timedelta(days=1)
+
+
+@pytest.mark.parametrize("state", sorted(RunState))
+async def test_a_run_counts_unless_nothing_came_of_it(store: Store, state: RunState) -> None:
+    await stored_run(store, state, person=PERSON.id)
+    spent = (await usage(store)).person
+    nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
+    ended = {*nothing, "succeeded"}
+    assert spent.runs == (0 if state.value in nothing else 1)
+    assert spent.gpu_seconds == (0 if state.value in ended else 60)
+    assert spent.waiting == (1 if state.value in ("waiting", "awaiting_approval") else 0)
+
+
+async def test_what_waits_from_yesterday_still_waits(store: Store) -> None:
+    await stored_run(store, RunState.WAITING, person=PERSON.id, at=NOW - timedelta(days=2))
+    found = await usage(store)
+    assert (found.person.runs, found.person.waiting) == (0, 1)
+
+
+async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
+    assert await tried(store, gpu="H100") is None
+    assert (await usage(store)).person.gpu_seconds == 240
+    assert (await usage(store)).gpu_seconds_today == 60
+    run = await take(store, at(6))
+    assert run is not None
+    await store.runs.record(run.key, report(RunState.FAILED), at(10), SOON)
+    # A webhook tells neither; GET /run names the GPU that the deployment pins, and the real time.
+    settled = report(RunState.FAILED, run_duration=30.0, gpu="A10G")
+    await store.runs.record(run.key, settled, at(20), SOON, asked=True)
+    row = await columns(store, run.key)
+    assert (row["gpu_used"], row["run_duration"], row["charged_seconds"]) == ("A10G", 30.0, 60.0)
+    found = await usage(store)
+    assert (found.person.gpu_seconds, found.server.gpu_seconds, found.gpu_seconds_today) == (60, 60, 30)
+    assert found.person.runs == 0
+
+
+async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_call(store: Store) -> None:
+    await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
+    joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
+    run = await store.intake.accept(request(), joined, judge, NOW, HOLD)
+    assert run.state is RunState.AWAITING_APPROVAL
+    assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
+    row = await columns(store, run.key)
+    assert row["due_at"] == NOW + timedelta(hours=2)
+    assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", NOW + HOLD)]
+    assert await take(store, at(3600)) is None
+    assert await store.runs.withdraw(run.key)
+    assert await owed(store, run.key) == []
+
+
+async def test_what_was_accepted_and_refused_stands_in_the_record(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
+    assert await tried(store, gpu="L4") is None
+    assert await tried(store) == "budget_runs"
+    accepted, refused = await record(store)
+    assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"gpu": "L4"})
+    assert (refused.action, refused.outcome, refused.run_key) == ("refusal", "budget_runs", None)
+    assert "lighthouse" not in str([accepted, refused])
+
+
+async def test_rules_changed_meanwhile_hold_for_the_next_request(store: Store, other: Store) -> None:
+    await stored_run(store, person=PERSON.id)
+    assert await tried(other) is None
+    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
+    assert await tried(other) == "budget_runs"
+    async with store.database.write() as connection:
+        await connection.execute(update(runs).values(state=RunState.CANCELLED))
+    assert await tried(other) is None

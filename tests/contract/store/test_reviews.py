@@ -1,0 +1,212 @@
+"""What moderators decide: once, by one of them, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.policy import Allowed
+from bot.runs import Run, RunState
+from bot.store import Store
+from bot.store.rows import OUTCOMES
+from tests.contract.store.scenes import (
+    HOLD,
+    NOW,
+    PERSON,
+    SOON,
+    accepted,
+    at,
+    brought_to,
+    claimed,
+    columns,
+    fetch,
+    owed,
+    report,
+    request,
+    take,
+)
+from tests.contract.store.stored import MOD, record
+
+RITA = MOD + 1
+ENDS = NOW + timedelta(hours=24)
+
+
+async def waiting(store: Store) -> Run:
+    """A request whose card is owed."""
+    terms = Allowed(review_channel_id=9, approval_ends=ENDS)
+    run = await store.intake.accept(request(), PERSON, lambda *_: terms, NOW, HOLD)
+    await store.runs.release(run.key, 77, NOW)
+    return await fetch(store, run.key)
+
+
+async def purposes(store: Store, key: str) -> list[str]:
+    return [row["purpose"] for row in await owed(store, key)]
+
+
+async def test_releasing_brings_the_card_out_and_leaves_the_end_where_it_is(store: Store) -> None:
+    run = await waiting(store)
+    assert (await columns(store, run.key))["due_at"] == ENDS
+    assert [row["due_at"] for row in await owed(store, run.key)] == [NOW]
+    assert (await claimed(store)).run.key == run.key
+
+
+async def test_an_approved_request_goes_out_at_once(store: Store) -> None:
+    run = await waiting(store)
+    assert await take(store, at(3600)) is None
+    await store.reviews.approve(run.key, MOD, at(60))
+    approved = await fetch(store, run.key)
+    assert (approved.state, approved.decided_by, approved.decided_at) == (RunState.WAITING, MOD, at(60))
+    assert not approved.unseen
+    assert await purposes(store, run.key) == ["r", "c"]
+    taken = await take(store, at(60))
+    assert taken is not None
+    assert taken.key == run.key
+
+
+async def test_a_rejected_request_owes_outcome_card_and_letter_in_one_step(store: Store) -> None:
+    run = await waiting(store)
+    await store.reviews.reject(run.key, MOD, "not here", at(60))
+    rejected = await fetch(store, run.key)
+    assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
+    assert rejected.failure_params == {"reason": "not here"}
+    assert rejected.unseen
+    assert sorted(await purposes(store, run.key)) == ["c", "d", "o", "r"]
+    line = (await record(store))[-1]
+    assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
+    assert line.details == {"reason": "not here"}
+
+
+async def test_of_many_decisions_at_once_one_wins_and_the_others_are_told_who(
+    store: Store, other: Store
+) -> None:
+    for _ in range(5):
+        run = await waiting(store)
+        results = await asyncio.gather(
+            store.reviews.approve(run.key, MOD, at(1)),
+            other.reviews.reject(run.key, RITA, "no", at(1)),
+            other.reviews.approve(run.key, RITA, at(1)),
+            store.reviews.reject(run.key, MOD, "no", at(1)),
+            return_exceptions=True,
+        )
+        losers = [result for result in results if isinstance(result, RefusedError)]
+        assert len(losers) == 3
+        decided = await fetch(store, run.key)
+        assert {(error.code, error.params["person"]) for error in losers} == {
+            ("already_decided", decided.decided_by)
+        }
+        decisions = [line for line in await record(store) if line.run_key == run.key]
+        assert sum(line.action in ("approve", "reject") for line in decisions) == 1
+
+
+async def test_a_decision_and_an_end_at_once_have_one_winner(store: Store, other: Store) -> None:
+    for _ in range(5):
+        run = await waiting(store)
+        decided, ended = await asyncio.gather(
+            store.reviews.approve(run.key, MOD, at(1)),
+            other.runs.finish(run.key, RunState.EXPIRED, at(1), code="expired"),
+            return_exceptions=True,
+        )
+        found = await fetch(store, run.key)
+        if isinstance(decided, RefusedError):
+            assert decided.code == "review_over"
+            assert found.state is RunState.EXPIRED
+        else:
+            assert ended is None
+            assert found.state is RunState.WAITING
+
+
+async def test_nobody_decides_about_their_own(store: Store) -> None:
+    run = await waiting(store)
+    for decision in (
+        store.reviews.approve(run.key, PERSON.id, NOW),
+        store.reviews.reject(run.key, PERSON.id, "", NOW),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            await decision
+        assert refused.value.code == "own_request"
+    assert await fetch(store, run.key) == run
+
+
+@pytest.mark.parametrize("state", [RunState.WAITING, RunState.RUNNING, RunState.SUCCEEDED])
+async def test_what_never_waited_is_not_decided(store: Store, state: RunState) -> None:
+    run = await brought_to(store, state)
+    with pytest.raises(RefusedError) as refused:
+        await store.reviews.approve(run.key, MOD, NOW)
+    assert refused.value.code == "review_over"
+
+
+@pytest.mark.parametrize("target", [RunState.EXPIRED, RunState.REFUSED])
+async def test_an_end_without_a_decision_owes_the_outcome_and_the_card(
+    store: Store, target: RunState
+) -> None:
+    run = await waiting(store)
+    assert await store.runs.finish(run.key, target, at(5), code="expired") is not None
+    assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
+    ended = await fetch(store, run.key)
+    assert ended.unseen
+
+
+async def test_nothing_that_comfydeploy_says_approves_a_request(store: Store) -> None:
+    run = await waiting(store)
+    for state in RunState:
+        await store.runs.record(run.key, report(state), at(1), SOON)
+    assert (await fetch(store, run.key)).state is RunState.AWAITING_APPROVAL
+
+
+async def test_only_a_request_that_is_over_due_comes_up_to_expire(store: Store) -> None:
+    run = await waiting(store)
+    pause = timedelta(minutes=1)
+    assert await store.work.claim_due(ENDS - timedelta(seconds=1), pause, 9) == ()
+    assert [due.key for due in await store.work.claim_due(ENDS, pause, 9)] == [run.key]
+
+
+async def test_the_card_is_known_once_it_is_posted(store: Store) -> None:
+    run = await waiting(store)
+    assert await store.reviews.card(run.key) is None
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery.id, [(9, 1234)])
+    assert await store.reviews.card(run.key) is None
+    await store.deliveries.complete(delivery.id, NOW)
+    assert await store.reviews.card(run.key) == (9, 1234)
+
+
+async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    results = await asyncio.gather(
+        store.reviews.delete(run.key, MOD, NOW),
+        other.reviews.delete(run.key, PERSON.id, NOW),
+        return_exceptions=True,
+    )
+    (loser,) = [result for result in results if isinstance(result, RefusedError)]
+    assert loser.code == "already_deleted"
+    assert (await purposes(store, run.key)).count("x") == 1
+    assert (await fetch(store, run.key)) == replace(run, deleted_at=NOW)
+
+
+async def test_a_result_that_is_still_being_posted_is_known_as_owed(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    assert await store.deliveries.owes(run.key, OUTCOMES)
+    delivery = await claimed(store)
+    assert await store.deliveries.owes(run.key, OUTCOMES)
+    await store.deliveries.complete(delivery.id, NOW)
+    assert not await store.deliveries.owes(run.key, OUTCOMES)
+
+
+async def test_however_many_report_it_there_is_one_card(store: Store, other: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    for reporter, where in ((5, 90), (6, 91), (5, 92)):
+        await store.reviews.report(run.key, reporter, where, NOW)
+    assert (await purposes(store, run.key)).count("p") == 1
+    assert (await fetch(store, run.key)).report_channel_id == 90
+    reports = [line for line in await record(store) if line.action == "report"]
+    assert [line.actor_id for line in reports] == [5, 6, 5]
+    await other.reviews.dismiss(run.key, MOD, NOW)
+    assert (await record(store))[-1].action == "dismiss"
+
+
+async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store) -> None:
+    assert not (await accepted(store)).unseen
