@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -148,5 +149,5 @@ async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> 
             await interaction.followup.send(sentence, ephemeral=True)
         else:
             await interaction.response.send_message(sentence, ephemeral=True)
-    except discord.HTTPException as error:
-        log.warning("the person could not be told: %s %s", error.status, error.code)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("the person could not be told: %s: %s", type(error).__name__, error)

@@ -26,6 +26,7 @@ def main() -> int:
         f"{len(result.verdict.unseeable)} told twice where the place of an unclear post closed; "
         f"{result.failed_starts} starts put off for want of the database"
     )
+    _say(f"ended as: {result.ends}")
     _say(result.line)
     return 1 if result.broken else 0
 

@@ -69,8 +69,8 @@ class City:
             "WEB_HOST": "127.0.0.1",
             "WEB_PORT": str(self._port),
             "POLL_INTERVAL_SECONDS": "1",
-            "SUBMIT_GRACE_SECONDS": "4",
-            "RUN_DEADLINE_SECONDS": "12",
+            "SUBMIT_GRACE_SECONDS": "8",
+            "RUN_DEADLINE_SECONDS": "40",
             "MAX_CONCURRENT_RUNS": "100",
             "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
         }

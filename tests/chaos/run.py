@@ -22,6 +22,7 @@ class Result:
     requests: int = 0
     kills: int = 0
     failed_starts: int = 0
+    ends: str = ""
     faults: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
@@ -61,6 +62,8 @@ async def chaos(
                 say(f"… {number} rounds, {referee.requests} requests, {world.kills} kills")
         result.kills, result.requests = world.kills, referee.requests
         result.failed_starts = world.failed_starts
+        ends = await database.rows("SELECT state, count(*) AS many FROM runs GROUP BY state")
+        result.ends = ", ".join(f"{row['many']} {row['state']}" for row in ends)
         if world.discord.books.unknown_routes or result.requests < rounds / 2:
             # Nothing can go wrong where nothing is done.
             raise RuntimeError(
