@@ -54,6 +54,7 @@ class Referee:
             async with asyncio.timeout(within):
                 while not await self._quiet():
                     await self._city.watch()
+                    self._city.let_go()
                     await asyncio.sleep(0.04)
         except TimeoutError:
             return False
