@@ -132,22 +132,8 @@ def _engine(url: URL) -> AsyncEngine:
         pool_timeout=LOCK_SECONDS,
         connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": one_turn_connection},
     )
-    event.listen(engine.sync_engine, "connect", _sqlite_connect)
     event.listen(engine.sync_engine, "begin", _sqlite_begin)
     return engine
-
-
-def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
-    # The driver must not begin transactions by itself: it would begin deferred ones.
-    dbapi_connection.isolation_level = None
-    cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # A paid run hangs on these rows: a commit survives a power cut, not only a killed process.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    # For each connection, beside what the system caches: the default of 2 MiB adds up.
-    cursor.execute("PRAGMA cache_size=-512")
-    cursor.close()
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -5,6 +5,7 @@ one turn, BEGIN goes with the first of a transaction, and closing is none."""
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiosqlite
+
+_SWITCH_SECONDS = 2.0
 
 
 class OneTurnCursor:
@@ -105,8 +108,42 @@ class OneTurnConnection(aiosqlite.Connection):
 
 def connect(database: str | Path, **options: Any) -> OneTurnConnection:
     """In place of `aiosqlite.connect`, for `create_async_engine(async_creator_fn=…)`."""
-    connection = OneTurnConnection(partial(sqlite3.connect, database, **options), iter_chunk_size=64)
+    connection = OneTurnConnection(partial(_open, database, **options), iter_chunk_size=64)
     # As SQLAlchemy does with connections of its own making: a thread must not hold up the end.
     thread: Thread = connection._thread
     thread.daemon = True
     return connection
+
+
+def _open(database: str | Path, **options: Any) -> sqlite3.Connection:
+    """In the thread. `isolation_level` is None: the driver would begin deferred transactions."""
+    connection: sqlite3.Connection = sqlite3.connect(database, isolation_level=None, **options)
+    try:
+        _write_ahead(connection)
+        # A paid run hangs on these rows: a commit survives a power cut, not only a killed process.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # For each connection, beside what the system caches: the default of 2 MiB adds up.
+        connection.execute("PRAGMA cache_size=-512")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """The first switch of a new file rewrites it, and SQLite refuses that at once, without waiting,
+    while another process reads it, as several do that start together."""
+    give_up = time.monotonic() + _SWITCH_SECONDS
+    while not _switched(connection, patient=time.monotonic() < give_up):
+        time.sleep(0.02)
+
+
+def _switched(connection: sqlite3.Connection, *, patient: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if not patient or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
