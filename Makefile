@@ -27,7 +27,7 @@ demo: .venv/.ready
 	$(BIN)/python -m demo $(ARGS)
 
 test: .venv/.ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
