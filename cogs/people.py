@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
-from discord.ui import Button, DynamicItem, Item, LayoutView
+from discord.ui import LayoutView
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.errors import RefusedError
 from bot.moderation.blocked import PATTERN, blocked_layout
 from bot.moderation.people_desk import PeopleDesk
 from bot.words import say
 from cogs.asker import Interaction, person_of
 from cogs.named import named
+from cogs.pages import page_button, show_list
 
 _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
     "month": timedelta(days=30),
@@ -27,26 +26,14 @@ _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": time
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
 
 
-class BlockedButton(DynamicItem[Button[Any]], template=PATTERN):
-    """Turns the pages of `/blocked`."""
+async def _layout(interaction: Interaction, page: int) -> LayoutView:
+    found, more = await interaction.client.people_desk.blocked(
+        interaction.guild_id, person_of(interaction), page
+    )
+    return blocked_layout(found, page, more=more)
 
-    def __init__(self, button: Button[Any], page: int) -> None:
-        super().__init__(button)
-        self.page = page
 
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> BlockedButton:
-        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
-        return cls(button, int(match["page"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        desk: PeopleDesk = interaction.client.people_desk
-        try:
-            await interaction.response.edit_message(view=await _layout(interaction, desk, self.page))
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
+_BlockedButton = page_button(PATTERN, _layout)
 
 
 class People(commands.Cog):
@@ -57,10 +44,10 @@ class People(commands.Cog):
         self._desk = desk
 
     async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(BlockedButton)
+        self._bot.add_dynamic_items(_BlockedButton)
 
     async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(BlockedButton)
+        self._bot.remove_dynamic_items(_BlockedButton)
 
     @app_commands.command(name="block", description=say("command_block"))
     @app_commands.describe(
@@ -106,21 +93,7 @@ class People(commands.Cog):
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
-        layout = await _layout(interaction, self._desk, 0)
-        await interaction.response.send_message(view=layout, ephemeral=True)
-
-
-def _done(person_id: int, until: datetime | None) -> str:
-    if until is None:
-        return say("block_done", person=person_id)
-    return say("block_done_until", person=person_id, until=int(until.timestamp()))
-
-
-async def _layout(interaction: Interaction, desk: PeopleDesk, page: int) -> LayoutView:
-    found, more = await desk.blocked(interaction.guild_id, person_of(interaction), page)
-    layout = blocked_layout(found, page, more=more)
-    layout.stop()  # answered by custom_id
-    return layout
+        await show_list(interaction, _layout)
 
 
 def _duration(named: str | None, days: int | None) -> timedelta | None:

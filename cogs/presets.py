@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
-from discord.ui import Button, DynamicItem, Item, LayoutView
+from discord.ui import LayoutView
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.preflight import check_place
 from bot.preset_desk import Generated, PresetDesk, Wish
 from bot.preset_list import PATTERN, presets_layout
@@ -20,6 +16,7 @@ from bot.text import quoted
 from bot.words import say
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_overrides, person_of
+from cogs.pages import page_button, show_list
 
 _Name = Range[str, 1, NAME_LENGTH]
 
@@ -35,30 +32,10 @@ async def answer_generated(interaction: Interaction, made: Generated) -> None:
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
     desk, bot = interaction.client.presets, interaction.client
     found, more = await desk.page(interaction.user.id, interaction.guild_id, page)
-    layout = presets_layout(found, page, more=more, title=bot.desk.title)
-    layout.stop()  # answered by custom_id
-    return layout
+    return presets_layout(found, page, more=more, title=bot.desk.title)
 
 
-class PresetsButton(DynamicItem[Button[Any]], template=PATTERN):
-    """Turns the pages of `/preset list`."""
-
-    def __init__(self, button: Button[Any], page: int) -> None:
-        super().__init__(button)
-        self.page = page
-
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> PresetsButton:
-        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
-        return cls(button, int(match["page"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            await interaction.response.edit_message(view=await _layout(interaction, self.page))
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
+_PresetsButton = page_button(PATTERN, _layout)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
@@ -70,10 +47,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         self._desk = desk
 
     async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(PresetsButton)
+        self._bot.add_dynamic_items(_PresetsButton)
 
     async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(PresetsButton)
+        self._bot.remove_dynamic_items(_PresetsButton)
 
     @app_commands.command(name="save", description=say("command_preset_save"))
     @app_commands.describe(
@@ -114,7 +91,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
-        await interaction.response.send_message(view=await _layout(interaction, 0), ephemeral=True)
+        await show_list(interaction, _layout)
 
     @app_commands.command(name="delete", description=say("command_preset_delete"))
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))

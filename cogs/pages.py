@@ -1,0 +1,49 @@
+"""Lists in pages: the command's answer, and the buttons that turn it. Both are the reader's alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+from discord.ui import Button, DynamicItem, Item, LayoutView
+
+from bot.client import tell_error
+from cogs.asker import Interaction
+
+# What stands on a page, for whoever asks or presses.
+Layout = Callable[[Interaction, int], Awaitable[LayoutView]]
+
+
+async def show_list(interaction: Interaction, layout: Layout) -> None:
+    """Answers with the first page."""
+    view = await layout(interaction, 0)
+    view.stop()  # answered by custom_id
+    await interaction.response.send_message(view=view, ephemeral=True)
+
+
+def page_button(pattern: re.Pattern[str], layout: Layout) -> type[DynamicItem[Button[Any]]]:
+    """The class of the buttons whose custom_id tells a `page`, to be added to the bot."""
+
+    class PageButton(DynamicItem[Button[Any]], template=pattern):
+        def __init__(self, button: Button[Any], page: int) -> None:
+            super().__init__(button)
+            self.page = page
+
+        @classmethod
+        async def from_custom_id(
+            cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+        ) -> PageButton:
+            button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
+            return cls(button, int(match["page"]))
+
+        async def callback(self, interaction: discord.Interaction[Any]) -> None:
+            try:
+                view = await layout(interaction, self.page)
+                view.stop()  # answered by custom_id
+                await interaction.response.edit_message(view=view)
+            except Exception as error:  # a view's errors never reach the tree's handler
+                await tell_error(interaction, error)
+
+    return PageButton
