@@ -15,6 +15,8 @@ _NEEDED = {
     "read_message_history": "Read Message History",
 }
 _IN_THREADS = {"send_messages_in_threads": "Send Messages in Threads"}
+# What the bot has to be invited with, by discord.py's names.
+NEEDED_PERMISSIONS = (*_NEEDED, *_IN_THREADS)
 
 
 def check_place(channel: object, permissions: discord.Permissions) -> None:

@@ -11,6 +11,7 @@ import discord
 
 from bot.app import build, start_web, working
 from bot.errors import StartupError
+from bot.invite import invite_url
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ async def serve(settings: Settings) -> None:
         try:
             async with app.bot:
                 await _login(app.bot, settings.discord_token.get_secret_value())
+                log.info("invite the bot to a server: %s", invite_url(app.bot.application_id or 0))
                 async with working(app):
                     await _until_stopped(app.bot, stop)
         finally:
