@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from bot.nudges import Nudges
 from bot.presets import PRESET_OPTION
 from bot.settings import Settings
 from bot.store import Store
+from bot.web import start_server
 from bot.wiring import App, Foundations, assemble
 
 
@@ -57,18 +57,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Serves webhooks and health; returns the port really used. Raises StartupError."""
-    runner = web.AppRunner(app.web, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    site = web.TCPSite(runner, host, port)
-    try:
-        await site.start()
-    except OSError as error:
-        await runner.cleanup()
-        remedy = "Stop what uses it, or set WEB_PORT to another."
-        if isinstance(error, socket.gaierror):
-            remedy = "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
-        raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
-    return runner, runner.addresses[0][1]
+    return await start_server(app.web, host, port)
 
 
 @asynccontextmanager

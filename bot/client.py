@@ -100,7 +100,7 @@ class GenerateBot(commands.Bot):
         self.edits = desks.edits
         self.presets = desks.presets
         self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
-        self._sync = sync
+        self.sync = sync
         self._extensions = extensions
         self.tree.error(self._on_command_error)
 
@@ -110,10 +110,13 @@ class GenerateBot(commands.Bot):
         return await guild.fetch_automod_rules()
 
     async def setup_hook(self) -> None:
+        await self.load_cogs()
+        await self.sync.run(self.tree, self.application_id or 0)
+
+    async def load_cogs(self) -> None:
         """A cog that can't be loaded stops the start: a bot without its command would look alive."""
         for extension in self._extensions:
             await self.load_extension(extension)
-        await self._sync.run(self.tree, self.application_id or 0)
 
     async def _on_command_error(
         self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 WEBHOOK_PATH = "/webhooks/comfydeploy"
+# Beneath the webhooks' path, so that a proxy treats it as it treats them.
+PING_PATH = f"{WEBHOOK_PATH}/ping"
 
 
 class WebhookSigner:
@@ -20,6 +23,17 @@ class WebhookSigner:
     def verify(self, key: str, mac: str) -> bool:
         """In constant time; `mac` may be anything that a stranger sent."""
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
+
+    def ping_url(self, public_url: str, nonce: str) -> str:
+        """An address that only somebody with the secret can make, to try PUBLIC_URL with."""
+        return f"{public_url}{PING_PATH}/{nonce}/{self.mac(f'ping:{nonce}')}"
+
+    def answers_ping(self, nonce: str, mac: str) -> bool:
+        return self.verify(f"ping:{nonce}", mac)
+
+    def pong(self, nonce: str, body: bytes) -> str:
+        """What only somebody with the secret can answer, who got the body whole."""
+        return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
         """Where ComfyDeploy reports a run; None without a PUBLIC_URL (results are polled then).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import discord
@@ -25,33 +26,59 @@ class CommandSync:
         self._notes = notes
         self._guild_ids = guild_ids
 
-    async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
-        """Raises StoreUnavailable; what Discord refuses is logged, and the bot goes on with what is there."""
+    def arrange(self, tree: app_commands.CommandTree[Any]) -> None:
+        """Moves new commands to where they are wanted; may be repeated."""
         for guild_id in self._guild_ids:
             tree.copy_global_to(guild=discord.Object(guild_id))
         if self._guild_ids:
             tree.clear_commands(guild=None)
-        known = await self._notes.with_prefix(f"{_NOTE}{application_id}:")
-        wanted = [_GLOBAL, *map(str, self._guild_ids)]
-        for scope in dict.fromkeys([*wanted, *known]):
-            guild = None if scope == _GLOBAL else discord.Object(int(scope))
-            print_now = _fingerprint(tree, guild)
-            if known.get(scope) != print_now and await _sync(tree, guild):
-                await self._notes.put(f"{_NOTE}{application_id}:{scope}", print_now)
+
+    def places(self, known: Mapping[str, str]) -> list[str]:
+        """Where commands are wanted or were left: "global", or a server's id."""
+        return list(dict.fromkeys([_GLOBAL, *map(str, self._guild_ids), *known]))
+
+    async def known(self, application_id: int) -> dict[str, str]:
+        """Place -> the fingerprint of what was synced there last. Raises StoreUnavailable."""
+        return await self._notes.with_prefix(f"{_NOTE}{application_id}:")
+
+    async def note(self, tree: app_commands.CommandTree[Any], application_id: int, place: str) -> None:
+        """What the tree holds for the place is what Discord has. Raises StoreUnavailable."""
+        await self._notes.put(f"{_NOTE}{application_id}:{place}", _fingerprint(tree, place))
+
+    async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
+        """Raises StoreUnavailable; what Discord refuses is logged, and the bot goes on with what is there."""
+        self.arrange(tree)
+        known = await self.known(application_id)
+        for place in self.places(known):
+            if known.get(place) != _fingerprint(tree, place) and await _sync(tree, place):
+                await self.note(tree, application_id, place)
 
 
-def _fingerprint(tree: app_commands.CommandTree[Any], guild: discord.Object | None) -> str:
-    payload = [command.to_dict(tree) for command in tree.get_commands(guild=guild)]
-    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+def guild_of(place: str) -> discord.Object | None:
+    """None for "global"."""
+    return None if place == _GLOBAL else discord.Object(int(place))
 
 
-async def _sync(tree: app_commands.CommandTree[Any], guild: discord.Object | None) -> bool:
-    where = f"server {guild.id}" if guild is not None else "all servers"
+def payload(tree: app_commands.CommandTree[Any], place: str) -> list[dict[str, Any]]:
+    """The commands of a place as they are sent to Discord."""
+    return [command.to_dict(tree) for command in tree.get_commands(guild=guild_of(place))]
+
+
+def _fingerprint(tree: app_commands.CommandTree[Any], place: str) -> str:
+    return hashlib.sha256(json.dumps(payload(tree, place), sort_keys=True).encode()).hexdigest()
+
+
+def told(place: str) -> str:
+    """A place in words."""
+    return "all servers" if place == _GLOBAL else f"server {place}"
+
+
+async def _sync(tree: app_commands.CommandTree[Any], place: str) -> bool:
     try:
-        await tree.sync(guild=guild)
+        await tree.sync(guild=guild_of(place))
     except discord.HTTPException as error:
         # Often a server that the bot has left, or was never invited to with `applications.commands`.
-        log.error("the commands could not be synced to %s: %s", where, error)  # noqa: TRY400
+        log.error("the commands could not be synced to %s: %s", told(place), error)  # noqa: TRY400
         return False
-    log.info("synced the commands to %s", where)
+    log.info("synced the commands to %s", told(place))
     return True

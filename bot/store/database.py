@@ -41,11 +41,18 @@ class Database:
         self._writing = self.engine.execution_options(**{_WRITE: True})
         self._turns = Turns() if self.is_sqlite else None
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file, where there is one."""
+        name = self._url.database
+        if not self.is_sqlite or not name or name == ":memory:" or name.startswith("file:"):
+            return None
+        return Path(name)
+
     def make_folder(self) -> None:
         """The folder of a SQLite file. Raises OSError."""
-        name = self._url.database
-        if self.is_sqlite and name and name != ":memory:" and not name.startswith("file:"):
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
+        if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
 
     async def close(self) -> None:
         await self.engine.dispose()

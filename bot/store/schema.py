@@ -21,12 +21,20 @@ def alembic_config() -> Config:
     return config
 
 
+def known_schemas() -> tuple[str, ...]:
+    """Every schema that this version knows, the newest first."""
+    return tuple(step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
+def schema_of(connection: Connection) -> str | None:
+    """The schema that the database has; None without tables."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def _upgrade(connection: Connection) -> None:
     config = alembic_config()
-    script = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
+    current = schema_of(connection)
+    if current is not None and current not in known_schemas():
         raise StartupError(
             f"The database has the schema {current}, which this version of the bot doesn't know. "
             "Start the newer version that made it, or restore a backup from before."

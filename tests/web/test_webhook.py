@@ -177,3 +177,24 @@ async def test_other_methods_are_not_for_webhooks(tmp_path: Path, method: str) -
     async with run_under_way(tmp_path) as caller:
         assert (await caller.call(caller.event("failed"), method=method))[0] == 405
         assert (await caller.run()).state is RunState.QUEUED
+
+
+async def test_a_ping_is_answered_to_whoever_has_the_secret(tmp_path: Path) -> None:
+    async with run_under_way(tmp_path, webhook_secret=SECRET) as caller:
+        signer = WebhookSigner(SECRET, caller.base)
+        address = signer.ping_url(caller.base, "abc123")
+        assert await caller.call(b"whole", address) == (200, signer.pong("abc123", b"whole"))
+        assert signer.pong("abc123", b"cut") != signer.pong("abc123", b"whole")
+        assert await caller.call(b"whole", address[:-1] + "x") == (403, "")
+        other = signer.ping_url(caller.base, "abc124").replace("abc124", "abc123")
+        assert await caller.call(b"whole", other) == (403, "")
+        assert (await caller.call(b"whole", address, "GET"))[0] == 405
+
+
+async def test_a_pings_address_is_no_key_to_a_run(tmp_path: Path) -> None:
+    async with run_under_way(tmp_path, webhook_secret=SECRET) as caller:
+        before = await caller.run()
+        mac = WebhookSigner(SECRET, None).ping_url("", before.key).rpartition("/")[2]
+        own = f"{caller.base}/webhooks/comfydeploy/{before.key}/{mac}"
+        assert await caller.call(caller.event("failed"), own) == (403, "")
+        assert await caller.run() == before
