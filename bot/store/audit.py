@@ -100,9 +100,13 @@ class AuditPage:
     newer: Cursor | None
 
 
-async def note(connection: AsyncConnection, entry: AuditEntry) -> None:
-    """Writes the line in the caller's transaction."""
-    values = {
+async def note(connection: AsyncConnection, *entries: AuditEntry) -> None:
+    """Writes the lines in the caller's transaction."""
+    await connection.execute(_LINE, [_row(entry) for entry in entries])
+
+
+def _row(entry: AuditEntry) -> dict[str, object]:
+    return {
         "at": entry.at,
         "guild_id": entry.guild_id,
         "actor_id": entry.actor_id,
@@ -113,7 +117,6 @@ async def note(connection: AsyncConnection, entry: AuditEntry) -> None:
         "outcome": entry.outcome,
         "details": dict(entry.details),
     }
-    await connection.execute(_LINE, values)
 
 
 class AuditStore:

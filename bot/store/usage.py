@@ -1,0 +1,163 @@
+"""What counts against the budgets: read once for all who are judged together, then kept by addition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.policy import Allowed, Block, Spent, Usage
+from bot.runs import FINAL, RunState
+from bot.store.pause import PAUSE_NOTE
+from bot.store.tables import UtcDateTime, blocks, notes, runs
+
+# Given back to the count of runs a day, since nothing came out of them.
+_NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
+_NEVER = cast(null(), UtcDateTime)
+_NOBODY = cast(null(), blocks.c.user_id.type)
+_PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
+_WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
+
+
+def day_of(now: datetime) -> datetime:
+    """The beginning of the day that budgets count."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """The usage of one server's people, or of those outside servers, on one day. `seconds` are the bot's."""
+
+    day: datetime
+    seconds: float
+    server: Spent
+    persons: dict[int, Spent]
+    blocked: Mapping[int, Block]
+    paused: str | None
+
+    def of(self, person_id: int, now: datetime) -> Usage:
+        """As the person is judged by."""
+        block = self.blocked.get(person_id)
+        if block is not None and block.until is not None and block.until <= now:
+            block = None
+        return Usage(
+            now=now,
+            day_end=self.day + timedelta(days=1),
+            gpu_seconds_today=self.seconds,
+            person=self.persons.get(person_id, Spent()),
+            server=self.server,
+            block=block,
+            paused=self.paused,
+        )
+
+    def add(self, person_id: int, terms: Allowed) -> None:
+        """One more was accepted in this transaction: counted as reading it back would count it."""
+        self.seconds += terms.reserved_seconds / terms.weight
+        self.server = _one_more(self.server, terms)
+        self.persons[person_id] = _one_more(self.persons.get(person_id, Spent()), terms)
+
+
+def _one_more(spent: Spent, terms: Allowed) -> Spent:
+    return replace(
+        spent,
+        runs=spent.runs + 1,
+        gpu_seconds=spent.gpu_seconds + terms.reserved_seconds,
+        waiting=spent.waiting + 1,
+    )
+
+
+async def read_tally(
+    connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
+) -> Tally:
+    """Of these persons; where others wait to be judged, in a transaction that excludes them."""
+    whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
+    spendings = _SPENT_PRIVATELY if guild_id is None else _SPENT_IN_SERVER
+    rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
+    standing = (await connection.execute(_STANDING, whose)).all()
+    paused = [row.reason for row in standing if row.person is None]
+    return Tally(
+        day=day,
+        seconds=sum(float(row[1]) for row in rows),
+        server=_spent(rows),
+        persons={row[0]: _spent([row]) for row in rows if row[0] is not None},
+        blocked={
+            row.person: Block(reason=row.reason, until=row.until)
+            for row in standing
+            if row.person is not None
+        },
+        paused=paused[0] if paused else None,
+    )
+
+
+def _spent(rows: Sequence[Any]) -> Spent:
+    return Spent(
+        runs=sum(int(row[2]) for row in rows),
+        gpu_seconds=sum(float(row[3]) for row in rows),
+        waiting=sum(int(row[4]) for row in rows),
+    )
+
+
+def _standing() -> CompoundSelect[Any]:
+    """The bot's pause, which is nobody's, and the persons' blocks, in one question."""
+    pause = select(_NOBODY.label("person"), notes.c.value.label("reason"), _NEVER.label("until"))
+    block = select(blocks.c.user_id, blocks.c.reason, blocks.c.until)
+    return union_all(
+        pause.where(notes.c.name == PAUSE_NOTE),
+        block.where(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id.in_(_PERSONS)),
+    )
+
+
+def _spendings(here: ColumnElement[bool]) -> Select[Any]:
+    """A row for each of the persons and one for all others: all GPU seconds of today, unweighted; then runs,
+    weighted seconds and what waits, in this server. What still runs counts as reserved; what waits counts
+    from any day."""
+    mine = here & runs.c.requester_id.in_(_PERSONS)
+    who = case((mine, runs.c.requester_id), else_=null()).label("who")
+    today = runs.c.created_at >= bindparam("day_start")
+    open_run = runs.c.state.not_in(FINAL)
+    taken = case(
+        (runs.c.run_duration.is_not(None), runs.c.run_duration),
+        (open_run, runs.c.reserved_seconds / runs.c.weight),
+        else_=0.0,
+    )
+    charged = case(
+        (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds),
+        (open_run, runs.c.reserved_seconds),
+        else_=0.0,
+    )
+    waiting = runs.c.state.in_(_WAITING)
+    came = runs.c.state.not_in(_NOTHING_CAME)
+    sums = [
+        _sum(today, taken),
+        _sum(here & today & came, literal(1)),
+        _sum(here & today, charged),
+        _sum(here & waiting, literal(1)),
+    ]
+    return select(who, *sums).where(today | waiting).group_by("who")
+
+
+def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
+
+
+# Built once: putting such a question together takes longer than the answer.
+_STANDING = _standing()
+_SPENT_IN_SERVER = _spendings(runs.c.guild_id == bindparam("guild"))
+_SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))

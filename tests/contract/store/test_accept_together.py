@@ -1,0 +1,130 @@
+"""Requests that are judged in one transaction: each on its own, each after the ones before it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from bot.errors import AlreadyTaken, RefusedError
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
+from bot.policy import Allowed, Decision, OperatorRules, Refused, Spent, Usage, decide
+from bot.request import GenerationRequest
+from bot.runs import Run
+from bot.store import Store
+from bot.store.audit import AuditAction, AuditFilter
+from bot.store.intake import Decide
+from bot.store.usage import day_of
+from tests.contract.store.scenes import HOLD, NOW, PERSON, allow, request
+from tests.contract.store.stored import GUILD, stored_rules, stored_run
+
+OTHER = Person(id=7, created_at=PERSON.created_at)
+HERE = request().origin
+ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
+
+
+def asked_by(person: Person, **changes: object) -> GenerationRequest:
+    return request(requester_id=person.id, **changes)
+
+
+async def together(
+    store: Store, *asked: GenerationRequest, judge: Decide = allow, now: datetime = NOW
+) -> list[Run | BaseException]:
+    """All of them wait before the first is judged."""
+    people = {person.id: person for person in (PERSON, OTHER)}
+    return await asyncio.gather(
+        *(store.intake.accept(each, people[each.requester_id], judge, now, HOLD) for each in asked),
+        return_exceptions=True,
+    )
+
+
+async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store) -> None:
+    await stored_run(store, person=PERSON.id)
+    await stored_run(store, person=OTHER.id)
+    await stored_run(store, person=OTHER.id, guild=5)
+    added: dict[tuple[int | None, int], Usage] = {}
+
+    def judge(asked: GenerationRequest, person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+        if asked.prompt == "only looks":
+            added[asked.origin.guild_id, person.id] = usage
+            return Refused(RefusedError("no"))
+        return Allowed(weight=2.5, reserved_seconds=150) if asked.gpu else Allowed()
+
+    await together(
+        store,
+        asked_by(PERSON, gpu="H100"),
+        asked_by(OTHER),
+        asked_by(PERSON),
+        asked_by(PERSON, prompt="only looks"),
+        asked_by(OTHER, prompt="only looks"),
+        asked_by(PERSON, origin=ELSEWHERE, gpu="H100"),
+        asked_by(PERSON, origin=ELSEWHERE, prompt="only looks"),
+        judge=judge,
+    )
+    for (guild_id, person_id), usage in added.items():
+        read = await store.intake.usage_of(guild_id, person_id, NOW)
+        assert (usage.person, usage.server) == (read.person, read.server)
+    assert added[GUILD, PERSON.id].person == Spent(runs=3, gpu_seconds=210, waiting=2)
+    assert added[GUILD, OTHER.id].person == Spent(runs=2, gpu_seconds=60, waiting=1)
+    assert added[5, PERSON.id].gpu_seconds_today == read.gpu_seconds_today == 240
+
+
+async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
+    await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
+
+    def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
+        return decide(asked, person, usage, OperatorRules(), rules)
+
+    asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
+    results = await together(store, *asked, judge=judge)
+    told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
+    assert told == [Run, "blocked", "budget_runs", Run]
+    lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
+    assert [(line.entry.action, line.entry.outcome, line.entry.run_key) for line in reversed(lines)] == [
+        (AuditAction.BLOCK, None, None),
+        (AuditAction.REQUEST, None, asked[0].key),
+        (AuditAction.REFUSAL, "blocked", None),
+        (AuditAction.REFUSAL, "budget_runs", None),
+    ]
+
+
+async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) -> None:
+    twice = HERE.model_copy(update={"interaction_id": 1 << 60})
+    asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
+    results = await together(store, *asked)
+    assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
+    assert (await store.intake.usage_of(GUILD, PERSON.id, NOW)).server.runs == 3
+    assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
+
+
+async def test_rules_that_cannot_be_read_refuse_only_their_own_server(store: Store) -> None:
+    await stored_rules(store, 5, {"budgets": "not budgets"})
+    results = await together(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    assert [isinstance(result, Run) for result in results] == [True, False, True]
+
+
+async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: Store) -> None:
+    asked = [asked_by(PERSON) for _ in range(120)]
+    results = await together(store, *asked)
+    assert [result.key for result in results if isinstance(result, Run)] == [each.key for each in asked]
+    lines = (await store.audit.page(GUILD, AuditFilter(), 120)).lines
+    assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
+
+
+async def test_two_days_at_midnight_are_counted_apart(store: Store) -> None:
+    midnight = day_of(NOW) + timedelta(days=1)
+    seen: list[int] = []
+
+    def judge(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+        seen.append(usage.person.runs)
+        return Allowed()
+
+    before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
+    await asyncio.gather(
+        *(
+            store.intake.accept(asked_by(PERSON), PERSON, judge, now, HOLD)
+            for now in (before, after, before, after)
+        )
+    )
+    assert sorted(seen) == [0, 0, 1, 1]

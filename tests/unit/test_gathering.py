@@ -1,0 +1,120 @@
+"""Those who wait together share a transaction, and not each other's fate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bot.errors import StoreUnavailable
+from bot.store.gathering import Gathering
+
+
+class Transactions:
+    """Doubles numbers. An odd one undoes its transaction, a negative one fails alone; `open` lets it end."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[int]] = []
+        self.open = asyncio.Event()
+        self.away = False
+
+    async def handle(self, items: Sequence[int]) -> Sequence[int | Exception]:
+        self.seen.append(list(items))
+        await self.open.wait()
+        if self.away:
+            raise StoreUnavailable("away")
+        if any(item % 2 for item in items):
+            raise LookupError(f"odd in {items}")
+        return [item * 2 if item >= 0 else ValueError(str(item)) for item in items]
+
+
+def asking(gathering: Gathering[int, int], *items: int) -> list[asyncio.Task[int]]:
+    return [asyncio.create_task(gathering.ask(item)) for item in items]
+
+
+async def steps() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arrival() -> None:
+    work = Transactions()
+    gathering = Gathering(work.handle, within=10, most=3)
+    first = asking(gathering, 0)
+    await steps()
+    others = asking(gathering, 2, 4, 6, 8)
+    await steps()
+    work.open.set()
+    assert await asyncio.gather(*first, *others) == [0, 4, 8, 12, 16]
+    assert work.seen == [[0], [2, 4, 6], [8]]
+
+
+async def test_one_that_fails_alone_fails_alone() -> None:
+    work = Transactions()
+    work.open.set()
+    results = await asyncio.gather(
+        *asking(Gathering(work.handle, within=10), 2, -2, 4), return_exceptions=True
+    )
+    assert (results[0], type(results[1]), results[2]) == (4, ValueError, 8)
+    assert work.seen == [[2, -2, 4]]
+
+
+async def test_after_one_that_undid_the_transaction_each_is_tried_by_itself() -> None:
+    work = Transactions()
+    work.open.set()
+    results = await asyncio.gather(
+        *asking(Gathering(work.handle, within=10), 2, 3, 4), return_exceptions=True
+    )
+    assert (results[0], type(results[1]), results[2]) == (4, LookupError, 8)
+    assert work.seen == [[2, 3, 4], [2], [3], [4]]
+
+
+async def test_a_database_that_is_away_is_everybodys_answer_and_nothing_is_tried_again() -> None:
+    work = Transactions()
+    work.away = True
+    work.open.set()
+    gathering = Gathering(work.handle, within=10)
+    results = await asyncio.gather(*asking(gathering, 2, 4), return_exceptions=True)
+    assert [str(result) for result in results if isinstance(result, StoreUnavailable)] == ["away", "away"]
+    assert work.seen == [[2, 4]]
+    work.away = False
+    assert await gathering.ask(6) == 12
+
+
+async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
+    work = Transactions()
+    gathering = Gathering(work.handle, within=0)
+    first = asking(gathering, 2)
+    await steps()
+    with pytest.raises(StoreUnavailable):
+        await gathering.ask(4)
+    work.open.set()
+    assert await asyncio.gather(*first) == [4]
+    assert work.seen == [[2]]
+
+
+async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
+    work = Transactions()
+    gathering = Gathering(work.handle, within=10)
+    first = asking(gathering, 2)
+    await steps()
+    cancelled, kept = asking(gathering, 4, 6)
+    await steps()
+    cancelled.cancel()
+    work.open.set()
+    assert await asyncio.gather(*first, kept) == [4, 12]
+    assert work.seen == [[2], [6]]
+
+
+async def test_who_is_cancelled_during_the_transaction_holds_nobody_up() -> None:
+    work = Transactions()
+    gathering = Gathering(work.handle, within=10)
+    cancelled, kept = asking(gathering, 2, 4)
+    await steps()
+    cancelled.cancel()
+    await steps()
+    work.open.set()
+    assert await kept == 8
+    assert cancelled.cancelled()
+    assert work.seen == [[2, 4]]
