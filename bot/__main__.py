@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
+from bot import cli
 from bot.errors import StartupError, StoreUnavailable
 from bot.logs import setup_logging
-from bot.serve import serve
 from bot.settings import load_settings
 
 CONFIGURATION = 2
@@ -16,12 +17,16 @@ UNAVAILABLE = 1
 
 def main() -> int:
     """0 after an orderly stop, 2 when the bot can't start as it is configured, 1 when it may later."""
+    given = cli.parse(sys.argv[1:])
     try:
         settings = load_settings()
-        setup_logging(settings.log_level, settings.log_format, secrets=settings.secret_values())
-        for warning in settings.warnings():
-            print(warning, file=sys.stderr)  # noqa: T201  # before the first log line, for whoever starts it by hand
-        asyncio.run(serve(settings))
+        # What the operator's commands have to say they print themselves.
+        level = settings.log_level if given.command is None else "CRITICAL"
+        setup_logging(level, settings.log_format, secrets=settings.secret_values())
+        if given.command is None:
+            for warning in settings.warnings():
+                print(warning, file=sys.stderr)  # noqa: T201  # before the first log line
+        return asyncio.run(cli.run(given, settings))
     except StartupError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)  # noqa: T201
@@ -30,6 +35,9 @@ def main() -> int:
         # Only the start lets it through; the workers wait for the database's return.
         print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)  # noqa: T201
         return UNAVAILABLE
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python would flush it once more at its end, and fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         pass
     return 0

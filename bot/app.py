@@ -27,7 +27,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
+def configs_of(settings: Settings) -> tuple[DeploymentConfig, ...]:
+    """Raises StartupError."""
     if settings.deployments_file is not None:
         return load_deployments_file(settings.deployments_file)
     if settings.comfydeploy_deployment_id is None:
@@ -39,7 +40,7 @@ def _configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
 async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
     """Opens what the bot stands on and puts its parts together; nothing runs yet. Raises StartupError."""
     async with AsyncExitStack() as stack:
-        configs = _configs(settings)
+        configs = configs_of(settings)
         store = Store(settings.database_url.get_secret_value())
         stack.push_async_callback(store.close)
         await store.open()

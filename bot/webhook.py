@@ -13,8 +13,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.comfy.wire import WireError, parse_webhook
 from bot.errors import StoreUnavailable
 from bot.logs import run_context
+from bot.ping import ping_route
 from bot.recorder import Recorder
-from bot.signing import PING_PATH, WEBHOOK_PATH, WebhookSigner
+from bot.signing import WEBHOOK_PATH, WebhookSigner
 from bot.store.runs import ForeignReport
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class WebhookServer:
         app.router.add_post(address, self._receive)
         # ComfyDeploy's second and third tries arrive as GET with the same body.
         app.router.add_get(address, self._receive, allow_head=False)
-        app.router.add_post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", self._ping)
+        app.router.add_routes([ping_route(self._signer)])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         return app
@@ -88,17 +89,6 @@ class WebhookServer:
             log.warning("a webhook has to wait for the database: %s", error)
             return web.Response(status=503)
         return web.Response(status=204)
-
-    async def _ping(self, request: web.Request) -> web.Response:
-        """`python -m bot check` asks whether PUBLIC_URL leads here; it says nothing but that."""
-        nonce = request.match_info["nonce"]
-        if not self._signer.answers_ping(nonce, request.match_info["mac"]):
-            return web.Response(status=403)
-        try:
-            body = await self._body(request)
-        except (TimeoutError, web.RequestPayloadError, HttpProcessingError, zlib.error):
-            return web.Response(status=400)
-        return web.Response(text=self._signer.pong(nonce, body))
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

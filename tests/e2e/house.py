@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ OPEN = (
     " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
 )
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command of the operator's wrote, and its exit code."""
+
+    code: int
+    out: str
+    err: str
 
 
 class House:
@@ -89,6 +99,18 @@ class House:
         await self.discord.wait_command("generate", within=30)
         await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, within=30)
 
+    async def command(self, *arguments: str, **more: str) -> Said:
+        """`python -m bot …` beside the bot or without it, until it ends; `more` are settings for it alone."""
+        process = await asyncio.create_subprocess_exec(
+            *command(self.discord.url, "bot", *arguments),
+            env=self.environment() | more,
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        return Said(process.returncode or 0, out.decode(), err.decode())
+
     async def died(self) -> None:
         """The bot has killed itself."""
         assert self.process is not None
@@ -129,6 +151,10 @@ class House:
                 if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
                     return
                 await asyncio.sleep(0.05)
+
+    def write(self, statement: str) -> None:
+        with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
+            connection.execute(statement)
 
     def outcomes(self, key: str, channel: Channel | None = None) -> list[Message]:
         """What Alice sees of a run that is an end: its messages that no longer offer Cancel."""

@@ -13,12 +13,16 @@ from tests.fakediscord.world import Channel, Guild, Kind, User, World
 
 
 class WorldRoutes:
-    """`shards` is what GET /gateway/bot recommends; `open_dm` gives the channel with a user."""
+    """`shards` is what GET /gateway/bot recommends, `starts_left` how many session starts it says are left.
+
+    `open_dm` gives the channel with a user.
+    """
 
     def __init__(
         self, world: World, bot: User, gateway_url: Callable[[], str], open_dm: Callable[[User], Channel]
     ) -> None:
         self.shards = 1
+        self.starts_left = 1000
         self._world = world
         self._bot = bot
         self._gateway_url = gateway_url
@@ -47,8 +51,16 @@ class WorldRoutes:
         )
 
     def my_guilds(self, call: Call) -> Reply:
-        present = [g for g in self._world.guilds.values() if g.bot_present]
-        return Reply(body=[payloads.guild(self._world, g, self._bot) for g in present])
+        """A page, by id; `permissions` are the bot's own there."""
+        after, limit = int(call.query.get("after", 0)), int(call.query.get("limit", 200))
+        there = [g for _, g in sorted(self._world.guilds.items()) if g.bot_present and g.id > after]
+        return Reply(
+            body=[
+                payloads.guild(self._world, g, self._bot)
+                | {"owner": g.owner_id == self._bot.id, "permissions": str(g.bot_permissions)}
+                for g in there[: min(limit, 200)]
+            ]
+        )
 
     def automod_rules(self, call: Call) -> Reply:
         """There are none; seeing that takes Manage Server."""
@@ -93,7 +105,12 @@ class WorldRoutes:
         return Reply(body={"url": self._gateway_url()})
 
     def gateway_bot(self, call: Call) -> Reply:
-        limit = {"total": 1000, "remaining": 1000, "reset_after": 86_400_000, "max_concurrency": 1}
+        limit = {
+            "total": 1000,
+            "remaining": self.starts_left,
+            "reset_after": 86_400_000,
+            "max_concurrency": 1,
+        }
         return Reply(
             body={"url": self._gateway_url(), "shards": self.shards, "session_start_limit": limit},
         )

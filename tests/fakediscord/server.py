@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,8 @@ class FakeDiscord(Actions):
 
     _runner: web.AppRunner | None = None
     routes: WorldRoutes
+    date_ahead = 0.0
+    """Seconds by which the Date header is off."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -100,6 +103,8 @@ class FakeDiscord(Actions):
                 self.books.crashes.append(error)
                 raise
             self._record(request, endpoint, fault, answer)
+            if self.date_ahead:
+                answer.response.headers["Date"] = formatdate(time.time() + self.date_ahead, usegmt=True)
             return answer.response
 
         return handle

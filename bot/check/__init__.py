@@ -1,0 +1,1 @@
+"""`python -m bot check`: whether the bot can work as it is configured. Reads only, and spends nothing."""

@@ -1,0 +1,113 @@
+"""ComfyDeploy: the key, each deployment, and the options that become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bot.check.finding import Finding, fine, warning, wrong
+from bot.check.table import options_table
+from bot.comfy.client import ComfyClient
+from bot.comfy.deployments import DeploymentInfo
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.compile import describes_itself
+from bot.deployments.plan import size
+from bot.deployments.planning import LARGEST_COMMAND
+from bot.deployments.schema import DeploymentConfig
+from bot.errors import (
+    ComfyError,
+    ComfyForbidden,
+    ComfyNotFound,
+    ComfyRedirected,
+    ComfyUnauthorized,
+    ComfyUnreachable,
+)
+from bot.presets import PRESET_OPTION
+from bot.store.notes import NoteStore
+
+KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
+# No run has it: a key that is taken gets a 404 for it.
+_NO_RUN = "00000000-0000-4000-8000-000000000000"
+
+
+async def key(comfy: ComfyClient) -> Finding:
+    try:
+        await comfy.run(_NO_RUN)
+    except (ComfyNotFound, ComfyForbidden):
+        return fine(KEY, "ComfyDeploy takes it.")
+    except ComfyUnauthorized:
+        remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
+        return wrong(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
+    except ComfyRedirected:
+        remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
+        return wrong(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
+    except ComfyUnreachable as error:
+        return wrong(
+            KEY, f"ComfyDeploy can't be reached ({error}).", "Check COMFYDEPLOY_API_URL and the network."
+        )
+    except ComfyError as error:
+        return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
+    return fine(KEY, "ComfyDeploy takes it.")
+
+
+class Asked:
+    """ComfyDeploy's answers about deployments, kept so that each is asked for once."""
+
+    def __init__(self, comfy: ComfyClient) -> None:
+        self._comfy = comfy
+        self.faults: dict[str, ComfyError] = {}
+
+    async def deployment(self, deployment_id: str) -> DeploymentInfo:
+        try:
+            return await self._comfy.deployment(deployment_id)
+        except ComfyError as error:
+            self.faults[deployment_id] = error
+            raise
+
+
+class Remembered:
+    """What the store remembers of deployments, where there is one to read; nothing is written."""
+
+    def __init__(self, notes: NoteStore | None) -> None:
+        self._notes = notes
+
+    async def get_deployment(self, deployment_id: str) -> str | None:
+        return await self._notes.get_deployment(deployment_id) if self._notes is not None else None
+
+    async def put_deployment(self, deployment_id: str, description: str) -> None:
+        """A check changes nothing."""
+
+
+def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: NoteStore | None) -> Catalogue:
+    return Catalogue(configs, asked, Remembered(notes), extra=(PRESET_OPTION,))
+
+
+def not_loaded(mistake: str) -> Finding:
+    return wrong(COMMAND, mistake, "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID.")
+
+
+def deployments(configs: Sequence[DeploymentConfig], asked: Asked, catalogue: Catalogue) -> Iterator[Finding]:
+    """One finding each, with the table of its options; then the command's size."""
+    for config in configs:
+        yield _deployment(config, asked.faults.get(config.deployment_id), catalogue)
+    if catalogue.all():
+        plan = catalogue.plan
+        said = f"/{plan.name} takes {size(plan):,} of Discord's {LARGEST_COMMAND:,} characters."
+        yield fine(COMMAND, said)
+
+
+def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: Catalogue) -> Finding:
+    where = f"{config.name} ({config.deployment_id})"
+    offered = catalogue.get(config.name)
+    spec = catalogue.plan.command(config.name) if offered is not None else None
+    if offered is None or spec is None:
+        said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
+        return wrong(DEPLOYMENT, said, "Check the id, or describe the deployment in deployments.toml.")
+    table = options_table(offered, spec)
+    if fault is not None:
+        source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
+        said = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
+        return warning(DEPLOYMENT, said, "See in ComfyDeploy's dashboard whether it works.", *table)
+    if offered.warnings:
+        remedy = "Describe what is named here in deployments.toml, or leave it as it is."
+        return warning(DEPLOYMENT, f"{where}, {offered.title}.", remedy, *offered.warnings, *table)
+    return fine(DEPLOYMENT, f"{where}, {offered.title}.", *table)

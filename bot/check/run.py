@@ -1,0 +1,123 @@
+"""The checks in their order: first what others stand on; what can't be known without it is left out."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from bot.app import configs_of
+from bot.check import address, comfydeploy, discord
+from bot.check.clock import compare
+from bot.check.database import look
+from bot.check.finding import Finding, fine, warning
+from bot.comfy.client import ComfyClient, open_session
+from bot.deployments.catalogue import Catalogue
+from bot.discord_api import DiscordApi, discord_api
+from bot.errors import StartupError
+from bot.invite import invite_url
+from bot.media import MediaFetcher
+from bot.nudges import Nudges
+from bot.settings import Settings
+from bot.signing import WebhookSigner
+from bot.store import Store
+from bot.wiring import App, Foundations, assemble
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What the checks share. `secret` signs webhooks, if only for the moment."""
+
+    settings: Settings
+    secret: SecretStr
+    store: Store
+    comfy: ComfyClient
+    api: DiscordApi
+    clock: Callable[[], datetime]
+    usable: bool
+
+
+async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[Finding]:
+    """One after the other, as they are known. Raises StartupError where nothing can be checked at all."""
+    for sentence in settings.warnings():
+        yield warning("Settings", sentence, "Change it in .env; docs/configuration.md explains each setting.")
+    configs = configs_of(settings)
+    async with AsyncExitStack() as stack:
+        store = Store(settings.database_url.get_secret_value())
+        stack.push_async_callback(store.close)
+        state = await look(store)
+        yield state.finding
+        session = await stack.enter_async_context(open_session())
+        ground = _Ground(
+            settings,
+            await _secret(settings, store, usable=state.usable),
+            store,
+            ComfyClient(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key),
+            await stack.enter_async_context(discord_api(settings.discord_token)),
+            clock,
+            state.usable,
+        )
+        asked = comfydeploy.Asked(ground.comfy)
+        catalogue = comfydeploy.catalogue_of(configs, asked, store.notes if state.usable else None)
+        yield await comfydeploy.key(ground.comfy)
+        try:
+            await catalogue.load()
+        except StartupError as error:
+            for mistake in error.mistakes:
+                yield comfydeploy.not_loaded(mistake)
+        for finding in comfydeploy.deployments(configs, asked, catalogue):
+            yield finding
+        app = await _app(ground, catalogue, stack) if catalogue.all() else None
+        async for finding in _discord(ground, app):
+            yield finding
+        if settings.public_url is not None:
+            yield await _address(ground, settings.public_url)
+
+
+async def _secret(settings: Settings, store: Store, *, usable: bool) -> SecretStr:
+    """The one that the bot uses, or would use were it to start now."""
+    if settings.webhook_secret is not None:
+        return settings.webhook_secret
+    kept = await store.notes.get("webhook_secret") if usable else None
+    return SecretStr(kept or secrets.token_urlsafe(32))
+
+
+async def _app(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> App:
+    """The bot with its commands; it never logs in, and its workers never run."""
+    fetcher = await stack.enter_async_context(MediaFetcher())
+    # A secret in the settings, so that putting the parts together writes none to the database.
+    settings = ground.settings.model_copy(update={"webhook_secret": ground.secret})
+    app = await assemble(
+        Foundations(settings, ground.store, ground.comfy, fetcher, catalogue, ground.clock, Nudges())
+    )
+    await app.bot.load_cogs()
+    return app
+
+
+async def _discord(ground: _Ground, app: App | None) -> AsyncIterator[Finding]:
+    who, finding = await discord.identify(ground.api)
+    yield finding
+    if (clock := compare(ground.api.date, ground.clock())) is not None:
+        yield clock
+    if who is None:
+        return
+    yield await discord.sessions(ground.api)
+    if app is not None:
+        yield discord.intents(app.bot.intents, who.flags)
+        known = await app.bot.sync.known(who.application_id) if ground.usable else {}
+        for finding in await discord.commands(ground.api, app.bot.tree, app.bot.sync, who, known):
+            yield finding
+    for finding in await discord.servers(ground.api, ground.settings):
+        yield finding
+    yield fine("Invite link", invite_url(who.application_id))
+
+
+async def _address(ground: _Ground, public_url: str) -> Finding:
+    settings = ground.settings
+    signer = WebhookSigner(ground.secret.get_secret_value(), public_url)
+    async with address.endpoint(signer, settings.web_host, settings.web_port) as served:
+        return await address.round_trip(signer, public_url, served=served, port=settings.web_port)

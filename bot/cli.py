@@ -1,0 +1,65 @@
+"""The command line of `python -m bot`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.check.command import check
+from bot.export import export
+from bot.resync import resync
+from bot.serve import serve
+from bot.settings import Settings
+from bot.store.export import Wanted
+
+_EPILOG = """\
+Settings come from the environment and from .env: docs/configuration.md explains each.
+Exit codes: 0 well, 1 not now (something is wrong or doesn't answer), 2 not as it is configured."""
+_ABOUT = {
+    "check": "see whether everything is set up right; changes and spends nothing",
+    "sync": "compare the slash commands with Discord's and send what differs",
+    "export": "write runs to standard output, one JSON object a line, the oldest first",
+}
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """`command` is None to run the bot. Ends the process for --help and for mistakes."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bot",
+        description="Runs the bot, or one of the commands below.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
+    only = added["export"]
+    only.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
+    only.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
+    only.add_argument("--guild", type=int, metavar="ID", help="on this server alone")
+    return parser.parse_args(arguments)
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 time; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-11-01 or 2026-11-01T12:00") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+async def run(given: argparse.Namespace, settings: Settings) -> int:
+    """The exit code. Raises StartupError and StoreUnavailable."""
+    match given.command:
+        case "check":
+            return await check(settings, sys.stdout)
+        case "sync":
+            return await resync(settings, sys.stdout)
+        case "export":
+            wanted = Wanted(since=given.since, until=given.until, guild_id=given.guild)
+            return await export(settings, wanted, sys.stdout)
+        case _:
+            await serve(settings)
+            return 0

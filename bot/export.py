@@ -1,0 +1,109 @@
+"""`python -m bot export`: runs as JSON lines, the oldest first. docs/command-line.md explains each field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TextIO
+from urllib.parse import urlsplit
+
+from bot.errors import StartupError
+from bot.runs import InputValue, Output, Run
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.export import ExportStore, Wanted
+from bot.store.schema import known_schemas, schema_of
+
+# As they are in the store. Not among them: the interaction's token, which lets anybody answer for the bot.
+PLAIN: Final = (
+    "key",
+    "state",
+    "created_at",
+    "requester_id",
+    "guild_id",
+    "channel_id",
+    "deployment",
+    "deployment_id",
+    "prompt",
+    "seed",
+    "gpu",
+    "gpu_used",
+    "parent_key",
+    "run_id",
+    "submitted_at",
+    "started_at",
+    "ended_at",
+    "run_duration",
+    "charged_seconds",
+    "weight",
+    "submissions",
+    "failure_code",
+    "decided_by",
+    "decided_at",
+    "cancelled_by",
+    "spoiler",
+    "deleted_at",
+)
+FIELDS: Final = (*PLAIN, "inputs", "outputs")
+
+
+def line(run: Run) -> str:
+    """One run. Ids are text: as numbers they would lose digits in many a reader."""
+    values: dict[str, Any] = {name: _plain(name, getattr(run, name)) for name in PLAIN}
+    values["inputs"] = {key: _input(value) for key, value in run.inputs.items()}
+    values["outputs"] = [_output(output) for output in run.outputs]
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+async def export(settings: Settings, wanted: Wanted, out: TextIO) -> int:
+    """Writes line by line. Raises StartupError and StoreUnavailable."""
+    store = Store(settings.database_url.get_secret_value())
+    try:
+        await _check_schema(store)
+        async for run in ExportStore(store.database).runs(wanted):
+            out.write(line(run) + "\n")
+    finally:
+        await store.close()
+    return 0
+
+
+async def _check_schema(store: Store) -> None:
+    """An export changes nothing, so it can't bring the schema up to date."""
+    file = store.database.file
+    if file is not None and not file.exists():
+        raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
+    async with store.database.read() as connection:
+        found = await connection.run_sync(schema_of)
+    if found != known_schemas()[0]:
+        raise StartupError(
+            f"The database has the schema {found}, and this version of the bot reads {known_schemas()[0]}. "
+            "Start this version once, or export with the version that made it."
+        )
+
+
+def _plain(name: str, value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if name.endswith(("_id", "_by")) and isinstance(value, int) else value
+
+
+def _input(value: InputValue) -> InputValue:
+    if isinstance(value, list):
+        return [_unsigned(item) for item in value]
+    return _unsigned(value) if isinstance(value, str) else value
+
+
+def _output(output: Output) -> Mapping[str, str | None]:
+    url = _unsigned(output.url) if output.url else None
+    return {"kind": output.kind, "filename": output.filename, "url": url, "text": output.text}
+
+
+def _unsigned(text: str) -> str:
+    """An address without its query, which may be a signature that opens it."""
+    if not text.startswith(("https://", "http://")) or any(char.isspace() for char in text):
+        return text
+    try:
+        return urlsplit(text)._replace(query="", fragment="").geturl()
+    except ValueError:
+        return text

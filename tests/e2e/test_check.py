@@ -1,0 +1,216 @@
+"""`python -m bot check` as a process: a sound house is found sound, and each planted fault is found."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from demo.standin.deployments import PICTURE_ID
+from tests.e2e.house import House, Said, house
+from tests.fakediscord import Fault
+
+NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as built:
+        yield built
+
+
+def found(said: Said, level: str, *words: str) -> None:
+    """One finding of that level has all the words, and a remedy unless all is well."""
+    findings = said.out.replace("\n         ", " | ").splitlines()
+    matching = [line for line in findings if line.startswith(level) and all(word in line for word in words)]
+    assert matching, said.out + said.err
+    assert level == "ok" or " | Remedy: " in matching[0], said.out
+
+
+@asynccontextmanager
+async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
+    """A server that is not the bot, at the address that it yields."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=answer.status, headers=answer.headers, text="not the bot")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_before_the_first_start_all_is_well_but_the_commands(home: House) -> None:
+    said = await home.command("check")
+    assert said.code == 0, said.out + said.err
+    assert said.err == ""
+    found(said, "ok", "Database", "the first start makes")
+    found(said, "ok", "ComfyDeploy key")
+    found(said, "ok", "Deployment", PICTURE_ID, "prompt", "up to 6000 characters", "gpu", "the bot's own")
+    found(said, "ok", "Discord token", home.discord.bot.name)
+    found(said, "ok", "Clock")
+    found(said, "ok", "Intents")
+    found(said, "ok", "Gateway", "1000 of 1000")
+    found(said, "warning", "Commands", "all servers", "missing: ", "/generate")
+    found(said, "ok", "Servers", "on 1,")
+    found(said, "ok", "PUBLIC_URL", "this check answered")
+    found(said, "ok", "Invite link", f"client_id={home.discord.bot.id}")
+    assert not home.database.exists()
+    assert not home.discord.commands.scopes
+    assert not home.standin.ledger.queue_calls
+
+
+async def test_beside_the_running_bot_the_bot_answers(home: House) -> None:
+    await home.start()
+    said = await home.command("check")
+    assert said.code == 0, said.out
+    found(said, "ok", "Database", "up to date")
+    found(said, "ok", "Commands", "as they should be")
+    found(said, "ok", "PUBLIC_URL", "the running bot answered")
+    assert "warning" not in said.out.splitlines()[-1].replace("0 warnings", "")
+    ((secret,),) = home.rows("SELECT value FROM notes WHERE name = 'webhook_secret'")
+    for hidden in (home.discord.token, home.standin.api_key, secret):
+        assert hidden not in said.out + said.err
+
+
+async def test_a_token_that_discord_refuses(home: House) -> None:
+    said = await home.command("check", DISCORD_TOKEN="MTIz.no.such-token-at-all")
+    assert said.code == 1
+    found(said, "error", "Discord token", "Reset Token")
+    assert "MTIz.no" not in said.out + said.err
+
+
+async def test_discord_away(home: House) -> None:
+    home.discord.faults.add("GET /applications/@me", Fault.drop_before(), times=None)
+    found(await home.command("check"), "error", "Discord token", "can't be asked")
+
+
+async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
+    said = await home.command("check", COMFYDEPLOY_API_KEY="no-such-key-at-all")
+    assert said.code == 1
+    found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
+    found(said, "error", "Deployment", PICTURE_ID)
+    assert "no-such-key" not in said.out + said.err
+
+
+async def test_a_deployment_that_is_not_there(home: House) -> None:
+    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID=NOWHERE)
+    assert said.code == 1
+    found(said, "ok", "ComfyDeploy key")
+    found(said, "error", "Deployment", NOWHERE)
+
+
+async def test_a_deployment_that_only_the_file_describes(home: House) -> None:
+    (home.folder / "own.toml").write_text(
+        f'[deployments.mine]\ndeployment_id = "{NOWHERE}"\n[deployments.mine.inputs.prompt]\nkind = "text"\n',
+        encoding="utf-8",
+    )
+    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
+    assert said.code == 0, said.out
+    found(said, "warning", "Deployment", "deployments.toml alone", "prompt")
+
+
+@pytest.mark.parametrize(("status", "level"), [(301, "error"), (302, "error"), (308, "warning")])
+async def test_a_public_url_that_redirects(home: House, status: int, level: str) -> None:
+    to = "https://bot.example.com/webhooks/comfydeploy/x"
+    async with elsewhere(web.Response(status=status, headers={"Location": to})) as url:
+        said = await home.command("check", PUBLIC_URL=url)
+    found(said, level, "PUBLIC_URL", str(status), "Set PUBLIC_URL to https://bot.example.com")
+    assert said.code == (1 if level == "error" else 0)
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+async def test_a_public_url_that_leads_elsewhere(home: House, status: int) -> None:
+    async with elsewhere(web.Response(status=status)) as url:
+        said = await home.command("check", PUBLIC_URL=url)
+    assert said.code == 1
+    found(said, "error", "PUBLIC_URL", f"answers {status}, but not from here", str(home.port))
+
+
+async def test_a_public_url_that_leads_nowhere(home: House) -> None:
+    async with elsewhere(web.Response()) as url:
+        pass
+    found(await home.command("check", PUBLIC_URL=url), "error", "PUBLIC_URL", "can't be reached")
+
+
+async def test_a_public_url_that_leads_to_another_bot(home: House) -> None:
+    await home.start()
+    said = await home.command("check", WEBHOOK_SECRET="another-secret-0123456789")
+    found(said, "error", "PUBLIC_URL", "another webhook secret")
+
+
+async def test_a_port_that_something_else_has(home: House) -> None:
+    async with elsewhere(web.Response(status=200)) as url:
+        said = await home.command("check", PUBLIC_URL=url, WEB_PORT=url.rpartition(":")[2])
+    assert said.code == 1
+    found(said, "error", "PUBLIC_URL", "taken by something that is not this bot", "WEB_PORT")
+
+
+@pytest.mark.parametrize(("ahead", "level"), [(-20, "warning"), (3600, "error")])
+async def test_a_clock_that_is_off(home: House, ahead: int, level: str) -> None:
+    home.discord.date_ahead = ahead
+    said = await home.command("check")
+    found(said, level, "Clock", "behind" if ahead > 0 else "ahead of")
+
+
+async def test_a_schema_from_a_later_version(home: House) -> None:
+    await home.start()
+    await home.stop()
+    home.write("UPDATE alembic_version SET version_num = '9999'")
+    said = await home.command("check")
+    assert said.code == 1
+    found(said, "error", "Database", "9999", "newer version")
+
+
+async def test_a_file_that_is_no_database(home: House) -> None:
+    home.database.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
+    said = await home.command("check")
+    assert said.code == 1
+    found(said, "error", "Database", "not a database")
+
+
+async def test_permissions_that_are_missing_on_a_server(home: House) -> None:
+    poor = home.discord.add_guild("Poor")
+    poor.bot_permissions &= ~0x8000  # Attach Files
+    said = await home.command("check")
+    found(said, "warning", "Servers", "on 1 of 2", "Poor", str(poor.id), "Attach Files")
+    assert "Studio (" not in said.out
+
+
+async def test_servers_in_the_settings_that_the_bot_is_not_on(home: House) -> None:
+    said = await home.command("check", COMMAND_GUILD_IDS="4711", ALLOWED_GUILD_IDS="4712")
+    assert said.code == 1
+    found(said, "warning", "COMMAND_GUILD_IDS", "4711")
+    found(said, "warning", "ALLOWED_GUILD_IDS", "4712")
+    found(said, "error", "Commands", "server 4711", "Invite")
+
+
+async def test_commands_that_somebody_else_changed(home: House) -> None:
+    await home.start()
+    (told,) = [c for c in home.discord.commands.scopes[None] if c["name"] == "help"]
+    told["description"] = "Another program with this token wrote this"
+    said = await home.command("check")
+    found(said, "warning", "Commands", "changed: /help", "python -m bot sync")
+    assert said.code == 0
+
+
+async def test_no_start_is_left(home: House) -> None:
+    home.discord.routes.starts_left = 0
+    said = await home.command("check")
+    assert said.code == 1
+    found(said, "error", "Gateway", "1440 minutes")
+
+
+async def test_settings_that_cant_be_read(home: House) -> None:
+    said = await home.command("check", WEB_PORT="many", DISCORD_TOKEN="")
+    assert said.code == 2
+    assert "WEB_PORT" in said.err
+    assert "DISCORD_TOKEN is missing" in said.err

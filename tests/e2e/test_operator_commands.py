@@ -1,0 +1,120 @@
+"""`python -m bot sync` and `export` as processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.export import FIELDS
+from tests.e2e.house import PROJECT, House, house
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path) as built:
+        yield built
+
+
+async def test_sync_says_what_changed_and_then_that_nothing_does(home: House) -> None:
+    first = await home.command("sync")
+    assert first.code == 0, first.err
+    assert first.out.startswith("all servers: added 'Use as input', /audit")
+    assert "changed" not in first.out
+    commands = home.discord.commands.scopes[None]
+    next(c for c in commands if c["name"] == "help")["description"] = "Somebody else's"
+    commands[:] = [c for c in commands if c["name"] != "queue"]
+    commands.append(home.discord.commands.find("runs") | {"name": "old", "id": "1"})
+    second = await home.command("sync")
+    assert second.out == "all servers: added /queue; changed /help; removed /old\n"
+    before = home.discord.commands.overwrites
+    assert (await home.command("sync")).out == "all servers: nothing to change\n"
+    assert home.discord.commands.overwrites == before
+    # The bot starts without syncing again: it has been noted.
+    await home.start()
+    assert home.discord.commands.overwrites == before
+
+
+async def test_sync_to_one_server_clears_the_others(home: House) -> None:
+    await home.command("sync")
+    said = await home.command("sync", COMMAND_GUILD_IDS=str(home.guild.id))
+    everywhere, there = said.out.splitlines()
+    assert everywhere.startswith("all servers: removed 'Use as input', /audit")
+    assert there.startswith(f"server {home.guild.id}: added 'Use as input', /audit")
+    assert home.discord.commands.scopes[None] == []
+
+
+async def test_sync_to_a_server_that_the_bot_is_not_on(home: House) -> None:
+    said = await home.command("sync", COMMAND_GUILD_IDS="4711")
+    assert said.code == 1
+    assert "server 4711: not synced: the bot is not there, or was invited without commands" in said.out
+
+
+async def test_sync_with_a_token_that_discord_refuses(home: House) -> None:
+    said = await home.command("sync", DISCORD_TOKEN="MTIz.no.such-token-at-all")
+    assert (said.code, said.out) == (2, "")
+    assert "DISCORD_TOKEN" in said.err
+    assert "MTIz.no" not in said.err
+
+
+async def test_export_tells_every_field_and_no_token(home: House) -> None:
+    await home.start()
+    picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
+    asked = [await home.ask(image=picture), await home.ask(seed=7)]
+    await home.settled(runs=2)
+    said = await home.command("export")
+    assert said.code == 0, said.err
+    first, second = (json.loads(line) for line in said.out.splitlines())
+    assert tuple(first) == FIELDS
+    # The picture is none, which the workflow finds out.
+    assert (first["state"], second["state"]) == ("failed", "succeeded")
+    assert first["requester_id"] == str(home.alice.id)
+    assert first["created_at"] < second["created_at"]
+    assert first["inputs"]["image"].endswith("/start.png")
+    assert (second["seed"], second["inputs"]["seed"], second["prompt"]) == (7, 7, "a fox")
+    assert second["outputs"][0]["filename"]
+    assert "?" not in second["outputs"][0]["url"]
+    for secret in (home.discord.token, home.standin.api_key, *(one.token for one in asked)):
+        assert secret not in said.out
+    about = (PROJECT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    assert [name for name in FIELDS if f"`{name}`" not in about] == []
+
+
+async def test_export_takes_only_what_was_asked_for(home: House) -> None:
+    await home.start()
+    await home.ask()
+    await home.settled(runs=1)
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert (await home.command("export", "--since", later)).out == ""
+    assert (await home.command("export", "--until", "2020-01-01")).out == ""
+    assert (await home.command("export", "--guild", "1")).out == ""
+    whole = await home.command(
+        "export", "--since", "2020-01-01", "--until", later, "--guild", str(home.guild.id)
+    )
+    assert len(whole.out.splitlines()) == 1
+
+
+async def test_export_without_a_database(home: House) -> None:
+    said = await home.command("export")
+    assert said.code == 2
+    assert said.err == f"There is no database at {home.database}. Check DATABASE_URL.\n"
+    assert not home.database.exists()
+
+
+async def test_export_from_an_earlier_schema(home: House) -> None:
+    await home.start()
+    await home.stop()
+    home.write("UPDATE alembic_version SET version_num = '0001'")
+    said = await home.command("export")
+    assert said.code == 2
+    assert "schema 0001" in said.err
+
+
+async def test_help_names_the_commands(home: House) -> None:
+    said = await home.command("--help")
+    assert said.code == 0
+    assert all(word in said.out for word in ("check", "sync", "export", "Exit codes"))
+    assert (await home.command("chekc")).code == 2

@@ -1,0 +1,75 @@
+"""What Discord adds and leaves out is no difference; what a person would see is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.command_differences import Differences, differences
+
+SENT: dict[str, Any] = {
+    "name": "generate",
+    "type": 1,
+    "description": "Makes",
+    "options": [
+        {"name": "prompt", "type": 3, "description": "What", "required": True, "max_length": 6000},
+        {"name": "style", "type": 3, "description": "How", "choices": [{"name": "Ink", "value": "ink"}]},
+    ],
+    "nsfw": False,
+    "dm_permission": True,
+    "default_member_permissions": 8,
+    "contexts": [0],
+    "integration_types": [0],
+}
+KEPT: dict[str, Any] = {
+    "id": "1",
+    "application_id": "2",
+    "version": "3",
+    "name": "generate",
+    "type": 1,
+    "description": "Makes",
+    "options": [
+        {"type": 3, "name": "prompt", "description": "What", "required": True, "max_length": 6000},
+        {
+            "type": 3,
+            "name": "style",
+            "description": "How",
+            "required": False,
+            "autocomplete": False,
+            "choices": [{"name": "Ink", "value": "ink", "name_localizations": None}],
+        },
+    ],
+    "nsfw": False,
+    "default_permission": True,
+    "default_member_permissions": "8",
+    "contexts": [0],
+    "integration_types": [0],
+    "name_localizations": None,
+}
+
+
+def test_what_discord_adds_is_no_difference() -> None:
+    assert not differences([SENT], [KEPT])
+
+
+def test_each_thing_that_a_person_sees_is_one() -> None:
+    prompt, style = SENT["options"]
+    for change in (
+        {"description": "Paints"},
+        {"options": [style, prompt]},
+        {"options": [prompt | {"max_length": 100}, style]},
+        {"options": [prompt | {"required": False}, style]},
+        {"options": [prompt, style | {"choices": []}]},
+        {"options": [prompt, style | {"autocomplete": True}]},
+        {"options": [prompt | {"options": [style]}, style]},
+        {"default_member_permissions": None},
+        {"nsfw": True},
+        {"contexts": [0, 1]},
+        {"integration_types": [0, 1]},
+    ):
+        assert differences([SENT | change], [KEPT]) == Differences(changed=("/generate",)), change
+
+
+def test_commands_of_another_kind_are_others() -> None:
+    menu = {"name": "generate", "type": 3}
+    assert differences([SENT], [menu]) == Differences(missing=("/generate",), surplus=("'generate'",))
+    assert differences([], []) == Differences()
