@@ -63,7 +63,9 @@ async def test_sync_with_a_token_that_discord_refuses(home: House) -> None:
 async def test_export_tells_every_field_and_no_token(home: House) -> None:
     await home.start()
     picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
-    asked = [await home.ask(image=picture), await home.ask(seed=7)]
+    asked = [await home.ask(image=picture)]
+    await asked[0].wait_answer()
+    asked.append(await home.ask(seed=7))
     await home.settled(runs=2)
     said = await home.command("export")
     assert said.code == 0, said.err
