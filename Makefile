@@ -6,7 +6,7 @@ ROUNDS ?= 50
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench chaos screenshots lock clean
+.PHONY: help demo test lint format bench chaos screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
+	@echo "make docs   docs/configuration.md anew, from the settings"
 	@echo "make lock   renew the locked requirement files"
 
 .venv/.ready: requirements/dev.txt
@@ -46,6 +47,9 @@ chaos: .venv/.ready
 
 screenshots: .venv/.ready
 	$(BIN)/python tools/screenshots.py $(ARGS)
+
+docs: .venv/.ready
+	$(BIN)/python -m tools.configuration
 
 lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt
