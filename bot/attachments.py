@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
-from bot.errors import RefusedError
-from bot.posting import Poster, PostError
+from bot.errors import NotNow, RefusedError
+from bot.posting import Poster, PostError, Unclear
 from bot.runs import InputValue, Run
 from bot.store.reviews import ReviewStore
 
@@ -35,7 +35,8 @@ class AttachmentRenewer:
         self._poster = poster
 
     async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
-        """The run's inputs. Raises RefusedError when a file has to be attached again."""
+        """The run's inputs. Raises RefusedError when a file has to be attached again, NotNow when Discord
+        did not answer."""
         keys = self._attachment_keys(run)
         old = [url for key in keys for url in _urls(run.inputs[key])]
         if not any(expires_soon(url, now) for url in old):
@@ -62,6 +63,8 @@ class AttachmentRenewer:
             raise RefusedError("attachment_expired")
         try:
             found = await self._poster.attachments(*place)
+        except Unclear as error:
+            raise NotNow(str(error)) from error
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {name.rpartition(".")[0]: url for name, url in found.items()}

@@ -100,8 +100,8 @@ class Courier:
     async def _post(self, delivery: Delivery, rung: Rung, channel_id: int, errand: Errand) -> None:
         try:
             await self._ladder.post(delivery, rung, channel_id, [errand.part])
-        except TooLarge as error:
-            if errand.smaller is None:
+        except (TooLarge, Closed) as error:
+            if errand.smaller is None or not errand.part.files:
                 raise Closed(str(error)) from error
             sent = await self._store.deliveries.clear_attempt(delivery.id)
             delivery = replace(delivery, attempted=False, messages=sent)

@@ -95,7 +95,7 @@ class FrontDesk:
         self, offered: Deployment, wanted: Collected, asker: Asker, *, parent_key: str | None = None
     ) -> Run:
         """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked."""
-        _check_age(offered, asker.origin)
+        _check_age(asker.origin, restricted=offered.age_restricted)
         await self._check_words(asker, text_inputs(offered, wanted.inputs))
         return await self._accept(
             asker,
@@ -109,6 +109,7 @@ class FrontDesk:
                 seed=wanted.seed,
                 prompt=wanted.prompt,
                 parent_key=parent_key,
+                age_restricted=offered.age_restricted,
                 deadline_seconds=self._deadline_seconds,
             ),
         )
@@ -142,8 +143,8 @@ class FrontDesk:
         """A result that found no way is owed again, here. Raises RefusedError when there is none."""
         run = await self._own(key, asker.person.id)
         offered = self._catalogue.get(run.deployment)
-        if offered is not None:
-            _check_age(offered, asker.origin)
+        marked = run.age_restricted or (offered is not None and offered.age_restricted)
+        _check_age(asker.origin, restricted=marked)
         if not await self._store.history.reopen(run.key, asker.origin, self._clock()):
             raise RefusedError("post_nothing")
         self._nudges.deliver()
@@ -186,8 +187,8 @@ class FrontDesk:
             return await self._submission.accept(request, asker)
 
 
-def _check_age(deployment: Deployment, origin: Origin) -> None:
-    if deployment.age_restricted and not origin.age_restricted:
+def _check_age(origin: Origin, *, restricted: bool) -> None:
+    if restricted and not origin.age_restricted:
         raise RefusedError("age_restricted")
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from bot.buttons import Action
 from bot.deployments.shown import ShownInputs
 from bot.lists import jump_url
-from bot.moderation.cards import decided_part, notice_part, report_part, review_part
+from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
 from bot.packing import Packer
-from bot.parts import Part
+from bot.parts import Part, Prepared
 from bot.posting import Closed, Poster, Unclear
 from bot.runs import Run, RunState
 from bot.store import Store
+from bot.store.audit import AuditAction
 from bot.store.rows import OUTCOMES, Delivery, Purpose
+from bot.words import say
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ async def _nothing_follows() -> None:
 class Errand:
     """One part and its place: a channel (None: the requester's direct messages), or a message to edit.
 
-    `smaller` makes the part again where Discord finds it too large.
+    `smaller` makes the part again, without files, where Discord won't have them.
     """
 
     part: Part
@@ -64,22 +67,29 @@ class Errands:
         run = delivery.run
         title = self._title(run.deployment)
         if delivery.purpose is Purpose.REVIEW:
-            return await self._review(run, title, folder)
+            return await self._review(delivery, title, folder)
         if delivery.purpose is Purpose.CARD:
-            card = await self._store.reviews.card(run.key)
-            return Errand(decided_part(run, title, self._inputs(run)), edits=card) if card else None
+            return await self._decided(run, title)
         if delivery.purpose is Purpose.NOTICE:
-            return Errand(notice_part(run, title))
+            return Errand(notice_part(run, title, self._poster.place(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
-            return await self._report(run, title)
-        await self._remove(run)
+            return await self._report(run, title, folder)
+        await self._remove(run, title)
         return None
 
-    async def _review(self, run: Run, title: str, folder: Path) -> Errand | None:
+    async def _decided(self, run: Run, title: str) -> Errand | None:
+        if await self._store.deliveries.owes(run.key, {Purpose.REVIEW}):
+            raise Unclear("the card is still being posted")
+        card = await self._store.reviews.card(run.key)
+        return Errand(decided_part(run, title, self._inputs(run)), edits=card) if card else None
+
+    async def _review(self, delivery: Delivery, title: str, folder: Path) -> Errand | None:
+        run = delivery.run
         if run.state is not RunState.AWAITING_APPROVAL:
+            await self._note_posted(delivery)
             return None
         inputs = self._inputs(run)
-        # Not as the result will be: moderators see what they decide about.
+        # Its files are named as they are renewed by: hidden by the card, not by their names.
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
         async def part(limit: int) -> Part:
@@ -99,23 +109,60 @@ class Errands:
             smaller=without_files,
         )
 
-    async def _report(self, run: Run, title: str) -> Errand | None:
+    async def _note_posted(self, delivery: Delivery) -> None:
+        """A card of which a crash left unknown whether it is there: it has to be found to be brought up to
+        date, now that nobody has to decide any more."""
+        channel_id, since = delivery.run.review_channel_id, delivery.attempted_at
+        if delivery.messages or not delivery.attempted or since is None or channel_id is None:
+            return
+        with suppress(Closed):
+            found = await self._poster.find_offering(channel_id, delivery.run.key, Action.APPROVE, since)
+            if found is not None:
+                await self._store.deliveries.mark_sent(delivery.id, [(channel_id, found)])
+
+    async def _report(self, run: Run, title: str, folder: Path) -> Errand | None:
         if run.report_channel_id is None:
             return None
-        places = await self._places(run)
+        places = await self._places(run, OUTCOMES)
         link = jump_url(run.guild_id, *places[0]) if places else None
-        return Errand(report_part(run, title, link), channel_id=run.report_channel_id)
+        reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
 
-    async def _remove(self, run: Run) -> None:
+        async def without_files() -> Part:
+            return report_part(run, title, reporters, link, Prepared())
+
+        if run.age_restricted:
+            # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
+            return Errand(await without_files(), channel_id=run.report_channel_id)
+        prepared = await self._packer.pack(
+            replace(run, spoiler=False), run.upload_limit, folder, last_try=True
+        )
+        return Errand(
+            report_part(run, title, reporters, link, prepared),
+            channel_id=run.report_channel_id,
+            smaller=without_files,
+        )
+
+    async def _remove(self, run: Run, title: str) -> None:
         """What is still being posted would stay: the button is there with the first of several messages."""
-        if await self._store.deliveries.owes(run.key, OUTCOMES):
+        if await self._store.deliveries.owes(run.key, {*OUTCOMES, Purpose.REPORT}):
             raise Unclear("the result is still being posted")
-        for channel_id, message_id in await self._places(run):
+        for channel_id, message_id in await self._places(run, OUTCOMES):
             with suppress(Closed):
                 await self._poster.delete(channel_id, message_id)
+        await self._empty_report(run, title)
 
-    async def _places(self, run: Run) -> list[tuple[int, int]]:
+    async def _empty_report(self, run: Run, title: str) -> None:
+        """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
+        until a moderator has dealt with the report: nobody gets rid of one by deleting."""
+        deleters = await self._store.reviews.actors(run, AuditAction.DELETE)
+        moderators = [person for person in deleters if person != run.requester_id]
+        for place in await self._places(run, {Purpose.REPORT}) if moderators else ():
+            verdict = say("report_deleted", person=moderators[-1])
+            with suppress(Closed):
+                await self._poster.edit(*place, closed_report_part(run, title, verdict), keep_files=False)
+
+    async def _places(self, run: Run, purposes: Collection[Purpose]) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
-        for purpose in sorted(OUTCOMES):
+        for purpose in sorted(purposes):
             found += (await self._store.deliveries.told(run.key, purpose)).messages
         return found

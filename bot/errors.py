@@ -4,6 +4,7 @@ BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
 ├── InputError                one option holds something the deployment would not take
 ├── RefusedError              a rule forbids the request
+├── NotNow                    Discord did not answer; nothing was done, and another try may succeed
 ├── AlreadyTaken              another process of the bot has taken this interaction
 ├── StoreUnavailable          the database can't be reached or written
 ├── MediaError                an output can't be fetched
@@ -70,6 +71,12 @@ class InputError(CodedError):
 
 class RefusedError(CodedError):
     """A rule forbids the request; decided before a queue call, so nothing was spent."""
+
+
+class NotNow(BotError):
+    """Discord did not answer. Nothing was done, and another try may succeed."""
+
+    code = "attachment_unavailable"
 
 
 class AlreadyTaken(BotError):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from bot.lists import channel_url
 from bot.messages import note_parts
 from bot.packing import Packer
 from bot.parts import Part, Prepared
@@ -129,7 +130,8 @@ class Ladder:
             await self.post(delivery, rung, run.channel_id, parts)
         elif rung is Rung.DIRECT:
             channel_id = await self._poster.direct_channel(run.requester_id)
-            elsewhere = Part(content=say("from_elsewhere", channel=run.channel_id))
+            url = channel_url(run.guild_id, run.channel_id)
+            elsewhere = Part(content=say("from_elsewhere", url=url))
             await self.post(delivery, rung, channel_id, [*parts, elsewhere])
         else:
             await self._edit_answer(delivery, rung, parts)

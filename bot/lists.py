@@ -80,6 +80,11 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
     return shorten(f"{name}: {visible(run.prompt)}" if run.prompt else name, _LABEL)
 
 
+def channel_url(guild_id: int | None, channel_id: int) -> str:
+    """A link that opens the channel for whoever can see it."""
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
+
+
 def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Discord's link to a message; without a server it lies in direct messages."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

@@ -13,6 +13,7 @@ from bot.buttons import Action, custom_id
 from bot.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted
+from bot.transitions import BARRED
 from bot.words import say
 
 FILES_A_MESSAGE = 10
@@ -70,13 +71,18 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
         *_texts([heading, _prompt_line(run)], [reason(run), *notes, _small(_facts(run))]),
-        ActionRow(
-            _button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary),
-            _button(run, Action.EDIT, "button_edit"),
-        ),
+        ActionRow(*_way_on(run)),
         accent_colour=_COLOURS[run.state],
     )
     return Part(layout=_layout(container), mention=mention)
+
+
+def _way_on(run: Run) -> list[Button[Any]]:
+    """Where a moderator said no, the same once more is not what to offer first."""
+    edit = _button(run, Action.EDIT, "button_edit")
+    if run.state is RunState.REJECTED or run.failure_code == BARRED:
+        return [edit]
+    return [_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary), edit]
 
 
 def reason(run: Run) -> str:

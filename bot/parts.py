@@ -51,3 +51,11 @@ class Prepared:
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel by the names that people know."""
+
+    channel: str
+    server: str

@@ -16,7 +16,7 @@ import aiohttp
 import discord
 
 from bot.buttons import PATTERN, Action, custom_id
-from bot.parts import Part
+from bot.parts import Part, Place
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +63,11 @@ class Poster:
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
-    async def edit(self, channel_id: int, message_id: int, part: Part) -> None:
-        """A message of the bot's own, by the bot's token. Without files it keeps those that it has."""
+    async def edit(self, channel_id: int, message_id: int, part: Part, *, keep_files: bool = True) -> None:
+        """A message of the bot's own, by the bot's token. Without files it may keep those that it has."""
         payload = _payload(part)
         files = payload.pop("files")
-        if files:
+        if files or not keep_files:
             payload["attachments"] = files
         with _mapped():
             await (
@@ -84,6 +84,13 @@ class Poster:
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         with _mapped():
             await webhook.delete_message(_original(message_id))
+
+    def place(self, channel_id: int) -> Place | None:
+        """A server's channel by its names, where the gateway has told them to this process."""
+        channel = self._client.get_channel(channel_id)
+        if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            return None
+        return Place(channel.name, channel.guild.name)
 
     async def direct_channel(self, user_id: int) -> int:
         """The id of the direct messages with a person."""
@@ -123,11 +130,11 @@ class Poster:
                     return message.id
         return None
 
-    async def find_status(self, channel_id: int, key: str, since: datetime) -> int | None:
-        """The id of the answer to a command where nobody noted it: the message that offers to cancel."""
+    async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
+        """The id of a message that nobody noted, by a button of the run's that only it has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if custom_id(key, Action.CANCEL) in set(_marks(message.components)):
+                if custom_id(key, action) in set(_marks(message.components)):
                     return message.id
         return None
 

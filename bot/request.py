@@ -42,7 +42,10 @@ class Origin(BaseModel):
 
 
 class GenerationRequest(BaseModel):
-    """One generation: a deployment, its inputs by their real keys, and who wants it where."""
+    """One generation: a deployment, its inputs by their real keys, and who wants it where.
+
+    `age_restricted` is the operator's mark on the deployment, which may be gone when a result is posted.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,5 +59,6 @@ class GenerationRequest(BaseModel):
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
+    age_restricted: bool = False
     deadline_seconds: int = Field(default=3600, gt=0)
     expected_seconds: float = Field(default=60, gt=0)

@@ -138,6 +138,7 @@ class Run:
     decided_by: int | None = None
     decided_at: datetime | None = None
     spoiler: bool = False
+    age_restricted: bool = False
     deleted_at: datetime | None = None
     note: str | None = None
     failure_code: str | None = None

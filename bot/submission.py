@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from bot.asker import Asker
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
-from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, RefusedError
+from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, NotNow, RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 # How long the queue call waits for the interaction's answer, should the process die in between.
 ANSWER_HOLD = timedelta(seconds=5)
 MAX_SUBMISSIONS = 5
+MAX_RENEWALS = 30
 
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
@@ -104,6 +105,9 @@ class Submission:
         except RefusedError as error:
             await self._end(run, RunState.REFUSED, error)
             return
+        except NotNow as error:
+            await self._renew_later(run, error)
+            return
         call = QueueCall(
             deployment_id=run.deployment_id,
             inputs=inputs,
@@ -116,6 +120,16 @@ class Submission:
             await self._failed(run, error)
         else:
             await self._queued(run, run_id)
+
+    async def _renew_later(self, run: Run, error: NotNow) -> None:
+        """No queue call was made, so this may be tried for as long as an outage of Discord's lasts."""
+        log.warning("the attached files could not be renewed: %s", error)
+        if run.submissions >= MAX_RENEWALS:
+            await self._end(run, RunState.REFUSED, error)
+            return
+        now = self._clock()
+        await self._store.work.put_back(run.key, now + _backoff(run.submissions, error), now)
+        self._nudges.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
         log.info("queued as %s", run_id)
@@ -154,7 +168,7 @@ class Submission:
         self._nudges.submit()
 
 
-def _backoff(tries: int, error: ComfyError) -> timedelta:
+def _backoff(tries: int, error: BotError) -> timedelta:
     asked = error.retry_after if isinstance(error, ComfyRateLimited) else None
     seconds = asked if asked is not None else 2.0**tries
     return timedelta(seconds=min(seconds, 120) + random.uniform(0, 1))

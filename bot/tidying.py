@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
+from bot.buttons import Action
 from bot.posting import Closed, Poster
 from bot.runs import Run
 from bot.status import token_of
@@ -56,6 +57,8 @@ class Tidying:
             status = run.status_message_id
             if status is None and delivery.purpose is Purpose.OUTCOME:
                 # A crash came between the answer and the noting of its id.
-                status = await self._poster.find_status(run.channel_id, run.key, run.created_at)
+                status = await self._poster.find_offering(
+                    run.channel_id, run.key, Action.CANCEL, run.created_at
+                )
             if status is not None:
                 await self._poster.delete(run.channel_id, status)

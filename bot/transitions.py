@@ -7,7 +7,7 @@ absorb, progress only grows, and a success is believed only together with its ou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState
@@ -15,6 +15,8 @@ from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunR
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it: the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
+# The failure code of a request that ended because its requester was blocked.
+BARRED = "requester_blocked"
 # What ComfyDeploy can say; the other states are ours alone to enter.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,
@@ -83,6 +85,19 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
         # Nobody tells what it took, but it was paid for and counts against the daily limit.
         values["run_duration"] = (now - run.started_at).total_seconds()
     return Change(target, values, owed=True, owed_at=now, visible=True)
+
+
+def barred(run: Run, by: int, why: str | None, now: datetime) -> Change | None:
+    """Its requester was blocked: what has not gone out ends. None for what may be at ComfyDeploy."""
+    if run.state not in (RunState.AWAITING_APPROVAL, RunState.WAITING) or run.run_id is not None:
+        return None
+    # Nobody has agreed to what awaits approval, so the channel goes on seeing nothing of it.
+    unread = run.state is RunState.AWAITING_APPROVAL
+    target = RunState.REJECTED if unread else RunState.REFUSED
+    change = end(run, target, now, BARRED, {"reason": why} if why else {})
+    if change is None or not unread:
+        return change
+    return replace(change, values={**change.values, "decided_by": by, "decided_at": now})
 
 
 def _progress(run: Run, report: RunReport, values: dict[str, object]) -> Change | None:

@@ -195,6 +195,7 @@ def _people(base: Foundations) -> PeopleDesk:
         stores,
         rules=store.rules.get,
         deployments=lambda: [deployment.name for deployment in catalogue.all()],
+        nudges=base.nudges,
         clock=base.clock,
     )
 

@@ -59,6 +59,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "A server admin can mend that with `/settings`.",
         "attachment_expired": "The file you attached has expired while the request waited. "
         "Please send the command again with the file.",
+        "attachment_unavailable": "Discord didn't give me the file you attached. "
+        "Please send the command again with the file.",
         "already_decided": "<@{person}> has already decided this.",
         "review_over": "This request doesn't wait for a decision any more.",
         "own_request": "Somebody else has to decide about your own request.",
@@ -70,8 +72,13 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "report_noted": "Thank you. The moderators will look at it.",
         "delete_noted": "It will be gone in a moment.",
         "rejected": "A moderator didn't approve this request.",
+        "requester_blocked": "A moderator ended this request before it was started.",
         "expired": "Nobody decided about this request in time. You're welcome to ask again.",
-        "rejection_notice": "Your request to **{title}** in <#{channel}> was not approved.",
+        "rejection_notice": "Your request to **{title}** was not approved.",
+        "block_notice": "Your request to **{title}** was not started, nor were others that waited: "
+        "a moderator has blocked you from generating there.",
+        "notice_place": "-# **#{channel}** on **{server}**: [open the channel]({url})",
+        "notice_link": "-# [Open the channel]({url})",
         "rejection_reason": "The moderator's reason: {reason}",
         "waits_for_approval": "A moderator looks at it first. I'll post the outcome here.",
         "card_heading": "### A request to **{title}** waits for you",
@@ -83,10 +90,16 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "card_cost": "counts 1 run and about {seconds} GPU seconds",
         "card_approved": "Approved by <@{person}> <t:{at}:R>",
         "card_rejected": "Rejected by <@{person}> <t:{at}:R>",
+        "card_blocked": "<@{person}> blocked the requester <t:{at}:R>, so it was not started.",
         "card_expired": "Nobody decided in time.",
         "card_cancelled": "The requester took it back.",
         "report_heading": "### A result of **{title}** was reported",
         "report_made_by": "Made by <@{person}>",
+        "report_by": "Reported by {people}",
+        "report_more": "{count} more",
+        "report_restricted": "It is age-restricted, so it is not shown here.",
+        "report_gone": "It had been deleted before.",
+        "card_gone": "I don't know this request any more, so there is nothing to decide.",
         "report_link": "[Open it]({url})",
         "report_deleted": "Deleted by <@{person}>.",
         "report_dismissed": "Dismissed by <@{person}>.",
@@ -102,7 +115,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "block_title": "Block from generating",
         "block_label": "Reason",
         "block_hint": "The person reads it when they try to generate.",
-        "block_noted": "<@{person}> can't generate on this server any more.",
         "missing_permissions": (
             "I can't show a result here, so I won't start. I need: {missing}. "
             "A server admin can grant that in the channel's settings."
@@ -172,7 +184,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "media_forbidden": "{name} lies at an address that I don't open.",
         "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
         "media_more": "{count} more files didn't fit into this message.",
-        "from_elsewhere": "I couldn't post this in <#{channel}>, so here it is.",
+        "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
         "mention": "<@{user}>",
         # titles and labels
         "title_waiting": "Waiting for a free place",

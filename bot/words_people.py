@@ -26,6 +26,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "duration_open": "until unblocked",
         "block_done": "<@{person}> can't generate here any more, until somebody unblocks them.",
         "block_done_until": "<@{person}> can't generate here until <t:{until}:f>.",
+        "block_ended": "Requests of theirs that waited and have ended: {count}.",
         "block_self": "You can't block yourself.",
         "block_bot": "Bots don't generate anything here, so there is no need to block one.",
         "block_moderator": "<@{person}> is a moderator here and can't be blocked. "

@@ -11,13 +11,13 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
 from bot.buttons import PATTERN, Action, custom_id
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.edit_ids import EditForm
 from bot.preflight import check_place
 from bot.words import say
 from cogs.answers import answer
 from cogs.asker import asker_of, check_overrides, person_of
-from cogs.cards import show_card
+from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
 from cogs.edit import open_edit
 from cogs.modals import block_modal, reject_modal
@@ -47,7 +47,7 @@ class RunButton(DynamicItem[Button[Any]], template=PATTERN):
         try:
             await _PRESSES[self.action](interaction, self.key)
         except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
+            await told_of_card(interaction, self.key, error)
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -89,10 +89,10 @@ async def _block(interaction: Interaction, key: str) -> None:
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.reviews
-    part = await reviews.delete(key, person_of(interaction), interaction.guild_id)
-    if _is_report(interaction):
-        await show_card(interaction, part)
+    reviews, by_card = interaction.client.reviews, is_report(interaction, key)
+    part = await reviews.delete(key, person_of(interaction), interaction.guild_id, by_card=by_card)
+    if by_card:
+        await show_card(interaction, part, keep_files=False)
     else:
         await tell(interaction, say("delete_noted"))
 
@@ -104,8 +104,8 @@ async def _report(interaction: Interaction, key: str) -> None:
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.reviews
-    await show_card(interaction, await reviews.dismiss(key, person_of(interaction), interaction.guild_id))
+    part = await interaction.client.reviews.dismiss(key, person_of(interaction), interaction.guild_id)
+    await show_card(interaction, part, keep_files=False)
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
@@ -115,20 +115,6 @@ async def _edit(interaction: Interaction, key: str) -> None:
 async def _use(interaction: Interaction, key: str) -> None:
     if interaction.message is not None:
         await offer_pictures(interaction, interaction.message, key)
-
-
-def _is_report(interaction: Interaction) -> bool:
-    """A report's card is the only message whose Delete stands beside Dismiss."""
-    message = interaction.message
-    return message is not None and f":{Action.DISMISS.value}" in str(_ids(message.components))
-
-
-def _ids(components: Any) -> list[str]:
-    found: list[str] = []
-    for component in components:
-        found.append(getattr(component, "custom_id", None) or "")
-        found += _ids(getattr(component, "children", ()))
-    return found
 
 
 _PRESSES: Mapping[Action, Press] = {

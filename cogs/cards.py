@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import discord
 
-from bot.client import GenerateBot
+from bot.buttons import Action, custom_id
+from bot.client import GenerateBot, tell_error
+from bot.errors import RefusedError
+from bot.moderation.cards import gone_part
 from bot.parts import Part
 
+Interaction = discord.Interaction[GenerateBot]
 
-async def show_card(interaction: discord.Interaction[GenerateBot], part: Part) -> None:
-    """The card becomes what it is now; its pictures stay attached, for inputs whose links run out."""
+# A message is a card when it has all the buttons of one, whatever a forged press says.
+_REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
+_REPORT = (Action.DELETE, Action.BLOCK, Action.DISMISS)
+
+
+async def show_card(interaction: Interaction, part: Part, *, keep_files: bool = True) -> None:
+    """The card becomes what it is now. Attached pictures stay, for inputs whose links run out."""
     if part.layout is None:
         raise RuntimeError("a card is a layout")
     part.layout.stop()
-    await interaction.response.edit_message(view=part.layout, allowed_mentions=discord.AllowedMentions.none())
+    await interaction.response.edit_message(
+        view=part.layout,
+        attachments=discord.utils.MISSING if keep_files else [],
+        allowed_mentions=discord.AllowedMentions.none(),
+    )
+
+
+def is_report(interaction: Interaction, key: str) -> bool:
+    return _offers(interaction, key, _REPORT)
+
+
+async def told_of_card(interaction: Interaction, key: str, error: Exception) -> None:
+    """Tells the error; a card whose request is gone says so itself, and loses its buttons."""
+    gone = isinstance(error, RefusedError) and error.code == "run_gone"
+    is_card = _offers(interaction, key, _REVIEW) or _offers(interaction, key, _REPORT)
+    if not gone or not is_card or interaction.response.is_done():
+        await tell_error(interaction, error)
+        return
+    try:
+        await show_card(interaction, gone_part(), keep_files=False)
+    except discord.HTTPException as late:
+        await tell_error(interaction, late)
+
+
+def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
+    message = interaction.message
+    return message is not None and {custom_id(key, action) for action in actions} <= set(
+        _ids(message.components)
+    )
+
+
+def _ids(components: Iterable[Any]) -> Iterator[str]:
+    for component in components:
+        yield getattr(component, "custom_id", None) or ""
+        yield from _ids(getattr(component, "children", ()))

@@ -11,12 +11,13 @@ import discord
 from discord.ext import commands
 from discord.ui import Label, Modal, TextInput
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.moderation.people import Person
 from bot.words import say
 from cogs.asker import person_of
-from cogs.cards import show_card
+from cogs.cards import show_card, told_of_card
 from cogs.named import named
+from cogs.people import told_of_block
 
 Interaction = discord.Interaction[GenerateBot]
 
@@ -65,7 +66,7 @@ class Forms(commands.Cog):
         try:
             await _SENDS[match["form"]](interaction, match["key"], reason)
         except Exception as error:  # a listener's errors never reach the tree's handler
-            await tell_error(interaction, error)
+            await told_of_card(interaction, match["key"], error)
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
@@ -78,10 +79,10 @@ async def _block(interaction: Interaction, key: str, reason: str) -> None:
     bot = interaction.client
     person_id = await bot.reviews.subject(key, person_of(interaction), interaction.guild_id)
     target = await _member(interaction, person_id)
-    await bot.people_desk.block(
+    done = await bot.people_desk.block(
         interaction.guild_id, person_of(interaction), target, reason=reason, duration=None
     )
-    await tell(interaction, say("block_noted", person=person_id))
+    await tell(interaction, told_of_block(person_id, done))
 
 
 async def _member(interaction: Interaction, person_id: int) -> Person:

@@ -13,7 +13,7 @@ from discord.ui import LayoutView
 from bot.client import GenerateBot, tell
 from bot.errors import RefusedError
 from bot.moderation.blocked import PATTERN, blocked_layout
-from bot.moderation.people_desk import PeopleDesk
+from bot.moderation.people_desk import Blocked, PeopleDesk
 from bot.words import say
 from cogs.asker import Interaction, person_of
 from cogs.named import named
@@ -69,17 +69,14 @@ class People(commands.Cog):
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        until = await self._desk.block(
+        done = await self._desk.block(
             interaction.guild_id,
             person_of(interaction),
             named(user),
             reason=reason,
             duration=_duration(duration, days),
         )
-        stamp = int(until.timestamp()) if until else 0
-        await tell(
-            interaction, say("block_done_until" if until else "block_done", person=user.id, until=stamp)
-        )
+        await tell(interaction, told_of_block(user.id, done))
 
     @app_commands.command(name="unblock", description=say("command_unblock"))
     @app_commands.describe(user=say("option_unblock_user"))
@@ -94,6 +91,13 @@ class People(commands.Cog):
     @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
         await show_list(interaction, _layout)
+
+
+def told_of_block(person_id: int, done: Blocked) -> str:
+    """What the moderator reads who made it."""
+    until = int(done.until.timestamp()) if done.until is not None else 0
+    said = say("block_done_until" if until else "block_done", person=person_id, until=until)
+    return f"{said} {say('block_ended', count=done.ended)}" if done.ended else said
 
 
 def _duration(named: str | None, days: int | None) -> timedelta | None:

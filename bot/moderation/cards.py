@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
@@ -10,15 +11,18 @@ from discord.utils import snowflake_time
 
 from bot.buttons import Action, custom_id
 from bot.deployments.shown import ShownInputs
-from bot.messages import LAYOUT_TEXT
-from bot.parts import GALLERY, Part, Prepared, PreparedFile
+from bot.lists import channel_url
+from bot.messages import LAYOUT_TEXT, PROMPT_SHOWN
+from bot.parts import GALLERY, Part, Place, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted
+from bot.transitions import BARRED
 from bot.words import say
 
 _VALUE = 400
 _ALL_VALUES = 3000
 _FILES = 10
+_REPORTERS = 5
 
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
@@ -26,6 +30,7 @@ _DECIDED = {
     RunState.CANCELLED: ("card_cancelled", Colour.light_grey()),
 }
 _APPROVED = ("card_approved", Colour.green())
+_BARRED = ("card_blocked", Colour.red())
 _OVER = ("review_over", Colour.light_grey())
 
 
@@ -33,14 +38,8 @@ def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -
     """The card that asks for a decision: who, what, all inputs, what it costs."""
     files = prepared.files[:_FILES]
     about = _about(run, title, inputs, "card_heading")
-    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files)]
-    notes = [*prepared.notes]
-    if len(prepared.files) > _FILES:
-        notes.insert(0, say("media_more", count=len(prepared.files) - _FILES))
-    while notes and sum(map(len, (about, *notes))) + len(notes) > LAYOUT_TEXT:
-        notes.pop()
-    if notes:
-        items.append(TextDisplay("\n".join(notes)))
+    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=run.spoiler)]
+    items += _notes(prepared, len(about))
     items.append(
         ActionRow(
             _button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
@@ -51,17 +50,32 @@ def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -
     return Part(layout=_layout(items, Colour.gold()), files=files)
 
 
-def _shown(files: Sequence[PreparedFile]) -> list[Item[LayoutView]]:
+def _notes(prepared: Prepared, taken: int) -> list[Item[LayoutView]]:
+    """What is said about files that can't be shown, as far as there is room beside `taken` characters."""
+    notes = [*prepared.notes]
+    if len(prepared.files) > _FILES:
+        notes.insert(0, say("media_more", count=len(prepared.files) - _FILES))
+    while notes and taken + sum(map(len, notes)) + len(notes) > LAYOUT_TEXT:
+        notes.pop()
+    return [TextDisplay("\n".join(notes))] if notes else []
+
+
+def _shown(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
     """Pictures and videos to look at, anything else to download; all of it kept as our own copies."""
-    gallery = [MediaGalleryItem(f"attachment://{f.filename}") for f in files if f.kind in GALLERY]
-    others = [File[LayoutView](f"attachment://{f.filename}") for f in files if f.kind not in GALLERY]
+    gallery = [
+        MediaGalleryItem(f"attachment://{f.filename}", spoiler=spoiler) for f in files if f.kind in GALLERY
+    ]
+    others = [
+        File[LayoutView](f"attachment://{f.filename}", spoiler=spoiler)
+        for f in files
+        if f.kind not in GALLERY
+    ]
     return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
 def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
     """The card afterwards: who decided what and when, no buttons."""
-    approved = run.decided_at is not None and run.state is not RunState.REJECTED
-    code, colour = _APPROVED if approved else _DECIDED.get(run.state, _OVER)
+    code, colour = _verdict(run)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
     verdict = say(code, person=run.decided_by or 0, at=at)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
@@ -71,19 +85,47 @@ def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
     return Part(layout=_layout([TextDisplay("\n".join(lines))], colour))
 
 
-def report_part(run: Run, title: str, link: str | None) -> Part:
-    """A reported result, for the moderators."""
-    lines = [say("report_heading", title=quoted(title, 80)), say("report_made_by", person=run.requester_id)]
-    if run.prompt:
-        lines.append(f"> {quoted(run.prompt, _VALUE)}")
-    if link:
-        lines.append(say("report_link", url=link))
+def _verdict(run: Run) -> tuple[str, Colour]:
+    if run.state is RunState.REJECTED:
+        return _BARRED if run.failure_code == BARRED else _DECIDED[run.state]
+    return _APPROVED if run.decided_at is not None else _DECIDED.get(run.state, _OVER)
+
+
+def report_part(run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: Prepared) -> Part:
+    """A reported result, for the moderators: whose, who reports it, and what it shows, behind a spoiler.
+
+    The files are named apart from the result's own, by which the courier knows its messages.
+    """
+    files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_FILES])
+    about = "\n".join(_reported(run, title, reporters, link))
+    texts = [f"||{quoted(text, _VALUE)}||" for text in prepared.texts]
+    while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
+        texts.pop()
     row: ActionRow[LayoutView] = ActionRow(
         _button(run, Action.DELETE, "button_delete", ButtonStyle.danger),
         _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
         _button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
     )
-    return Part(layout=_layout([TextDisplay("\n".join(lines)), row], Colour.orange()))
+    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=True)]
+    items += [TextDisplay(text) for text in texts]
+    items += _notes(prepared, len(about) + sum(map(len, texts)))
+    return Part(layout=_layout([*items, row], Colour.orange()), files=files)
+
+
+def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) -> list[str]:
+    named = [f"<@{person}>" for person in reporters[:_REPORTERS]]
+    if len(reporters) > _REPORTERS:
+        named.append(say("report_more", count=len(reporters) - _REPORTERS))
+    lines = [say("report_heading", title=quoted(title, 80)), say("report_made_by", person=run.requester_id)]
+    if named:
+        lines.append(say("report_by", people=", ".join(named)))
+    if run.prompt:
+        lines.append(f"> {quoted(run.prompt, _VALUE)}")
+    if run.age_restricted:
+        lines.append(say("report_restricted"))
+    if link:
+        lines.append(say("report_link", url=link))
+    return lines
 
 
 def closed_report_part(run: Run, title: str, verdict: str) -> Part:
@@ -96,13 +138,30 @@ def closed_report_part(run: Run, title: str, verdict: str) -> Part:
     return Part(layout=_layout([TextDisplay("\n".join(lines))], Colour.light_grey()))
 
 
-def notice_part(run: Run, title: str) -> Part:
-    """The reason of a rejection, for the requester alone."""
+def gone_part() -> Part:
+    """A card whose request the store does not hold any more."""
+    return Part(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
+
+
+def notice_part(run: Run, title: str, place: Place | None) -> Part:
+    """The reason of a rejection or a block, for the requester alone; `place` where its names are known."""
     reason = str(run.failure_params.get("reason") or "")
-    lines = [say("rejection_notice", title=quoted(title, 80), channel=run.channel_id)]
+    url = channel_url(run.guild_id, run.channel_id)
+    lines = [
+        say("block_notice" if run.failure_code == BARRED else "rejection_notice", title=quoted(title, 80))
+    ]
+    if run.prompt:
+        lines.append(f"> {quoted(run.prompt, PROMPT_SHOWN)}")
     if reason:
         lines.append(say("rejection_reason", reason=quoted(reason, 900)))
-    return Part(layout=_layout([TextDisplay("\n".join(lines))], Colour.red()))
+    # A channel's mention says nothing in direct messages to whoever can't see the channel.
+    if place is not None:
+        lines.append(
+            say("notice_place", channel=quoted(place.channel, 100), server=quoted(place.server, 100), url=url)
+        )
+    else:
+        lines.append(say("notice_link", url=url))
+    return Part(layout=_layout([TextDisplay(line) for line in lines], Colour.red()))
 
 
 def _about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:

@@ -18,6 +18,7 @@ from bot.moderation.record_csv import CsvFile, CsvWriter
 from bot.moderation.record_ids import OUTCOMES, Step
 from bot.moderation.rules import ServerRules
 from bot.moderation.usage_layout import UsageView
+from bot.nudges import Nudges
 from bot.store.audit import AuditFilter, AuditPage, AuditStore, Cursor
 from bot.store.blocks import BlockedPerson, BlockStore
 from bot.store.intake import IntakeStore
@@ -40,6 +41,14 @@ class RecordQuery:
     action: str | None = None
     since_days: int | None = None
     until_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """`until` None: until somebody lifts it; `ended` requests of theirs waited and have ended."""
+
+    until: datetime | None
+    ended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,11 @@ class PeopleDesk:
         *,
         rules: Callable[[int], Awaitable[ServerRules]],
         deployments: Callable[[], Sequence[str]],
+        nudges: Nudges,
         clock: Callable[[], datetime],
     ) -> None:
         self._stores = stores
+        self._nudges = nudges
         self._rules = rules
         self._deployments = deployments
         self._clock = clock
@@ -124,8 +135,8 @@ class PeopleDesk:
         *,
         reason: str,
         duration: timedelta | None,
-    ) -> datetime | None:
-        """Returns until when, None until somebody lifts it."""
+    ) -> Blocked:
+        """What the person has waiting here ends with it."""
         server = await self.check_moderator(guild_id, moderator)
         if target.id == moderator.id:
             raise RefusedError("block_self")
@@ -133,10 +144,12 @@ class PeopleDesk:
             raise RefusedError("block_moderator", person=target.id)
         now = self._clock()
         until = now + duration if duration is not None else None
-        await self._stores.blocks.block(
+        ended = await self._stores.blocks.block(
             server, target.id, by=moderator.id, reason=reason, until=until, now=now
         )
-        return until
+        self._nudges.deliver()
+        self._nudges.submit()
+        return Blocked(until, ended)
 
     async def unblock(self, guild_id: int | None, moderator: Person, target_id: int) -> None:
         server = await self.check_moderator(guild_id, moderator)

@@ -52,11 +52,16 @@ class ReviewDesk:
         """Whom a Block button is about."""
         return (await self._moderated(key, moderator, guild_id)).requester_id
 
-    async def delete(self, key: str, person: Person, guild_id: int | None) -> Part:
-        """For the requester and for moderators; returns a report's card as it looks afterwards."""
+    async def delete(self, key: str, person: Person, guild_id: int | None, *, by_card: bool = False) -> Part:
+        """For the requester and for moderators; returns a report's card as it looks afterwards.
+
+        `by_card`: pressed on that card, where a result that is gone already is no reason to leave it open.
+        """
         run = await self._store.runs.get(key)
-        if run is None or run.requester_id != person.id:
+        if run is None or run.requester_id != person.id or by_card:
             run = await self._moderated(key, person, guild_id)
+        if by_card and run.deleted_at is not None:
+            return closed_report_part(run, self._title(run), say("report_gone"))
         _check_shown(run)
         await self._store.reviews.delete(key, person.id, self._clock())
         self._nudges.deliver()

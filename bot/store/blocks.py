@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.blocked_runs import Barring, end_waiting, stands
 from bot.store.database import Database
 from bot.store.tables import blocks
 
@@ -39,9 +40,14 @@ class BlockStore:
         reason: str | None,
         until: datetime | None,
         now: datetime,
-    ) -> None:
-        """Replaces an earlier block of the same person."""
+    ) -> int:
+        """Ends what the person has waiting here, and returns how many requests that were.
+
+        Replaces an earlier block of the same person.
+        """
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
+            # A request that is being accepted is either seen here or sees the block.
+            await self._database.lock(connection, "accept")
             await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
             await connection.execute(
                 insert(blocks).values(
@@ -53,7 +59,9 @@ class BlockStore:
                     created_by=by,
                 )
             )
-            details = {"reason": reason, "until": until.isoformat() if until else None}
+            ended = await end_waiting(connection, guild_id, user_id, Barring(by=by, reason=reason, now=now))
+            details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
+            details["ended"] = ended or None
             await note(
                 connection,
                 AuditEntry(
@@ -65,12 +73,13 @@ class BlockStore:
                     details={name: value for name, value in details.items() if value is not None},
                 ),
             )
+            return ended
 
     async def unblock(self, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
         """False when the person is not blocked; a block that has run out by itself does not count."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(
-                delete(blocks).where(_one(guild_id, user_id), _stands(now)).returning(blocks.c.user_id)
+                delete(blocks).where(_one(guild_id, user_id), stands(now)).returning(blocks.c.user_id)
             )
             if lifted.first() is None:
                 return False
@@ -87,7 +96,7 @@ class BlockStore:
         async with self._database.read() as connection:
             found = await connection.execute(
                 select(blocks)
-                .where(blocks.c.guild_id == guild_id, _stands(now))
+                .where(blocks.c.guild_id == guild_id, stands(now))
                 .order_by(blocks.c.created_at.desc(), blocks.c.user_id)
                 .limit(limit)
                 .offset(offset)
@@ -106,7 +115,3 @@ class BlockStore:
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
     return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
-
-
-def _stands(now: datetime) -> ColumnElement[bool]:
-    return or_(blocks.c.until.is_(None), blocks.c.until > now)

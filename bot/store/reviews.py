@@ -16,7 +16,7 @@ from bot.store.database import Database
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
 from bot.store.runs import apply_change, locked_row
 from bot.store.server_rules import read_rules
-from bot.store.tables import deliveries, runs
+from bot.store.tables import audit, deliveries, runs
 from bot.transitions import Change, end
 
 
@@ -94,6 +94,18 @@ class ReviewStore:
     async def rules(self, guild_id: int | None) -> ServerRules:
         async with self._database.read() as connection:
             return await read_rules(connection, guild_id)
+
+    async def actors(self, run: Run, action: AuditAction) -> list[int]:
+        """Who did this to a run, each once, the first of them first, as far as the record reaches back."""
+        query = select(audit.c.actor_id).where(
+            audit.c.guild_id == run.guild_id,
+            audit.c.subject_id == run.requester_id,
+            audit.c.run_key == run.key,
+            audit.c.action == action,
+        )
+        async with self._database.read() as connection:
+            found = (await connection.execute(query.order_by(audit.c.id))).scalars()
+            return list(dict.fromkeys(found))
 
     async def card(self, key: str) -> tuple[int, int] | None:
         """(channel, message) of the run's review card, once it is posted."""

@@ -92,6 +92,7 @@ runs = Table(
     Column("decided_at", UtcDateTime),
     Column("spoiler", Boolean, nullable=False, server_default=false()),
     Column("deleted_at", UtcDateTime),
+    Column("age_restricted", Boolean, nullable=False, server_default=false()),
     # bookkeeping of the workers
     Column("due_at", UtcDateTime),  # when a worker should look at it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.queueing import Place, next_in_line, positions
 from bot.runs import FINAL, IN_FLIGHT, Run, RunState
+from bot.store.blocked_runs import block_of, end_barred
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
 from bot.store.runs import apply_change, locked_row
@@ -91,7 +92,7 @@ class WorkStore:
     async def put_back(self, key: str, due_at: datetime, now: datetime) -> None:
         """Back into the queue: only where ComfyDeploy can't have accepted the call.
 
-        A run whose requester has asked to cancel it meanwhile ends instead.
+        A run whose requester has asked to cancel it meanwhile, or was blocked, ends instead.
         """
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
@@ -101,6 +102,9 @@ class WorkStore:
             if run.cancel_requested_at is not None:
                 change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
             await apply_change(connection, run, change, dict(change.values), now)
+            block = await block_of(connection, run, now)
+            if block is not None and change.state is RunState.WAITING:
+                await end_barred(connection, to_run(await locked_row(connection, key)), block)
 
     async def renumber(self, now: datetime) -> int:
         """Writes the places in the queue that changed; returns how many."""

@@ -73,9 +73,13 @@ async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requeste
         assert "Not approved: Picture" in outcome
         assert "A moderator didn't approve this request." in outcome
         assert "please" not in outcome
+        assert list(buttons_of(c.s, c.s.messages()[0])) == ["Edit"]
         nothing_seen(c.s)
         (letter,) = c.letters()
-        assert "was not approved" in letter
+        assert "Your request to **Picture** was not approved." in letter
+        link = f"https://discord.com/channels/{c.s.guild.id}/{c.s.channel.id}"
+        assert f"**#pictures** on **Studio**: [open the channel]({link})" in letter
+        assert "<#" not in letter
         assert "The moderator's reason: Not \\@everyone, please" in letter
         assert f"Rejected by <@{c.mona.id}>" in c.verdict
         assert "> Not \\@everyone, please" in c.verdict
@@ -184,18 +188,6 @@ async def test_a_requester_takes_a_waiting_request_back(tmp_path: Path) -> None:
         assert texts(c.s) == []
         assert "The requester took it back." in c.verdict
         assert buttons_of(c.s, c.card) == {}
-
-
-async def test_block_on_a_card_keeps_the_person_from_asking_again(tmp_path: Path) -> None:
-    async with court(tmp_path) as c:
-        await c.ask()
-        shown = await c.mona.click(c.card, label="Block")
-        await c.s.restart()
-        done = await c.mona.submit_modal(shown, {"reason": "spam"})
-        assert done.response.content == f"<@{c.s.alice.id}> can't generate on this server any more."
-        assert "blocked you from generating on this server: spam" in refusal(c.s, await c.ask())
-        await c.reject("spam")
-        assert len(c.letters()) == 1
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ async def test_with_the_answer_gone_too_it_comes_as_a_direct_message(tmp_path: P
         await s.play()
         result, note = s.alice.user.dm_channel.history()
         assert len(result.attachments) == 1
-        assert note.content == f"I couldn't post this in <#{s.channel.id}>, so here it is."
+        link = f"https://discord.com/channels/{s.guild.id}/{s.channel.id}"
+        assert note.content == f"I couldn't post this in [the channel you asked in]({link}), so here it is."
         assert await delivery_states(s) == [DeliveryState.SENT]
 
 

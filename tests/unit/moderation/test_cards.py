@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bot.deployments.shown import ShownInputs
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
-from bot.parts import FileKind, Part, Prepared, PreparedFile
+from bot.parts import FileKind, Part, Place, Prepared, PreparedFile
 from bot.runs import Run, RunState
+from bot.transitions import BARRED
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"
@@ -126,20 +127,64 @@ def test_a_decided_card_says_who_and_when_and_has_no_buttons(
 
 def test_the_reason_goes_to_the_requester_alone() -> None:
     rejected = run(RunState.REJECTED, failure_params={"reason": "no <@&5>"}, decided_by=5, decided_at=AT)
-    shown = text(notice_part(rejected, "Flux"))
-    assert "Your request to **Flux** in <#22> was not approved." in shown
-    assert "The moderator's reason: no \\<\\@&5>" in shown
-    assert "reason" not in text(notice_part(replace(rejected, failure_params={"reason": ""}), "Flux"))
+    assert text(notice_part(rejected, "Flux", Place("pic_tures", "The *Studio*"))).splitlines() == [
+        "Your request to **Flux** was not approved.",
+        "> a fox",
+        "The moderator's reason: no \\<\\@&5>",
+        "-# **#pic\\_tures** on **The \\*Studio\\***: [open the channel](https://discord.com/channels/1/22)",
+    ]
+    silent = text(notice_part(replace(rejected, failure_params={"reason": ""}), "Flux", None))
+    assert "reason" not in silent
+    assert silent.endswith("-# [Open the channel](https://discord.com/channels/1/22)")
+
+
+def test_who_is_blocked_reads_that_and_the_card_says_who_did_it() -> None:
+    ended = run(
+        RunState.REJECTED,
+        failure_code=BARRED,
+        failure_params={"reason": "spam"},
+        decided_by=5,
+        decided_at=AT,
+    )
+    shown = text(notice_part(ended, "Flux", None))
+    assert "a moderator has blocked you from generating there." in shown
+    assert "The moderator's reason: spam" in shown
+    card = decided_part(ended, "Flux", INPUTS)
+    assert "<@5> blocked the requester <t:1777897800:R>, so it was not started." in text(card)
+    assert labels(card) == []
 
 
 def test_a_report_leads_to_the_result_and_is_closed_with_a_verdict() -> None:
-    part = report_part(run(RunState.SUCCEEDED), "Flux", "https://discord.com/channels/1/2/3")
+    link = "https://discord.com/channels/1/2/3"
+    part = report_part(run(RunState.SUCCEEDED), "Flux", [8], link, Prepared())
+    assert "Reported by <@8>" in text(part).splitlines()
     assert "[Open it](https://discord.com/channels/1/2/3)" in text(part)
     assert "> a fox" in text(part)
     assert labels(part) == ["Delete", "Block", "Dismiss"]
     closed = closed_report_part(run(RunState.SUCCEEDED), "Flux", "Dismissed by <@5>.")
     assert text(closed).endswith("Dismissed by <@5>.")
     assert labels(closed) == []
+
+
+def test_a_reported_result_is_shown_behind_a_spoiler_under_a_name_of_its_own() -> None:
+    files = (file(1, FileKind.IMAGE, "png"), file(2, FileKind.AUDIO, "wav"))
+    part = report_part(run(RunState.SUCCEEDED), "Flux", [8], None, Prepared(files, texts=("a | fox",)))
+    found = components(part)
+    (item,) = next(c["items"] for c in found if c["type"] == 12)
+    assert item["media"]["url"] == f"attachment://report-flux-{KEY}-1.png"
+    assert item["spoiler"]
+    (sound,) = (c for c in found if c["type"] == 13)
+    assert sound["spoiler"]
+    assert [each.filename for each in part.files] == [
+        f"report-flux-{KEY}-1.png",
+        f"report-flux-{KEY}-2.wav",
+    ]
+    assert "||a \\| fox||" in text(part)
+
+
+def test_of_many_reporters_some_are_named() -> None:
+    part = report_part(run(RunState.SUCCEEDED), "Flux", [*range(1, 8)], None, Prepared())
+    assert "Reported by <@1>, <@2>, <@3>, <@4>, <@5>, 2 more" in text(part)
 
 
 @given(
@@ -159,8 +204,8 @@ def test_whatever_was_asked_for_the_card_is_within_discords_limits(
     for part in (
         review_part(subject, gpu or "x", inputs, prepared),
         decided_part(rejected, gpu or "x", inputs),
-        notice_part(rejected, gpu or "x"),
-        report_part(subject, gpu or "x", None),
+        notice_part(rejected, gpu or "x", Place(reason, reason)),
+        report_part(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         found = components(part)
         assert len(found) <= 40

@@ -1,0 +1,170 @@
+"""What a block ends, in its own transaction, whoever else is at work on the same requests."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.moderation.people import Person
+from bot.moderation.rules import ServerRules
+from bot.policy import Allowed, Decision, Refused, Usage
+from bot.request import GenerationRequest
+from bot.runs import Run, RunState
+from bot.store import Store
+from bot.store.privacy import settled
+from bot.store.tables import runs
+from tests.contract.store.scenes import (
+    HOLD,
+    NOW,
+    PERSON,
+    SOON,
+    accepted,
+    at,
+    brought_to,
+    fetch,
+    owed,
+    report,
+    request,
+    submitted,
+    take,
+)
+from tests.contract.store.stored import GUILD, MOD, record, stored_run
+from tests.contract.store.test_reviews import purposes, waiting
+
+
+async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:
+    return await store.blocks.block(guild, PERSON.id, by=MOD, reason=reason, until=None, now=at(60))
+
+
+def unless_blocked(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+    return Refused(RefusedError("blocked")) if usage.block else Allowed()
+
+
+async def told(store: Store, run: Run) -> tuple[RunState, str | None]:
+    found = await fetch(store, run.key)
+    return found.state, found.failure_code
+
+
+async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(store: Store) -> None:
+    queued = await accepted(store)
+    unread = await waiting(store)
+    assert await block(store) == 2
+    assert await told(store, queued) == (RunState.REFUSED, "requester_blocked")
+    assert await told(store, unread) == (RunState.REJECTED, "requester_blocked")
+    ended = await fetch(store, unread.key)
+    assert (ended.decided_by, ended.decided_at, ended.failure_params) == (MOD, at(60), {"reason": "spam"})
+    assert ended.unseen
+    letters = [await purposes(store, run.key) for run in (queued, unread)]
+    assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
+    assert sum(found.count("d") for found in letters) == 1
+    assert await take(store, at(3600)) is None
+    (line,) = [line for line in await record(store) if line.action == "block"]
+    assert line.details == {"reason": "spam", "ended": 2}
+
+
+@pytest.mark.parametrize(
+    "state", [RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING, RunState.SUCCEEDED]
+)
+async def test_what_has_gone_out_goes_on(store: Store, state: RunState) -> None:
+    run = await brought_to(store, state)
+    assert await block(store) == 0
+    assert await fetch(store, run.key) == run
+
+
+async def test_other_people_and_other_servers_are_left_alone(store: Store) -> None:
+    mine = await accepted(store)
+    theirs = await stored_run(store, RunState.WAITING, person=PERSON.id - 1, delivery=None)
+    private = await stored_run(store, RunState.WAITING, person=PERSON.id, guild=None, delivery=None)
+    assert await block(store, guild=GUILD + 1) == 0
+    assert await block(store) == 1
+    assert (await fetch(store, mine.key)).final
+    for key in (theirs, private):
+        assert (await fetch(store, key)).state is RunState.WAITING
+
+
+async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
+    run = await accepted(store)
+    assert [await block(store), await block(store, reason="worse")] == [1, 0]
+    assert [row["purpose"] for row in await owed(store, run.key)] == ["o", "d"]
+
+
+async def test_budgets_are_given_back(store: Store) -> None:
+    for _ in range(2):
+        await accepted(store)
+    await waiting(store)
+    before = await store.intake.usage_of(GUILD, PERSON.id, at(61))
+    assert (before.person.runs, before.person.waiting) == (3, 3)
+    assert before.person.gpu_seconds > 0
+    await block(store)
+    after = await store.intake.usage_of(GUILD, PERSON.id, at(61))
+    for spent in (after.person, after.server):
+        assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
+
+
+async def test_a_run_put_back_into_the_queue_after_the_block_ends(store: Store) -> None:
+    run = await submitted(store)
+    await block(store)
+    await store.work.put_back(run.key, at(70), at(65))
+    assert await told(store, run) == (RunState.REFUSED, "requester_blocked")
+    assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
+    assert await take(store, at(3600)) is None
+
+
+async def test_a_run_put_back_after_the_block_was_lifted_goes_on(store: Store) -> None:
+    run = await submitted(store)
+    await block(store)
+    await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
+    await store.work.put_back(run.key, at(70), at(65))
+    assert (await fetch(store, run.key)).state is RunState.WAITING
+
+
+async def test_requests_and_a_block_at_once_leave_none_behind(store: Store, other: Store) -> None:
+    """Each is either ended by the block or refused because of it."""
+
+    async def ask() -> str:
+        asked = request()
+        try:
+            await other.intake.accept(asked, PERSON, unless_blocked, NOW, HOLD)
+        except RefusedError as error:
+            return error.code
+        return asked.key
+
+    for _ in range(5):
+        answers, _ended = await asyncio.gather(asyncio.gather(*(ask() for _ in range(6))), block(store))
+        for answer in answers:
+            assert answer == "blocked" or (await fetch(store, answer)).state is RunState.REFUSED
+        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
+
+
+async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothing_waiting(
+    store: Store, other: Store
+) -> None:
+    for _ in range(5):
+        unread = await waiting(store)
+        gone_out = await submitted(store)
+        queued = await accepted(store)
+        await asyncio.gather(
+            block(store),
+            other.reviews.approve(unread.key, MOD, at(60)),
+            other.work.put_back(gone_out.key, at(61), at(60)),
+            take(other, at(60)),
+            return_exceptions=True,
+        )
+        states = [(await fetch(store, run.key)).state for run in (unread, gone_out, queued)]
+        assert RunState.WAITING not in states
+        assert RunState.AWAITING_APPROVAL not in states
+        for run in (unread, gone_out, queued):
+            found = await fetch(store, run.key)
+            assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
+            if not found.final:
+                await store.runs.record(run.key, report(RunState.CANCELLED), at(62), SOON)
+        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(62))
+
+
+async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> None:
+    await accepted(store)
+    await block(store)
+    async with store.database.read() as connection:
+        assert (await connection.execute(runs.select().where(settled()))).first() is None
