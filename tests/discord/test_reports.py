@@ -9,8 +9,10 @@ import discord
 import pytest
 
 from tests.contract.store.stored import record
-from tests.discord.court import Court, court, ruled
+from tests.discord.court import Court, court, mark_adult, ruled
 from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
+from tests.discord.test_roles import ADULT
+from tests.discord.test_spoiler import hidden
 from tests.stage import stage
 
 NOTED = "Thank you. The moderators will look at it."
@@ -39,8 +41,81 @@ async def test_a_report_leads_moderators_to_the_result(tmp_path: Path) -> None:
         assert list(buttons_of(c.s, c.card)) == ["Delete", "Block", "Dismiss"]
         assert f"Reported by <@{c.s.bob.id}>" in card
         assert pinged(c.s) == [c.s.alice.id]
+        (copy,) = c.card.attachments
+        (original,) = message.attachments
+        assert await copy.read() == await original.read()
+        assert hidden(c.s, c.card) == [True]
         line = (await record(c.s.app.store))[-1]
         assert (line.action, line.actor_id, line.subject_id) == ("report", c.s.bob.id, c.s.alice.id)
+
+
+def assert_closed(c: Court, verdict: str) -> None:
+    """The card says what was decided; its buttons and its copies of the result are gone."""
+    assert verdict in c.verdict
+    assert buttons_of(c.s, c.card) == {}
+    assert c.card.attachments == []
+
+
+async def test_a_moderators_deletion_under_the_result_empties_the_card(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        await c.mona.click(message, label="Delete")
+        await c.s.restart()
+        await c.s.play()
+        assert texts(c.s) == []
+        assert_closed(c, f"Deleted by <@{c.mona.id}>.")
+
+
+async def test_whose_result_was_reported_can_not_take_the_report_away(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        await c.s.alice.click(message, label="Delete")
+        await c.s.play()
+        assert texts(c.s) == []
+        assert len(c.card.attachments) == 1
+        assert list(buttons_of(c.s, c.card)) == ["Delete", "Block", "Dismiss"]
+        await c.decide("Delete")
+        assert_closed(c, "It had been deleted before.")
+        assert [line.actor_id for line in await record(c.s.app.store) if line.action == "delete"] == [
+            c.s.alice.id
+        ]
+
+
+async def test_an_age_restricted_result_is_linked_and_not_shown(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF, deployments=ADULT) as c:
+        mark_adult(c.s, c.s.channel)
+        await reported(c)
+        assert "It is age-restricted, so it is not shown here." in c.verdict
+        assert "[Open it](" in c.verdict
+        assert c.card.attachments == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(413, 40005), (403, 50013)])
+async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
+    tmp_path: Path, status: int, code: int
+) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await c.ask()
+        (message,) = c.s.messages()
+        c.s.env.inject_error("POST", f"/channels/{c.review.id}/messages", status=status, code=code, times=1)
+        await c.s.bob.click(message, label="Report")
+        await c.s.play()
+        assert f"/{c.s.guild.id}/{c.s.channel.id}/{message.id}" in c.verdict
+        assert c.card.attachments == []
+        assert list(buttons_of(c.s, c.card)) == ["Delete", "Block", "Dismiss"]
+
+
+async def test_a_report_card_is_posted_once_although_discord_failed_in_between(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        await c.ask()
+        await ruled(c.s, approval={"review_channel_id": c.s.channel.id})
+        c.s.env.inject_error("POST", f"/channels/{c.s.channel.id}/messages", status=503, times=2)
+        await c.s.bob.click(c.s.messages()[0], label="Report")
+        for _ in range(3):
+            await c.s.later(minutes=2)
+        result, card = c.s.messages()
+        assert "was reported" in text_of(c.s, card)
+        assert len(card.attachments) == len(result.attachments) == 1
 
 
 async def test_several_reports_of_one_result_make_one_card(tmp_path: Path) -> None:
@@ -58,8 +133,7 @@ async def test_delete_on_the_card_takes_the_result_away(tmp_path: Path) -> None:
         await c.s.restart()
         await c.decide("Delete")
         assert texts(c.s) == []
-        assert f"Deleted by <@{c.mona.id}>." in c.verdict
-        assert buttons_of(c.s, c.card) == {}
+        assert_closed(c, f"Deleted by <@{c.mona.id}>.")
 
 
 async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> None:
@@ -67,8 +141,7 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> 
         await reported(c)
         await c.decide("Dismiss")
         assert len(texts(c.s)) == 1
-        assert f"Dismissed by <@{c.mona.id}>." in c.verdict
-        assert buttons_of(c.s, c.card) == {}
+        assert_closed(c, f"Dismissed by <@{c.mona.id}>.")
         assert (await record(c.s.app.store))[-1].action == "dismiss"
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.runs import RunState
+from demo.standin.deployments import VIDEO_ID
 from demo.standin.faults import Faults
+from tests.discord.court import mark_adult
 from tests.discord.seen import buttons_of, pinged, press, raw_components, refusal, text_of
 from tests.discord.settings_seen import select_as
+from tests.discord.test_places import thread_in
+from tests.discord.test_roles import ADULT
 from tests.stage import Stage, stage
 
 STRING_SELECT = 3
@@ -138,6 +144,56 @@ async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(tmp_pa
         posted = s.messages()[-1]
         assert len(posted.attachments) == 1
         assert "> a fox" in text_of(s, posted)
+
+
+KEPT_ADULT = {"deployments": f'{ADULT}[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'}
+
+
+async def kept_adult_result(s: Stage) -> tuple[Any, Any]:
+    """A result of an age-restricted deployment that found no way, and the marked channel it is from."""
+    adult = s.guild.create_text_channel("adult")
+    await s.env.settle()
+    mark_adult(s, adult)
+    await s.alice.slash(adult, "generate picture", prompt="a fox")
+    s.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
+    s.env.inject_error("PATCH", "/webhooks/*", status=404, code=10015, times=None)
+    await s.play()
+    s.env.backend.faults.clear()
+    return adult, (await s.run()).key
+
+
+@pytest.mark.parametrize("offered", [True, False])
+@pytest.mark.parametrize("where", ["plain channel", "its own, no longer marked", "thread of a plain channel"])
+async def test_an_age_restricted_result_is_never_brought_where_discord_marks_nothing(
+    tmp_path: Path, where: str, offered: bool
+) -> None:
+    async with stage(tmp_path, **KEPT_ADULT) as s:
+        adult, key = await kept_adult_result(s)
+        if not offered:
+            # The deployment is taken out of the file, and with it the operator's mark.
+            (tmp_path / "deployments.toml").write_text(
+                f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n', encoding="utf-8"
+            )
+        await s.restart()
+        mark_adult(s, adult)
+        place = s.channel
+        if where == "its own, no longer marked":
+            mark_adult(s, adult, marked=False)
+            place = adult
+        elif where == "thread of a plain channel":
+            place = thread_in(s, s.channel)
+            await s.env.settle()
+        shown = (await s.alice.slash(place, "runs", state="kept")).response
+        refused = await s.alice.select(shown, [key])
+        said = [refused.response.content, *(told.content for told in refused.followups)]
+        assert "This deployment runs only in channels that are marked as age-restricted." in said
+        await s.play()
+        assert not any(message.attachments for message in s.messages(place))
+        mark_adult(s, adult)
+        shown = (await s.alice.slash(adult, "runs", state="kept")).response
+        await s.alice.select(shown, [key])
+        await s.play()
+        assert len(s.messages(adult)[-1].attachments) == 1
 
 
 async def test_a_forged_choice_reaches_nobody_elses_run(tmp_path: Path) -> None:
