@@ -1,4 +1,4 @@
-"""Files attached to a request that waits: shown on its card, and renewed from there when their links run out."""
+"""Files attached to a request that waits: shown on its card, renewed from there when their links run out."""
 
 from __future__ import annotations
 
