@@ -108,6 +108,7 @@ runs = Table(
     # Two bots with one token, as in a rolling restart, both hear of an interaction: one of them takes it.
     Index("runs_interaction", "interaction_id", unique=True),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
+    Index("runs_ended", "state", "ended_at"),
 )
 
 deliveries = Table(

@@ -48,6 +48,13 @@ _CLAIM = (
     )
     .returning(*run_columns())
 )
+# Who had a turn that ended since the longest waiting request came.
+SERVED = select(*_PLACE).where(
+    runs.c.state.in_(FINAL),
+    runs.c.submissions > 0,
+    runs.c.ended_at
+    >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
+)
 
 
 async def _busy(connection: AsyncConnection) -> list[Place]:
@@ -56,11 +63,7 @@ async def _busy(connection: AsyncConnection) -> list[Place]:
 
 
 async def _served(connection: AsyncConnection) -> list[Place]:
-    """Who had a turn that ended since the longest waiting request came."""
-    oldest = select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery()
-    found = await connection.execute(
-        select(*_PLACE).where(runs.c.state.in_(FINAL), runs.c.submissions > 0, runs.c.ended_at >= oldest)
-    )
+    found = await connection.execute(SERVED)
     return [Place(*row) for row in found]
 
 

@@ -29,6 +29,32 @@ async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> N
     assert seen == ["X", "Y", "a", "b", "c"]
 
 
+async def test_others_who_have_waited_long_have_every_second_turn() -> None:
+    turns, seen = Turns(patience=0), list[str]()
+    async with turns.turn(urgent=False, within=10):
+        tasks = await lined_up(turns, seen, "a", "b", "W", "X", "Y", "Z")
+    await asyncio.gather(*tasks)
+    assert seen == ["W", "a", "X", "b", "Y", "Z"]
+
+
+async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
+    turns, seen = Turns(patience=0), list[str]()
+    waiting: list[asyncio.Task[None]] = []
+
+    async def urgent_again() -> None:
+        async with turns.turn(urgent=True, within=10):
+            seen.append("X")
+            if "a" not in seen and len(seen) < 100:
+                waiting.append(asyncio.create_task(urgent_again()))
+                await asyncio.sleep(0)
+
+    async with turns.turn(urgent=False, within=10):
+        waiting += [asyncio.create_task(urgent_again()), *await lined_up(turns, seen, "a")]
+    await waiting[1]
+    assert seen.count("X") <= 2
+    await asyncio.gather(*waiting)
+
+
 async def test_who_gives_up_waiting_holds_nobody_up() -> None:
     turns, seen = Turns(), list[str]()
     async with turns.turn(urgent=False, within=10):

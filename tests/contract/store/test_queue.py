@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+
+from sqlalchemy import insert, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.errors import StoreUnavailable
 from bot.runs import Run, RunState
 from bot.store import Store
+from bot.store.tables import runs
+from bot.store.work import SERVED
 from tests.contract.store.conftest import Stores
 from tests.contract.store.scenes import (
     GRACE,
@@ -21,6 +27,7 @@ from tests.contract.store.scenes import (
     submitted,
     take,
 )
+from tests.contract.store.stored import stored_run
 
 
 async def _take_all(store: Store, limit: int | None) -> list[Run]:
@@ -129,3 +136,23 @@ async def test_renumbering_and_adopting_at_once_leaves_no_place_on_a_running_run
             other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)), store.work.renumber(at(20))
         )
         assert (await fetch(store, run.key)).queue_position is None
+
+
+async def test_who_has_had_a_turn_is_found_without_looking_through_all_that_ever_ran(store: Store) -> None:
+    await accepted(store)
+    ended = dict(await columns(store, await stored_run(store, delivery=None)))
+    others = [{"key": f"k{n}", "ended_at": NOW - timedelta(hours=n)} for n in range(1, 5000)]
+    dialect = sqlite.dialect() if store.database.is_sqlite else postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    query = SERVED.compile(
+        dialect=dialect, compile_kwargs={"literal_binds": True, "render_postcompile": True}
+    )
+    explain = "EXPLAIN QUERY PLAN" if store.database.is_sqlite else "EXPLAIN"
+    async with store.database.write() as connection:
+        await connection.execute(insert(runs), [ended | other for other in others])
+        await connection.execute(text("ANALYZE"))
+        if not store.database.is_sqlite:
+            # The moment is known only when it runs: it would guess a third of all, and read the table.
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = (await connection.exec_driver_sql(f"{explain} {query}".replace("%%", "%"))).all()
+    assert "runs_ended" in str(plan)
+    assert await take(store) is not None
