@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from bot.errors import RefusedError
 from bot.moderation.rules import ServerRules
 from bot.runs import Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
-from bot.store.database import Database
+from bot.store.database import LOCK_SECONDS, Database
+from bot.store.gathering import Gathering
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
 from bot.store.runs import apply_change, locked_row
 from bot.store.server_rules import read_rules
@@ -27,6 +29,7 @@ class ReviewStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reading = Gathering(self._rules, within=LOCK_SECONDS, most=200)
 
     async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
         """The run may start. Of two moderators at once one wins; the other reads who did."""
@@ -92,8 +95,13 @@ class ReviewStore:
             await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
 
     async def rules(self, guild_id: int | None) -> ServerRules:
+        """As they are now: who asks while a reading is under way shares the next, not that one."""
+        return await self._reading.ask(guild_id)
+
+    async def _rules(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
         async with self._database.read() as connection:
-            return await read_rules(connection, guild_id)
+            found = {guild_id: await read_rules(connection, guild_id) for guild_id in set(guild_ids)}
+        return [found[guild_id] for guild_id in guild_ids]
 
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
         """Who did this to a run, each once, the first of them first, as far as the record reaches back."""

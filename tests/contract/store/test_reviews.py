@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from bot.errors import RefusedError
+from bot.moderation.rules import ServerRules
 from bot.policy import Allowed
 from bot.runs import Run, RunState
 from bot.store import Store
@@ -29,7 +31,7 @@ from tests.contract.store.scenes import (
     request,
     take,
 )
-from tests.contract.store.stored import MOD, record
+from tests.contract.store.stored import GUILD, MOD, record, stored_rules
 
 RITA = MOD + 1
 ENDS = NOW + timedelta(hours=24)
@@ -210,3 +212,19 @@ async def test_however_many_report_it_there_is_one_card(store: Store, other: Sto
 
 async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store) -> None:
     assert not (await accepted(store)).unseen
+
+
+async def test_rules_read_together_are_each_servers_own_and_as_they_are_now(store: Store) -> None:
+    await stored_rules(store, GUILD, {"reviewer_role_id": 1})
+    await stored_rules(store, 5, {"budgets": "not budgets"})
+    first = asyncio.create_task(store.reviews.rules(GUILD))
+    await asyncio.sleep(0)
+    asked = [store.reviews.rules(guild_id) for guild_id in (GUILD, 5, None, GUILD, 6)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    seen = [one.reviewer_role_id if isinstance(one, ServerRules) else type(one) for one in found]
+    assert seen == [1, ValidationError, None, 1, None]
+    await store.rules.change(
+        GUILD, 1, lambda rules: rules.model_copy(update={"reviewer_role_id": 2}), NOW, "reviewers"
+    )
+    assert (await store.reviews.rules(GUILD)).reviewer_role_id == 2
+    assert (await first).reviewer_role_id == 1
