@@ -15,11 +15,12 @@ from bot.deployments.config import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.errors import StartupError
 from bot.media import MediaFetcher, is_public, is_public_or_private
+from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.presets import PRESET_OPTION
 from bot.settings import Settings
 from bot.store import Store
-from bot.web import start_server
+from bot.web import listening, start_server
 from bot.wiring import App, Foundations, assemble
 
 
@@ -44,8 +45,9 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         store = Store(settings.database_url.get_secret_value())
         stack.push_async_callback(store.close)
         await store.open()
+        metrics = Metrics()
         comfy = ComfyClient(
-            await stack.enter_async_context(open_session()),
+            await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
             settings.comfydeploy_api_url,
             settings.comfydeploy_api_key,
         )
@@ -53,12 +55,27 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
         catalogue = Catalogue(configs, comfy, store.notes, extra=(PRESET_OPTION,))
         await catalogue.load()
-        yield await assemble(Foundations(settings, store, comfy, fetcher, catalogue, clock, Nudges()))
+        yield await assemble(
+            Foundations(settings, store, comfy, fetcher, catalogue, clock, Nudges(), metrics)
+        )
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Serves webhooks and health; returns the port really used. Raises StartupError."""
     return await start_server(app.web, host, port)
+
+
+@asynccontextmanager
+async def metrics_port(app: App) -> AsyncIterator[None]:
+    """Serves the metrics inside the block, where they have a port of their own. Raises StartupError."""
+    settings = app.settings
+    if settings.metrics_port is None:
+        yield
+        return
+    page = web.Application()
+    app.metrics.add_to(page)
+    async with listening(page, settings.web_host, settings.metrics_port, setting="METRICS_PORT"):
+        yield
 
 
 @asynccontextmanager

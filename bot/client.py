@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import discord
@@ -75,6 +76,7 @@ class GenerateBot(commands.Bot):
         *,
         direct_messages: bool = False,
         extensions: Sequence[str] = EXTENSIONS,
+        **more: Any,
     ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
@@ -91,6 +93,7 @@ class GenerateBot(commands.Bot):
                 guild=True, dm_channel=direct_messages, private_channel=False
             ),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            **more,
         )
         self.desk = desks.desk
         self.reviews = desks.reviews

@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.errand import Errand, Errands
 from bot.errors import ComfyError, MediaError, StoreUnavailable
 from bot.ladder import LEASE, Ladder, Rung, Superseded
+from bot.metrics import Metrics
 from bot.posting import Closed, Poster, PostError, TooLarge, Unclear
 from bot.status import StatusKeeper
 from bot.store import Store
@@ -37,6 +38,7 @@ class Courier:
         poster: Poster,
         ladder: Ladder,
         status: StatusKeeper,
+        metrics: Metrics,
         errands: Errands,
         owner: str,
         clock: Callable[[], datetime],
@@ -46,6 +48,7 @@ class Courier:
         self._ladder = ladder
         self._tidying = Tidying(store, poster, clock)
         self._status = status
+        self._metrics = metrics
         self._errands = errands
         self._owner = owner
         self._clock = clock
@@ -58,31 +61,35 @@ class Courier:
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.key):
                 with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
-                    await self._bring(delivery, Path(folder))
+                    result = await self._bring(delivery, Path(folder))
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
+            result = "superseded"
         except (Unclear, MediaError, ComfyError) as error:
-            await self._again_later(delivery, error)
+            result = await self._again_later(delivery, error)
+        self._metrics.attempt(delivery.purpose.name.lower(), result)
 
-    async def _bring(self, delivery: Delivery, folder: Path) -> None:
+    async def _bring(self, delivery: Delivery, folder: Path) -> str:
         if delivery.purpose in OUTCOMES:
-            await self._show(delivery, folder)
-            return
+            return await self._show(delivery, folder)
         errand = await self._errands.plan(delivery, folder)
         if errand is not None:
             await self._run_errand(delivery, errand)
         await self._store.deliveries.complete(delivery.id, self._clock())
+        return "done"
 
-    async def _show(self, delivery: Delivery, folder: Path) -> None:
+    async def _show(self, delivery: Delivery, folder: Path) -> str:
         rung = await self._ladder.descend(delivery, folder)
         if rung is Rung.KEPT:
             log.error("no way is left to show this outcome; it is kept")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
-            return
+            return "kept"
         await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
         await self._store.deliveries.complete(delivery.id, self._clock())
         await self._store.runs.forget_answer(delivery.run.key)
         log.info("delivered")
+        self._metrics.shown(delivery.run, self._clock())
+        return "done"
 
     async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
         """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
@@ -107,17 +114,18 @@ class Courier:
             delivery = replace(delivery, attempted=False, messages=sent)
             await self._ladder.post(delivery, rung, channel_id, [await errand.smaller()])
 
-    async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> None:
+    async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> str:
         now = self._clock()
         if delivery.tries >= MAX_TRIES:
             log.error("given up after %s tries, kept: %s", delivery.tries, error)
             await self._store.deliveries.keep(delivery.id, self._owner, now, str(error))
-            return
+            return "kept"
         pause = min(2.0**delivery.tries, _LONGEST_PAUSE) * random.uniform(0.5, 1)
         log.warning("try %s did not succeed, the next in %.0f s: %s", delivery.tries, pause, error)
         await self._store.deliveries.postpone(
             delivery.id, self._owner, now + timedelta(seconds=pause), error=str(error)
         )
+        return "again"
 
     @asynccontextmanager
     async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:

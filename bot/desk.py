@@ -20,6 +20,7 @@ from bot.list_ids import PagePlace, Step
 from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
 from bot.messages import status_part
+from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.parts import Part
 from bot.request import GenerationRequest, Origin
@@ -45,6 +46,7 @@ class FrontDesk:
         store: Store,
         nudges: Nudges,
         check_words: CheckWords,
+        metrics: Metrics,
         clock: Callable[[], datetime],
         deadline_seconds: int,
     ) -> None:
@@ -53,6 +55,7 @@ class FrontDesk:
         self._store = store
         self._nudges = nudges
         self._check_words = check_words
+        self._metrics = metrics
         self._clock = clock
         self._deadline_seconds = deadline_seconds
 
@@ -95,6 +98,12 @@ class FrontDesk:
         self, offered: Deployment, wanted: Collected, asker: Asker, *, parent_key: str | None = None
     ) -> Run:
         """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked."""
+        with self._metrics.request(offered.name):
+            return await self._start(offered, wanted, asker, parent_key)
+
+    async def _start(
+        self, offered: Deployment, wanted: Collected, asker: Asker, parent_key: str | None
+    ) -> Run:
         _check_age(asker.origin, restricted=offered.age_restricted)
         await self._check_words(asker, text_inputs(offered, wanted.inputs))
         return await self._accept(

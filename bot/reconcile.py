@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.comfy.client import ComfyClient
 from bot.errors import ComfyError, ComfyNotCancellable
+from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.recorder import Recorder
 from bot.runs import FINAL, REVIVABLE, Run, RunReport, RunState
@@ -40,6 +41,7 @@ class Reconciler:
         comfy: ComfyClient,
         recorder: Recorder,
         nudges: Nudges,
+        metrics: Metrics,
         pause: timedelta,
         grace: timedelta,
         clock: Callable[[], datetime],
@@ -48,6 +50,7 @@ class Reconciler:
         self._comfy = comfy
         self._recorder = recorder
         self._nudges = nudges
+        self._metrics = metrics
         self._pause = pause
         self._grace = grace
         self._clock = clock
@@ -82,9 +85,10 @@ class Reconciler:
         """What it really took, for the budgets; without an answer, what we measured ourselves stands."""
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
-            await self._record(run, report)
+            await self._record_end(run, report)
         elif run.checks >= _SETTLE_CHECKS:
             await self._store.runs.leave(run.key)
+            self._metrics.settled(run, gpu=None, seconds=None)
 
     async def _unanswered(self, run: Run) -> None:
         """SUBMITTING without an id: the queue call is still under way, or its answer was lost."""
@@ -96,7 +100,7 @@ class Reconciler:
         report = await self._report(run_id)
         overdue = run.deadline is not None and self._clock() >= run.deadline and not run.final
         if report is not None and report.state in FINAL:
-            await self._record(run, report)
+            await self._record_end(run, report)
         elif overdue:
             await self._overdue(run, run_id, report)
         elif report is not None:
@@ -115,7 +119,7 @@ class Reconciler:
         stopped = await self._try_cancel(run_id)
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
-            await self._record(run, report)
+            await self._record_end(run, report)
         elif stopped:
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
@@ -140,6 +144,11 @@ class Reconciler:
         except ComfyError as error:
             log.warning("asking about the run failed: %s", error)
             return None
+
+    async def _record_end(self, run: Run, report: RunReport) -> None:
+        """Nothing is asked about the run after this: what it took is known."""
+        await self._record(run, report)
+        self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
     async def _record(self, run: Run, report: RunReport) -> None:
         try:

@@ -9,7 +9,7 @@ import signal
 import aiohttp
 import discord
 
-from bot.app import build, start_web, working
+from bot.app import build, metrics_port, start_web, working
 from bot.errors import StartupError
 from bot.invite import invite_url
 from bot.settings import Settings
@@ -24,7 +24,7 @@ async def serve(settings: Settings) -> None:
         runner, port = await start_web(app, settings.web_host, settings.web_port)
         log.info("listening on %s:%s", settings.web_host, port)
         try:
-            async with app.bot:
+            async with metrics_port(app), app.bot:
                 await _login(app.bot, settings.discord_token.get_secret_value())
                 log.info("invite the bot to a server: %s", invite_url(app.bot.application_id or 0))
                 async with working(app):

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     webhook_secret: LongSecret | None = None
     web_host: str = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
     web_port: Port = 8080
+    metrics_token: LongSecret | None = None
+    metrics_port: Port | None = None
     database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
     command_guild_ids: Ids = ()
     poll_interval_seconds: Seconds = 15
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """Every exact secret, for the redaction of the logs; the database's password on its own."""
-        secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret)
+        secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
         password = make_url(self.database_url.get_secret_value()).password
         return (
             *(secret.get_secret_value() for secret in secrets if secret),

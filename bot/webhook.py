@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
 from bot.comfy.wire import WireError, parse_webhook
 from bot.errors import StoreUnavailable
@@ -38,8 +39,8 @@ class WebhookServer:
         self._ready = ready
         self._body_seconds = body_seconds
 
-    def application(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY)
+    def application(self, *middlewares: Middleware) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
         address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
         app.router.add_post(address, self._receive)
         # ComfyDeploy's second and third tries arrive as GET with the same body.

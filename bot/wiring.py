@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import discord
 from aiohttp import web
 from discord import AutoModRule
 
@@ -26,6 +27,8 @@ from bot.errors import StoreUnavailable
 from bot.ladder import Ladder
 from bot.media import MediaFetcher
 from bot.messages import outcome_parts
+from bot.metrics import Metrics
+from bot.metrics_page import MetricsPage, count_webhooks
 from bot.moderation.automod import AutomodCache, Fetch
 from bot.moderation.drafts import Drafts
 from bot.moderation.people_desk import PeopleDesk, PeopleStores
@@ -65,6 +68,7 @@ class App:
     bot: GenerateBot
     web: web.Application
     workers: Mapping[str, Worker[Any]]
+    metrics: MetricsPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Foundations:
     catalogue: Catalogue
     clock: Callable[[], datetime]
     nudges: Nudges
+    metrics: Metrics
 
     @property
     def interval(self) -> timedelta:
@@ -125,6 +130,7 @@ async def assemble(base: Foundations) -> App:
         ),
         CommandSync(base.store.notes, base.settings.command_guild_ids),
         direct_messages=base.settings.allow_direct_messages,
+        http_trace=base.metrics.discord_trace(),
     )
     poster = Poster(bot)
     renewer = AttachmentRenewer(base.catalogue, base.store.reviews, poster)
@@ -147,7 +153,24 @@ async def assemble(base: Foundations) -> App:
         return bot.is_ready() and await _answers(base.store)
 
     server = WebhookServer(signer, recorder, ready)
-    return App(base.settings, base.store, bot, server.application(), workers)
+    page = _metrics_page(base, bot)
+    web_app = server.application(count_webhooks(base.metrics))
+    if base.settings.metrics_port is None:
+        page.add_to(web_app)
+    return App(base.settings, base.store, bot, web_app, workers, page)
+
+
+def _metrics_page(base: Foundations, client: discord.Client | None) -> MetricsPage:
+    token = base.settings.metrics_token
+    return MetricsPage(
+        base.metrics,
+        base.store.gauges,
+        base.clock,
+        client,
+        token=token.get_secret_value() if token else None,
+        own_port=base.settings.metrics_port is not None,
+        daily_gpu_seconds=base.settings.daily_gpu_seconds,
+    )
 
 
 def _submission(base: Foundations, signer: WebhookSigner, renew: Any) -> Submission:
@@ -176,6 +199,7 @@ def _desk(base: Foundations, submission: Submission, words: WordDesk) -> FrontDe
         store=base.store,
         nudges=base.nudges,
         check_words=words.check,
+        metrics=base.metrics,
         clock=base.clock,
         deadline_seconds=base.settings.run_deadline_seconds,
     )
@@ -222,6 +246,7 @@ def _courier(
             clock=base.clock,
         ),
         status=status,
+        metrics=base.metrics,
         errands=Errands(
             store=base.store,
             poster=poster,
@@ -241,6 +266,7 @@ def _reconciler(base: Foundations, recorder: Recorder) -> Reconciler:
         comfy=base.comfy,
         recorder=recorder,
         nudges=base.nudges,
+        metrics=base.metrics,
         pause=base.interval,
         grace=base.grace,
         clock=base.clock,

@@ -21,6 +21,7 @@ from bot.discord_api import DiscordApi, discord_api
 from bot.errors import StartupError
 from bot.invite import invite_url
 from bot.media import MediaFetcher
+from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.settings import Settings
 from bot.signing import WebhookSigner
@@ -92,7 +93,9 @@ async def _app(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> 
     # A secret in the settings, so that putting the parts together writes none to the database.
     settings = ground.settings.model_copy(update={"webhook_secret": ground.secret})
     app = await assemble(
-        Foundations(settings, ground.store, ground.comfy, fetcher, catalogue, ground.clock, Nudges())
+        Foundations(
+            settings, ground.store, ground.comfy, fetcher, catalogue, ground.clock, Nudges(), Metrics()
+        )
     )
     await app.bot.load_cogs()
     return app

@@ -29,14 +29,16 @@ MAX_ERROR_REPLY = 64 * 1024
 T = TypeVar("T")
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
     """A session without keep-alive, so that no queue call ever goes out on a connection that has just died.
 
     On a reused one, a disconnect does not tell whether the request was read: each such race would leave a
     run `unconfirmed`. Calls are few; a handshake is the cheaper price.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True), cookie_jar=aiohttp.DummyCookieJar()
+        connector=aiohttp.TCPConnector(force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace] if trace is not None else None,
     )
 
 

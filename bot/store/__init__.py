@@ -6,6 +6,7 @@ from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.database import Database
 from bot.store.deliveries import DeliveryStore
+from bot.store.gauges import GaugeStore
 from bot.store.history import HistoryStore
 from bot.store.intake import IntakeStore
 from bot.store.notes import NoteStore
@@ -39,6 +40,7 @@ class Store:
         self.runs = RunStore(self.database)
         self.work = WorkStore(self.database)
         self.deliveries = DeliveryStore(self.database)
+        self.gauges = GaugeStore(self.database)
         self.history = HistoryStore(self.database)
         self.notes = NoteStore(self.database)
 

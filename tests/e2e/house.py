@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID
 from tests.fakediscord import Channel, FakeDiscord, Message
@@ -110,6 +112,13 @@ class House:
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
         return Said(process.returncode or 0, out.decode(), err.decode())
+
+    async def metrics(self) -> str:
+        """The metrics page of the running bot."""
+        address = f"http://127.0.0.1:{self.port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(address) as answer:
+            assert answer.status == 200
+            return await answer.text()
 
     async def died(self) -> None:
         """The bot has killed itself."""

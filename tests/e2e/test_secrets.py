@@ -26,6 +26,19 @@ MAC = re.compile(r"/webhooks/comfydeploy/[a-z0-9]+/([^/?]+)")
 SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden\])[^&\s\"]{6,}")
 
 
+KEYS = "SELECT key FROM runs"
+# Whatever these say is about one run.
+OF_A_RUN = ("bot.submission", "bot.recorder", "bot.ladder", "bot.delivery", "bot.reconcile", "bot.webhook")
+
+
+def lines_name_their_run(log: str) -> None:
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["logger"] in OF_A_RUN]
+    assert {"bot.submission", "bot.recorder", "bot.delivery"} <= {line["logger"] for line in told}
+    assert [line for line in told if not line.get("run")] == []
+    assert all({"timestamp", "level", "logger", "message"} <= line.keys() for line in lines)
+
+
 def secrets_of(home: House, tokens: list[str]) -> dict[str, str]:
     """Everything that the run of a test has made known to the bot alone."""
     macs = {MAC.search(call.webhook or "") for call in home.standin.ledger.queue_calls}
@@ -61,6 +74,7 @@ async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
         home.speed = 5
         await home.start()
         tokens = await live_through_trouble(home)
+        page = await home.metrics()
         assert await home.stop() == 0
         shown = "\n".join(json.dumps(m.body) + m.text for m in home.discord.books.messages)
         log = home.log
@@ -69,4 +83,9 @@ async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
         assert {"webhook MAC 0", "interaction token 0", "the webhook secret 0"} <= secrets.keys()
         assert not [name for name, secret in secrets.items() if secret in log]
         assert not [name for name, secret in secrets.items() if secret in shown]
+        assert not [name for name, secret in secrets.items() if secret in page]
         assert not SIGNATURE.findall(log)
+        people = (home.alice.id, home.guild.id, home.channel.id, *(key for (key,) in home.rows(KEYS)))
+        assert not [one for one in people if str(one) in page]
+        if form == "json":
+            lines_name_their_run(log)

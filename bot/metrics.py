@@ -1,0 +1,170 @@
+"""What is counted and timed, for Prometheus. Names no person, no server and no secret: labels are few words.
+
+docs/metrics.md explains each, deploy/alerts.yml says which of them hurt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Final
+
+import aiohttp
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from bot.errors import BotError
+from bot.runs import Run
+
+PREFIX: Final = "comfydeploy_bot"
+# Words for what a webhook was answered; everything else is told by its number.
+WEBHOOK_RESULTS: Final = {
+    204: "recorded",
+    400: "unreadable",
+    403: "wrong_secret",
+    404: "unknown_run",
+    408: "too_slow",
+    409: "another_run",
+    413: "too_large",
+    503: "database_away",
+}
+_RUN_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+_WAIT_SECONDS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
+_CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "deployment", "upload": "upload"}
+
+
+class Metrics:
+    """One process's own. A registry of its own too, so that tests and the demo don't share one."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(namespace=PREFIX, registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._requests = self._counter(
+            "requests", "Requests by what became of them: accepted, or why not", "deployment", "outcome"
+        )
+        self._outcomes = self._counter(
+            "outcomes", "Ends of runs shown to whoever asked", "deployment", "state"
+        )
+        self._queue = self._histogram(
+            "queue_seconds", "From the queue call to the start", _WAIT_SECONDS, "deployment", "gpu"
+        )
+        self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
+        self._webhooks = self._counter("webhooks", "Webhooks by what they were answered", "result")
+        self._deliveries = self._counter("delivery_attempts", "Tries to show something", "purpose", "result")
+        self._delivery = self._histogram(
+            "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
+        )
+        self._discord = self._counter("discord_requests", "Calls to Discord by status", "method", "status")
+        self._limited = self._counter("discord_rate_limited", "Discord's 429s by their scope", "scope")
+        self._calls = self._counter("comfydeploy_calls", "Calls to ComfyDeploy", "call", "result")
+        self._call = self._histogram(
+            "comfydeploy_call_seconds", "How long ComfyDeploy took to answer", _CALL_SECONDS, "call"
+        )
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+    def gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        """One that is set when it is asked for."""
+        return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
+
+    @contextmanager
+    def request(self, deployment: str) -> Iterator[None]:
+        """Around the taking in of a request."""
+        outcome = "accepted"
+        try:
+            yield
+        except BotError as error:
+            outcome = error.code
+            raise
+        except Exception:
+            outcome = "internal"
+            raise
+        finally:
+            self._requests.labels(deployment, outcome).inc()
+
+    def attempt(self, purpose: str, result: str) -> None:
+        """`result`: done, again, kept or superseded."""
+        self._deliveries.labels(purpose, result).inc()
+
+    def shown(self, run: Run, now: datetime) -> None:
+        """A run's outcome is where it was asked for."""
+        self._outcomes.labels(run.deployment, run.state.value).inc()
+        if run.ended_at is not None:
+            self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
+
+    def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
+        """A run has ended, and what it took is known as well as it ever will be."""
+        labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
+        if run.started_at is not None and run.submitted_at is not None:
+            waited = (run.started_at - run.submitted_at).total_seconds()
+            self._queue.labels(*labels).observe(max(0.0, waited))
+        took = seconds if seconds is not None else run.run_duration
+        if took is not None:
+            self._run.labels(*labels).observe(took)
+
+    def webhook(self, status: int) -> None:
+        self._webhooks.labels(WEBHOOK_RESULTS.get(status, str(status))).inc()
+
+    def discord_trace(self) -> aiohttp.TraceConfig:
+        """For discord.py's session; counts each try of its own retries."""
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._discord_answered)
+        trace.on_request_exception.append(self._discord_silent)
+        return trace
+
+    def comfydeploy_trace(self) -> aiohttp.TraceConfig:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(_started)
+        trace.on_request_end.append(self._comfydeploy_answered)
+        trace.on_request_exception.append(self._comfydeploy_silent)
+        return trace
+
+    async def _discord_answered(
+        self, _: Any, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        self._discord.labels(params.method, str(params.response.status)).inc()
+        if params.response.status == 429:
+            self._limited.labels(params.response.headers.get("X-RateLimit-Scope", "unknown")[:20]).inc()
+
+    async def _discord_silent(
+        self, _: Any, __: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        self._discord.labels(params.method, "no_answer").inc()
+
+    async def _comfydeploy_answered(
+        self, _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        self._called(context, params.url.path, str(params.response.status))
+
+    async def _comfydeploy_silent(
+        self, _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        self._called(context, params.url.path, "no_answer")
+
+    def _called(self, context: SimpleNamespace, path: str, result: str) -> None:
+        call = call_of(path)
+        self._calls.labels(call, result).inc()
+        self._call.labels(call).observe(time.monotonic() - context.began)
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", about, labels, buckets=buckets, registry=self.registry)
+
+
+async def _started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+    context.began = time.monotonic()
+
+
+def call_of(path: str) -> str:
+    """Which of ComfyDeploy's calls a path is: ids would make a series for each run."""
+    last, *before = reversed(path.rstrip("/").split("/"))
+    return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")

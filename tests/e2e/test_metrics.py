@@ -1,0 +1,34 @@
+"""The metrics of the bot as a process, on its real sockets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.house import house
+from tests.fakediscord import Fault
+
+POST = "POST /channels/{channel_id}/messages"
+
+
+async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        home.discord.faults.add(POST, Fault.rate_limit(0.1))
+        home.discord.faults.add(POST, Fault.drop_before())
+        await home.start()
+        await home.ask()
+        await home.settled(runs=1)
+        page = await home.metrics()
+        assert 'comfydeploy_bot_discord_rate_limited_total{scope="user"} 1.0' in page
+        assert 'comfydeploy_bot_discord_requests_total{method="POST",status="429"} 1.0' in page
+        assert 'comfydeploy_bot_discord_requests_total{method="POST",status="no_answer"} 1.0' in page
+        assert 'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0' in page
+        assert "comfydeploy_bot_gateway_ready 1.0" in page
+        assert "comfydeploy_bot_servers 1.0" in page
+
+
+async def test_a_port_of_their_own_that_is_taken(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        said = await home.command(METRICS_PORT=str(home.port))
+        assert said.code == 2
+        assert f"Port {home.port} on 127.0.0.1 can't be used" in said.err
+        assert "set METRICS_PORT to another" in said.err

@@ -1,0 +1,151 @@
+"""The metrics page: who may read it, and that it tells what has happened."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from bot.app import metrics_port
+from demo.standin.faults import Faults
+from tests.stage import Stage, free_port, stage
+from tests.web.service import run_under_way
+
+TOKEN = "a-token-for-the-metrics-0123456789"
+
+
+async def read(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
+    address = f"http://127.0.0.1:{port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as answer:
+        return answer.status, await answer.text()
+
+
+async def page(s: Stage) -> dict[str, float]:
+    """Each series with its value, without the prefix."""
+    status, text = await read(s.theatre.port)
+    assert status == 200
+    found = re.findall(r"^comfydeploy_bot_(\S+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+async def test_this_machine_reads_it_and_nobody_through_a_proxy(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        status, text = await read(s.theatre.port)
+        assert status == 200
+        assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
+        for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"):
+            assert await read(s.theatre.port, **{header: "127.0.0.1"}) == (403, "")
+
+
+@pytest.mark.parametrize("remote", ["203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"])
+async def test_no_other_machine_reads_it(remote: str, tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        request = make_mocked_request("GET", "/metrics").clone(remote=remote)
+        assert isinstance(request, web.BaseRequest)
+        assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
+
+
+async def test_with_a_token_only_whoever_sends_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, metrics_token=TOKEN) as s:
+        for wrong in (
+            {},
+            {"Authorization": TOKEN},
+            {"Authorization": f"Bearer {TOKEN}x"},
+            {"Authorization": "ä"},
+        ):
+            assert await read(s.theatre.port, **wrong) == (403, "")
+        authorized = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "203.0.113.9"}
+        assert (await read(s.theatre.port, **authorized))[0] == 200
+
+
+async def test_with_a_port_of_its_own_it_is_only_there(tmp_path: Path) -> None:
+    port = free_port()
+    async with stage(tmp_path, metrics_port=port, web_host="127.0.0.1") as s, metrics_port(s.app):
+        assert (await read(s.theatre.port))[0] == 404
+        assert (await read(port, **{"X-Forwarded-For": "203.0.113.9"}))[0] == 200
+        assert (await read(port, "/healthz"))[0] == 404
+
+
+async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.alice.slash(s.channel, "generate", prompt="a fox", gpu="A100")
+        s.clock.move(seconds=3)
+        before = await page(s)
+        assert before['runs{deployment="default",state="waiting"}'] == 1
+        assert before['requests_total{deployment="default",outcome="accepted"}'] == 1
+        await s.play()
+        await s.later(seconds=30)
+        after = await page(s)
+        assert after['runs{deployment="default",state="waiting"}'] == 0
+        assert after['outcomes_total{deployment="default",state="succeeded"}'] == 1
+        assert after['delivery_attempts_total{purpose="outcome",result="done"}'] == 1
+        assert after["delivery_seconds_count"] == 1
+        assert after['comfydeploy_calls_total{call="queue",result="200"}'] == 1
+        assert after['comfydeploy_calls_total{call="deployment",result="200"}'] == 1
+        assert after['comfydeploy_call_seconds_count{call="queue"}'] == 1
+        assert after['run_seconds_count{deployment="default",gpu="A100"}'] == 1
+        assert after['queue_seconds_count{deployment="default",gpu="A100"}'] == 1
+        recorded = after['webhooks_total{result="recorded"}']
+        assert recorded == len(s.standin.ledger.webhook_attempts)
+        assert after["gpu_seconds_today"] == pytest.approx((await s.run()).run_duration)
+        assert after["store_up"] == 1
+        assert after["servers"] == 1
+
+
+async def test_a_result_that_is_owed_grows_old(tmp_path: Path) -> None:
+    async with run_under_way(tmp_path) as caller:
+        s = caller.stage
+        assert (await page(s))["oldest_undelivered_seconds"] == 0
+        assert (await caller.call(caller.event("failed")))[0] == 204
+        s.clock.move(seconds=150)
+        found = await page(s)
+        assert found["oldest_undelivered_seconds"] == 150
+        assert found["outcomes_owed"] == 1
+        assert found['runs{deployment="default",state="queued"}'] == 0
+
+
+async def test_webhooks_by_what_they_were_answered(tmp_path: Path) -> None:
+    async with run_under_way(tmp_path) as caller:
+        strange = caller.url.replace("/webhooks/comfydeploy/", "/webhooks/comfydeploy/a")
+        calls: list[tuple[Any, str | None]] = [
+            (caller.event(), None),
+            (b"no json", None),
+            (caller.event(), strange),
+            (caller.event(run_id="0b9b1c8e-0000-4000-8000-000000000000"), None),
+            (b"x" * (2 * 1024 * 1024), None),
+        ]
+        for body, url in calls:
+            await caller.call(body, url)
+        await caller.call(b"", f"{caller.base}/webhooks/nobody/has/this")
+        found = await page(caller.stage)
+        told = {name.split('"')[1]: n for name, n in found.items() if name.startswith("webhooks_total{")}
+        assert told == {"recorded": 1, "unreadable": 1, "wrong_secret": 1, "another_run": 1, "too_large": 1}
+
+
+async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -> None:
+    async with stage(tmp_path, daily_gpu_seconds=60) as s:
+        s.standin.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
+        for prompt in ("a fox", "a hen"):
+            await s.alice.slash(s.channel, "generate", prompt=prompt)
+            await s.play()
+        await s.alice.slash(s.channel, "generate", prompt="an ox")
+        found = await page(s)
+        assert found['comfydeploy_calls_total{call="queue",result="500"}'] == 1
+        asked = {name: n for name, n in found.items() if name.startswith("requests_total")}
+        assert asked['requests_total{deployment="default",outcome="accepted"}'] >= 1
+        assert found["gpu_seconds_daily_limit"] == 60
+
+
+async def test_without_the_database_the_counters_are_told_all_the_same(tmp_path: Path) -> None:
+    async with run_under_way(tmp_path) as caller:
+        await caller.call(caller.event())
+        await caller.stage.app.store.close()
+        with caller.stage.database_away():
+            found = await page(caller.stage)
+        assert found["store_up"] == 0
+        assert found['webhooks_total{result="recorded"}'] == 1
