@@ -4,6 +4,7 @@ person may."""
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -86,6 +87,7 @@ class RulesDesk:
         """The panel as things are now."""
         rules, unreadable = await self._rules.read(server.id)
         around = replace(self._around(server), unreadable=unreadable)
+        panel = replace(panel, turn=random.getrandbits(32))
         return panel_layout(panel, rules, await self._complete(server, rules, around, panel.section))
 
     async def word_list(self, server: Server) -> str:

@@ -32,7 +32,7 @@ async def test_the_overview_shows_the_state_of_every_section_and_opens_each(tmp_
             "**Approval** · Nobody has to wait",
             "3 at once, 10 waiting for each person · no limit for the whole server",
             "Everybody may use all of them",
-            "Accounts of any age",
+            "Accounts of any age · any time on this server",
             "Never hidden",
             "Kept for 365 days",
         ):

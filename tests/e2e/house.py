@@ -84,22 +84,26 @@ class House:
         }
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
-        """Until the bot is connected and its command is there.
-
-        `die_at` and `ahead` (seconds): see `tests.e2e.killed`; `more` are settings from now on.
-        """
+        """Until the bot is connected and its command is there; `more` are settings from now on."""
         self.more |= more
+        before = self.discord.gateway.counts["identify"]
+        await self.launch(die_at=die_at, ahead=ahead)
+        await self.discord.wait_command("generate", within=30)
+        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, within=30)
+
+    async def launch(self, *, die_at: str | None = None, ahead: float = 0) -> None:
+        """The process alone, which may die before it is connected.
+
+        `die_at` and `ahead` (seconds): see `tests.e2e.killed`.
+        """
         own = [*([die_at] if die_at else []), *(["--ahead", str(ahead)] if ahead else [])]
         if self.speed != 1:
             own += ["--speed", str(self.speed), "--epoch", repr(self.epoch)]
         module = ("tests.e2e.killed", *own) if own else ("bot",)
-        before = self.discord.gateway.counts["identify"]
         with (self.folder / "bot.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *command(self.discord.url, *module), env=self.environment(), cwd=self.folder, stderr=log
             )
-        await self.discord.wait_command("generate", within=30)
-        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, within=30)
 
     async def command(self, *arguments: str, **more: str) -> Said:
         """`python -m bot …` beside the bot or without it, until it ends; `more` are settings for it alone."""

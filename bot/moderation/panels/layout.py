@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from discord import ButtonStyle, Colour
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, Separator, TextDisplay
+from discord.ui.select import BaseSelect
 
 from bot.moderation.panels.cautions import cautions
 from bot.moderation.panels.controls import button, choice, option
-from bot.moderation.panels.ids import Section
-from bot.moderation.panels.lines import clipped, lines_of
+from bot.moderation.panels.ids import Control, Section
+from bot.moderation.panels.lines import News, clipped, lines_of
 from bot.moderation.panels.sections import CONTROLS, Chosen
 from bot.moderation.panels.summaries import summaries
 from bot.moderation.rules import ServerRules
@@ -22,21 +23,24 @@ from bot.words import say
 LONGEST = 4000
 _CAUTIONS = 1000
 _NOTICE = 900
+_OPENERS = frozenset({"set:home:open", "set:budgets:role", "set:budgets:weight:0"})
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     """What is shown: a section, what is chosen in it, and the news.
 
-    `saved` are lines of what an edit changed (None: no edit; empty: it changed nothing), `error` is a
+    `saved` is what an edit changed (None: no edit; without lines: it changed nothing), `error` is a
     sentence, `again` the form to go on with after one, as the button's `arg`: draft, control, about what.
+    `turn` differs each time the panel is shown.
     """
 
     section: Section = Section.HOME
     chosen: Chosen = None
-    saved: Sequence[str] | None = None
+    saved: News | None = None
     error: str | None = None
     again: str | None = None
+    turn: int = 0
 
 
 def panel_layout(panel: Panel, rules: ServerRules, around: Surroundings) -> LayoutView:
@@ -54,11 +58,21 @@ def panel_layout(panel: Panel, rules: ServerRules, around: Surroundings) -> Layo
         )
         top.append(ActionRow(again))
     below: list[Item[LayoutView]] = [TextDisplay(warned)] if warned else []
-    container = Container(*top, TextDisplay(body), *below, Separator(), *controls)
+    rules_shown: list[Item[LayoutView]] = [TextDisplay(body)] if body else []
+    container = Container(*top, *rules_shown, *below, Separator(), *controls)
     container.accent_colour = _colour(panel, amiss=bool(warned))
     layout = LayoutView(timeout=None)
     layout.add_item(container)
+    _forget_choices(layout, panel.turn)
     return layout
+
+
+def _forget_choices(layout: LayoutView, turn: int) -> None:
+    """A client keeps what was chosen in a select by the select's id, also after Back, and then doesn't send
+    the same choice again. Those that open something get another id each time."""
+    for item in layout.walk_children():
+        if isinstance(item, BaseSelect) and item.custom_id in _OPENERS:
+            item.id = Control(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
 
 
 def _heading(panel: Panel, around: Surroundings) -> str:
@@ -73,14 +87,16 @@ def _news(panel: Panel) -> str:
         return f"❌ {panel.error}"
     if panel.saved is None:
         return ""
-    if not panel.saved:
+    if not panel.saved.lines:
         return say("settings_unchanged")
-    return _lines([say("settings_saved"), *panel.saved], _NOTICE)
+    return _lines([say("settings_saved"), *panel.saved.lines], _NOTICE)
 
 
 def _body(panel: Panel, rules: ServerRules, around: Surroundings) -> list[str]:
     if panel.section is not Section.HOME:
-        return clipped(lines_of(panel.section, rules, around))
+        # What the news say already is not said again below them.
+        told = panel.saved.told if panel.saved is not None else frozenset()
+        return clipped([line for line in lines_of(panel.section, rules, around) if line.key not in told])
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, around)
@@ -124,6 +140,6 @@ def _lines(lines: Sequence[str], most: int) -> str:
 def _colour(panel: Panel, *, amiss: bool) -> Colour:
     if panel.error is not None:
         return Colour.red()
-    if panel.saved:
+    if panel.saved is not None and panel.saved.lines:
         return Colour.green()
     return Colour.orange() if amiss else Colour.blurple()

@@ -44,6 +44,14 @@ def lines_of(section: Section, rules: ServerRules, around: Surroundings) -> list
     return list(_SECTIONS[section](rules, around))
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an edit changed, in words; `told` are the keys of settings of which that says all there is."""
+
+    lines: tuple[str, ...] = ()
+    told: frozenset[str] = frozenset()
+
+
 def clipped(lines: Sequence[Line]) -> list[str]:
     """To read: of a long list the first rows, the rest by name only."""
     shown: list[str] = []
@@ -57,9 +65,10 @@ def clipped(lines: Sequence[Line]) -> list[str]:
     return shown
 
 
-def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> list[str]:
+def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> News:
     """What an edit did, in the words of the panel: `label: old → new`, or what came and went."""
     found = []
+    told = set()
     for section in _SECTIONS:
         old = {line.key: line for line in lines_of(section, before, around)}
         new = {line.key: line for line in lines_of(section, after, around)}
@@ -67,12 +76,19 @@ def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> li
             was, now = old.get(key), new.get(key)
             if was != now:
                 found.append(_difference(was, now))
-    return found
+            if was != now and not _is_list(was, now):
+                told.add(key)
+    return News(tuple(found), frozenset(told))
+
+
+def _is_list(was: Line | None, now: Line | None) -> bool:
+    """Of two lists, what came and went is told; what is in them now is for the panel."""
+    return was is not None and now is not None and bool(was.entries and now.entries)
 
 
 def _difference(was: Line | None, now: Line | None) -> str:
     label = (now or was or Line("", "", "")).heading
-    if was is not None and now is not None and was.entries and now.entries:
+    if was is not None and now is not None and _is_list(was, now):
         return say("settings_changed_line", label=label, change=_came_and_went(was.entries, now.entries))
     old = was.value if was else say("settings_not_set")
     new = now.value if now else say("settings_not_set")

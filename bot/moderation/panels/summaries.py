@@ -58,7 +58,6 @@ def _gpus(rules: ServerRules) -> str:
 
 def _people(rules: ServerRules) -> str:
     account, member = rules.people.account_days, rules.people.member_days
-    parts = [names.counted("settings_account_age", account)] if account else []
-    if member:
-        parts.append(names.counted("settings_member_age", member))
-    return " · ".join(parts) or say("settings_any_person")
+    old = names.counted("settings_account_age", account) if account else say("settings_any_account")
+    here = names.counted("settings_member_age", member) if member else say("settings_any_member")
+    return f"{old} · {here}"

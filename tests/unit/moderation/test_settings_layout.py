@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from discord.ui import ActionRow, ChannelSelect, Label, RoleSelect, Select, TextInput
+from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Select, TextInput
+from discord.ui.select import BaseSelect
 
 from bot.moderation.forms import FORMS
 from bot.moderation.panels.dialog import dialog
 from bot.moderation.panels.ids import Control, Section, named, parse, token
 from bot.moderation.panels.layout import Panel, panel_layout
-from bot.moderation.panels.lines import changed
+from bot.moderation.panels.lines import News, changed
 from bot.moderation.panels.sections import Chosen
 from bot.moderation.rules import (
     Approval,
@@ -72,9 +73,9 @@ def text(panel: Panel, rules: ServerRules, around: Surroundings) -> str:
 
 @pytest.mark.parametrize("mode", ApprovalMode)
 @pytest.mark.parametrize(("section", "chosen"), PANELS)
-@pytest.mark.parametrize("saved", [None, [f"{n} " + "s" * 250 for n in range(60)]])
+@pytest.mark.parametrize("saved", [None, News(tuple(f"{n} " + "s" * 250 for n in range(60)))])
 def test_the_most_crowded_panel_stays_within_discords_limits(
-    section: Section, chosen: Chosen, saved: list[str] | None, mode: ApprovalMode
+    section: Section, chosen: Chosen, saved: News | None, mode: ApprovalMode
 ) -> None:
     approval = CROWDED.approval.model_copy(update={"mode": mode})
     rules = CROWDED.model_copy(update={"approval": approval})
@@ -155,7 +156,7 @@ def test_a_long_name_comes_back_from_its_custom_id() -> None:
 def test_no_sentence_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     for section, chosen in PANELS:
         for rules in (ServerRules(), CROWDED):
-            assert SENTENCES["internal"] not in text(Panel(section, chosen, saved=["x"]), rules, FULL)
+            assert SENTENCES["internal"] not in text(Panel(section, chosen, saved=News(("x",))), rules, FULL)
     for code in ("automod_spam", "automod_unknown", "keyword_empty", "regex_unsupported", "regex_too_large",
                  "regex_ascii_classes"):  # fmt: skip
         around = Surroundings(automod_unread=(NotApplied(code, "*My* rule"),))
@@ -185,12 +186,56 @@ def test_what_will_not_work_is_told_where_it_is_set() -> None:
 def test_what_came_and_what_went_is_told_even_where_the_list_is_cut() -> None:
     last, first = max(ROLES), min(ROLES)
     fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {last}})
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL)
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL).lines
     assert line == f"**Needn't wait:** removed <@&{last}>"
     words = Words(blocked=(*CROWDED.words.blocked[1:], "*new*"))
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"words": words}), FULL)
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"words": words}), FULL).lines
     assert "added \\*new\\*; removed 000www" in line
     roles = {**CROWDED.budgets.roles, first: RoleBudget(at_once=1)}
     budgets = CROWDED.budgets.model_copy(update={"roles": roles})
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"budgets": budgets}), FULL)
+    (line,) = changed(CROWDED, CROWDED.model_copy(update={"budgets": budgets}), FULL).lines
     assert line == f"**<@&{first}>:** no limit → 1 at once"
+
+
+def test_what_was_just_saved_is_said_once() -> None:
+    before = ServerRules()
+    after = before.model_copy(update={"retention_days": 7})
+    record = Panel(Section.RECORD, saved=changed(before, after, FULL))
+    assert text(record, after, FULL).count("Kept for:") == 1
+    assert "**Kept for:** 365 days → 7 days" in text(record, after, FULL)
+    assert "**Kept for:** 7 days" in text(Panel(Section.RECORD), after, FULL)
+    fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {max(ROLES)}})
+    rules = CROWDED.model_copy(update={"approval": fewer})
+    approval = text(Panel(Section.APPROVAL, saved=changed(CROWDED, rules, FULL)), rules, FULL)
+    # Of a list the news tell what went; what is left stands below.
+    assert approval.count("**Needn't wait:**") == 2
+
+
+def test_the_overview_tells_both_ages() -> None:
+    def people(account: int, member: int) -> str:
+        rules = ServerRules.model_validate({"people": {"account_days": account, "member_days": member}})
+        return next(line for line in text(Panel(), rules, FULL).splitlines() if "**People**" in line)
+
+    assert people(0, 0) == "**People** · Accounts of any age · any time on this server"
+    assert people(30, 0) == "**People** · Accounts of 30 days or more · any time on this server"
+    assert people(0, 2) == "**People** · Accounts of any age · 2 days or more on this server"
+
+
+def test_what_opens_something_forgets_what_was_chosen_and_nothing_else_moves() -> None:
+    def ids(section: Section, turn: int) -> dict[str, int | None]:
+        layout = panel_layout(Panel(section, turn=turn), CROWDED, FULL)
+        return {
+            item.custom_id: item.id
+            for item in layout.walk_children()
+            if isinstance(item, BaseSelect | Button) and item.custom_id is not None
+        }
+
+    for section in Section:
+        first, second = ids(section, 1), ids(section, 2)
+        moved = {custom_id for custom_id in first if first[custom_id] != second[custom_id]}
+        expected = {
+            Section.HOME: {"set:home:open"},
+            Section.BUDGETS: {"set:budgets:role", "set:budgets:weight:0"},
+        }
+        assert moved == expected.get(section, set())
+        assert len(set(second.values())) == len(second)
