@@ -25,7 +25,7 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 def clean_text(text: str, limit: int) -> str:
     """Without control characters, at most `limit` long."""
     text = text[: limit * 2]
-    # Most is plain; looking whether it is takes a tenth of the time that the removal takes.
+    # Most is plain; looking whether it is takes a small part of the time that the removal takes.
     return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]
 
 

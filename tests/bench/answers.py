@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from demo.standin import Faults
 from tests.bench.figures import Figure, latencies
-from tests.bench.scene import backend, channels, scene
+from tests.bench.processes import busy
+from tests.bench.scene import backend, channels, pid_of, scene
 from tests.e2e.house import PROJECT
 from tests.fakediscord import Channel, FakeDiscord, Guild, User
 from tests.fakediscord.interactions import Interaction
@@ -40,17 +41,23 @@ def check_accepted(sent: Sequence[Interaction]) -> None:
         raise RuntimeError(f"{len(refused)} of {len(sent)} were refused: {refused[0]}")
 
 
-async def bursts(discord: FakeDiscord, guild: Guild, places: Sequence[Channel]) -> list[float]:
+async def bursts(
+    discord: FakeDiscord, guild: Guild, places: Sequence[Channel], pid: int
+) -> tuple[list[float], float]:
+    """Seconds to each answer, and the processor's microseconds for each until the last is there."""
     people = [discord.add_user(f"person-{number}", guild) for number in range(COMMANDS)]
     await burst(discord, people, places, 5)
     seconds: list[float] = []
+    taken = 0.0
     for _ in range(ROUNDS):
+        before = busy(pid)
         seconds += await burst(discord, people, places, COMMANDS)
+        taken += busy(pid) - before
         await asyncio.sleep(2)
-    return seconds
+    return seconds, taken / len(seconds) * 1e6
 
 
-async def bare(rate_limits: bool = True) -> list[float]:
+async def bare(rate_limits: bool = True) -> tuple[list[float], float]:
     """The same commands, answered by the barest bot."""
     async with FakeDiscord(rate_limits=rate_limits) as discord:
         guild = discord.add_guild("Studio")
@@ -58,14 +65,16 @@ async def bare(rate_limits: bool = True) -> list[float]:
         return await _ask_bare(discord, guild, places)
 
 
-async def _ask_bare(discord: FakeDiscord, guild: Guild, places: Sequence[Channel]) -> list[float]:
+async def _ask_bare(
+    discord: FakeDiscord, guild: Guild, places: Sequence[Channel]
+) -> tuple[list[float], float]:
     process = await asyncio.create_subprocess_exec(
         *command(discord.url, "tests.bench.bare_bot"),
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DISCORD_TOKEN": discord.token},
     )
     try:
         await discord.wait_command("generate", within=30)
-        return await bursts(discord, guild, places)
+        return await bursts(discord, guild, places, process.pid)
     finally:
         process.kill()
         await process.wait()
@@ -78,10 +87,12 @@ async def measure(_options: Namespace) -> list[Figure]:
     async with scene(standin=standin) as home:
         places = channels(home, PLACES)
         await home.start()
-        seconds = await bursts(home.discord, home.guild, places)
+        seconds, each = await bursts(home.discord, home.guild, places, pid_of(home))
         late = sum(second > 3 for second in seconds)
+    bare_seconds, bare_each = await bare()
     return [
-        *latencies("answers", f"{COMMANDS} commands at once", seconds, await bare(), "p99 ≤ 300 ms"),
+        *latencies("answers", f"{COMMANDS} commands at once", seconds, bare_seconds, "p99 ≤ 300 ms"),
+        Figure("answers", "processor time of each", each, "µs", bare_each),
         Figure("answers", "the slowest of all", max(seconds) * 1000, "ms", aim="≤ 3,000 ms"),
         Figure("answers", "answers later than 3 s", late, "", aim="0"),
     ]
