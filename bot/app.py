@@ -18,10 +18,12 @@ from bot.media import MediaFetcher, is_public, is_public_or_private
 from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.presets import PRESET_OPTION
+from bot.roles import ALL_ROLES, CALLING
 from bot.settings import Settings
 from bot.store import Store
 from bot.web import listening, start_server
 from bot.wiring import App, Foundations, assemble
+from bot.wiring.foundations import signer_of
 
 
 def utc_now() -> datetime:
@@ -41,10 +43,13 @@ def configs_of(settings: Settings) -> tuple[DeploymentConfig, ...]:
 async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
     """Opens what the bot stands on and puts its parts together; nothing runs yet. Raises StartupError."""
     async with AsyncExitStack() as stack:
-        configs = configs_of(settings)
-        store = Store(settings.database_url.get_secret_value())
-        stack.push_async_callback(store.close)
-        await store.open()
+        calling = bool(settings.roles & CALLING)
+        configs = configs_of(settings) if calling else ()
+        store = await _store(settings, stack)
+        line = store.line()
+        nudges = Nudges(line.announce)
+        stack.push_async_callback(line.close)
+        await line.open(nudges.heard)
         metrics = Metrics()
         comfy = ComfyClient(
             await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
@@ -54,10 +59,17 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
         catalogue = Catalogue(configs, comfy, store.notes, extra=(PRESET_OPTION,))
-        await catalogue.load()
-        yield await assemble(
-            Foundations(settings, store, comfy, fetcher, catalogue, clock, Nudges(), metrics)
-        )
+        if calling:
+            await catalogue.load()
+        signer = await signer_of(settings, store)
+        yield assemble(Foundations(settings, store, line, comfy, fetcher, catalogue, clock, nudges, signer, metrics))
+
+
+async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+    store = Store(settings.database_url.get_secret_value(), settings.database_pool_size)
+    stack.push_async_callback(store.close)
+    await store.open(alone=settings.roles == ALL_ROLES)
+    return store
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:

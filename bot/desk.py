@@ -16,6 +16,7 @@ from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
+from bot.intake import Intake
 from bot.list_ids import PagePlace, Step
 from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
@@ -27,7 +28,6 @@ from bot.request import GenerationRequest, Origin
 from bot.runs import Run
 from bot.store import Store
 from bot.store.history import HistoryPage
-from bot.submission import Submission
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class FrontDesk:
         self,
         *,
         catalogue: Catalogue,
-        submission: Submission,
+        intake: Intake,
         store: Store,
         nudges: Nudges,
         check_words: CheckWords,
@@ -51,7 +51,7 @@ class FrontDesk:
         deadline_seconds: int,
     ) -> None:
         self._catalogue = catalogue
-        self._submission = submission
+        self._intake = intake
         self._store = store
         self._nudges = nudges
         self._check_words = check_words
@@ -74,8 +74,7 @@ class FrontDesk:
 
     def title(self, deployment: str) -> str:
         """How a deployment is called in messages, also one that is gone."""
-        found = self._catalogue.get(deployment)
-        return found.title if found is not None else deployment
+        return self._catalogue.title(deployment)
 
     async def generate(self, deployment: str, given: Mapping[str, GivenValue], asker: Asker) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
@@ -161,12 +160,12 @@ class FrontDesk:
     async def answered(self, key: str, status_message_id: int | None) -> None:
         """The requester sees the status message: the queue call may go out."""
         with run_context(key):
-            await self._submission.answered(key, status_message_id)
+            await self._intake.answered(key, status_message_id)
 
     async def unanswered(self, key: str) -> None:
         """Discord did not take the answer: nothing is started."""
         with run_context(key):
-            await self._submission.unanswered(key)
+            await self._intake.unanswered(key)
 
     def status(self, run: Run) -> Part:
         return status_part(run, self.title(run.deployment))
@@ -193,7 +192,7 @@ class FrontDesk:
 
     async def _accept(self, asker: Asker, request: GenerationRequest) -> Run:
         with run_context(request.key):
-            return await self._submission.accept(request, asker)
+            return await self._intake.accept(request, asker)
 
 
 def _check_age(origin: Origin, *, restricted: bool) -> None:

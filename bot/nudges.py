@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class Nudges:
-    """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all."""
+    """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all.
 
-    def __init__(self) -> None:
+    `announce` passes a topic on to other processes; `heard` takes what they announced.
+    """
+
+    def __init__(self, announce: Callable[[str], None] = lambda _: None) -> None:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._announce = announce
 
     def on(self, topic: str, listener: Callable[[], None]) -> None:
         self._listeners.setdefault(topic, []).append(listener)
@@ -30,6 +34,15 @@ class Nudges:
         """A status message is behind."""
         self._fire("show")
 
+    def heard(self, topics: Iterable[str]) -> None:
+        """Another process's words. Not passed on again."""
+        for topic in topics:
+            self._wake(topic)
+
     def _fire(self, topic: str) -> None:
+        self._wake(topic)
+        self._announce(topic)
+
+    def _wake(self, topic: str) -> None:
         for listener in self._listeners.get(topic, ()):
             listener()

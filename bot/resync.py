@@ -8,6 +8,7 @@ from bot.app import build
 from bot.command_differences import Differences, differences
 from bot.discord_api import DiscordApi, DiscordFault, discord_api
 from bot.errors import StartupError
+from bot.roles import Role
 from bot.settings import Settings
 from bot.sync import payload, told
 from bot.wiring import App
@@ -17,6 +18,8 @@ _MISSING_ACCESS = 50001
 
 async def resync(settings: Settings, out: TextIO) -> int:
     """Says what changed in each place. 1 when Discord refused one. Raises StartupError."""
+    # A gateway that never connects: it has the commands, and leaves the other roles' work alone.
+    settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
     async with build(settings) as app, discord_api(settings.discord_token) as api:
         await app.bot.load_cogs()
         try:

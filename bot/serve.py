@@ -1,42 +1,61 @@
-"""Runs the bot until it is told to stop."""
+"""Runs this process's roles until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import discord
 
 from bot.app import build, metrics_port, start_web, working
+from bot.client import GenerateBot
 from bot.errors import StartupError
 from bot.invite import invite_url
+from bot.places import take_places, taken
 from bot.settings import Settings
+from bot.wiring import App
 
 log = logging.getLogger(__name__)
 
+_SHARDING_REQUIRED = 4011
+
 
 async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises StartupError when it can't begin or Discord turns it away."""
+    """Until SIGTERM or SIGINT. Raises StartupError when it can't begin, when Discord turns it away for good,
+    and when another process took its place."""
     stop = _stop_signal()
     async with build(settings) as app:
         runner, port = await start_web(app, settings.web_host, settings.web_port)
-        log.info("listening on %s:%s", settings.web_host, port)
+        log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
         try:
-            async with metrics_port(app), app.bot:
-                await _login(app.bot, settings.discord_token.get_secret_value())
-                log.info("invite the bot to a server: %s", invite_url(app.bot.application_id or 0))
-                async with working(app):
-                    await _until_stopped(app.bot, stop)
+            await take_places(app.line, settings)
+            async with metrics_port(app), _speaking(app), working(app):
+                await _until_stopped(app, stop)
         finally:
             await runner.cleanup()
     log.info("stopped")
 
 
-async def _login(bot: discord.Client, token: str) -> None:
+@asynccontextmanager
+async def _speaking(app: App) -> AsyncIterator[None]:
+    """Logged in, which takes no gateway; a process that only takes webhooks has nothing to log in."""
+    if app.client is None:
+        yield
+        return
+    async with app.client:
+        await _login(app.client, app.settings.discord_token.get_secret_value())
+        log.info("invite the bot to a server: %s", invite_url(app.client.application_id or 0))
+        yield
+
+
+async def _login(client: discord.Client, token: str) -> None:
     try:
-        await bot.login(token)
+        await client.login(token)
     except discord.LoginFailure as error:
         raise StartupError(
             "Discord doesn't accept DISCORD_TOKEN. Copy it anew from the application's page."
@@ -47,14 +66,20 @@ async def _login(bot: discord.Client, token: str) -> None:
         ) from error
 
 
-async def _until_stopped(bot: discord.Client, stop: asyncio.Event) -> None:
-    connection = asyncio.create_task(bot.connect(), name="gateway")
+async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    done, _ = await asyncio.wait({connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    ends: set[asyncio.Future[Any]] = {stopping, app.line.lost}
+    connection: asyncio.Task[None] | None = None
+    if isinstance(app.client, GenerateBot):
+        connection = asyncio.create_task(app.client.connect(), name="gateway")
+        ends.add(connection)
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if connection in done:
+    if connection is not None and connection in done:
         _explain_end(connection)
         return
+    if app.line.lost in done:
+        raise StartupError(taken(app.line.lost.result()))
     log.info("stopping: no new work, running sends are finished")
     # The gateway goes last: its going would close the HTTP session that running sends use.
 
@@ -64,6 +89,11 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
         raise StartupError("Discord refuses the bot's intents.") from error
+    if isinstance(error, discord.ConnectionClosed) and error.code == _SHARDING_REQUIRED:
+        raise StartupError(
+            "The bot is in too many servers for one connection, or for this SHARD_COUNT. Set SHARD_COUNT "
+            "higher: one shard for each 1,000 servers is enough."
+        ) from error
     if error is not None:
         raise StartupError(f"Discord closed the connection for good: {error}") from error
 

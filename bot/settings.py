@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
 from bot.errors import StartupError
+from bot.roles import ALL_ROLES, CALLING, Role, Shards, shard_mistakes, shards_of
 from bot.settings_fields import (
     BaseUrl,
     Count,
@@ -23,9 +24,13 @@ from bot.settings_fields import (
     Ids,
     LongSecret,
     OptionalIds,
+    PoolSize,
     Port,
+    Roles,
     Seconds,
     Secret,
+    ShardCount,
+    ShardIds,
     Uuid,
     one_of,
 )
@@ -59,8 +64,9 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
     )
 
-    discord_token: Secret
-    comfydeploy_api_key: Secret
+    # Empty only where no role needs them, which `load_settings` sees to.
+    discord_token: Secret = SecretStr("")
+    comfydeploy_api_key: Secret = SecretStr("")
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
     comfydeploy_deployment_id: Uuid | None = None
     deployments_file: Path | None = None
@@ -71,6 +77,10 @@ class Settings(BaseSettings):
     metrics_token: LongSecret | None = None
     metrics_port: Port | None = None
     database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
+    database_pool_size: PoolSize = 20
+    roles: Roles = ALL_ROLES
+    shard_count: ShardCount | None = None
+    shard_ids: ShardIds = ()
     command_guild_ids: Ids = ()
     poll_interval_seconds: Seconds = 15
     run_deadline_seconds: Seconds = 3600
@@ -85,18 +95,28 @@ class Settings(BaseSettings):
 
     _hints: tuple[str, ...] = PrivateAttr(default=())
 
+    @property
+    def shards(self) -> Shards | None:
+        """Which shards this process connects, None without sharding."""
+        return shards_of(self.shard_count, self.shard_ids)
+
     def secret_values(self) -> tuple[str, ...]:
         """Every exact secret, for the redaction of the logs; the database's password on its own."""
         secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
         password = make_url(self.database_url.get_secret_value()).password
         return (
-            *(secret.get_secret_value() for secret in secrets if secret),
+            *(secret.get_secret_value() for secret in secrets if secret and secret.get_secret_value()),
             *([password] if password else []),
         )
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed but probably not meant, in whole sentences."""
-        checks = (self._about_public_url(), self._about_api_url(), self._about_deployments())
+        checks = (
+            self._about_public_url(),
+            self._about_api_url(),
+            self._about_deployments(),
+            self._about_roles(),
+        )
         return (*(sentence for sentence in checks if sentence), *self._hints)
 
     def _about_public_url(self) -> str | None:
@@ -123,6 +143,14 @@ class Settings(BaseSettings):
             return "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
         return None
 
+    def _about_roles(self) -> str | None:
+        if self.roles == ALL_ROLES or not self.database_url.get_secret_value().startswith("sqlite"):
+            return None
+        return (
+            "ROLES splits the bot over several processes, and SQLite is made for one: they have to run on "
+            "one machine, with one courier, and hear of each other only by polling. Use PostgreSQL."
+        )
+
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
@@ -131,12 +159,14 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read `env_file` and the environment, which wins. Raises StartupError with all mistakes together."""
     from_file, from_environment = _read(env_file)
     hints = _look_alikes(from_file, from_environment)
-    mistakes = _deployment_mistakes({**from_file, **from_environment})
+    raw = {**from_file, **from_environment}
+    mistakes = _missing(raw) + _deployment_mistakes(raw)
     try:
         settings = Settings(_env_file=env_file)
+        mistakes += shard_mistakes(settings.shard_count, settings.shard_ids)
     except ValidationError as error:
         mistakes = [
-            *(_sentence(item["loc"], item["type"], item["msg"]) for item in error.errors()),
+            *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
             *mistakes,
         ]
     if mistakes:
@@ -159,7 +189,21 @@ def _read(env_file: str | Path | None) -> tuple[dict[str, str], dict[str, str]]:
     return from_file, {name.upper(): value for name, value in os.environ.items() if value}
 
 
+def _calls(raw: dict[str, str]) -> bool:
+    """Whether a role calls Discord or ComfyDeploy; a mistaken ROLES counts as all of them."""
+    words = {word.strip().lower() for word in raw.get("ROLES", "").split(",") if word.strip()}
+    return not words or not words <= set(Role) - CALLING
+
+
+def _missing(raw: dict[str, str]) -> list[str]:
+    if not _calls(raw):
+        return []
+    return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+
+
 def _deployment_mistakes(raw: dict[str, str]) -> list[str]:
+    if not _calls(raw):
+        return []
     file, one = raw.get("DEPLOYMENTS_FILE"), raw.get("COMFYDEPLOY_DEPLOYMENT_ID")
     if file and one:
         return [TWO_SOURCES]
@@ -180,10 +224,8 @@ def _look_alikes(from_file: dict[str, str], from_environment: dict[str, str]) ->
     return tuple(hints)
 
 
-def _sentence(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+def _sentence(loc: tuple[int | str, ...], message: str) -> str:
     name = str(loc[0]).upper()
-    if kind == "missing":
-        return f"{name} is missing. {REMEDIES[name]}"
     return f"{name} {message.removeprefix('Value error, ')}."
 
 

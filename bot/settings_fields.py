@@ -12,6 +12,8 @@ from pydantic_settings import NoDecode
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.roles import Role
+
 
 def whole(low: int, high: int) -> BeforeValidator:
     span = f"from {low} to {high}" if high < 10**9 else f"of at least {low}"
@@ -53,6 +55,8 @@ def _yes_or_no(value: object) -> object:
 
 
 def _secret(value: object) -> object:
+    if isinstance(value, SecretStr) and not value.get_secret_value():
+        return value  # the default; whether one is needed depends on the roles
     text = (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
     if not text or any(char.isspace() or not char.isprintable() for char in text):
         raise ValueError("must be one word: without blanks, and without 'Bot' or 'Bearer' before it")
@@ -83,6 +87,27 @@ def _ids(value: object) -> object:
     wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 20)]
     if wrong:
         raise ValueError(f"must be server ids, separated by commas; {wrong[0]!r} is none")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _roles(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = [word.strip().lower() for word in value.split(",") if word.strip()]
+    wrong = [word for word in words if word not in list(Role)]
+    if wrong or not words:
+        known = ", ".join(Role)
+        raise ValueError(f"must be one or more of {known}, separated by commas, not {value!r}")
+    return frozenset(Role(word) for word in words)
+
+
+def _shard_ids(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
+    if wrong:
+        raise ValueError(f"must be numbers of shards from 0 on, separated by commas; {wrong[0]!r} is none")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
@@ -122,6 +147,10 @@ Count = Annotated[int, whole(1, 2**53)]
 Seconds = Annotated[int, whole(1, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
+ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shard_ids)]
+Roles = Annotated[frozenset[Role], NoDecode, BeforeValidator(_roles)]
+ShardCount = Annotated[int, whole(1, 100_000)]
+PoolSize = Annotated[int, whole(2, 1000)]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

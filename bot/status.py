@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.messages import status_part
-from bot.posting import Poster, PostError
+from bot.posting import Poster, PostError, Unclear
 from bot.runs import Run
 from bot.store import Store
+from bot.store.line import AlreadyHeld, Line, guarded
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +38,16 @@ class StatusKeeper:
 
     def __init__(
         self,
+        *,
         store: Store,
+        line: Line,
         poster: Poster,
         title: Callable[[str], str],
         clock: Callable[[], datetime],
         fast: timedelta = FAST,
     ) -> None:
         self._store = store
+        self._line = line
         self._poster = poster
         self._title = title
         self._clock = clock
@@ -50,9 +55,18 @@ class StatusKeeper:
         self._claimed: deque[Run] = deque()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def lock(self, key: str) -> asyncio.Lock:
-        """Held by whoever changes a run's status message, so that a late edit can't undo its end."""
-        return self._locks.setdefault(key, asyncio.Lock())
+    @asynccontextmanager
+    async def lock(self, key: str) -> AsyncIterator[None]:
+        """Held by whoever changes a run's status message, so that a late edit can't undo its end.
+
+        Raises Unclear when another process keeps it for long.
+        """
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            try:
+                async with guarded(self._line, key):
+                    yield
+            except AlreadyHeld as error:
+                raise Unclear("another process is changing the status message") from error
 
     async def claim(self) -> Run | None:
         if not self._claimed:
@@ -62,15 +76,14 @@ class StatusKeeper:
         return self._claimed.popleft() if self._claimed else None
 
     async def show(self, claimed: Run) -> None:
-        async with self.lock(claimed.key):
-            run = await self._store.runs.get(claimed.key)
-            if run is None or run.final or run.status_message_id is None:
-                return
-            try:
-                await self._edit(run, run.status_message_id)
-            except PostError as error:
-                # Deleted, withdrawn or slow: the result finds its own way.
-                log.info("the status message was not updated: %s", error)
+        try:
+            async with self.lock(claimed.key):
+                run = await self._store.runs.get(claimed.key)
+                if run is not None and not run.final and run.status_message_id is not None:
+                    await self._edit(run, run.status_message_id)
+        except PostError as error:
+            # Deleted, withdrawn or slow: the result finds its own way.
+            log.info("the status message was not updated: %s", error)
 
     async def _edit(self, run: Run, message_id: int) -> None:
         part = status_part(run, self._title(run.deployment))

@@ -1,4 +1,4 @@
-"""From a checked request to a run at ComfyDeploy: policy, the stored intent, one queue call.
+"""From a stored intent to a run at ComfyDeploy: one queue call.
 
 The queue call is not idempotent and costs money, so it is made at most once for each claim, and a claim is
 given back only where ComfyDeploy can't have accepted the call. Every other silence is left to the webhook,
@@ -12,15 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
-from bot.asker import Asker
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
 from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, NotNow, RefusedError
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
-from bot.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
-from bot.request import GenerationRequest
 from bot.runs import InputValue, Run, RunReport, RunState
 from bot.signing import WebhookSigner
 from bot.store import Store
@@ -28,8 +23,6 @@ from bot.store.runs import ForeignReport
 
 log = logging.getLogger(__name__)
 
-# How long the queue call waits for the interaction's answer, should the process die in between.
-ANSWER_HOLD = timedelta(seconds=5)
 MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
 
@@ -37,7 +30,7 @@ Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submission:
-    """Takes requests in and submits them, first come first served over people."""
+    """Submits what waits, first come first served over people."""
 
     def __init__(
         self,
@@ -46,7 +39,6 @@ class Submission:
         comfy: ComfyClient,
         signer: WebhookSigner,
         nudges: Nudges,
-        rules: OperatorRules,
         limit: Callable[[str], int | None],
         renew: Renew,
         first_check: timedelta,
@@ -57,37 +49,11 @@ class Submission:
         self._comfy = comfy
         self._signer = signer
         self._nudges = nudges
-        self._rules = rules
         self._limit = limit
         self._renew = renew
         self._first_check = first_check
         self._grace = grace
         self._clock = clock
-
-    async def accept(self, request: GenerationRequest, asker: Asker) -> Run:
-        """Stores the intent. Raises RefusedError or StoreUnavailable; nothing has been spent then."""
-
-        def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
-            decision = decide(asked, person, usage, self._rules, rules)
-            review = decision.review_channel_id if isinstance(decision, Allowed) else None
-            if review is not None and not asker.can_post(review):
-                return Refused(RefusedError("review_unreachable"))
-            return decision
-
-        run = await self._store.intake.accept(request, asker.person, judge, self._clock(), ANSWER_HOLD)
-        log.info("accepted for %s in %s", request.requester_id, request.origin.channel_id)
-        return run
-
-    async def answered(self, key: str, status_message_id: int | None) -> None:
-        """The requester sees the status message: the queue call may go out."""
-        await self._store.runs.release(key, status_message_id, self._clock())
-        self._nudges.submit()
-        self._nudges.deliver()
-
-    async def unanswered(self, key: str) -> None:
-        """Discord did not take the answer, so the requester saw a failure: nothing is started."""
-        if not await self._store.runs.withdraw(key):
-            log.warning("run %s had gone out before its answer failed; its result will be posted", key)
 
     async def claim(self) -> Run | None:
         now = self._clock()

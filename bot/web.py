@@ -1,14 +1,37 @@
-"""The embedded server's socket."""
+"""The embedded server: its socket, and what every process answers whatever its roles."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from bot.errors import StartupError
+
+# A webhook is the largest body that anybody has to send.
+MAX_BODY = 1024 * 1024
+
+Check = Callable[[], Awaitable[bool]]
+
+
+def application(ready: Check, *middlewares: Middleware) -> web.Application:
+    """`/healthz` (alive) and `/readyz` (can work); what else is offered is added to it."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        if await ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not ready\n")
+
+    app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    return app
 
 
 async def start_server(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Middleware
 
 from bot.comfy.wire import WireError, parse_webhook
 from bot.errors import StoreUnavailable
@@ -21,34 +19,24 @@ from bot.store.runs import ForeignReport
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 1024 * 1024
 # ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
 BODY_SECONDS = 10.0
 
-Check = Callable[[], Awaitable[bool]]
-
 
 class WebhookServer:
-    """The aiohttp application: ComfyDeploy's webhooks, `/healthz` (alive) and `/readyz` (can work)."""
+    """ComfyDeploy's webhooks, and the signed ping of `python -m bot check` beneath the same path."""
 
-    def __init__(
-        self, signer: WebhookSigner, recorder: Recorder, ready: Check, body_seconds: float = BODY_SECONDS
-    ) -> None:
+    def __init__(self, signer: WebhookSigner, recorder: Recorder, body_seconds: float = BODY_SECONDS) -> None:
         self._signer = signer
         self._recorder = recorder
-        self._ready = ready
         self._body_seconds = body_seconds
 
-    def application(self, *middlewares: Middleware) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    def add_to(self, app: web.Application) -> None:
         address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
         app.router.add_post(address, self._receive)
         # ComfyDeploy's second and third tries arrive as GET with the same body.
         app.router.add_get(address, self._receive, allow_head=False)
         app.router.add_routes([ping_route(self._signer)])
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        return app
 
     async def _receive(self, request: web.Request) -> web.Response:
         key = request.match_info["key"]
@@ -90,11 +78,3 @@ class WebhookServer:
             log.warning("a webhook has to wait for the database: %s", error)
             return web.Response(status=503)
         return web.Response(status=204)
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        if await self._ready():
-            return web.Response(text="ready\n")
-        return web.Response(status=503, text="not ready\n")

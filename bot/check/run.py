@@ -15,6 +15,7 @@ from bot.check import address, comfydeploy, discord
 from bot.check.clock import compare
 from bot.check.database import look
 from bot.check.finding import Finding, fine, warning
+from bot.client import GenerateBot
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
 from bot.discord_api import DiscordApi, discord_api
@@ -26,7 +27,8 @@ from bot.nudges import Nudges
 from bot.settings import Settings
 from bot.signing import WebhookSigner
 from bot.store import Store
-from bot.wiring import App, Foundations, assemble
+from bot.wiring import Foundations
+from bot.wiring.gateway import gateway_bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
                 yield comfydeploy.not_loaded(mistake)
         for finding in comfydeploy.deployments(configs, asked, catalogue):
             yield finding
-        app = await _app(ground, catalogue, stack) if catalogue.all() else None
-        async for finding in _discord(ground, app):
+        bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
+        async for finding in _discord(ground, bot):
             yield finding
         if settings.public_url is not None:
             yield await _address(ground, settings.public_url)
@@ -87,21 +89,29 @@ async def _secret(settings: Settings, store: Store, *, usable: bool) -> SecretSt
     return SecretStr(kept or secrets.token_urlsafe(32))
 
 
-async def _app(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> App:
-    """The bot with its commands; it never logs in, and its workers never run."""
+async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
+    """The bot with its commands, whatever roles the settings name; it never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
-    # A secret in the settings, so that putting the parts together writes none to the database.
-    settings = ground.settings.model_copy(update={"webhook_secret": ground.secret})
-    app = await assemble(
+    signer = WebhookSigner(ground.secret.get_secret_value(), ground.settings.public_url)
+    bot = gateway_bot(
         Foundations(
-            settings, ground.store, ground.comfy, fetcher, catalogue, ground.clock, Nudges(), Metrics()
+            settings=ground.settings,
+            store=ground.store,
+            line=ground.store.line(),
+            comfy=ground.comfy,
+            fetcher=fetcher,
+            catalogue=catalogue,
+            clock=ground.clock,
+            nudges=Nudges(),
+            signer=signer,
+            metrics=Metrics(),
         )
     )
-    await app.bot.load_cogs()
-    return app
+    await bot.load_cogs()
+    return bot
 
 
-async def _discord(ground: _Ground, app: App | None) -> AsyncIterator[Finding]:
+async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Finding]:
     who, finding = await discord.identify(ground.api)
     yield finding
     if (clock := compare(ground.api.date, ground.clock())) is not None:
@@ -109,10 +119,10 @@ async def _discord(ground: _Ground, app: App | None) -> AsyncIterator[Finding]:
     if who is None:
         return
     yield await discord.sessions(ground.api)
-    if app is not None:
-        yield discord.intents(app.bot.intents, who.flags)
-        known = await app.bot.sync.known(who.application_id) if ground.usable else {}
-        for finding in await discord.commands(ground.api, app.bot.tree, app.bot.sync, who, known):
+    if bot is not None:
+        yield discord.intents(bot.intents, who.flags)
+        known = await bot.sync.known(who.application_id) if ground.usable else {}
+        for finding in await discord.commands(ground.api, bot.tree, bot.sync, who, known):
             yield finding
     for finding in await discord.servers(ground.api, ground.settings):
         yield finding

@@ -76,6 +76,11 @@ class Catalogue:
         """In the file's order."""
         return tuple(self._deployments.values())
 
+    def title(self, name: str) -> str:
+        """How a deployment is called in messages, also one that is gone."""
+        found = self.get(name)
+        return found.title if found is not None else name
+
     async def load(self) -> None:
         """Asks anew and replaces everything at once; on StartupError the old state stays."""
         async with self._reload:

@@ -106,8 +106,7 @@ class ReviewDesk:
         return run
 
     def _title(self, run: Run) -> str:
-        found = self._catalogue.get(run.deployment)
-        return found.title if found is not None else run.deployment
+        return self._catalogue.title(run.deployment)
 
 
 def _check_shown(run: Run) -> None:

@@ -9,8 +9,10 @@ from bot.store.deliveries import DeliveryStore
 from bot.store.gauges import GaugeStore
 from bot.store.history import HistoryStore
 from bot.store.intake import IntakeStore
+from bot.store.line import FileLine, Line
 from bot.store.notes import NoteStore
 from bot.store.pause import PauseStore
+from bot.store.postgres_line import PostgresLine
 from bot.store.presets import PresetStore
 from bot.store.privacy import PrivacyStore
 from bot.store.retention import RetentionStore
@@ -25,8 +27,9 @@ from bot.store.work import WorkStore
 class Store:
     """The stores over one database, by what they are for."""
 
-    def __init__(self, url: str) -> None:
-        self.database = Database(url)
+    def __init__(self, url: str, pool_size: int = 20) -> None:
+        """`pool_size`: how many connections to PostgreSQL may be open at once."""
+        self.database = Database(url, pool_size)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)
@@ -44,11 +47,20 @@ class Store:
         self.history = HistoryStore(self.database)
         self.notes = NoteStore(self.database)
 
-    async def open(self) -> None:
-        """Brings the schema up to date. Raises StartupError."""
+    async def open(self, *, alone: bool = True) -> None:
+        """Brings the schema up to date. Raises StartupError.
+
+        `alone`: no other process works on a SQLite file, so whoever left a lease behind is dead.
+        """
         await upgrade(self.database)
-        if self.database.is_sqlite:
+        if self.database.is_sqlite and alone:
             await self.deliveries.release_leases()
+
+    def line(self) -> Line:
+        """To the other processes, not yet open."""
+        if self.database.is_sqlite:
+            return FileLine(self.database.file)
+        return PostgresLine(self.database.url)
 
     async def close(self) -> None:
         await self.database.close()

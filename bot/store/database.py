@@ -34,9 +34,9 @@ class Database:
     instead of in SQLite's busy loop.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = make_url(url)
-        self.engine = _engine(self._url)
+    def __init__(self, url: str, pool_size: int = 20) -> None:
+        self.url = make_url(url)
+        self.engine = _engine(self.url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = self.engine.execution_options(**{_WRITE: True})
         self._turns = Turns() if self.is_sqlite else None
@@ -44,7 +44,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """SQLite's file, where there is one."""
-        name = self._url.database
+        name = self.url.database
         if not self.is_sqlite or not name or name == ":memory:" or name.startswith("file:"):
             return None
         return Path(name)
@@ -60,7 +60,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A read transaction. Raises StoreUnavailable."""
-        async with _faults(), self.engine.connect() as connection:
+        async with faults(), self.engine.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ class Database:
 
         `urgent`: somebody waits for the answer or the result, so it goes before others that wait.
         """
-        async with _faults(), self._turn(urgent), self._writing.begin() as connection:
+        async with faults(), self._turn(urgent), self._writing.begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -94,7 +94,7 @@ class Database:
 
 
 @asynccontextmanager
-async def _faults() -> AsyncIterator[None]:
+async def faults() -> AsyncIterator[None]:
     """Names the driver's faults once; mistakes of our own (integrity, syntax) stay what they are."""
     try:
         yield
@@ -114,14 +114,15 @@ def _is_away(error: DBAPIError) -> bool:
     return sqlstate.startswith(_AWAY) if sqlstate else type(error) is DatabaseError
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _engine(url: URL, pool_size: int) -> AsyncEngine:
     # Parameters hold tokens and prompts, which have no place in an error's text.
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
             url,
             hide_parameters=True,
-            pool_size=10,
-            max_overflow=10,
+            # Half of them stay open; the others come with a peak and go with it.
+            pool_size=(pool_size + 1) // 2,
+            max_overflow=pool_size // 2,
             pool_timeout=LOCK_SECONDS,
             pool_pre_ping=True,
             connect_args={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
@@ -11,6 +11,7 @@ from bot.store.database import Database
 from bot.store.tables import notes
 
 _DEPLOYMENT = "deployment:"
+_FAR_AHEAD = timedelta(hours=1)
 
 
 class NoteStore:
@@ -49,6 +50,19 @@ class NoteStore:
                 insert(notes).values(name=name, value=made, updated_at=datetime.now(UTC))
             )
             return made
+
+    async def next_turn(self, name: str, now: datetime, pause: timedelta) -> datetime:
+        """Takes a turn: `pause` after the one before, whichever process took that, or now."""
+        async with self._database.exclusive(f"note {name}") as connection:
+            last = await connection.scalar(select(notes.c.value).where(notes.c.name == name))
+            before = datetime.fromisoformat(last) if last else now - pause
+            # Taken by a clock that ran far ahead: it must not block everybody for as long.
+            turn = max(now, before + pause) if before < now + _FAR_AHEAD else now
+            await connection.execute(delete(notes).where(notes.c.name == name))
+            await connection.execute(
+                insert(notes).values(name=name, value=turn.isoformat(), updated_at=datetime.now(UTC))
+            )
+            return turn
 
     async def get_deployment(self, deployment_id: str) -> str | None:
         """A deployment as ComfyDeploy last described it, JSON."""

@@ -1,0 +1,110 @@
+"""The parts of all the roles that this process has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from aiohttp import web
+
+from bot.client import GenerateBot
+from bot.metrics_page import MetricsPage, count_webhooks
+from bot.posting import Poster
+from bot.progress import ProgressBuffer
+from bot.recorder import Recorder
+from bot.roles import CALLING, Role
+from bot.settings import Settings
+from bot.speaker import Speaker
+from bot.store import Store
+from bot.store.line import Line
+from bot.web import application
+from bot.webhook import WebhookServer
+from bot.wiring.courier import courier_workers
+from bot.wiring.foundations import Foundations
+from bot.wiring.gateway import gateway_bot
+from bot.wiring.reconcile import reconcile_workers
+from bot.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that runs side by side.
+
+    `client` is the way to Discord: the bot itself, without the gateway role one that only speaks, and None
+    for a process that only takes webhooks. `workers` by name: submit, check, progress, show, deliver, prune.
+    """
+
+    settings: Settings
+    store: Store
+    line: Line
+    client: discord.Client | None
+    web: web.Application
+    workers: Mapping[str, Worker[Any]]
+    metrics: MetricsPage
+
+    @property
+    def bot(self) -> GenerateBot:
+        """Only in a process with the gateway role."""
+        if not isinstance(self.client, GenerateBot):
+            raise TypeError("this process has no gateway role")
+        return self.client
+
+
+def assemble(base: Foundations) -> App:
+    """Puts the parts together; nothing runs yet."""
+    roles = base.settings.roles
+    client = _client(base)
+    progress = ProgressBuffer(base.store, base.nudges, base.clock)
+    recorder = Recorder(base.store, progress, base.nudges, base.silence, base.clock)
+    workers: dict[str, Worker[Any]] = {}
+    if client is not None:
+        poster = Poster(client)
+        if Role.RECONCILE in roles:
+            workers |= reconcile_workers(base, poster, recorder)
+        if Role.COURIER in roles:
+            workers |= courier_workers(base, poster)
+    if Role.WEB in roles:
+        workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
+    for topic in ("submit", "check", "show", "deliver"):
+        if topic in workers:
+            base.nudges.on(topic, workers[topic].nudge)
+    page = _metrics_page(base, client)
+    served = _web(base, client, recorder, page)
+    return App(base.settings, base.store, base.line, client, served, workers, page)
+
+
+def _client(base: Foundations) -> discord.Client | None:
+    roles = base.settings.roles
+    if Role.GATEWAY in roles:
+        return gateway_bot(base)
+    return Speaker(base.metrics.discord_trace()) if roles & CALLING else None
+
+
+def _web(
+    base: Foundations, client: discord.Client | None, recorder: Recorder, page: MetricsPage
+) -> web.Application:
+    async def ready() -> bool:
+        connected = Role.GATEWAY not in base.settings.roles or (client is not None and client.is_ready())
+        return connected and await base.store_answers()
+
+    app = application(ready, count_webhooks(base.metrics))
+    if base.settings.metrics_port is None:
+        page.add_to(app)
+    if Role.WEB in base.settings.roles:
+        WebhookServer(base.signer, recorder).add_to(app)
+    return app
+
+
+def _metrics_page(base: Foundations, client: discord.Client | None) -> MetricsPage:
+    token = base.settings.metrics_token
+    return MetricsPage(
+        base.metrics,
+        base.store.gauges,
+        base.clock,
+        client,
+        token=token.get_secret_value() if token else None,
+        own_port=base.settings.metrics_port is not None,
+        daily_gpu_seconds=base.settings.daily_gpu_seconds,
+    )

@@ -1,0 +1,80 @@
+"""The role that posts: outcomes, cards, and status messages, by Discord's HTTP API alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from bot.comfy.client import ComfyClient
+from bot.delivery import Courier
+from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.edit import taking_pictures
+from bot.errand import Errands
+from bot.ladder import Ladder
+from bot.messages import outcome_parts
+from bot.packing import Packer
+from bot.parts import Part, Prepared
+from bot.posting import Poster
+from bot.runs import Output, Run
+from bot.status import StatusKeeper
+from bot.wiring.foundations import Foundations
+from bot.worker import Worker
+
+
+def courier_workers(base: Foundations, poster: Poster) -> dict[str, Worker[Any]]:
+    """`show` and `deliver`, which keep out of each other's way over one run's status message."""
+    status = StatusKeeper(
+        store=base.store, line=base.line, poster=poster, title=base.catalogue.title, clock=base.clock
+    )
+    courier = _courier(base, poster, status)
+    return {
+        "show": Worker("show", status.claim, status.show, pause=1, width=8),
+        "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
+    }
+
+
+def _courier(base: Foundations, poster: Poster, status: StatusKeeper) -> Courier:
+    packer = Packer(base.fetcher, _link_renewer(base.comfy))
+
+    def render(run: Run, prepared: Prepared) -> list[Part]:
+        usable = bool(taking_pictures(base.catalogue.all()))
+        return outcome_parts(run, base.catalogue.title(run.deployment), prepared, usable=usable)
+
+    def inputs(run: Run) -> ShownInputs:
+        return shown_inputs(base.catalogue.get(run.deployment), run.inputs)
+
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Courier(
+        store=base.store,
+        poster=poster,
+        ladder=Ladder(
+            deliveries=base.store.deliveries,
+            poster=poster,
+            packer=packer,
+            render=render,
+            owner=owner,
+            clock=base.clock,
+        ),
+        status=status,
+        metrics=base.metrics,
+        errands=Errands(
+            store=base.store,
+            poster=poster,
+            packer=packer,
+            title=base.catalogue.title,
+            inputs=inputs,
+            clock=base.clock,
+        ),
+        owner=owner,
+        clock=base.clock,
+    )
+
+
+def _link_renewer(comfy: ComfyClient) -> Callable[[Run], Any]:
+    async def renew(run: Run) -> tuple[Output, ...]:
+        return (await comfy.run(run.run_id)).outputs if run.run_id else run.outputs
+
+    return renew
