@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
-from bot.settings import Settings
+from bot.settings import REMEDIES, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -105,7 +105,7 @@ def _positive(refusal: str) -> str:
 
 
 def default(name: str, field: FieldInfo) -> str:
-    if field.is_required():
+    if field.is_required() or name in REMEDIES:
         return "needed"
     value = field.default
     value = value.get_secret_value() if hasattr(value, "get_secret_value") else value

