@@ -62,7 +62,9 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         if calling:
             await catalogue.load()
         signer = await signer_of(settings, store)
-        yield assemble(Foundations(settings, store, line, comfy, fetcher, catalogue, clock, nudges, signer, metrics))
+        yield assemble(
+            Foundations(settings, store, line, comfy, fetcher, catalogue, clock, nudges, signer, metrics)
+        )
 
 
 async def _store(settings: Settings, stack: AsyncExitStack) -> Store:

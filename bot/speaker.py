@@ -9,7 +9,7 @@ import discord
 class Speaker(discord.Client):
     """Logged in and never connected. Nothing may rely on a cache: there is none."""
 
-    def __init__(self, http_trace: aiohttp.TraceConfig | None = None) -> None:
+    def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
         super().__init__(
             intents=discord.Intents.none(),
             max_messages=None,
