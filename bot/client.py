@@ -21,6 +21,7 @@ from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.overrides import CommandOverrides
 from bot.preset_desk import PresetDesk
+from bot.reach import Reach
 from bot.sync import CommandSync
 from bot.words import explain, say
 
@@ -74,10 +75,11 @@ class GenerateBot(commands.Bot):
         desks: Desks,
         sync: CommandSync,
         *,
-        direct_messages: bool = False,
+        reach: Reach | None = None,
         extensions: Sequence[str] = EXTENSIONS,
         **more: Any,
     ) -> None:
+        reach = reach or Reach()
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -89,10 +91,8 @@ class GenerateBot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             allowed_mentions=discord.AllowedMentions.none(),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=direct_messages, private_channel=False
-            ),
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=reach.contexts,
+            allowed_installs=reach.installs,
             **more,
         )
         self.desk = desks.desk
@@ -104,6 +104,7 @@ class GenerateBot(commands.Bot):
         self.presets = desks.presets
         self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
         self.sync = sync
+        self._reach = reach
         self._extensions = extensions
         self.tree.error(self._on_command_error)
 
@@ -120,6 +121,7 @@ class GenerateBot(commands.Bot):
         """A cog that can't be loaded stops the start: a bot without its command would look alive."""
         for extension in self._extensions:
             await self.load_extension(extension)
+        self._reach.apply(self.tree.get_commands())
 
     async def _on_command_error(
         self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError

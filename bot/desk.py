@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
@@ -16,7 +16,7 @@ from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, check_gpu, collect, seed_of, seed_range
 from bot.errors import InputError, RefusedError
-from bot.intake import Intake
+from bot.intake import ANSWER_HOLD, Intake
 from bot.list_ids import PagePlace, Step
 from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
@@ -153,8 +153,15 @@ class FrontDesk:
         offered = self._catalogue.get(run.deployment)
         marked = run.age_restricted or (offered is not None and offered.age_restricted)
         _check_age(asker.origin, restricted=marked)
-        if not await self._store.history.reopen(run.key, asker.origin, self._clock()):
+        # Through an interaction it is posted by editing the answer, which has to be there first.
+        due_at = self._clock() + (ANSWER_HOLD if asker.origin.user_install else timedelta())
+        if not await self._store.history.reopen(run.key, asker.origin, due_at):
             raise RefusedError("post_nothing")
+        self._nudges.deliver()
+
+    async def posting(self, key: str, message_id: int | None) -> None:
+        """The message is there that `post_again` makes the result of, where nothing else reaches."""
+        await self._store.history.answered(key, message_id, self._clock())
         self._nudges.deliver()
 
     async def answered(self, key: str, status_message_id: int | None) -> None:

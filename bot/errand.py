@@ -147,6 +147,8 @@ class Errands:
         if await self._store.deliveries.owes(run.key, {*OUTCOMES, Purpose.REPORT}):
             raise Unclear("the result is still being posted")
         for channel_id, message_id in await self._places(run, OUTCOMES):
+            if run.user_install and channel_id == run.channel_id:
+                continue  # its own button deletes it: the bot has no access there
             with suppress(Closed):
                 await self._poster.delete(channel_id, message_id)
         await self._empty_report(run, title)

@@ -55,7 +55,16 @@ def _first_rung(delivery: Delivery, now: datetime) -> Rung:
     """What was begun goes on where it began, also when nobody watches any more."""
     if delivery.attempted or delivery.messages:
         return Rung(delivery.rung)
+    if delivery.run.user_install:
+        return max(Rung(delivery.rung), Rung.ANSWER)
     return max(Rung(delivery.rung), Rung.IN_PLACE if _is_watched(delivery.run, now) else Rung.CHANNEL)
+
+
+def _elsewhere(run: Run) -> Part:
+    """Why it comes directly."""
+    if run.user_install:
+        return Part(content=say("from_elsewhere_late"))
+    return Part(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
 class Superseded(Exception):
@@ -130,9 +139,9 @@ class Ladder:
             await self.post(delivery, rung, run.channel_id, parts)
         elif rung is Rung.DIRECT:
             channel_id = await self._poster.direct_channel(run.requester_id)
-            url = channel_url(run.guild_id, run.channel_id)
-            elsewhere = Part(content=say("from_elsewhere", url=url))
-            await self.post(delivery, rung, channel_id, [*parts, elsewhere])
+            await self.post(delivery, rung, channel_id, [*parts, _elsewhere(run)])
+        elif run.user_install:
+            await self._answer(delivery, rung, parts)
         else:
             await self._edit_answer(delivery, rung, parts)
 
@@ -186,6 +195,27 @@ class Ladder:
         else:
             raise Closed("the interaction's token has run out")
         await self._deliveries.mark_sent(delivery.id, [(run.channel_id, message_id)])
+
+    async def _answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
+        """Where only the interaction reaches: the answer becomes the outcome, follow-ups take what is left.
+
+        A follow-up whose fate is unknown is sent again: twice the same pictures are better than none.
+        """
+        run = delivery.run
+        token = token_of(run, self._clock())
+        if token is None:
+            raise Closed("the interaction's token has run out")
+        sent = list(delivery.messages)
+        for index in range(len(sent), len(parts)):
+            await self._mark_attempt(delivery, rung)
+            if index:
+                message_id = await self._poster.follow_up(run.application_id, token, parts[index])
+            else:
+                message_id = await self._poster.edit_original(
+                    run.application_id, token, run.status_message_id, parts[0]
+                )
+            sent.append((run.channel_id, message_id))
+            await self._deliveries.mark_sent(delivery.id, sent)
 
     async def _nothing_left(self, delivery: Delivery) -> Delivery:
         """After a refusal: the attempt is off the books, what was sent before it stays on them."""

@@ -50,6 +50,14 @@ def runs_layout(page: HistoryPage, place: PagePlace, title: Callable[[str], str]
     return layout
 
 
+def posting_layout() -> LayoutView:
+    """Becomes the result, where a message of ours can only be edited; so it is a layout from the start."""
+    layout = LayoutView(timeout=None)
+    layout.add_item(TextDisplay(say("post_noted")))
+    layout.stop()
+    return layout
+
+
 def cancellable(run: Run) -> bool:
     """Whether asking to cancel could still change something."""
     return not run.final and run.cancel_requested_at is None and run.note != "not_cancellable"
@@ -106,6 +114,8 @@ def _link(entry: Entry) -> str:
     run = entry.run
     if entry.kept:
         return say("runs_kept")
+    if run.user_install:
+        return ""  # whether it is on a server, and on which, is not kept
     if entry.place is not None:
         # A message in another channel than the run's went to the requester directly.
         guild_id = run.guild_id if entry.place[0] == run.channel_id else None

@@ -43,7 +43,7 @@ def status_part(run: Run, title: str) -> Part:
     above = [f"### {say(_heading(run))}: {quoted(title, 80)}", _prompt_line(run)]
     below = [
         _progress_line(run),
-        say(run.note) if run.note else "",
+        _note(run),
         say("waits_for_approval") if run.state is RunState.AWAITING_APPROVAL else "",
         _small([say("since", at=int(run.created_at.timestamp())), *_facts(run)]),
     ]
@@ -51,6 +51,11 @@ def status_part(run: Run, title: str) -> Part:
     if run.cancel_requested_at is None and run.note != "not_cancellable":
         items.append(ActionRow(_button(run, Action.CANCEL, "button_cancel")))
     return Part(layout=_layout(Container(*items, accent_colour=Colour.blurple())))
+
+
+def _note(run: Run) -> str:
+    """What the status adds; where only the interaction reaches, from the beginning how long that lasts."""
+    return say(run.note or "answer_lives") if run.note or run.user_install else ""
 
 
 def outcome_parts(run: Run, title: str, prepared: Prepared, *, usable: bool = False) -> list[Part]:
@@ -101,7 +106,8 @@ def _result_parts(run: Run, title: str, prepared: Prepared, *, usable: bool) -> 
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
     parts = []
-    if gallery or prepared.texts or not others:
+    # An answer that began as a layout can't become a classic message.
+    if gallery or prepared.texts or not others or run.user_install:
         first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, usable=usable)
         parts.append(first_part)
         parts += [_gallery_only(run, chunk) for chunk in _chunks(gallery[FILES_A_MESSAGE:])]

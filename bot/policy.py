@@ -25,6 +25,7 @@ class OperatorRules:
 
     allowed_guild_ids: frozenset[int] | None = None
     allow_direct_messages: bool = False
+    allow_user_installs: bool = False
     daily_gpu_seconds: float | None = None
 
 
@@ -132,10 +133,14 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
 
 
 def _operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
-    guild_id = request.origin.guild_id
+    origin = request.origin
+    guild_id = origin.guild_id
     if usage.paused is not None:
         raise RefusedError("paused", reason=usage.paused)
-    if guild_id is None and not operator.allow_direct_messages:
+    if origin.user_install and not operator.allow_user_installs:
+        raise RefusedError("user_installs_off")
+    # Whoever added the bot to their account may also write to it directly.
+    if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     allowed = operator.allowed_guild_ids
     if guild_id is not None and allowed is not None and guild_id not in allowed:

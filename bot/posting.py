@@ -63,6 +63,16 @@ class Poster:
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
+    async def follow_up(self, application_id: int, token: str, part: Part) -> int:
+        """A further message through an interaction, at most five of them.
+
+        Discord knows no nonce here: repeated after a lost answer, the message is there twice.
+        """
+        webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        with _mapped():
+            message = await webhook.send(**_payload(part), wait=True)
+            return message.id
+
     async def edit(self, channel_id: int, message_id: int, part: Part, *, keep_files: bool = True) -> None:
         """A message of the bot's own, by the bot's token. Without files it may keep those that it has."""
         payload = _payload(part)

@@ -26,7 +26,8 @@ class Origin(BaseModel):
     """Where a request came from and how it can be answered there.
 
     `age_restricted` is Discord's mark on the channel; `upload_limit` in bytes holds for the bot's own posts;
-    the interaction token works for 15 minutes.
+    the interaction token works for 15 minutes. `user_install`: the bot itself isn't there, so nothing but the
+    interaction reaches the place.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +40,7 @@ class Origin(BaseModel):
     interaction_expires_at: datetime
     upload_limit: int = Field(gt=0)
     age_restricted: bool = False
+    user_install: bool = False
 
 
 class GenerationRequest(BaseModel):

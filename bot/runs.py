@@ -112,6 +112,7 @@ class Run:
     interaction_token: str | None = field(default=None, repr=False)
     interaction_expires_at: datetime | None = None
     upload_limit: int = 10 * 1024 * 1024
+    user_install: bool = False
     status_message_id: int | None = None
 
     run_id: str | None = None

@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     allow_private_media_hosts: Flag = False
     allowed_guild_ids: OptionalIds = None
     allow_direct_messages: Flag = False
+    allow_user_installs: Flag = False
     daily_gpu_seconds: Count | None = None
     log_level: Annotated[LogLevel, one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
     log_format: Annotated[LogFormat, one_of("text", "json")] = "text"
@@ -116,6 +117,8 @@ class Settings(BaseSettings):
             self._about_api_url(),
             self._about_deployments(),
             self._about_roles(),
+            self._about_user_installs(),
+            self._about_command_guilds(),
         )
         return (*(sentence for sentence in checks if sentence), *self._hints)
 
@@ -136,6 +139,22 @@ class Settings(BaseSettings):
     def _about_api_url(self) -> str | None:
         if self.comfydeploy_api_url.startswith("http:") and not _is_loopback(self.comfydeploy_api_url):
             return "COMFYDEPLOY_API_URL is http: the API key travels readable. Use https."
+        return None
+
+    def _about_user_installs(self) -> str | None:
+        if self.allow_user_installs and self.daily_gpu_seconds is None:
+            return (
+                "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
+                "and no server's budgets hold there. Set DAILY_GPU_SECONDS."
+            )
+        return None
+
+    def _about_command_guilds(self) -> str | None:
+        if self.command_guild_ids and (self.allow_user_installs or self.allow_direct_messages):
+            return (
+                "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
+                "ALLOW_USER_INSTALLS change nothing. Leave COMMAND_GUILD_IDS empty for them."
+            )
         return None
 
     def _about_deployments(self) -> str | None:

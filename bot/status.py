@@ -90,5 +90,5 @@ class StatusKeeper:
         token = token_of(run, self._clock())
         if token is not None:
             await self._poster.edit_original(run.application_id, token, message_id, part)
-        else:
+        elif not run.user_install:
             await self._poster.edit(run.channel_id, message_id, part)

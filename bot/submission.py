@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
 from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, NotNow, RefusedError
+from bot.logs import run_context
 from bot.nudges import Nudges
 from bot.runs import InputValue, Run, RunReport, RunState
 from bot.signing import WebhookSigner
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
+# A run that is not begun this long before its interaction ends is not begun at all.
+START_MARGIN = timedelta(minutes=3)
 
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
@@ -43,6 +46,7 @@ class Submission:
         renew: Renew,
         first_check: timedelta,
         grace: timedelta,
+        user_installs: bool,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -53,15 +57,24 @@ class Submission:
         self._renew = renew
         self._first_check = first_check
         self._grace = grace
+        self._user_installs = user_installs
         self._clock = clock
 
     async def claim(self) -> Run | None:
         now = self._clock()
+        if self._user_installs:
+            await self._refuse_late(now)
         run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
         # Only when the line stands still: with each of two hundred that go out, the rest would be renumbered.
         if run is None and await self._store.work.renumber(now):
             self._nudges.show()
         return run
+
+    async def _refuse_late(self, now: datetime) -> None:
+        """Where only the interaction reaches, nothing is begun that would end after it; told in time."""
+        for run in await self._store.work.too_late_to_start(now + START_MARGIN):
+            with run_context(run.key):
+                await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
     async def submit(self, run: Run) -> None:
         """The one queue call of this claim."""

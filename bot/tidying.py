@@ -45,9 +45,16 @@ class Tidying:
             with suppress(Closed):
                 await self._poster.delete(channel_id, message_id)
 
+    async def _is_shown_there(self, delivery: Delivery) -> bool:
+        """Whether the answer holds the first part of an outcome whose rest went elsewhere."""
+        told = await self._store.deliveries.told(delivery.run.key, delivery.purpose)
+        return delivery.run.status_message_id in [message_id for _, message_id in told.messages]
+
     async def _remove_status(self, delivery: Delivery) -> None:
         run = delivery.run
         token = token_of(run, self._clock())
+        if run.user_install and (token is None or await self._is_shown_there(delivery)):
+            return
         if token is not None:
             with suppress(Closed):
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)

@@ -31,6 +31,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # rules
         "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
         "direct_messages_off": "I don't generate in direct messages here. Please use a server channel.",
+        "user_installs_off": "I can't be used from your own account any more. Please use me on a server that has me.",
         "daily_limit": "Today's GPU time is used up. It starts afresh <t:{until}:R>.",
         "paused": "Generating is paused for the moment: {reason}",
         "blocked": "A moderator has blocked you from generating on this server: {reason}",
@@ -185,6 +186,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
         "media_more": "{count} more files didn't fit into this message.",
         "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
+        "from_elsewhere_late": "I couldn't answer in time where you asked, so here it is.",
         "mention": "<@{user}>",
         # titles and labels
         "title_waiting": "Waiting for a free place",

@@ -46,6 +46,13 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_gone": "This deployment isn't offered any more, so there is no command that gives the same.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",
+        # where only the command's own answer reaches
+        "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
+        "A result that takes longer comes as a direct message, or waits in `/runs`.",
+        "answer_ends": "This takes longer than I can answer here. "
+        "The result comes as a direct message, or waits in `/runs`.",
+        "answer_too_late": "The queue was too long for me to answer here in time, so nothing was started. "
+        "Please try again later.",
         # pictures as input
         "use_menu": "Use as input",
         "use_heading": "What should I do with this picture?",

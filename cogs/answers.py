@@ -9,6 +9,7 @@ import discord
 
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
+from bot.lists import posting_layout
 from bot.runs import Run, RunState
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk,
         await _refused(interaction, desk, run, error)
     else:
         await desk.answered(run.key, response.message_id)
+
+
+async def post_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+    """A message that becomes the kept result, where only an interaction can bring it."""
+    response = await interaction.response.send_message(view=posting_layout())
+    await interaction.client.desk.posting(key, response.message_id)
 
 
 async def _refused(

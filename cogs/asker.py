@@ -9,7 +9,8 @@ import discord
 from bot.asker import Asker
 from bot.client import GenerateBot
 from bot.moderation.people import Person
-from bot.preflight import lacks
+from bot.preflight import check_place, lacks
+from bot.reach import only_by_interaction
 from bot.request import Origin
 
 Interaction = discord.Interaction[GenerateBot]
@@ -41,13 +42,23 @@ def person_of(interaction: Interaction) -> Person:
     )
 
 
+def check_here(interaction: Interaction) -> None:
+    """Whether a result could be shown here. Raises RefusedError.
+
+    Where only the interaction reaches, Discord asks the bot for no permissions of its own.
+    """
+    if not only_by_interaction(interaction):
+        check_place(interaction.channel, interaction.app_permissions)
+
+
 async def check_overrides(interaction: Interaction) -> None:
     """Discord's own permissions for `/generate`, for whatever else starts a run. Raises RefusedError.
 
-    An administrator stands above them, and direct messages have none.
+    An administrator stands above them; direct messages have none, and a server without the bot has only
+    its Use External Apps, which Discord sees to itself.
     """
     guild, channel = interaction.guild, interaction.channel
-    if guild is None or interaction.permissions.administrator:
+    if guild is None or interaction.permissions.administrator or only_by_interaction(interaction):
         return
     place = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
     person = person_of(interaction)
@@ -58,19 +69,27 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     """The token's life is counted from `now` by our own clock, which need not agree with Discord's.
 
     The upload limit is the server's: `interaction.filesize_limit` adds the requester's Nitro, and holds only
-    for answers to the interaction.
+    for answers to the interaction, which are all there is where the bot itself isn't.
     """
     guild = interaction.guild
+    visiting = only_by_interaction(interaction)
+    limit = guild.filesize_limit if guild is not None else _DIRECT_LIMIT
     return Origin(
-        guild_id=interaction.guild_id,
+        guild_id=server_of(interaction),
         channel_id=interaction.channel_id or 0,
         application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
         interaction_expires_at=now + _TOKEN_LIFE,
         age_restricted=_is_age_restricted(interaction.channel),
-        upload_limit=guild.filesize_limit if guild is not None else _DIRECT_LIMIT,
+        upload_limit=interaction.filesize_limit if visiting else limit,
+        user_install=visiting,
     )
+
+
+def server_of(interaction: Interaction) -> int | None:
+    """The server whose rules hold here; none where the bot isn't on it."""
+    return None if only_by_interaction(interaction) else interaction.guild_id
 
 
 def _is_age_restricted(channel: object) -> bool:

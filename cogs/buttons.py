@@ -13,10 +13,10 @@ from discord.ui import Button, DynamicItem, Item
 from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell
 from bot.edit_ids import EditForm
-from bot.preflight import check_place
+from bot.reach import only_by_interaction
 from bot.words import say
-from cogs.answers import answer
-from cogs.asker import asker_of, check_overrides, person_of
+from cogs.answers import answer, post_here
+from cogs.asker import asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
 from cogs.edit import open_edit
@@ -59,7 +59,7 @@ async def _cancel(interaction: Interaction, key: str) -> None:
 
 async def _again(interaction: Interaction, key: str) -> None:
     desk = interaction.client.desk
-    check_place(interaction.channel, interaction.app_permissions)
+    check_here(interaction)
     await check_overrides(interaction)
     run = await desk.again(key, asker_of(interaction, desk.now()))
     await answer(interaction, desk, run)
@@ -67,9 +67,12 @@ async def _again(interaction: Interaction, key: str) -> None:
 
 async def _post(interaction: Interaction, key: str) -> None:
     desk = interaction.client.desk
-    check_place(interaction.channel, interaction.app_permissions)
+    check_here(interaction)
     await desk.post_again(key, asker_of(interaction, desk.now()))
-    await tell(interaction, say("post_noted"))
+    if only_by_interaction(interaction):
+        await post_here(interaction, key)
+    else:
+        await tell(interaction, say("post_noted"))
 
 
 async def _approve(interaction: Interaction, key: str) -> None:
@@ -93,6 +96,9 @@ async def _delete(interaction: Interaction, key: str) -> None:
     part = await reviews.delete(key, person_of(interaction), interaction.guild_id, by_card=by_card)
     if by_card:
         await show_card(interaction, part, keep_files=False)
+    elif only_by_interaction(interaction):
+        await interaction.response.defer()
+        await interaction.delete_original_response()
     else:
         await tell(interaction, say("delete_noted"))
 

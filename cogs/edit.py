@@ -18,11 +18,10 @@ from bot.edit import TypedValue
 from bot.edit_form import TEXT_FILE, ready_layout, refused_layout
 from bot.edit_ids import EDIT_PATTERN, EditForm, edit_form
 from bot.errors import BotError, InputError, RefusedError
-from bot.preflight import check_place
 from bot.runs import Run
 from bot.words import explain, say
 from cogs.answers import answer
-from cogs.asker import asker_of, check_overrides
+from cogs.asker import asker_of, check_here, check_overrides
 from cogs.typed import typed_of
 
 Interaction = discord.Interaction[GenerateBot]
@@ -33,7 +32,7 @@ _READ_SECONDS = 10
 
 async def check_start(interaction: Interaction) -> None:
     """What `/generate` itself would be asked here."""
-    check_place(interaction.channel, interaction.app_permissions)
+    check_here(interaction)
     await check_overrides(interaction)
 
 

@@ -12,10 +12,9 @@ from bot.deployments.command import build_generate
 from bot.deployments.plan import OptionChoice
 from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
-from bot.preflight import check_place
 from bot.presets import PRESET_OPTION
 from cogs.answers import answer
-from cogs.asker import asker_of
+from cogs.asker import asker_of, check_here
 from cogs.presets import answer_generated
 
 Interaction = discord.Interaction[GenerateBot]
@@ -38,7 +37,7 @@ class Generate(commands.Cog):
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, GivenValue]
     ) -> None:
-        check_place(interaction.channel, interaction.app_permissions)
+        check_here(interaction)
         asker = asker_of(interaction, self._desk.now())
         name = given.get(PRESET_OPTION.name)
         if name is None:

@@ -8,14 +8,13 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.client import GenerateBot, tell
-from bot.preflight import check_place
 from bot.preset_desk import Generated, PresetDesk, Wish
 from bot.preset_list import PATTERN, presets_layout
 from bot.presets import NAME_LENGTH
 from bot.text import quoted
 from bot.words import say
 from cogs.answers import answer
-from cogs.asker import Interaction, asker_of, check_overrides, person_of
+from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.pages import page_button, show_list
 
 _Name = Range[str, 1, NAME_LENGTH]
@@ -85,7 +84,7 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         self, interaction: Interaction, name: _Name, prompt: Range[str, 1, 6000] | None = None
     ) -> None:
         await check_overrides(interaction)
-        check_place(interaction.channel, interaction.app_permissions)
+        check_here(interaction)
         asker = asker_of(interaction, self._bot.desk.now())
         await answer_generated(interaction, await self._desk.use(name, prompt, asker))
 

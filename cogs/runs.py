@@ -17,9 +17,10 @@ from bot.desk import FrontDesk
 from bot.errors import RefusedError
 from bot.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
 from bot.lists import runs_layout
-from bot.preflight import check_place
+from bot.reach import only_by_interaction
 from bot.words import say
-from cogs.asker import Interaction, asker_of
+from cogs.answers import post_here
+from cogs.asker import Interaction, asker_of, check_here
 
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
@@ -56,6 +57,9 @@ class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
         place = read_runs_id(self.match_)
         if self.control is not Control.PAGE:
             await _ACTS[self.control](interaction, desk, _chosen(interaction))
+        if self.control is Control.POST and only_by_interaction(interaction):
+            await post_here(interaction, _chosen(interaction))
+            return
         await interaction.response.edit_message(view=await _page(interaction, desk, place))
         if self.control is Control.POST:
             await tell(interaction, say("post_noted"))
@@ -74,7 +78,7 @@ async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
 
 
 async def _post(interaction: Interaction, desk: FrontDesk, key: str) -> None:
-    check_place(interaction.channel, interaction.app_permissions)
+    check_here(interaction)
     await desk.post_again(key, asker_of(interaction, desk.now()))
 
 

@@ -10,7 +10,7 @@ from bot.client import GenerateBot
 from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.usage_layout import usage_layout
 from bot.words import say
-from cogs.asker import Interaction, person_of
+from cogs.asker import Interaction, person_of, server_of
 from cogs.named import named
 
 
@@ -24,7 +24,7 @@ class Usage(commands.Cog):
     @app_commands.describe(person=say("option_usage_person"))
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
         view = await self._desk.usage(
-            interaction.guild_id, person_of(interaction), named(person) if person is not None else None
+            server_of(interaction), person_of(interaction), named(person) if person is not None else None
         )
         await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
 

@@ -114,8 +114,8 @@ class HistoryStore:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
             return [to_run(row) for row in found.mappings()]
 
-    async def reopen(self, key: str, origin: Origin, now: datetime) -> bool:
-        """A kept message is owed again, in the place it is now asked for; False when it is not kept."""
+    async def reopen(self, key: str, origin: Origin, due_at: datetime) -> bool:
+        """A kept message is owed again, whole, where it is now asked for; False when it is not kept."""
         async with self._database.write() as connection:
             reopened = await connection.execute(
                 update(deliveries)
@@ -126,9 +126,10 @@ class HistoryStore:
                 )
                 .values(
                     state=DeliveryState.PENDING,
-                    due_at=now,
+                    due_at=due_at,
                     tries=0,
                     rung=0,
+                    messages=[],
                     attempted=False,
                     attempted_at=None,
                     done_at=None,
@@ -139,15 +140,34 @@ class HistoryStore:
             await connection.execute(update(runs).where(runs.c.key == key).values(**_place(origin)))
             return True
 
+    async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
+        """The message is there that becomes what `reopen` has made owed."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs).where(runs.c.key == key).values(status_message_id=message_id)
+            )
+            await connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose.in_(OUTCOMES),
+                    deliveries.c.state == DeliveryState.PENDING,
+                )
+                .values(due_at=now)
+            )
+
 
 def _place(origin: Origin) -> dict[str, object]:
-    """Where to post. The answer to the command that asks is its own, so it is not there to be edited."""
+    """Where to post. The answer to the command that asks is its own, so it is not there to be edited;
+    but for a place that nothing else reaches."""
+    token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "guild_id": origin.guild_id,
         "channel_id": origin.channel_id,
         "upload_limit": origin.upload_limit,
-        "interaction_token": None,
-        "interaction_expires_at": None,
+        "user_install": origin.user_install,
+        "interaction_token": token if origin.user_install else None,
+        "interaction_expires_at": expires if origin.user_install else None,
         "status_message_id": None,
     }
 

@@ -62,6 +62,9 @@ runs = Table(
     Column("interaction_token", Text),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
+    Column(
+        "user_install", Boolean, nullable=False, server_default=false()
+    ),  # only the interaction gets there
     Column("status_message_id", BigInteger),
     # what ComfyDeploy says
     Column("run_id", String(64)),

@@ -19,6 +19,9 @@ from bot.transitions import Change, end
 
 # So long a run that was given up is asked about, if its silence is not broken.
 _HOPE = timedelta(days=1)
+# So long before the interaction ends its last edit says what comes after; see the sentence.
+_LEAVE = timedelta(seconds=60)
+_LEFT = "answer_ends"
 _PLACE = (
     runs.c.key,
     runs.c.deployment,
@@ -91,6 +94,14 @@ class WorkStore:
             claim = {"claimed": place.key, "now": now, "answer_by": answer_by}
             row = (await connection.execute(_CLAIM, claim)).mappings().first()
             return to_run(row) if row is not None else None
+
+    async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
+        """What still waits although the interaction that its result depends on ends by then."""
+        waiting = select(*run_columns()).where(
+            runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
+        )
+        async with self._database.read() as connection:
+            return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
 
     async def put_back(self, key: str, due_at: datetime, now: datetime) -> None:
         """Back into the queue: only where ComfyDeploy can't have accepted the call.
@@ -174,19 +185,26 @@ class WorkStore:
         """Runs whose status message is behind. Marked before the edit: a lost edit is made good by the next.
 
         `fast` is the pause between edits through a living interaction token, `slow` through the bot's own.
+        Where nothing but the interaction reaches, its last edit takes leave.
         """
+        leaving = and_(
+            runs.c.user_install,
+            runs.c.interaction_expires_at > now,
+            runs.c.interaction_expires_at <= now + _LEAVE,
+            runs.c.note.is_distinct_from(_LEFT),
+        )
         token_lives = runs.c.interaction_expires_at > now
+        rested = or_(
+            runs.c.shown_at.is_(None),
+            and_(token_lives, runs.c.shown_at <= now - fast),
+            runs.c.shown_at <= now - slow,
+        )
         behind = (
             select(runs.c.key)
             .where(
                 runs.c.state.not_in(FINAL),
-                runs.c.rev > runs.c.shown_rev,
+                or_(and_(runs.c.rev > runs.c.shown_rev, rested), leaving),
                 runs.c.status_message_id.is_not(None),
-                or_(
-                    runs.c.shown_at.is_(None),
-                    and_(token_lives, runs.c.shown_at <= now - fast),
-                    runs.c.shown_at <= now - slow,
-                ),
             )
             .order_by(runs.c.shown_at.nulls_first())
             .limit(many)
@@ -200,7 +218,7 @@ class WorkStore:
             result = await connection.execute(
                 update(runs)
                 .where(runs.c.key.in_(keys))
-                .values(shown_rev=runs.c.rev, shown_at=now)
+                .values(shown_rev=runs.c.rev, shown_at=now, note=case((leaving, _LEFT), else_=runs.c.note))
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]

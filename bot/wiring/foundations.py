@@ -56,6 +56,7 @@ class Foundations:
         return OperatorRules(
             allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
             allow_direct_messages=self.settings.allow_direct_messages,
+            allow_user_installs=self.settings.allow_user_installs,
             daily_gpu_seconds=self.settings.daily_gpu_seconds,
         )
 

@@ -18,6 +18,7 @@ from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.preset_desk import PresetDesk
+from bot.reach import Reach
 from bot.sharding import ShardedBot
 from bot.sync import CommandSync
 from bot.wiring.foundations import Foundations
@@ -48,7 +49,10 @@ def _bot(base: Foundations, desks: Desks) -> GenerateBot:
     sync = CommandSync(base.store.notes, base.settings.command_guild_ids)
     shards = base.settings.shards
     more: dict[str, Any] = {
-        "direct_messages": base.settings.allow_direct_messages,
+        "reach": Reach(
+            direct_messages=base.settings.allow_direct_messages,
+            user_installs=base.settings.allow_user_installs,
+        ),
         "http_trace": base.metrics.discord_trace(),
     }
     if shards is None:

@@ -37,6 +37,7 @@ def _submission(base: Foundations, poster: Poster) -> Submission:
         renew=renewer.inputs,
         first_check=base.silence,
         grace=base.grace,
+        user_installs=base.settings.allow_user_installs,
         clock=base.clock,
     )
 

@@ -11,11 +11,13 @@ from bot.runs import RunState
 from demo.standin.deployments import VIDEO_ID
 from demo.standin.faults import Faults
 from tests.discord.court import mark_adult
-from tests.discord.seen import buttons_of, pinged, press, raw_components, refusal, text_of
+from tests.discord.seen import buttons_of, galleries_of, pinged, press, raw_components, refusal, text_of
 from tests.discord.settings_seen import select_as
+from tests.discord.test_files import bucket, picture
 from tests.discord.test_places import thread_in
 from tests.discord.test_roles import ADULT
 from tests.stage import Stage, stage
+from tests.web.service import run_under_way
 
 STRING_SELECT = 3
 
@@ -218,3 +220,32 @@ async def test_another_persons_list_button_shows_ones_own_runs(tmp_path: Path) -
         shown = (await s.bob.slash(s.channel, "runs")).response
         await press(s, s.bob, shown, "runs:page:o:all:0:")
         assert "a secret fox" not in text_of(s, shown)
+
+
+async def test_a_result_of_which_half_came_is_posted_again_whole(tmp_path: Path) -> None:
+    files = {f"{number}.png": (picture(8, 8), "image/png") for number in range(12)}
+    async with bucket(files) as base, run_under_way(tmp_path) as caller:
+        s = caller.stage
+        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
+        output = {"id": "o", "data": {"images": items}, "node_meta": {"node_id": "9"}}
+        await caller.call(caller.event("success", outputs=[output]))
+        posts = f"/channels/{s.channel.id}/messages"
+        emit = s.env.backend.emit
+
+        def closing(event: str, *rest: Any) -> Any:
+            """The bot loses the channel once the first of two messages is there."""
+            if event == "MESSAGE_CREATE":
+                s.env.inject_error("POST", posts, status=403, code=50013, times=1)
+            return emit(event, *rest)
+
+        s.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=1)
+        s.env.backend.emit = closing  # type: ignore[method-assign]
+        await s.play()
+        s.env.backend.emit = emit  # type: ignore[method-assign]
+        assert [galleries_of(s, message) for message in s.messages()] == [[], [10]]
+        listed = await s.alice.slash(s.channel, "runs")
+        assert "couldn't be posted" in text_of(s, listed.response)
+        await s.alice.select(listed.response, [(await s.run()).key])
+        await s.play()
+        assert [galleries_of(s, message) for message in s.messages()] == [[10], [10], [2]]
+        assert len(s.calls) == 1

@@ -131,6 +131,16 @@ def test_a_pause_is_told_before_anything_else() -> None:
     assert told(decision) == "Generating is paused for the moment: moving"
 
 
+def test_a_persons_own_account_needs_the_operators_word_and_stands_apart_from_servers() -> None:
+    asked = request(None)
+    away = asked.model_copy(update={"origin": asked.origin.model_copy(update={"user_install": True})})
+    assert code(judge(away, allow_direct_messages=True)) == "user_installs_off"
+    servers = frozenset({8})
+    assert code(judge(away, allow_user_installs=True, allowed_guild_ids=servers)) is None
+    assert code(judge(asked, allow_user_installs=True)) is None
+    assert code(judge(request(7), allow_user_installs=True, allowed_guild_ids=servers)) == "guild_not_allowed"
+
+
 @pytest.mark.parametrize("forbidden", ["guild_not_allowed", "direct_messages_off"])
 def test_who_may_not_use_it_at_all_is_told_that_and_not_about_budgets(forbidden: str) -> None:
     asked = request(None if forbidden == "direct_messages_off" else 7)

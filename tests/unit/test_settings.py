@@ -198,6 +198,11 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
         ({"PUBLIC_URL": "http://bot.example.com"}, "PUBLIC_URL is http:"),
         ({"PUBLIC_URL": "https://localhost:8080"}, "PUBLIC_URL is an address of this machine only"),
         ({"COMFYDEPLOY_API_URL": "http://comfy.example.com/api"}, "COMFYDEPLOY_API_URL is http:"),
+        ({"ALLOW_USER_INSTALLS": "true"}, "ALLOW_USER_INSTALLS lets anybody"),
+        (
+            {"COMMAND_GUILD_IDS": "1", "ALLOW_USER_INSTALLS": "true"},
+            "COMMAND_GUILD_IDS keeps the commands to those servers",
+        ),
         ({"PUBLIC_ULR": "https://h"}, "PUBLIC_ULR is not a setting of this bot. Did you mean PUBLIC_URL?"),
     ],
 )

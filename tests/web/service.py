@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,13 @@ class Caller:
 
 
 @asynccontextmanager
-async def run_under_way(folder: Path, **settings: Any) -> AsyncIterator[Caller]:
-    """A run that ComfyDeploy holds and of which it says nothing by itself."""
+async def run_under_way(
+    folder: Path, ask: Callable[[Stage], Awaitable[Any]] | None = None, **settings: Any
+) -> AsyncIterator[Caller]:
+    """A run that ComfyDeploy holds and of which it says nothing by itself; `ask` asks for it."""
     async with stage(folder, **settings) as s, aiohttp.ClientSession() as session:
         s.standin.next_faults(Faults(hold_at="queued", webhook_drop=True))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await (ask(s) if ask is not None else s.alice.slash(s.channel, "generate", prompt="a fox"))
         await s.play()
         (call,) = s.calls
         yield Caller(s, session, call.webhook, call.run_ids[0])

@@ -7,6 +7,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
+from bot.request import GenerationRequest
 from bot.runs import FINAL, RunState
 from bot.store import Store
 from tests.contract.store.scenes import (
@@ -180,3 +181,39 @@ async def test_times_come_back_as_they_were_whatever_zone_they_were_given_in(sto
     assert found.created_at == NOW
     assert found.created_at.utcoffset() == timedelta(0)
     assert found.created_at.microsecond == NOW.microsecond
+
+
+def _from_an_account() -> GenerationRequest:
+    asked = request()
+    return asked.model_copy(update={"origin": asked.origin.model_copy(update={"user_install": True})})
+
+
+async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store: Store) -> None:
+    """The token of `request` ends after 900 seconds."""
+    run = await store.intake.accept(_from_an_account(), PERSON, allow, NOW, timedelta())
+    await store.runs.release(run.key, 77, NOW)
+    await store.work.claim_submission(lambda _: None, NOW, at(120))
+    await store.runs.record(run.key, report(), at(1), at(30))
+    assert await _status(store, 2) == [run.key]
+    assert [await _status(store, second) for second in (3, 600, 839)] == [[], [], []]
+    assert await _status(store, 840) == [run.key]
+    assert (await fetch(store, run.key)).note == "answer_ends"
+    assert [await _status(store, second) for second in (841, 899, 1000)] == [[], [], []]
+
+
+async def test_what_the_bots_own_token_reaches_takes_no_leave(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await _status(store, 2)
+    assert await _status(store, 850) == []
+    assert (await fetch(store, run.key)).note is None
+
+
+async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start(store: Store) -> None:
+    waiting = await store.intake.accept(_from_an_account(), PERSON, allow, NOW, timedelta())
+    begun = await store.intake.accept(_from_an_account(), PERSON, allow, at(-1), timedelta())
+    await store.intake.accept(request(), PERSON, allow, NOW, timedelta())
+    claimed = await store.work.claim_submission(lambda _: None, NOW, at(120))
+    assert claimed is not None
+    assert claimed.key == begun.key
+    assert await store.work.too_late_to_start(at(899)) == []
+    assert [run.key for run in await store.work.too_late_to_start(at(900))] == [waiting.key]

@@ -1,0 +1,80 @@
+"""Interactions from where the bot isn't, which the offline Discord can't make by itself.
+
+A person acts in direct messages, and on its way to the bot the interaction is rewritten as one from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from tests.stage import Stage
+
+Place = Literal["group", "foreign server"]
+FOREIGN_SERVER = 4242
+# Discord's own words for it in an interaction's payload.
+PRIVATE_CHANNEL, SERVER = 2, 0
+TEXT_CHANNEL, GROUP = 0, 3
+
+
+@contextmanager
+def elsewhere(s: Stage, place: Place, *, nsfw: bool = False) -> Iterator[None]:
+    """Inside the block whatever a person does in direct messages happens in `place`."""
+    emit = s.env.backend.emit
+
+    def rewritten(event: str, payload: Any, *args: Any, **more: Any) -> Any:
+        if event == "INTERACTION_CREATE":
+            payload = (_in_group if place == "group" else _on_server)(payload, nsfw=nsfw)
+        return emit(event, payload, *args, **more)
+
+    s.env.backend.emit = rewritten  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        s.env.backend.emit = emit  # type: ignore[method-assign]
+
+
+def _in_group(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
+    user = payload["user"]
+    channel = {"id": payload["channel_id"], "type": GROUP, "name": None, "icon": None, "owner_id": user["id"]}
+    return payload | {
+        "context": PRIVATE_CHANNEL,
+        "channel": channel | {"recipients": [user]},
+        "authorizing_integration_owners": {"1": user["id"]},
+    }
+
+
+def _on_server(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
+    """A server that doesn't have the bot: Discord sends no more of it than this."""
+    user = payload["user"]
+    member = {
+        "user": user,
+        "roles": [],
+        "permissions": "0",
+        "joined_at": "2020-01-01T00:00:00+00:00",
+        "flags": 0,
+        "deaf": False,
+        "mute": False,
+    }
+    guild_id = str(FOREIGN_SERVER)
+    channel = {
+        "id": payload["channel_id"],
+        "type": TEXT_CHANNEL,
+        "name": "off-topic",
+        "guild_id": guild_id,
+        "position": 0,
+        "permission_overwrites": [],
+        "nsfw": nsfw,
+        "parent_id": None,
+        "topic": None,
+    }
+    rest = {key: value for key, value in payload.items() if key != "user"}
+    return rest | {
+        "context": SERVER,
+        "guild_id": guild_id,
+        "guild": {"id": guild_id, "features": [], "locale": "en-US"},
+        "channel": channel,
+        "member": member,
+        "authorizing_integration_owners": {"1": user["id"]},
+    }
