@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.add_column(
-            sa.Column("user_install", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+            sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False)
         )
 
 
