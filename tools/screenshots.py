@@ -161,7 +161,7 @@ def take(page: Page, folder: Path) -> None:
 
 
 def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None:
-    """Approval is switched on, one request approved and one rejected."""
+    """Approval is switched on, one request approved, its result reported, and one request rejected."""
     become(page, "Mia")
     send(page, "settings")
     page.wait_for_selector("text=Settings of")
@@ -174,6 +174,8 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     shoot(page, folder, "approval")
     become(page, "Ada")
     ask(page, "picture", "a lighthouse in a storm")
+    page.wait_for_selector("text=Waiting for approval")
+    shoot(page, folder, "waiting")
     review.wait_for_selector("text=waits for you")
     shoot(review, folder, "review")
     press(review, "Approve")
@@ -182,6 +184,14 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     page.wait_for_selector(BAR)
     page.wait_for_selector(BAR, state="detached")
     shoot(page, folder, "approved-result")
+    become(page, "Ben")
+    press(page, "Report")
+    review.wait_for_selector("text=was reported")
+    review.wait_for_selector(PICTURE, state="attached")
+    shoot(review, folder, "report")
+    press(review, "Dismiss")
+    review.wait_for_selector("text=Dismissed by")
+    become(page, "Ada")
     ask(page, "picture", "a city of glass")
     press(review, "Reject")
     review.fill("[role=dialog] textarea", "Landscapes only this week, please.")
