@@ -119,12 +119,13 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
     lines = [say("report_heading", title=quoted(title, 80)), say("report_made_by", person=run.requester_id)]
     if named:
         lines.append(say("report_by", people=", ".join(named)))
-    if run.prompt:
-        lines.append(f"> {quoted(run.prompt, _VALUE)}")
     if run.age_restricted:
         lines.append(say("report_restricted"))
     if link:
         lines.append(say("report_link", url=link))
+    if run.prompt:
+        # Last, because some clients carry a quotation on until the text ends.
+        lines.append(f"> {quoted(run.prompt, _VALUE)}")
     return lines
 
 

@@ -136,7 +136,11 @@ def _quicken(world: World, epoch: float) -> None:
     clock = QuickClock(epoch)
     serial = iter(range(1, 1 << 60))
     world.clock = clock
-    world.snowflake = lambda: ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
+
+    def snowflake() -> int:
+        return ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
+
+    world.snowflake = snowflake  # type: ignore[method-assign]  # this one world's own
 
 
 @asynccontextmanager

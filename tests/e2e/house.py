@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -189,13 +190,19 @@ class House:
 
 @asynccontextmanager
 async def house(
-    folder: Path, *, standin: StandIn | None = None, rate_limits: bool = False, **more: str
+    folder: Path,
+    *,
+    standin: StandIn | None = None,
+    rate_limits: bool = False,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    **more: str,
 ) -> AsyncIterator[House]:
+    """`settings` and `more` alike are the bot's environment."""
     async with (
         FakeDiscord(rate_limits=rate_limits) as discord,
         standin or StandIn(webhook_waits=(0.1, 0.2)) as backend,
     ):
-        built = House(folder, discord, backend, more)
+        built = House(folder, discord, backend, {**settings, **more})
         try:
             yield built
             assert not discord.books.unknown_routes, "the bot calls what the fake lacks"

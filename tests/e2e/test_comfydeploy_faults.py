@@ -58,6 +58,14 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
         yield built
 
 
+async def ask_once(home: House, faults: Faults) -> None:
+    """One queue call after the other, so that each meets its own fault."""
+    home.standin.next_faults(faults)
+    made = len(home.standin.ledger.queue_calls)
+    await home.ask()
+    await home.until(lambda: len(home.standin.ledger.queue_calls) > made)
+
+
 async def the_outcome(home: House, key: str) -> str:
     (outcome,) = home.outcomes(key)
     return outcome.text
@@ -66,11 +74,7 @@ async def the_outcome(home: House, key: str) -> str:
 async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(home: House) -> None:
     await home.start()
     for faults, _ in WORDS.values():
-        home.standin.next_faults(faults)
-        made = len(home.standin.ledger.queue_calls)
-        await home.ask()
-        # One queue call after the other, so that each meets its own fault.
-        await home.until(lambda made=made: len(home.standin.ledger.queue_calls) > made)
+        await ask_once(home, faults)
     await home.settled(within=90, runs=len(WORDS))
     keys = [key for (key,) in home.rows("SELECT key FROM runs ORDER BY submitted_at")]
     told = {}

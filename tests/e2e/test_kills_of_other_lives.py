@@ -117,7 +117,7 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 @pytest.mark.parametrize(("name", "point"), DEATHS)
 async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path) -> None:
     life = LIVES[name]
-    async with house(tmp_path, **life.settings) as home:
+    async with house(tmp_path, settings=life.settings) as home:
         home.standin.faults = life.faults
         home.speed = SPEED
         await home.start(die_at=point)

@@ -27,7 +27,9 @@ async def test_sync_says_what_changed_and_then_that_nothing_does(home: House) ->
     commands = home.discord.commands.scopes[None]
     next(c for c in commands if c["name"] == "help")["description"] = "Somebody else's"
     commands[:] = [c for c in commands if c["name"] != "queue"]
-    commands.append(home.discord.commands.find("runs") | {"name": "old", "id": "1"})
+    runs = home.discord.commands.find("runs")
+    assert runs is not None
+    commands.append(runs | {"name": "old", "id": "1"})
     second = await home.command("sync")
     assert second.out == "all servers: added /queue; changed /help; removed /old\n"
     before = home.discord.commands.overwrites
