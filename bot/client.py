@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from bot.moderation.word_desk import WordDesk
 from bot.overrides import CommandOverrides
 from bot.preset_desk import PresetDesk
 from bot.reach import Reach
+from bot.reload import Reloader
 from bot.sync import CommandSync
 from bot.words import explain, say
 
@@ -44,6 +45,7 @@ EXTENSIONS = (
     "cogs.privacy",
     "cogs.usage",
     "cogs.pause",
+    "cogs.reload",
 )
 # 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
 _TOO_LATE = frozenset({10062, 40060, 10008, 50027})
@@ -60,6 +62,7 @@ class Desks:
     people_desk: PeopleDesk
     edits: EditDesk
     presets: PresetDesk
+    reloader: Reloader
 
 
 # No voice here, so nobody needs to hear of its missing libraries.
@@ -102,11 +105,13 @@ class GenerateBot(commands.Bot):
         self.people_desk = desks.people_desk
         self.edits = desks.edits
         self.presets = desks.presets
+        self.reloader = desks.reloader
         self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
         self.sync = sync
         self._reach = reach
         self._extensions = extensions
         self.tree.error(self._on_command_error)
+        self._rebuilders: list[Callable[[], None]] = []
 
     async def automod_rules(self, guild_id: int) -> Sequence[discord.AutoModRule]:
         """A server's AutoMod rules. Raises HTTPException."""
@@ -116,6 +121,17 @@ class GenerateBot(commands.Bot):
     async def setup_hook(self) -> None:
         await self.load_cogs()
         await self.sync.run(self.tree, self.application_id or 0)
+
+    def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
+        """`rebuild` puts the commands that are made of deployments into the tree anew."""
+        self._rebuilders.append(rebuild)
+
+    async def show_deployments(self) -> None:
+        """The deployments have changed: so do the commands, here and at Discord. Raises StoreUnavailable."""
+        for rebuild in self._rebuilders:
+            rebuild()
+        if self.application_id is not None:
+            await self.sync.run(self.tree, self.application_id)
 
     async def load_cogs(self) -> None:
         """A cog that can't be loaded stops the start: a bot without its command would look alive."""

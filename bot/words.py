@@ -13,6 +13,7 @@ from bot.errors import BotError
 from bot.words_experience import EXPERIENCE
 from bot.words_lists import LISTS
 from bot.words_moderation import MODERATION
+from bot.words_operator import OPERATOR
 from bot.words_people import PEOPLE
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         **LISTS,
         **MODERATION,
+        **OPERATOR,
         **PEOPLE,
         **EXPERIENCE,
         # our own faults

@@ -60,6 +60,8 @@ class Catalogue:
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
+        self._told: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
 
     @property
     def plan(self) -> CommandPlan:
@@ -81,11 +83,15 @@ class Catalogue:
         found = self.get(name)
         return found.title if found is not None else name
 
-    async def load(self) -> None:
-        """Asks anew and replaces everything at once; on StartupError the old state stays."""
+    async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
+        """Asks anew and replaces everything at once; on StartupError the old state stays.
+
+        `configs` take the place of the earlier ones.
+        """
         async with self._reload:
+            wanted = self._configs if configs is None else tuple(configs)
             gate = asyncio.Semaphore(self._parallel)
-            found = await asyncio.gather(*(self._compiled(config, gate) for config in self._configs))
+            found = await asyncio.gather(*(self._compiled(config, gate) for config in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise StartupError(
@@ -94,31 +100,43 @@ class Catalogue:
                     "answers again. To start without it, describe a deployment in full in deployments.toml."
                 )
             plan = plan_commands(tuple(deployments.values()), self._extra)
-            self._deployments, self._plan = deployments, plan
+            self._configs, self._deployments, self._plan = wanted, deployments, plan
 
     async def _compiled(self, config: DeploymentConfig, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
             info = await self._described(config.deployment_id) or await self._remembered(config.deployment_id)
         if info is None and not describes_itself(config):
-            log.error("deployment '%s' is left out: nothing describes its inputs", config.name)
+            self._tell(config.name, f"deployment '{config.name}' is left out: nothing describes its inputs")
             return None
         deployment = compile_deployment(config, info)
-        for warning in deployment.warnings:
-            log.warning("%s", warning)
+        self._tell(config.name, *deployment.warnings)
         return deployment
+
+    def _tell(self, about: str, *sentences: str) -> None:
+        """Only what is new: the deployments are asked about again and again."""
+        said = "\n".join(sentences)
+        if said and said != self._told.get(about):
+            for sentence in sentences:
+                log.warning("%s", sentence)
+        self._told[about] = said
 
     async def _described(self, deployment_id: str) -> DeploymentInfo | None:
         try:
             info = await self._comfy.deployment(deployment_id)
         except ComfyError as error:
-            log.warning("ComfyDeploy does not describe deployment %s: %s", deployment_id, error)
+            self._tell(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
             return None
+        self._tell(deployment_id)
         await self._remember(deployment_id, info)
         return info
 
     async def _remember(self, deployment_id: str, info: DeploymentInfo) -> None:
+        text = info.model_dump_json()
+        if self._kept.get(deployment_id) == text:
+            return
         try:
-            await self._cache.put_deployment(deployment_id, info.model_dump_json())
+            await self._cache.put_deployment(deployment_id, text)
+            self._kept[deployment_id] = text
         except StoreUnavailable as error:
             log.warning("deployment %s can't be kept in the store: %s", deployment_id, error)
 
