@@ -11,9 +11,7 @@ from aiohttp import web
 
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.config import load_deployments_file, single_deployment
-from bot.deployments.schema import DeploymentConfig
-from bot.errors import StartupError
+from bot.deployments.source import configs_of
 from bot.media import MediaFetcher, is_public, is_public_or_private
 from bot.metrics import Metrics
 from bot.nudges import Nudges
@@ -28,15 +26,6 @@ from bot.wiring.foundations import signer_of
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-def configs_of(settings: Settings) -> tuple[DeploymentConfig, ...]:
-    """Raises StartupError."""
-    if settings.deployments_file is not None:
-        return load_deployments_file(settings.deployments_file)
-    if settings.comfydeploy_deployment_id is None:
-        raise StartupError("Set COMFYDEPLOY_DEPLOYMENT_ID, or describe deployments in deployments.toml.")
-    return (single_deployment(str(settings.comfydeploy_deployment_id)),)
 
 
 @asynccontextmanager

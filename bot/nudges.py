@@ -34,6 +34,10 @@ class Nudges:
         """A status message is behind."""
         self._fire("show")
 
+    def reload(self) -> None:
+        """Other processes are to read the deployments again; this one has."""
+        self._announce("reload")
+
     def heard(self, topics: Iterable[str]) -> None:
         """Another process's words. Not passed on again."""
         for topic in topics:

@@ -1,4 +1,4 @@
-"""Deployments while the bot runs: the file read again when somebody says so, ComfyDeploy asked now and then."""
+"""Deployments while the bot runs: the file read again on demand, ComfyDeploy asked now and then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment
@@ -29,8 +30,15 @@ class Reloaded:
         return bool(self.added or self.changed or self.removed)
 
 
+class Step(StrEnum):
+    """What a worker does next."""
+
+    READ = "read"
+    LOOK = "look"
+
+
 class Reloader:
-    """`read` gives what the settings and the file say now; `show` brings the commands up to date.
+    """`read` gives what the settings and the file say now; `announce` has other processes read it as well.
 
     A step at a time: two that ask at once would each sync the commands.
     """
@@ -40,43 +48,67 @@ class Reloader:
         catalogue: Catalogue,
         *,
         read: Callable[[], Sequence[DeploymentConfig]],
-        show: Callable[[], Awaitable[None]],
+        announce: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalogue = catalogue
         self._read = read
-        self._show = show
+        self._announce = announce
         self._every = every
         self._clock = clock
         self._next = clock() + every
+        self._asked = False
         self._turn = asyncio.Lock()
         self._behind = False
+        self._show: list[Callable[[], Awaitable[None]]] = []
+
+    def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
+        """`show` brings up to date what people see of the deployments; one that fails is called again."""
+        self._show.append(show)
+
+    def ask(self) -> None:
+        """The file is to be read again, by the worker."""
+        self._asked = True
 
     async def reload(self) -> Reloaded:
-        """Reads the file again. Raises StartupError with its mistakes, and StoreUnavailable: nothing changed."""
+        """Reads the file again, here and in other processes.
+
+        Raises StartupError with the file's mistakes: nothing has changed then.
+        """
         async with self._turn:
-            return await self._load(await asyncio.to_thread(self._read))
+            found = await self._load(await asyncio.to_thread(self._read))
+        self._announce()
+        return found
 
-    async def on_signal(self) -> None:
-        """As `reload`, told to the log."""
-        try:
-            found = await self.reload()
-        except StartupError as error:
-            for mistake in error.mistakes:
-                log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400
-        else:
-            log.info("the deployments were read again: %s", _told(found) if found else "nothing has changed")
-
-    async def claim(self) -> Reloader | None:
-        """For a worker: itself, when it is time to look."""
+    async def claim(self) -> Step | None:
+        if self._asked:
+            self._asked = False
+            return Step.READ
         now = self._clock()
         if now < self._next:
             return None
         self._next = now + self._every
-        return self
+        return Step.LOOK
 
-    async def look(self, _: Reloader) -> None:
+    async def handle(self, step: Step) -> None:
+        """What came of it is told to the log."""
+        if step is Step.READ:
+            await self._read_again()
+        else:
+            await self._look()
+
+    async def _read_again(self) -> None:
+        try:
+            async with self._turn:
+                found = await self._load(await asyncio.to_thread(self._read))
+        except StartupError as error:
+            for mistake in error.mistakes:
+                log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400
+            return
+        log.info("the deployments were read again: %s", _told(found) if found else "nothing has changed")
+
+    async def _look(self) -> None:
         """Whether ComfyDeploy describes a deployment otherwise than before: one call for each."""
         async with self._turn:
             try:
@@ -92,7 +124,8 @@ class Reloader:
         await self._catalogue.load(configs)
         self._behind |= self._catalogue.plan != plan
         if self._behind:
-            await self._show()
+            for show in self._show:
+                await show()
             self._behind = False
         return _compared(before, self._by_name())
 

@@ -34,11 +34,26 @@ async def serve(settings: Settings) -> None:
         log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
         try:
             await take_places(app.line, settings)
-            async with metrics_port(app), _speaking(app), working(app):
+            async with metrics_port(app), _speaking(app), working(app), _hangups(app):
                 await _until_stopped(app, stop)
         finally:
             await runner.cleanup()
     log.info("stopped")
+
+
+@asynccontextmanager
+async def _hangups(app: App) -> AsyncIterator[None]:
+    """SIGHUP inside the block reads the deployments again."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None:  # Windows
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(hangup, app.read_again)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(hangup)
 
 
 @asynccontextmanager

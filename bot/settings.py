@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     roles: Roles = ALL_ROLES
     shard_count: ShardCount | None = None
     shard_ids: ShardIds = ()
+    deployments_refresh_seconds: Seconds = 600
     command_guild_ids: Ids = ()
     poll_interval_seconds: Seconds = 15
     run_deadline_seconds: Seconds = 3600

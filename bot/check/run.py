@@ -10,7 +10,6 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from bot.app import configs_of
 from bot.check import address, comfydeploy, discord
 from bot.check.clock import compare
 from bot.check.database import look
@@ -18,6 +17,7 @@ from bot.check.finding import Finding, fine, warning
 from bot.client import GenerateBot
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.source import configs_of
 from bot.discord_api import DiscordApi, discord_api
 from bot.errors import StartupError
 from bot.invite import invite_url
@@ -29,6 +29,7 @@ from bot.signing import WebhookSigner
 from bot.store import Store
 from bot.wiring import Foundations
 from bot.wiring.gateway import gateway_bot
+from bot.wiring.reloading import reloader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +94,19 @@ async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> 
     """The bot with its commands, whatever roles the settings name; it never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
     signer = WebhookSigner(ground.secret.get_secret_value(), ground.settings.public_url)
-    bot = gateway_bot(
-        Foundations(
-            settings=ground.settings,
-            store=ground.store,
-            line=ground.store.line(),
-            comfy=ground.comfy,
-            fetcher=fetcher,
-            catalogue=catalogue,
-            clock=ground.clock,
-            nudges=Nudges(),
-            signer=signer,
-            metrics=Metrics(),
-        )
+    base = Foundations(
+        settings=ground.settings,
+        store=ground.store,
+        line=ground.store.line(),
+        comfy=ground.comfy,
+        fetcher=fetcher,
+        catalogue=catalogue,
+        clock=ground.clock,
+        nudges=Nudges(),
+        signer=signer,
+        metrics=Metrics(),
     )
+    bot = gateway_bot(base, reloader_of(base))
     await bot.load_cogs()
     return bot
 

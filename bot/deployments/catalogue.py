@@ -106,18 +106,19 @@ class Catalogue:
         async with gate:
             info = await self._described(config.deployment_id) or await self._remembered(config.deployment_id)
         if info is None and not describes_itself(config):
-            self._tell(config.name, f"deployment '{config.name}' is left out: nothing describes its inputs")
+            left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
+            self._tell(config.name, left_out, level=logging.ERROR)
             return None
         deployment = compile_deployment(config, info)
         self._tell(config.name, *deployment.warnings)
         return deployment
 
-    def _tell(self, about: str, *sentences: str) -> None:
+    def _tell(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
         """Only what is new: the deployments are asked about again and again."""
         said = "\n".join(sentences)
         if said and said != self._told.get(about):
             for sentence in sentences:
-                log.warning("%s", sentence)
+                log.log(level, "%s", sentence)
         self._told[about] = said
 
     async def _described(self, deployment_id: str) -> DeploymentInfo | None:

@@ -14,6 +14,7 @@ from bot.metrics_page import MetricsPage, count_webhooks
 from bot.posting import Poster
 from bot.progress import ProgressBuffer
 from bot.recorder import Recorder
+from bot.reload import Reloader
 from bot.roles import CALLING, Role
 from bot.settings import Settings
 from bot.speaker import Speaker
@@ -25,6 +26,7 @@ from bot.wiring.courier import courier_workers
 from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot
 from bot.wiring.reconcile import reconcile_workers
+from bot.wiring.reloading import reloader_of
 from bot.worker import Worker
 
 
@@ -33,7 +35,8 @@ class App:
     """Everything that runs side by side.
 
     `client` is the way to Discord: the bot itself, without the gateway role one that only speaks, and None
-    for a process that only takes webhooks. `workers` by name: submit, check, progress, show, deliver, prune.
+    for a process that only takes webhooks. `workers` by name: submit, check, progress, show, deliver, look,
+    prune.
     """
 
     settings: Settings
@@ -43,6 +46,13 @@ class App:
     web: web.Application
     workers: Mapping[str, Worker[Any]]
     metrics: MetricsPage
+    reloader: Reloader
+
+    def read_again(self) -> None:
+        """The deployments' file, soon; told to the log."""
+        self.reloader.ask()
+        if "look" in self.workers:
+            self.workers["look"].nudge()
 
     @property
     def bot(self) -> GenerateBot:
@@ -55,7 +65,8 @@ class App:
 def assemble(base: Foundations) -> App:
     """Puts the parts together; nothing runs yet."""
     roles = base.settings.roles
-    client = _client(base)
+    reloader = reloader_of(base)
+    client = _client(base, reloader)
     progress = ProgressBuffer(base.store, base.nudges, base.clock)
     recorder = Recorder(base.store, progress, base.nudges, base.silence, base.clock)
     workers: dict[str, Worker[Any]] = {}
@@ -67,18 +78,22 @@ def assemble(base: Foundations) -> App:
             workers |= courier_workers(base, poster)
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
+    if roles & CALLING:
+        workers["look"] = Worker("look", reloader.claim, reloader.handle, pause=15)
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
             base.nudges.on(topic, workers[topic].nudge)
     page = _metrics_page(base, client)
     served = _web(base, client, recorder, page)
-    return App(base.settings, base.store, base.line, client, served, workers, page)
+    app = App(base.settings, base.store, base.line, client, served, workers, page, reloader)
+    base.nudges.on("reload", app.read_again)
+    return app
 
 
-def _client(base: Foundations) -> discord.Client | None:
+def _client(base: Foundations, reloader: Reloader) -> discord.Client | None:
     roles = base.settings.roles
     if Role.GATEWAY in roles:
-        return gateway_bot(base)
+        return gateway_bot(base, reloader)
     return Speaker(base.metrics.discord_trace()) if roles & CALLING else None
 
 

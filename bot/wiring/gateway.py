@@ -19,13 +19,14 @@ from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.preset_desk import PresetDesk
 from bot.reach import Reach
+from bot.reload import Reloader
 from bot.sharding import ShardedBot
 from bot.sync import CommandSync
 from bot.wiring.foundations import Foundations
 
 
-def gateway_bot(base: Foundations) -> GenerateBot:
-    """Not yet logged in."""
+def gateway_bot(base: Foundations, reloader: Reloader) -> GenerateBot:
+    """Not yet logged in. Its commands follow the deployments."""
 
     async def automod_rules(guild_id: int) -> Sequence[AutoModRule]:
         return await bot.automod_rules(guild_id)
@@ -40,8 +41,10 @@ def gateway_bot(base: Foundations) -> GenerateBot:
         people_desk=_people(base),
         edits=EditDesk(base.store, desk, Drafts()),
         presets=PresetDesk(desk, base.catalogue, base.store, base.clock),
+        reloader=reloader,
     )
     bot = _bot(base, desks)
+    reloader.on_change(bot.show_deployments)
     return bot
 
 
