@@ -6,7 +6,7 @@ ROUNDS ?= 50
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench chaos screenshots docs lock clean
+.PHONY: help demo test lint format bench chaos snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
+	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make docs   docs/configuration.md anew, from the settings"
 	@echo "make lock   renew the locked requirement files"
@@ -44,6 +45,9 @@ bench: .venv/.ready
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
+
+snapshots: .venv/.ready
+	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/test_snapshots.py
 
 screenshots: .venv/.ready
 	$(BIN)/python tools/screenshots.py $(ARGS)

@@ -12,12 +12,14 @@ from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGall
 from bot.buttons import Action, custom_id
 from bot.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
-from bot.text import quoted
+from bot.text import prose, quoted
 from bot.transitions import BARRED
 from bot.words import say
 
 FILES_A_MESSAGE = 10
 PROMPT_SHOWN = 300
+# Of escaped text; above it the unescaped code block is shorter.
+PROSE_SHOWN = 3000
 # Discord's limits: characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
@@ -188,14 +190,21 @@ def _gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
 
 
 def _text_blocks(texts: Sequence[str], *, spoiler: bool) -> list[str]:
-    """As the machine wrote them, in code blocks; very many share one, since components are counted.
+    """As the machine wrote them; very many share one block, since components are counted.
 
-    A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
+    Sentences stand as text, whatever is laid out by hand (JSON, tables) in a code block, which no client breaks
+    into lines. A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
     """
     together = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
     if spoiler:
         return [f"||{quoted(text, _SPOILER)}||" for text in together]
-    return [f"```\n{_unfenced(text)}\n```" for text in together]
+    plain = [prose(text) for text in together]
+    if sum(len(text or "") for text in plain) > PROSE_SHOWN:
+        plain = [None] * len(together)
+    return [
+        text if text is not None else f"```\n{_unfenced(raw)}\n```"
+        for text, raw in zip(plain, together, strict=True)
+    ]
 
 
 def _unfenced(text: str) -> str:

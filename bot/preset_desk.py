@@ -18,6 +18,7 @@ from bot.errors import InputError, RefusedError, StoreUnavailable
 from bot.lists import run_label
 from bot.moderation.people import Person
 from bot.preset_list import PRESETS_SHOWN
+from bot.preset_memory import PresetMemory
 from bot.presets import NAME_LENGTH, apply_preset, kept_inputs, prompt_input
 from bot.runs import Run
 from bot.store import Store
@@ -66,6 +67,7 @@ class PresetDesk:
         self._catalogue = catalogue
         self._store = store
         self._clock = clock
+        self._memory = PresetMemory(store.presets.visible, clock)
 
     async def save(self, person: Person, guild_id: int | None, wish: Wish) -> Saved:
         """Keeps a run's inputs; one's own, or with Manage Server the server's."""
@@ -84,7 +86,7 @@ class PresetDesk:
             created_at=now,
             created_by=person.id,
         )
-        return Saved(preset, await self._store.presets.put(preset, now), kept.files)
+        return Saved(preset, await self._put(preset, now), kept.files)
 
     async def share(self, person: Person, guild_id: int | None, name: str) -> Preset:
         """Gives the server a copy of one's own."""
@@ -92,12 +94,14 @@ class PresetDesk:
         found = await self._named(person.id, None, name)
         now = self._clock()
         shared = replace(found[0], holder=holder, holder_id=holder_id, created_at=now, created_by=person.id)
-        await self._store.presets.put(shared, now)
+        await self._put(shared, now)
         return shared
 
     async def delete(self, person: Person, guild_id: int | None, name: str, *, server: bool) -> None:
         holder, holder_id = _holder(person, guild_id, server=server)
-        if not await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock()):
+        removed = await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock())
+        self._memory.forget(holder, holder_id)
+        if not removed:
             raise _unknown(name)
 
     async def use(self, name: str, prompt: str | None, asker: Asker) -> Generated:
@@ -132,9 +136,9 @@ class PresetDesk:
     async def suggest(
         self, person_id: int, guild_id: int | None, typed: str, deployment: str | None = None
     ) -> Sequence[OptionChoice]:
-        """For autocomplete: one's own first, then the server's; nothing while the store is away."""
+        """From memory: one's own first, then the server's; nothing while the store is away."""
         try:
-            found = await self._store.presets.visible(person_id, guild_id)
+            found = await self._memory.visible(person_id, guild_id)
         except StoreUnavailable as error:
             log.warning("no presets can be suggested: %s", error)
             return ()
@@ -155,6 +159,11 @@ class PresetDesk:
         wanted = folded(typed)
         found = [(run_label(entry.run, self._desk.title), entry.run) for entry in page.entries]
         return [OptionChoice(label, run.key) for label, run in found if wanted in label.casefold()]
+
+    async def _put(self, preset: Preset, now: datetime) -> bool:
+        replaced = await self._store.presets.put(preset, now)
+        self._memory.forget(preset.holder, preset.holder_id)
+        return replaced
 
     async def _generate(
         self, deployment: Deployment, preset: Preset, given: Mapping[str, GivenValue], asker: Asker

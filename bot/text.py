@@ -10,6 +10,8 @@ _BREAKS = re.compile(r"\s+")
 # bare ones from `@`) and at its beginning. Our own, because discord.py's escape_markdown takes all between
 # the first `[` and the last `)` for one link and leaves the marks in there alone.
 _MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
+# Indented, aligned, or code.
+_LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
 
 def visible(text: str) -> str:
@@ -30,6 +32,14 @@ def shorten(text: str, limit: int) -> str:
 def quoted(text: str, limit: int) -> str:
     """A person's words on one line: shortened first, so that no escape is cut in half, then escaped."""
     return _MARKS.sub(_escaped, shorten(visible(text), limit))
+
+
+def prose(text: str) -> str | None:
+    """Sentences with their line breaks, escaped; None for text whose layout means something."""
+    lines = text.strip().splitlines()
+    if any(_LAID_OUT.search(line) for line in lines):
+        return None
+    return "\n".join(quoted(line, len(line) + 1) for line in lines)
 
 
 def _escaped(mark: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import answers, autocomplete, delivery, load, memory, webhooks
+from tests.bench import answers, autocomplete, delivery, interactions, load, memory, webhooks
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "load": load.measure,
     "memory": memory.measure,
     "autocomplete": autocomplete.measure,
+    "interactions": interactions.measure,
 }
 
 

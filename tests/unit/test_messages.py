@@ -226,7 +226,7 @@ def test_a_result_without_anything_says_so() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
 def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
-    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=(f"a{'`' * count}b @everyone",)))
+    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=(f"{{a{'`' * count}b @everyone",)))
     assert text(part).count("```") == 2
     assert text(part).replace("\u200b", "").count("`") == 6 + count
 
@@ -235,7 +235,26 @@ def test_very_many_texts_share_one_block() -> None:
     texts = tuple(f"line {n}" for n in range(150))
     (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=texts))
     assert_within_limits(part)
-    assert all(f"line {n}\n" in text(part) for n in range(150))
+    assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
+
+
+@pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        ("A quiet lake.\nNobody *there*.", "A quiet lake.\nNobody \\*there\\*."),
+        ("# not a heading\n> nor a quote", "\\# not a heading\n\\> nor a quote"),
+        ("@everyone <@1>", "\\@everyone \\<\\@1>"),
+        ('{\n  "a": 1\n}', '```\n{\n  "a": 1\n}\n```'),
+        ("name  size\na     1", "```\nname  size\na     1\n```"),
+        ("  indented", "```\n  indented\n```"),
+        ("*" * 1500, "```\n" + "*" * 1500 + "\n```"),
+    ],
+)
+def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str, shown: str) -> None:
+    (part,) = outcome_parts(run(RunState.SUCCEEDED, prompt=None), "LLM", Prepared(texts=(made,)))
+    assert shown in text(part)
+    assert ("```" in text(part)) is shown.startswith("```")
+    assert_within_limits(part)
 
 
 @pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])

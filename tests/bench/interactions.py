@@ -1,0 +1,86 @@
+"""From each kind of interaction to its acknowledgement, one at a time, beside the work of the runs they start."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+
+from tests.bench.figures import Figure, percentile
+from tests.bench.scene import scene
+from tests.e2e.house import House
+from tests.fakediscord.interactions import Interaction
+
+TIMES = 40
+AIM = "≤ 300 ms"
+PRESETS = 20
+
+Act = Callable[[House], Awaitable[Interaction]]
+
+
+async def _slash(home: House, command: str, **given: object) -> Interaction:
+    asked = await home.discord.slash(home.alice, home.channel, command, given)
+    return await asked.wait_answer()
+
+
+def _press(label: str) -> Act:
+    async def act(home: House) -> Interaction:
+        shown = home.discord.messages(home.channel)
+        result = next(each for each in shown if any(label in found for found in each.custom_ids))
+        return await (await home.discord.click(home.alice, result, label)).wait_answer()
+
+    return act
+
+
+async def _edit_sent(home: House) -> Interaction:
+    opened = await _press("edit")(home)
+    return await (await home.discord.submit(opened, {})).wait_answer()
+
+
+async def _page_turned(home: House) -> Interaction:
+    listed = await _slash(home, "preset list")
+    if listed.original is None:
+        raise RuntimeError("there is no list")
+    page = "presets:1"
+    return await (await home.discord.click(home.alice, listed.original, page)).wait_answer()
+
+
+def _typed(command: str, option: str, typed: str, **others: object) -> Act:
+    async def act(home: House) -> Interaction:
+        asked = await home.discord.autocomplete(home.alice, home.channel, command, option, typed, **others)
+        await asked.wait_answer()
+        if not asked.choices:
+            raise RuntimeError(f"{command} suggested nothing for {option}")
+        return asked
+
+    return act
+
+
+KINDS: dict[str, Act] = {
+    "command that generates": lambda home: _slash(home, "generate", prompt="a fox"),
+    "command with a list": lambda home: _slash(home, "runs"),
+    "help": lambda home: _slash(home, "help"),
+    "button Again": _press("again"),
+    "button Details": _press("details"),
+    "button Edit, which opens a form": _press("edit"),
+    "form sent": _edit_sent,
+    "page turned": _page_turned,
+    "suggestions of an option": _typed("generate", "model", "model 1", prompt="a fox"),
+    "suggestions of presets": _typed("generate", "preset", "n", prompt="a fox"),
+}
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    async with scene() as home:
+        await home.start()
+        await _slash(home, "generate", prompt="a fox")
+        await home.settled(runs=1)
+        for number in range(PRESETS):
+            await _slash(home, "preset save", name=f"n{number}")
+        figures = []
+        for name, act in KINDS.items():
+            await act(home)
+            seconds = [(await act(home)).latency for _ in range(TIMES)]
+            slowest = percentile(seconds, 0.99) * 1000
+            aim = "≤ 50 ms" if name.startswith("suggestions") else AIM
+            figures.append(Figure("interactions", f"{name}, p99", slowest, "ms", aim=aim))
+    return figures

@@ -1,0 +1,100 @@
+"""Messages as readable files in `snapshots/`, so that a changed sentence or button is seen in a review.
+
+`make snapshots` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.parts import Part
+
+FOLDER = Path(__file__).with_name("snapshots")
+WRITING = "WRITE_SNAPSHOTS"
+CONTAINER, ROW, TEXT, GALLERY, FILE, BUTTON, SELECT, LABEL, INPUT, UPLOAD = 17, 1, 10, 12, 13, 2, 3, 18, 4, 19
+STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
+
+
+def compare(name: str, shown: str) -> None:
+    """Against the file of that name."""
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get(WRITING):
+        path.write_text(shown, encoding="utf-8")
+    assert path.is_file(), f"{path.name} is missing: make snapshots"
+    assert shown == path.read_text(encoding="utf-8"), "changed: look at it, then make snapshots"
+
+
+def of_parts(parts: list[Part]) -> str:
+    return "\n---\n".join("\n".join(_part(part)) for part in parts) + "\n"
+
+
+def of_layout(layout: Any) -> str:
+    return "\n".join(_all(layout.to_components(), "")) + "\n"
+
+
+def of_modal(modal: Any) -> str:
+    payload = modal.to_dict()
+    return "\n".join([f"form “{payload['title']}”", *_all(payload["components"], "  ")]) + "\n"
+
+
+def _part(part: Part) -> Iterator[str]:
+    if part.mention is not None:
+        yield f"pings {part.mention}"
+    if part.content is not None:
+        yield from (f"| {line}" for line in part.content.splitlines())
+    view = part.layout or part.view
+    if view is not None:
+        yield from _all(view.to_components(), "")
+    yield from (f"file {file.filename}" for file in part.files)
+
+
+def _all(components: Any, indent: str) -> Iterator[str]:
+    for component in components:
+        yield from _one(component, indent)
+
+
+def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
+    kind = component["type"]
+    if kind == CONTAINER:
+        yield f"{indent}container #{component.get('accent_color') or 0:06x}"
+        yield from _all(component["components"], f"{indent}  ")
+    elif kind == TEXT:
+        yield from (f"{indent}| {line}" for line in component["content"].splitlines())
+    elif kind == GALLERY:
+        yield from (f"{indent}shows {_media(item)}" for item in component["items"])
+    elif kind == FILE:
+        yield f"{indent}file {component['file']['url']}"
+    elif kind == ROW:
+        yield from _all(component["components"], indent)
+    elif kind == LABEL:
+        yield f"{indent}{component['label']}: {component.get('description') or ''}".rstrip()
+        yield from _all([component["component"]], f"{indent}  ")
+    else:
+        yield f"{indent}{_control(kind, component)}"
+
+
+def _media(item: Mapping[str, Any]) -> str:
+    hidden = " behind a spoiler" if item.get("spoiler") else ""
+    alt = f" “{item['description']}”" if item.get("description") else ""
+    return f"{item['media']['url']}{alt}{hidden}"
+
+
+def _control(kind: int, component: Mapping[str, Any]) -> str:
+    if kind == BUTTON:
+        marks = [STYLES[component["style"]], "off" if component.get("disabled") else ""]
+        told = " ".join(mark for mark in marks if mark)
+        return f"[{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
+    if kind == SELECT:
+        options = " / ".join(
+            f"{option['label']}{' ✓' if option.get('default') else ''}" for option in component["options"]
+        )
+        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {options}"
+    needed = "needed" if component.get("required") else "optional"
+    if kind == UPLOAD:
+        return f"upload {component['custom_id']}, {needed}, up to {component.get('max_values', 1)}"
+    assert kind == INPUT, component
+    size = f"up to {component['max_length']}" if component.get("max_length") else "any length"
+    return f"text {component['custom_id']}, {needed}, {size}: {component.get('value') or ''}".rstrip()

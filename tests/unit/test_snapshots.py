@@ -1,0 +1,253 @@
+"""Every message as a person sees it, compared whole with the files in `snapshots/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.deployments.planning import plan_commands
+from bot.details import details
+from bot.edit import form_fields
+from bot.edit_form import form_modal, pictures_layout, ready_layout, refused_layout
+from bot.help import deployment_layout, help_layout
+from bot.list_ids import PagePlace
+from bot.lists import posting_layout, queue_layout, runs_layout
+from bot.messages import outcome_parts, status_part
+from bot.parts import FileKind, Part, Prepared, PreparedFile
+from bot.preset_list import presets_layout
+from bot.presets import PRESET_OPTION
+from bot.runs import FINAL, Run, RunState
+from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
+from bot.store.presets import Holder, Preset
+from tests.unit.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
+
+S = RunState
+AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+KEY = "abcdefghij234567"
+TITLE = "Flux"
+STYLES = ("photo", "ink")
+FLUX = Deployment(
+    name="flux",
+    deployment_id="d",
+    title=TITLE,
+    description="Pictures from words",
+    inputs=(
+        Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500),
+        Input(key="s", option="style", kind=InputKind.TEXT, choices=tuple(Choice(n, n) for n in STYLES)),
+        Input(key="w", option="width", kind=InputKind.INTEGER, minimum=256, maximum=1536),
+        Input(key="n", option="seed", kind=InputKind.INTEGER, is_seed=True),
+        Input(key="i", option="image", kind=InputKind.IMAGE),
+    ),
+    gpus=("L4", "T4"),
+)
+SONG = Deployment(name="song", deployment_id="e", title="Song", description="", inputs=())
+BOTH = (FLUX, SONG)
+PLAN = plan_commands(BOTH, (PRESET_OPTION,))
+
+
+def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
+    base = Run(
+        key=KEY,
+        state=state,
+        created_at=AT,
+        requester_id=42,
+        guild_id=1,
+        channel_id=2,
+        status_message_id=3,
+        deployment="flux",
+        deployment_id="d",
+        inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7},
+        prompt="a lighthouse",
+        seed=7,
+    )
+    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in FINAL - {S.REFUSED, S.EXPIRED} else {}
+    return replace(base, **{**ended, **more})
+
+
+def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:
+    alt = "a lighthouse" if kind is FileKind.IMAGE else None
+    return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind, alt)
+
+
+def outcome(made: Run, prepared: Prepared = Prepared(), *, usable: bool = False) -> list[Part]:  # noqa: B008
+    return outcome_parts(made, TITLE, prepared, usable=usable)
+
+
+STATUS: Mapping[str, Run] = {
+    "approval": run(S.AWAITING_APPROVAL, review_channel_id=9),
+    "starting": run(S.WAITING),
+    "waiting": run(S.WAITING, queue_position=3),
+    "waiting-next": run(S.WAITING, queue_position=1),
+    "submitting": run(S.SUBMITTING),
+    "queued": run(S.QUEUED, queue_position=0),
+    "running": run(S.RUNNING, progress=0.42, live_status="Executing KSampler", gpu="L4"),
+    "running-silent": run(S.RUNNING),
+    "uploading": run(S.UPLOADING, progress=1.0),
+    "cancelling": run(S.RUNNING, progress=0.42, cancel_requested_at=AT),
+    "not-cancellable": run(S.RUNNING, note="not_cancellable"),
+    "no-prompt": run(S.RUNNING, prompt=None, seed=None),
+    "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
+    "user-install": run(S.RUNNING, user_install=True, guild_id=None),
+    "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, note="answer_ends"),
+}
+
+ENDS: Mapping[str, Run] = {
+    "failed": run(S.FAILED, failure_code="run_failed"),
+    "timed-out": run(S.TIMED_OUT, failure_code="deadline"),
+    "timed-out-there": run(S.FAILED, failure_code="run_timed_out"),
+    "cancelled": run(S.CANCELLED, failure_code="cancelled_by_requester"),
+    "cancelled-by-moderator": run(S.CANCELLED, failure_code="cancelled_by_moderator"),
+    "cancelled-there": run(S.CANCELLED, failure_code="run_cancelled"),
+    "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=AT),
+    "expired": run(S.EXPIRED, failure_code="expired", review_channel_id=9),
+    "unconfirmed": run(S.UNCONFIRMED, failure_code="comfy_timeout"),
+    "refused-inputs": run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "width"}),
+    "refused-key": run(S.REFUSED, failure_code="comfy_unauthorized"),
+    "refused-credits": run(S.REFUSED, failure_code="comfy_forbidden"),
+    "refused-busy": run(S.REFUSED, failure_code="comfy_rate_limited"),
+    "refused-file": run(S.REFUSED, failure_code="attachment_expired"),
+    "refused-late": run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None),
+}
+
+PICTURE = Prepared((file(),))
+RESULTS: Mapping[str, list[Part]] = {
+    "picture": outcome(run(), PICTURE, usable=True),
+    "picture-spoiler": outcome(run(spoiler=True), PICTURE),
+    "pictures-twelve": outcome(run(), Prepared(tuple(file(n) for n in range(1, 13)))),
+    "video": outcome(run(), Prepared((file(1, FileKind.VIDEO, "mp4"),)), usable=True),
+    "audio": outcome(run(), Prepared((file(1, FileKind.AUDIO, "wav"),))),
+    "audio-user-install": outcome(
+        run(user_install=True, guild_id=None), Prepared((file(1, FileKind.AUDIO, "wav"),))
+    ),
+    "mesh": outcome(run(), Prepared((file(1, FileKind.OTHER, "glb"),))),
+    "picture-and-audio": outcome(run(), Prepared((file(), file(2, FileKind.AUDIO, "wav")))),
+    "text": outcome(run(), Prepared(texts=("A quiet lake at dusk.\nNobody is there.",))),
+    "text-laid-out": outcome(run(), Prepared(texts=('{\n  "mood": "calm"\n}',))),
+    "text-spoiler": outcome(run(spoiler=True), Prepared(texts=("A quiet lake.\nNobody.",))),
+    "nothing": outcome(run()),
+    "notes": outcome(
+        run(),
+        Prepared(
+            (file(),),
+            notes=(
+                "b.mp4 is too large to upload here: [open it](https://s3.example/b.mp4) while the link works.",
+            ),
+        ),
+    ),
+    "direct-message": outcome(run(guild_id=None), PICTURE),
+}
+
+
+def presets() -> list[Preset]:
+    def one(name: str, holder: Holder) -> Preset:
+        return Preset(
+            holder=holder,
+            holder_id=1,
+            name=name,
+            deployment="flux",
+            inputs={"s": "ink", "p": "{prompt}, in ink"},
+            gpu="L4",
+            created_at=AT,
+            created_by=42,
+        )
+
+    return [one("noir", Holder.PERSON), one("house style", Holder.SERVER)]
+
+
+def listed() -> HistoryPage:
+    entries = [
+        Entry(run(S.RUNNING, key="a" * 16), False, None),
+        Entry(run(S.WAITING, key="b" * 16, queue_position=2, prompt=None), False, None),
+        Entry(run(key="c" * 16), True, None),
+        Entry(run(key="d" * 16), False, (2, 5)),
+        Entry(run(S.FAILED, key="e" * 16), False, (99, 5)),
+        Entry(run(key="f" * 16, user_install=True, guild_id=None), False, (2, 5)),
+    ]
+    return HistoryPage(entries, RunCursor(AT - timedelta(days=1), "g" * 16), None)
+
+
+def title(name: str) -> str:
+    return {"flux": TITLE, "song": "Song"}[name]
+
+
+def queue() -> str:
+    found = [run(S.RUNNING), run(S.WAITING, requester_id=7, queue_position=1)]
+    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
+
+
+def form() -> str:
+    made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, form_fields(FLUX, made.inputs, "L4")))
+
+
+def form_of_a_long_text() -> str:
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, form_fields(FLUX, {"p": "fox " * 1200}, None)))
+
+
+def pictures() -> str:
+    layout = pictures_layout(
+        ["https://cdn.example/a.png"],
+        [FLUX, SONG],
+        form_id=lambda name, index: f"use:{name}:{index}::",
+        select_id=lambda index: f"use::{index}::",
+    )
+    return of_layout(layout)
+
+
+OTHERS: Mapping[str, Any] = {
+    "runs": lambda: of_layout(runs_layout(listed(), PagePlace(), title)),
+    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(), title)),
+    "runs-none-such": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(RunFilter.KEPT), title)),
+    "posting": lambda: of_layout(posting_layout()),
+    "queue": queue,
+    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
+    "help": lambda: of_layout(help_layout(BOTH, PLAN)),
+    "help-one": lambda: of_layout(help_layout(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)))),
+    "help-deployment": lambda: of_layout(deployment_layout(FLUX, BOTH, PLAN)),
+    "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
+    "details-gone": lambda: of_layout(details(run(), TITLE, None, PLAN).layout),
+    "presets": lambda: of_layout(presets_layout(presets(), 0, more=True, title=title)),
+    "presets-none": lambda: of_layout(presets_layout([], 0, more=False, title=title)),
+    "edit": form,
+    "edit-long-text": form_of_a_long_text,
+    "edit-refused": lambda: of_layout(refused_layout("`width` is 9; the smallest is 256.", f"edit:{KEY}:0a")),
+    "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
+    "use-as-input": pictures,
+}
+
+
+@pytest.mark.parametrize("name", STATUS)
+def test_a_status(name: str) -> None:
+    compare(f"status-{name}", of_parts([status_part(STATUS[name], TITLE)]))
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_without_a_result(name: str) -> None:
+    compare(f"end-{name}", of_parts(outcome(ENDS[name])))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result(name: str) -> None:
+    compare(f"result-{name}", of_parts(RESULTS[name]))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_list_a_form_or_help(name: str) -> None:
+    compare(name, OTHERS[name]())
+
+
+def test_every_state_and_every_file_has_its_test() -> None:
+    assert {each.state for each in (*STATUS.values(), *ENDS.values())} == set(RunState) - {S.SUCCEEDED}
+    names = {
+        *(f"status-{name}" for name in STATUS),
+        *(f"end-{name}" for name in ENDS),
+        *(f"result-{name}" for name in RESULTS),
+        *OTHERS,
+    }
+    assert {path.stem for path in FOLDER.glob("*")} == names
