@@ -19,7 +19,7 @@ from bot.words import say
 FILES_A_MESSAGE = 10
 PROMPT_SHOWN = 300
 # Of escaped text; above it the unescaped code block is shorter.
-PROSE_SHOWN = 3000
+PROSE_SHOWN = 2500
 # Discord's limits: characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
@@ -192,7 +192,7 @@ def _gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
 def _text_blocks(texts: Sequence[str], *, spoiler: bool) -> list[str]:
     """As the machine wrote them; very many share one block, since components are counted.
 
-    Sentences stand as text, whatever is laid out by hand (JSON, tables) in a code block, which no client breaks
+    Sentences stand as text; what is laid out by hand (JSON, tables) in a code block, which no client breaks
     into lines. A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
     """
     together = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]

@@ -36,7 +36,7 @@ def quoted(text: str, limit: int) -> str:
 
 def prose(text: str) -> str | None:
     """Sentences with their line breaks, escaped; None for text whose layout means something."""
-    lines = text.strip().splitlines()
+    lines = text.rstrip().strip("\n").splitlines()
     if any(_LAID_OUT.search(line) for line in lines):
         return None
     return "\n".join(quoted(line, len(line) + 1) for line in lines)

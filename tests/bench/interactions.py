@@ -1,4 +1,4 @@
-"""From each kind of interaction to its acknowledgement, one at a time, beside the work of the runs they start."""
+"""From each kind of interaction to its acknowledgement, one at a time, beside the runs they start."""
 
 from __future__ import annotations
 

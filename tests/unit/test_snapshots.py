@@ -136,7 +136,7 @@ RESULTS: Mapping[str, list[Part]] = {
         Prepared(
             (file(),),
             notes=(
-                "b.mp4 is too large to upload here: [open it](https://s3.example/b.mp4) while the link works.",
+                "b.mp4 is too large to upload here: [open it](https://s3.example/b) while the link works.",
             ),
         ),
     ),
