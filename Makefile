@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 ROUNDS ?= 50
+RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench chaos snapshots screenshots docs lock clean
+.PHONY: help demo test lint format bench chaos scale snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -14,6 +15,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
+	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
 	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make docs   docs/configuration.md anew, from the settings"
@@ -45,6 +47,9 @@ bench: .venv/.ready
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
+
+scale: .venv/.ready
+	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED)
 
 snapshots: .venv/.ready
 	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/test_snapshots.py

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 # Discord takes one IDENTIFY in so many seconds from each group of shards (shard id modulo max_concurrency).
 # A second one costs a refused session, so processes that start together take turns through the store.
-IDENTIFY_PAUSE = timedelta(seconds=5)
+# Half a second more, since the way there is not always equally long.
+IDENTIFY_PAUSE = timedelta(seconds=5.5)
 
 
 class ShardedBot(commands.AutoShardedBot, GenerateBot):

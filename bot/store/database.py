@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, NullPool, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -20,6 +20,8 @@ from bot.store.turns import Turns
 LOCK_SECONDS = 2.0
 # … and then so long for another process that holds SQLite's lock.
 _BUSY_SECONDS = 0.8
+# What is done once at the start may wait longer than somebody who asked for something.
+CONNECT_SECONDS = 10.0
 _WRITE = "bot_write"
 # What PostgreSQL calls away, not wrong: connection, authorization, catalogue, rolled back (deadlock),
 # resources, lock not available, operator's intervention, system; and a server that only takes reads.
@@ -80,6 +82,20 @@ class Database:
         """
         async with self.write(urgent=urgent) as connection:
             await self.lock(connection, name)
+            yield connection
+
+    @asynccontextmanager
+    async def changing_schema(self) -> AsyncIterator[AsyncConnection]:
+        """An exclusive transaction that may take as long as a big table needs, and so may waiting for it."""
+        if self.is_sqlite:
+            async with self.exclusive("schema") as connection:
+                yield connection
+            return
+        patient = create_async_engine(
+            self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": CONNECT_SECONDS}
+        )
+        async with faults(), patient.begin() as connection:
+            await self.lock(connection, "schema")
             yield connection
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.errors import StoreUnavailable
-from bot.store.database import faults
+from bot.store.database import CONNECT_SECONDS, faults
 from bot.store.line import AlreadyHeld, Hear
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,11 @@ class PostgresLine:
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
-            connect_args={"timeout": 2.0, "command_timeout": 5.0, "server_settings": _SESSION},
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": CONNECT_SECONDS,
+                "server_settings": _SESSION,
+            },
         )
         self._connection: AsyncConnection | None = None
         self._raw: Any = None

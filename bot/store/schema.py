@@ -13,6 +13,9 @@ from sqlalchemy import Connection
 from bot.errors import StartupError, StoreUnavailable
 from bot.store.database import Database
 
+_OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
+_CALLED = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
 
 def alembic_config() -> Config:
     """The migrations beside this file; set `attributes['connection']` before running a command."""
@@ -31,7 +34,21 @@ def schema_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _check_server(connection: Connection) -> None:
+    """Raises StartupError. Older ones lack what the statements use, such as RETURNING in SQLite."""
+    dialect = connection.dialect
+    oldest = _OLDEST[dialect.name]
+    found = dialect.server_version_info or oldest
+    if found < oldest:
+        wanted, is_there = (".".join(map(str, version)) for version in (oldest, found))
+        raise StartupError(
+            f"The database is {_CALLED[dialect.name]} {is_there}, and the bot needs {wanted} or newer. "
+            "Upgrade it, or set DATABASE_URL to another."
+        )
+
+
 def _upgrade(connection: Connection) -> None:
+    _check_server(connection)
     config = alembic_config()
     current = schema_of(connection)
     if current is not None and current not in known_schemas():
@@ -47,7 +64,7 @@ async def upgrade(database: Database) -> None:
     """Runs the missing migrations in one transaction. Raises StartupError."""
     try:
         database.make_folder()
-        async with database.exclusive("schema") as connection:
+        async with database.changing_schema() as connection:
             await connection.run_sync(_upgrade)
     except (StoreUnavailable, OSError) as error:
         raise StartupError(

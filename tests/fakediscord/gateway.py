@@ -76,7 +76,8 @@ class Gateway:
     """`greet` gives READY and the GUILD_CREATEs for a new session.
 
     `acks` off makes it a zombie that no longer acknowledges heartbeats; `privileged` are the privileged
-    intents that the application was granted; `identify_seconds` enforces a pause between IDENTIFYs.
+    intents that the application was granted; `identify_seconds` enforces a pause between IDENTIFYs of the
+    shards that share a group, of which there are `concurrency` (Discord's max_concurrency).
     """
 
     def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
@@ -92,6 +93,7 @@ class Gateway:
         self.accepting = True
         self.privileged = 0
         self.identify_seconds = 0.0
+        self.concurrency = 1
         self._identified: dict[int, float] = {}
 
     @property
@@ -205,12 +207,12 @@ class Gateway:
             return 4010
         if data["intents"] & privileged:
             return 4014
-        now = time.monotonic()
-        if now - self._identified.get(number, -self.identify_seconds) < self.identify_seconds:
+        now, group = time.monotonic(), number % self.concurrency
+        if now - self._identified.get(group, -self.identify_seconds) < self.identify_seconds:
             self.counts["invalid"] += 1
             connection.send(INVALID, False)
             return None
-        self._identified[number] = now
+        self._identified[group] = now
         self.counts["identify"] += 1
         session = Session(secrets.token_hex(16), (number, count), data["intents"], connection)
         self.sessions[session.id] = session

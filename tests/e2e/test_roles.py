@@ -1,0 +1,102 @@
+"""Roles as processes of their own, on one SQLite file: two of a kind, and what each needs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+
+from tests.e2e.house import House, house
+from tests.fakediscord.launch import command
+
+SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
+
+
+async def spawn(home: House, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command(home.discord.url, "bot"),
+        env=dict(settings),
+        cwd=home.folder,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def last_words(home: House, **more: str) -> tuple[int | None, str]:
+    """Exit code and the last line of a process that can't stay."""
+    process = await spawn(home, home.environment() | {"WEB_PORT": "0"} | more)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, said.decode().strip().splitlines()[-1]
+
+
+@asynccontextmanager
+async def beside(
+    home: House, roles: str, *, without: tuple[str, ...] = (), **more: str
+) -> AsyncIterator[None]:
+    """Another process over the same database; it has to end in order."""
+    settings = home.environment() | {"ROLES": roles} | more
+    process = await spawn(home, {name: text for name, text in settings.items() if name not in without})
+    try:
+        yield
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 0, said.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        await home.start()
+        code, said = await last_words(home)
+        assert code == 2
+        assert said.startswith("Another process over this database has shard 0 connected to Discord.")
+        await home.ask()
+        await home.settled(runs=1)
+
+
+async def test_a_wrong_role_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        code, said = await last_words(home, ROLES="gateway,currier")
+        assert code == 2
+        assert said.startswith("ROLES must be one or more of gateway, web, courier, reconcile")
+
+
+async def ready(port: int) -> None:
+    """Until a process listens and says that it can work."""
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
+
+
+async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
+    """The web one knows neither key, the others take no webhooks."""
+    async with (
+        house(tmp_path) as home,
+        beside(home, "web", without=SECRETS),
+        beside(home, "courier", WEB_PORT="0"),
+        beside(home, "reconcile", WEB_PORT="0"),
+    ):
+        await ready(home.port)
+        await home.start(ROLES="gateway", WEB_PORT="0")
+        await home.ask()
+        await home.settled(within=60, runs=1)
+        ((key,),) = home.rows("SELECT key FROM runs")
+        (outcome,) = home.outcomes(key)
+        assert outcome.attachments
+        assert not home.leftovers()
+        assert len(home.standin.ledger.queue_calls) == 1
+        assert {webhook.answer for webhook in home.standin.ledger.webhook_attempts} == {204}
+        code, said = await last_words(home, ROLES="courier")
+        assert code == 2
+        assert said.startswith("Another process is the courier, and with SQLite there can be only one.")
+        assert await home.stop() == 0

@@ -1,0 +1,34 @@
+"""`python -m tests.scale --runs N [--seed S]`; exit code 1 when anything was lost or done twice."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.scale.run import scale
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.scale", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--logs", type=Path, help="a folder that keeps the processes' logs")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="scale-") as passing:
+        folder = given.logs or Path(passing)
+        folder.mkdir(parents=True, exist_ok=True)
+        result = asyncio.run(scale(folder, given.runs, given.seed, say=_say))
+    _say(result.line)
+    return 0 if result.clean else 1
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""People ask, processes die, and at the end somebody counts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from tests.chaos.city import City
+from tests.chaos.referee import Referee, Verdict
+from tests.chaos.rounds import Round
+from tests.e2e.house import OPEN
+from tests.fakediscord import CannotSend, Channel, User
+from tests.scale.town import Town, built
+
+KILL_EVERY = 3.0
+# Longer than a lease and a grace time together: what a killed process left behind is taken up by then.
+SETTLE_WITHIN = 420.0
+
+
+@dataclass
+class Result:
+    runs: int = 0
+    kills: int = 0
+    asked: int = 0
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
+    ends: str = ""
+    refused_identifies: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def twice(self) -> int:
+        """Told twice or started twice."""
+        return len(self.verdict.twice | self.verdict.queued_twice)
+
+    @property
+    def clean(self) -> bool:
+        return not self.verdict.all
+
+    @property
+    def line(self) -> str:
+        return (
+            f"runs={self.runs} kills={self.kills} lost={len(self.verdict.lost)} "
+            f"twice={self.twice} seconds={self.seconds:.0f}"
+        )
+
+
+class Crowd:
+    """People of every shard, each with a channel of their own; all together ask until there are `runs`."""
+
+    def __init__(self, town: Town, runs: int) -> None:
+        self._town = town
+        self._runs = runs
+        self.asked = 0
+        self._taken = 0
+
+    async def ask_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for person, channel in zip(self._town.people, self._town.channels, strict=True):
+                group.create_task(self._ask(person, channel))
+
+    async def _ask(self, person: User, channel: Channel) -> None:
+        number = 0
+        while self._taken < self._runs:
+            number += 1
+            self._taken += 1
+            if not await self._once(person, channel, f"{channel.name} {number}"):
+                self._taken -= 1
+                await asyncio.sleep(0.5)
+
+    async def _once(self, person: User, channel: Channel, prompt: str) -> bool:
+        """Whether a request came of it that people can see."""
+        try:
+            asking = await self._town.discord.slash(person, channel, "generate", {"prompt": prompt})
+        except CannotSend:
+            return False
+        self.asked += 1
+        if not asking.delivered_to:
+            return False  # that shard is just down: Discord says that the application did not respond
+        try:
+            await self._town.discord.wait_until(lambda: asking.answered, within=12)
+        except TimeoutError:
+            return False
+        message = asking.original
+        return message is not None and not message.ephemeral
+
+
+async def _strikes(town: Town, chance: random.Random, most: int | None) -> None:
+    last = None
+    while most is None or town.kills < most:
+        await asyncio.sleep(KILL_EVERY)
+        last = await town.strike(chance, last)
+        town.check_alive()
+
+
+async def _few_left(town: Town, killer: asyncio.Task[None], few: int) -> None:
+    """Kills go on until nearly everything has ended; what is left then gets the peace to end."""
+    async with asyncio.timeout(SETTLE_WITHIN):
+        while sum(row["left_open"] for row in await town.database.rows(OPEN)) > few:
+            if killer.done():
+                killer.result()
+                return
+            await asyncio.sleep(0.5)
+
+
+async def _settled(town: Town, within: float) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            while any(row["left_open"] for row in await town.database.rows(OPEN)):
+                town.check_alive()
+                await asyncio.sleep(0.25)
+            await town.standin.idle()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def scale(
+    folder: Path,
+    runs: int,
+    seed: int = 1,
+    *,
+    most_kills: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """`most_kills` None: one every few seconds for as long as there is something to do."""
+    result = Result()
+    async with built(folder) as (town, balancer):
+        await town.start()
+        say(f"{len(town.members)} processes, shards {sorted(town.shards)} connected")
+        begun = time.monotonic()
+        killer = asyncio.create_task(_strikes(town, random.Random(seed), most_kills))
+        crowd = Crowd(town, runs)
+        asking = asyncio.create_task(crowd.ask_all())
+        done, _ = await asyncio.wait({asking, killer}, return_when=asyncio.FIRST_COMPLETED)
+        if killer in done:
+            killer.result()
+        await asking
+        result.busy_seconds = time.monotonic() - begun
+        await _few_left(town, killer, runs // 20)
+        if most_kills is not None:
+            await killer
+        killer.cancel()
+        await _settled(town, SETTLE_WITHIN)
+        result.seconds = time.monotonic() - begun
+        await _judge(town, result, say)
+        result.asked, result.kills = crowd.asked, town.kills
+        result.refused_identifies = town.discord.gateway.counts["invalid"]
+        say(
+            f"{result.asked} commands sent; all asked for after {result.busy_seconds:.0f} s; ended as: "
+            f"{result.ends}; {balancer.refused} webhooks found no web; "
+            f"{result.refused_identifies} IDENTIFYs refused"
+        )
+    return result
+
+
+async def _judge(town: Town, result: Result, say: Callable[[str], None]) -> None:
+    # The referee of the chaos runs: it looks at channels, rows and ComfyDeploy's books, not at processes.
+    referee = Referee(cast(City, town))
+    rounds = [Round(number, channel, "scale") for number, channel in enumerate(town.channels)]
+    result.verdict = await referee.judge(rounds)
+    for key, what in result.verdict.all.items():
+        say(f"{what}\n{referee.evidence(key, rounds)}")
+    rows: list[dict[str, Any]] = await town.database.rows(
+        "SELECT state, count(*) AS many FROM runs GROUP BY state ORDER BY state"
+    )
+    result.ends = ", ".join(f"{row['many']} {row['state']}" for row in rows)
+    result.runs = sum(row["many"] for row in rows)
+    unknown = town.discord.books.unknown_routes
+    if unknown:
+        raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")
