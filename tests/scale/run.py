@@ -17,7 +17,7 @@ from tests.e2e.house import OPEN
 from tests.fakediscord import CannotSend, Channel, User
 from tests.scale.town import Town, built
 
-KILL_EVERY = 3.0
+KILL_EVERY = 5.0
 # Longer than a lease and a grace time together: what a killed process left behind is taken up by then.
 SETTLE_WITHIN = 420.0
 
@@ -100,7 +100,7 @@ async def _strikes(town: Town, chance: random.Random, most: int | None) -> None:
 
 async def _few_left(town: Town, killer: asyncio.Task[None], few: int) -> None:
     """Kills go on until nearly everything has ended; what is left then gets the peace to end."""
-    async with asyncio.timeout(SETTLE_WITHIN):
+    async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
         while sum(row["left_open"] for row in await town.database.rows(OPEN)) > few:
             if killer.done():
                 killer.result()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, select, text
 
 from bot.errors import StartupError
 from bot.store import Store
 from bot.store.schema import alembic_config
-from bot.store.tables import metadata
-from tests.contract.store.conftest import Stores
+from bot.store.tables import UtcDateTime, metadata
+from tests.contract.store.conftest import Postgres, Stores
 from tests.contract.store.scenes import accepted, fetch
 
 
@@ -103,3 +106,85 @@ async def test_a_server_that_is_not_there_is_told_in_words_without_the_password(
     with pytest.raises(StartupError, match="database can't be opened") as caught:
         await opening.open(url)
     assert "hunter2secret" not in str(caught.value)
+
+
+REVISIONS = [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+# What a row has to hold to be read again; other columns get something of their type.
+VALUES: dict[str, object] = {
+    "key": "abcdefgh12345678",
+    "run_key": "abcdefgh12345678",
+    "state": "succeeded",
+    "inputs": {"prompt": "a fox"},
+    "outputs": [],
+    "messages": [[1, 2]],
+    "failure_params": {},
+    "rules": {},
+    "details": {},
+    "purpose": "o",
+    "holder": "p",
+}
+
+
+def _value(column: Column[Any]) -> object:
+    if column.name in VALUES:
+        return VALUES[column.name]
+    if isinstance(column.type, UtcDateTime):
+        return datetime(2026, 1, 1, tzinfo=UTC)
+    made: dict[type, object] = {int: 1, float: 1.0, bool: False, str: "x"}
+    return made[column.type.python_type]
+
+
+def _fill(connection: Connection, revision: str) -> dict[str, int]:
+    """The schema of an earlier version with a row in every table; returns how many rows each has."""
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    there = MetaData()
+    there.reflect(connection)
+    counts = {}
+    for table in there.sorted_tables:
+        if table.name == "alembic_version":
+            continue
+        # Reflected, SQLite's columns do not tell that they hold JSON or times as the code has them.
+        known = metadata.tables.get(table.name)
+        columns = [known.c[c.name] if known is not None and c.name in known.c else c for c in table.columns]
+        row = {c.name: _value(c) for c in columns if not c.nullable}
+        here = Table(table.name, MetaData(), *(Column(c.name, c.type) for c in columns))
+        connection.execute(here.insert().values(row))
+        counts[table.name] = 1
+    return counts
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_rows_of_every_earlier_schema_are_there_after_the_upgrade(
+    stores: Stores, revision: str
+) -> None:
+    before = Store(stores.url)
+    async with before.database.write() as connection:
+        counts = await connection.run_sync(_fill, revision)
+    await before.close()
+    store = await stores.open()
+    async with store.database.write() as connection:
+        assert await connection.run_sync(_differences) == []
+        for table, many in counts.items():
+            assert await connection.scalar(select(func.count()).select_from(text(table))) == many, table
+    run = await store.runs.get(str(VALUES["key"]))
+    assert run is not None
+    assert run.inputs == VALUES["inputs"]
+
+
+async def test_a_migration_may_take_its_time(postgres: Postgres, opening: Stores) -> None:
+    """What somebody waits for gives up after two seconds; a new index on a big table must not."""
+    store = await opening.open(await postgres.database())
+    async with store.database.changing_schema() as connection:
+        assert await connection.scalar(text("SHOW lock_timeout")) == "0"
+    async with store.database.write() as connection:
+        assert await connection.scalar(text("SHOW lock_timeout")) == "2s"
+
+
+async def test_a_server_that_is_too_old_is_told_in_words(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.schema._OLDEST", {"sqlite": (99, 1), "postgresql": (99,)})
+    with pytest.raises(StartupError, match=r"The database is \w+ [\d.]+, and the bot needs 99.* or newer"):
+        await stores.open()
