@@ -17,6 +17,8 @@ RUN groupadd --gid 10001 bot \
  && install --directory --owner=bot --group=bot /data
 COPY --from=build /venv /venv
 WORKDIR /app
+# A .env made from .env.example names data/bot.db, which is then on the volume too.
+RUN ln -s /data data
 COPY bot bot
 COPY cogs cogs
 USER 10001:10001

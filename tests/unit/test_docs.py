@@ -1,0 +1,120 @@
+"""The documents: what they link to is there, what they name is there, and nothing of a machine is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from bot.settings import NAMES
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+
+_FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`\n]*`")
+_LINK = re.compile(r"\]\(\s*<?([^)\s>]+)")
+_HTML = re.compile(r"<(?:img|a|source)\b[^>]*?\b(?:src|href|srcset)=\"([^\"]+)\"")
+_HEADING = re.compile(r"^#{1,6} +(.+?)(?: +#+)?$", re.MULTILINE)
+_ANCHOR = re.compile(r"<a\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
+_NAMED = re.compile(r"`((?:bot|cogs|demo|tests|tools|deploy|docs)/[\w./-]+)`")
+_MAKE = re.compile(r"\bmake ([a-z]+)\b")
+_SETTING = re.compile(
+    r"`((?:DISCORD|COMFYDEPLOY|WEB|WEBHOOK|METRICS|DATABASE|SHARD|LOG|ALLOW|ALLOWED|COMMAND)_[A-Z_]+)\b"
+)
+
+
+def prose(path: Path) -> str:
+    """Without the blocks of code, where brackets mean something else."""
+    return _FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+def links(path: Path) -> Iterator[str]:
+    text = _CODE.sub("", prose(path))
+    for pattern in (_LINK, _HTML):
+        yield from (found for found in pattern.findall(text) if not urlsplit(found).scheme)
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+    return re.sub(r"[^\w\- ]", "", shown.lower()).strip().replace(" ", "-")
+
+
+@cache
+def anchors(path: Path) -> frozenset[str]:
+    found: dict[str, int] = {}
+    for heading in _HEADING.findall(prose(path)):
+        found[slug(heading)] = found.get(slug(heading), 0) + 1
+    numbered = {f"{name}-{number}" for name, count in found.items() for number in range(1, count)}
+    return frozenset({*found, *numbered, *_ANCHOR.findall(path.read_text(encoding="utf-8"))})
+
+
+def broken(path: Path, root: Path = ROOT) -> list[str]:
+    wrong = []
+    for link in links(path):
+        name, _, anchor = unquote(link).partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if not target.is_relative_to(root) or not target.exists():
+            wrong.append(f"{link}: no such file")
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            wrong.append(f"{link}: no such heading")
+    return wrong
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    assert broken(path) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_what_is_named_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    missing = [name for name in _NAMED.findall(text) if not (ROOT / name.rstrip("/.")).exists()]
+    assert missing == []
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    code = "\n".join([*_CODE.findall(prose(path)), *(found.group() for found in _FENCE.finditer(text))])
+    assert [name for name in _MAKE.findall(code) if name not in targets] == []
+    assert [name for name in _SETTING.findall(text) if name not in NAMES] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_nothing_of_a_machine_is_in_it(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"(?<![\w.])/(?:home|work|Users|tmp)/\S+", text) == []
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    seen = {ROOT / "README.md"}
+    waiting = list(seen)
+    while waiting:
+        path = waiting.pop()
+        for link in links(path):
+            target = (path.parent / unquote(link).partition("#")[0]).resolve()
+            if target.suffix == ".md" and target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    assert [str(path.relative_to(ROOT)) for path in DOCUMENTS if path not in seen] == []
+
+
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One thing: `a`, *b*\n## Twice\n## Twice\n[x](#one-thing-a-b) [y](#twice-1)\n"
+        "```\n[no](code.md)\n```\n",
+        encoding="utf-8",
+    )
+    assert anchors(page) == {"one-thing-a-b", "twice", "twice-1"}
+    assert list(links(page)) == ["#one-thing-a-b", "#twice-1"]
+    page.write_text('[a](gone.md) <img src="gone.png"> [b](#gone) [c](../outside.md)', encoding="utf-8")
+    assert sorted(broken(page, tmp_path)) == [
+        "#gone: no such heading",
+        "../outside.md: no such file",
+        "gone.md: no such file",
+        "gone.png: no such file",
+    ]
