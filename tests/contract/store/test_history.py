@@ -105,4 +105,5 @@ async def test_the_queue_goes_along_its_index_past_all_that_has_ended(store: Sto
     async with store.database.write() as connection:
         await connection.execute(text("ANALYZE"))
         plan = (await connection.exec_driver_sql(f"{explain} {query}".replace("%%", "%"))).all()
-    assert "runs_guild_state" in str(plan) or "runs_due" in str(plan)
+    # Each of these begins with the state, of which next to nothing is open.
+    assert any(index in str(plan) for index in ("runs_guild_state", "runs_due", "runs_ended"))
