@@ -11,10 +11,10 @@ from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import CommandPlan, OptionChoice
-from bot.deployments.refit import refit
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
-from bot.deployments.values import Collected, GivenValue, check_gpu, collect, seed_of, seed_range
+from bot.deployments.values import Collected, GivenValue, collect, seed_range
+from bot.edit import edited
 from bot.errors import InputError, RefusedError
 from bot.intake import ANSWER_HOLD, Intake
 from bot.list_ids import PagePlace, Step
@@ -81,17 +81,19 @@ class FrontDesk:
         offered = self.offered(deployment)
         return await self.start(offered, collect(offered, given, draw_seed=draw_seed), asker)
 
-    async def again(self, key: str, asker: Asker) -> Run:
-        """The same once more, with a new seed, for the person who asked first."""
+    async def again(self, key: str, asker: Asker) -> tuple[Run, tuple[str, ...]]:
+        """The same once more, with a new seed, for the person who asked first.
+
+        Also the options that were left out because the deployment no longer takes them.
+        """
         parent = await self._own(key, asker.person.id)
         if not parent.inputs:
             # Its owner had it erased: on defaults alone it would be another picture, and cost as much.
             raise RefusedError("run_gone")
-        offered = self.offered(parent.deployment)
-        inputs = refit(offered, parent.inputs, draw_seed)
-        gpu, seed = check_gpu(offered, parent.gpu), seed_of(offered, inputs)
-        wanted = Collected(inputs, gpu, seed, parent.prompt, {})
-        return await self.start(offered, wanted, asker, parent_key=parent.key)
+        offered = self.deployment_of(parent) or self.offered(parent.deployment)
+        seeds = {item.key: draw_seed(item) for item in offered.offered if item.is_seed}
+        result = edited(offered, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
+        return await self.start(offered, result.wanted, asker, parent_key=parent.key), result.dropped
 
     async def start(
         self, offered: Deployment, wanted: Collected, asker: Asker, *, parent_key: str | None = None
@@ -181,6 +183,12 @@ class FrontDesk:
         """For autocomplete, from memory."""
         found = self._catalogue.get(deployment)
         return suggest(found, option, typed) if found is not None else ()
+
+    def deployment_of(self, run: Run) -> Deployment | None:
+        """Also one that was given another name since."""
+        same = (each for each in self.deployments if each.name == run.deployment)
+        renamed = (each for each in self.deployments if each.deployment_id == run.deployment_id)
+        return next(same, None) or next(renamed, None)
 
     def offered(self, name: str) -> Deployment:
         """Raises InputError when it is gone."""

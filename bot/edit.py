@@ -133,8 +133,10 @@ def _value(item: Input, earlier: InputValue | None, typed: Typed, dropped: list[
     if given.strip():
         return check_value(item, given)
     # An emptied text is meant to be empty; any other field that is left blank asks for the default.
-    emptied = item.kind is InputKind.TEXT and not item.choices and earlier not in (None, "")
-    return check_value(item, "") if emptied else None
+    if item.kind is InputKind.TEXT and not item.choices and earlier not in (None, ""):
+        return check_value(item, "")
+    _kept(item, earlier, dropped)  # blank, too, where the form could not show what is no longer taken
+    return None
 
 
 def _files(item: Input, files: tuple[GivenFile, ...]) -> InputValue:

@@ -33,12 +33,12 @@ class EditDesk:
 
     async def details(self, key: str, asker: Asker) -> Details:
         run = await self._visible(key, asker)
-        return details(run, self._desk.title(run.deployment), self._deployment_of(run), self._desk.plan)
+        return details(run, self._desk.title(run.deployment), self._desk.deployment_of(run), self._desk.plan)
 
     async def form(self, form: EditForm, asker: Asker) -> Modal:
         """An earlier run's inputs, or what was typed over them."""
         run = await self._editable(form.key, asker)
-        offered = self._deployment_of(run) or self._desk.offered(run.deployment)
+        offered = self._desk.deployment_of(run) or self._desk.offered(run.deployment)
         typed = self.draft(form.draft, asker.person.id)
         fields = form_fields(offered, run.inputs, run.gpu, typed=typed)
         return form_modal(EditForm(form.key, form.draft).custom_id, offered.title, fields)
@@ -46,7 +46,7 @@ class EditDesk:
     async def send(self, form: EditForm, typed: Typed, asker: Asker) -> tuple[Run, tuple[str, ...]]:
         """The new run, and the options that were left out because the deployment no longer takes them."""
         run = await self._editable(form.key, asker)
-        offered = self._deployment_of(run) or self._desk.offered(run.deployment)
+        offered = self._desk.deployment_of(run) or self._desk.offered(run.deployment)
         result = edited(offered, run.inputs, run.gpu, typed, draw_seed)
         return await self._desk.start(offered, result.wanted, asker, parent_key=run.key), result.dropped
 
@@ -89,13 +89,6 @@ class EditDesk:
             key: value if isinstance(value, str) else tuple(GivenFile(*each) for each in value)
             for key, value in found.items()
         }
-
-    def _deployment_of(self, run: Run) -> Deployment | None:
-        """Also one that was given another name since."""
-        offered = self._desk.deployments
-        same = (each for each in offered if each.name == run.deployment)
-        renamed = (each for each in offered if each.deployment_id == run.deployment_id)
-        return next(same, None) or next(renamed, None)
 
     async def _editable(self, key: str, asker: Asker) -> Run:
         run = await self._visible(key, asker)

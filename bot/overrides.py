@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,27 +34,53 @@ class Override:
     allowed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """A server's lines for the command, and for the whole bot, which hold where the command has none."""
+
+    command: tuple[Override, ...] = ()
+    bot: tuple[Override, ...] = ()
+
+
 def permitted(
-    overrides: list[Override], guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
+    overrides: Overrides, guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
 ) -> bool:
     """As Discord decides: channels first, then the person, then any allowing role, then @everyone.
 
     @everyone has the server's id, "all channels" the server's id less one.
     """
-    said = {(line.kind, line.target_id): line.allowed for line in overrides}
-    here = said.get((AppCommandPermissionType.channel, channel_id))
-    everywhere = said.get((AppCommandPermissionType.channel, guild_id - 1), True)
-    if not (here if here is not None else everywhere):
-        return False
+    roles = role_ids - {guild_id}
+    both = [
+        {(line.kind, line.target_id): line.allowed for line in lines}
+        for lines in (overrides.command, overrides.bot)
+    ]
+    channels = (
+        said.get((AppCommandPermissionType.channel, target))
+        for said in both
+        for target in (channel_id, guild_id - 1)
+    )
+    people = (_person(said, guild_id, user_id, roles) for said in both)
+    return _first(channels) and _first(people)
+
+
+def _first(said: Iterable[bool | None]) -> bool:
+    """The first that says something; where nothing does, it is allowed."""
+    return next((each for each in said if each is not None), True)
+
+
+def _person(
+    said: Mapping[tuple[AppCommandPermissionType, int], bool],
+    guild_id: int,
+    user_id: int,
+    role_ids: frozenset[int],
+) -> bool | None:
     person = said.get((AppCommandPermissionType.user, user_id))
     if person is not None:
         return person
-    roles = [
-        said[key] for role in role_ids - {guild_id} if (key := (AppCommandPermissionType.role, role)) in said
-    ]
+    roles = [said[key] for role in role_ids if (key := (AppCommandPermissionType.role, role)) in said]
     if roles:
         return any(roles)
-    return said.get((AppCommandPermissionType.role, guild_id), True)
+    return said.get((AppCommandPermissionType.role, guild_id))
 
 
 class CommandOverrides:
@@ -62,7 +89,7 @@ class CommandOverrides:
     def __init__(self, tree: app_commands.CommandTree[Any], command: str) -> None:
         self._tree = tree
         self._command = command
-        self._kept: OrderedDict[int, tuple[float, list[Override]]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[float, Overrides]] = OrderedDict()
 
     async def check(
         self, guild: discord.Guild, user_id: int, role_ids: frozenset[int], channel_id: int
@@ -72,8 +99,8 @@ class CommandOverrides:
         if not permitted(overrides, guild.id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
 
-    async def _overrides(self, guild: discord.Guild) -> list[Override]:
-        at, kept = self._kept.get(guild.id, (0.0, []))
+    async def _overrides(self, guild: discord.Guild) -> Overrides:
+        at, kept = self._kept.get(guild.id, (0.0, Overrides()))
         if at and time.monotonic() - at < _KEPT_SECONDS:
             return kept
         found = await self._fetch(guild)
@@ -83,17 +110,28 @@ class CommandOverrides:
             self._kept.popitem(last=False)
         return found
 
-    async def _fetch(self, guild: discord.Guild) -> list[Override]:
+    async def _fetch(self, guild: discord.Guild) -> Overrides:
         command = await self._find(guild)
         if command is None:
-            return []
+            return Overrides()
+        # For the whole bot they stand under the application's own id.
+        return Overrides(
+            await self._lines(command.application_id, guild, command.id),
+            await self._lines(command.application_id, guild, command.application_id),
+        )
+
+    async def _lines(self, application_id: int, guild: discord.Guild, target_id: int) -> tuple[Override, ...]:
+        http = self._tree.client.http
         try:
-            found = await command.fetch_permissions(guild)
+            found = await http.get_application_command_permissions(application_id, guild.id, target_id)
         except discord.NotFound as error:
             if error.code != _UNKNOWN_OVERWRITES:
-                log.info("no overrides for %s on %s: %s", self._command, guild.id, error)
-            return []
-        return [Override(line.type, line.id, line.permission) for line in found.permissions]
+                log.info("no overrides for %s on %s: %s", target_id, guild.id, error)
+            return ()
+        return tuple(
+            Override(AppCommandPermissionType(line["type"]), int(line["id"]), line["permission"])
+            for line in found["permissions"]
+        )
 
     async def _find(self, guild: discord.Guild) -> app_commands.AppCommand | None:
         for where in (guild, None):

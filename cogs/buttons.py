@@ -15,11 +15,11 @@ from bot.client import GenerateBot, tell
 from bot.edit_ids import EditForm
 from bot.reach import only_by_interaction
 from bot.words import say
-from cogs.answers import answer, post_here
+from cogs.answers import post_here
 from cogs.asker import asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
-from cogs.edit import open_edit
+from cogs.edit import open_edit, started
 from cogs.modals import block_modal, reject_modal
 from cogs.use_as_input import offer_pictures
 
@@ -61,8 +61,8 @@ async def _again(interaction: Interaction, key: str) -> None:
     desk = interaction.client.desk
     check_here(interaction)
     await check_overrides(interaction)
-    run = await desk.again(key, asker_of(interaction, desk.now()))
-    await answer(interaction, desk, run)
+    run, dropped = await desk.again(key, asker_of(interaction, desk.now()))
+    await started(interaction, run, dropped)
 
 
 async def _post(interaction: Interaction, key: str) -> None:

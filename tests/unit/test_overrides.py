@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.overrides import Override, permitted
+from bot.overrides import Override, Overrides, permitted
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 
@@ -48,5 +48,25 @@ NOWHERE = channel(GUILD - 1, False)
 )
 def test_channel_then_person_then_roles_then_everyone(overrides: list[Override], allowed: bool) -> None:
     roles = frozenset({GUILD, A, B})  # discord.py counts @everyone among a member's roles
-    assert permitted(overrides, GUILD, PERSON, roles, CHANNEL) is allowed
-    assert permitted(overrides[::-1], GUILD, PERSON, roles, CHANNEL) is allowed
+    for lines in (tuple(overrides), tuple(overrides[::-1])):
+        assert permitted(Overrides(command=lines), GUILD, PERSON, roles, CHANNEL) is allowed
+        assert permitted(Overrides(bot=lines), GUILD, PERSON, roles, CHANNEL) is allowed
+
+
+@pytest.mark.parametrize(
+    ("command", "bot", "allowed"),
+    [
+        ([person(True)], [EVERYONE_NOT], True),
+        ([role(A, True)], [person(False)], True),
+        ([role(99, True)], [EVERYONE_NOT], False),
+        ([role(GUILD, False)], [person(True)], False),
+        ([channel(CHANNEL, True)], [NOWHERE], True),
+        ([NOWHERE], [channel(CHANNEL, True)], False),
+        ([person(True)], [NOWHERE], False),
+    ],
+)
+def test_the_commands_own_lines_go_before_the_whole_bots(
+    command: list[Override], bot: list[Override], allowed: bool
+) -> None:
+    roles = frozenset({GUILD, A, B})
+    assert permitted(Overrides(tuple(command), tuple(bot)), GUILD, PERSON, roles, CHANNEL) is allowed

@@ -1,0 +1,77 @@
+"""Help stays within a layout's limits, however many deployments there are and however long their words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.deployments.planning import plan_commands
+from bot.help import deployment_layout, help_layout
+
+WORST = "*_`~<@[" * 200
+
+
+def deployment(
+    number: int, inputs: int = 3, words: str = "a description", group: str | None = None
+) -> Deployment:
+    options = tuple(
+        Input(
+            key=f"k{index}",
+            option=f"option_{index}",
+            kind=InputKind.TEXT,
+            description=words,
+            choices=tuple(Choice(f"{words[:60]}{n}", str(n)) for n in range(30)),
+        )
+        for index in range(inputs)
+    )
+    title = f"{words[:60]} {number}"
+    return Deployment(
+        name=f"name-{number:03}",
+        deployment_id="d",
+        title=title,
+        description=words,
+        inputs=options,
+        group=group,
+    )
+
+
+def size(layout: Any) -> tuple[int, int, list[str]]:
+    """Characters of text, components, and what the selects offer."""
+    characters, count, offered = 0, 0, []
+    waiting = list(layout.to_components())
+    while waiting:
+        part = waiting.pop()
+        count += 1
+        characters += len(part.get("content", ""))
+        offered += [option["value"] for option in part.get("options", ())]
+        assert len(part.get("options", ())) <= 25
+        assert all(1 <= len(option["label"]) <= 100 for option in part.get("options", ()))
+        waiting += part.get("components", [])
+    return characters, count, offered
+
+
+@pytest.mark.parametrize("many", [1, 2, 10, 24, 55])
+@pytest.mark.parametrize("words", ["", "short", WORST])
+def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words: str) -> None:
+    groups = [f"group-{number // 20}" if many > 25 else None for number in range(many)]
+    # Discord's 8,000 characters for a command bound both together.
+    inputs = 3 if many <= 10 else 0
+    deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
+    plan = plan_commands(deployments)
+    for layout in (help_layout(deployments, plan), deployment_layout(deployments[0], deployments, plan)):
+        characters, count, offered = size(layout)
+        assert 0 < characters <= 4000
+        assert count <= 40
+        assert sorted(offered) == ([] if many == 1 else [each.name for each in deployments])
+
+
+@pytest.mark.parametrize("inputs", [0, 1, 24, 80])
+def test_one_deployment_with_very_many_options_fits_and_says_how_many_more(inputs: int) -> None:
+    only = deployment(1, inputs=inputs, words=WORST)
+    layout = deployment_layout(only, [only], plan_commands([only]))
+    characters, _, _ = size(layout)
+    assert characters <= 4000
+    text = str(layout.to_components())
+    assert ("more options" in text) is (text.count("option_") < inputs)
