@@ -15,7 +15,7 @@ import discord
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
 from bot.errors import StartupError
-from bot.invite import invite_url
+from bot.invite import install_url, invite_url
 from bot.places import take_places, taken
 from bot.settings import Settings
 from bot.wiring import App
@@ -64,7 +64,10 @@ async def _speaking(app: App) -> AsyncIterator[None]:
         return
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
-        log.info("invite the bot to a server: %s", invite_url(app.client.application_id or 0))
+        application_id = app.client.application_id or 0
+        log.info("invite the bot to a server: %s", invite_url(application_id))
+        if app.settings.allow_user_installs:
+            log.info("add it to your own account: %s", install_url(application_id))
         yield
 
 

@@ -20,7 +20,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.source import configs_of
 from bot.discord_api import DiscordApi, discord_api
 from bot.errors import StartupError
-from bot.invite import invite_url
+from bot.invite import install_url, invite_url
 from bot.media import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
@@ -127,6 +127,8 @@ async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Fi
     for finding in await discord.servers(ground.api, ground.settings):
         yield finding
     yield fine("Invite link", invite_url(who.application_id))
+    if ground.settings.allow_user_installs:
+        yield fine("Install link", install_url(who.application_id))
 
 
 async def _address(ground: _Ground, public_url: str) -> Finding:

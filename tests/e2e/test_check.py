@@ -81,6 +81,16 @@ async def test_beside_the_running_bot_the_bot_answers(home: House) -> None:
         assert hidden not in said.out + said.err
 
 
+async def test_the_link_for_ones_own_account_only_where_that_is_allowed(home: House) -> None:
+    said = await home.command("check")
+    assert "Install link" not in said.out
+    await home.start(ALLOW_USER_INSTALLS="true", DAILY_GPU_SECONDS="600")
+    said = await home.command("check")
+    found(said, "ok", "Install link", f"client_id={home.discord.bot.id}", "integration_type=1")
+    (link,) = [line for line in said.out.splitlines() if "Install link" in line]
+    assert link.split()[-1] in home.log
+
+
 async def test_a_token_that_discord_refuses(home: House) -> None:
     said = await home.command("check", DISCORD_TOKEN="MTIz.no.such-token-at-all")
     assert said.code == 1
