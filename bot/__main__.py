@@ -7,7 +7,7 @@ import os
 import sys
 
 from bot import cli
-from bot.errors import StartupError, StoreUnavailable
+from bot.errors import StartLater, StartupError, StoreUnavailable
 from bot.logs import setup_logging
 from bot.settings import load_settings
 
@@ -30,7 +30,7 @@ def main() -> int:
     except StartupError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)  # noqa: T201
-        return CONFIGURATION
+        return UNAVAILABLE if isinstance(error, StartLater) else CONFIGURATION
     except StoreUnavailable as error:
         # Only the start lets it through; the workers wait for the database's return.
         print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)  # noqa: T201

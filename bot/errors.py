@@ -2,6 +2,7 @@
 
 BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
+│   └── StartLater            … and may be able to later, as it is configured: exit code 1
 ├── InputError                one option holds something the deployment would not take
 ├── RefusedError              a rule forbids the request
 ├── NotNow                    Discord did not answer; nothing was done, and another try may succeed
@@ -55,6 +56,10 @@ class StartupError(BotError):
     def __init__(self, *mistakes: str) -> None:
         super().__init__("; ".join(mistakes))
         self.mistakes = mistakes
+
+
+class StartLater(StartupError):
+    """Something that the start needs doesn't answer; the same start may succeed later."""
 
 
 class CodedError(BotError):

@@ -14,7 +14,7 @@ import discord
 
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
-from bot.errors import StartupError
+from bot.errors import StartLater, StartupError
 from bot.invite import install_url, invite_url
 from bot.places import take_places, taken
 from bot.settings import Settings
@@ -79,9 +79,7 @@ async def _login(client: discord.Client, token: str) -> None:
             "Discord doesn't accept DISCORD_TOKEN. Copy it anew from the application's page."
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise StartupError(
-            f"Discord can't be reached ({type(error).__name__}). Is the network up?"
-        ) from error
+        raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
 
 
 async def _until_stopped(app: App, stop: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from bot.errors import StartupError
 from bot.roles import ALL_ROLES, CALLING, Role, Shards, shard_mistakes, shards_of
+from bot.settings_deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes
 from bot.settings_fields import (
     BaseUrl,
     Count,
@@ -35,7 +36,6 @@ from bot.settings_fields import (
     one_of,
 )
 
-DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
 
@@ -43,14 +43,6 @@ REMEDIES = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
     "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
 }
-NO_DEPLOYMENT = (
-    "No deployment is named. Set COMFYDEPLOY_DEPLOYMENT_ID to the id of one deployment, "
-    "or describe several in deployments.toml."
-)
-TWO_SOURCES = (
-    "COMFYDEPLOY_DEPLOYMENT_ID and DEPLOYMENTS_FILE are both set. Keep DEPLOYMENTS_FILE and put the "
-    "deployment into that file, or keep COMFYDEPLOY_DEPLOYMENT_ID and remove DEPLOYMENTS_FILE."
-)
 
 
 class Settings(BaseSettings):
@@ -180,7 +172,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     from_file, from_environment = _read(env_file)
     hints = _look_alikes(from_file, from_environment)
     raw = {**from_file, **from_environment}
-    mistakes = _missing(raw) + _deployment_mistakes(raw)
+    mistakes = [*_missing(raw), *deployment_mistakes(raw)] if _calls(raw) else []
     try:
         settings = Settings(_env_file=env_file)
         mistakes += shard_mistakes(settings.shard_count, settings.shard_ids)
@@ -216,22 +208,7 @@ def _calls(raw: dict[str, str]) -> bool:
 
 
 def _missing(raw: dict[str, str]) -> list[str]:
-    if not _calls(raw):
-        return []
     return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
-
-
-def _deployment_mistakes(raw: dict[str, str]) -> list[str]:
-    if not _calls(raw):
-        return []
-    file, one = raw.get("DEPLOYMENTS_FILE"), raw.get("COMFYDEPLOY_DEPLOYMENT_ID")
-    if file and one:
-        return [TWO_SOURCES]
-    if file and not Path(file).is_file():
-        return [f"DEPLOYMENTS_FILE names {file!r}, which is not there."]
-    if not file and not one and not DEFAULT_DEPLOYMENTS_FILE.is_file():
-        return [NO_DEPLOYMENT]
-    return []
 
 
 def _look_alikes(from_file: dict[str, str], from_environment: dict[str, str]) -> tuple[str, ...]:

@@ -58,8 +58,12 @@ def _secret(value: object) -> object:
     if isinstance(value, SecretStr) and not value.get_secret_value():
         return value  # the default; whether one is needed depends on the roles
     text = (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
-    if not text or any(char.isspace() or not char.isprintable() for char in text):
-        raise ValueError("must be one word: without blanks, and without 'Bot' or 'Bearer' before it")
+    # What can't be in a header, and what `docker --env-file` leaves of "…" and a page of <…>.
+    if not text or not text.isascii() or any(char in " \"'<>" or not char.isprintable() for char in text):
+        raise ValueError(
+            "must be one word of plain letters: without blanks and quotes, "
+            "and without 'Bot' or 'Bearer' before it"
+        )
     return text
 
 

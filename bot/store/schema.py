@@ -9,9 +9,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from bot.errors import StartupError, StoreUnavailable
 from bot.store.database import Database
+from bot.store.unopened import clashing, unopened
 
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _CALLED = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -67,6 +69,6 @@ async def upgrade(database: Database) -> None:
         async with database.changing_schema() as connection:
             await connection.run_sync(_upgrade)
     except (StoreUnavailable, OSError) as error:
-        raise StartupError(
-            f"The database can't be opened ({error}). Check DATABASE_URL, and that its folder can be written."
-        ) from error
+        raise unopened(database, error) from error
+    except DBAPIError as error:
+        raise clashing(error) from error

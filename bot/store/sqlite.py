@@ -4,6 +4,7 @@ one turn, BEGIN goes with the first of a transaction, and closing is none."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Self
 import aiosqlite
 
 _SWITCH_SECONDS = 2.0
+_END_SECONDS = 1.0
 
 
 class OneTurnCursor:
@@ -78,6 +80,15 @@ class OneTurnConnection(aiosqlite.Connection):
     # Nothing was sent since the last end of a transaction. `in_transaction` would not do: a statement whose
     # caller was cancelled may still be on its way.
     _ended = True
+
+    async def _connect(self) -> Self:
+        try:
+            await super()._connect()
+        except BaseException:
+            # The thread tells its end to the loop, which must still be there to hear it.
+            await asyncio.to_thread(self._thread.join, _END_SECONDS)
+            raise
+        return self
 
     def cursor(self) -> OneTurnCursor:  # type: ignore[override]  # what the adapter needs, not all of it
         return OneTurnCursor(self)

@@ -153,7 +153,9 @@ def test_a_named_deployments_file_must_be_there() -> None:
 
 
 def test_deployments_toml_is_used_when_nothing_else_is_named() -> None:
-    Path("deployments.toml").touch()
+    Path("deployments.toml").write_text(
+        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\n', encoding="utf-8"
+    )
     assert load(COMFYDEPLOY_DEPLOYMENT_ID="").deployments_file == Path("deployments.toml")
 
 
@@ -251,3 +253,37 @@ def test_every_setting_of_the_example_is_explained() -> None:
     for before, line in pairwise(lines):
         if "=" in line and not line.startswith("#") and not line.startswith("WEB_PORT"):
             assert before.startswith("# "), line
+
+
+@pytest.mark.parametrize(
+    "token", ["tökén", '"quoted"', "'quoted'", "<token>", "two words", "Bot abc", "a\x01b"]
+)
+@pytest.mark.parametrize("name", ["DISCORD_TOKEN", "COMFYDEPLOY_API_KEY"])
+def test_impossible_characters_are_told_without_the_secret(
+    name: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_env(**{**REQUIRED, name: ""})
+    monkeypatch.setenv(name, token)
+    with pytest.raises(StartupError) as caught:
+        load_settings()
+    (sentence,) = caught.value.mistakes
+    assert sentence.startswith(f"{name} must be one word of plain letters")
+    assert token not in sentence
+
+
+def test_a_folder_is_no_file_of_deployments() -> None:
+    Path("mine").mkdir()
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="mine")
+    assert found == ("DEPLOYMENTS_FILE names 'mine', which is a folder. Name the file in it.",)
+    Path("deployments.toml").mkdir()
+    assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
+
+
+def test_the_mistakes_of_both_files_are_told_at_once() -> None:
+    Path("deployments.toml").write_text(
+        f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n',
+        encoding="utf-8",
+    )
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DISCORD_TOKEN="", WEB_PORT="many", ROLES="gatway")
+    for words in ("DISCORD_TOKEN", "WEB_PORT", "ROLES", "'guid'", "'title'", "'deployment_id' is missing"):
+        assert [sentence for sentence in found if words in sentence], (words, found)

@@ -12,9 +12,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, make_url, select, text
 
-from bot.errors import StartupError
+from bot.errors import StartLater, StartupError
 from bot.store import Store
 from bot.store.schema import alembic_config
 from bot.store.tables import UtcDateTime, metadata
@@ -103,7 +103,7 @@ async def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path, openi
 async def test_a_server_that_is_not_there_is_told_in_words_without_the_password(
     opening: Stores, url: str
 ) -> None:
-    with pytest.raises(StartupError, match="database can't be opened") as caught:
+    with pytest.raises(StartLater, match="PostgreSQL can't be reached") as caught:
         await opening.open(url)
     assert "hunter2secret" not in str(caught.value)
 
@@ -188,3 +188,23 @@ async def test_a_server_that_is_too_old_is_told_in_words(
     monkeypatch.setattr("bot.store.schema._OLDEST", {"sqlite": (99, 1), "postgresql": (99,)})
     with pytest.raises(StartupError, match=r"The database is \w+ [\d.]+, and the bot needs 99.* or newer"):
         await stores.open()
+
+
+async def test_a_server_that_turns_the_bot_away_is_told_apart(postgres: Postgres, opening: Stores) -> None:
+    there = make_url(await postgres.database())
+    for changed, sentence in (
+        (there.set(username="stranger"), "turns the user of DATABASE_URL away"),
+        (there.set(database="not_made_yet"), "doesn't have the database"),
+    ):
+        with pytest.raises(StartupError, match=sentence) as caught:
+            await opening.open(changed.render_as_string(hide_password=False))
+        assert not isinstance(caught.value, StartLater)
+        assert "<class" not in str(caught.value)
+
+
+async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_url: str) -> None:
+    before = await opening.open(empty_url)
+    async with before.database.write() as connection:
+        await connection.exec_driver_sql("DROP TABLE alembic_version")
+    with pytest.raises(StartupError, match="a database of its own"):
+        await opening.open(empty_url)
