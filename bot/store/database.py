@@ -88,7 +88,7 @@ class Database:
     async def changing_schema(self) -> AsyncIterator[AsyncConnection]:
         """An exclusive transaction that may take as long as a big table needs, and so may waiting for it."""
         if self.is_sqlite:
-            async with self.exclusive("schema") as connection:
+            async with self._without_foreign_keys() as connection:
                 yield connection
             return
         patient = create_async_engine(
@@ -97,6 +97,19 @@ class Database:
         async with faults(), patient.begin() as connection:
             await self.lock(connection, "schema")
             yield connection
+
+    @asynccontextmanager
+    async def _without_foreign_keys(self) -> AsyncIterator[AsyncConnection]:
+        """SQLite alters many a table by copying it and dropping the old one, which takes along every row that
+        refers to it. Foreign keys can only be switched off before the transaction begins."""
+        async with faults(), self._turn(urgent=False), self._writing.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                await driver.execute("PRAGMA foreign_keys=ON")
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:
         """Makes the rest of a write transaction exclusive; on SQLite every one is from its beginning."""
