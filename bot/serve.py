@@ -22,7 +22,7 @@ from bot.wiring import App
 
 log = logging.getLogger(__name__)
 
-_SHARDING_REQUIRED = 4011
+_TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 
 
 async def serve(settings: Settings) -> None:
@@ -105,7 +105,13 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
         raise StartupError("Discord refuses the bot's intents.") from error
-    if isinstance(error, discord.ConnectionClosed) and error.code == _SHARDING_REQUIRED:
+    code = error.code if isinstance(error, discord.ConnectionClosed) else None
+    if code == _TOKEN_REFUSED:
+        raise StartupError(
+            "Discord doesn't accept DISCORD_TOKEN any more: it was reset. "
+            "Copy it anew from the application's page."
+        ) from error
+    if code == _SHARDING_REQUIRED:
         raise StartupError(
             "The bot is in too many servers for one connection, or for this SHARD_COUNT. Set SHARD_COUNT "
             "higher: one shard for each 1,000 servers is enough."

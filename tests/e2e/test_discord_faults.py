@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,3 +185,17 @@ async def test_a_result_that_no_way_takes_is_kept(home: House) -> None:
     home.standin.release()
     assert await outcomes_of_all(home) == [0]
     assert home.rows("SELECT state FROM deliveries") == [("kept",)]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(4004, "it was reset"), (4011, "Set SHARD_COUNT higher"), (4014, "refuses the bot's intents")],
+)
+async def test_a_connection_that_discord_ends_for_good_ends_the_bot_in_words(
+    home: House, code: int, said: str
+) -> None:
+    await home.start()
+    await home.discord.gateway.close(code)
+    assert home.process is not None
+    assert await asyncio.wait_for(home.process.wait(), 15) == 2
+    assert said in home.log.splitlines()[-1]

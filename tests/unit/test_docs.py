@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -11,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from bot.settings import NAMES
+from bot.words import SENTENCES
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob(".github/*.md"), *(ROOT / "docs").rglob("*.md")])
 IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -89,6 +91,45 @@ def test_nothing_of_a_machine_is_in_it(path: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:home|work|Users|tmp)/\S+", text) == []
 
 
+# What Discord says itself.
+_DISCORDS_OWN = {"Integration requires code grant", "The application did not respond"}
+
+
+def quoted_of_the_bot() -> list[str]:
+    """The sentences in the first column of the tables of what may go wrong."""
+    text = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8").partition("## When it doesn't work")[2]
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    found = [said for cell in cells for said in re.findall(r"`([^`]+)`|\*([^*]+)\*", cell)]
+    sentences = [code or italic for code, italic in found]
+    return [said for said in sentences if said not in _DISCORDS_OWN and " " in said]
+
+
+def literals() -> Iterator[str]:
+    """Every piece of text in the bot, without what is filled in."""
+    for path in (ROOT / "bot").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+    for sentence in SENTENCES.values():
+        yield from re.split(r"\{\w+\}", sentence)
+
+
+def test_what_setup_quotes_the_bot_says() -> None:
+    pieces = {piece.strip() for piece in literals()}
+    long = [piece for piece in pieces if len(piece) >= 10 and " " in piece]
+    quoted = quoted_of_the_bot()
+    assert len(quoted) > 25
+    unknown = [
+        said
+        for said in quoted
+        if not any(piece in said for piece in long)
+        and not any(
+            part.strip(" .") in piece for part in said.split("…") if len(part) >= 10 for piece in long
+        )
+    ]
+    assert unknown == []
+
+
 def test_every_document_is_reached_from_the_readme() -> None:
     seen = {ROOT / "README.md"}
     waiting = list(seen)
@@ -99,7 +140,8 @@ def test_every_document_is_reached_from_the_readme() -> None:
             if target.suffix == ".md" and target not in seen:
                 seen.add(target)
                 waiting.append(target)
-    assert [str(path.relative_to(ROOT)) for path in DOCUMENTS if path not in seen] == []
+    elsewhere = [path for path in DOCUMENTS if path not in seen and path.parent.name != ".github"]
+    assert [str(path.relative_to(ROOT)) for path in elsewhere] == []
 
 
 def test_a_broken_link_is_seen(tmp_path: Path) -> None:
