@@ -20,6 +20,10 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
+    # of several: one of them by itself; all of them again; all of them deleted
+    PICK = "pick"
+    REPEAT = "repeat"
+    CLEAR = "clear"
 
 
 PATTERN = re.compile(rf"run:(?P<key>[a-z0-9]{{1,20}}):(?P<action>{'|'.join(Action)})")

@@ -59,7 +59,7 @@ class Courier:
     async def deliver(self, delivery: Delivery) -> None:
         """One try. Whatever it ends in is in the store afterwards."""
         try:
-            async with self._lease(delivery), self._status.lock(delivery.run.key):
+            async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
                 with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
                     result = await self._bring(delivery, Path(folder))
         except Superseded:
@@ -86,7 +86,8 @@ class Courier:
             return "kept"
         await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
         await self._store.deliveries.complete(delivery.id, self._clock())
-        await self._store.runs.forget_answer(delivery.run.key)
+        if not delivery.beside_others:
+            await self._store.runs.forget_answer(delivery.run.key)
         log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
         return "done"

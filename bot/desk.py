@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
-from bot.deployments.plan import CommandPlan, OptionChoice
+from bot.deployments.plan import COUNT, CommandPlan, OptionChoice
+from bot.deployments.several import check_count, spread, varies
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, collect, seed_range
@@ -21,10 +23,11 @@ from bot.list_ids import PagePlace, Step
 from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
 from bot.messages import status_part
+from bot.messages_several import several_status_part
 from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.parts import Part
-from bot.request import GenerationRequest, Origin
+from bot.request import GenerationRequest, Origin, several
 from bot.runs import Run
 from bot.store import Store
 from bot.store.history import HistoryPage
@@ -79,12 +82,17 @@ class FrontDesk:
     async def generate(self, deployment: str, given: Mapping[str, GivenValue], asker: Asker) -> Run:
         """A request by what was typed. Raises InputError, RefusedError or StoreUnavailable: nothing spent."""
         offered = self.offered(deployment)
-        return await self.start(offered, collect(offered, given, draw_seed=draw_seed), asker)
+        count = check_count(offered, given.get(COUNT))
+        inputs = {name: value for name, value in given.items() if name != COUNT}
+        return await self.start(offered, collect(offered, inputs, draw_seed=draw_seed), asker, count=count)
 
-    async def again(self, key: str, asker: Asker) -> tuple[Run, tuple[str, ...]]:
+    async def again(
+        self, key: str, asker: Asker, *, all_of_them: bool = False
+    ) -> tuple[Run, tuple[str, ...]]:
         """The same once more, with a new seed, for the person who asked first.
 
-        Also the options that were left out because the deployment no longer takes them.
+        Also the options that were left out because the deployment no longer takes them. `all_of_them`: as
+        many as there were, as far as the deployment still takes so many at once.
         """
         parent = await self._own(key, asker.person.id)
         if not parent.inputs:
@@ -93,41 +101,52 @@ class FrontDesk:
         offered = self.deployment_of(parent) or self.offered(parent.deployment)
         seeds = {item.key: draw_seed(item) for item in offered.offered if item.is_seed}
         result = edited(offered, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
-        return await self.start(offered, result.wanted, asker, parent_key=parent.key), result.dropped
+        drawn = frozenset(item.key for item in offered.inputs if varies(item))
+        wanted = replace(result.wanted, drawn=drawn)
+        count = min(parent.batch_size, offered.max_count) if all_of_them else 1
+        run = await self.start(offered, wanted, asker, parent_key=parent.key, count=count)
+        return run, result.dropped
 
     async def start(
-        self, offered: Deployment, wanted: Collected, asker: Asker, *, parent_key: str | None = None
+        self,
+        offered: Deployment,
+        wanted: Collected,
+        asker: Asker,
+        *,
+        parent_key: str | None = None,
+        count: int = 1,
     ) -> Run:
-        """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked."""
+        """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked.
+
+        Of several, the first is returned.
+        """
         with self._metrics.request(offered.name):
-            return await self._start(offered, wanted, asker, parent_key)
+            return await self._start(offered, wanted, asker, parent_key, count)
 
     async def _start(
-        self, offered: Deployment, wanted: Collected, asker: Asker, parent_key: str | None
+        self, offered: Deployment, wanted: Collected, asker: Asker, parent_key: str | None, count: int
     ) -> Run:
         _check_age(asker.origin, restricted=offered.age_restricted)
         await self._check_words(asker, text_inputs(offered, wanted.inputs))
-        return await self._accept(
-            asker,
-            GenerationRequest(
-                requester_id=asker.person.id,
-                origin=asker.origin,
-                deployment=offered.name,
-                deployment_id=offered.deployment_id,
-                inputs=wanted.inputs,
-                gpu=wanted.gpu,
-                seed=wanted.seed,
-                prompt=wanted.prompt,
-                parent_key=parent_key,
-                age_restricted=offered.age_restricted,
-                deadline_seconds=self._deadline_seconds,
-            ),
+        request = GenerationRequest(
+            requester_id=asker.person.id,
+            origin=asker.origin,
+            deployment=offered.name,
+            deployment_id=offered.deployment_id,
+            inputs=wanted.inputs,
+            gpu=wanted.gpu,
+            seed=wanted.seed,
+            prompt=wanted.prompt,
+            parent_key=parent_key,
+            age_restricted=offered.age_restricted,
+            deadline_seconds=self._deadline_seconds,
         )
+        return await self._accept(asker, several(request, spread(offered, wanted, count, draw_seed)))
 
     async def cancel(self, key: str, person_id: int, *, moderator: bool) -> None:
         """Raises RefusedError when there is nothing to cancel, or for a stranger."""
         run = await self._own(key, person_id, also=moderator)
-        before = await self._store.runs.request_cancel(run.key, self._clock(), by=person_id)
+        before = await self._store.runs.request_cancel(run.lead_key, self._clock(), by=person_id)
         if before.final:
             raise RefusedError("cancel_too_late")
         self._nudges.check()
@@ -157,7 +176,7 @@ class FrontDesk:
         _check_age(asker.origin, restricted=marked)
         # Through an interaction it is posted by editing the answer, which has to be there first.
         due_at = self._clock() + (ANSWER_HOLD if asker.origin.user_install else timedelta())
-        if not await self._store.history.reopen(run.key, asker.origin, due_at):
+        if not await self._store.history.reopen(run.lead_key, asker.origin, due_at):
             raise RefusedError("post_nothing")
         self._nudges.deliver()
 
@@ -177,6 +196,9 @@ class FrontDesk:
             await self._intake.unanswered(key)
 
     def status(self, run: Run) -> Part:
+        """The first answer: of several just taken in, all stand where the first does."""
+        if run.batch_key is not None:
+            return several_status_part([run] * run.batch_size, self.title(run.deployment))
         return status_part(run, self.title(run.deployment))
 
     def suggestions(self, deployment: str, option: str, typed: str) -> Sequence[OptionChoice]:
@@ -205,9 +227,9 @@ class FrontDesk:
             raise RefusedError("not_yours")
         return run
 
-    async def _accept(self, asker: Asker, request: GenerationRequest) -> Run:
-        with run_context(request.key):
-            return await self._intake.accept(request, asker)
+    async def _accept(self, asker: Asker, requests: Sequence[GenerationRequest]) -> Run:
+        with run_context(requests[0].key):
+            return await self._intake.accept(requests, asker)
 
 
 def _check_age(origin: Origin, *, restricted: bool) -> None:

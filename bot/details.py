@@ -9,11 +9,11 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import Container, File, Item, LayoutView, TextDisplay
 
+from bot.blocks import phase
 from bot.deployments.commandline import command_line
 from bot.deployments.model import Deployment
 from bot.deployments.plan import CommandPlan
 from bot.deployments.shown import ShownInputs, shown_inputs
-from bot.messages import phase
 from bot.runs import Run
 from bot.text import quoted, shorten
 from bot.words import say
@@ -80,6 +80,8 @@ def _facts(run: Run) -> Iterator[str]:
     if run.run_duration is not None:
         yield say("details_took", seconds=f"{run.run_duration:.1f}")
     yield say("details_key", key=run.key)
+    if run.batch_size > 1:
+        yield say("details_several", number=run.batch_index + 1, count=run.batch_size)
     if run.parent_key:
         yield say("details_parent", key=run.parent_key)
 

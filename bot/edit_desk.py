@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
-from discord.ui import Modal
+from discord.ui import LayoutView, Modal
 
 from bot.asker import Asker
 from bot.deployments.files import GivenFile
@@ -18,6 +18,7 @@ from bot.edit import Typed, TypedValue, edited, form_fields, picture_input, taki
 from bot.edit_form import form_modal
 from bot.edit_ids import EditForm, UseForm
 from bot.errors import RefusedError
+from bot.messages_several import one_of_several_layout
 from bot.moderation.drafts import Drafts
 from bot.runs import InputValue, Run
 from bot.store import Store
@@ -34,6 +35,12 @@ class EditDesk:
     async def details(self, key: str, asker: Asker) -> Details:
         run = await self._visible(key, asker)
         return details(run, self._desk.title(run.deployment), self._desk.deployment_of(run), self._desk.plan)
+
+    async def one_of_several(self, key: str, pictures: Sequence[str], asker: Asker) -> LayoutView:
+        """`pictures` are links to what it made."""
+        run = await self._visible(key, asker)
+        usable = bool(taking_pictures(self._desk.deployments))
+        return one_of_several_layout(run, self._desk.title(run.deployment), pictures, usable=usable)
 
     async def form(self, form: EditForm, asker: Asker) -> Modal:
         """An earlier run's inputs, or what was typed over them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,15 +12,15 @@ from pathlib import Path
 from bot.buttons import Action
 from bot.deployments.shown import ShownInputs
 from bot.lists import jump_url
-from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
+from bot.moderation.cards import decided_part, notice_part, report_part, review_part
 from bot.packing import Packer
 from bot.parts import Part, Prepared
 from bot.posting import Closed, Poster, Unclear
+from bot.removal import Removal
 from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import AuditAction
 from bot.store.rows import OUTCOMES, Delivery, Purpose
-from bot.words import say
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Errands:
         self._title = title
         self._inputs = inputs
         self._clock = clock
+        self._removal = Removal(store, poster, title)
 
     async def plan(self, delivery: Delivery, folder: Path) -> Errand | None:
         run = delivery.run
@@ -74,7 +75,7 @@ class Errands:
             return Errand(notice_part(run, title, self._poster.place(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
             return await self._report(run, title, folder)
-        await self._remove(run, title)
+        await self._removal.remove(run)
         return None
 
     async def _decided(self, run: Run, title: str) -> Errand | None:
@@ -133,35 +134,25 @@ class Errands:
         if run.age_restricted:
             # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
             return Errand(await without_files(), channel_id=run.report_channel_id)
-        prepared = await self._packer.pack(
-            replace(run, spoiler=False), run.upload_limit, folder, last_try=True
-        )
+        reported = await self._store.runs.together(run) if run.leads else [run]
         return Errand(
-            report_part(run, title, reporters, link, prepared),
+            report_part(run, title, reporters, link, await self._copies(reported, folder)),
             channel_id=run.report_channel_id,
             smaller=without_files,
         )
 
-    async def _remove(self, run: Run, title: str) -> None:
-        """What is still being posted would stay: the button is there with the first of several messages."""
-        if await self._store.deliveries.owes(run.key, {*OUTCOMES, Purpose.REPORT}):
-            raise Unclear("the result is still being posted")
-        for channel_id, message_id in await self._places(run, OUTCOMES):
-            if run.user_install and channel_id == run.channel_id:
-                continue  # its own button deletes it: the bot has no access there
-            with suppress(Closed):
-                await self._poster.delete(channel_id, message_id)
-        await self._empty_report(run, title)
-
-    async def _empty_report(self, run: Run, title: str) -> None:
-        """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
-        until a moderator has dealt with the report: nobody gets rid of one by deleting."""
-        deleters = await self._store.reviews.actors(run, AuditAction.DELETE)
-        moderators = [person for person in deleters if person != run.requester_id]
-        for place in await self._places(run, {Purpose.REPORT}) if moderators else ():
-            verdict = say("report_deleted", person=moderators[-1])
-            with suppress(Closed):
-                await self._poster.edit(*place, closed_report_part(run, title, verdict), keep_files=False)
+    async def _copies(self, reported: Sequence[Run], folder: Path) -> Prepared:
+        """What there is to be looked at; of several, of all of them."""
+        found = [
+            await self._packer.pack(replace(run, spoiler=False), run.upload_limit, folder, last_try=True)
+            for run in reported
+            if run.state is RunState.SUCCEEDED and run.deleted_at is None
+        ]
+        return Prepared(
+            files=tuple(file for prepared in found for file in prepared.files),
+            texts=tuple(text for prepared in found for text in prepared.texts),
+            notes=tuple(note for prepared in found for note in prepared.notes),
+        )
 
     async def _places(self, run: Run, purposes: Collection[Purpose]) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []

@@ -30,6 +30,8 @@ PLAIN: Final = (
     "gpu",
     "gpu_used",
     "parent_key",
+    "batch_key",
+    "batch_index",
     "run_id",
     "submitted_at",
     "started_at",

@@ -9,7 +9,7 @@ from discord.ui import ActionRow, LayoutView, Select, TextDisplay
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import describe
-from bot.deployments.plan import CommandPlan
+from bot.deployments.plan import COUNT, CommandPlan
 from bot.edit import taking_pictures
 from bot.text import quoted, shorten
 from bot.words import say
@@ -111,6 +111,9 @@ def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
         limits = [*_limits(item), *([] if item.key in own else [say("help_in_more")])]
         told = f" · {' · '.join(limits)}" if limits else ""
         yield say("help_option", name=item.option, description=quoted(describe(item), 110), limits=told)
+    if spec is not None and (count := spec.option_for(COUNT)) is not None:
+        limit = say("help_to", maximum=count.maximum)
+        yield say("help_option", name=COUNT, description=count.description, limits=f" · {limit}")
     if len(deployment.gpus) > 1:
         yield say(
             "help_option",

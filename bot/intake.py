@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.asker import Asker
@@ -33,8 +33,11 @@ class Intake:
         self._rules = rules
         self._clock = clock
 
-    async def accept(self, request: GenerationRequest, asker: Asker) -> Run:
-        """Stores the intent. Raises RefusedError or StoreUnavailable; nothing has been spent then."""
+    async def accept(self, requests: Sequence[GenerationRequest], asker: Asker) -> Run:
+        """Stores the intent, of several (`bot.request.several`) all or none; returns the first.
+
+        Raises RefusedError or StoreUnavailable; nothing has been spent then.
+        """
 
         def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
             decision = decide(asked, person, usage, self._rules, rules)
@@ -43,8 +46,12 @@ class Intake:
                 return Refused(RefusedError("review_unreachable"))
             return decision
 
-        run = await self._store.intake.accept(request, asker.person, judge, self._clock(), ANSWER_HOLD)
-        log.info("accepted for %s in %s", request.requester_id, request.origin.channel_id)
+        request, *others = requests
+        run = await self._store.intake.accept(
+            request, asker.person, judge, self._clock(), ANSWER_HOLD, others=others
+        )
+        of_several = f", {len(requests)} at once" if others else ""
+        log.info("accepted for %s in %s%s", request.requester_id, request.origin.channel_id, of_several)
         return run
 
     async def answered(self, key: str, status_message_id: int | None) -> None:

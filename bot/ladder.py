@@ -8,14 +8,14 @@ while its interaction lives (an edit: idempotent, so it can't double), a direct 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from bot.blocks import note_parts
 from bot.lists import channel_url
-from bot.messages import note_parts
 from bot.packing import Packer
 from bot.parts import Part, Prepared
 from bot.posting import Closed, Poster, TooLarge
@@ -44,6 +44,10 @@ class Rung(IntEnum):
     KEPT = 4
 
 
+def _are_watched(delivery: Delivery, now: datetime) -> bool:
+    return all(_is_watched(run, now) for run in delivery.together or (delivery.run,))
+
+
 def _is_watched(run: Run, now: datetime) -> bool:
     """The requester pressed Cancel, or sent the command just now: an edit is seen and needs no ping."""
     if run.state is RunState.REFUSED:
@@ -57,7 +61,20 @@ def _first_rung(delivery: Delivery, now: datetime) -> Rung:
         return Rung(delivery.rung)
     if delivery.run.user_install:
         return max(Rung(delivery.rung), Rung.ANSWER)
-    return max(Rung(delivery.rung), Rung.IN_PLACE if _is_watched(delivery.run, now) else Rung.CHANNEL)
+    return max(Rung(delivery.rung), Rung.IN_PLACE if _are_watched(delivery, now) else Rung.CHANNEL)
+
+
+def _to_be_shown(delivery: Delivery) -> list[Run]:
+    """Those that made something, without what stands in a message of its own or was deleted."""
+    return [
+        run
+        for run in delivery.together or (delivery.run,)
+        if run.state is RunState.SUCCEEDED and run.key not in delivery.late and not _is_gone(delivery, run)
+    ]
+
+
+def _is_gone(delivery: Delivery, run: Run) -> bool:
+    return bool(delivery.together) and run.deleted_at is not None
 
 
 def _elsewhere(run: Run) -> Part:
@@ -80,7 +97,7 @@ class Ladder:
         deliveries: DeliveryStore,
         poster: Poster,
         packer: Packer,
-        render: Callable[[Run, Prepared], list[Part]],
+        render: Callable[[Delivery, Mapping[str, Prepared]], list[Part]],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -121,17 +138,19 @@ class Ladder:
         raise Closed("too large, even without files")
 
     async def _parts(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[Part]:
-        run = delivery.run
-        prepared = Prepared()
-        if run.state is RunState.SUCCEEDED:
-            last_try = delivery.tries >= MEDIA_TRIES
-            prepared = await self._packer.pack(run, limit, folder, last_try=last_try)
-        return self._render(run, prepared)
+        last_try = delivery.tries >= MEDIA_TRIES
+        prepared = {
+            run.key: await self._packer.pack(run, limit, folder, last_try=last_try)
+            for run in _to_be_shown(delivery)
+        }
+        return self._render(delivery, prepared)
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[Part]:
         """What is there, and after it a link to everything."""
-        prepared = await self._packer.pack(delivery.run, 0, folder, last_try=True)
-        return [Part()] * len(delivery.messages) + list(note_parts(prepared.notes))
+        notes: list[str] = []
+        for run in _to_be_shown(delivery):
+            notes += (await self._packer.pack(run, 0, folder, last_try=True)).notes
+        return [Part()] * len(delivery.messages) + list(note_parts(notes))
 
     async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part]) -> None:
         run = delivery.run
@@ -140,6 +159,8 @@ class Ladder:
         elif rung is Rung.DIRECT:
             channel_id = await self._poster.direct_channel(run.requester_id)
             await self.post(delivery, rung, channel_id, [*parts, _elsewhere(run)])
+        elif delivery.beside_others:
+            raise Closed("the answer tells of all of them")
         elif run.user_install:
             await self._answer(delivery, rung, parts)
         else:

@@ -9,8 +9,8 @@ from typing import Any
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
+from bot.blocks import phase
 from bot.list_ids import Control, PagePlace, Step, runs_id
-from bot.messages import phase
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunFilter
 from bot.text import quoted, shorten, visible
@@ -35,7 +35,9 @@ def runs_layout(page: HistoryPage, place: PagePlace, title: Callable[[str], str]
         heading = f"{heading}: {say(f'runs_filter_{place.wanted}')}"
     nothing = say("runs_none" if place.wanted is RunFilter.ALL else "runs_none_such")
     layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
-    open_runs = [(number, entry) for number, entry in enumerate(entries, 1) if cancellable(entry.run)]
+    open_runs = [
+        (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.all))
+    ]
     kept = [(number, entry) for number, entry in enumerate(entries, 1) if entry.kept]
     for control, found in ((Control.CANCEL, open_runs), (Control.POST, kept)):
         if found:
@@ -102,7 +104,7 @@ def _line(number: int, entry: Entry, title: Callable[[str], str]) -> str:
     run = entry.run
     line = say(
         "runs_line",
-        state=_state(run),
+        state=_states(entry.all),
         title=quoted(title(run.deployment), _TITLE),
         at=int(run.created_at.timestamp()),
         link=_link(entry),
@@ -120,9 +122,21 @@ def _link(entry: Entry) -> str:
         # A message in another channel than the run's went to the requester directly.
         guild_id = run.guild_id if entry.place[0] == run.channel_id else None
         return say("runs_link", url=jump_url(guild_id, *entry.place))
-    if not run.final and run.status_message_id is not None:
+    if run.status_message_id is not None and not all(each.final for each in entry.all):
         return say("runs_link", url=jump_url(run.guild_id, run.channel_id, run.status_message_id))
     return ""
+
+
+def _states(together: Sequence[Run]) -> str:
+    """One for all of them; of several also how many there are, or how many are done."""
+    leading = next((run for run in together if not run.final), together[0])
+    if len(together) == 1:
+        return _state(leading)
+    done = sum(run.state is RunState.SUCCEEDED for run in together)
+    if done and leading.final:
+        leading = next(run for run in together if run.state is RunState.SUCCEEDED)
+    code = "runs_several_done" if done else "runs_several"
+    return say(code, state=_state(leading), done=done, count=len(together))
 
 
 def _state(run: Run) -> str:
@@ -139,12 +153,18 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
     line = say(
         "queue_line",
         state=_state(run),
-        title=quoted(title(run.deployment), _TITLE),
+        title=_of_several(quoted(title(run.deployment), _TITLE), run),
         person=run.requester_id,
         at=int(run.created_at.timestamp()),
         position=_position(run),
     )
     return f"{number}. {line}{_prompt(run) if run.requester_id == viewer_id else ''}"
+
+
+def _of_several(title: str, run: Run) -> str:
+    if run.batch_size == 1:
+        return title
+    return say("queue_of_several", title=title, number=run.batch_index + 1, count=run.batch_size)
 
 
 def _position(run: Run) -> str:

@@ -38,6 +38,8 @@ class Packer:
     async def pack(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> Prepared:
         """What can be shown with an upload limit of `limit` bytes a file; 0 links to everything.
 
+        Several runs of one request share the folder, and the room for texts.
+
         Raises MediaUnavailable when another try may help; on the `last_try` a sentence stands for the file.
         """
         try:
@@ -87,7 +89,7 @@ class Packer:
         url = output.url or ""
         name = quoted(output.filename or f"file {number}", 80)
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
-        path = folder / f"{number}"
+        path = folder / f"{run.key}-{number}"
         if limit == 0:
             return [say("media_too_large", name=name, url=url)]
         try:
@@ -123,7 +125,7 @@ async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]
 
 
 async def _fitted(run: Run, number: int, media: Media, path: Path, limit: int) -> list[Packed]:
-    kind = _kind(media.content_type)
+    kind = kind_of(media.content_type)
     extension = Path(media.filename).suffix
     if media.size <= limit:
         return [_prepared(run, number, path, extension, kind)]
@@ -144,19 +146,31 @@ def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind)
     """The run key in the name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(visible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
-    return PreparedFile(path, f"{prefix}{run.deployment}-{run.key}-{number}{extension}", kind, alt)
+    return PreparedFile(path, f"{prefix}{file_stem(run, number)}{extension}", kind, alt)
+
+
+def file_stem(run: Run, number: int) -> str:
+    """The name of an output's file, without its ending."""
+    return f"{run.deployment}-{run.key}-{number}"
 
 
 def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
     """Short texts stay text; if together they are long, all of them become one file."""
-    if sum(map(len, texts)) <= _INLINE_TEXT:
-        return tuple(text for text in texts if text.strip()), ()
-    path = folder / "text"
+    if (inline := inline_texts(run, texts)) is not None:
+        return inline, ()
+    path = folder / f"{run.key}-text"
     path.write_text("\n\n".join(texts), encoding="utf-8")
     return (), (PreparedFile(path, f"{run.deployment}-{run.key}.txt", FileKind.OTHER),)
 
 
-def _kind(content_type: str) -> FileKind:
+def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:
+    """The texts that stand in the message itself; None where they are too long for it."""
+    if sum(map(len, texts)) > _INLINE_TEXT // run.batch_size:
+        return None
+    return tuple(text for text in texts if text.strip())
+
+
+def kind_of(content_type: str) -> FileKind:
     if content_type in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"):
         return FileKind.IMAGE
     if content_type in ("video/mp4", "video/webm", "video/quicktime"):

@@ -17,6 +17,11 @@ from bot.request import GenerationRequest
 from bot.text import quoted
 
 _REASON = 500
+# Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
+_LIMITS = frozenset(
+    {"daily_limit"}
+    | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,14 @@ def decide(
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
     )
+
+
+def for_several(reason: RefusedError, possible: int, count: int) -> RefusedError:
+    """Why several are refused of which the first `possible` would have found room: the sentence says so."""
+    if not possible or reason.code not in _LIMITS:
+        return reason
+    params = reason.params | {"possible": possible, "count": count}
+    return RefusedError(f"{reason.code}_count", str(reason), **params)
 
 
 def _in_review(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:

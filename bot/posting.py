@@ -7,8 +7,9 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,15 @@ class TooLarge(PostError):
 
 class Unclear(PostError):
     """No usable answer: it may have been posted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message of our own as it stands: its files with their types, its text, whether it is a layout."""
+
+    files: Mapping[str, str | None]
+    content: str
+    layout: bool
 
 
 class Poster:
@@ -85,6 +95,34 @@ class Poster:
                 .get_partial_message(message_id)
                 .edit(**payload)
             )
+
+    async def edit_keeping(self, channel_id: int, message_id: int, part: Part, keep: Collection[str]) -> None:
+        """As `edit`, with only those of its files that are named."""
+        payload = _payload(part)
+        del payload["files"]
+        with _mapped():
+            channel = self._client.get_partial_messageable(channel_id)
+            message = await channel.fetch_message(message_id)
+            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
+            await message.edit(**payload, attachments=kept)
+
+    async def drop_files(self, channel_id: int, message_id: int, keep: Collection[str]) -> None:
+        """Takes files out of a layout's galleries; the rest of the message stays as it is."""
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            message = await channel.fetch_message(message_id)
+            kept = [attachment for attachment in message.attachments if attachment.filename in keep]
+            view = discord.ui.LayoutView.from_message(message, timeout=None)
+            _keep_items(view, keep)
+            view.stop()
+            await message.edit(view=view, attachments=kept)
+
+    async def look(self, channel_id: int, message_id: int) -> Posted:
+        channel = self._client.get_partial_messageable(channel_id)
+        with _mapped():
+            message = await channel.fetch_message(message_id)
+        files = {each.filename: each.content_type for each in message.attachments}
+        return Posted(files, message.content, message.flags.components_v2)
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         with _mapped():
@@ -155,6 +193,28 @@ class Poster:
         async for message in channel.history(limit=_HISTORY, after=after, oldest_first=True):
             if me is not None and message.author.id == me.id:
                 yield message
+
+
+def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
+    """What is left of the galleries is named as attached: the links that Discord gave run out."""
+    for item in [*view.walk_children()]:
+        if not isinstance(item, discord.ui.MediaGallery):
+            continue
+        kept = []
+        for shown in item.items:
+            name = shown.media.url.partition("?")[0].rpartition("/")[2]
+            if name in keep:
+                kept.append(
+                    discord.MediaGalleryItem(
+                        f"attachment://{name}", description=shown.description, spoiler=shown.spoiler
+                    )
+                )
+        if kept:
+            item.items = kept
+        elif isinstance(item.parent, discord.ui.Container):
+            item.parent.remove_item(item)
+        else:
+            view.remove_item(item)
 
 
 def _payload(part: Part) -> dict[str, Any]:

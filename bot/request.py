@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,5 +62,33 @@ class GenerationRequest(BaseModel):
     prompt: str | None = None
     parent_key: str | None = None
     age_restricted: bool = False
+    batch_key: str | None = None
+    batch_index: int = Field(default=0, ge=0)
+    batch_size: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
     expected_seconds: float = Field(default=60, gt=0)
+
+
+def several(
+    request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
+) -> list[GenerationRequest]:
+    """A request made several that differ in their (inputs, seed); with one of them it stays by itself.
+
+    The keys rise with the index: rows are locked in the order of their keys, so the lead's always first.
+    """
+    if len(inputs) == 1:
+        return [request]
+    keys = sorted(new_key() for _ in inputs)
+    return [
+        request.model_copy(
+            update={
+                "key": key,
+                "inputs": own,
+                "seed": seed,
+                "batch_key": keys[0],
+                "batch_index": index,
+                "batch_size": len(inputs),
+            }
+        )
+        for index, (key, (own, seed)) in enumerate(zip(keys, inputs, strict=True))
+    ]

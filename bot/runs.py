@@ -107,6 +107,9 @@ class Run:
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
+    batch_key: str | None = None
+    batch_index: int = 0
+    batch_size: int = 1
 
     application_id: int = 0
     interaction_token: str | None = field(default=None, repr=False)
@@ -148,6 +151,16 @@ class Run:
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def lead_key(self) -> str:
+        """The run whose row owns the status message and the outcome: its own, or the first's of several."""
+        return self.batch_key or self.key
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is by itself, or the first of several."""
+        return self.batch_index == 0
 
     @property
     def cancel_code(self) -> str:

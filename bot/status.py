@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.messages import status_part
+from bot.messages_several import several_status_part
 from bot.posting import Poster, PostError, Unclear
 from bot.runs import Run
 from bot.store import Store
@@ -57,7 +58,8 @@ class StatusKeeper:
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[None]:
-        """Held by whoever changes a run's status message, so that a late edit can't undo its end.
+        """Held by whoever changes a request's messages, so that a late edit can't undo their end; of several,
+        by the lead's key.
 
         Raises Unclear when another process keeps it for long.
         """
@@ -79,14 +81,18 @@ class StatusKeeper:
         try:
             async with self.lock(claimed.key):
                 run = await self._store.runs.get(claimed.key)
-                if run is not None and not run.final and run.status_message_id is not None:
-                    await self._edit(run, run.status_message_id)
+                if run is None or run.status_message_id is None:
+                    return
+                together = [run] if run.batch_key is None else await self._store.runs.together(run)
+                if not all(each.final for each in together):
+                    await self._edit(run, together, run.status_message_id)
         except PostError as error:
             # Deleted, withdrawn or slow: the result finds its own way.
             log.info("the status message was not updated: %s", error)
 
-    async def _edit(self, run: Run, message_id: int) -> None:
-        part = status_part(run, self._title(run.deployment))
+    async def _edit(self, run: Run, together: Sequence[Run], message_id: int) -> None:
+        title = self._title(run.deployment)
+        part = status_part(run, title) if run.batch_key is None else several_status_part(together, title)
         token = token_of(run, self._clock())
         if token is not None:
             await self._poster.edit_original(run.application_id, token, message_id, part)

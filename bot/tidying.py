@@ -24,6 +24,8 @@ class Tidying:
 
     async def after(self, delivery: Delivery, *, in_place: bool) -> None:
         """`in_place`: the outcome stands in the status message itself."""
+        if delivery.beside_others:
+            return
         if not in_place:
             await self._remove_status(delivery)
         if delivery.purpose is Purpose.LATE:

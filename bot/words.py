@@ -50,6 +50,20 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "server_budget_runs": "This server has used its {limit} runs for today. They return <t:{until}:R>.",
         "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. "
         "They return <t:{until}:R>.",
+        "daily_limit_count": "Today's GPU time has room for {possible} of these {count}. Please ask for fewer; "
+        "it starts afresh <t:{until}:R>.",
+        "budget_waiting_count": "You may have {limit} requests waiting, which leaves room for {possible} of these "
+        "{count}. Please ask for fewer.",
+        "budget_runs_count": "Of your {limit} runs for today {possible} are left, and these are {count}. "
+        "Please ask for fewer; they return <t:{until}:R>.",
+        "budget_gpu_count": "Your {limit} GPU seconds for today have room for {possible} of these {count}. "
+        "Please ask for fewer; they return <t:{until}:R>.",
+        "server_budget_waiting_count": "This server may have {limit} requests waiting, which leaves room for "
+        "{possible} of these {count}. Please ask for fewer.",
+        "server_budget_runs_count": "Of this server's {limit} runs for today {possible} are left, and these are "
+        "{count}. Please ask for fewer; they return <t:{until}:R>.",
+        "server_budget_gpu_count": "This server's {limit} GPU seconds for today have room for {possible} of these "
+        "{count}. Please ask for fewer; they return <t:{until}:R>.",
         "words_refused": "`{option}` has something in it that this server doesn't allow. "
         "Please word it differently.",
         "words_unavailable": "I can't read this server's word rules right now, so I took nothing on. "
@@ -91,6 +105,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "card_joined": "here since <t:{at}:R>",
         "card_place": "for <#{channel}>",
         "card_cost": "counts 1 run and about {seconds} GPU seconds",
+        "card_cost_several": "{runs} at once, counts {runs} runs and about {seconds} GPU seconds",
         "card_approved": "Approved by <@{person}> <t:{at}:R>",
         "card_rejected": "Rejected by <@{person}> <t:{at}:R>",
         "card_blocked": "<@{person}> blocked the requester <t:{at}:R>, so it was not started.",
@@ -152,6 +167,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "input_file_type": "`{option}` needs a file of type {expected}; {filename} is {found}.",
         "input_file_empty": "{filename} is empty. Please attach another file.",
         "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
+        "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
         "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
         # ComfyDeploy's answers
         "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "

@@ -21,6 +21,8 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_none": "You haven't asked for anything yet. Try `/generate`.",
         "runs_none_such": "There are none like that. `/runs` without a state shows all.",
         "runs_line": "{state}: **{title}** <t:{at}:R>{link}",
+        "runs_several": "{state} ({count} at once)",
+        "runs_several_done": "{state} ({done} of {count})",
         "runs_link": " · [open]({url})",
         "runs_kept": " · couldn't be posted; choose it below to post it here",
         "runs_cancel_choose": "Cancel a request",
@@ -32,6 +34,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_heading": "### Running and waiting on this server",
         "queue_none": "Nothing at the moment.",
         "queue_line": "{state}: **{title}** <@{person}> <t:{at}:R>{position}",
+        "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",
         # presets

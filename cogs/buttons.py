@@ -13,6 +13,7 @@ from discord.ui import Button, DynamicItem, Item
 from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell
 from bot.edit_ids import EditForm
+from bot.parts import Part
 from bot.reach import only_by_interaction
 from bot.words import say
 from cogs.answers import post_here
@@ -21,6 +22,7 @@ from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
 from cogs.edit import open_edit, started
 from cogs.modals import block_modal, reject_modal
+from cogs.several import show_one
 from cogs.use_as_input import offer_pictures
 
 Interaction = discord.Interaction[GenerateBot]
@@ -57,12 +59,16 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     await interaction.response.defer()
 
 
-async def _again(interaction: Interaction, key: str) -> None:
+async def _again(interaction: Interaction, key: str, *, all_of_them: bool = False) -> None:
     desk = interaction.client.desk
     check_here(interaction)
     await check_overrides(interaction)
-    run, dropped = await desk.again(key, asker_of(interaction, desk.now()))
+    run, dropped = await desk.again(key, asker_of(interaction, desk.now()), all_of_them=all_of_them)
     await started(interaction, run, dropped)
+
+
+async def _repeat(interaction: Interaction, key: str) -> None:
+    await _again(interaction, key, all_of_them=True)
 
 
 async def _post(interaction: Interaction, key: str) -> None:
@@ -94,6 +100,17 @@ async def _block(interaction: Interaction, key: str) -> None:
 async def _delete(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.reviews, is_report(interaction, key)
     part = await reviews.delete(key, person_of(interaction), interaction.guild_id, by_card=by_card)
+    await _deleted(interaction, part, by_card=by_card)
+
+
+async def _clear(interaction: Interaction, key: str) -> None:
+    reviews, by_card = interaction.client.reviews, is_report(interaction, key)
+    part = await reviews.delete_all(key, person_of(interaction), interaction.guild_id, by_card=by_card)
+    await _deleted(interaction, part, by_card=by_card)
+
+
+async def _deleted(interaction: Interaction, part: Part, *, by_card: bool) -> None:
+    """`part` is a report's card as it looks afterwards."""
     if by_card:
         await show_card(interaction, part, keep_files=False)
     elif only_by_interaction(interaction):
@@ -136,6 +153,9 @@ _PRESSES: Mapping[Action, Press] = {
     Action.EDIT: _edit,
     Action.DETAILS: show_details,
     Action.USE: _use,
+    Action.PICK: show_one,
+    Action.REPEAT: _repeat,
+    Action.CLEAR: _clear,
 }
 
 

@@ -17,7 +17,7 @@ Interaction = discord.Interaction[GenerateBot]
 
 # A message is a card when it has all the buttons of one, whatever a forged press says.
 _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
-_REPORT = (Action.DELETE, Action.BLOCK, Action.DISMISS)
+_REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
 async def show_card(interaction: Interaction, part: Part, *, keep_files: bool = True) -> None:
@@ -33,13 +33,13 @@ async def show_card(interaction: Interaction, part: Part, *, keep_files: bool = 
 
 
 def is_report(interaction: Interaction, key: str) -> bool:
-    return _offers(interaction, key, _REPORT)
+    return any(_offers(interaction, key, actions) for actions in _REPORTS)
 
 
 async def told_of_card(interaction: Interaction, key: str, error: Exception) -> None:
     """Tells the error; a card whose request is gone says so itself, and loses its buttons."""
     gone = isinstance(error, RefusedError) and error.code == "run_gone"
-    is_card = _offers(interaction, key, _REVIEW) or _offers(interaction, key, _REPORT)
+    is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
     if not gone or not is_card or interaction.response.is_done():
         await tell_error(interaction, error)
         return

@@ -36,7 +36,8 @@ and the picture is painted here from the prompt and the seed.
 INVITATION = """
 Try in the first page (choose at its top who you are):
   /generate picture prompt:…   a picture; the same seed gives the same one
-  /generate several prompt:…   four at once
+  /generate picture count:4 …  four at once, each with its own seed and its own buttons
+  /generate several prompt:…   four pictures of one run
   /generate text prompt:…      words
   /generate video prompt:…     a short clip
   /generate trouble prompt:…   a workflow that fails

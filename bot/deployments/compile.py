@@ -11,8 +11,10 @@ from bot.deployments.compile_input import Draft, compile_input, kind_for
 from bot.deployments.model import GPUS, Deployment, Input, InputKind
 from bot.deployments.naming import RESERVED, one_line, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig
+from bot.deployments.several import varies
 
 _NOTHING_SAID = InputConfig()
+MAX_COUNT = 4
 
 
 def compile_deployment(config: DeploymentConfig, info: DeploymentInfo | None) -> Deployment:
@@ -23,17 +25,19 @@ def compile_deployment(config: DeploymentConfig, info: DeploymentInfo | None) ->
     """
     drafts = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
     gpus, default_gpu, gpu_warnings = _gpus(config, info)
+    inputs = tuple(_named(drafts))
     title = config.title or (one_line(info.name) if info else "") or config.name
     return Deployment(
         name=config.name,
         deployment_id=config.deployment_id,
         title=title,
         description=one_line(config.description or (info.description if info else "") or title),
-        inputs=tuple(_named(drafts)),
+        inputs=inputs,
         group=slug(config.group, "group") if config.group else None,
         gpus=gpus,
         default_gpu=default_gpu,
         concurrency_limit=config.concurrency_limit or (info.concurrency_limit if info else None),
+        max_count=config.max_count or (MAX_COUNT if any(map(varies, inputs)) else 1),
         run_timeout=info.run_timeout if info else None,
         age_restricted=config.age_restricted,
         warnings=tuple(f"deployment '{config.name}': {text}" for text in (*_told(drafts), *gpu_warnings)),

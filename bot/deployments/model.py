@@ -81,7 +81,8 @@ class Input:
 class Deployment:
     """One deployment as `/generate` offers it. `name` is the subcommand and the key in the store.
 
-    `run_timeout` in seconds. `warnings` are sentences for the operator: what was left out, and why.
+    `max_count` is how many runs one request may start. `run_timeout` in seconds. `warnings` are sentences for
+    the operator: what was left out, and why.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Deployment:
     gpus: tuple[str, ...] = GPUS
     default_gpu: str | None = None
     concurrency_limit: int | None = None
+    max_count: int = 1
     run_timeout: int | None = None
     age_restricted: bool = False
     warnings: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.deployments.compile_input import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
-from bot.deployments.plan import GPU, MORE, OptionChoice, OptionSpec, OptionType
+from bot.deployments.plan import COUNT, GPU, MORE, OptionChoice, OptionSpec, OptionType
 from bot.errors import StartupError
 
 OPTIONS = 25
@@ -29,7 +29,7 @@ def plan_options(
     `extra` are the bot's further options, which take room like `gpu`. Inputs beyond `limit` go into `more`;
     attachments can't, so they keep an option each even where that passes a limit below 25.
     """
-    own = [*_gpu_option(deployment), *extra]
+    own = [*_gpu_option(deployment), *_count_option(deployment), *extra]
     if len(own) + _file_inputs(deployment) >= OPTIONS:
         own = _gpu_option(deployment)  # files can't go into `more`, so the bot's further options give way
     room = limit - len(own)
@@ -139,6 +139,20 @@ def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
             type=OptionType.STRING,
             choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
             autocomplete=len(gpus) > CHOICES,
+        )
+    ]
+
+
+def _count_option(deployment: Deployment) -> list[OptionSpec]:
+    if deployment.max_count < 2:
+        return []
+    return [
+        OptionSpec(
+            name=COUNT,
+            description="How many at once, each with its own seed",
+            type=OptionType.INTEGER,
+            minimum=1,
+            maximum=deployment.max_count,
         )
     ]
 

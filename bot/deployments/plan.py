@@ -92,6 +92,7 @@ class CommandPlan:
 
 MORE = "more"
 GPU = "gpu"
+COUNT = "count"
 
 
 def group_description(group: str) -> str:

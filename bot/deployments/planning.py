@@ -34,8 +34,12 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     """
     if mistakes := [*_misfits(deployments)]:
         raise StartupError(*mistakes)
+    # Conveniences, and no reason not to start.
     if extra and _smallest(deployments, extra) > LARGEST_COMMAND:
-        extra = ()  # they are a convenience, and no reason not to start
+        extra = ()
+    several = any(deployment.max_count > 1 for deployment in deployments)
+    if several and _smallest(deployments, extra) > LARGEST_COMMAND:
+        deployments = [replace(deployment, max_count=1) for deployment in deployments]
     plan = _plan(deployments, extra, OPTIONS)
     for candidate in _ever_smaller(plan, deployments, extra):
         if size(candidate) <= LARGEST_COMMAND:

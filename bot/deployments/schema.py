@@ -146,6 +146,7 @@ class DeploymentConfig(BaseModel):
     gpus: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] | None = None
     default_gpu: str | None = None
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
+    max_count: Annotated[int, Field(ge=1, le=10)] | None = None
     age_restricted: bool = False
     only_listed_inputs: bool = False
     inputs: dict[Annotated[str, Field(min_length=1)], InputConfig] = Field(default_factory=dict)

@@ -23,7 +23,8 @@ class Collected:
     """A queue call's inputs by their real keys, and what the bot shows of them.
 
     `gpu` None leaves it to the machine. `prompt` is ComfyDeploy's default where none was given. `files` are
-    the attachments by input key: what the machine will download, with name and size.
+    the attachments by input key: what the machine will download, with name and size. `drawn` are the keys of
+    the seeds that nobody gave.
     """
 
     inputs: Mapping[str, InputValue]
@@ -31,6 +32,7 @@ class Collected:
     seed: int | None
     prompt: str | None
     files: Mapping[str, tuple[GivenFile, ...]]
+    drawn: frozenset[str] = frozenset()
 
 
 def collect(
@@ -46,16 +48,23 @@ def collect(
     default of our own, and seeds, for which `draw_seed` is asked (see `seed_range`).
     """
     values = _with_more(deployment, given)
+    drawn: set[str] = set()
+
+    def draw(item: Input) -> int:
+        drawn.add(item.key)
+        return draw_seed(item)
+
     inputs: dict[str, InputValue] = {}
     files: dict[str, tuple[GivenFile, ...]] = {}
     for item in deployment.inputs:
         if item.kind in ATTACHMENTS and item.offered and (found := _attached(item, values)):
             files[item.key] = found
-        value = _value(item, values, files.get(item.key, ()), draw_seed)
+        value = _value(item, values, files.get(item.key, ()), draw)
         if value is not None:
             inputs[item.key] = value
     chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
-    return Collected(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), files)
+    seed, prompt = seed_of(deployment, inputs), prompt_of(deployment, inputs)
+    return Collected(inputs, chosen, seed, prompt, files, frozenset(drawn))
 
 
 def seed_range(item: Input) -> tuple[int, int]:

@@ -9,10 +9,10 @@ from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
 from discord.utils import snowflake_time
 
+from bot.blocks import LAYOUT_TEXT, PROMPT_SHOWN
 from bot.buttons import Action, custom_id
 from bot.deployments.shown import ShownInputs
 from bot.lists import channel_url
-from bot.messages import LAYOUT_TEXT, PROMPT_SHOWN
 from bot.parts import GALLERY, Part, Place, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted
@@ -101,8 +101,9 @@ def report_part(run: Run, title: str, reporters: Sequence[int], link: str | None
     texts = [f"||{quoted(text, _VALUE)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
+    several = run.leads and run.batch_size > 1
     row: ActionRow[LayoutView] = ActionRow(
-        _button(run, Action.DELETE, "button_delete", ButtonStyle.danger),
+        _button(run, Action.CLEAR if several else Action.DELETE, "button_delete", ButtonStyle.danger),
         _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
         _button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
     )
@@ -173,10 +174,16 @@ def _about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     if run.requester_joined_at is not None:
         who.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
     lines = [say(heading, title=quoted(title, 80)), " · ".join(who), *_values(inputs.values)]
-    facts = [say("card_place", channel=run.channel_id), say("card_cost", seconds=round(run.reserved_seconds))]
+    facts = [say("card_place", channel=run.channel_id), _cost(run)]
     if run.gpu:
         facts.insert(0, say("gpu", gpu=quoted(run.gpu, 32)))
     return "\n".join([*lines, f"-# {' · '.join(facts)}"])
+
+
+def _cost(run: Run) -> str:
+    """Of several, what all of them cost."""
+    code = "card_cost_several" if run.batch_size > 1 else "card_cost"
+    return say(code, runs=run.batch_size, seconds=round(run.reserved_seconds * run.batch_size))
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:

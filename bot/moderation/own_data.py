@@ -28,6 +28,8 @@ _OF_A_RUN = (
     "seed",
     "gpu",
     "parent_key",
+    "batch_key",
+    "batch_index",
     "run_id",
     "outputs",
     "gpu_used",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.messages import phase
+from bot.blocks import phase
 from bot.moderation.record_ids import Step, record_id
 from bot.runs import RunState
 from bot.store.audit import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor

@@ -67,10 +67,26 @@ class ReviewDesk:
         self._nudges.deliver()
         return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
 
+    async def delete_all(
+        self, key: str, person: Person, guild_id: int | None, *, by_card: bool = False
+    ) -> Part:
+        """Of several: all that are there. For the rest see `delete`."""
+        run = await self._store.runs.get(key)
+        if run is None or run.requester_id != person.id or by_card:
+            run = await self._moderated(key, person, guild_id)
+        if by_card and not any(map(_is_shown, await self._store.runs.together(run))):
+            return closed_report_part(run, self._title(run), say("report_gone"))
+        await self._store.reviews.delete_all(key, person.id, self._clock())
+        self._nudges.deliver()
+        return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
+
     async def report(self, key: str, asker: Asker) -> None:
         """A card for the moderators, where one can be posted."""
         run = await self._run(key, asker.origin.guild_id)
-        _check_shown(run)
+        if run.batch_key is None or not run.leads:
+            _check_shown(run)
+        elif not any(map(_is_shown, await self._store.runs.together(run))):
+            raise RefusedError("no_result")
         rules = await self._store.reviews.rules(asker.origin.guild_id)
         channel_id = rules.approval.review_channel_id
         if channel_id is None or not asker.can_post(channel_id):
@@ -113,5 +129,9 @@ def _check_shown(run: Run) -> None:
     """Only a result that is there can be deleted or reported, whatever a forged button says."""
     if run.deleted_at is not None:
         raise RefusedError("already_deleted")
-    if run.state is not RunState.SUCCEEDED:
+    if not _is_shown(run):
         raise RefusedError("no_result")
+
+
+def _is_shown(run: Run) -> bool:
+    return run.state is RunState.SUCCEEDED and run.deleted_at is None

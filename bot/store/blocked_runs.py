@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import Run, RunState
+from bot.store.changing import apply_change
 from bot.store.rows import Purpose, owe, run_columns, to_run
-from bot.store.runs import apply_change
 from bot.store.tables import blocks, runs
 from bot.transitions import barred
 
+_member = runs.alias("member")
 # SUBMITTING too: whoever is putting such a run back into the queue has its row locked, so it is seen here
 # afterwards, as one that waits.
 _NOT_OUT = (RunState.AWAITING_APPROVAL, RunState.WAITING, RunState.SUBMITTING)
@@ -33,9 +34,14 @@ async def end_waiting(connection: AsyncConnection, guild_id: int, user_id: int, 
 
     Each owes its outcome, and its card where it had one. One of them owes the reason, as a direct message.
     """
+    theirs = (runs.c.guild_id == guild_id, runs.c.requester_id == user_id, runs.c.state.in_(_NOT_OUT))
+    # The first of several is locked with any of them, also where it has gone out (see bot.store.changing).
+    leads = select(_member.c.batch_key).where(
+        _member.c.guild_id == guild_id, _member.c.requester_id == user_id, _member.c.state.in_(_NOT_OUT)
+    )
     found = await connection.execute(
         select(*run_columns())
-        .where(runs.c.guild_id == guild_id, runs.c.requester_id == user_id, runs.c.state.in_(_NOT_OUT))
+        .where(or_(and_(*theirs), runs.c.key.in_(leads)))
         .order_by(runs.c.key)
         .with_for_update()
     )
@@ -52,7 +58,7 @@ async def end_barred(connection: AsyncConnection, run: Run, barring: Barring) ->
     if change is None:
         return False
     await apply_change(connection, run, change, dict(change.values), barring.now)
-    if change.state is RunState.REJECTED:
+    if change.state is RunState.REJECTED and run.leads:
         await owe(connection, run.key, Purpose.CARD, barring.now, barring.now)
     return True
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import RunState
+from bot.runs import Run, RunState
 from bot.store.database import Database
 from bot.store.rows import Delivery, DeliveryState, Purpose, run_columns, to_run
 from bot.store.tables import deliveries, runs
@@ -61,10 +62,17 @@ class DeliveryStore:
                 .where(deliveries.c.id == found)
             )
             row = result.mappings().one()
+            run, purpose = to_run(row), Purpose(row["purpose"])
+            together: tuple[Run, ...] = ()
+            late = frozenset[str]()
+            if run.batch_key is not None and purpose is Purpose.OUTCOME:
+                together, late = await _together(connection, run.batch_key)
             return Delivery(
                 id=row["delivery_id"],
-                run=to_run(row),
-                purpose=Purpose(row["purpose"]),
+                run=run,
+                purpose=purpose,
+                together=together,
+                late=late,
                 tries=row["tries"],
                 rung=row["rung"],
                 attempted=row["attempted"],
@@ -96,6 +104,10 @@ class DeliveryStore:
                 select(runs.c.state).where(runs.c.key == delivery.run.key).with_for_update()
             )
             if state is None or RunState(state) is not delivery.run.state:
+                return False
+            if delivery.together and await _states(connection, delivery.run.lead_key) != {
+                run.key: run.state for run in delivery.together
+            }:
                 return False
             result = await connection.execute(
                 update(deliveries)
@@ -190,3 +202,22 @@ class DeliveryStore:
             await connection.execute(
                 update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
             )
+
+
+async def _together(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
+    """All runs of the request, and which of them have a message of their own: a success that came late."""
+    found = await connection.execute(
+        select(*run_columns()).where(runs.c.batch_key == batch_key).order_by(runs.c.batch_index)
+    )
+    together = tuple(to_run(row) for row in found.mappings())
+    late = await connection.execute(
+        select(deliveries.c.run_key).where(
+            deliveries.c.run_key.in_([run.key for run in together]), deliveries.c.purpose == Purpose.LATE
+        )
+    )
+    return together, frozenset(late.scalars())
+
+
+async def _states(connection: AsyncConnection, batch_key: str) -> dict[str, RunState]:
+    found = await connection.execute(select(runs.c.key, runs.c.state).where(runs.c.batch_key == batch_key))
+    return {row.key: RunState(row.state) for row in found}

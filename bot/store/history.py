@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +31,7 @@ class RunFilter(StrEnum):
 
 
 S = RunState
+_member = runs.alias("member")
 _NOT_YET = (S.AWAITING_APPROVAL, S.WAITING)
 # As sequences, not sets: the order is part of the statement, which is cached by it.
 _OPEN = (*_NOT_YET, *sorted(IN_FLIGHT))
@@ -45,11 +46,19 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run and its newest message: `kept` when no way was open, `place` (channel, message) when it was."""
+    """A request and its newest message: `kept` when no way was open, `place` (channel, message) when it was.
+
+    Of several runs `run` is the first and `together` are all of them; a run by itself has none.
+    """
 
     run: Run
     kept: bool
     place: tuple[int, int] | None
+    together: Sequence[Run] = ()
+
+    @property
+    def all(self) -> Sequence[Run]:
+        return self.together or (self.run,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class HistoryStore:
             reopened = await connection.execute(
                 update(deliveries)
                 .where(
-                    deliveries.c.run_key == key,
+                    deliveries.c.run_key.in_(select(runs.c.key).where(_of_request(key))),
                     deliveries.c.purpose.in_(OUTCOMES),
                     deliveries.c.state == DeliveryState.KEPT,
                 )
@@ -137,7 +146,7 @@ class HistoryStore:
             )
             if reopened.rowcount == 0:
                 return False
-            await connection.execute(update(runs).where(runs.c.key == key).values(**_place(origin)))
+            await connection.execute(update(runs).where(_of_request(key)).values(**_place(origin)))
             return True
 
     async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
@@ -155,6 +164,11 @@ class HistoryStore:
                 )
                 .values(due_at=now)
             )
+
+
+def _of_request(key: str) -> ColumnElement[bool]:
+    """A run by itself, or all that began with it."""
+    return or_(runs.c.key == key, runs.c.batch_key == key)
 
 
 def _place(origin: Origin) -> dict[str, object]:
@@ -196,16 +210,17 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 
 def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
-    query = select(*run_columns()).where(runs.c.requester_id == requester_id)
+    """Of several runs the first stands for all of them: any one's state, or kept message, is found by it."""
+    query = select(*run_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
+    if wanted is RunFilter.ALL:
+        return query
+    any_of_them = select(_member.c.key).where(_member.c.batch_key == runs.c.key)
     if wanted is RunFilter.KEPT:
-        return query.where(
-            exists().where(
-                deliveries.c.run_key == runs.c.key,
-                deliveries.c.purpose.in_(OUTCOMES),
-                deliveries.c.state == DeliveryState.KEPT,
-            )
-        )
-    return query if wanted is RunFilter.ALL else query.where(runs.c.state.in_(_STATES[wanted]))
+        owned = or_(deliveries.c.run_key == runs.c.key, deliveries.c.run_key.in_(any_of_them))
+        kept = (deliveries.c.purpose.in_(OUTCOMES), deliveries.c.state == DeliveryState.KEPT)
+        return query.where(exists().where(owned, *kept))
+    states = _STATES[wanted]
+    return query.where(or_(runs.c.state.in_(states), any_of_them.where(_member.c.state.in_(states)).exists()))
 
 
 def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
@@ -221,20 +236,37 @@ def _cursor(run: Run) -> RunCursor:
 
 
 async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[Entry]:
+    together = await _together(connection, [run.key for run in listed if run.batch_key is not None])
+    lead_of = {run.key: run.lead_key for several in together.values() for run in several}
+    lead_of |= {run.key: run.key for run in listed}
     messages = await connection.execute(
         select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
-        .where(
-            deliveries.c.run_key.in_([run.key for run in listed]),
-            deliveries.c.purpose.in_(OUTCOMES),
-        )
+        .where(deliveries.c.run_key.in_(list(lead_of)), deliveries.c.purpose.in_(OUTCOMES))
         .order_by(deliveries.c.id)
     )
-    last = {row.run_key: row for row in messages}
-    return [_entry(run, last.get(run.key)) for run in listed]
+    told: dict[str, list[Any]] = {}
+    for row in messages:
+        told.setdefault(lead_of[row.run_key], []).append(row)
+    return [_entry(run, told.get(run.key, ()), together.get(run.key, ())) for run in listed]
 
 
-def _entry(run: Run, row: Any) -> Entry:
-    if row is None:
-        return Entry(run, kept=False, place=None)
-    place = tuple(row.messages[0]) if row.messages else None
-    return Entry(run, kept=row.state == DeliveryState.KEPT, place=place)
+async def _together(connection: AsyncConnection, leads: Sequence[str]) -> Mapping[str, Sequence[Run]]:
+    if not leads:
+        return {}
+    found = await connection.execute(
+        select(*run_columns()).where(runs.c.batch_key.in_(leads)).order_by(runs.c.key)
+    )
+    together: dict[str, list[Run]] = {}
+    for run in map(to_run, found.mappings()):
+        together.setdefault(run.lead_key, []).append(run)
+    return together
+
+
+def _entry(run: Run, rows: Sequence[Any], together: Sequence[Run]) -> Entry:
+    if not rows:
+        return Entry(run, kept=False, place=None, together=together)
+    # A late success of one of several leaves the message about all of them where it is.
+    kept = any(row.state == DeliveryState.KEPT for row in (rows if together else rows[-1:]))
+    shown = rows[0] if together else rows[-1]
+    place = tuple(shown.messages[0]) if shown.messages else None
+    return Entry(run, kept=kept, place=place, together=together)

@@ -5,7 +5,7 @@ Requests that wait together share it; each is judged after the ones before it, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import AlreadyTaken
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, Refused, Usage
+from bot.policy import Allowed, Decision, Refused, Usage, for_several
 from bot.request import GenerationRequest
 from bot.runs import Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
@@ -28,15 +28,24 @@ from bot.store.tables import runs
 from bot.store.usage import Tally, day_of, read_tally
 
 Decide = Callable[[GenerationRequest, Person, Usage, ServerRules], Decision]
+# The terms of each, or why there are none.
+_Judged = Sequence[Allowed] | Refused
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    request: GenerationRequest
+    """One request, or several that are accepted together or not at all."""
+
+    requests: Sequence[GenerationRequest]
     person: Person
     decide: Decide
     now: datetime
     hold: timedelta
+
+    @property
+    def request(self) -> GenerationRequest:
+        """The only one, or the first."""
+        return self.requests[0]
 
     @property
     def counted_in(self) -> tuple[int | None, datetime]:
@@ -52,9 +61,18 @@ class IntakeStore:
         self._gathering = Gathering(self._accept, within=LOCK_SECONDS)
 
     async def accept(
-        self, request: GenerationRequest, person: Person, decide: Decide, now: datetime, hold: timedelta
+        self,
+        request: GenerationRequest,
+        person: Person,
+        decide: Decide,
+        now: datetime,
+        hold: timedelta,
+        *,
+        others: Sequence[GenerationRequest] = (),
     ) -> Run:
         """Stores the intent, if the rules allow it. `decide` is pure: it may be asked again.
+
+        `others` are the rest of several, of which `request` is the first: all are accepted, or none.
 
         Raises RefusedError, which stands in the record too, and AlreadyTaken for an interaction that another
         process stored first.
@@ -63,7 +81,7 @@ class IntakeStore:
         while the interaction is being answered; `release` ends it early, a crash lets it run out.
         """
         try:
-            return await self._gathering.ask(_Asked(request, person, decide, now, hold))
+            return await self._gathering.ask(_Asked((request, *others), person, decide, now, hold))
         except IntegrityError as error:
             if request.origin.interaction_id is None:
                 raise
@@ -88,38 +106,52 @@ class IntakeStore:
             return tally.of(person_id, now)
 
 
-def _judge(asked: _Asked, tally: Tally, rules: ServerRules) -> Decision:
-    """After everything that was accepted before it."""
+def _judge(asked: _Asked, tally: Tally, rules: ServerRules) -> _Judged:
+    """After everything that was accepted before it; each of several after those before it, too."""
     person_id = asked.request.requester_id
-    decision = asked.decide(asked.request, asked.person, tally.of(person_id, asked.now), rules)
-    if isinstance(decision, Allowed):
-        tally.add(person_id, decision)
-    return decision
+    trial = tally.copy()
+    terms: list[Allowed] = []
+    for request in asked.requests:
+        decision = asked.decide(request, asked.person, trial.of(person_id, asked.now), rules)
+        if isinstance(decision, Refused):
+            return Refused(for_several(decision.reason, len(terms), len(asked.requests)))
+        trial.add(person_id, decision)
+        terms.append(decision)
+    for each in terms:
+        tally.add(person_id, each)
+    return terms
 
 
 async def _store(
-    connection: AsyncConnection, judged: Sequence[tuple[_Asked, Decision]]
+    connection: AsyncConnection, judged: Sequence[tuple[_Asked, _Judged]]
 ) -> Mapping[str, Run | Exception]:
     """The rows and the lines of the record; what each is told, by run key."""
-    await note(connection, *(_entry(asked, decision) for asked, decision in judged))
+    await note(connection, *(entry for asked, verdict in judged for entry in _entries(asked, verdict)))
     found: dict[str, Run | Exception] = {
-        asked.request.key: decision.reason for asked, decision in judged if isinstance(decision, Refused)
+        asked.request.key: verdict.reason for asked, verdict in judged if isinstance(verdict, Refused)
     }
-    allowed = [(asked, terms) for asked, terms in judged if isinstance(terms, Allowed)]
+    allowed = [
+        (asked, request, terms)
+        for asked, verdict in judged
+        if not isinstance(verdict, Refused)
+        for request, terms in zip(asked.requests, verdict, strict=True)
+    ]
     if allowed:
-        stored = await connection.execute(_NEW, [_values(asked, terms) for asked, terms in allowed])
+        stored = await connection.execute(_NEW, [_values(*each) for each in allowed])
         found |= {row["key"]: to_run(row) for row in stored.mappings()}
-    for asked, terms in allowed:
-        if terms.review_channel_id is not None:
-            await owe(connection, asked.request.key, Purpose.REVIEW, asked.now + asked.hold, asked.now)
+    for asked, request, terms in allowed:
+        if terms.review_channel_id is not None and request.batch_index == 0:
+            await owe(connection, request.key, Purpose.REVIEW, asked.now + asked.hold, asked.now)
     return found
 
 
-def _values(asked: _Asked, terms: Allowed) -> dict[str, object]:
+def _values(asked: _Asked, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
-    return request_values(asked.request, asked.now) | {
+    # The card of the first decides about all of several, and so does its end.
+    review_ends = terms.approval_ends if request.batch_index == 0 else None
+    return request_values(request, asked.now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": terms.approval_ends if in_review else asked.now + asked.hold,
+        "due_at": review_ends if in_review else asked.now + asked.hold,
         "person_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         "weight": terms.weight,
@@ -130,8 +162,14 @@ def _values(asked: _Asked, terms: Allowed) -> dict[str, object]:
     }
 
 
-def _entry(asked: _Asked, decision: Decision) -> AuditEntry:
-    request, refused = asked.request, isinstance(decision, Refused)
+def _entries(asked: _Asked, verdict: _Judged) -> Iterator[AuditEntry]:
+    if isinstance(verdict, Refused):
+        yield _entry(asked, asked.request, verdict.reason.code)
+    else:
+        yield from (_entry(asked, request) for request in asked.requests)
+
+
+def _entry(asked: _Asked, request: GenerationRequest, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
         at=asked.now,
         guild_id=request.origin.guild_id,
@@ -140,7 +178,7 @@ def _entry(asked: _Asked, decision: Decision) -> AuditEntry:
         action=AuditAction.REFUSAL if refused else AuditAction.REQUEST,
         run_key=None if refused else request.key,
         deployment=request.deployment,
-        outcome=decision.reason.code if isinstance(decision, Refused) else None,
+        outcome=refused,
         details={"gpu": request.gpu} if request.gpu else {},
     )
 

@@ -142,6 +142,7 @@ class PrivacyStore:
             found = await connection.execute(
                 select(runs.c.key)
                 .where(runs.c.requester_id == person_id, settled(), _holds_something())
+                .order_by(runs.c.key)
                 .limit(step)
                 .with_for_update()
             )
@@ -186,9 +187,16 @@ class PrivacyStore:
 
 
 def settled() -> ColumnElement[bool]:
-    """Runs that have ended and of which no message is owed any more."""
-    owed = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.state == DeliveryState.PENDING)
-    return and_(runs.c.state.in_(FINAL), ~owed)
+    """Runs that have ended and of which no message is owed any more; of several, only all together."""
+    other = runs.alias("other")
+    together = other.c.batch_key == runs.c.batch_key  # never so for a run by itself, which has none
+    pending = deliveries.c.state == DeliveryState.PENDING
+    return and_(
+        runs.c.state.in_(FINAL),
+        ~exists().where(deliveries.c.run_key == runs.c.key, pending),
+        ~exists().where(together, other.c.state.not_in(FINAL)),
+        ~exists().where(together, deliveries.c.run_key == other.c.key, pending),
+    )
 
 
 def _holds_something() -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Column, ColumnElement, and_, delete, exists, select
+from sqlalchemy import Column, ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.moderation.rules import ServerRules
@@ -65,10 +65,15 @@ class RetentionStore:
         return Outdated(keys, ids) if keys or ids else None
 
     async def remove(self, outdated: Outdated) -> int:
-        """Removes them, except what has come to life again; returns how many went."""
+        """Removes them, except what has come to life again; returns how many went.
+
+        Several runs of one request go with the first of them.
+        """
         async with self._database.write() as connection:
             gone_runs = await connection.execute(
-                delete(runs).where(runs.c.key.in_(outdated.run_keys), settled())
+                delete(runs).where(
+                    or_(runs.c.key.in_(outdated.run_keys), runs.c.batch_key.in_(outdated.run_keys)), settled()
+                )
             )
             gone_lines = await connection.execute(delete(audit).where(audit.c.id.in_(outdated.line_ids)))
             return gone_runs.rowcount + gone_lines.rowcount
@@ -79,7 +84,7 @@ async def _old_runs(connection: AsyncConnection, era: _Era, many: int) -> Sequen
         return ()
     found = await connection.execute(
         select(runs.c.key)
-        .where(era.holds(runs.c.guild_id, runs.c.created_at), settled())
+        .where(era.holds(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, settled())
         .order_by(runs.c.created_at)
         .limit(many)
     )

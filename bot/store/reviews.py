@@ -13,10 +13,10 @@ from bot.errors import RefusedError
 from bot.moderation.rules import ServerRules
 from bot.runs import Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import LOCK_SECONDS, Database
 from bot.store.gathering import Gathering
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
-from bot.store.runs import apply_change, locked_row
 from bot.store.server_rules import read_rules
 from bot.store.tables import audit, deliveries, runs
 from bot.transitions import Change, end
@@ -34,34 +34,35 @@ class ReviewStore:
     async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
         """The run may start. Of two moderators at once one wins; the other reads who did."""
         async with self._database.write() as connection:
-            run = await _open_request(connection, key, moderator_id)
+            asked = await _open_request(connection, key, moderator_id)
             values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
             change = Change(RunState.WAITING, values, visible=True)
-            await apply_change(connection, run, change, dict(values), now)
-            await owe(connection, key, Purpose.CARD, now, now)
-            await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
-            return run
+            for run in asked:
+                await apply_change(connection, run, change, dict(values), now)
+                await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
+            await owe(connection, asked[0].key, Purpose.CARD, now, now)
+            return asked[0]
 
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
         """The channel learns the outcome, the requester the reason, in a direct message."""
         async with self._database.write() as connection:
-            run = await _open_request(connection, key, moderator_id)
-            change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
-            if change is None:
-                raise RefusedError("review_over")
-            values = {**change.values, "decided_by": moderator_id, "decided_at": now}
-            await apply_change(connection, run, change, values, now)
-            await owe(connection, key, Purpose.CARD, now, now)
-            await owe(connection, key, Purpose.NOTICE, now, now)
+            asked = await _open_request(connection, key, moderator_id)
             details = {"reason": reason} if reason else {}
-            await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
-            return run
+            for run in asked:
+                change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
+                if change is None:
+                    raise RefusedError("review_over")
+                values = {**change.values, "decided_by": moderator_id, "decided_at": now}
+                await apply_change(connection, run, change, values, now)
+                await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
+            await owe(connection, asked[0].key, Purpose.CARD, now, now)
+            await owe(connection, asked[0].key, Purpose.NOTICE, now, now)
+            return asked[0]
 
     async def delete(self, key: str, person_id: int, now: datetime) -> Run:
         """The messages with the result go, the record stays."""
         async with self._database.write() as connection:
-            row = await locked_row(connection, key)
-            run = to_run(row)
+            run = to_run(await locked_row(connection, key))
             marked = await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.deleted_at.is_(None)).values(deleted_at=now)
             )
@@ -70,6 +71,22 @@ class ReviewStore:
             await owe(connection, key, Purpose.REMOVAL, now, now)
             await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
             return run
+
+    async def delete_all(self, key: str, person_id: int, now: datetime) -> None:
+        """Of several: every result that is still there."""
+        async with self._database.write() as connection:
+            shown = [
+                run
+                for run in await locked_together(connection, key)
+                if run.state is RunState.SUCCEEDED and run.deleted_at is None
+            ]
+            if not shown:
+                raise RefusedError("already_deleted")
+            keys = [run.key for run in shown]
+            await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
+            for run in shown:
+                await owe(connection, run.key, Purpose.REMOVAL, now, now)
+                await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
 
     async def report(self, key: str, person_id: int, channel_id: int, now: datetime) -> Run:
         """A card for the moderators; one for each run, however many report it."""
@@ -138,11 +155,12 @@ def check_undecided(run: Run, moderator_id: int) -> None:
         raise RefusedError("own_request")
 
 
-async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> Run:
-    """The request, locked, if it still waits and is not the moderator's own."""
-    run = to_run(await locked_row(connection, key))
-    check_undecided(run, moderator_id)
-    return run
+async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> list[Run]:
+    """The request's runs, locked, if they still wait and are not the moderator's own."""
+    asked = await locked_together(connection, key)
+    for run in asked:
+        check_undecided(run, moderator_id)
+    return asked
 
 
 def _entry(run: Run, action: AuditAction, actor_id: int, now: datetime, **details: Any) -> AuditEntry:

@@ -43,7 +43,10 @@ OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far."""
+    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
+
+    Of the outcome of several `together` are all of them, `late` the keys of those that come by themselves.
+    """
 
     id: int
     run: Run
@@ -53,6 +56,13 @@ class Delivery:
     attempted: bool
     attempted_at: datetime | None
     messages: tuple[tuple[int, int], ...]
+    together: tuple[Run, ...] = ()
+    late: frozenset[str] = frozenset()
+
+    @property
+    def beside_others(self) -> bool:
+        """A late success of one of several: it leaves the answer and the outcome to all of them."""
+        return self.purpose is Purpose.LATE and self.run.batch_key is not None
 
 
 def run_columns() -> tuple[Any, ...]:
@@ -69,13 +79,15 @@ def to_run(row: RowMapping) -> Run:
 
 
 def request_values(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """The row of a new request."""
+    """The row of a new request. Of several, the first alone is answered in the interaction."""
+    unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
         **request.model_dump(exclude={"origin", "expected_seconds"}),
         **request.origin.model_dump(exclude={"age_restricted"}),
         "created_at": now,
         "outputs": [],
         "failure_params": {},
+        **unanswered,
     }
 
 

@@ -3,35 +3,30 @@ either all of it or none; the row count of its conditional UPDATE says who won."
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, and_, bindparam, case, select, update
+from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
 from bot.moderation.budgets import weight_of
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
 from bot.store.audit import AuditAction, AuditEntry, note
+from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import Database
 from bot.store.progress import save_progress
-from bot.store.rows import (
-    DeliveryState,
-    Purpose,
-    nothing_shown,
-    owe,
-    run_columns,
-    to_run,
-)
+from bot.store.rows import Purpose, nothing_shown, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 from bot.transitions import Change, apply_report, belongs, end
 
 SETTLE_AFTER = timedelta(seconds=5)
+_BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 # Built once: putting forty columns together takes longer than the query.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
-_BY_KEY_LOCKED = _BY_KEY.with_for_update()
+_BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("lead")).order_by(runs.c.batch_index)
 
 
 class ForeignReport(BotError):
@@ -48,10 +43,11 @@ class RunStore:
         """The interaction is answered: the queue call, or the card for the moderators, may go out."""
         async with self._database.write() as connection:
             due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
+            shown_in = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
             await connection.execute(
                 update(runs)
-                .where(runs.c.key == key)
-                .values(status_message_id=status_message_id, due_at=due_at)
+                .where(or_(runs.c.key == key, runs.c.batch_key == key))
+                .values(status_message_id=shown_in, due_at=due_at)
             )
             await connection.execute(
                 update(deliveries)
@@ -62,18 +58,28 @@ class RunStore:
     async def withdraw(self, key: str) -> bool:
         """Takes back a request whose interaction was not answered; False when it has gone out already."""
         async with self._database.write() as connection:
-            unseen = and_(
-                runs.c.key == key,
-                runs.c.state.in_((RunState.WAITING, RunState.AWAITING_APPROVAL)),
-                runs.c.submissions == 0,
-            )
-            result = await connection.execute(runs.delete().where(unseen))
-            return result.rowcount == 1
+            try:
+                together = await locked_together(connection, key)
+            except KeyError:
+                return False
+            if any(run.state not in _BEFORE_ANY_CALL or run.submissions for run in together):
+                return False
+            await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in together])))
+            return True
 
     async def get(self, key: str) -> Run | None:
         async with self._database.read() as connection:
-            row = await _find(connection, key)
+            row = (await connection.execute(_BY_KEY, {"wanted": key})).mappings().first()
             return to_run(row) if row is not None else None
+
+    async def together(self, run: Run) -> Sequence[Run]:
+        """All runs of the same request as they are now, in their order."""
+        if run.batch_key is None:
+            found = await self.get(run.key)
+            return [found] if found is not None else []
+        async with self._database.read() as connection:
+            rows = await connection.execute(_BATCH, {"lead": run.batch_key})
+            return [to_run(row) for row in rows.mappings()]
 
     async def record(
         self, key: str, report: RunReport, now: datetime, next_check: datetime, *, asked: bool = False
@@ -109,35 +115,30 @@ class RunStore:
         code: str,
         params: Mapping[str, object] | None = None,
     ) -> Run | None:
-        """Our own verdict. None when it came too late (the run is elsewhere by now)."""
+        """Our own verdict. None when it came too late (the run is elsewhere by now).
+
+        Several that wait for one approval end together.
+        """
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
-            change = end(run, target, now, code, params or {})
-            if change is None:
-                return None
-            await apply_change(connection, run, change, {**change.values, **_measured(run, target, now)}, now)
+            in_review = run.state is RunState.AWAITING_APPROVAL
+            for each in await locked_together(connection, key) if in_review else [run]:
+                change = end(each, target, now, code, params or {})
+                if change is None:
+                    return None
+                values = {**change.values, **_measured(each, target, now)}
+                await apply_change(connection, each, change, values, now)
             return run
 
     async def request_cancel(self, key: str, now: datetime, *, by: int) -> Run:
-        """Notes the wish to cancel and returns the run as it was; a run that waits here ends at once."""
+        """Notes the wish to cancel, for all runs of the request that have not ended; those that wait here end
+        at once. Returns one of these as it was, or an ended one when there are none."""
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
-            if run.final:
-                return run
-            first = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
-            values: dict[str, object] = {
-                "cancel_requested_at": first.cancel_requested_at,
-                "cancelled_by": first.cancelled_by,
-            }
-            change = end(first, RunState.CANCELLED, now, first.cancel_code, {})
-            if run.state in (RunState.WAITING, RunState.AWAITING_APPROVAL) and change is not None:
-                values |= change.values
-            else:
-                change = Change(run.state, visible=True)
-                values |= {"due_at": now} if run.run_id else {}
-            await note(connection, _cancelling(run, by, now))
-            await apply_change(connection, run, change, values, now)
-            return run
+            together = await locked_together(connection, key)
+            going_on = [run for run in together if not run.final]
+            for run in going_on:
+                await _cancel(connection, run, now, by)
+            return (going_on or together)[0]
 
     async def leave(self, key: str) -> None:
         """Nothing more is to be learned about this run."""
@@ -157,7 +158,9 @@ class RunStore:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:
             told = select(deliveries.c.id).where(
-                deliveries.c.run_key == key, deliveries.c.purpose == Purpose.OUTCOME, ~nothing_shown()
+                deliveries.c.run_key == func.coalesce(runs.c.batch_key, runs.c.key),
+                deliveries.c.purpose == Purpose.OUTCOME,
+                ~nothing_shown(),
             )
             await connection.execute(
                 update(runs)
@@ -180,59 +183,20 @@ class RunStore:
             await save_progress(connection, news, now)
 
 
-async def _find(connection: AsyncConnection, key: str, *, lock: bool = False) -> RowMapping | None:
-    result = await connection.execute(_BY_KEY_LOCKED if lock else _BY_KEY, {"wanted": key})
-    return result.mappings().first()
-
-
-async def locked_row(connection: AsyncConnection, key: str) -> RowMapping:
-    """The run's row, locked until the transaction ends. Raises KeyError."""
-    row = await _find(connection, key, lock=True)
-    if row is None:
-        raise KeyError(key)
-    return row
-
-
-async def apply_change(
-    connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
-) -> None:
-    """The conditional UPDATE, and the message it owes."""
-    values["state"] = change.state
-    if change.visible:
-        values["rev"] = runs.c.rev + 1
-    result = await connection.execute(
-        update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
-    )
-    if result.rowcount != 1 or not change.owed:
-        return
-    await _record_outcome(connection, run, change, now)
-    if run.state is RunState.AWAITING_APPROVAL and change.state is not RunState.REJECTED:
-        # Nobody pressed a button on the card, so nobody's press changes it.
-        await owe(connection, run.key, Purpose.CARD, now, now)
-    purpose = Purpose.OUTCOME
-    if run.state in REVIVABLE:
-        # The verdict that nobody has seen yet is simply replaced: the courier shows the run as it is then.
-        untold = select(deliveries.c.id).where(
-            deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.OUTCOME, nothing_shown()
-        )
-        if await connection.scalar(untold) is not None:
-            return
-        await _close_verdict(connection, run.key, now)
-        purpose = Purpose.LATE
-    await owe(connection, run.key, purpose, change.owed_at or now, now)
-
-
-async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -> None:
-    """A verdict seen in part or under way is done with: its next try would show the success a second time."""
-    await connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.run_key == key,
-            deliveries.c.purpose == Purpose.OUTCOME,
-            deliveries.c.state == DeliveryState.PENDING,
-        )
-        .values(state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None)
-    )
+async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
+    first = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
+    values: dict[str, object] = {
+        "cancel_requested_at": first.cancel_requested_at,
+        "cancelled_by": first.cancelled_by,
+    }
+    change = end(first, RunState.CANCELLED, now, first.cancel_code, {})
+    if run.state in _BEFORE_ANY_CALL and change is not None:
+        values |= change.values
+    else:
+        change = Change(run.state, visible=True)
+        values |= {"due_at": now} if run.run_id else {}
+    await note(connection, _cancelling(run, by, now))
+    await apply_change(connection, run, change, values, now)
 
 
 def _cancelling(run: Run, by: int, now: datetime) -> AuditEntry:
@@ -244,22 +208,6 @@ def _cancelling(run: Run, by: int, now: datetime) -> AuditEntry:
         action=AuditAction.CANCEL,
         run_key=run.key,
         deployment=run.deployment,
-    )
-
-
-async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
-    expired = change.state is RunState.EXPIRED
-    await note(
-        connection,
-        AuditEntry(
-            at=now,
-            guild_id=run.guild_id,
-            subject_id=run.requester_id,
-            action=AuditAction.EXPIRE if expired else AuditAction.OUTCOME,
-            run_key=run.key,
-            deployment=run.deployment,
-            outcome=change.state,
-        ),
     )
 
 

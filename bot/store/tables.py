@@ -56,6 +56,10 @@ runs = Table(
     Column("seed", BigInteger),
     Column("prompt", Text),
     Column("parent_key", String(20)),
+    # several at once: the key of the first, its lead; a run by itself has none
+    Column("batch_key", String(20)),
+    Column("batch_index", Integer, nullable=False, server_default="0"),
+    Column("batch_size", Integer, nullable=False, server_default="1"),
     # how to answer
     Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
@@ -109,7 +113,8 @@ runs = Table(
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
     # Two bots with one token, as in a rolling restart, both hear of an interaction: one of them takes it.
-    Index("runs_interaction", "interaction_id", unique=True),
+    Index("runs_interaction", "interaction_id", "batch_index", unique=True),
+    Index("runs_batch", "batch_key", "batch_index"),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
 )

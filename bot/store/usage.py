@@ -67,6 +67,10 @@ class Tally:
             paused=self.paused,
         )
 
+    def copy(self) -> Tally:
+        """To count on without touching this one."""
+        return replace(self, persons=dict(self.persons))
+
     def add(self, person_id: int, terms: Allowed) -> None:
         """One more was accepted in this transaction: counted as reading it back would count it."""
         self.seconds += terms.reserved_seconds / terms.weight

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.queueing import Place, next_in_line, positions
 from bot.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.store.blocked_runs import block_of, end_barred
+from bot.store.changing import apply_change, locked_row
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
-from bot.store.runs import apply_change, locked_row
 from bot.store.tables import runs
 from bot.transitions import Change, end
 
@@ -57,6 +57,18 @@ SERVED = select(*_PLACE).where(
     runs.c.submissions > 0,
     runs.c.ended_at
     >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
+)
+
+
+_member = runs.alias("member")
+_OTHERS_GO_ON = exists().where(_member.c.batch_key == runs.c.key, _member.c.state.not_in(FINAL))
+# What changes a message about several is a change of any of them; each number only grows, so their sum does.
+_REV = case(
+    (
+        runs.c.batch_key.is_not(None),
+        select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.key).scalar_subquery(),
+    ),
+    else_=runs.c.rev,
 )
 
 
@@ -184,6 +196,7 @@ class WorkStore:
     async def claim_status(self, now: datetime, fast: timedelta, slow: timedelta, many: int) -> Sequence[Run]:
         """Runs whose status message is behind. Marked before the edit: a lost edit is made good by the next.
 
+        Of several, the lead's: behind when any of them has changed, and kept until the last has ended.
         `fast` is the pause between edits through a living interaction token, `slow` through the bot's own.
         Where nothing but the interaction reaches, its last edit takes leave.
         """
@@ -202,9 +215,9 @@ class WorkStore:
         behind = (
             select(runs.c.key)
             .where(
-                runs.c.state.not_in(FINAL),
-                or_(and_(runs.c.rev > runs.c.shown_rev, rested), leaving),
                 runs.c.status_message_id.is_not(None),
+                or_(runs.c.state.not_in(FINAL), _OTHERS_GO_ON),
+                or_(and_(runs.c.shown_rev < _REV, rested), leaving),
             )
             .order_by(runs.c.shown_at.nulls_first())
             .limit(many)
@@ -218,7 +231,7 @@ class WorkStore:
             result = await connection.execute(
                 update(runs)
                 .where(runs.c.key.in_(keys))
-                .values(shown_rev=runs.c.rev, shown_at=now, note=case((leaving, _LEFT), else_=runs.c.note))
+                .values(shown_rev=_REV, shown_at=now, note=case((leaving, _LEFT), else_=runs.c.note))
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.comfy.client import ComfyClient
@@ -15,11 +15,13 @@ from bot.edit import taking_pictures
 from bot.errand import Errands
 from bot.ladder import Ladder
 from bot.messages import outcome_parts
+from bot.messages_several import Several, several_parts
 from bot.packing import Packer
 from bot.parts import Part, Prepared
 from bot.posting import Poster
 from bot.runs import Output, Run
 from bot.status import StatusKeeper
+from bot.store.rows import Delivery
 from bot.wiring.foundations import Foundations
 from bot.worker import Worker
 
@@ -39,9 +41,13 @@ def courier_workers(base: Foundations, poster: Poster) -> dict[str, Worker[Any]]
 def _courier(base: Foundations, poster: Poster, status: StatusKeeper) -> Courier:
     packer = Packer(base.fetcher, _link_renewer(base.comfy))
 
-    def render(run: Run, prepared: Prepared) -> list[Part]:
+    def render(delivery: Delivery, prepared: Mapping[str, Prepared]) -> list[Part]:
+        run = delivery.run
+        title = base.catalogue.title(run.deployment)
+        if delivery.together:
+            return several_parts(Several(delivery.together, prepared, delivery.late), title)
         usable = bool(taking_pictures(base.catalogue.all()))
-        return outcome_parts(run, base.catalogue.title(run.deployment), prepared, usable=usable)
+        return outcome_parts(run, title, prepared.get(run.key, Prepared()), usable=usable)
 
     def inputs(run: Run) -> ShownInputs:
         return shown_inputs(base.catalogue.get(run.deployment), run.inputs)

@@ -1,0 +1,55 @@
+"""Several runs of one request, brought to a state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.request import GenerationRequest, several
+from bot.runs import Output, Run, RunReport, RunState
+from bot.store import Store
+from bot.store.intake import Decide
+from tests.contract.store.scenes import HOLD, NOW, PERSON, SOON, allow, fetch, request, take
+
+
+def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
+    """As the desk asks: the same with different seeds."""
+    return several(request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)])
+
+
+async def taken(
+    store: Store, requests: Sequence[GenerationRequest], judge: Decide = allow, now: datetime = NOW
+) -> Run:
+    first, *others = requests
+    return await store.intake.accept(first, PERSON, judge, now, HOLD, others=others)
+
+
+async def accepted(store: Store, count: int = 3, **changes: Any) -> list[Run]:
+    """Waiting, their interaction answered."""
+    lead = await taken(store, asked(count, **changes))
+    await store.runs.release(lead.key, 77, NOW)
+    return list(await store.runs.together(lead))
+
+
+async def running(store: Store, count: int = 3, **changes: Any) -> list[Run]:
+    runs = await accepted(store, count, **changes)
+    for run in runs:
+        assert await take(store) is not None
+        await store.runs.record(run.key, said(run, RunState.RUNNING), NOW, SOON)
+    return [await fetch(store, run.key) for run in runs]
+
+
+def said(run: Run, state: RunState, **more: Any) -> RunReport:
+    """ComfyDeploy about one of them."""
+    return RunReport(run_id=f"run-{run.key}", state=state, **more)
+
+
+def success(run: Run) -> RunReport:
+    made = Output("images", url=f"https://outputs.example/{run.key}.png", filename="a.png")
+    return said(run, RunState.SUCCEEDED, outputs=(made,))
+
+
+async def ended(store: Store, *runs: Run, now: datetime = NOW) -> None:
+    for run in runs:
+        await store.runs.record(run.key, success(run), now, SOON)
