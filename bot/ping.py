@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -10,7 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.signing import PING_PATH, WebhookSigner
 
 
-def ping_route(signer: WebhookSigner) -> web.RouteDef:
+def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:
     """By POST with a body, as the webhooks come; it tells nothing but that it was reached."""
 
     async def ping(request: web.Request) -> web.Response:
@@ -21,6 +22,7 @@ def ping_route(signer: WebhookSigner) -> web.RouteDef:
             body = await request.read()
         except (web.RequestPayloadError, HttpProcessingError, zlib.error):
             return web.Response(status=400)
+        reached()
         return web.Response(text=signer.pong(nonce, body))
 
     return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

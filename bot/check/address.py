@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,20 +28,32 @@ _ELSEWHERE = (
 )
 
 
+@dataclass(slots=True)
+class Endpoint:
+    """This process's own. Not `served`: somebody else has the port, the running bot, we hope."""
+
+    served: bool = False
+    reached: bool = False
+
+    def reach(self) -> None:
+        self.reached = True
+
+
 @asynccontextmanager
-async def endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIterator[bool]:
-    """Serves for the moment, where the port is free; False where somebody has it: the bot, we hope."""
+async def endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIterator[Endpoint]:
+    """Serves for the moment, where the port is free."""
+    here = Endpoint()
     app = web.Application()
-    app.router.add_routes([ping_route(signer)])
-    try:
-        async with listening(app, host, port):
-            yield True
-    except StartupError:
-        yield False
+    app.router.add_routes([ping_route(signer, here.reach)])
+    async with AsyncExitStack() as stack:
+        with suppress(StartupError):
+            await stack.enter_async_context(listening(app, host, port))
+            here.served = True
+        yield here
 
 
-async def round_trip(signer: WebhookSigner, public_url: str, *, served: bool, port: int) -> Finding:
-    """`served`: this process listens on `port`; else the bot that has it must answer."""
+async def round_trip(signer: WebhookSigner, public_url: str, here: Endpoint, port: int) -> Finding:
+    """Out through PUBLIC_URL, and back to a process that has the secret."""
     nonce = "".join(secrets.choice(_LETTERS) for _ in range(24))
     body = secrets.token_bytes(4096)
     try:
@@ -57,9 +70,9 @@ async def round_trip(signer: WebhookSigner, public_url: str, *, served: bool, po
         remedy = f"Check the name, the proxy or tunnel, and the firewall. {_ELSEWHERE}"
         return wrong(SUBJECT, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
     if text.decode(errors="replace") == signer.pong(nonce, body) and status == 200:
-        by = "this check" if served else "the running bot"
+        by = "this check" if here.reached else "the running bot"
         return fine(SUBJECT, f"{public_url} leads here; {by} answered.")
-    return _unanswered(public_url, status, location, served=served, port=port)
+    return _unanswered(public_url, status, location, served=here.served, port=port)
 
 
 def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:

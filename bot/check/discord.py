@@ -60,14 +60,15 @@ def intents(wanted: discord.Intents, flags: int) -> Finding:
     return fine(INTENTS, f"{names}: none of the privileged ones is missing.")
 
 
-async def sessions(api: DiscordApi) -> Finding:
+async def gateway(api: DiscordApi, settings: Settings) -> Finding:
     """Discord resets the token of a bot that logs in more often than it may."""
     try:
-        limit = (await api.gateway()).get("session_start_limit") or {}
+        found = await api.gateway()
     except DiscordFault as error:
         return wrong(
             SESSIONS, f"Discord doesn't tell the gateway's address: {error}.", "Try again in a minute."
         )
+    limit, shards = found.get("session_start_limit") or {}, int(found.get("shards", 1))
     left, total = int(limit.get("remaining", 1)), int(limit.get("total", 1))
     if left == 0:
         minutes = round(int(limit.get("reset_after", 0)) / 60_000)
@@ -75,6 +76,12 @@ async def sessions(api: DiscordApi) -> Finding:
             SESSIONS,
             "no session start is left today.",
             f"Wait {minutes} minutes, and find out why the bot was restarted so often.",
+        )
+    if shards > (settings.shard_count or 1):
+        return warning(
+            SESSIONS,
+            f"Discord recommends {shards} shards, more than SHARD_COUNT.",
+            f"Set SHARD_COUNT={shards}: with more than 2,500 servers to a shard the bot is turned away.",
         )
     return fine(SESSIONS, f"{left} of {total} session starts are left.")
 

@@ -24,6 +24,7 @@ from bot.invite import install_url, invite_url
 from bot.media import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
+from bot.roles import CALLING, Role
 from bot.settings import Settings
 from bot.signing import WebhookSigner
 from bot.store import Store
@@ -49,7 +50,6 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
     """One after the other, as they are known. Raises StartupError where nothing can be checked at all."""
     for sentence in settings.warnings():
         yield warning("Settings", sentence, "Change it in .env; docs/configuration.md explains each setting.")
-    configs = configs_of(settings)
     async with AsyncExitStack() as stack:
         store = Store(settings.database_url.get_secret_value())
         stack.push_async_callback(store.close)
@@ -65,21 +65,28 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
             clock,
             state.usable,
         )
-        asked = comfydeploy.Asked(ground.comfy)
-        catalogue = comfydeploy.catalogue_of(configs, asked, store.notes if state.usable else None)
-        yield await comfydeploy.key(ground.comfy)
-        try:
-            await catalogue.load()
-        except StartupError as error:
-            for mistake in error.mistakes:
-                yield comfydeploy.not_loaded(mistake)
-        for finding in comfydeploy.deployments(configs, asked, catalogue):
-            yield finding
-        bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
-        async for finding in _discord(ground, bot):
-            yield finding
-        if settings.public_url is not None:
+        if settings.roles & CALLING:
+            async for finding in _services(ground, stack):
+                yield finding
+        if settings.public_url is not None and Role.WEB in settings.roles:
             yield await _address(ground, settings.public_url)
+
+
+async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Finding]:
+    """ComfyDeploy and Discord, for a process that calls them."""
+    configs, asked = configs_of(ground.settings), comfydeploy.Asked(ground.comfy)
+    catalogue = comfydeploy.catalogue_of(configs, asked, ground.store.notes if ground.usable else None)
+    yield await comfydeploy.key(ground.comfy)
+    try:
+        await catalogue.load()
+    except StartupError as error:
+        for mistake in error.mistakes:
+            yield comfydeploy.not_loaded(mistake)
+    for finding in comfydeploy.deployments(configs, asked, catalogue):
+        yield finding
+    bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
+    async for finding in _discord(ground, bot):
+        yield finding
 
 
 async def _secret(settings: Settings, store: Store, *, usable: bool) -> SecretStr:
@@ -118,7 +125,7 @@ async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Fi
         yield clock
     if who is None:
         return
-    yield await discord.sessions(ground.api)
+    yield await discord.gateway(ground.api, ground.settings)
     if bot is not None:
         yield discord.intents(bot.intents, who.flags)
         known = await bot.sync.known(who.application_id) if ground.usable else {}
@@ -134,5 +141,5 @@ async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Fi
 async def _address(ground: _Ground, public_url: str) -> Finding:
     settings = ground.settings
     signer = WebhookSigner(ground.secret.get_secret_value(), public_url)
-    async with address.endpoint(signer, settings.web_host, settings.web_port) as served:
-        return await address.round_trip(signer, public_url, served=served, port=settings.web_port)
+    async with address.endpoint(signer, settings.web_host, settings.web_port) as here:
+        return await address.round_trip(signer, public_url, here, settings.web_port)

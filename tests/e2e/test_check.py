@@ -219,6 +219,20 @@ async def test_no_start_is_left(home: House) -> None:
     found(said, "error", "Gateway", "1440 minutes")
 
 
+async def test_a_bot_that_has_outgrown_its_shards(home: House) -> None:
+    home.discord.routes.shards = 3
+    found(await home.command("check"), "warning", "Gateway", "3 shards", "SHARD_COUNT=3")
+    found(await home.command("check", SHARD_COUNT="3"), "ok", "Gateway")
+
+
+async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: House) -> None:
+    nothing = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
+    said = await home.command("check", ROLES="web", **nothing)
+    assert said.code == 0, said.out + said.err
+    found(said, "ok", "PUBLIC_URL", "this check answered")
+    assert "Discord token" not in said.out
+
+
 async def test_settings_that_cant_be_read(home: House) -> None:
     said = await home.command("check", WEB_PORT="many", DISCORD_TOKEN="")
     assert said.code == 2

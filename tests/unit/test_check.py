@@ -1,0 +1,94 @@
+"""The judgements of `check` that need no service: clocks, intents, addresses, the table of options."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import discord
+import pytest
+
+from bot.check.address import Endpoint, round_trip
+from bot.check.clock import compare
+from bot.check.discord import intents
+from bot.check.finding import Level, printed, wrong
+from bot.check.table import options_table
+from bot.deployments.compile import compile_deployment
+from bot.deployments.planning import plan_commands
+from bot.deployments.schema import DeploymentConfig
+from bot.signing import WebhookSigner
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level"),
+    [
+        (0, Level.OK),
+        (4, Level.OK),
+        (-4, Level.OK),
+        (6, Level.WARNING),
+        (-59, Level.WARNING),
+        (61, Level.ERROR),
+    ],
+)
+def test_a_clock_is_judged_by_how_far_it_is_off(seconds: int, level: Level) -> None:
+    found = compare(DATE, NOW + timedelta(seconds=seconds))
+    assert found is not None
+    assert found.level is level
+    assert level is Level.OK or ("ahead of" if seconds > 0 else "behind") in found.said
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday"])
+def test_without_a_date_nothing_is_said_of_the_clock(date: str | None) -> None:
+    assert compare(date, NOW) is None
+
+
+def test_privileged_intents_have_to_be_granted() -> None:
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    assert intents(wanted, 0).level is Level.OK
+    wanted.message_content = True
+    refused = intents(wanted, 0)
+    assert (refused.level, "message_content" in refused.said) == (Level.ERROR, True)
+    # A small bot is granted it by one flag, a verified one by another.
+    assert intents(wanted, 1 << 19).level is intents(wanted, 1 << 18).level is Level.OK
+
+
+async def test_an_address_that_is_none_is_told_in_words() -> None:
+    url = "http://nobody.invalid"
+    found = await round_trip(WebhookSigner("x" * 16, url), url, Endpoint(), 8080)
+    assert found.level is Level.ERROR
+    assert "can't be reached" in found.said
+
+
+def test_the_table_holds_every_option_and_no_fixed_input() -> None:
+    config = DeploymentConfig.model_validate(
+        {
+            "name": "flux",
+            "deployment_id": "98244b49-9b56-46b8-83c8-334f27412095",
+            "inputs": {
+                "prompt": {"kind": "text", "prompt": True, "max_length": 200},
+                "steps": {"kind": "integer", "min": 4, "max": 40, "default": 20},
+                "token": {"kind": "text", "fixed": "hunter2"},
+                "cfg": {"kind": "float", "min": 1, "max": 9.5, "default": 4, "required": True},
+                **{f"size_{n}": {"kind": "integer"} for n in range(30)},
+            },
+        }
+    )
+    deployment = compile_deployment(config, None)
+    plan = plan_commands((deployment,))
+    lines = options_table(deployment, plan.commands[0])
+    assert lines[0].split() == ["option", "type", "input", "needed", "takes", "default"]
+    assert lines[1].split() == ["prompt", "string", "prompt", "yes", "up", "to", "200", "characters"]
+    assert lines[2].split() == ["cfg", "number", "cfg", "yes", "1..9.5", "4"]
+    assert "hunter2" not in "".join(lines)
+    named = {line.split()[0] for line in lines}
+    assert {f"size_{n}" for n in range(30)} <= named
+    assert any("'more'" in line for line in lines)
+
+
+def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
+    assert printed(wrong("Port", "taken.", "Free it.", "by a", "by b")) == (
+        "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
+    )
