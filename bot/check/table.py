@@ -16,11 +16,8 @@ def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
     """Its lines, with a head. Fixed inputs are left out: they are not offered, and may be secret."""
     inputs = {item.key: item for item in deployment.offered}
     rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]
-    apart = [item for item in deployment.offered if item.key not in {option.key for option in spec.options}]
-    rows += [
-        (item.option, item.kind.value, item.key, _yes(item.required), "in 'more'", _default(item))
-        for item in apart
-    ]
+    own = {option.key for option in spec.options}
+    rows += [_apart(item) for item in deployment.offered if item.key not in own]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return [_line(row, widths) for row in rows]
 
