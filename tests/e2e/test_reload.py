@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from discord import Permissions
+
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from tests.chaos.database import opened
 from tests.e2e.house import House, house
+from tests.fakediscord import User
+from tests.fakediscord.launch import command
 
 ONE = f'[deployments.paint]\ndeployment_id = "{PICTURE_ID}"\n'
 TWO = f'{ONE}[deployments.film]\ndeployment_id = "{VIDEO_ID}"\n'
@@ -35,4 +43,48 @@ async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
         await home.discord.slash(home.alice, home.channel, "generate film", {"prompt": "a fox"})
         await home.settled(runs=1)
         assert home.rows("SELECT deployment, state FROM runs") == [("film", "succeeded")]
+        assert await home.stop() == 0
+
+
+def owner(home: House) -> User:
+    """Whom the fake Discord names as the application's owner."""
+    person = User(1, "owner")
+    home.discord.world.users[person.id] = person
+    home.discord.join(home.guild, person, permissions=Permissions.all().value)
+    return person
+
+
+@asynccontextmanager
+async def reconciling(home: House) -> AsyncIterator[Path]:
+    """A second process without the gateway; the path of its log."""
+    log = home.folder / "reconcile.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *command(home.discord.url, "bot"),
+            env=home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"},
+            cwd=home.folder,
+            stderr=out,
+        )
+    try:
+        await home.until(lambda: "listening on" in log.read_text())
+        yield log
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text(ONE, encoding="utf-8")
+    async with (
+        opened("postgres", tmp_path) as database,
+        house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="", DATABASE_URL=database.url) as home,
+        reconciling(home) as log,
+    ):
+        await home.start(ROLES="gateway,web,courier")
+        file.write_text(TWO, encoding="utf-8")
+        asked = await home.discord.slash(owner(home), home.channel, "reload")
+        await asked.wait_answer()
+        await home.until(lambda: "the deployments were read again: added film" in log.read_text())
+        assert {"paint", "film"} <= options(home)
         assert await home.stop() == 0
