@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,23 +67,31 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 
 
 def _facts(run: Run) -> Iterator[str]:
+    """Three quiet lines: how it ended, when, and what it is called."""
+    yield _small(_course(run))
+    yield _small(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    names = [say("details_key", key=run.key)]
+    if run.batch_size > 1:
+        names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
+    if run.parent_key:
+        names.append(say("details_parent", key=run.parent_key))
+    yield _small(names)
+
+
+def _course(run: Run) -> Iterator[str]:
     yield say("details_state", state=say(phase(run.state)))
+    if run.run_duration is not None:
+        yield say("details_took", seconds=f"{run.run_duration:.1f}")
     if run.seed is not None:
         yield say("details_seed", seed=run.seed)
     if run.gpu or run.gpu_used:
         asked = quoted(run.gpu, 32) if run.gpu else say("details_any_gpu")
         used = quoted(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
         yield say("details_gpu", asked=asked, used=used)
-    for code, at in _times(run).items():
-        if at is not None:
-            yield say(code, at=int(at.timestamp()))
-    if run.run_duration is not None:
-        yield say("details_took", seconds=f"{run.run_duration:.1f}")
-    yield say("details_key", key=run.key)
-    if run.batch_size > 1:
-        yield say("details_several", number=run.batch_index + 1, count=run.batch_size)
-    if run.parent_key:
-        yield say("details_parent", key=run.parent_key)
+
+
+def _small(facts: Iterable[str]) -> str:
+    return f"-# {' · '.join(facts)}"
 
 
 def _times(run: Run) -> Mapping[str, datetime | None]:

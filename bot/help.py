@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from discord import SelectOption
-from discord.ui import ActionRow, LayoutView, Select, TextDisplay
+from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import describe
@@ -32,6 +32,7 @@ def help_layout(deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutV
         more = len(deployments) - len(lines)
         rest = [say("help_more", count=more)] if more else []
         layout.add_item(TextDisplay("\n".join([say("help_heading"), *lines, *rest])))
+    layout.add_item(Separator())
     layout.add_item(TextDisplay(_tips(deployments)))
     _choose(layout, deployments)
     layout.stop()

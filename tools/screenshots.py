@@ -102,14 +102,21 @@ def ask(page: Page, command: str, prompt: str) -> None:
     page.keyboard.press("Enter")
 
 
-def send(page: Page, command: str) -> None:
-    """A command without options."""
-    page.click("#channel-composer-input")
+def send(page: Page, command: str, *given: str) -> None:
+    """A command with its needed options; those that may be left out are."""
+    page.click(COMPOSER)
     page.keyboard.type(f"/{command}", delay=30)
     page.wait_for_selector(".command-entry")
     page.keyboard.press("Enter")
     page.wait_for_timeout(500)
-    page.keyboard.press("Enter")
+    for value in given:
+        page.keyboard.type(value, delay=15)
+    page.click("#send-message")
+
+
+def shown(page: Page, words: str) -> None:
+    """In a message: descriptions in the list of commands say much the same."""
+    page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 
 def choose(page: Page, select: str, value: str) -> None:
@@ -205,6 +212,34 @@ def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None
     shoot(inbox, folder, "reason")
 
 
+def take_using(page: Page, folder: Path) -> None:
+    """What a member does with a result, and the lists; on the page with its first picture."""
+    become(page, "Ada")
+    press(page, "Edit")
+    page.wait_for_selector("[role=dialog]")
+    shoot(page, folder, "edit")
+    page.keyboard.press("Escape")
+    press(page, "Details")
+    shown(page, "To run the same again")
+    shoot(page, folder, "details")
+    send(page, "preset save", "island")
+    shown(page, "Saved as")
+    send(page, "preset list")
+    shown(page, "Presets")
+    shoot(page, folder, "presets")
+    start(page, "slow", "a forest, leaf by leaf")
+    page.wait_for_selector(BAR)
+    send(page, "runs")
+    shown(page, "Your requests")
+    shoot(page, folder, "runs")
+    send(page, "queue")
+    shown(page, "Running and waiting")
+    shoot(page, folder, "queue")
+    send(page, "help")
+    shown(page, "How to ask well")
+    shoot(page, folder, "help")
+
+
 def take_more(page: Page, folder: Path) -> None:
     start(page, "text", "an old map of the islands")
     page.wait_for_selector("#channel-message-list pre")
@@ -218,26 +253,35 @@ def take_more(page: Page, folder: Path) -> None:
     shoot(page, folder, "film")
 
 
+def take_moderated(chrome: Browser, page: Page, links: list[str], folder: Path) -> None:
+    review, inbox = (open_page(chrome, link, DESKTOP, shows=COMPOSER) for link in links[1:3])
+    take_moderation(page, review, inbox, folder)
+    phone = open_page(chrome, links[1], PHONE, scale=2, shows="text=Rejected by")
+    shoot(phone, folder, "review-phone")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--moderation", action="store_true", help="only those of docs/moderation.md")
+    parser.add_argument("--using", action="store_true", help="only those of docs/using.md")
     parser.add_argument("--more", action="store_true", help="also text, several pictures and video")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    everything = not (options.moderation or options.using)
     try:
         with demo() as links, browser() as chrome:
             page = open_page(chrome, links[0], DESKTOP)
-            if not options.moderation:
+            if options.using or everything:
+                take_using(open_page(chrome, links[0], DESKTOP), options.folder)
+            if everything:
                 take(page, options.folder)
             if options.more:
                 take_more(page, options.folder)
-            if not options.moderation:
+            if everything:
                 shoot(open_page(chrome, links[0], PHONE, scale=2), options.folder, "phone")
-            review, inbox = (open_page(chrome, link, DESKTOP, shows=COMPOSER) for link in links[1:3])
-            take_moderation(page, review, inbox, options.folder)
-            phone = open_page(chrome, links[1], PHONE, scale=2, shows="text=Rejected by")
-            shoot(phone, options.folder, "review-phone")
+            if options.moderation or everything:
+                take_moderated(chrome, page, links, options.folder)
     except NotPossible as error:
         print(error, file=sys.stderr)  # noqa: T201  # the reason
         return 2

@@ -15,6 +15,7 @@ from bot.parts import Part
 FOLDER = Path(__file__).with_name("snapshots")
 WRITING = "WRITE_SNAPSHOTS"
 CONTAINER, ROW, TEXT, GALLERY, FILE, BUTTON, SELECT, LABEL, INPUT, UPLOAD = 17, 1, 10, 12, 13, 2, 3, 18, 4, 19
+SEPARATOR = 14
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
 
@@ -67,6 +68,8 @@ def _one(component: Mapping[str, Any], indent: str) -> Iterator[str]:
         yield from (f"{indent}shows {_media(item)}" for item in component["items"])
     elif kind == FILE:
         yield f"{indent}file {component['file']['url']}"
+    elif kind == SEPARATOR:
+        yield f"{indent}----"
     elif kind == ROW:
         yield from _all(component["components"], indent)
     elif kind == LABEL:
