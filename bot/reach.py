@@ -9,12 +9,15 @@ from typing import Any
 import discord
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
-# Moderators' tools and a server's queue: they are about the server that has the bot.
-SERVER = frozenset({"settings", "audit", "block", "unblock", "blocked", "queue"})
+from bot.words import say
+
 # The bot's owner, who finds them in direct messages whatever a server's Integrations say.
-OWNER = frozenset({"pause", "resume"})
+OWNER = frozenset({"pause", "resume", "reload"})
 # One's own requests and data, and words: nothing is spent, and nobody is kept from their data.
 OWN = frozenset({"help", "runs", "usage", "privacy"})
+
+# What generates.
+MAKING = frozenset({"generate", "preset", say("use_menu")})
 
 _SERVERS_ONLY = AppInstallationType(guild=True, user=False)
 
@@ -30,7 +33,7 @@ class Reach:
 
     @property
     def contexts(self) -> AppCommandContext:
-        """Of what generates, and of anything that no other rule is about."""
+        """Of what generates."""
         return AppCommandContext(
             guild=True,
             dm_channel=self.direct_messages or self.user_installs,
@@ -42,15 +45,15 @@ class Reach:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """By a command's name."""
-        if name in SERVER:
-            return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=False, private_channel=False)
+        """By a command's name. What is not named here is for servers alone, as moderators' tools are."""
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:
             everywhere = AppCommandContext(guild=True, dm_channel=True, private_channel=self.user_installs)
             return self.installs, everywhere
-        return self.installs, self.contexts
+        if name in MAKING:
+            return self.installs, self.contexts
+        return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=False, private_channel=False)
 
     def apply(self, commands: Iterable[Offered]) -> None:
         for command in commands:

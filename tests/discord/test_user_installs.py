@@ -258,5 +258,5 @@ async def test_each_command_is_offered_where_it_is_meant_to_be(
         **dict.fromkeys(("generate", "preset", "Use as input"), making),
         **dict.fromkeys(("help", "runs", "usage", "privacy"), own),
         **dict.fromkeys(("settings", "audit", "block", "unblock", "blocked", "queue"), ([0], [0])),
-        **dict.fromkeys(("pause", "resume"), ([0, 1], [0])),
+        **dict.fromkeys(("pause", "resume", "reload"), ([0, 1], [0])),
     }
