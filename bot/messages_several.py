@@ -87,7 +87,8 @@ def several_status_part(together: Sequence[Run], title: str) -> Part:
     cancelling = all(run.cancel_requested_at for run in going_on)
     phase = "title_cancelling" if cancelling else heading_of(replace(furthest, cancel_requested_at=None))
     noted = next((run for run in (lead, *going_on) if run.note), lead)
-    facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(replace(lead, seed=None))]
+    in_common = replace(lead, seed=None, run_duration=None)
+    facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
     below = [
         _done_line(together, going_on),
         next(filter(None, map(position_line, going_on)), ""),
@@ -154,9 +155,9 @@ def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], *, usab
     heading = say("several_one", number=_number(run), count=run.batch_size, title=quoted(title, 80))
     done = run.state is RunState.SUCCEEDED
     items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    if pictures:
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     gone = say("several_deleted", number=_number(run)) if run.deleted_at is not None else ""
+    if pictures and not gone:
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     items += texts([gone if done else reason(run), small(facts_of(run))])
     again = [run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")]
     buttons = [*(again if done else way_on(run)), run_button(run, Action.DETAILS, "button_details")]
@@ -257,9 +258,11 @@ def _footer(several: Several) -> Iterator[str]:
     seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
     yield from filter(None, [small(seeds)])
     seconds = [run.run_duration for run in several.together if run.run_duration is not None]
-    summed = replace(several.lead, seed=None, run_duration=sum(seconds) if seconds else None)
-    yield from filter(None, [small(facts_of(summed))])
-    if any(not several.lead.unseen for _ in shown):
+    took = [say("several_took", seconds=f"{sum(seconds):.0f}")] if seconds else []
+    used = next((run.gpu_used for run in several.together if run.gpu_used), None)
+    in_common = replace(several.lead, seed=None, run_duration=None, gpu_used=used)
+    yield from filter(None, [small([*took, *facts_of(in_common)])])
+    if shown:
         yield small([say("several_hint")])
 
 

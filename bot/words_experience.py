@@ -23,6 +23,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "several_note": "**{number}** {note}",
         "several_failed": "**{number}** {reason}",
         "several_failed_free": "**{number}** {reason} It wasn't charged.",
+        "several_took": "took {seconds} s in all",
         "several_late": "**{number}** It took longer than the others, and comes in a message of its own.",
         "several_deleted": "**{number}** It was deleted.",
         "several_hint": "A number opens that one by itself.",

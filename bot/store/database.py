@@ -20,6 +20,7 @@ from bot.store.turns import Turns
 LOCK_SECONDS = 2.0
 # … and then so long for another process that holds SQLite's lock.
 _BUSY_SECONDS = 0.8
+_PATIENT_SECONDS = 60.0
 # What is done once at the start may wait longer than somebody who asked for something.
 CONNECT_SECONDS = 10.0
 _WRITE = "bot_write"
@@ -105,11 +106,14 @@ class Database:
         async with faults(), self._turn(urgent=False), self._writing.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.execute("PRAGMA foreign_keys=OFF")
+            # Another process may be altering it just now.
+            await driver.execute(f"PRAGMA busy_timeout={_PATIENT_SECONDS * 1000:.0f}")
             try:
                 async with connection.begin():
                     yield connection
             finally:
                 await driver.execute("PRAGMA foreign_keys=ON")
+                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:
         """Makes the rest of a write transaction exclusive; on SQLite every one is from its beginning."""

@@ -25,6 +25,7 @@ from bot.presets import PRESET_OPTION
 from bot.runs import FINAL, Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset
+from tests.unit.several_messages import SEVERAL
 from tests.unit.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
 
 S = RunState
@@ -219,6 +220,7 @@ OTHERS: Mapping[str, Any] = {
     "edit-refused": lambda: of_layout(refused_layout("`width` is 9; the smallest is 256.", f"edit:{KEY}:0a")),
     "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
     "use-as-input": pictures,
+    **SEVERAL,
 }
 
 

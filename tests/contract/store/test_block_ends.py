@@ -15,6 +15,7 @@ from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.privacy import settled
 from bot.store.tables import runs
+from tests.contract.store import several
 from tests.contract.store.scenes import (
     HOLD,
     NOW,
@@ -168,3 +169,38 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
     await block(store)
     async with store.database.read() as connection:
         assert (await connection.execute(runs.select().where(settled()))).first() is None
+
+
+async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:
+    together = await several.accepted(store, 3)
+    assert await take(store) is not None
+    await store.runs.record(together[0].key, several.said(together[0], RunState.RUNNING), NOW, SOON)
+    assert await block(store) == 2
+    assert [await told(store, run) for run in together[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
+    assert [await purposes(store, run.key) for run in together] == [[], [], ["d"]]
+    await several.ended(store, together[0])
+    assert await purposes(store, together[0].key) == ["o"]
+
+
+async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_outcome(
+    store: Store, other: Store
+) -> None:
+    """The block locks the first of them too, although that one has gone out."""
+    for _ in range(10):
+        together = await several.accepted(store, 2)
+        assert await take(store) is not None
+        await store.runs.record(together[0].key, several.said(together[0], RunState.RUNNING), NOW, SOON)
+        await asyncio.gather(block(other), several.ended(store, together[0]))
+        assert "o" in await purposes(store, together[0].key)
+        await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))
+
+
+async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
+    lead = await several.taken(
+        store, several.asked(3), lambda *_: Allowed(review_channel_id=9, approval_ends=at(3600))
+    )
+    together = await store.runs.together(lead)
+    assert await block(store) == 3
+    assert {(await fetch(store, run.key)).state for run in together} == {RunState.REJECTED}
+    assert sorted(await purposes(store, together[0].key)) == ["c", "o", "r"]
+    assert [await purposes(store, run.key) for run in together[1:]] == [[], ["d"]]

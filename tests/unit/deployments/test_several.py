@@ -1,0 +1,128 @@
+"""One request as several: seeds that count on or are drawn, and when `count` is offered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.deployments.compile import compile_deployment
+from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.deployments.options import plan_options
+from bot.deployments.planning import plan_commands
+from bot.deployments.several import check_count, spread, varies
+from bot.deployments.values import collect
+from bot.errors import InputError
+from tests.unit.deployments.made import config, deployment, node
+
+SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
+
+
+def made(*inputs: Input, max_count: int = 4) -> Deployment:
+    return Deployment(
+        name="flux", deployment_id="d", title="Flux", description="", inputs=inputs, max_count=max_count
+    )
+
+
+def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
+    numbers = iter(range(1000, 2000))
+    wanted = collect(offered, given, draw_seed=lambda _: next(numbers))
+    return [seed for _, seed in spread(offered, wanted, count, lambda _: next(numbers))]
+
+
+def test_a_seed_that_was_given_counts_on_and_one_that_was_not_is_drawn_for_each() -> None:
+    assert seeds(made(SEED), 4, seed=7) == [7, 8, 9, 10]
+    assert seeds(made(SEED), 4) == [1000, 1001, 1002, 1003]
+    assert seeds(made(SEED), 1, seed=7) == [7]
+
+
+def test_a_seed_in_more_was_given_too() -> None:
+    assert seeds(made(SEED), 3, more="seed=5") == [5, 6, 7]
+
+
+@given(
+    low=st.integers(-50, 50),
+    width=st.integers(0, 30),
+    start=st.integers(0, 30),
+    count=st.integers(1, 10),
+)
+def test_seeds_stay_within_the_inputs_range_and_differ_as_long_as_it_has_room(
+    low: int, width: int, start: int, count: int
+) -> None:
+    first = low + min(start, width)
+    item = replace(SEED, minimum=float(low), maximum=float(low + width))
+    found = seeds(made(item), count, seed=first)
+    assert found[0] == first
+    assert all(low <= seed <= low + width for seed in found)
+
+
+def test_past_the_end_of_the_range_it_goes_on_at_the_beginning() -> None:
+    item = replace(SEED, minimum=0.0, maximum=5.0)
+    assert seeds(made(item), 4, seed=4) == [4, 5, 0, 1]
+
+
+def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
+    second = replace(SEED, key="t", option="noise_seed")
+    prompt = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
+    offered = made(prompt, SEED, second)
+    wanted = collect(offered, {"prompt": "a fox", "seed": 3}, draw_seed=lambda _: 50)
+    found = spread(offered, wanted, 3, lambda _: 60)
+    assert [inputs for inputs, _ in found] == [
+        {"p": "a fox", "s": 3, "t": 50},
+        {"p": "a fox", "s": 4, "t": 60},
+        {"p": "a fox", "s": 5, "t": 60},
+    ]
+
+
+@pytest.mark.parametrize("value", [0, 5, -1, "4", 2.0])
+def test_a_number_that_is_not_offered_is_told(value: Any) -> None:
+    with pytest.raises(InputError) as refused:
+        check_count(made(SEED), value)
+    assert (refused.value.code, refused.value.params["maximum"]) == ("input_count", 4)
+
+
+def test_without_a_number_it_is_one() -> None:
+    assert check_count(made(max_count=1), None) == 1
+    assert check_count(made(SEED), 4) == 4
+
+
+@pytest.mark.parametrize(
+    ("item", "can"),
+    [
+        (SEED, True),
+        (replace(SEED, fixed=3), False),
+        (replace(SEED, hidden=True), False),
+        (replace(SEED, choices=(Choice("1", "1"),)), False),
+        (replace(SEED, is_seed=False), False),
+    ],
+)
+def test_only_a_seed_that_is_offered_varies(item: Input, can: bool) -> None:
+    assert varies(item) is can
+
+
+def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
+    with_seed = deployment(node("prompt", "Text"), node("seed", "NumberInt"))
+    without = deployment(node("prompt", "Text"))
+    assert (with_seed.max_count, without.max_count) == (4, 1)
+    assert compile_deployment(config(max_count=10), None).max_count == 10
+    names = {option.name: option for option in plan_options(with_seed)}
+    assert (names["count"].minimum, names["count"].maximum, names["count"].required) == (1, 4, False)
+    assert "count" not in {option.name for option in plan_options(without)}
+
+
+def test_an_input_of_that_name_gives_way() -> None:
+    count = node("count", "NumberInt")
+    both = deployment(node("prompt", "Text"), node("seed", "NumberInt"), count)
+    assert {"count", "count_input"} <= {option.name for option in plan_options(both)}
+
+
+def test_where_the_command_is_too_large_count_gives_way() -> None:
+    item = Input(key="p", option="prompt", kind=InputKind.TEXT, description="x" * 90)
+    many = [replace(made(item, SEED), name=f"{'n' * 28}{n}", group=f"g{n // 25}") for n in range(58)]
+    plan = plan_commands(many)
+    assert not any(option.name == "count" for spec in plan.commands for option in spec.options)
+    few = plan_commands(many[:20])
+    assert all(any(option.name == "count" for option in spec.options) for spec in few.commands)
