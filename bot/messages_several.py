@@ -91,7 +91,7 @@ def several_status_part(together: Sequence[Run], title: str) -> Part:
     facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
     below = [
         _done_line(together, going_on),
-        next(filter(None, map(position_line, going_on)), ""),
+        _waiting_line(going_on),
         note_of(noted),
         say("waits_for_approval") if lead.state is RunState.AWAITING_APPROVAL else "",
         small(facts),
@@ -195,6 +195,12 @@ def _done_line(together: Sequence[Run], going_on: Sequence[Run]) -> str:
     return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(together), failed=failed)}"
 
 
+def _waiting_line(going_on: Sequence[Run]) -> str:
+    """How many have a place in a queue, and the place of the first of them."""
+    places = [place for run in going_on if (place := position_line(run))]
+    return say("several_waiting", count=len(places), place=places[0]) if places else ""
+
+
 def _heading(several: Several, title: str, mention: int | None) -> str:
     lead, shown = several.lead, several.shown
     if shown:
@@ -211,7 +217,7 @@ def _asked_for(several: Several) -> bool:
 
 
 def _colour(several: Several) -> Colour | None:
-    if len(several.shown) == len(several.together):
+    if all(run.state is RunState.SUCCEEDED for run in several.together):
         return COLOURS[RunState.SUCCEEDED]
     return COLOURS[RunState.TIMED_OUT] if several.shown else COLOURS.get(several.lead.state)
 

@@ -19,6 +19,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "several_one": "### {title}: number {number} of {count}",
         "several_done": "{done} of {count} done",
         "several_done_failed": "{done} of {count} done, {failed} not",
+        "several_waiting": "{count} waiting: {place}",
         "several_seed": "**{number}** seed {seed}",
         "several_note": "**{number}** {note}",
         "several_failed": "**{number}** {reason}",
