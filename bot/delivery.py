@@ -87,9 +87,9 @@ class Courier:
         await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
         await self._store.deliveries.complete(delivery.id, self._clock())
         if not delivery.beside_others:
-            await self._store.runs.forget_answer(delivery.run.key)
-        log.info("delivered")
+            log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
+        await self._store.runs.forget_answer(delivery.run.key)
         return "done"
 
     async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
