@@ -8,7 +8,17 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from tests.bench import answers, autocomplete, delivery, interactions, load, memory, webhooks
+from tests.bench import (
+    answers,
+    autocomplete,
+    delivery,
+    interactions,
+    load,
+    memory,
+    rows,
+    servers,
+    webhooks,
+)
 from tests.bench.figures import Figure, table
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
@@ -19,6 +29,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "memory": memory.measure,
     "autocomplete": autocomplete.measure,
     "interactions": interactions.measure,
+    "rows": rows.measure,
+    "servers": servers.measure,
 }
 
 
@@ -26,6 +38,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory, as figures")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all")
     parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` lets pass")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows`")
+    parser.add_argument("--servers", type=int, default=2000, help="servers of `servers`")
     options = parser.parse_args()
     unknown = set(options.sections) - SECTIONS.keys()
     if unknown:

@@ -1,0 +1,181 @@
+"""A store with very many runs and lines of the record: how long what is asked takes, and by which index."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Select, Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store import Store
+from bot.store.audit import AuditFilter, newest_first
+from bot.store.history import RunFilter, open_on_server, own_runs
+from bot.store.tables import audit, deliveries, runs
+from tests.bench.figures import Figure
+from tests.chaos.database import opened
+
+GUILDS = 1000
+PEOPLE = 20_000
+IN_FLIGHT = 1000
+TIMES = 9
+# By number: a row in a thousand belongs to server 0, one in two hundred to person 0.
+EXPRESSIONS = {
+    "key": "{key}",
+    "run_key": "{key}",
+    "state": f"CASE WHEN n <= {IN_FLIGHT} THEN 'running' ELSE 'succeeded' END",
+    "run_id": "{key}",
+    "created_at": "{time}",
+    "at": "{time}",
+    "due_at": f"CASE WHEN n <= {IN_FLIGHT} THEN {{time}} ELSE NULL END",
+    "requester_id": f"CASE WHEN n % 200 = 0 THEN 0 ELSE n % {PEOPLE} END",
+    "subject_id": f"CASE WHEN n % 200 = 0 THEN 0 ELSE n % {PEOPLE} END",
+    "guild_id": f"n % {GUILDS}",
+    "action": "'outcome'",
+    "outcome": "'succeeded'",
+    "inputs": "'{{}}'",
+    "failure_params": "'{{}}'",
+    "details": "'{{}}'",
+    "outputs": "'[]'",
+    "messages": "'[]'",
+    "purpose": "'o'",
+    "deadline_seconds": "3600",
+}
+# A message of each run, and all of them sent.
+TOLD = {"state": "'sent'", "due_at": "{time}"}
+DIALECTS = {
+    "sqlite": {
+        "numbers": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {many})",
+        "from": "s",
+        "key": "printf('k%015d', n)",
+        "time": "strftime('%Y-%m-%d %H:%M:%f000', '{now}', '-' || (n * 20) || ' seconds')",
+    },
+    "postgresql": {
+        "numbers": "",
+        "from": "generate_series(1, {many}) AS s(n)",
+        "key": "'k' || lpad(n::text, 15, '0')",
+        "time": "TIMESTAMP '{now}' - n * INTERVAL '20 seconds'",
+    },
+}
+
+
+async def measure(options: argparse.Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    for kind in ("sqlite", "postgres"):
+        with tempfile.TemporaryDirectory(prefix="rows-") as folder:
+            async with opened(kind, Path(folder)) as database:
+                figures += await _measure(kind, database.url, options.rows)
+    return figures
+
+
+async def _measure(kind: str, url: str, many: int) -> list[Figure]:
+    now = datetime.now(UTC).replace(microsecond=0)
+    store = Store(url)
+    await store.open()
+    begun = time.perf_counter()
+    async with store.database.changing_schema() as connection:
+        for table in (runs, audit, deliveries):
+            await connection.execute(text(filling(table, store.database.engine.dialect.name, many, now)))
+    filled = time.perf_counter() - begun
+    async with store.database.changing_schema() as connection:
+        await connection.execute(text("ANALYZE"))
+    for name, query in asked().items():
+        async with store.database.read() as connection:
+            _say(f"  {kind}, {name}: {await plan(connection, query)}")
+    await store.close()
+    section = f"rows, {kind}"
+    begun = time.perf_counter()
+    store = Store(url)
+    await store.open()
+    figures = [
+        Figure(section, f"filled with {many:,} rows in three tables", filled, "s"),
+        Figure(section, "opened again", (time.perf_counter() - begun) * 1000, "ms"),
+    ]
+    for name, ask in questions(store, now).items():
+        figures.append(Figure(section, name, await _median(ask) * 1000, "ms"))
+    await store.close()
+    return figures
+
+
+def filling(table: Table, dialect: str, many: int, now: datetime) -> str:
+    """One statement that makes the rows where they are kept."""
+    words = DIALECTS[dialect]
+    stamp = now.strftime("%Y-%m-%d %H:%M:%S")
+    parts = {"key": words["key"], "time": words["time"].format(now=stamp), "many": many}
+    columns = [c for c in table.columns if c.name in EXPRESSIONS or not _may_be_left(c)]
+    said = EXPRESSIONS | (TOLD if table is deliveries else {})
+    values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)
+    names = ", ".join(c.name for c in columns)
+    head = words["numbers"].format(**parts)
+    # SQLite wants its numbers before the statement that uses them.
+    source = words["from"].format(**parts)
+    return f"{head} INSERT INTO {table.name} ({names}) SELECT {values} FROM {source}"  # noqa: S608
+
+
+def _may_be_left(column: Column[Any]) -> bool:
+    return bool(column.nullable or column.server_default is not None or column.name == "id")
+
+
+def _plain(column: Column[Any]) -> str:
+    return "'picture'" if column.type.python_type is str else "1"
+
+
+def asked() -> dict[str, Select[Any]]:
+    """The lists that people page through."""
+    return {
+        "/runs": own_runs(0, RunFilter.ALL, 6, None),
+        "/runs, kept ones": own_runs(0, RunFilter.KEPT, 6, None),
+        "/queue": open_on_server(0, 11, 0),
+        "/audit": newest_first(0, AuditFilter(), 11),
+        "/audit of a person": newest_first(0, AuditFilter(subject=0), 11),
+    }
+
+
+def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[object]]]:
+    """What the bot asks while it works."""
+
+    def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
+        return lambda: store.history.page(0, limit=5, wanted=wanted)
+
+    return {
+        "/runs, first page": page(RunFilter.ALL),
+        "/runs, only what was kept": page(RunFilter.KEPT),
+        "/queue, first page": lambda: store.history.of_server(0, limit=11),
+        "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
+        "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
+        "today's use, before a request": lambda: store.intake.usage_of(0, 0, now),
+        "claim of a run to submit": lambda: store.work.claim_submission(lambda _: None, now, now),
+        "claim of 8 silent runs": lambda: store.work.claim_due(now, timedelta(0), 8),
+        "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),
+        "claim of what is too old": lambda: store.retention.outdated(now, 200),
+    }
+
+
+async def plan(connection: AsyncConnection, query: Select[Any]) -> str:
+    """The steps of the plan that name an index or a scan."""
+    dialect = connection.dialect
+    compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
+    rows = await connection.exec_driver_sql(f"{word} {compiled}")
+    steps = [str(row[-1]).strip() for row in rows]
+    return "; ".join(step for step in steps if "SCAN" in step.upper() or "INDEX" in step.upper())
+
+
+async def _median(ask: Callable[[], Awaitable[object]]) -> float:
+    taken = []
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        await ask()
+        taken.append(time.perf_counter() - begun)
+    return sorted(taken)[TIMES // 2]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
