@@ -43,6 +43,11 @@ class Result:
         return not self.verdict.all
 
     @property
+    def rate(self) -> float:
+        """Runs a second, from the first command to the last result."""
+        return self.runs / self.seconds
+
+    @property
     def line(self) -> str:
         return (
             f"runs={self.runs} kills={self.kills} lost={len(self.verdict.lost)} "
@@ -126,11 +131,13 @@ async def scale(
     seed: int = 1,
     *,
     most_kills: int | None = None,
+    webs: int = 2,
+    couriers: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """`most_kills` None: one every few seconds for as long as there is something to do."""
     result = Result()
-    async with built(folder) as (town, balancer):
+    async with built(folder, webs=webs, couriers=couriers) as (town, balancer):
         await town.start()
         say(f"{len(town.members)} processes, shards {sorted(town.shards)} connected")
         begun = time.monotonic()
