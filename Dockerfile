@@ -21,6 +21,8 @@ WORKDIR /app
 RUN ln -s /data data
 COPY bot bot
 COPY cogs cogs
+# Now, because the root file system is read-only when it runs.
+RUN python -m compileall -q bot cogs
 USER 10001:10001
 VOLUME /data
 EXPOSE 8080

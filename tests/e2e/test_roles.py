@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.e2e.house import House, house
 from tests.fakediscord.launch import command
@@ -78,6 +79,7 @@ async def ready(port: int) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.timeout(300)
 async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
     """The web one knows neither key, the others take no webhooks."""
     async with (
@@ -89,7 +91,7 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await ready(home.port)
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
-        await home.settled(within=60, runs=1)
+        await home.settled(within=200, runs=1)
         ((key,),) = home.rows("SELECT key FROM runs")
         (outcome,) = home.outcomes(key)
         assert outcome.attachments
