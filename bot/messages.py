@@ -84,11 +84,23 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     said = f"{say(phase(run.state))}: {quoted(title, 80)}"
     heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
-        *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run))]),
+        *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run) + _charge(run))]),
         ActionRow(*way_on(run)),
         accent_colour=COLOURS[run.state],
     )
     return Part(layout=layout_of(container), mention=mention)
+
+
+def was_free(run: Run) -> bool:
+    """Whether it is known to have cost nothing: it never ran."""
+    unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
+    return not unknown and run.started_at is None and run.run_duration is None
+
+
+def _charge(run: Run) -> list[str]:
+    if was_free(run):
+        return [say("charged_nothing")]
+    return [say("charged_time")] if run.run_duration is not None else []
 
 
 def way_on(run: Run) -> list[Button[Any]]:

@@ -28,7 +28,7 @@ from bot.blocks import (
     texts,
 )
 from bot.buttons import Action
-from bot.messages import COLOURS, bar, heading_of, note_of, position_line, reason, way_on
+from bot.messages import COLOURS, bar, heading_of, note_of, position_line, reason, was_free, way_on
 from bot.parts import GALLERY, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.text import quoted, shorten, visible
@@ -247,8 +247,7 @@ def _about(several: Several, run: Run) -> Iterator[str]:
     if run.key in several.late:
         yield say("several_late", number=number)
     elif run.state is not RunState.SUCCEEDED:
-        free = run.state is not RunState.UNCONFIRMED and run.started_at is None
-        code = "several_failed_free" if free else "several_failed"
+        code = "several_failed_free" if was_free(run) else "several_failed"
         yield say(code, number=number, reason=reason(run))
     elif run.deleted_at is not None:
         yield say("several_deleted", number=number)

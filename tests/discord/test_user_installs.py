@@ -182,6 +182,17 @@ async def test_again_edit_details_and_delete_work_there(tmp_path: Path) -> None:
         assert by_token(s) == []
 
 
+async def test_several_at_once_become_one_answer(tmp_path: Path) -> None:
+    async with stage(tmp_path, **OWN_ACCOUNT) as s:
+        answer = await asked(s, "foreign server", count=3)
+        await s.play()
+        (message,) = shown(s)
+        assert message.id == answer.response.id
+        assert galleries_of(s, message) == [3]
+        assert len(s.calls) == 3
+        assert by_token(s) == []
+
+
 async def test_cancelling_edits_the_answer(tmp_path: Path) -> None:
     async with stage(tmp_path, **OWN_ACCOUNT) as s:
         s.standin.next_faults(Faults(hold_at="running"))

@@ -22,13 +22,14 @@ from bot.messages import outcome_parts, status_part
 from bot.parts import FileKind, Part, Prepared, PreparedFile
 from bot.preset_list import presets_layout
 from bot.presets import PRESET_OPTION
-from bot.runs import FINAL, Run, RunState
+from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset
 from tests.unit.several_messages import SEVERAL
 from tests.unit.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
 
 S = RunState
+RAN = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"
 TITLE = "Flux"
@@ -67,7 +68,7 @@ def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
         prompt="a lighthouse",
         seed=7,
     )
-    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in FINAL - {S.REFUSED, S.EXPIRED} else {}
+    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in RAN else {}
     return replace(base, **{**ended, **more})
 
 
