@@ -18,7 +18,7 @@ from bot.text import quoted
 
 _REASON = 500
 # Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
-_LIMITS = frozenset(
+LIMITS = frozenset(
     {"daily_limit"}
     | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
 )
@@ -113,7 +113,7 @@ def decide(
 
 def for_several(reason: RefusedError, possible: int, count: int) -> RefusedError:
     """Why several are refused of which the first `possible` would have found room: the sentence says so."""
-    if not possible or reason.code not in _LIMITS:
+    if not possible or reason.code not in LIMITS:
         return reason
     params = reason.params | {"possible": possible, "count": count}
     return RefusedError(f"{reason.code}_count", str(reason), **params)

@@ -77,7 +77,12 @@ class Referee:
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
         for key in runs.keys() - self._judged:
-            self._judge(verdict, runs[key], owed[key], ends[key], cancels[key])
+            # Several share the first one's message; a late success of one of them is a second one.
+            own, lead = owed[key], runs[key]["batch_key"]
+            others = [row for row in owed[lead] if row["purpose"] == "o"] if lead not in (None, key) else []
+            late = [row for row in own if row["purpose"] == "l"] if lead is not None else []
+            most = 1 + sum(bool(json.loads(row["messages"])) for row in late)
+            self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], most=most)
         for key in cancels.keys() - runs.keys() - self._judged:
             verdict.lost[key] = "a status message without a row"
         self._judged |= runs.keys()
@@ -90,17 +95,19 @@ class Referee:
         owed: list[dict[str, Any]],
         ends: list[Message],
         cancels: list[Message],
+        *,
+        most: int,
     ) -> None:
-        self.requests += 1
+        self.requests += run["batch_index"] == 0
         key, kept = run["key"], sum(row["state"] == "kept" for row in owed)
         if run["state"] in _OPEN or any(row["state"] == "pending" for row in owed):
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:
             verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
-        if len(ends) > 1 and any(self._out_of_reach(message) for message in ends[:-1]):
+        if len(ends) > most and any(self._out_of_reach(message) for message in ends[:-1]):
             # A post of unknown end in a place that then closed: nobody can look whether it is there.
             verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
-        elif len(ends) > 1:
+        elif len(ends) > most:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
         elif any(not self._out_of_reach(message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"

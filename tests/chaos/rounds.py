@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from demo.standin import Faults
 from tests.chaos.city import City
@@ -111,9 +112,10 @@ class Player:
             city.standin.next_faults(faults)
             person = chance.choice(city.people)
             try:
-                asked = await city.discord.slash(
-                    person, this.channel, "generate", {"prompt": f"r{this.number}"}
-                )
+                options: dict[str, Any] = {"prompt": f"r{this.number}"}
+                if chance.random() < 0.25:
+                    options["count"] = chance.choice((2, 3, 4))
+                asked = await city.discord.slash(person, this.channel, "generate", options)
             except CannotSend:
                 continue
             this.asked.append(asked)
@@ -146,7 +148,9 @@ class Player:
 
     async def _again(self, this: Round, _: random.Random) -> None:
         done = [
-            m for m in self._city.discord.messages(this.channel) if any(":again" in i for i in m.custom_ids)
+            m
+            for m in self._city.discord.messages(this.channel)
+            if any(i.endswith((":again", ":repeat")) for i in m.custom_ids)
         ]
         for message in done[:1]:
             asked = next((a for a in this.asked if str(a.user.id) in message.text), None)

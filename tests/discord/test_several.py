@@ -414,3 +414,23 @@ async def test_where_the_channel_is_closed_all_of_them_come_directly(tmp_path: P
         dm = s.alice.user.dm_channel
         result = next(message for message in dm.history() if message.attachments)
         assert files(result) == await keys(s)
+
+
+async def test_a_moderators_deletion_of_one_takes_it_off_the_reports_card_too(tmp_path: Path) -> None:
+    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+        s = c.s
+        await c.ask(count=3)
+        await s.bob.click(s.messages()[0], label="Report")
+        await s.play()
+        assert galleries_of(s, c.card) == [3]
+        one = await open_one(s, c.mona, 2)
+        await c.mona.click(one.response.message, label="Delete")
+        await s.play()
+        first, _, third = await keys(s)
+        assert files(s.messages()[0]) == [first, third]
+        assert [each.filename.split("-")[2] for each in c.card.attachments] == [first, third]
+        assert galleries_of(s, c.card) == [2]
+        assert list(buttons_of(s, c.card)) == ["Delete", "Block", "Dismiss"]
+        await c.decide("Delete")
+        assert s.messages() == []
+        assert c.card.attachments == []

@@ -8,10 +8,22 @@ from typing import Any
 
 import pytest
 
+from bot.errors import RefusedError
 from bot.moderation.budgets import EXPECTED_SECONDS
 from bot.moderation.people import Person
 from bot.moderation.rules import Budget, Budgets, People, ServerRules
-from bot.policy import Allowed, Block, Decision, OperatorRules, Refused, Spent, Usage, decide
+from bot.policy import (
+    LIMITS,
+    Allowed,
+    Block,
+    Decision,
+    OperatorRules,
+    Refused,
+    Spent,
+    Usage,
+    decide,
+    for_several,
+)
 from bot.request import GenerationRequest, Origin
 from bot.words import SENTENCES, explain
 
@@ -250,3 +262,18 @@ def test_a_refusal_says_what_is_left_and_when_it_returns() -> None:
 def test_in_direct_messages_nobody_queues_without_end_either() -> None:
     usage = replace(USAGE, person=Spent(waiting=10))
     assert code(judge(request(None), usage=usage, allow_direct_messages=True)) == "budget_waiting"
+
+
+@pytest.mark.parametrize("code", sorted(LIMITS))
+def test_a_limit_says_how_many_of_several_there_is_room_for(code: str) -> None:
+    reason = RefusedError(code, limit=9, left=3, needed=60, until=1)
+    told = for_several(reason, 2, 4)
+    assert explain(told) != SENTENCES["internal"]
+    assert "2" in explain(told)
+    assert "4" in explain(told)
+    assert for_several(reason, 0, 4) is reason
+
+
+def test_what_no_smaller_number_would_change_is_told_as_it_is() -> None:
+    reason = RefusedError("paused", reason="maintenance")
+    assert for_several(reason, 2, 4) is reason
