@@ -271,3 +271,23 @@ async def test_each_command_is_offered_where_it_is_meant_to_be(
         **dict.fromkeys(("settings", "audit", "block", "unblock", "blocked", "queue"), ([0], [0])),
         **dict.fromkeys(("pause", "resume", "reload"), ([0, 1], [0])),
     }
+
+
+async def test_several_at_once_become_one_answer_and_are_deleted_with_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, **OWN_ACCOUNT) as s:
+        answer = await asked(s, "group", count=3)
+        assert "I'm not a member here, so I can answer for 15 minutes." in text_of(s, answer.response)
+        await s.play()
+        (message,) = shown(s)
+        assert message.id == answer.response.id
+        assert galleries_of(s, message) == [3]
+        assert list(buttons_of(s, message)) == ["1", "2", "3", "Again", "Delete"]
+        with elsewhere(s, "group"):
+            one = await s.alice.user.click(message, label="2")
+            # Nothing reaches that message but the buttons in it.
+            assert list(buttons_of(s, one.response)) == ["Again", "Edit", "Details", "Use as input"]
+            await s.alice.user.click(message, label="Delete")
+        await s.play()
+        assert shown(s) == []
+        assert by_token(s) == []
+        assert all(run.deleted_at is not None for run in await s.runs())
