@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    text,
 )
 
 
@@ -115,6 +116,13 @@ runs = Table(
     # Two bots with one token, as in a rolling restart, both hear of an interaction: one of them takes it.
     Index("runs_interaction", "interaction_id", "batch_index", unique=True),
     Index("runs_batch", "batch_key", "batch_index"),
+    # The few status messages that are still there: found without a look at all that has ended.
+    Index(
+        "runs_status_message",
+        "status_message_id",
+        sqlite_where=text("status_message_id IS NOT NULL"),
+        postgresql_where=text("status_message_id IS NOT NULL"),
+    ),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
 )
