@@ -270,10 +270,13 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     everything = not (options.moderation or options.using)
     try:
+        if options.using or everything:
+            with demo() as links, browser() as chrome:
+                take_using(open_page(chrome, links[0], DESKTOP), options.folder)
+        if options.using:
+            return 0
         with demo() as links, browser() as chrome:
             page = open_page(chrome, links[0], DESKTOP)
-            if options.using or everything:
-                take_using(open_page(chrome, links[0], DESKTOP), options.folder)
             if everything:
                 take(page, options.folder)
             if options.more:
