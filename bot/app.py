@@ -15,7 +15,7 @@ from bot.deployments.source import configs_of
 from bot.media import MediaFetcher, is_public, is_public_or_private
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.presets import PRESET_OPTION
+from bot.presets.inputs import PRESET_OPTION
 from bot.roles import ALL_ROLES, CALLING
 from bot.settings import Settings
 from bot.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.moderation.people import Person
-from bot.request import Origin
+from bot.runs.request import Origin
 
 
 @dataclass(frozen=True, slots=True)

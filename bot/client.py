@@ -12,18 +12,18 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.commands.overrides import CommandOverrides
+from bot.commands.reach import Reach
+from bot.commands.sync import CommandSync
 from bot.desk import FrontDesk
-from bot.edit_desk import EditDesk
+from bot.edit.desk import EditDesk
 from bot.errors import AlreadyTaken, BotError
 from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
-from bot.overrides import CommandOverrides
-from bot.preset_desk import PresetDesk
-from bot.reach import Reach
+from bot.presets.desk import PresetDesk
 from bot.reload import Reloader
-from bot.sync import CommandSync
 from bot.words import explain, say
 
 log = logging.getLogger(__name__)

@@ -16,19 +16,19 @@ from bot.deployments.several import check_count, spread, varies
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, collect, seed_range
-from bot.edit import edited
+from bot.edit.inputs import edited
 from bot.errors import InputError, RefusedError
 from bot.intake import ANSWER_HOLD, Intake
-from bot.list_ids import PagePlace, Step
-from bot.lists import QUEUE_SHOWN, RUNS_SHOWN
 from bot.logs import run_context
-from bot.messages import status_part
-from bot.messages_several import several_status_part
+from bot.messages.list_ids import PagePlace, Step
+from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN
+from bot.messages.parts import Part
+from bot.messages.run import status_part
+from bot.messages.several import several_status_part
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.parts import Part
-from bot.request import GenerationRequest, Origin, several
 from bot.runs import Run
+from bot.runs.request import GenerationRequest, Origin, several
 from bot.store import Store
 from bot.store.history import HistoryPage
 

@@ -11,9 +11,9 @@ from bot.errors import RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
-from bot.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
-from bot.request import GenerationRequest
 from bot.runs import Run
+from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Intake:
         self._clock = clock
 
     async def accept(self, requests: Sequence[GenerationRequest], asker: Asker) -> Run:
-        """Stores the intent, of several (`bot.request.several`) all or none; returns the first.
+        """Stores the intent, of several (`bot.runs.request.several`) all or none; returns the first.
 
         Raises RefusedError or StoreUnavailable; nothing has been spent then.
         """

@@ -14,8 +14,8 @@ import discord
 
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
+from bot.commands.invite import install_url, invite_url
 from bot.errors import StartLater, StartupError
-from bot.invite import install_url, invite_url
 from bot.places import take_places, taken
 from bot.settings import Settings
 from bot.wiring import App

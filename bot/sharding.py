@@ -13,10 +13,10 @@ import discord
 from discord.ext import commands
 
 from bot.client import Desks, GenerateBot
+from bot.commands.sync import CommandSync
 from bot.errors import StoreUnavailable
 from bot.roles import Shards
 from bot.store.notes import NoteStore
-from bot.sync import CommandSync
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import discord
 
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
-from bot.lists import posting_layout
+from bot.messages.lists import posting_layout
 from bot.runs import Run, RunState
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import discord
 
 from bot.asker import Asker
 from bot.client import GenerateBot
+from bot.commands.reach import only_by_interaction
 from bot.moderation.people import Person
 from bot.preflight import check_place, lacks
-from bot.reach import only_by_interaction
-from bot.request import Origin
+from bot.runs.request import Origin
 
 Interaction = discord.Interaction[GenerateBot]
 

@@ -10,11 +10,11 @@ import discord
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
-from bot.buttons import PATTERN, Action, custom_id
 from bot.client import GenerateBot, tell
-from bot.edit_ids import EditForm
-from bot.parts import Part
-from bot.reach import only_by_interaction
+from bot.commands.reach import only_by_interaction
+from bot.edit.ids import EditForm
+from bot.messages.buttons import PATTERN, Action, custom_id
+from bot.messages.parts import Part
 from bot.words import say
 from cogs.answers import post_here
 from cogs.asker import asker_of, check_here, check_overrides, person_of

@@ -7,11 +7,11 @@ from typing import Any
 
 import discord
 
-from bot.buttons import Action, custom_id
 from bot.client import GenerateBot, tell_error
 from bot.errors import RefusedError
+from bot.messages.buttons import Action, custom_id
+from bot.messages.parts import Part
 from bot.moderation.cards import gone_part
-from bot.parts import Part
 
 Interaction = discord.Interaction[GenerateBot]
 

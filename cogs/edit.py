@@ -14,9 +14,9 @@ from discord.ui import DynamicItem, Item
 
 from bot.client import GenerateBot, tell, tell_error
 from bot.deployments.files import GivenFile
-from bot.edit import TypedValue
-from bot.edit_form import TEXT_FILE, ready_layout, refused_layout
-from bot.edit_ids import EDIT_PATTERN, EditForm, edit_form
+from bot.edit.form import TEXT_FILE, ready_layout, refused_layout
+from bot.edit.ids import EDIT_PATTERN, EditForm, edit_form
+from bot.edit.inputs import TypedValue
 from bot.errors import BotError, InputError, RefusedError
 from bot.runs import Run
 from bot.words import explain, say

@@ -12,7 +12,7 @@ from bot.deployments.command import build_generate
 from bot.deployments.plan import OptionChoice
 from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
-from bot.presets import PRESET_OPTION
+from bot.presets.inputs import PRESET_OPTION
 from cogs.answers import answer
 from cogs.asker import asker_of, check_here
 from cogs.presets import answer_generated

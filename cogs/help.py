@@ -13,7 +13,7 @@ from discord.ui import DynamicItem, Item
 
 from bot.client import GenerateBot, tell_error
 from bot.desk import FrontDesk
-from bot.help import SELECT, deployment_layout, help_layout
+from bot.messages.help import SELECT, deployment_layout, help_layout
 from bot.words import say
 
 Interaction = discord.Interaction[GenerateBot]

@@ -8,7 +8,7 @@ from discord.ui import LayoutView
 
 from bot.client import GenerateBot
 from bot.errors import RefusedError
-from bot.lists import QUEUE_PATTERN, queue_layout
+from bot.messages.lists import QUEUE_PATTERN, queue_layout
 from bot.words import say
 from cogs.asker import Interaction
 from cogs.pages import page_button, show_list

@@ -7,8 +7,8 @@ from discord.ext import commands
 
 from bot.client import GenerateBot, tell
 from bot.errors import RefusedError, StartupError
+from bot.messages.reloaded import broken_text, reloaded_text
 from bot.reload import Reloader
-from bot.reloaded import broken_text, reloaded_text
 from bot.words import say
 from cogs.asker import Interaction
 

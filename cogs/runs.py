@@ -13,11 +13,11 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, Select
 
 from bot.client import GenerateBot, tell, tell_error
+from bot.commands.reach import only_by_interaction
 from bot.desk import FrontDesk
 from bot.errors import RefusedError
-from bot.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
-from bot.lists import runs_layout
-from bot.reach import only_by_interaction
+from bot.messages.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
+from bot.messages.lists import runs_layout
 from bot.words import say
 from cogs.answers import post_here
 from cogs.asker import Interaction, asker_of, check_here

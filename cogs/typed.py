@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.deployments.files import GivenFile
-from bot.edit import TypedValue
+from bot.edit.inputs import TypedValue
 
 _FILE_UPLOAD = 19
 

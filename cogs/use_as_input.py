@@ -11,14 +11,14 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.buttons import PATTERN
 from bot.client import GenerateBot, tell_error
 from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import InputKind
-from bot.edit import TypedValue
-from bot.edit_form import pictures_layout, refused_layout
-from bot.edit_ids import USE_PATTERN, UseForm, use_form
+from bot.edit.form import pictures_layout, refused_layout
+from bot.edit.ids import USE_PATTERN, UseForm, use_form
+from bot.edit.inputs import TypedValue
 from bot.errors import BotError, InputError, RefusedError
+from bot.messages.buttons import PATTERN
 from bot.words import explain, say
 from cogs.asker import asker_of
 from cogs.edit import check_start, started

@@ -13,7 +13,7 @@ from pathlib import Path
 import discord
 from PIL import Image
 
-from bot.buttons import PATTERN
+from bot.messages.buttons import PATTERN
 from bot.runs import Run, RunState
 from demo.story import Story
 from demo.world import World

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from bot.check.finding import Finding, fine, warning, wrong
 from bot.errors import StartupError
-from bot.ping import ping_route
-from bot.signing import WebhookSigner
+from bot.tracking.ping import ping_route
+from bot.tracking.signing import WebhookSigner
 from bot.web import listening
 
 SUBJECT = "PUBLIC_URL"

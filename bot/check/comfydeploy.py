@@ -21,7 +21,7 @@ from bot.errors import (
     ComfyUnauthorized,
     ComfyUnreachable,
 )
-from bot.presets import PRESET_OPTION
+from bot.presets.inputs import PRESET_OPTION
 from bot.store.notes import NoteStore
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"

@@ -10,11 +10,11 @@ import discord
 from discord import app_commands
 
 from bot.check.finding import Finding, fine, warning, wrong
-from bot.command_differences import differences
-from bot.discord_api import DiscordApi, DiscordFault
+from bot.commands.differences import differences
+from bot.commands.discord_api import DiscordApi, DiscordFault
+from bot.commands.sync import CommandSync, payload, told
 from bot.preflight import lacks
 from bot.settings import Settings
-from bot.sync import CommandSync, payload, told
 
 TOKEN, INTENTS, SESSIONS = "Discord token", "Intents", "Gateway"
 COMMANDS, SERVERS = "Commands", "Servers"

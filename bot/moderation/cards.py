@@ -9,14 +9,14 @@ from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
 from discord.utils import snowflake_time
 
-from bot.blocks import LAYOUT_TEXT, PROMPT_SHOWN
-from bot.buttons import Action, custom_id
 from bot.deployments.shown import ShownInputs
-from bot.lists import channel_url
-from bot.parts import GALLERY, Part, Place, Prepared, PreparedFile
+from bot.messages.blocks import LAYOUT_TEXT, PROMPT_SHOWN
+from bot.messages.buttons import Action, custom_id
+from bot.messages.lists import channel_url
+from bot.messages.parts import GALLERY, Part, Place, Prepared, PreparedFile
+from bot.messages.text import quoted
 from bot.runs import Run, RunState
-from bot.text import quoted
-from bot.transitions import BARRED
+from bot.runs.transitions import BARRED
 from bot.words import say
 
 _VALUE = 400

@@ -9,10 +9,10 @@ from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.shown import ShownInputs, shown_inputs
 from bot.errors import RefusedError
+from bot.messages.parts import Part
 from bot.moderation.cards import closed_report_part, decided_part
 from bot.moderation.people import Person
 from bot.nudges import Nudges
-from bot.parts import Part
 from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided

@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import Run, RunState
+from bot.runs.transitions import barred
 from bot.store.changing import apply_change
 from bot.store.rows import Purpose, owe, run_columns, to_run
 from bot.store.tables import blocks, runs
-from bot.transitions import barred
 
 _member = runs.alias("member")
 # SUBMITTING too: whoever is putting such a run back into the queue has its row locked, so it is seen here

@@ -13,10 +13,10 @@ from sqlalchemy import BindParameter, RowMapping, bindparam, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import FINAL, REVIVABLE, Run, RunState
+from bot.runs.transitions import REASON_GRACE, Change
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.rows import DeliveryState, Purpose, nothing_shown, owe, run_columns, to_run
 from bot.store.tables import deliveries, runs
-from bot.transitions import REASON_GRACE, Change
 
 _WANTED: BindParameter[str] = bindparam("wanted")
 _self = runs.alias("self")

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.request import Origin
 from bot.runs import IN_FLIGHT, Run, RunState
+from bot.runs.request import Origin
 from bot.store.database import Database
 from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
 from bot.store.tables import deliveries, runs

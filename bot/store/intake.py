@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import AlreadyTaken
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, Refused, Usage, for_several
-from bot.request import GenerationRequest
 from bot.runs import Run, RunState
+from bot.runs.policy import Allowed, Decision, Refused, Usage, for_several
+from bot.runs.request import GenerationRequest
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import LOCK_SECONDS, Database
 from bot.store.gathering import Gathering

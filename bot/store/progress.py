@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import Run, RunReport
+from bot.runs.transitions import Change, apply_report
 from bot.store.rows import run_columns, to_run
 from bot.store.tables import runs
-from bot.transitions import Change, apply_report
 
 _NEWS = ("progress", "live_status", "queue_position")
 # Locked, and in one order everywhere, so that two processes neither lose news nor deadlock.

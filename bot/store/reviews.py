@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import RefusedError
 from bot.moderation.rules import ServerRules
 from bot.runs import Run, RunState
+from bot.runs.transitions import Change, end
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import LOCK_SECONDS, Database
@@ -19,7 +20,6 @@ from bot.store.gathering import Gathering
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import audit, deliveries, runs
-from bot.transitions import Change, end
 
 
 class ReviewStore:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.request import GenerationRequest
 from bot.runs import Output, Run, RunState
+from bot.runs.request import GenerationRequest
 from bot.store.tables import deliveries, runs
 
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))

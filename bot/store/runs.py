@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import BotError
 from bot.moderation.budgets import weight_of
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
+from bot.runs.transitions import Change, apply_report, belongs, end
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import Database
@@ -20,7 +21,6 @@ from bot.store.progress import save_progress
 from bot.store.rows import Purpose, nothing_shown, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
-from bot.transitions import Change, apply_report, belongs, end
 
 SETTLE_AFTER = timedelta(seconds=5)
 _BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)

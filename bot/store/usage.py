@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.policy import Allowed, Block, Spent, Usage
 from bot.runs import FINAL, RunState
+from bot.runs.policy import Allowed, Block, Spent, Usage
 from bot.store.pause import PAUSE_NOTE
 from bot.store.tables import UtcDateTime, blocks, notes, runs
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.queueing import Place, next_in_line, positions
 from bot.runs import FINAL, IN_FLIGHT, Run, RunState
+from bot.runs.queueing import Place, next_in_line, positions
+from bot.runs.transitions import Change, end
 from bot.store.blocked_runs import block_of, end_barred
 from bot.store.changing import apply_change, locked_row
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
 from bot.store.tables import runs
-from bot.transitions import Change, end
 
 # So long a run that was given up is asked about, if its silence is not broken.
 _HOPE = timedelta(days=1)

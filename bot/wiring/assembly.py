@@ -10,18 +10,18 @@ import discord
 from aiohttp import web
 
 from bot.client import GenerateBot
-from bot.metrics_page import MetricsPage, count_webhooks
-from bot.posting import Poster
-from bot.progress import ProgressBuffer
-from bot.recorder import Recorder
+from bot.delivery.posting import Poster
+from bot.delivery.speaker import Speaker
+from bot.metrics.page import MetricsPage, count_webhooks
 from bot.reload import Reloader
 from bot.roles import CALLING, Role
 from bot.settings import Settings
-from bot.speaker import Speaker
 from bot.store import Store
 from bot.store.line import Line
+from bot.tracking.progress import ProgressBuffer
+from bot.tracking.recorder import Recorder
+from bot.tracking.webhook import WebhookServer
 from bot.web import application
-from bot.webhook import WebhookServer
 from bot.wiring.courier import courier_workers
 from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot

@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.comfy.client import ComfyClient
-from bot.delivery import Courier
+from bot.delivery.courier import Courier
+from bot.delivery.errand import Errands
+from bot.delivery.ladder import Ladder
+from bot.delivery.packing import Packer
+from bot.delivery.posting import Poster
+from bot.delivery.status import StatusKeeper
 from bot.deployments.shown import ShownInputs, shown_inputs
-from bot.edit import taking_pictures
-from bot.errand import Errands
-from bot.ladder import Ladder
-from bot.messages import outcome_parts
-from bot.messages_several import Several, several_parts
-from bot.packing import Packer
-from bot.parts import Part, Prepared
-from bot.posting import Poster
+from bot.edit.inputs import taking_pictures
+from bot.messages.parts import Part, Prepared
+from bot.messages.run import outcome_parts
+from bot.messages.several import Several, several_parts
 from bot.runs import Output, Run
-from bot.status import StatusKeeper
 from bot.store.rows import Delivery
 from bot.wiring.foundations import Foundations
 from bot.worker import Worker

@@ -12,11 +12,11 @@ from bot.errors import StoreUnavailable
 from bot.media import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.policy import OperatorRules
+from bot.runs.policy import OperatorRules
 from bot.settings import Settings
-from bot.signing import WebhookSigner
 from bot.store import Store
 from bot.store.line import Line
+from bot.tracking.signing import WebhookSigner
 
 # With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
 _PATIENCE = 4

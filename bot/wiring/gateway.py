@@ -8,8 +8,10 @@ from typing import Any
 from discord import AutoModRule
 
 from bot.client import Desks, GenerateBot
+from bot.commands.reach import Reach
+from bot.commands.sync import CommandSync
 from bot.desk import FrontDesk
-from bot.edit_desk import EditDesk
+from bot.edit.desk import EditDesk
 from bot.intake import Intake
 from bot.moderation.automod import AutomodCache
 from bot.moderation.drafts import Drafts
@@ -17,11 +19,9 @@ from bot.moderation.people_desk import PeopleDesk, PeopleStores
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
-from bot.preset_desk import PresetDesk
-from bot.reach import Reach
+from bot.presets.desk import PresetDesk
 from bot.reload import Reloader
 from bot.sharding import ShardedBot
-from bot.sync import CommandSync
 from bot.wiring.foundations import Foundations
 
 

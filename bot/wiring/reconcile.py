@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.attachments import AttachmentRenewer
-from bot.posting import Poster
-from bot.reconcile import Reconciler
-from bot.recorder import Recorder
+from bot.delivery.posting import Poster
 from bot.retention import Pruner
-from bot.submission import Submission
+from bot.tracking.attachments import AttachmentRenewer
+from bot.tracking.reconcile import Reconciler
+from bot.tracking.recorder import Recorder
+from bot.tracking.submission import Submission
 from bot.wiring.foundations import Foundations
 from bot.worker import Worker
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.buttons import PATTERN, Action
+from bot.messages.buttons import PATTERN, Action
 from demo.standin import Faults
 from demo.standin.runs import Run
 from tests.bench import events

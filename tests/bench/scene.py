@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from bot.request import new_key
 from bot.runs import RunState
-from bot.signing import WEBHOOK_PATH, WebhookSigner
+from bot.runs.request import new_key
 from bot.store import Store
 from bot.store.tables import runs
+from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from tests.e2e.house import House, house

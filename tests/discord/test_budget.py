@@ -11,8 +11,8 @@ import pytest
 
 from bot.asker import Asker
 from bot.moderation.people import Person
-from bot.request import Origin
 from bot.runs import IN_FLIGHT, RunState
+from bot.runs.request import Origin
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
 from demo.standin.faults import Faults
 from tests.discord.court import ruled

@@ -105,7 +105,7 @@ async def test_what_did_not_change_is_not_synced_again(
 ) -> None:
     async with stage(tmp_path, deployments=ONE) as s:
         olga = owner(s)
-        with caplog.at_level(logging.INFO, "bot.sync"):
+        with caplog.at_level(logging.INFO, "bot.commands.sync"):
             assert await reload(s, olga) == "I have read the deployments again.\nNothing has changed."
             assert caplog.messages == []
             write(tmp_path, TWO)

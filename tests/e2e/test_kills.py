@@ -13,7 +13,7 @@ RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.work:WorkStore"
 OWED = "bot.store.deliveries:DeliveryStore"
 COMFY = "bot.comfy.client:ComfyClient"
-POSTER = "bot.posting:Poster"
+POSTER = "bot.delivery.posting:Poster"
 
 # In the order of a request's life. `record` is called for the queue reply and for each webhook.
 POINTS = [

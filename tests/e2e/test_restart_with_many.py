@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 
 from bot.moderation.people import Person
-from bot.policy import Allowed
-from bot.request import GenerationRequest, Origin
 from bot.runs import RunReport, RunState
+from bot.runs.policy import Allowed
+from bot.runs.request import GenerationRequest, Origin
 from bot.store import Store
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.runs import Run as StandInRun

@@ -28,13 +28,22 @@ SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden
 
 KEYS = "SELECT key FROM runs"
 # Whatever these say is about one run.
-OF_A_RUN = ("bot.submission", "bot.recorder", "bot.ladder", "bot.delivery", "bot.reconcile", "bot.webhook")
+OF_A_RUN = (
+    "bot.tracking.submission",
+    "bot.tracking.recorder",
+    "bot.delivery.ladder",
+    "bot.delivery.courier",
+    "bot.tracking.reconcile",
+    "bot.tracking.webhook",
+)
 
 
 def lines_name_their_run(log: str) -> None:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["logger"] in OF_A_RUN]
-    assert {"bot.submission", "bot.recorder", "bot.delivery"} <= {line["logger"] for line in told}
+    assert {"bot.tracking.submission", "bot.tracking.recorder", "bot.delivery.courier"} <= {
+        line["logger"] for line in told
+    }
     assert [line for line in told if not line.get("run")] == []
     assert all({"timestamp", "level", "logger", "message"} <= line.keys() for line in lines)
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.list_ids import PagePlace
-from bot.lists import runs_layout
-from bot.messages_several import (
+from bot.messages.list_ids import PagePlace
+from bot.messages.lists import runs_layout
+from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
+from bot.messages.several import (
     Several,
     one_of_several_layout,
     several_parts,
     several_status_part,
 )
-from bot.parts import FileKind, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage
 from tests.unit.snapshot import of_layout, of_parts

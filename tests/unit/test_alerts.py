@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics, call_of
-from bot.metrics_page import MetricsPage
+from bot.metrics.page import MetricsPage
 from bot.runs import Run, RunState
 from bot.store.database import Database
 from bot.store.gauges import GaugeStore

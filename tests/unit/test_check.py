@@ -15,7 +15,7 @@ from bot.check.table import options_table
 from bot.deployments.compile import compile_deployment
 from bot.deployments.planning import plan_commands
 from bot.deployments.schema import DeploymentConfig
-from bot.signing import WebhookSigner
+from bot.tracking.signing import WebhookSigner
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"

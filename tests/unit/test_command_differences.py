@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.command_differences import Differences, differences
+from bot.commands.differences import Differences, differences
 
 SENT: dict[str, Any] = {
     "name": "generate",

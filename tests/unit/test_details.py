@@ -11,7 +11,7 @@ from discord.ui import TextDisplay
 from bot.deployments.model import Deployment, Input, InputKind
 from bot.deployments.plan import CommandPlan
 from bot.deployments.planning import plan_commands
-from bot.details import Details, details
+from bot.messages.details import Details, details
 from bot.runs import Run, RunState
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.deployments.model import Choice, Deployment, Input, InputKind
 from bot.deployments.planning import plan_commands
-from bot.help import deployment_layout, help_layout
+from bot.messages.help import deployment_layout, help_layout
 
 WORST = "*_`~<@[" * 200
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import discord
 
-from bot.invite import install_url, invite_permissions, invite_url
+from bot.commands.invite import install_url, invite_permissions, invite_url
 from bot.preflight import check_place
 
 

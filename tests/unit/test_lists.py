@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bot.errors import RefusedError
-from bot.list_ids import PATTERN, Control, PagePlace, Step, read_runs_id, runs_id
-from bot.lists import QUEUE_SHOWN, RUNS_SHOWN, queue_layout, runs_layout
-from bot.preset_list import PRESETS_SHOWN, presets_layout
+from bot.messages.list_ids import PATTERN, Control, PagePlace, Step, read_runs_id, runs_id
+from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN, queue_layout, runs_layout
+from bot.presets.list import PRESETS_SHOWN, presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset

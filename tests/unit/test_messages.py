@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.buttons import PATTERN
-from bot.messages import outcome_parts, status_part
-from bot.parts import FileKind, Part, Prepared, PreparedFile
+from bot.messages.buttons import PATTERN
+from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
+from bot.messages.run import outcome_parts, status_part
 from bot.runs import FINAL, Run, RunState
 from bot.words import SENTENCES
 

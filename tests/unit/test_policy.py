@@ -12,7 +12,7 @@ from bot.errors import RefusedError
 from bot.moderation.budgets import EXPECTED_SECONDS
 from bot.moderation.people import Person
 from bot.moderation.rules import Budget, Budgets, People, ServerRules
-from bot.policy import (
+from bot.runs.policy import (
     LIMITS,
     Allowed,
     Block,
@@ -24,7 +24,7 @@ from bot.policy import (
     decide,
     for_several,
 )
-from bot.request import GenerationRequest, Origin
+from bot.runs.request import GenerationRequest, Origin
 from bot.words import SENTENCES, explain
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.moderation.rules import Approval, ServerRules
-from bot.policy import Allowed, Decision, is_spoiler
+from bot.runs.policy import Allowed, Decision, is_spoiler
 from tests.unit.test_policy import ARTISTS, NOW, STAFF, code, having, judge, request
 
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.preset_memory import KEPT, PresetMemory
+from bot.presets.memory import KEPT, PresetMemory
 from bot.store.presets import Holder, Preset
 from tests.stage import Clock
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import signing
-from bot.signing import WebhookSigner
+from bot.tracking import signing
+from bot.tracking.signing import WebhookSigner
 
 SIGNER = WebhookSigner("a secret", "https://bot.example/base")
 

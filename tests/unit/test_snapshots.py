@@ -12,16 +12,16 @@ import pytest
 
 from bot.deployments.model import Choice, Deployment, Input, InputKind
 from bot.deployments.planning import plan_commands
-from bot.details import details
-from bot.edit import form_fields
-from bot.edit_form import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.help import deployment_layout, help_layout
-from bot.list_ids import PagePlace
-from bot.lists import posting_layout, queue_layout, runs_layout
-from bot.messages import outcome_parts, status_part
-from bot.parts import FileKind, Part, Prepared, PreparedFile
-from bot.preset_list import presets_layout
-from bot.presets import PRESET_OPTION
+from bot.edit.form import form_modal, pictures_layout, ready_layout, refused_layout
+from bot.edit.inputs import form_fields
+from bot.messages.details import details
+from bot.messages.help import deployment_layout, help_layout
+from bot.messages.list_ids import PagePlace
+from bot.messages.lists import posting_layout, queue_layout, runs_layout
+from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
+from bot.messages.run import outcome_parts, status_part
+from bot.presets.inputs import PRESET_OPTION
+from bot.presets.list import presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset

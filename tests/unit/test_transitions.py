@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState, sources
-from bot.transitions import REASON_GRACE, Change, apply_report, belongs, end
+from bot.runs.transitions import REASON_GRACE, Change, apply_report, belongs, end
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 PICTURE = Output("images", url="https://x/a.png")

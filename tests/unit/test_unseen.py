@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.messages import outcome_parts, status_part
-from bot.parts import Prepared
+from bot.messages.parts import Prepared
+from bot.messages.run import outcome_parts, status_part
 from bot.runs import FINAL, RunState
 from tests.unit.test_messages import (
     ASKED,

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, Usage
-from bot.request import GenerationRequest, Origin
 from bot.runs import Output, Run, RunReport, RunState
+from bot.runs.policy import Allowed, Decision, Usage
+from bot.runs.request import GenerationRequest, Origin
 from bot.store import Store
 from bot.store.rows import Delivery
 from bot.store.tables import deliveries, runs

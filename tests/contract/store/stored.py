@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.request import GenerationRequest, Origin
 from bot.runs import RunState
+from bot.runs.request import GenerationRequest, Origin
 from bot.store import Store
 from bot.store.rows import DeliveryState, Purpose, request_values
 from bot.store.tables import audit, deliveries, runs, server_rules

@@ -13,9 +13,9 @@ from bot.errors import RefusedError
 from bot.moderation.budgets import EXPECTED_SECONDS
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, Refused, Usage
-from bot.request import GenerationRequest
 from bot.runs import RunState
+from bot.runs.policy import Allowed, Decision, Refused, Usage
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from tests.contract.store.conftest import Stores
 from tests.contract.store.scenes import (

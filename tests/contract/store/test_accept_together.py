@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from bot.errors import AlreadyTaken, RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, OperatorRules, Refused, Spent, Usage, decide
-from bot.request import GenerationRequest
 from bot.runs import Run
+from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Spent, Usage, decide
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from bot.store.audit import AuditAction, AuditFilter
 from bot.store.intake import Decide

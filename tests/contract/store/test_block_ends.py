@@ -9,9 +9,9 @@ import pytest
 from bot.errors import RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, Refused, Usage
-from bot.request import GenerationRequest
 from bot.runs import Run, RunState
+from bot.runs.policy import Allowed, Decision, Refused, Usage
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from bot.store.privacy import settled
 from bot.store.tables import runs

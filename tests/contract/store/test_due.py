@@ -7,8 +7,8 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from bot.request import GenerationRequest
 from bot.runs import FINAL, RunState
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from tests.contract.store.scenes import (
     GRACE,

@@ -15,9 +15,9 @@ from sqlalchemy import update
 from bot.errors import RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Decision, OperatorRules, Usage, decide
-from bot.request import GenerationRequest
 from bot.runs import RunState
+from bot.runs.policy import Decision, OperatorRules, Usage, decide
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from bot.store.tables import runs
 from tests.contract.store.conftest import Stores

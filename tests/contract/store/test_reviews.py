@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from bot.errors import RefusedError
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed
 from bot.runs import Run, RunState
+from bot.runs.policy import Allowed
 from bot.store import Store
 from bot.store.rows import OUTCOMES
 from tests.contract.store.scenes import (

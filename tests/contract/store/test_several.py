@@ -11,9 +11,9 @@ from sqlalchemy import select
 from bot.errors import AlreadyTaken, RefusedError
 from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
-from bot.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
-from bot.request import GenerationRequest
 from bot.runs import Run, RunState
+from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
+from bot.runs.request import GenerationRequest
 from bot.store import Store
 from bot.store.history import RunFilter
 from bot.store.rows import DeliveryState, Purpose

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.shown import ShownInputs
+from bot.messages.parts import FileKind, Part, Place, Prepared, PreparedFile
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
-from bot.parts import FileKind, Part, Place, Prepared, PreparedFile
 from bot.runs import Run, RunState
-from bot.transitions import BARRED
+from bot.runs.transitions import BARRED
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"

@@ -1,0 +1,1 @@
+"""Messages owed, from the row to Discord."""

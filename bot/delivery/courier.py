@@ -1,0 +1,145 @@
+"""The courier: claim -> render -> send -> mark. It decides nothing; the row says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.delivery.errand import Errand, Errands
+from bot.delivery.ladder import LEASE, Ladder, Rung, Superseded
+from bot.delivery.posting import Closed, Poster, PostError, TooLarge, Unclear
+from bot.delivery.status import StatusKeeper
+from bot.delivery.tidying import Tidying
+from bot.errors import ComfyError, MediaError, StoreUnavailable
+from bot.metrics import Metrics
+from bot.store import Store
+from bot.store.rows import OUTCOMES, Delivery
+
+log = logging.getLogger(__name__)
+
+MAX_TRIES = 20
+_LONGEST_PAUSE = 600.0
+
+
+class Courier:
+    """Brings what is owed to where it was asked for, exactly once."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        poster: Poster,
+        ladder: Ladder,
+        status: StatusKeeper,
+        metrics: Metrics,
+        errands: Errands,
+        owner: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._poster = poster
+        self._ladder = ladder
+        self._tidying = Tidying(store, poster, clock)
+        self._status = status
+        self._metrics = metrics
+        self._errands = errands
+        self._owner = owner
+        self._clock = clock
+
+    async def claim(self) -> Delivery | None:
+        return await self._store.deliveries.claim(self._owner, self._clock(), LEASE)
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """One try. Whatever it ends in is in the store afterwards."""
+        try:
+            async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
+                with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
+                    result = await self._bring(delivery, Path(folder))
+        except Superseded:
+            await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
+            result = "superseded"
+        except (Unclear, MediaError, ComfyError) as error:
+            result = await self._again_later(delivery, error)
+        self._metrics.attempt(delivery.purpose.name.lower(), result)
+
+    async def _bring(self, delivery: Delivery, folder: Path) -> str:
+        if delivery.purpose in OUTCOMES:
+            return await self._show(delivery, folder)
+        errand = await self._errands.plan(delivery, folder)
+        if errand is not None:
+            await self._run_errand(delivery, errand)
+        await self._store.deliveries.complete(delivery.id, self._clock())
+        return "done"
+
+    async def _show(self, delivery: Delivery, folder: Path) -> str:
+        rung = await self._ladder.descend(delivery, folder)
+        if rung is Rung.KEPT:
+            log.error("no way is left to show this outcome; it is kept")
+            await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
+            return "kept"
+        await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
+        await self._store.deliveries.complete(delivery.id, self._clock())
+        if not delivery.beside_others:
+            log.info("delivered")
+        self._metrics.shown(delivery.run, self._clock())
+        await self._store.runs.forget_answer(delivery.run.key)
+        return "done"
+
+    async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
+        """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
+        try:
+            if errand.edits is not None:
+                await self._poster.edit(*errand.edits, errand.part)
+            else:
+                channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
+                rung = Rung.CHANNEL if errand.channel_id else Rung.DIRECT
+                await self._post(delivery, rung, channel_id, errand)
+        except Closed as error:
+            log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
+            await errand.closed()
+
+    async def _post(self, delivery: Delivery, rung: Rung, channel_id: int, errand: Errand) -> None:
+        try:
+            await self._ladder.post(delivery, rung, channel_id, [errand.part])
+        except (TooLarge, Closed) as error:
+            if errand.smaller is None or not errand.part.files:
+                raise Closed(str(error)) from error
+            sent = await self._store.deliveries.clear_attempt(delivery.id)
+            delivery = replace(delivery, attempted=False, messages=sent)
+            await self._ladder.post(delivery, rung, channel_id, [await errand.smaller()])
+
+    async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> str:
+        now = self._clock()
+        if delivery.tries >= MAX_TRIES:
+            log.error("given up after %s tries, kept: %s", delivery.tries, error)
+            await self._store.deliveries.keep(delivery.id, self._owner, now, str(error))
+            return "kept"
+        pause = min(2.0**delivery.tries, _LONGEST_PAUSE) * random.uniform(0.5, 1)
+        log.warning("try %s did not succeed, the next in %.0f s: %s", delivery.tries, pause, error)
+        await self._store.deliveries.postpone(
+            delivery.id, self._owner, now + timedelta(seconds=pause), error=str(error)
+        )
+        return "again"
+
+    @asynccontextmanager
+    async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:
+        """Keeps the claim alive while a long transfer runs."""
+
+        async def extend() -> None:
+            while True:
+                await asyncio.sleep(LEASE.total_seconds() / 3)
+                with suppress(StoreUnavailable):
+                    await self._store.deliveries.extend(delivery.id, self._owner, self._clock() + LEASE)
+
+        keeper = asyncio.create_task(extend())
+        try:
+            yield
+        finally:
+            keeper.cancel()

@@ -1,0 +1,249 @@
+"""The ladder: the ways to show an outcome, from the channel down to being kept.
+
+The attempt is marked before a post and the sending after it, so an attempt of unknown outcome is looked up
+in the channel before it is repeated. The rungs: the channel by the bot's token, the command's own answer
+while its interaction lives (an edit: idempotent, so it can't double), a direct message, kept for later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+
+from bot.delivery.packing import Packer
+from bot.delivery.posting import Closed, Poster, TooLarge
+from bot.delivery.status import token_of
+from bot.messages.blocks import note_parts
+from bot.messages.lists import channel_url
+from bot.messages.parts import Part, Prepared
+from bot.runs import Run, RunState
+from bot.store.deliveries import DeliveryStore
+from bot.store.rows import Delivery, Purpose
+from bot.words import say
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+MEDIA_TRIES = 5
+_WATCHED = timedelta(minutes=2)
+_NONCE_LIFE = timedelta(minutes=2)
+_DIRECT_LIMIT = 10 * 1024 * 1024
+
+
+class Rung(IntEnum):
+    """The ladder, top to bottom. IN_PLACE is for ends that the requester is watching."""
+
+    IN_PLACE = 0
+    CHANNEL = 1
+    ANSWER = 2
+    DIRECT = 3
+    KEPT = 4
+
+
+def _are_watched(delivery: Delivery, now: datetime) -> bool:
+    return all(_is_watched(run, now) for run in delivery.together or (delivery.run,))
+
+
+def _is_watched(run: Run, now: datetime) -> bool:
+    """The requester pressed Cancel, or sent the command just now: an edit is seen and needs no ping."""
+    if run.state is RunState.REFUSED:
+        return now - run.created_at < _WATCHED
+    return run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+
+
+def _first_rung(delivery: Delivery, now: datetime) -> Rung:
+    """What was begun goes on where it began, also when nobody watches any more."""
+    if delivery.attempted or delivery.messages:
+        return Rung(delivery.rung)
+    if delivery.run.user_install:
+        return max(Rung(delivery.rung), Rung.ANSWER)
+    return max(Rung(delivery.rung), Rung.IN_PLACE if _are_watched(delivery, now) else Rung.CHANNEL)
+
+
+def _to_be_shown(delivery: Delivery) -> list[Run]:
+    """Those that made something, without what stands in a message of its own or was deleted."""
+    return [
+        run
+        for run in delivery.together or (delivery.run,)
+        if run.state is RunState.SUCCEEDED and run.key not in delivery.late and not _is_gone(delivery, run)
+    ]
+
+
+def _is_gone(delivery: Delivery, run: Run) -> bool:
+    return bool(delivery.together) and run.deleted_at is not None
+
+
+def _elsewhere(run: Run) -> Part:
+    """Why it comes directly."""
+    if run.user_install:
+        return Part(content=say("from_elsewhere_late"))
+    return Part(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+
+
+class Superseded(Exception):
+    """The run changed, or another courier has the lease: nothing was sent."""
+
+
+class Ladder:
+    """Raises Unclear where it can't be known what Discord did, Superseded where nothing may be sent."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: DeliveryStore,
+        poster: Poster,
+        packer: Packer,
+        render: Callable[[Delivery, Mapping[str, Prepared]], list[Part]],
+        owner: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._deliveries = deliveries
+        self._poster = poster
+        self._packer = packer
+        self._render = render
+        self._owner = owner
+        self._clock = clock
+
+    async def descend(self, delivery: Delivery, folder: Path) -> Rung:
+        """Down until a rung holds; returns which. KEPT: none did."""
+        rung = _first_rung(delivery, self._clock())
+        while rung < Rung.KEPT:
+            try:
+                await self._fitting(rung, delivery, folder)
+            except Closed as error:
+                log.info("%s is closed: %s", rung.name.lower(), error)
+                delivery = await self._nothing_left(delivery)
+                rung = Rung(rung + 1)
+            else:
+                return rung
+        return Rung.KEPT
+
+    async def _fitting(self, rung: Rung, delivery: Delivery, folder: Path) -> None:
+        """One rung, with ever smaller files while Discord finds them too large."""
+        limit = delivery.run.upload_limit if rung is not Rung.DIRECT else _DIRECT_LIMIT
+        begun = len(delivery.messages)
+        for smaller in (limit, min(limit, _DIRECT_LIMIT), 0):
+            try:
+                if len(delivery.messages) > begun:
+                    # Packed smaller, the parts would no longer be those of which some are there already.
+                    return await self._by(rung, delivery, await self._links(delivery, folder))
+                return await self._by(rung, delivery, await self._parts(delivery, smaller, folder))
+            except TooLarge as error:
+                log.info("too large for this place: %s", error)
+                delivery = await self._nothing_left(delivery)
+        raise Closed("too large, even without files")
+
+    async def _parts(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[Part]:
+        last_try = delivery.tries >= MEDIA_TRIES
+        prepared = {
+            run.key: await self._packer.pack(run, limit, folder, last_try=last_try)
+            for run in _to_be_shown(delivery)
+        }
+        return self._render(delivery, prepared)
+
+    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[Part]:
+        """What is there, and after it a link to everything."""
+        notes: list[str] = []
+        for run in _to_be_shown(delivery):
+            notes += (await self._packer.pack(run, 0, folder, last_try=True)).notes
+        return [Part()] * len(delivery.messages) + list(note_parts(notes))
+
+    async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part]) -> None:
+        run = delivery.run
+        if rung is Rung.CHANNEL:
+            await self.post(delivery, rung, run.channel_id, parts)
+        elif rung is Rung.DIRECT:
+            channel_id = await self._poster.direct_channel(run.requester_id)
+            await self.post(delivery, rung, channel_id, [*parts, _elsewhere(run)])
+        elif delivery.beside_others:
+            raise Closed("the answer tells of all of them")
+        elif run.user_install:
+            await self._answer(delivery, rung, parts)
+        else:
+            await self._edit_answer(delivery, rung, parts)
+
+    async def post(self, delivery: Delivery, rung: Rung, channel_id: int, parts: Sequence[Part]) -> None:
+        """The parts that are not there yet, each marked before and after."""
+        sent = list(delivery.messages)
+        for index in range(len(sent), len(parts)):
+            part = parts[index]
+            found = None
+            if delivery.attempted and index == len(delivery.messages) and delivery.attempted_at:
+                found = await self._find(delivery, channel_id, part, delivery.attempted_at)
+            if found is None:
+                await self._mark_attempt(delivery, rung)
+                nonce = f"{delivery.run.key}-{delivery.purpose}{int(rung)}{index}"
+                found = await self._poster.post(channel_id, part, nonce)
+            sent.append((channel_id, found))
+            await self._deliveries.mark_sent(delivery.id, sent)
+
+    async def _find(self, delivery: Delivery, channel_id: int, part: Part, since: datetime) -> int | None:
+        """A part posted by an attempt of unknown end; an earlier verdict on the run is not it."""
+        verdict: Sequence[tuple[int, int]] = ()
+        if delivery.purpose is Purpose.LATE:
+            verdict = (await self._deliveries.told(delivery.run.key, Purpose.OUTCOME)).messages
+        ignore = [message_id for _, message_id in verdict]
+        try:
+            return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
+        except Closed:
+            if self._clock() - since > _NONCE_LIFE:
+                raise
+            # The history can't be read any more, but so soon the nonce alone prevents a second post.
+            return None
+
+    async def _edit_answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
+        """The answer to the command becomes the outcome; an edit twice is the same as once."""
+        run = delivery.run
+        token = token_of(run, self._clock())
+        if delivery.messages and delivery.rung == rung:
+            return  # edited and marked; only the tidying is left
+        if delivery.messages:
+            raise Closed("a part of it is elsewhere already")
+        if len(parts) > 1:
+            raise Closed("it takes more than one message, and this is one")
+        await self._mark_attempt(delivery, rung)
+        if token is not None:
+            message_id = await self._poster.edit_original(
+                run.application_id, token, run.status_message_id, parts[0]
+            )
+        elif rung is Rung.IN_PLACE and run.status_message_id is not None:
+            message_id = run.status_message_id
+            await self._poster.edit(run.channel_id, message_id, parts[0])
+        else:
+            raise Closed("the interaction's token has run out")
+        await self._deliveries.mark_sent(delivery.id, [(run.channel_id, message_id)])
+
+    async def _answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
+        """Where only the interaction reaches: the answer becomes the outcome, follow-ups take what is left.
+
+        A follow-up whose fate is unknown is sent again: twice the same pictures are better than none.
+        """
+        run = delivery.run
+        token = token_of(run, self._clock())
+        if token is None:
+            raise Closed("the interaction's token has run out")
+        sent = list(delivery.messages)
+        for index in range(len(sent), len(parts)):
+            await self._mark_attempt(delivery, rung)
+            if index:
+                message_id = await self._poster.follow_up(run.application_id, token, parts[index])
+            else:
+                message_id = await self._poster.edit_original(
+                    run.application_id, token, run.status_message_id, parts[0]
+                )
+            sent.append((run.channel_id, message_id))
+            await self._deliveries.mark_sent(delivery.id, sent)
+
+    async def _nothing_left(self, delivery: Delivery) -> Delivery:
+        """After a refusal: the attempt is off the books, what was sent before it stays on them."""
+        sent = await self._deliveries.clear_attempt(delivery.id)
+        return replace(delivery, attempted=False, messages=sent)
+
+    async def _mark_attempt(self, delivery: Delivery, rung: Rung) -> None:
+        marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(rung))
+        if not marked:
+            raise Superseded

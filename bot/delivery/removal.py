@@ -1,0 +1,162 @@
+"""A result's messages go; of several at once, one of them goes out of the messages that show them all."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.delivery.packing import file_stem, inline_texts, kind_of
+from bot.delivery.posting import Closed, Posted, Poster, Unclear
+from bot.messages.blocks import gallery_only
+from bot.messages.parts import Part, Prepared, PreparedFile
+from bot.messages.several import Several, first_part
+from bot.messages.text import quoted
+from bot.moderation.cards import closed_report_part
+from bot.runs import Run, RunState
+from bot.store import Store
+from bot.store.audit import AuditAction
+from bot.store.rows import OUTCOMES, Purpose
+from bot.words import say
+
+Place = tuple[int, int]
+
+
+class Removal:
+    """Goes by what the rows say now, so a removal done twice, or late, changes nothing more."""
+
+    def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
+        self._store = store
+        self._poster = poster
+        self._title = title
+
+    async def remove(self, run: Run) -> None:
+        """What is still being posted would stay: the button is there with the first of several messages."""
+        together = await self._store.runs.together(run)
+        for each in together:
+            if await self._store.deliveries.owes(each.key, {*OUTCOMES, Purpose.REPORT}):
+                raise Unclear("the result is still being posted")
+        if run.batch_key is None:
+            for purpose in sorted(OUTCOMES):
+                await self._delete(run, (await self._store.deliveries.told(run.key, purpose)).messages)
+        else:
+            await self._out_of_several(together)
+        for each in together:
+            await self._empty_report(each, together if each.leads else [each])
+
+    async def _empty_report(self, run: Run, reported: Sequence[Run]) -> None:
+        """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
+        until a moderator has dealt with the report: nobody gets rid of one by deleting.
+
+        Of several the card stays while one of them is left, without those that are not.
+        """
+        places = (await self._store.deliveries.told(run.key, Purpose.REPORT)).messages
+        if not places:
+            return
+        gone = [each for each in reported if await self._deleter(each) is not None]
+        if not gone:
+            return
+        if any(_is_there(each) for each in reported):
+            for place in places:
+                with suppress(Closed):
+                    await self._take_copies(place, gone)
+            return
+        verdict = say("report_deleted", person=await self._deleter(gone[-1]))
+        for place in places:
+            with suppress(Closed):
+                part = closed_report_part(run, self._title(run.deployment), verdict)
+                await self._poster.edit(*place, part, keep_files=False)
+
+    async def _take_copies(self, place: Place, gone: Sequence[Run]) -> None:
+        posted = await self._poster.look(*place)
+        keep = {name for name in posted.files if not any(f"-{run.key}" in name for run in gone)}
+        if len(keep) < len(posted.files):
+            await self._poster.drop_files(*place, keep)
+
+    async def _deleter(self, run: Run) -> int | None:
+        """The moderator who deleted it last."""
+        if run.deleted_at is None:
+            return None
+        people = await self._store.reviews.actors(run, AuditAction.DELETE)
+        return next((person for person in reversed(people) if person != run.requester_id), None)
+
+    async def _out_of_several(self, together: Sequence[Run]) -> None:
+        late: set[str] = set()
+        for run in together:
+            own = (await self._store.deliveries.told(run.key, Purpose.LATE)).messages
+            if own:
+                late.add(run.key)
+            if run.deleted_at is not None:
+                await self._delete(run, own)
+        places = (await self._store.deliveries.told(together[0].key, Purpose.OUTCOME)).messages
+        if any(_is_there(run) and run.key not in late for run in together):
+            await self._redraw(together, late, places)
+        else:
+            await self._delete(together[0], places)
+
+    async def _redraw(self, together: Sequence[Run], late: Collection[str], places: Sequence[Place]) -> None:
+        found: dict[Place, Posted] = {}
+        for place in places:
+            with suppress(Closed):
+                found[place] = await self._poster.look(*place)
+        files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
+        prepared = {run.key: _as_posted(run, files) for run in together}
+        several = Several(together, prepared, late)
+        for place, posted in found.items():
+            left = [file for file in several.files() if file.filename in posted.files]
+            part = self._part(several, posted, left, first=place == places[0])
+            with suppress(Closed):
+                if part is None:
+                    await self._poster.delete(*place)
+                else:
+                    keep = {file.filename for file in left}
+                    await self._poster.edit_keeping(*place, replace(part, files=()), keep)
+
+    def _part(
+        self, several: Several, posted: Posted, left: Sequence[PreparedFile], *, first: bool
+    ) -> Part | None:
+        """The message without what was deleted; None where nothing of it is left."""
+        lead = several.lead
+        if first:
+            classic = bool(posted.content)
+            part, _ = first_part(several, self._title(lead.deployment), left, classic=classic)
+            return part
+        if posted.files:
+            return (gallery_only(lead, left) if posted.layout else Part()) if left else None
+        gone = [run for run in several.together if run.deleted_at is not None]
+        links = {urlsplit(output.url).path for run in gone for output in run.outputs if output.url}
+        lines = [line for line in posted.content.splitlines() if not any(link in line for link in links)]
+        return Part(content="\n".join(lines)) if lines else None
+
+    async def _delete(self, run: Run, places: Sequence[Place]) -> None:
+        for channel_id, message_id in places:
+            if run.user_install and channel_id == run.channel_id:
+                continue  # its own button deletes it: the bot has no access there
+            with suppress(Closed):
+                await self._poster.delete(channel_id, message_id)
+
+
+def _is_there(run: Run) -> bool:
+    return run.state is RunState.SUCCEEDED and run.deleted_at is None
+
+
+def _as_posted(run: Run, files: Mapping[str, str | None]) -> Prepared:
+    """What of a run stands in the messages; for files that do not, the links that were given instead."""
+    own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
+    links = [output for output in run.outputs if output.url]
+    notes = tuple(
+        say("media_too_large", name=quoted(output.filename or f"file {number}", 80), url=output.url)
+        for number, output in enumerate(links, 1)
+        if not any(f"{file_stem(run, number)}." in file.filename for file in own)
+    )
+    texts = [output.text for output in run.outputs if output.text is not None]
+    return Prepared(tuple(own), inline_texts(run, texts) or (), notes)
+
+
+def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
+    """Its bytes are Discord's by now."""
+    known = content_type or mimetypes.guess_type(name)[0] or ""
+    return PreparedFile(Path(name), name, kind_of(known.partition(";")[0]))

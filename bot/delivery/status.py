@@ -1,0 +1,100 @@
+"""Keeps the status messages true: an edit only when something changed, and seldom enough for Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
+
+from bot.delivery.posting import Poster, PostError, Unclear
+from bot.messages.run import status_part
+from bot.messages.several import several_status_part
+from bot.runs import Run
+from bot.store import Store
+from bot.store.line import AlreadyHeld, Line, guarded
+
+log = logging.getLogger(__name__)
+
+# Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
+FAST = timedelta(seconds=3)
+SLOW = timedelta(seconds=15)
+_PORTION = 50
+# An edit begun in the token's last seconds would arrive too late.
+_TOKEN_MARGIN = timedelta(seconds=20)
+
+
+def token_of(run: Run, now: datetime) -> str | None:
+    """The interaction's token while it can still be used."""
+    if run.interaction_token is None or run.interaction_expires_at is None:
+        return None
+    return run.interaction_token if now < run.interaction_expires_at - _TOKEN_MARGIN else None
+
+
+class StatusKeeper:
+    """Edits the status messages of runs that have not ended."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        line: Line,
+        poster: Poster,
+        title: Callable[[str], str],
+        clock: Callable[[], datetime],
+        fast: timedelta = FAST,
+    ) -> None:
+        self._store = store
+        self._line = line
+        self._poster = poster
+        self._title = title
+        self._clock = clock
+        self._fast = fast
+        self._claimed: deque[Run] = deque()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def lock(self, key: str) -> AsyncIterator[None]:
+        """Held by whoever changes a request's messages, so that a late edit can't undo their end; of several,
+        by the lead's key.
+
+        Raises Unclear when another process keeps it for long.
+        """
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            try:
+                async with guarded(self._line, key):
+                    yield
+            except AlreadyHeld as error:
+                raise Unclear("another process is changing the status message") from error
+
+    async def claim(self) -> Run | None:
+        if not self._claimed:
+            self._claimed.extend(
+                await self._store.work.claim_status(self._clock(), self._fast, SLOW, _PORTION)
+            )
+        return self._claimed.popleft() if self._claimed else None
+
+    async def show(self, claimed: Run) -> None:
+        try:
+            async with self.lock(claimed.key):
+                run = await self._store.runs.get(claimed.key)
+                if run is None or run.status_message_id is None:
+                    return
+                together = [run] if run.batch_key is None else await self._store.runs.together(run)
+                if not all(each.final for each in together):
+                    await self._edit(run, together, run.status_message_id)
+        except PostError as error:
+            # Deleted, withdrawn or slow: the result finds its own way.
+            log.info("the status message was not updated: %s", error)
+
+    async def _edit(self, run: Run, together: Sequence[Run], message_id: int) -> None:
+        title = self._title(run.deployment)
+        part = status_part(run, title) if run.batch_key is None else several_status_part(together, title)
+        token = token_of(run, self._clock())
+        if token is not None:
+            await self._poster.edit_original(run.application_id, token, message_id, part)
+        elif not run.user_install:
+            await self._poster.edit(run.channel_id, message_id, part)

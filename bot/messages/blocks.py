@@ -1,0 +1,131 @@
+"""What messages about runs are made of: texts, galleries, buttons, within Discord's limits. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from discord import ButtonStyle, MediaGalleryItem
+from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay
+
+from bot.messages.buttons import Action, custom_id
+from bot.messages.parts import Part, PreparedFile
+from bot.messages.text import prose, quoted
+from bot.runs import Run, RunState
+from bot.words import say
+
+FILES_A_MESSAGE = 10
+PROMPT_SHOWN = 300
+# Of escaped text; above it the unescaped code block is shorter.
+PROSE_SHOWN = 2500
+# Discord's limits: characters of all text in a layout, and of a classic message.
+LAYOUT_TEXT = 4000
+CONTENT_TEXT = 2000
+_BLOCKS = 10
+_SPOILER = 900
+_LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
+
+
+def fitting(notes: Sequence[str], room: int) -> tuple[Sequence[str], Sequence[str]]:
+    """As many notes as fit into the room, and the others: a signed link may have thousands of characters."""
+    for count, note in enumerate(notes):
+        room -= len(note) + 1
+        if room < 0:
+            return notes[:count], notes[count:]
+    return notes, ()
+
+
+def note_parts(notes: Sequence[str]) -> Iterator[Part]:
+    """Further messages for the notes left over; a link too long for any message is not linked."""
+    left: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
+    while left:
+        now, left = fitting(left, CONTENT_TEXT)
+        yield Part(content="\n".join(now))
+
+
+def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
+    items = (
+        MediaGalleryItem(f"attachment://{f.filename}", description=f.description, spoiler=run.spoiler)
+        for f in files
+    )
+    return MediaGallery(*items)
+
+
+def gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
+    return Part(layout=layout_of(gallery_of(run, files)), files=tuple(files))
+
+
+def text_blocks(texts: Sequence[str], *, spoiler: bool, room: int = PROSE_SHOWN) -> list[str]:
+    """As the machine wrote them; very many share one block, since components are counted.
+
+    Sentences stand as text; what is laid out by hand (JSON, tables) in a code block, which no client breaks
+    into lines. A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
+    """
+    together = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
+    if spoiler:
+        return [f"||{quoted(text, _SPOILER)}||" for text in together]
+    plain = [prose(text) for text in together]
+    if sum(len(text or "") for text in plain) > room:
+        plain = [None] * len(together)
+    return [
+        text if text is not None else f"```\n{_unfenced(raw)}\n```"
+        for text, raw in zip(plain, together, strict=True)
+    ]
+
+
+def _unfenced(text: str) -> str:
+    """No two backticks in a row, which could end the code block around it."""
+    return re.sub("`(?=`)", "`\u200b", text)
+
+
+def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
+    return [files[start : start + FILES_A_MESSAGE] for start in range(0, len(files), FILES_A_MESSAGE)]
+
+
+def layout_of(item: Item[LayoutView]) -> LayoutView:
+    layout = LayoutView(timeout=None)
+    layout.add_item(item)
+    return layout
+
+
+def run_button(
+    run: Run, action: Action, label: str, style: ButtonStyle = ButtonStyle.secondary, **params: object
+) -> Button[Any]:
+    """`params` fill the label's gaps."""
+    return Button(label=say(label, **params), style=style, custom_id=custom_id(run.key, action))
+
+
+def phase(state: RunState) -> str:
+    """The code of a state's title in `bot.words`."""
+    return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
+
+
+def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
+    """Each block apart, because some clients carry a quotation on until the text ends."""
+    texts = ("\n".join(line for line in block if line) for block in blocks)
+    return [TextDisplay(text) for text in texts if text]
+
+
+def prompt_line(run: Run) -> str:
+    if run.unseen:
+        return ""
+    return f"> {quoted(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+
+
+def facts_of(run: Run) -> list[str]:
+    if run.unseen:
+        return []
+    facts = []
+    if run.run_duration is not None and run.final:
+        facts.append(say("took", seconds=f"{run.run_duration:.0f}"))
+    gpu = run.gpu_used or run.gpu
+    if gpu:
+        facts.append(say("gpu", gpu=quoted(gpu, 32)))
+    if run.seed is not None:
+        facts.append(say("seed", seed=run.seed))
+    return facts
+
+
+def small(facts: Sequence[str]) -> str:
+    return f"-# {' · '.join(facts)}" if facts else ""

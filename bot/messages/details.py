@@ -1,0 +1,110 @@
+"""Everything about one run, for whoever presses Details. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from discord import Colour
+from discord.ui import Container, File, Item, LayoutView, TextDisplay
+
+from bot.deployments.commandline import command_line
+from bot.deployments.model import Deployment
+from bot.deployments.plan import CommandPlan
+from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.messages.blocks import phase
+from bot.messages.text import quoted, shorten
+from bot.runs import Run
+from bot.words import say
+
+# Above this the whole goes into a file, since a layout holds 4,000 characters of text.
+SHOWN_WHOLE = 3500
+FILENAME = "details.txt"
+_SHORT = 120
+_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """`file` is the text to attach as `FILENAME`, for what the layout can only shorten."""
+
+    layout: LayoutView
+    file: str | None
+
+
+def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPlan) -> Details:
+    """`deployment` None when it is gone: then there is no command to copy."""
+    inputs = shown_inputs(deployment, run.inputs)
+    command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
+    heading = say("details_heading", title=quoted(title, 80))
+    facts = "\n".join(_facts(run))
+    values = "\n".join(_values(inputs, None))
+    size = len(heading) + len(facts) + len(values) + len(command or "")
+    if size > SHOWN_WHOLE or "```" in (command or ""):
+        shorter = list(_values(inputs, _SHORT))
+        values = "\n".join(shorter[:_LINES])
+        layout = _layout(heading, values, facts, say("details_in_file"), File(f"attachment://{FILENAME}"))
+        return Details(layout, _whole(run.key, inputs, command))
+    copied = say("details_command", command=command) if command else say("details_gone")
+    return Details(_layout(heading, values, facts, copied), None)
+
+
+def _layout(heading: str, values: str, facts: str, copied: str, *more: Item[LayoutView]) -> LayoutView:
+    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, copied) if text]
+    layout = LayoutView(timeout=None)
+    layout.add_item(Container(*texts, *more, accent_colour=Colour.blurple()))
+    layout.stop()
+    return layout
+
+
+def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
+    for name, value in inputs.values:
+        yield say("details_input", name=quoted(name, 32), value=quoted(value, limit or len(value) + 1))
+    for file in inputs.files:
+        name = quoted(shorten(file.filename or "", 60), 60)
+        yield say("details_input_file", name=name, url=file.url)
+
+
+def _facts(run: Run) -> Iterator[str]:
+    """Three quiet lines: how it ended, when, and what it is called."""
+    yield _small(_course(run))
+    yield _small(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    names = [say("details_key", key=run.key)]
+    if run.batch_size > 1:
+        names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
+    if run.parent_key:
+        names.append(say("details_parent", key=run.parent_key))
+    yield _small(names)
+
+
+def _course(run: Run) -> Iterator[str]:
+    yield say("details_state", state=say(phase(run.state)))
+    if run.run_duration is not None:
+        yield say("details_took", seconds=f"{run.run_duration:.1f}")
+    if run.seed is not None:
+        yield say("details_seed", seed=run.seed)
+    if run.gpu or run.gpu_used:
+        asked = quoted(run.gpu, 32) if run.gpu else say("details_any_gpu")
+        used = quoted(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
+        yield say("details_gpu", asked=asked, used=used)
+
+
+def _small(facts: Iterable[str]) -> str:
+    return f"-# {' · '.join(facts)}"
+
+
+def _times(run: Run) -> Mapping[str, datetime | None]:
+    return {
+        "details_asked": run.created_at,
+        "details_queued": run.submitted_at,
+        "details_started": run.started_at,
+        "details_ended": run.ended_at,
+    }
+
+
+def _whole(key: str, inputs: ShownInputs, command: str | None) -> str:
+    """As it was given, for reading and copying."""
+    parts = [f"{name}:\n{value}" for name, value in inputs.values]
+    parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
+    return "\n\n".join([key, *parts, *([command] if command else [])]) + "\n"

@@ -1,0 +1,152 @@
+"""What can be generated here and how to ask well, as `/help` shows it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from discord import SelectOption
+from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
+
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.options import describe
+from bot.deployments.plan import COUNT, CommandPlan
+from bot.edit.inputs import taking_pictures
+from bot.messages.text import quoted, shorten
+from bot.words import say
+
+SELECT = "help:"
+_OPTIONS = 25
+_SELECTS = 5
+_LISTED = 10
+_TEXT = 3600
+_CHOICES_SHOWN = 10
+
+
+def help_layout(deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
+    """The overview; with one deployment, that one's options right away."""
+    layout = LayoutView(timeout=None)
+    if len(deployments) == 1:
+        layout.add_item(TextDisplay(_deployment_text(deployments[0], plan, _TEXT - len(_tips(deployments)))))
+    else:
+        lines = [_line(each, plan) for each in deployments[:_LISTED]]
+        more = len(deployments) - len(lines)
+        rest = [say("help_more", count=more)] if more else []
+        layout.add_item(TextDisplay("\n".join([say("help_heading"), *lines, *rest])))
+    layout.add_item(Separator())
+    layout.add_item(TextDisplay(_tips(deployments)))
+    _choose(layout, deployments)
+    layout.stop()
+    return layout
+
+
+def deployment_layout(
+    deployment: Deployment, deployments: Sequence[Deployment], plan: CommandPlan
+) -> LayoutView:
+    """One deployment's options, and the way to the others."""
+    layout = LayoutView(timeout=None)
+    layout.add_item(TextDisplay(_deployment_text(deployment, plan, _TEXT)))
+    _choose(layout, deployments)
+    layout.stop()
+    return layout
+
+
+def _choose(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
+    if len(deployments) < 2:
+        return
+    for number in range(min(_SELECTS, -(-len(deployments) // _OPTIONS))):
+        options = [
+            SelectOption(label=shorten(each.title, 100), value=each.name)
+            for each in deployments[number * _OPTIONS : (number + 1) * _OPTIONS]
+        ]
+        select: Select[LayoutView] = Select(
+            placeholder=say("help_placeholder"), options=options, custom_id=f"{SELECT}{number}"
+        )
+        layout.add_item(ActionRow(select))
+
+
+def _tips(deployments: Sequence[Deployment]) -> str:
+    tips = [say("help_tips")]
+    if taking_pictures(deployments):
+        tips.append(say("help_tip_picture"))
+    return "\n".join(tips)
+
+
+def _line(deployment: Deployment, plan: CommandPlan) -> str:
+    code = "help_line" if deployment.description else "help_line_plain"
+    return say(
+        code,
+        title=quoted(deployment.title, 60),
+        path=_path(deployment, plan),
+        description=quoted(deployment.description, 100),
+    )
+
+
+def _path(deployment: Deployment, plan: CommandPlan) -> str:
+    spec = plan.command(deployment.name)
+    return plan.path(spec) if spec is not None else f"/{plan.name}"
+
+
+def _deployment_text(deployment: Deployment, plan: CommandPlan, room: int) -> str:
+    title = say("help_title", title=quoted(deployment.title, 80), path=_path(deployment, plan))
+    return "\n".join([title, *_fitting(list(_options(deployment, plan)), deployment, room - len(title))])
+
+
+def _fitting(options: Sequence[str], deployment: Deployment, room: int) -> Iterator[str]:
+    if deployment.description:
+        said = quoted(deployment.description, 300)
+        room -= len(said) + 1
+        yield said
+    for count, line in enumerate(options):
+        room -= len(line) + 1
+        if room < 40:
+            yield say("help_options_more", count=len(options) - count)
+            return
+        yield line
+
+
+def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
+    """The needed ones first."""
+    spec = plan.command(deployment.name)
+    own = {option.key for option in spec.options} if spec is not None else set()
+    for item in sorted(deployment.offered, key=lambda item: not item.required):
+        limits = [*_limits(item), *([] if item.key in own else [say("help_in_more")])]
+        told = f" · {' · '.join(limits)}" if limits else ""
+        yield say("help_option", name=item.option, description=quoted(describe(item), 110), limits=told)
+    if spec is not None and (count := spec.option_for(COUNT)) is not None:
+        limit = say("help_to", maximum=count.maximum)
+        yield say("help_option", name=COUNT, description=count.description, limits=f" · {limit}")
+    if len(deployment.gpus) > 1:
+        yield say(
+            "help_option",
+            name="gpu",
+            description=say("edit_gpu"),
+            limits=f" · {say('help_choices', choices=_named(deployment.gpus))}",
+        )
+
+
+def _limits(item: Input) -> Iterator[str]:
+    if item.required:
+        yield say("help_needed")
+    if item.choices:
+        yield say("help_choices", choices=_named([choice.name for choice in item.choices]))
+    elif item.kind in (InputKind.INTEGER, InputKind.FLOAT) and not item.is_seed:
+        yield from _range(item)
+    elif item.kind is InputKind.TEXT and item.max_length:
+        yield say("help_length", maximum=item.max_length)
+    elif item.kind in ATTACHMENTS and item.max_count > 1:
+        yield say("help_files", count=item.max_count)
+
+
+def _range(item: Input) -> Iterator[str]:
+    low, high = item.minimum, item.maximum
+    if low is not None and high is not None:
+        yield say("help_from_to", minimum=f"{low:.15g}", maximum=f"{high:.15g}")
+    elif low is not None:
+        yield say("help_from", minimum=f"{low:.15g}")
+    elif high is not None:
+        yield say("help_to", maximum=f"{high:.15g}")
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = [quoted(name, 40) for name in names[:_CHOICES_SHOWN]]
+    return ", ".join([*shown, *(["…"] if len(names) > _CHOICES_SHOWN else [])])

@@ -1,0 +1,292 @@
+"""What a person sees of several runs of one request: one status message, one result. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from discord import ButtonStyle, Colour, MediaGalleryItem
+from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
+
+from bot.messages.blocks import (
+    CONTENT_TEXT,
+    FILES_A_MESSAGE,
+    LAYOUT_TEXT,
+    PROSE_SHOWN,
+    chunks,
+    facts_of,
+    fitting,
+    gallery_of,
+    gallery_only,
+    layout_of,
+    note_parts,
+    prompt_line,
+    run_button,
+    small,
+    text_blocks,
+    texts,
+)
+from bot.messages.buttons import Action
+from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
+from bot.messages.run import COLOURS, bar, heading_of, note_of, position_line, reason, was_free, way_on
+from bot.messages.text import quoted, shorten, visible
+from bot.runs import Run, RunState
+from bot.runs.transitions import BARRED
+from bot.words import say
+
+_BUTTONS_A_ROW = 5
+_ALT_TEXT = 500
+# How far each state is on its way.
+_ORDER = (
+    RunState.AWAITING_APPROVAL,
+    RunState.WAITING,
+    RunState.SUBMITTING,
+    RunState.QUEUED,
+    RunState.UPLOADING,
+    RunState.RUNNING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """All runs of one request, in their order, and what of each can be shown, by key.
+
+    `late` are those whose success came after the others were told; it stands in a message of its own.
+    """
+
+    together: Sequence[Run]
+    prepared: Mapping[str, Prepared]
+    late: Collection[str] = ()
+
+    @property
+    def lead(self) -> Run:
+        return self.together[0]
+
+    @property
+    def shown(self) -> list[Run]:
+        return [run for run in self.together if self.shows(run)]
+
+    def shows(self, run: Run) -> bool:
+        done = run.state is RunState.SUCCEEDED and run.deleted_at is None
+        return done and run.key not in self.late
+
+    def files(self) -> list[PreparedFile]:
+        """Of all of them, in order."""
+        return [
+            replace(file, description=_caption(run)) if file.kind in GALLERY else file
+            for run in self.shown
+            for file in self.prepared[run.key].files
+        ]
+
+
+def several_status_part(together: Sequence[Run], title: str) -> Part:
+    """While one of them is on its way: how far they are as a whole."""
+    lead, going_on = together[0], [run for run in together if not run.final]
+    furthest = max(going_on, key=lambda run: _ORDER.index(run.state))
+    cancelling = all(run.cancel_requested_at for run in going_on)
+    phase = "title_cancelling" if cancelling else heading_of(replace(furthest, cancel_requested_at=None))
+    noted = next((run for run in (lead, *going_on) if run.note), lead)
+    in_common = replace(lead, seed=None, run_duration=None)
+    facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
+    below = [
+        _done_line(together, going_on),
+        _waiting_line(going_on),
+        note_of(noted),
+        say("waits_for_approval") if lead.state is RunState.AWAITING_APPROVAL else "",
+        small(facts),
+    ]
+    above = [f"### {say(phase)}: {_titled(lead, title)}", prompt_line(lead)]
+    items: list[Item[LayoutView]] = [*texts(above, below)]
+    if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in going_on):
+        items.append(ActionRow(run_button(lead, Action.CANCEL, "button_cancel")))
+    return Part(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+
+
+def several_parts(several: Several, title: str) -> list[Part]:
+    """The messages that end them all, the first of them pinging the requester."""
+    files = several.files()
+    gallery = [file for file in files if file.kind in GALLERY]
+    others = [file for file in files if file.kind not in GALLERY]
+    lead = several.lead
+    worded = any(several.prepared[run.key].texts for run in several.shown)
+    as_layout = bool(gallery or not others or worded or lead.user_install)
+    if as_layout:
+        first, unsaid = first_part(several, title, gallery[:FILES_A_MESSAGE])
+        more = [gallery_only(lead, chunk) for chunk in chunks(gallery[FILES_A_MESSAGE:])]
+    else:
+        first, unsaid = first_part(several, title, others[:FILES_A_MESSAGE], classic=True)
+        more, others = [], others[FILES_A_MESSAGE:]
+    return [first, *more, *(Part(files=tuple(chunk)) for chunk in chunks(others)), *note_parts(unsaid)]
+
+
+def first_part(
+    several: Several, title: str, files: Sequence[PreparedFile], *, classic: bool = False
+) -> tuple[Part, Sequence[str]]:
+    """The message that has the buttons, and the notes that found no room in it."""
+    lead = several.lead
+    mention = None if _asked_for(several) else lead.requester_id
+    heading = "\n".join(line for line in (_heading(several, title, mention), prompt_line(lead)) if line)
+    footer = "\n".join(_footer(several))
+    blocks = [] if classic else list(_text_blocks(several))
+    limit = CONTENT_TEXT if classic else LAYOUT_TEXT
+    room = limit - sum(map(len, (heading, footer, *blocks))) - 2
+    notes, unsaid = fitting(list(_notes(several)), room)
+    rows = _rows(several)
+    if classic:
+        view = View(timeout=None)
+        for number, row in enumerate(rows):
+            for button in row:
+                button.row = number
+                view.add_item(button)
+        content = "\n".join(line for line in (heading, *notes, footer) if line)
+        return Part(content=content, view=view, files=tuple(files), mention=mention), unsaid
+    items: list[Item[LayoutView]] = [TextDisplay(heading)]
+    if files:
+        items.append(gallery_of(lead, files))
+    items += texts(*([block] for block in blocks), notes, [footer])
+    items += [ActionRow[LayoutView](*row) for row in rows]
+    layout = layout_of(Container(*items, accent_colour=_colour(several)))
+    return Part(layout=layout, files=tuple(files), mention=mention), unsaid
+
+
+def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], *, usable: bool) -> LayoutView:
+    """One of them by itself, with its own buttons. `pictures` are links to them."""
+    heading = say("several_one", number=_number(run), count=run.batch_size, title=quoted(title, 80))
+    done = run.state is RunState.SUCCEEDED
+    items: list[Item[LayoutView]] = [TextDisplay(heading)]
+    gone = say("several_deleted", number=_number(run)) if run.deleted_at is not None else ""
+    if pictures and not gone:
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
+    items += texts([gone if done else reason(run), small(facts_of(run))])
+    again = [run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")]
+    buttons = [*(again if done else way_on(run)), run_button(run, Action.DETAILS, "button_details")]
+    if done and not gone:
+        if not run.user_install:  # nothing reaches that message but the buttons in it
+            buttons.append(run_button(run, Action.DELETE, "button_delete"))
+        if usable and pictures:
+            buttons.append(run_button(run, Action.USE, "button_use"))
+    items.append(ActionRow(*buttons))
+    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
+    layout.stop()
+    return layout
+
+
+def _caption(run: Run) -> str:
+    """A picture's description, which begins with its number."""
+    return shorten(f"{_number(run)}: {visible(run.prompt)}" if run.prompt else str(_number(run)), _ALT_TEXT)
+
+
+def _number(run: Run) -> int:
+    return run.batch_index + 1
+
+
+def _titled(lead: Run, title: str) -> str:
+    return say("several_title", title=quoted(title, 80), count=lead.batch_size)
+
+
+def _done_line(together: Sequence[Run], going_on: Sequence[Run]) -> str:
+    ended = [run for run in together if run.final]
+    if not ended and not any(run.progress for run in going_on):
+        return ""
+    share = (len(ended) + sum(run.progress or 0 for run in going_on)) / len(together)
+    failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
+    code = "several_done_failed" if failed else "several_done"
+    return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(together), failed=failed)}"
+
+
+def _waiting_line(going_on: Sequence[Run]) -> str:
+    """How many have a place in a queue, and the place of the first of them."""
+    places = [place for run in going_on if (place := position_line(run))]
+    return say("several_waiting", count=len(places), place=places[0]) if places else ""
+
+
+def _heading(several: Several, title: str, mention: int | None) -> str:
+    lead, shown = several.lead, several.shown
+    if shown:
+        code = "several_title" if len(shown) == lead.batch_size else "several_title_some"
+        said = say(code, title=quoted(title, 80), count=lead.batch_size, done=len(shown))
+    else:
+        ended = next((run for run in several.together if run.key not in several.late), lead)
+        said = f"{say(heading_of(replace(ended, cancel_requested_at=None)))}: {_titled(lead, title)}"
+    return f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
+
+
+def _asked_for(several: Several) -> bool:
+    return all(run.failure_code == "cancelled_by_requester" for run in several.together)
+
+
+def _colour(several: Several) -> Colour | None:
+    if all(run.state is RunState.SUCCEEDED for run in several.together):
+        return COLOURS[RunState.SUCCEEDED]
+    return COLOURS[RunState.TIMED_OUT] if several.shown else COLOURS.get(several.lead.state)
+
+
+def _text_blocks(several: Several) -> Iterator[str]:
+    """What each of them wrote, in one block for each."""
+    for run in several.shown:
+        room = PROSE_SHOWN // run.batch_size
+        blocks = text_blocks(several.prepared[run.key].texts, spoiler=run.spoiler, room=room)
+        if blocks:
+            yield "\n".join([f"**{_number(run)}**", *blocks])
+
+
+def _notes(several: Several) -> Iterator[str]:
+    """Why one or the other is not there; once, where they all ended alike."""
+    reasons = {reason(run) for run in several.together if not several.shows(run)}
+    alike = not several.shown and len(reasons) == 1 and not several.late
+    if alike and all(run.state is not RunState.SUCCEEDED for run in several.together):
+        yield reasons.pop()
+        return
+    for run in several.together:
+        yield from _about(several, run)
+
+
+def _about(several: Several, run: Run) -> Iterator[str]:
+    number = _number(run)
+    if run.key in several.late:
+        yield say("several_late", number=number)
+    elif run.state is not RunState.SUCCEEDED:
+        code = "several_failed_free" if was_free(run) else "several_failed"
+        yield say(code, number=number, reason=reason(run))
+    elif run.deleted_at is not None:
+        yield say("several_deleted", number=number)
+    else:
+        found = several.prepared[run.key]
+        nothing = not (found.files or found.texts or found.notes)
+        for note in [say("no_outputs")] if nothing else found.notes:
+            yield say("several_note", number=number, note=note)
+
+
+def _footer(several: Several) -> Iterator[str]:
+    shown = several.shown
+    seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
+    yield from filter(None, [small(seeds)])
+    seconds = [run.run_duration for run in several.together if run.run_duration is not None]
+    took = [say("several_took", seconds=f"{sum(seconds):.0f}")] if seconds else []
+    used = next((run.gpu_used for run in several.together if run.gpu_used), None)
+    in_common = replace(several.lead, seed=None, run_duration=None, gpu_used=used)
+    yield from filter(None, [small([*took, *facts_of(in_common)])])
+    if shown:
+        yield small([say("several_hint")])
+
+
+def _rows(several: Several) -> list[list[Button[Any]]]:
+    """A number for each of them, then what concerns them all."""
+    lead = several.lead
+    numbers: list[Button[Any]] = [
+        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in several.together
+    ]
+    rows = [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]
+    if not several.shown:
+        # Where a moderator said no, the same once more is not what to offer.
+        said_no = lead.state is RunState.REJECTED or lead.failure_code == BARRED
+        again = run_button(lead, Action.REPEAT, "button_try_again", ButtonStyle.primary)
+        return [*rows, *([] if said_no else [[again]])]
+    last = [
+        run_button(lead, Action.REPEAT, "button_again"),
+        run_button(lead, Action.CLEAR, "button_delete"),
+    ]
+    if lead.guild_id is not None:
+        last.append(run_button(lead, Action.REPORT, "button_report"))
+    return [*rows, last]

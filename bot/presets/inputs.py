@@ -1,0 +1,121 @@
+"""What a preset keeps of a request, and what it gives to the next one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.deployments.checks import check_value
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.more import parse_more
+from bot.deployments.plan import GPU, MORE, OptionSpec, OptionType
+from bot.deployments.values import GivenValue, check_gpu
+from bot.errors import InputError
+from bot.messages.text import quoted
+from bot.runs import InputValue
+from bot.store.presets import Preset
+from bot.words import say
+
+NAME_LENGTH = 32
+# In a kept prompt: where what is typed later goes.
+GAP = "{prompt}"
+PRESET_OPTION = OptionSpec(
+    name="preset",
+    description=say("option_preset"),
+    type=OptionType.STRING,
+    max_length=NAME_LENGTH,
+    autocomplete=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Inputs worth keeping, by their real keys. `files`: there were files, whose links would expire."""
+
+    inputs: Mapping[str, InputValue]
+    files: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `/generate` is given, by option name, and what of the preset the deployment no longer takes."""
+
+    given: Mapping[str, GivenValue]
+    dropped: Sequence[str]
+
+
+def kept_inputs(
+    deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
+) -> Kept:
+    """Of a run's inputs, those a person could give again as text; InputError for a prompt that can't be."""
+    kept: dict[str, InputValue] = {}
+    files = False
+    for item in deployment.offered:
+        value = inputs.get(item.key)
+        if item.is_prompt and prompt is not None:
+            value = check_value(item, prompt)
+        if value is None or (item.is_seed and not seed):
+            continue
+        if item.kind in ATTACHMENTS:
+            files = True
+        else:
+            kept[item.key] = value
+    if prompt is not None and prompt_input(deployment) is None:
+        raise InputError("preset_no_prompt", title=quoted(deployment.title, 60))
+    return Kept(kept, files)
+
+
+def prompt_input(deployment: Deployment) -> Input | None:
+    return next((item for item in deployment.offered if item.is_prompt), None)
+
+
+def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, GivenValue]) -> Applied:
+    """The preset under what was typed, which wins; a typed prompt goes into the preset's gap, if it has one.
+
+    InputError where the gap stays open, or `more` can't be read.
+    """
+    items = {item.key: item for item in deployment.offered if item.kind not in ATTACHMENTS}
+    typed = {word.casefold() for word, _ in parse_more(str(given.get(MORE, "")))}
+    merged = dict(given)
+    dropped: list[str] = []
+    for key, value in preset.inputs.items():
+        item = items.get(key)
+        if item is None:
+            dropped.append(key)
+        elif item.is_prompt and GAP in str(value):
+            merged[item.option] = _filled(preset, str(value), given.get(item.option))
+        elif item.option not in given and not typed & {item.option, key.casefold()}:
+            if _fits(item, value) and not isinstance(value, list):
+                merged[item.option] = value
+            else:
+                dropped.append(item.option)
+    if preset.gpu is not None and GPU not in given:
+        if _offered_gpu(deployment, preset.gpu):
+            merged[GPU] = preset.gpu
+        else:
+            dropped.append(GPU)
+    return Applied(merged, dropped)
+
+
+def _filled(preset: Preset, kept: str, typed: GivenValue | None) -> str:
+    if typed is None:
+        raise InputError("preset_needs_prompt", name=quoted(preset.name, NAME_LENGTH))
+    return kept.replace(GAP, str(typed))
+
+
+def _fits(item: Input, value: InputValue) -> bool:
+    if isinstance(value, list):
+        return False
+    try:
+        check_value(item, value)
+    except InputError:
+        return False
+    return True
+
+
+def _offered_gpu(deployment: Deployment, gpu: str) -> bool:
+    try:
+        check_gpu(deployment, gpu)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,234 @@
+"""The only reader of the environment. Built in main; all mistakes are told at once, each with its remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+
+from bot.errors import StartupError
+from bot.roles import ALL_ROLES, CALLING, Role, Shards, shard_mistakes, shards_of
+from bot.settings.deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes
+from bot.settings.fields import (
+    BaseUrl,
+    Count,
+    DatabaseUrl,
+    Flag,
+    Ids,
+    LongSecret,
+    OptionalIds,
+    PoolSize,
+    Port,
+    Roles,
+    Seconds,
+    Secret,
+    ShardCount,
+    ShardIds,
+    Uuid,
+    one_of,
+)
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["text", "json"]
+
+REMEDIES = {
+    "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
+    "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
+}
+
+
+class Settings(BaseSettings):
+    """Each field is the variable of the same name in capitals; an empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_file_encoding="utf-8",
+    )
+
+    # Empty only where no role needs them, which `load_settings` sees to.
+    discord_token: Secret = SecretStr("")
+    comfydeploy_api_key: Secret = SecretStr("")
+    comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
+    comfydeploy_deployment_id: Uuid | None = None
+    deployments_file: Path | None = None
+    public_url: BaseUrl | None = None
+    webhook_secret: LongSecret | None = None
+    web_host: str = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
+    web_port: Port = 8080
+    metrics_token: LongSecret | None = None
+    metrics_port: Port | None = None
+    database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
+    database_pool_size: PoolSize = 20
+    roles: Roles = ALL_ROLES
+    shard_count: ShardCount | None = None
+    shard_ids: ShardIds = ()
+    deployments_refresh_seconds: Seconds = 600
+    command_guild_ids: Ids = ()
+    poll_interval_seconds: Seconds = 15
+    run_deadline_seconds: Seconds = 3600
+    submit_grace_seconds: Seconds = 180
+    max_concurrent_runs: Count | None = None
+    allow_private_media_hosts: Flag = False
+    allowed_guild_ids: OptionalIds = None
+    allow_direct_messages: Flag = False
+    allow_user_installs: Flag = False
+    daily_gpu_seconds: Count | None = None
+    log_level: Annotated[LogLevel, one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
+    log_format: Annotated[LogFormat, one_of("text", "json")] = "text"
+
+    _hints: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def shards(self) -> Shards | None:
+        """Which shards this process connects, None without sharding."""
+        return shards_of(self.shard_count, self.shard_ids)
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Every exact secret, for the redaction of the logs; the database's password on its own."""
+        secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
+        password = make_url(self.database_url.get_secret_value()).password
+        return (
+            *(secret.get_secret_value() for secret in secrets if secret and secret.get_secret_value()),
+            *([password] if password else []),
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed but probably not meant, in whole sentences."""
+        checks = (
+            self._about_public_url(),
+            self._about_api_url(),
+            self._about_deployments(),
+            self._about_roles(),
+            self._about_user_installs(),
+            self._about_command_guilds(),
+        )
+        return (*(sentence for sentence in checks if sentence), *self._hints)
+
+    def _about_public_url(self) -> str | None:
+        if self.public_url is None:
+            every = self.poll_interval_seconds
+            return (
+                f"PUBLIC_URL is not set: the bot asks ComfyDeploy for results every {every} seconds instead."
+            )
+        if _is_loopback(self.public_url):
+            if _is_loopback(self.comfydeploy_api_url):
+                return None
+            return "PUBLIC_URL is an address of this machine only: ComfyDeploy can't reach it."
+        if self.public_url.startswith("http:"):
+            return "PUBLIC_URL is http: webhooks travel readable, and a redirect to https would lose them."
+        return None
+
+    def _about_api_url(self) -> str | None:
+        if self.comfydeploy_api_url.startswith("http:") and not _is_loopback(self.comfydeploy_api_url):
+            return "COMFYDEPLOY_API_URL is http: the API key travels readable. Use https."
+        return None
+
+    def _about_user_installs(self) -> str | None:
+        if self.allow_user_installs and self.daily_gpu_seconds is None:
+            return (
+                "ALLOW_USER_INSTALLS lets anybody who adds the bot to their account spend GPU time, "
+                "and no server's budgets hold there. Set DAILY_GPU_SECONDS."
+            )
+        return None
+
+    def _about_command_guilds(self) -> str | None:
+        if self.command_guild_ids and (self.allow_user_installs or self.allow_direct_messages):
+            return (
+                "COMMAND_GUILD_IDS keeps the commands to those servers, so ALLOW_DIRECT_MESSAGES and "
+                "ALLOW_USER_INSTALLS change nothing. Leave COMMAND_GUILD_IDS empty for them."
+            )
+        return None
+
+    def _about_deployments(self) -> str | None:
+        if self.comfydeploy_deployment_id and DEFAULT_DEPLOYMENTS_FILE.is_file():
+            return "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
+        return None
+
+    def _about_roles(self) -> str | None:
+        if self.roles == ALL_ROLES or not self.database_url.get_secret_value().startswith("sqlite"):
+            return None
+        return (
+            "ROLES splits the bot over several processes, and SQLite is made for one: they have to run on "
+            "one machine, with one courier, and hear of each other only by polling. Use PostgreSQL."
+        )
+
+
+NAMES = tuple(name.upper() for name in Settings.model_fields)
+
+
+def load_settings(env_file: str | Path | None = ".env") -> Settings:
+    """Read `env_file` and the environment, which wins. Raises StartupError with all mistakes together."""
+    from_file, from_environment = _read(env_file)
+    hints = _look_alikes(from_file, from_environment)
+    raw = {**from_file, **from_environment}
+    mistakes = [*_missing(raw), *deployment_mistakes(raw)] if _calls(raw) else []
+    try:
+        settings = Settings(_env_file=env_file)
+        mistakes += shard_mistakes(settings.shard_count, settings.shard_ids)
+    except ValidationError as error:
+        mistakes = [
+            *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
+            *mistakes,
+        ]
+    if mistakes:
+        # Without the cause: pydantic's own error carries what was typed in, secrets included.
+        raise StartupError(*mistakes, *hints) from None
+    if settings.comfydeploy_deployment_id is None and settings.deployments_file is None:
+        settings = settings.model_copy(update={"deployments_file": DEFAULT_DEPLOYMENTS_FILE})
+    settings._hints = hints
+    return settings
+
+
+def _read(env_file: str | Path | None) -> tuple[dict[str, str], dict[str, str]]:
+    try:
+        pairs = dotenv_values(env_file, encoding="utf-8") if env_file is not None else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(
+            f"{env_file} can't be read: {type(error).__name__}. Save it as UTF-8 text."
+        ) from None
+    from_file = {name.upper(): value for name, value in pairs.items() if value}
+    return from_file, {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def _calls(raw: dict[str, str]) -> bool:
+    """Whether a role calls Discord or ComfyDeploy; a mistaken ROLES counts as all of them."""
+    words = {word.strip().lower() for word in raw.get("ROLES", "").split(",") if word.strip()}
+    return not words or not words <= set(Role) - CALLING
+
+
+def _missing(raw: dict[str, str]) -> list[str]:
+    return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+
+
+def _look_alikes(from_file: dict[str, str], from_environment: dict[str, str]) -> tuple[str, ...]:
+    """Typing slips. The environment holds much that is not ours, so there only our prefixes count."""
+    ours = [name for name in from_environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
+    hints = []
+    for name in dict.fromkeys([*from_file, *ours]):
+        near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+        hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in near]
+    return tuple(hints)
+
+
+def _sentence(loc: tuple[int | str, ...], message: str) -> str:
+    name = str(loc[0]).upper()
+    return f"{name} {message.removeprefix('Value error, ')}."
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

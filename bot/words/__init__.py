@@ -1,0 +1,258 @@
+"""Every sentence a person reads in Discord. Short, kind, plain; each refusal says the way out.
+
+`say(code, **params)` fills the gaps. A code without a sentence is told as `internal`, never shown raw.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bot.errors import BotError
+from bot.words.experience import EXPERIENCE
+from bot.words.lists import LISTS
+from bot.words.moderation import MODERATION
+from bot.words.operator import OPERATOR
+from bot.words.people import PEOPLE
+
+log = logging.getLogger(__name__)
+
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        **LISTS,
+        **MODERATION,
+        **OPERATOR,
+        **PEOPLE,
+        **EXPERIENCE,
+        # our own faults
+        "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
+        "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
+        "command_changed": "This command has just changed. Please reload Discord and try again.",
+        "starting": "I'm still starting up. Please try again in a few seconds.",
+        # rules
+        "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
+        "direct_messages_off": "I don't generate in direct messages here. Please use a server channel.",
+        "user_installs_off": "I can't be used from your own account any more. Please use me on a server that has me.",
+        "daily_limit": "Today's GPU time is used up. It starts afresh <t:{until}:R>.",
+        "paused": "Generating is paused for the moment: {reason}",
+        "blocked": "A moderator has blocked you from generating on this server: {reason}",
+        "blocked_until": "A moderator has blocked you from generating here until <t:{until}:f>: {reason}",
+        "account_too_young": "This server asks for accounts older than {days} days. Yours will be <t:{until}:R>.",
+        "member_too_young": "This server asks for {days} days of membership. You can generate <t:{until}:R>.",
+        "deployment_role": "Your roles don't include this deployment. Of the restricted ones you may use: {allowed}.",
+        "gpu_role": "Your roles don't include {gpu}. Of the restricted GPUs you may use: {allowed}.",
+        "budget_waiting": "You already have {limit} requests waiting. Please let one finish, or cancel one.",
+        "budget_runs": "You have used your {limit} runs for today. They return <t:{until}:R>.",
+        "budget_gpu": "This needs about {needed} GPU seconds, and {left} of your {limit} are left today. "
+        "They return <t:{until}:R>.",
+        "server_budget_waiting": "This server already has {limit} requests waiting. Please try again soon.",
+        "server_budget_runs": "This server has used its {limit} runs for today. They return <t:{until}:R>.",
+        "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. "
+        "They return <t:{until}:R>.",
+        "daily_limit_count": "Today's GPU time has room for {possible} of these {count}. Please ask for fewer; "
+        "it starts afresh <t:{until}:R>.",
+        "budget_waiting_count": "You may have {limit} requests waiting, which leaves room for {possible} of these "
+        "{count}. Please ask for fewer.",
+        "budget_runs_count": "Of your {limit} runs for today {possible} are left, and these are {count}. "
+        "Please ask for fewer; they return <t:{until}:R>.",
+        "budget_gpu_count": "Your {limit} GPU seconds for today have room for {possible} of these {count}. "
+        "Please ask for fewer; they return <t:{until}:R>.",
+        "server_budget_waiting_count": "This server may have {limit} requests waiting, which leaves room for "
+        "{possible} of these {count}. Please ask for fewer.",
+        "server_budget_runs_count": "Of this server's {limit} runs for today {possible} are left, and these are "
+        "{count}. Please ask for fewer; they return <t:{until}:R>.",
+        "server_budget_gpu_count": "This server's {limit} GPU seconds for today have room for {possible} of these "
+        "{count}. Please ask for fewer; they return <t:{until}:R>.",
+        "words_refused": "`{option}` has something in it that this server doesn't allow. "
+        "Please word it differently.",
+        "words_unavailable": "I can't read this server's word rules right now, so I took nothing on. "
+        "Please try again in a minute.",
+        "words_forbidden": "I can't read this server's AutoMod rules. A moderator can give me Manage Server, "
+        "or switch AutoMod off in `/settings`.",
+        "not_allowed_here": "This server's settings don't let you use this here.",
+        # moderation
+        "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. "
+        "A server admin can mend that with `/settings`.",
+        "attachment_expired": "The file you attached has expired while the request waited. "
+        "Please send the command again with the file.",
+        "attachment_unavailable": "Discord didn't give me the file you attached. "
+        "Please send the command again with the file.",
+        "already_decided": "<@{person}> has already decided this.",
+        "review_over": "This request doesn't wait for a decision any more.",
+        "own_request": "Somebody else has to decide about your own request.",
+        "already_deleted": "It has already been deleted.",
+        "no_result": "There is no result here to delete or report.",
+        "no_review_channel": "This server has no review channel that I can post in, so a report would reach "
+        "nobody. "
+        "Please tell a moderator directly.",
+        "report_noted": "Thank you. The moderators will look at it.",
+        "delete_noted": "It will be gone in a moment.",
+        "rejected": "A moderator didn't approve this request.",
+        "requester_blocked": "A moderator ended this request before it was started.",
+        "expired": "Nobody decided about this request in time. You're welcome to ask again.",
+        "rejection_notice": "Your request to **{title}** was not approved.",
+        "block_notice": "Your request to **{title}** was not started, nor were others that waited: "
+        "a moderator has blocked you from generating there.",
+        "notice_place": "-# **#{channel}** on **{server}**: [open the channel]({url})",
+        "notice_link": "-# [Open the channel]({url})",
+        "rejection_reason": "The moderator's reason: {reason}",
+        "waits_for_approval": "A moderator looks at it first. I'll post the outcome here.",
+        "card_heading": "### A request to **{title}** waits for you",
+        "card_heading_over": "### A request to **{title}**",
+        "card_who": "<@{person}>",
+        "card_account": "account made <t:{at}:R>",
+        "card_joined": "here since <t:{at}:R>",
+        "card_place": "for <#{channel}>",
+        "card_cost": "counts 1 run and about {seconds} GPU seconds",
+        "card_cost_several": "{runs} at once, counts {runs} runs and about {seconds} GPU seconds",
+        "card_approved": "Approved by <@{person}> <t:{at}:R>",
+        "card_rejected": "Rejected by <@{person}> <t:{at}:R>",
+        "card_blocked": "<@{person}> blocked the requester <t:{at}:R>, so it was not started.",
+        "card_expired": "Nobody decided in time.",
+        "card_cancelled": "The requester took it back.",
+        "report_heading": "### A result of **{title}** was reported",
+        "report_made_by": "Made by <@{person}>",
+        "report_by": "Reported by {people}",
+        "report_more": "{count} more",
+        "report_restricted": "It is age-restricted, so it is not shown here.",
+        "report_gone": "It had been deleted before.",
+        "card_gone": "I don't know this request any more, so there is nothing to decide.",
+        "report_link": "[Open it]({url})",
+        "report_deleted": "Deleted by <@{person}>.",
+        "report_dismissed": "Dismissed by <@{person}>.",
+        "button_approve": "Approve",
+        "button_reject": "Reject",
+        "button_block": "Block",
+        "button_delete": "Delete",
+        "button_report": "Report",
+        "button_dismiss": "Dismiss",
+        "reject_title": "Reject this request",
+        "reject_label": "Reason",
+        "reject_hint": "The requester reads it in a direct message.",
+        "block_title": "Block from generating",
+        "block_label": "Reason",
+        "block_hint": "The person reads it when they try to generate.",
+        "missing_permissions": (
+            "I can't show a result here, so I won't start. I need: {missing}. "
+            "A server admin can grant that in the channel's settings."
+        ),
+        "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
+        "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
+        "not_yours": "Only the person who asked can use this button.",
+        "run_gone": "I don't know this request any more.",
+        "run_ended": "This request has already ended.",
+        # cancelling
+        "cancel_too_late": "It has already finished.",
+        "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
+        # the deployment
+        "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
+        # what was typed
+        "input_required": "`{option}` is needed.",
+        "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",
+        "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, "
+        "with quotes around text that holds a comma.",
+        "input_twice": "`{option}` was given twice. Please keep one.",
+        "input_file_in_more": "`{option}` takes a file, which can't go into `more`. Attach it to its own option.",
+        "input_not_integer": "`{option}` needs a whole number, not “{value}”.",
+        "input_not_number": "`{option}` needs a number, not “{value}”.",
+        "input_not_boolean": "`{option}` is yes or no, not “{value}”.",
+        "input_too_small": "`{option}` is {value}; the smallest is {minimum}.",
+        "input_too_large": "`{option}` is {value}; the largest is {maximum}.",
+        "input_too_short": "`{option}` has {length} characters and needs at least {minimum}.",
+        "input_too_long": "`{option}` has {length} characters and takes at most {maximum}.",
+        "input_choice": "`{option}` can't be “{value}”. Choose one of: {choices}.",
+        "input_not_a_file": "`{option}` needs an attached file.",
+        "input_not_text": "`{option}` takes text or a number, not a file.",
+        "input_file_type": "`{option}` needs a file of type {expected}; {filename} is {found}.",
+        "input_file_empty": "{filename} is empty. Please attach another file.",
+        "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
+        "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
+        "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
+        # ComfyDeploy's answers
+        "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
+        "The bot's operator can correct it.",
+        "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
+        "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
+        "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to renew it.",
+        "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "
+        "The bot's operator can look into it.",
+        "comfy_not_found": "ComfyDeploy doesn't know this deployment any more. The bot's operator has to update it.",
+        "comfy_rejected": "The machine didn't accept the workflow. Nothing was made; other inputs may work.",
+        "comfy_invalid": "ComfyDeploy didn't accept these inputs: {fields}. Please change them and try again.",
+        "comfy_invalid_unnamed": "ComfyDeploy didn't accept the inputs. Please change them and try again.",
+        "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
+        "comfy_unreachable": "I can't reach ComfyDeploy right now. Nothing was started; please try again later.",
+        "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. "
+        "If it turns up after all, I'll post the result here.",
+        "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up after all, I'll post the result here.",
+        "comfy_bad_reply": "ComfyDeploy's answer made no sense, so I can't tell whether the run began. "
+        "If it turns up after all, I'll post the result here.",
+        # how runs end
+        "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
+        "if it keeps failing, please tell the bot's operator.",
+        "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
+        "run_cancelled": "The run was cancelled at ComfyDeploy.",
+        "cancelled_by_moderator": "A moderator cancelled this request.",
+        "cancelled_by_requester": "Cancelled, as you asked.",
+        "deadline": "The run took too long, so I stopped waiting. If it finishes after all, I'll post the result here.",
+        "no_outputs": "The run finished but made nothing that can be shown.",
+        # outputs
+        "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
+        "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
+        "media_forbidden": "{name} lies at an address that I don't open.",
+        "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
+        "media_more": "{count} more files didn't fit into this message.",
+        "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
+        "from_elsewhere_late": "I couldn't answer in time where you asked, so here it is.",
+        "mention": "<@{user}>",
+        # titles and labels
+        "title_waiting": "Waiting for a free place",
+        "title_approval": "Waiting for approval",
+        "title_submitting": "Handing it to ComfyDeploy",
+        "title_queued": "In ComfyDeploy's queue",
+        "title_running": "Generating",
+        "title_uploading": "Finishing up",
+        "title_cancelling": "Cancelling",
+        "title_succeeded": "Done",
+        "title_failed": "That didn't work",
+        "title_cancelled": "Cancelled",
+        "title_timed_out": "Timed out",
+        "title_refused": "Not started",
+        "title_rejected": "Not approved",
+        "title_expired": "Nobody decided in time",
+        "title_unconfirmed": "Not confirmed",
+        "position": "number {position} in the queue",
+        "next_in_queue": "next in the queue",
+        "since": "asked <t:{at}:R>",
+        "took": "took {seconds} s",
+        "charged_time": "its GPU time is charged",
+        "charged_nothing": "nothing was charged",
+        "gpu": "GPU {gpu}",
+        "seed": "seed {seed}",
+        "button_cancel": "Cancel",
+        "button_again": "Again",
+        "button_try_again": "Try again",
+    }
+)
+
+
+def say(code: str, **params: object) -> str:
+    """The sentence for a code, its gaps filled."""
+    sentence = SENTENCES.get(code)
+    if sentence is None:
+        log.error("no sentence for %r", code)
+        return SENTENCES["internal"]
+    try:
+        return sentence.format_map(params)
+    except (KeyError, IndexError, ValueError):
+        log.exception("the sentence %r lacks a value; it was given %s", code, sorted(params))
+        return SENTENCES["internal"]
+
+
+def explain(error: BotError) -> str:
+    """What the person is told about an error."""
+    code = error.code
+    if code == "comfy_invalid" and not error.params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    return say(code, **error.params)
