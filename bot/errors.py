@@ -122,10 +122,12 @@ class ComfyError(BotError):
     """ComfyDeploy said no, or nothing.
 
     `accepted` is False only where a run can't have begun, so that asking again costs nothing twice.
+    `passing`: the same call may be answered later, without anybody changing anything.
     """
 
     code = "comfy_failed"
     accepted: ClassVar[bool] = True
+    passing: ClassVar[bool] = False
 
 
 class ComfyUnauthorized(ComfyError):
@@ -172,6 +174,7 @@ class ComfyRateLimited(ComfyError):
 
     code = "comfy_rate_limited"
     accepted = False
+    passing = True
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(detail)
@@ -183,6 +186,7 @@ class ComfyUnreachable(ComfyError):
 
     code = "comfy_unreachable"
     accepted = False
+    passing = True
 
 
 class ComfyRedirected(ComfyError):
@@ -203,15 +207,18 @@ class ComfyServerError(ComfyError):
     """5xx: seen after the run had started, so it proves nothing; `params['status']` is the number."""
 
     code = "comfy_server_error"
+    passing = True
 
 
 class ComfyTimeout(ComfyError):
     """No answer in time, or the connection broke after the request went out."""
 
     code = "comfy_timeout"
+    passing = True
 
 
 class ComfyBadReply(ComfyError):
     """A 2xx whose body can't be read."""
 
     code = "comfy_bad_reply"
+    passing = True

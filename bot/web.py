@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,11 +46,16 @@ async def start_server(
         await site.start()
     except OSError as error:
         await runner.cleanup()
-        remedy = f"Stop what uses it, or set {setting} to another."
-        if isinstance(error, socket.gaierror):
-            remedy = "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
+        remedy = port_remedy(error, setting)
         raise StartupError(f"Port {port} on {host} can't be used ({error.strerror}). {remedy}") from error
     return runner, runner.addresses[0][1]
+
+
+def port_remedy(error: OSError, setting: str) -> str:
+    """What to do where a port can't be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
+    return f"Stop what uses it, or set {setting} to another."
 
 
 @asynccontextmanager

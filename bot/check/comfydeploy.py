@@ -18,8 +18,11 @@ from bot.errors import (
     ComfyForbidden,
     ComfyNotFound,
     ComfyRedirected,
+    ComfyServerError,
     ComfyUnauthorized,
     ComfyUnreachable,
+    StartLater,
+    StartupError,
 )
 from bot.presets.inputs import PRESET_OPTION
 from bot.store.notes import NoteStore
@@ -27,6 +30,7 @@ from bot.store.notes import NoteStore
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
+_WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
 async def key(comfy: ComfyClient) -> Finding:
@@ -81,8 +85,16 @@ def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: NoteS
     return Catalogue(configs, asked, Remembered(notes), extra=(PRESET_OPTION,))
 
 
-def not_loaded(mistake: str) -> Finding:
-    return wrong(COMMAND, mistake, "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID.")
+def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
+    """What hinders a command. Where ComfyDeploy described nothing, each deployment's own finding says why."""
+    if isinstance(error, StartLater):
+        remedy = "See what is said of each deployment below, and check again when ComfyDeploy answers."
+    elif asked.faults:
+        remedy = "Do what is said of each deployment below."
+    else:
+        remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
+    for mistake in error.mistakes:
+        yield wrong(COMMAND, mistake, remedy)
 
 
 def deployments(configs: Sequence[DeploymentConfig], asked: Asked, catalogue: Catalogue) -> Iterator[Finding]:
@@ -100,8 +112,10 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     offered = catalogue.get(config.name)
     spec = catalogue.plan.command(config.name) if offered is not None else None
     if offered is None or spec is None:
+        if fault is None:
+            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options above.")
         said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-        return wrong(DEPLOYMENT, said, "Check the id, or describe the deployment in deployments.toml.")
+        return wrong(DEPLOYMENT, said, _remedy(fault))
     table = options_table(offered, spec)
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
@@ -111,3 +125,19 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
         remedy = "Describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {offered.title}.", remedy, *offered.warnings, *table)
     return fine(DEPLOYMENT, f"{where}, {offered.title}.", *table)
+
+
+def _remedy(fault: ComfyError) -> str:
+    """What helps against the fault itself."""
+    match fault:
+        case ComfyUnauthorized() | ComfyRedirected():
+            return "See what is said of the key above."
+        case ComfyForbidden():
+            return "See in ComfyDeploy's dashboard whether the account is in order."
+        case ComfyServerError():
+            # 500 is its answer for an id that it doesn't know, too.
+            return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
+        case _ if fault.passing:
+            return f"Check again when ComfyDeploy answers. {_WITHOUT}"
+        case _:
+            return "Check the id, or describe the deployment in deployments.toml."

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from bot.check import address, comfydeploy, discord
+from bot.check import address, comfydeploy, discord, ports
 from bot.check.clock import compare
 from bot.check.database import look
-from bot.check.finding import Finding, fine, warning
+from bot.check.finding import Finding, Level, fine, warning
 from bot.client import GenerateBot
 from bot.comfy.client import ComfyClient, open_session
 from bot.commands.discord_api import DiscordApi, discord_api
@@ -68,7 +68,11 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
         if settings.roles & CALLING:
             async for finding in _services(ground, stack):
                 yield finding
-        if settings.public_url is not None and Role.WEB in settings.roles:
+        listens = [finding async for finding in ports.listens(settings)]
+        for finding in listens:
+            yield finding
+        sound = all(finding.level is Level.OK for finding in listens)
+        if sound and settings.public_url is not None and Role.WEB in settings.roles:
             yield await _address(ground, settings.public_url)
 
 
@@ -80,8 +84,8 @@ async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Fin
     try:
         await catalogue.load()
     except StartupError as error:
-        for mistake in error.mistakes:
-            yield comfydeploy.not_loaded(mistake)
+        for finding in comfydeploy.not_loaded(error, asked):
+            yield finding
     for finding in comfydeploy.deployments(configs, asked, catalogue):
         yield finding
     bot = await _bot(ground, catalogue, stack) if catalogue.all() else None

@@ -15,9 +15,12 @@ from bot.deployments.model import Deployment
 from bot.deployments.plan import CommandPlan, OptionSpec
 from bot.deployments.planning import plan_commands
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import ComfyError, StartupError, StoreUnavailable
+from bot.errors import ComfyError, StartLater, StartupError, StoreUnavailable
 
 log = logging.getLogger(__name__)
+
+_NONE = "No deployment can be offered. ComfyDeploy described none of them, which the lines above explain"
+_WITHOUT = "To start without it, describe a deployment in full in deployments.toml."
 
 
 class DescribesDeployments(Protocol):
@@ -62,6 +65,7 @@ class Catalogue:
         self._reload = asyncio.Lock()
         self._told: dict[str, str] = {}
         self._kept: dict[str, str] = {}
+        self._faults: dict[str, ComfyError] = {}
 
     @property
     def plan(self) -> CommandPlan:
@@ -94,13 +98,22 @@ class Catalogue:
             found = await asyncio.gather(*(self._compiled(config, gate) for config in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
-                raise StartupError(
-                    "No deployment can be offered. ComfyDeploy described none of them, which the lines above "
-                    "explain: check COMFYDEPLOY_API_KEY and the deployments' ids, or wait until ComfyDeploy "
-                    "answers again. To start without it, describe a deployment in full in deployments.toml."
-                )
+                raise self._nothing(wanted)
             plan = plan_commands(tuple(deployments.values()), self._extra)
             self._configs, self._deployments, self._plan = wanted, deployments, plan
+
+    def _nothing(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
+        """Later where one of them may be described then.
+
+        A 500 is ComfyDeploy's answer for an id that it doesn't know, too; nothing tells the two apart.
+        """
+        faults = [self._faults.get(config.deployment_id) for config in wanted]
+        if not any(fault is not None and fault.passing for fault in faults):
+            return StartupError(f"{_NONE}: check COMFYDEPLOY_API_KEY and the deployments' ids. {_WITHOUT}")
+        return StartLater(
+            f"{_NONE}: start again when it answers. If it does already, check the deployments' ids "
+            f"and COMFYDEPLOY_API_URL. {_WITHOUT}"
+        )
 
     async def _compiled(self, config: DeploymentConfig, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
@@ -125,8 +138,10 @@ class Catalogue:
         try:
             info = await self._comfy.deployment(deployment_id)
         except ComfyError as error:
+            self._faults[deployment_id] = error
             self._tell(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
             return None
+        self._faults.pop(deployment_id, None)
         self._tell(deployment_id)
         await self._remember(deployment_id, info)
         return info

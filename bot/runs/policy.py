@@ -182,9 +182,9 @@ def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
 
 def _roles(request: GenerationRequest, person: Person, rules: ServerRules) -> None:
     if not _may(person, rules.deployment_roles, request.deployment):
-        raise RefusedError("deployment_role", allowed=_open(person, rules.deployment_roles))
+        raise _without_role("deployment_role", person, rules.deployment_roles)
     if request.gpu is not None and not _may(person, rules.gpu_roles, request.gpu):
-        raise RefusedError("gpu_role", gpu=request.gpu, allowed=_open(person, rules.gpu_roles))
+        raise _without_role("gpu_role", person, rules.gpu_roles, gpu=request.gpu)
 
 
 def _may(person: Person, roles_for: RolesFor, name: str) -> bool:
@@ -193,9 +193,12 @@ def _may(person: Person, roles_for: RolesFor, name: str) -> bool:
     return roles is None or bool(roles & person.role_ids)
 
 
-def _open(person: Person, roles_for: RolesFor) -> str:
-    """Those of the restricted ones that the person may use."""
-    return ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids) or "-"
+def _without_role(code: str, person: Person, roles_for: RolesFor, **params: str) -> RefusedError:
+    """Names those of the restricted ones that the person may use."""
+    allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
+    if not allowed:
+        return RefusedError(f"{code}_none", **params)
+    return RefusedError(code, allowed=allowed, **params)
 
 
 def _budget(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:

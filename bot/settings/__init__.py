@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from bot.errors import StartupError
 from bot.roles import ALL_ROLES, CALLING, Role, Shards, shard_mistakes, shards_of
+from bot.settings.crossing import port_mistakes
 from bot.settings.deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes
 from bot.settings.fields import (
     BaseUrl,
@@ -173,6 +174,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     hints = _look_alikes(from_file, from_environment)
     raw = {**from_file, **from_environment}
     mistakes = [*_missing(raw), *deployment_mistakes(raw)] if _calls(raw) else []
+    mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
     try:
         settings = Settings(_env_file=env_file)
         mistakes += shard_mistakes(settings.shard_count, settings.shard_ids)

@@ -89,6 +89,8 @@ def _ids(value: object) -> object:
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
     wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 20)]
+    if not parts:
+        raise ValueError(f"must be server ids, separated by commas, or empty; {value!r} has none")
     if wrong:
         raise ValueError(f"must be server ids, separated by commas; {wrong[0]!r} is none")
     return tuple(dict.fromkeys(int(part) for part in parts))

@@ -41,7 +41,11 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "account_too_young": "This server asks for accounts older than {days} days. Yours will be <t:{until}:R>.",
         "member_too_young": "This server asks for {days} days of membership. You can generate <t:{until}:R>.",
         "deployment_role": "Your roles don't include this deployment. Of the restricted ones you may use: {allowed}.",
+        "deployment_role_none": "Your roles don't include this deployment. None of the restricted ones is open to them. "
+        "Please ask a moderator which role you need.",
         "gpu_role": "Your roles don't include {gpu}. Of the restricted GPUs you may use: {allowed}.",
+        "gpu_role_none": "Your roles don't include {gpu}. None of the restricted GPUs is open to them. "
+        "Please choose another, or ask a moderator which role you need.",
         "budget_waiting": "You already have {limit} requests waiting. Please let one finish, or cancel one.",
         "budget_runs": "You have used your {limit} runs for today. They return <t:{until}:R>.",
         "budget_gpu": "This needs about {needed} GPU seconds, and {left} of your {limit} are left today. "

@@ -43,7 +43,10 @@ async def test_a_gpu_for_some_roles_is_refused_to_others_also_by_again(tmp_path:
         pat = s.guild.add_member(s.env.create_user("pat"), roles=[patrons])
         message = await result_of(s, gpu="H100")
         await ruled(s, gpu_roles={"H100": [patrons.id], "L4": [patrons.id]})
-        told = "Your roles don't include H100. Of the restricted GPUs you may use: -."
+        told = (
+            "Your roles don't include H100. None of the restricted GPUs is open to them. "
+            "Please choose another, or ask a moderator which role you need."
+        )
         assert refusal(s, await ask(s, gpu="H100")) == told
         assert refusal(s, await s.alice.click(message, label="Again")) == told
         assert not (await ask(s, gpu="A10G")).ephemeral
@@ -60,7 +63,9 @@ async def test_a_deployment_for_some_roles_names_those_that_one_may_use(tmp_path
         assert refusal(s, refused).endswith("Of the restricted ones you may use: picture.")
         assert not (await ask(s, art, "generate picture")).ephemeral
         s.env.backend.remove_member_role(s.guild.id, art.id, artists.id)
-        assert refusal(s, await ask(s, art, "generate picture")).endswith("you may use: -.")
+        assert refusal(s, await ask(s, art, "generate picture")).endswith(
+            "None of the restricted ones is open to them. Please ask a moderator which role you need."
+        )
 
 
 async def test_a_role_that_was_deleted_opens_nothing(tmp_path: Path) -> None:

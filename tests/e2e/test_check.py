@@ -12,6 +12,7 @@ from aiohttp import web
 from demo.standin.deployments import PICTURE_ID
 from tests.e2e.house import House, Said, house
 from tests.fakediscord import Fault
+from tests.stage import free_port
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
 
@@ -28,6 +29,12 @@ def found(said: Said, level: str, *words: str) -> None:
     matching = [line for line in findings if line.startswith(level) and all(word in line for word in words)]
     assert matching, said.out + said.err
     assert level == "ok" or " | Remedy: " in matching[0], said.out
+
+
+def remedies(said: Said, subject: str) -> list[str]:
+    """What is to be done about each finding of that subject."""
+    findings = said.out.replace("\n         ", " | ").splitlines()
+    return [line.partition("Remedy: ")[2].partition(" | ")[0] for line in findings if f" {subject}: " in line]
 
 
 @asynccontextmanager
@@ -108,6 +115,8 @@ async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
     assert said.code == 1
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
     found(said, "error", "Deployment", PICTURE_ID)
+    assert remedies(said, "Deployment") == ["See what is said of the key above."]
+    assert remedies(said, "Options") == ["Do what is said of each deployment below."]
     assert "no-such-key" not in said.out + said.err
 
 
@@ -115,7 +124,45 @@ async def test_a_deployment_that_is_not_there(home: House) -> None:
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID=NOWHERE)
     assert said.code == 1
     found(said, "ok", "ComfyDeploy key")
-    found(said, "error", "Deployment", NOWHERE)
+    found(said, "error", "Deployment", NOWHERE, "check the id")
+
+
+async def test_comfydeploy_away(home: House) -> None:
+    said = await home.command("check", COMFYDEPLOY_API_URL=f"http://127.0.0.1:{free_port()}/api")
+    assert said.code == 1
+    found(said, "error", "ComfyDeploy key", "can't be reached", "COMFYDEPLOY_API_URL")
+    found(said, "error", "Deployment", PICTURE_ID, "Check again when ComfyDeploy answers")
+    (deployment,), (options,) = remedies(said, "Deployment"), remedies(said, "Options")
+    assert "id" not in deployment.split()
+    assert options.endswith("check again when ComfyDeploy answers.")
+
+
+async def test_options_that_discord_cant_have(home: House) -> None:
+    inputs = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
+    (home.folder / "own.toml").write_text(
+        f'[deployments.mine]\ndeployment_id = "{PICTURE_ID}"\n{inputs}', encoding="utf-8"
+    )
+    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
+    found(said, "error", "Options", "file inputs", "Correct deployments.toml")
+    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options above")
+
+
+@pytest.mark.parametrize("host", ["nonsense.invalid", "203.0.113.9"])
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:9"])
+async def test_a_web_host_that_is_none_of_this_machines(home: House, host: str, url: str) -> None:
+    said = await home.command("check", WEB_HOST=host, PUBLIC_URL=url)
+    assert said.code == 1
+    found(said, "error", "Web server", host, "WEB_HOST is the address of one of this machine's own")
+    assert "error    PUBLIC_URL" not in said.out
+
+
+async def test_the_ports_that_the_bot_would_open(home: House) -> None:
+    port = str(free_port())
+    said = await home.command("check", METRICS_PORT=port)
+    found(said, "ok", "Web server", f"WEB_PORT {home.port}", "free")
+    found(said, "ok", "Web server", f"METRICS_PORT {port}", "free")
+    await home.start()
+    found(await home.command("check"), "ok", "Web server", f"WEB_PORT {home.port}", "in use")
 
 
 async def test_a_deployment_that_only_the_file_describes(home: House) -> None:

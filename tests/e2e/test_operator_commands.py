@@ -101,6 +101,14 @@ async def test_export_takes_only_what_was_asked_for(home: House) -> None:
     assert len(whole.out.splitlines()) == 1
 
 
+@pytest.mark.parametrize("edge", ["9999-12-31T23:59-23:00", "0001-01-01T00:00+05:00", "yesterday"])
+async def test_export_of_a_time_that_is_none(home: House, edge: str) -> None:
+    said = await home.command("export", "--since", edge)
+    assert (said.code, said.out) == (2, "")
+    assert "Traceback" not in said.err
+    assert f"argument --since: {edge!r} is " in said.err.splitlines()[-1]
+
+
 async def test_export_without_a_database(home: House) -> None:
     said = await home.command("export")
     assert said.code == 2

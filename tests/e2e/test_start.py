@@ -97,6 +97,19 @@ async def test_discord_away(home: House) -> None:
     await ends(home, LATER, "Discord can't be reached")
 
 
+async def test_comfydeploy_away_at_the_very_first_start(home: House) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    await ends(home, LATER, "No deployment can be offered", "when it answers", COMFYDEPLOY_API_URL=nobody)
+
+
+async def test_a_key_that_comfydeploy_refuses_at_the_very_first_start(home: House) -> None:
+    await ends(home, CONFIGURATION, "check COMFYDEPLOY_API_KEY", COMFYDEPLOY_API_KEY="no-such-key-at-all")
+
+
+async def test_two_servers_on_one_port(home: House) -> None:
+    await ends(home, CONFIGURATION, "METRICS_PORT and WEB_PORT are both", METRICS_PORT=str(home.port))
+
+
 async def test_a_folder_in_the_place_of_the_deployments(home: House) -> None:
     await ends(
         home, CONFIGURATION, "is a folder", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE=str(home.folder)

@@ -111,11 +111,30 @@ ADDRESS = "an address that begins with https:// or http://"
         ("PUBLIC_URL", "https://h:x/", ADDRESS),
         ("COMFYDEPLOY_API_URL", "ftp://h", ADDRESS),
         ("ALLOWED_GUILD_IDS", "1;2", "server ids, separated by commas; '1;2' is none"),
+        ("ALLOWED_GUILD_IDS", ",", "server ids, separated by commas, or empty; ',' has none"),
+        ("COMMAND_GUILD_IDS", "' , '", "server ids, separated by commas, or empty; ' , ' has none"),
         ("LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'loud'"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_it_must_be(name: str, value: str, rule: str) -> None:
     assert mistakes(**{name: value}) == (f"{name} must be {rule}.",)
+
+
+@pytest.mark.parametrize("ports", [{"METRICS_PORT": "9000", "WEB_PORT": " 9000"}, {"METRICS_PORT": "8080"}])
+def test_the_metrics_cant_have_the_web_servers_port(ports: dict[str, str]) -> None:
+    port = ports["METRICS_PORT"]
+    other, told = mistakes(LOG_LEVEL="loud", **ports)
+    assert other.startswith("LOG_LEVEL ")
+    assert told == (
+        f"METRICS_PORT and WEB_PORT are both {port}. Set METRICS_PORT to another, or leave it empty: "
+        "then /metrics is on WEB_PORT."
+    )
+
+
+def test_ports_that_the_system_chooses_are_no_clash() -> None:
+    assert load(METRICS_PORT="0", WEB_PORT="0").metrics_port == 0
+    assert load(METRICS_PORT="9000", WEB_PORT="0").metrics_port == 9000
+    assert len(mistakes(METRICS_PORT="x", WEB_PORT="x")) == 2
 
 
 def test_a_deployment_id_must_be_a_uuid() -> None:

@@ -14,8 +14,9 @@ from aiohttp import web
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import StartupError
+from bot.errors import ComfyUnreachable, StartLater, StartupError
 from bot.store import Store
+from tests.stage import free_port
 from tests.unit.comfy.servers import http_server
 from tests.unit.deployments.made import UUID, config
 
@@ -23,7 +24,7 @@ LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
 
 
 class Comfy:
-    """What the server knows; `down` answers as it does for everything unknown: 500."""
+    """What the server knows; `down` answers as it does for everything unknown: 500, unless told otherwise."""
 
     def __init__(self) -> None:
         self.inputs: dict[str, list[dict[str, object]]] = {
@@ -31,11 +32,15 @@ class Comfy:
             LTX: [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": "story"}],
         }
         self.down = False
+        self.status = 500
+        self.statuses: dict[str, int] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
-        found = self.inputs.get(request.path.rpartition("/")[2])
+        asked = request.path.rpartition("/")[2]
+        found = self.inputs.get(asked)
         if self.down or found is None:
-            return web.json_response({"detail": "Internal server error"}, status=500)
+            status = self.statuses.get(asked, self.status)
+            return web.json_response({"detail": "Internal server error"}, status=status)
         body = {"id": request.path.rpartition("/")[2], "workflow": {"name": "wf"}, "input_types": found}
         return web.Response(body=json.dumps(body), content_type="application/json")
 
@@ -97,8 +102,44 @@ async def test_with_none_at_all_the_start_fails_in_words(tmp_path: Path) -> None
     comfy = Comfy()
     comfy.down = True
     async with catalogue(comfy, [config()], tmp_path) as made:
-        with pytest.raises(StartupError, match="No deployment can be offered"):
+        with pytest.raises(StartLater, match=r"No deployment can be offered.* start again when it answers"):
             await made.load()
+
+
+@pytest.mark.parametrize(("status", "later"), [(401, False), (404, False), (429, True), (503, True)])
+async def test_the_start_can_succeed_later_only_where_the_fault_may_pass(
+    tmp_path: Path, status: int, later: bool
+) -> None:
+    comfy = Comfy()
+    comfy.status, comfy.down = status, True
+    async with catalogue(comfy, [config()], tmp_path) as made:
+        with pytest.raises(StartupError) as caught:
+            await made.load()
+        assert isinstance(caught.value, StartLater) is later
+        assert ("COMFYDEPLOY_API_KEY" in str(caught.value)) is not later
+
+
+async def test_what_can_be_described_later_is_enough_for_a_later_start(tmp_path: Path) -> None:
+    comfy = Comfy()
+    comfy.statuses, comfy.down = {LTX: 404}, True
+    async with catalogue(comfy, [config("ltx", deployment_id=LTX), config()], tmp_path) as made:
+        with pytest.raises(StartLater):
+            await made.load()
+
+
+async def test_a_comfydeploy_that_is_not_there_may_be_later(tmp_path: Path) -> None:
+    store = Store(f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}")
+    await store.open()
+    try:
+        async with open_session() as session:
+            away = ComfyClient(session, f"http://127.0.0.1:{free_port()}", "key")
+            with pytest.raises(ComfyUnreachable):
+                await away.deployment(UUID)
+            made = Catalogue([config()], away, store.notes)
+            with pytest.raises(StartLater, match="No deployment can be offered"):
+                await made.load()
+    finally:
+        await store.close()
 
 
 async def test_a_failed_reload_keeps_what_is_on_offer(tmp_path: Path) -> None:
