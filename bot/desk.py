@@ -21,7 +21,7 @@ from bot.errors import InputError, RefusedError
 from bot.intake import ANSWER_HOLD, Intake
 from bot.logs import run_context
 from bot.messages.list_ids import PagePlace, Step
-from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN
+from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN, channel_url
 from bot.messages.parts import Part
 from bot.messages.run import status_part
 from bot.messages.several import several_status_part
@@ -169,8 +169,14 @@ class FrontDesk:
         return found[:QUEUE_SHOWN], len(found) > QUEUE_SHOWN
 
     async def post_again(self, key: str, asker: Asker) -> None:
-        """A result that found no way is owed again, here. Raises RefusedError when there is none."""
+        """A result that found no way is owed again, here. Raises RefusedError when there is none.
+
+        Only on its own server: another's moderators have agreed to nothing, and would see it all the same.
+        """
         run = await self._own(key, asker.person.id)
+        if run.guild_id != asker.origin.guild_id:
+            raise _elsewhere(run)
+        await self._intake.check_posting(asker)
         offered = self._catalogue.get(run.deployment)
         marked = run.age_restricted or (offered is not None and offered.age_restricted)
         _check_age(asker.origin, restricted=marked)
@@ -230,6 +236,12 @@ class FrontDesk:
     async def _accept(self, asker: Asker, requests: Sequence[GenerationRequest]) -> Run:
         with run_context(requests[0].key):
             return await self._intake.accept(requests, asker)
+
+
+def _elsewhere(run: Run) -> RefusedError:
+    if run.guild_id is None:
+        return RefusedError("post_outside")
+    return RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
 
 
 def _check_age(origin: Origin, *, restricted: bool) -> None:

@@ -12,7 +12,7 @@ from bot.moderation.people import Person
 from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
 from bot.runs import Run
-from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
+from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, check_posting, decide
 from bot.runs.request import GenerationRequest
 from bot.store import Store
 
@@ -53,6 +53,12 @@ class Intake:
         of_several = f", {len(requests)} at once" if others else ""
         log.info("accepted for %s in %s%s", request.requester_id, request.origin.channel_id, of_several)
         return run
+
+    async def check_posting(self, asker: Asker) -> None:
+        """Whether what was kept may be posted where the person is. Raises RefusedError, StoreUnavailable."""
+        place = asker.origin
+        usage = await self._store.intake.usage_of(place.guild_id, asker.person.id, self._clock())
+        check_posting(place, usage, self._rules)
 
     async def answered(self, key: str, status_message_id: int | None) -> None:
         """The requester sees the status message: the queue call may go out."""

@@ -11,6 +11,7 @@ from bot.client import GenerateBot
 from bot.desk import FrontDesk
 from bot.messages.lists import posting_layout
 from bot.runs import Run, RunState
+from cogs.asker import asker_of, check_here, check_overrides
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,17 @@ async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk,
         await _refused(interaction, desk, run, error)
     else:
         await desk.answered(run.key, response.message_id)
+
+
+async def owe_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+    """A kept result is owed again where the person is, if all that holds for a request there holds for them.
+
+    Raises RefusedError.
+    """
+    desk = interaction.client.desk
+    check_here(interaction)
+    await check_overrides(interaction)
+    await desk.post_again(key, asker_of(interaction, desk.now()))
 
 
 async def post_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:

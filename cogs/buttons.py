@@ -16,7 +16,7 @@ from bot.edit.ids import EditForm
 from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part
 from bot.words import say
-from cogs.answers import post_here
+from cogs.answers import owe_here, post_here
 from cogs.asker import asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
@@ -72,9 +72,7 @@ async def _repeat(interaction: Interaction, key: str) -> None:
 
 
 async def _post(interaction: Interaction, key: str) -> None:
-    desk = interaction.client.desk
-    check_here(interaction)
-    await desk.post_again(key, asker_of(interaction, desk.now()))
+    await owe_here(interaction, key)
     if only_by_interaction(interaction):
         await post_here(interaction, key)
     else:

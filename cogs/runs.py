@@ -19,15 +19,16 @@ from bot.errors import RefusedError
 from bot.messages.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
 from bot.messages.lists import runs_layout
 from bot.words import say
-from cogs.answers import post_here
-from cogs.asker import Interaction, asker_of, check_here
+from cogs.answers import owe_here, post_here
+from cogs.asker import Interaction, server_of
 
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
 
 async def _page(interaction: Interaction, desk: FrontDesk, place: PagePlace) -> discord.ui.LayoutView:
     """Always of the person who asks or presses."""
-    layout = runs_layout(await desk.history(interaction.user.id, place), place, desk.title)
+    found = await desk.history(interaction.user.id, place)
+    layout = runs_layout(found, place, desk.title, here=server_of(interaction))
     layout.stop()  # answered by custom_id
     return layout
 
@@ -77,9 +78,8 @@ async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
     await desk.cancel(key, interaction.user.id, moderator=False)
 
 
-async def _post(interaction: Interaction, desk: FrontDesk, key: str) -> None:
-    check_here(interaction)
-    await desk.post_again(key, asker_of(interaction, desk.now()))
+async def _post(interaction: Interaction, _desk: FrontDesk, key: str) -> None:
+    await owe_here(interaction, key)
 
 
 _ACTS = {Control.CANCEL: _cancel, Control.POST: _post}

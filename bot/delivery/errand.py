@@ -157,5 +157,5 @@ class Errands:
     async def _places(self, run: Run, purposes: Collection[Purpose]) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
         for purpose in sorted(purposes):
-            found += (await self._store.deliveries.told(run.key, purpose)).messages
+            found += (await self._store.deliveries.told(run.key, purpose)).everywhere
         return found

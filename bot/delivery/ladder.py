@@ -182,11 +182,12 @@ class Ladder:
             await self._deliveries.mark_sent(delivery.id, sent)
 
     async def _find(self, delivery: Delivery, channel_id: int, part: Part, since: datetime) -> int | None:
-        """A part posted by an attempt of unknown end; an earlier verdict on the run is not it."""
-        verdict: Sequence[tuple[int, int]] = ()
+        """A part posted by an attempt of unknown end; neither an earlier verdict on the run is it, nor what
+        came of it the first time."""
+        others = (await self._deliveries.told(delivery.run.key, delivery.purpose)).earlier
         if delivery.purpose is Purpose.LATE:
-            verdict = (await self._deliveries.told(delivery.run.key, Purpose.OUTCOME)).messages
-        ignore = [message_id for _, message_id in verdict]
+            others += (await self._deliveries.told(delivery.run.key, Purpose.OUTCOME)).everywhere
+        ignore = [message_id for _, message_id in others]
         try:
             return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
         except Closed:

@@ -41,7 +41,7 @@ class Removal:
                 raise Unclear("the result is still being posted")
         if run.batch_key is None:
             for purpose in sorted(OUTCOMES):
-                await self._delete(run, (await self._store.deliveries.told(run.key, purpose)).messages)
+                await self._delete(run, (await self._store.deliveries.told(run.key, purpose)).everywhere)
         else:
             await self._out_of_several(together)
         for each in together:
@@ -86,12 +86,15 @@ class Removal:
     async def _out_of_several(self, together: Sequence[Run]) -> None:
         late: set[str] = set()
         for run in together:
-            own = (await self._store.deliveries.told(run.key, Purpose.LATE)).messages
+            own = (await self._store.deliveries.told(run.key, Purpose.LATE)).everywhere
             if own:
                 late.add(run.key)
             if run.deleted_at is not None:
                 await self._delete(run, own)
-        places = (await self._store.deliveries.told(together[0].key, Purpose.OUTCOME)).messages
+        told = await self._store.deliveries.told(together[0].key, Purpose.OUTCOME)
+        places = told.messages or told.earlier
+        if told.messages:
+            await self._delete(together[0], told.earlier)
         if any(_is_there(run) and run.key not in late for run in together):
             await self._redraw(together, late, places)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from bot.store.rows import Delivery, Purpose
 
 
 class Tidying:
-    """Removes the status message, and a verdict that a late success disproved. Raises Unclear."""
+    """Removes the status message, a verdict that a late success disproved, and the part of a result that came
+    before it was posted again. Raises Unclear."""
 
     def __init__(self, store: Store, poster: Poster, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -24,6 +25,8 @@ class Tidying:
 
     async def after(self, delivery: Delivery, *, in_place: bool) -> None:
         """`in_place`: the outcome stands in the status message itself."""
+        told = await self._store.deliveries.told(delivery.run.key, delivery.purpose)
+        await self._delete(told.earlier)
         if delivery.beside_others:
             return
         if not in_place:
@@ -36,14 +39,17 @@ class Tidying:
         verdict = await self._store.deliveries.told(run.key, Purpose.OUTCOME)
         late = await self._store.deliveries.told(run.key, Purpose.LATE)
         shown = [message_id for _, message_id in late.messages]
-        disproved = [place for place in verdict.messages if place[1] not in shown]
+        disproved = [place for place in verdict.everywhere if place[1] not in shown]
         if verdict.attempted_at is not None:
             with suppress(Closed):
                 found = await self._poster.find(
                     run.channel_id, run.key, None, verdict.attempted_at, ignore=shown
                 )
                 disproved += [(run.channel_id, found)] if found is not None else []
-        for channel_id, message_id in disproved:
+        await self._delete(disproved)
+
+    async def _delete(self, places: Sequence[tuple[int, int]]) -> None:
+        for channel_id, message_id in places:
             with suppress(Closed):
                 await self._poster.delete(channel_id, message_id)
 

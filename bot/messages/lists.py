@@ -25,11 +25,16 @@ _PROMPT = 60
 _LABEL = 100
 
 
-def runs_layout(page: HistoryPage, place: PagePlace, title: Callable[[str], str]) -> LayoutView:
-    """A page of one's own runs, newest first, with what can be done about them."""
+def runs_layout(
+    page: HistoryPage, place: PagePlace, title: Callable[[str], str], *, here: int | None
+) -> LayoutView:
+    """A page of one's own runs, newest first, with what can be done about them.
+
+    `here` is the server it is shown on: what was kept is posted only on its own.
+    """
     layout = LayoutView(timeout=None)
     entries = page.entries
-    lines = [_line(number, entry, title) for number, entry in enumerate(entries, 1)]
+    lines = [_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
     heading = say("runs_heading")
     if place.wanted is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{place.wanted}')}"
@@ -38,7 +43,11 @@ def runs_layout(page: HistoryPage, place: PagePlace, title: Callable[[str], str]
     open_runs = [
         (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.all))
     ]
-    kept = [(number, entry) for number, entry in enumerate(entries, 1) if entry.kept]
+    kept = [
+        (number, entry)
+        for number, entry in enumerate(entries, 1)
+        if entry.kept and entry.run.guild_id == here
+    ]
     for control, found in ((Control.CANCEL, open_runs), (Control.POST, kept)):
         if found:
             layout.add_item(ActionRow(_select(control, place, found, title)))
@@ -100,22 +109,26 @@ def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
 
 
-def _line(number: int, entry: Entry, title: Callable[[str], str]) -> str:
+def _line(number: int, entry: Entry, title: Callable[[str], str], here: int | None) -> str:
     run = entry.run
     line = say(
         "runs_line",
         state=_states(entry.all),
         title=quoted(title(run.deployment), _TITLE),
         at=int(run.created_at.timestamp()),
-        link=_link(entry),
+        link=_link(entry, here),
     )
     return f"{number}. {line}{_prompt(run)}"
 
 
-def _link(entry: Entry) -> str:
+def _link(entry: Entry, here: int | None) -> str:
     run = entry.run
-    if entry.kept:
+    if entry.kept and run.guild_id == here:
         return say("runs_kept")
+    if entry.kept and run.guild_id is None:
+        return say("runs_kept_outside")
+    if entry.kept:
+        return say("runs_kept_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # whether it is on a server, and on which, is not kept
     if entry.place is not None:

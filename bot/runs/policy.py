@@ -14,7 +14,7 @@ from bot.messages.text import quoted
 from bot.moderation.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
 from bot.moderation.people import Person
 from bot.moderation.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
-from bot.runs.request import GenerationRequest
+from bot.runs.request import GenerationRequest, Origin
 
 _REASON = 500
 # Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
@@ -145,31 +145,47 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     return rules.spoiler is Spoiler.ALWAYS
 
 
+def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
+    """Whether a result that is paid for may be posted here now. Raises RefusedError.
+
+    Where it was asked for directly it is still its requester's, also when nothing new may be.
+    """
+    _open_to_us(origin, usage, operator)
+    _unblocked(usage)
+
+
 def _operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
-    origin = request.origin
-    guild_id = origin.guild_id
-    if usage.paused is not None:
-        raise RefusedError("paused", reason=usage.paused)
-    if origin.user_install and not operator.allow_user_installs:
-        raise RefusedError("user_installs_off")
+    guild_id = request.origin.guild_id
+    _open_to_us(request.origin, usage, operator)
     # Whoever added the bot to their account may also write to it directly.
     if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
-    allowed = operator.allowed_guild_ids
-    if guild_id is not None and allowed is not None and guild_id not in allowed:
-        raise RefusedError("guild_not_allowed")
     ceiling = operator.daily_gpu_seconds
     if ceiling is not None and usage.gpu_seconds_today + request.expected_seconds > ceiling:
         raise RefusedError("daily_limit", until=_stamp(usage.day_end))
 
 
-def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
+def _open_to_us(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
+    if usage.paused is not None:
+        raise RefusedError("paused", reason=usage.paused)
+    if origin.user_install and not operator.allow_user_installs:
+        raise RefusedError("user_installs_off")
+    allowed = operator.allowed_guild_ids
+    if origin.guild_id is not None and allowed is not None and origin.guild_id not in allowed:
+        raise RefusedError("guild_not_allowed")
+
+
+def _unblocked(usage: Usage) -> None:
     if usage.block is not None:
         until = usage.block.until
         code = "blocked_until" if until else "blocked"
         raise RefusedError(
             code, reason=quoted(usage.block.reason or "-", _REASON), until=_stamp(until) if until else 0
         )
+
+
+def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
+    _unblocked(usage)
     if person.is_moderator(rules):
         return
     account = person.created_at + timedelta(days=rules.people.account_days)

@@ -26,10 +26,18 @@ _OWN = (
 
 
 class Told(NamedTuple):
-    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well."""
+    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well.
+
+    `earlier` are those of a time before, when a part of it found no way: what it shows is shown anew.
+    """
 
     messages: tuple[tuple[int, int], ...] = ()
     attempted_at: datetime | None = None
+    earlier: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def everywhere(self) -> tuple[tuple[int, int], ...]:
+        return (*self.messages, *self.earlier)
 
 
 class DeliveryStore:
@@ -155,15 +163,21 @@ class DeliveryStore:
 
     async def told(self, key: str, purpose: Purpose) -> Told:
         """What of a message owed for a run is in Discord; nothing when none was owed."""
-        query = select(deliveries.c.messages, deliveries.c.attempted, deliveries.c.attempted_at).where(
-            deliveries.c.run_key == key, deliveries.c.purpose == purpose
-        )
+        query = select(
+            deliveries.c.messages, deliveries.c.earlier, deliveries.c.attempted, deliveries.c.attempted_at
+        ).where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             return Told()
         messages = tuple((channel, message) for channel, message in row.messages)
-        return Told(messages, row.attempted_at if row.attempted else None)
+        # Soon after the first time the nonce gives the very same message once more.
+        earlier = tuple(
+            (channel, message)
+            for channel, message in row.earlier or ()
+            if [channel, message] not in row.messages
+        )
+        return Told(messages, row.attempted_at if row.attempted else None, earlier)
 
     async def owes(self, key: str, purposes: Collection[Purpose]) -> bool:
         """Whether one of these messages is still to be sent, or on its way."""

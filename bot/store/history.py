@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import IN_FLIGHT, Run, RunState
+from bot.runs.policy import is_spoiler
 from bot.runs.request import Origin
 from bot.store.database import Database
-from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
+from bot.store.rows import OUTCOMES, DeliveryState, Purpose, run_columns, to_run
+from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 
 
@@ -41,6 +43,18 @@ _STATES = {
     RunFilter.DONE: (S.SUCCEEDED,),
     RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
     RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
+}
+
+
+# A message owed as if nothing of it had been tried.
+_AFRESH = {
+    "state": DeliveryState.PENDING,
+    "tries": 0,
+    "rung": 0,
+    "messages": [],
+    "attempted": False,
+    "attempted_at": None,
+    "done_at": None,
 }
 
 
@@ -124,29 +138,25 @@ class HistoryStore:
             return [to_run(row) for row in found.mappings()]
 
     async def reopen(self, key: str, origin: Origin, due_at: datetime) -> bool:
-        """A kept message is owed again, whole, where it is now asked for; False when it is not kept."""
+        """A kept message is owed again, whole, where it is now asked for; False when it is not kept.
+
+        It hides behind a click where the server's rules say so for this channel.
+        """
         async with self._database.write() as connection:
-            reopened = await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.run_key.in_(select(runs.c.key).where(_of_request(key))),
-                    deliveries.c.purpose.in_(OUTCOMES),
-                    deliveries.c.state == DeliveryState.KEPT,
-                )
-                .values(
-                    state=DeliveryState.PENDING,
-                    due_at=due_at,
-                    tries=0,
-                    rung=0,
-                    messages=[],
-                    attempted=False,
-                    attempted_at=None,
-                    done_at=None,
-                )
-            )
-            if reopened.rowcount == 0:
+            kept = (await connection.execute(_kept(key))).all()
+            if not kept:
                 return False
-            await connection.execute(update(runs).where(_of_request(key)).values(**_place(origin)))
+            for row in kept:
+                await connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id == row.id)
+                    .values(**_AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
+                )
+            rules = await read_rules(connection, origin.guild_id)
+            spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
+            await connection.execute(
+                update(runs).where(_of_request(key)).values(**_place(origin), spoiler=spoiler)
+            )
             return True
 
     async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
@@ -171,12 +181,33 @@ def _of_request(key: str) -> ColumnElement[bool]:
     return or_(runs.c.key == key, runs.c.batch_key == key)
 
 
+def _kept(key: str) -> Select[Any]:
+    """What may be owed again of a request. A deleted result stays deleted; of several, those that are left
+    come without it."""
+    left = or_(
+        runs.c.deleted_at.is_(None),
+        and_(runs.c.batch_key.is_not(None), deliveries.c.purpose == Purpose.OUTCOME),
+    )
+    return (
+        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier)
+        .join(runs, runs.c.key == deliveries.c.run_key)
+        .where(
+            _of_request(key),
+            deliveries.c.purpose.in_(OUTCOMES),
+            deliveries.c.state == DeliveryState.KEPT,
+            left,
+        )
+        .order_by(deliveries.c.id)
+        .with_for_update(of=deliveries)
+    )
+
+
 def _place(origin: Origin) -> dict[str, object]:
-    """Where to post. The answer to the command that asks is its own, so it is not there to be edited;
-    but for a place that nothing else reaches."""
+    """Where to post. The server stays: its budget has paid, and its moderators answer for it. The answer to
+    the command that asks is its own, so it is not there to be edited; but for a place that nothing else
+    reaches."""
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
-        "guild_id": origin.guild_id,
         "channel_id": origin.channel_id,
         "upload_limit": origin.upload_limit,
         "user_install": origin.user_install,

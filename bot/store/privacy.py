@@ -6,7 +6,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, RowMapping, Text, and_, case, cast, delete, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.runs import FINAL, Run
@@ -206,7 +219,9 @@ def _holds_something() -> ColumnElement[bool]:
 
 
 async def _forget_kept(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """A result that found no way has nothing left to post."""
-    await connection.execute(
-        delete(deliveries).where(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.KEPT)
-    )
+    """A result that found no way has nothing left to post; what came of it can still be deleted."""
+    kept = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.KEPT)
+    earlier = func.coalesce(cast(deliveries.c.earlier, Text), "[]")
+    unseen = and_(cast(deliveries.c.messages, Text) == "[]", earlier == "[]")
+    await connection.execute(delete(deliveries).where(kept, unseen))
+    await connection.execute(update(deliveries).where(kept).values(state=DeliveryState.SENT))

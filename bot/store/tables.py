@@ -142,6 +142,8 @@ deliveries = Table(
     Column("attempted", Boolean, nullable=False, server_default=false()),
     Column("attempted_at", UtcDateTime),
     Column("messages", JSON, nullable=False),  # [[channel id, message id], …], one for each part sent
+    # What stands of it from before it was owed again: not a part of it any more, but still to be deleted.
+    Column("earlier", JSON),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
     Column("last_error", Text),

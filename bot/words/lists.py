@@ -25,10 +25,16 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_several_done": "{state} ({done} of {count})",
         "runs_link": " · [open]({url})",
         "runs_kept": " · couldn't be posted; choose it below to post it here",
+        "runs_kept_elsewhere": " · couldn't be posted; use `/runs` [where you asked]({url})",
+        "runs_kept_outside": " · couldn't be posted; use `/runs` where you asked",
         "runs_cancel_choose": "Cancel a request",
         "runs_post_choose": "Post a result here",
         "post_noted": "I'll post it here in a moment.",
         "post_nothing": "There is nothing left to post for this request.",
+        "post_elsewhere": "A result is posted only on the server it was asked for on. "
+        "Please use `/runs` [there]({url}).",
+        "post_outside": "You asked for this outside of this server. Please use `/runs` in my direct messages, "
+        "or where you asked.",
         # a server's queue
         "command_queue": "What this server has running and waiting",
         "queue_heading": "### Running and waiting on this server",

@@ -120,7 +120,7 @@ def listed() -> str:
     together = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
     entries = [Entry(each[0], False, None, each) for each in (together, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), PagePlace(), lambda _: TITLE))
+    return of_layout(runs_layout(HistoryPage(entries), PagePlace(), lambda _: TITLE, here=1))
 
 
 SEVERAL: Mapping[str, Callable[[], str]] = {

@@ -52,12 +52,22 @@ def text(layout: Any) -> str:
     return "\n".join(part["content"] for part in parts(layout) if "content" in part)
 
 
+@pytest.mark.parametrize("here", [None, 7])
+def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> None:
+    entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    layout = runs_layout(HistoryPage(entries), PagePlace(), lambda _: WORST, here=here)
+    assert len(text(layout)) <= 4000
+    assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == RUNS_SHOWN
+    ids = [part["custom_id"] for part in parts(layout) if "custom_id" in part]
+    assert not [custom_id for custom_id in ids if custom_id.startswith(f"runs:{Control.POST}:")]
+
+
 @pytest.mark.parametrize("wanted", RunFilter)
 def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
     entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
     place = PagePlace(wanted, Step.NEWER, RunCursor(AT, "k" * 20))
     cursor = RunCursor(AT, "k" * 20)
-    layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST)
+    layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
     assert len(text(layout)) <= 4000
     ids = [part["custom_id"] for part in parts(layout) if "custom_id" in part]
     assert len(ids) == len(set(ids)) == 4
@@ -69,7 +79,7 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
 
 def test_a_run_that_is_being_cancelled_says_so_and_is_not_offered_again() -> None:
     entry = Entry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
-    layout = runs_layout(HistoryPage([entry]), PagePlace(), lambda name: name)
+    layout = runs_layout(HistoryPage([entry]), PagePlace(), lambda name: name, here=1)
     assert "Cancelling: **flux**" in text(layout)
     assert not [part for part in parts(layout) if "options" in part]
 

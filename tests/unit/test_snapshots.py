@@ -174,6 +174,17 @@ def listed() -> HistoryPage:
     return HistoryPage(entries, RunCursor(AT - timedelta(days=1), "g" * 16), None)
 
 
+def kept() -> HistoryPage:
+    """Results that wait to be posted: of this server, of another, and of none."""
+    return HistoryPage(
+        [
+            Entry(run(key="a" * 16, guild_id=7), True, None),
+            Entry(run(key="b" * 16), True, None),
+            Entry(run(key="c" * 16, user_install=True, guild_id=None), True, None),
+        ]
+    )
+
+
 def title(name: str) -> str:
     return {"flux": TITLE, "song": "Song"}[name]
 
@@ -203,9 +214,12 @@ def pictures() -> str:
 
 
 OTHERS: Mapping[str, Any] = {
-    "runs": lambda: of_layout(runs_layout(listed(), PagePlace(), title)),
-    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(), title)),
-    "runs-none-such": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(RunFilter.KEPT), title)),
+    "runs": lambda: of_layout(runs_layout(listed(), PagePlace(), title, here=1)),
+    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), PagePlace(), title, here=7)),
+    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(), title, here=1)),
+    "runs-none-such": lambda: of_layout(
+        runs_layout(HistoryPage([]), PagePlace(RunFilter.KEPT), title, here=1)
+    ),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
