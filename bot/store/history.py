@@ -15,7 +15,8 @@ from bot.runs import IN_FLIGHT, Run, RunState
 from bot.runs.policy import is_spoiler
 from bot.runs.request import Origin
 from bot.store.database import Database
-from bot.store.rows import OUTCOMES, DeliveryState, Purpose, run_columns, to_run
+from bot.store.kept import AFRESH, kept_of, of_request, place_of
+from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 
@@ -43,18 +44,6 @@ _STATES = {
     RunFilter.DONE: (S.SUCCEEDED,),
     RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
     RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
-}
-
-
-# A message owed as if nothing of it had been tried.
-_AFRESH = {
-    "state": DeliveryState.PENDING,
-    "tries": 0,
-    "rung": 0,
-    "messages": [],
-    "attempted": False,
-    "attempted_at": None,
-    "done_at": None,
 }
 
 
@@ -143,19 +132,19 @@ class HistoryStore:
         It hides behind a click where the server's rules say so for this channel.
         """
         async with self._database.write() as connection:
-            kept = (await connection.execute(_kept(key))).all()
+            kept = (await connection.execute(kept_of(key))).all()
             if not kept:
                 return False
             for row in kept:
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
-                    .values(**_AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
+                    .values(**AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
                 )
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
             await connection.execute(
-                update(runs).where(_of_request(key)).values(**_place(origin), spoiler=spoiler)
+                update(runs).where(of_request(key)).values(**place_of(origin), spoiler=spoiler)
             )
             return True
 
@@ -174,47 +163,6 @@ class HistoryStore:
                 )
                 .values(due_at=now)
             )
-
-
-def _of_request(key: str) -> ColumnElement[bool]:
-    """A run by itself, or all that began with it."""
-    return or_(runs.c.key == key, runs.c.batch_key == key)
-
-
-def _kept(key: str) -> Select[Any]:
-    """What may be owed again of a request. A deleted result stays deleted; of several, those that are left
-    come without it."""
-    left = or_(
-        runs.c.deleted_at.is_(None),
-        and_(runs.c.batch_key.is_not(None), deliveries.c.purpose == Purpose.OUTCOME),
-    )
-    return (
-        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier)
-        .join(runs, runs.c.key == deliveries.c.run_key)
-        .where(
-            _of_request(key),
-            deliveries.c.purpose.in_(OUTCOMES),
-            deliveries.c.state == DeliveryState.KEPT,
-            left,
-        )
-        .order_by(deliveries.c.id)
-        .with_for_update(of=deliveries)
-    )
-
-
-def _place(origin: Origin) -> dict[str, object]:
-    """Where to post. The server stays: its budget has paid, and its moderators answer for it. The answer to
-    the command that asks is its own, so it is not there to be edited; but for a place that nothing else
-    reaches."""
-    token, expires = origin.interaction_token, origin.interaction_expires_at
-    return {
-        "channel_id": origin.channel_id,
-        "upload_limit": origin.upload_limit,
-        "user_install": origin.user_install,
-        "interaction_token": token if origin.user_install else None,
-        "interaction_expires_at": expires if origin.user_install else None,
-        "status_message_id": None,
-    }
 
 
 def own_runs(

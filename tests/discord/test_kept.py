@@ -1,4 +1,4 @@
-"""A kept result posted again: only on its own server, by the rules that hold there, and with nothing left over."""
+"""A kept result posted again: only on its own server, by its rules, and with nothing left over."""
 
 from __future__ import annotations
 
