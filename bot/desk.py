@@ -143,9 +143,12 @@ class FrontDesk:
         )
         return await self._accept(asker, several(request, spread(offered, wanted, count, draw_seed)))
 
-    async def cancel(self, key: str, person_id: int, *, moderator: bool) -> None:
-        """Raises RefusedError when there is nothing to cancel, or for a stranger."""
-        run = await self._own(key, person_id, also=moderator)
+    async def cancel(self, key: str, person_id: int, *, moderated: int | None = None) -> None:
+        """Raises RefusedError when there is nothing to cancel, or for a stranger.
+
+        `moderated`: the channel this is asked in, where the person may manage messages in it.
+        """
+        run = await self._own(key, person_id, moderated=moderated)
         before = await self._store.runs.request_cancel(run.lead_key, self._clock(), by=person_id)
         if before.final:
             raise RefusedError("cancel_too_late")
@@ -225,12 +228,18 @@ class FrontDesk:
             raise InputError("deployment_gone")
         return found
 
-    async def _own(self, key: str, person_id: int, *, also: bool = False) -> Run:
+    async def _own(self, key: str, person_id: int, *, moderated: int | None = None) -> Run:
+        """A custom_id can be forged, but not the channel it is pressed in: the power over one, which anybody
+        has in a server of their own, reaches no run of another."""
         run = await self._store.runs.get(key)
         if run is None:
             raise RefusedError("run_gone")
-        if run.requester_id != person_id and not also:
+        if run.requester_id == person_id:
+            return run
+        if moderated is None:
             raise RefusedError("not_yours")
+        if run.channel_id != moderated:
+            raise RefusedError("run_gone")
         return run
 
     async def _accept(self, asker: Asker, requests: Sequence[GenerationRequest]) -> Run:

@@ -53,8 +53,9 @@ class RunButton(DynamicItem[Button[Any]], template=PATTERN):
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
-    moderator = interaction.permissions.manage_messages
-    await interaction.client.desk.cancel(key, interaction.user.id, moderator=moderator)
+    moderates = interaction.permissions.manage_messages and not only_by_interaction(interaction)
+    moderated = interaction.channel_id if moderates else None
+    await interaction.client.desk.cancel(key, interaction.user.id, moderated=moderated)
     # The status message itself says that it is being cancelled.
     await interaction.response.defer()
 
@@ -120,8 +121,8 @@ async def _deleted(interaction: Interaction, part: Part, *, by_card: bool) -> No
 
 async def _report(interaction: Interaction, key: str) -> None:
     asker = asker_of(interaction, interaction.client.desk.now())
-    await interaction.client.reviews.report(key, asker)
-    await tell(interaction, say("report_noted"))
+    heard = await interaction.client.reviews.report(key, asker)
+    await tell(interaction, say("report_noted" if heard else "report_looked_at"))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:

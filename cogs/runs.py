@@ -75,7 +75,7 @@ def _chosen(interaction: Interaction) -> str:
 
 
 async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
-    await desk.cancel(key, interaction.user.id, moderator=False)
+    await desk.cancel(key, interaction.user.id)
 
 
 async def _post(interaction: Interaction, _desk: FrontDesk, key: str) -> None:

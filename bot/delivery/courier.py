@@ -79,18 +79,22 @@ class Courier:
         return "done"
 
     async def _show(self, delivery: Delivery, folder: Path) -> str:
-        rung = await self._ladder.descend(delivery, folder)
+        rung, withheld = await self._ladder.descend(delivery, folder)
         if rung is Rung.KEPT:
             log.error("no way is left to show this outcome; it is kept")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
             return "kept"
         await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
-        await self._store.deliveries.complete(delivery.id, self._clock())
-        if not delivery.beside_others:
-            log.info("delivered")
+        if withheld:
+            log.warning("an age-restricted result has no place that is marked so; its owner is told")
+            await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "age-restricted")
+        else:
+            await self._store.deliveries.complete(delivery.id, self._clock())
+            if not delivery.beside_others:
+                log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
         await self._store.runs.forget_answer(delivery.run.key)
-        return "done"
+        return "kept" if withheld else "done"
 
     async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
         """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
@@ -107,13 +111,14 @@ class Courier:
 
     async def _post(self, delivery: Delivery, rung: Rung, channel_id: int, errand: Errand) -> None:
         try:
-            await self._ladder.post(delivery, rung, channel_id, [errand.part])
+            await self._ladder.post(delivery, rung, channel_id, [errand.part], mark=errand.mark)
         except (TooLarge, Closed) as error:
             if errand.smaller is None or not errand.part.files:
                 raise Closed(str(error)) from error
             sent = await self._store.deliveries.clear_attempt(delivery.id)
             delivery = replace(delivery, attempted=False, messages=sent)
-            await self._ladder.post(delivery, rung, channel_id, [await errand.smaller()])
+            smaller = [await errand.smaller()]
+            await self._ladder.post(delivery, rung, channel_id, smaller, mark=errand.mark)
 
     async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> str:
         now = self._clock()

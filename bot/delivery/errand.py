@@ -33,7 +33,7 @@ async def _nothing_follows() -> None:
 class Errand:
     """One part and its place: a channel (None: the requester's direct messages), or a message to edit.
 
-    `smaller` makes the part again, without files, where Discord won't have them.
+    `smaller` makes the part again, without files, where Discord won't have them. `mark` is `Ladder.post`'s.
     """
 
     part: Part
@@ -41,6 +41,7 @@ class Errand:
     edits: tuple[int, int] | None = None
     closed: Callable[[], Awaitable[None]] = _nothing_follows
     smaller: Callable[[], Awaitable[Part]] | None = None
+    mark: str = ""
 
 
 class Errands:
@@ -127,18 +128,20 @@ class Errands:
         places = await self._places(run, OUTCOMES)
         link = jump_url(run.guild_id, *places[0]) if places else None
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
+        mark = str(await self._store.reviews.dismissals(run) or "")
 
         async def without_files() -> Part:
             return report_part(run, title, reporters, link, Prepared())
 
         if run.age_restricted:
             # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
-            return Errand(await without_files(), channel_id=run.report_channel_id)
+            return Errand(await without_files(), channel_id=run.report_channel_id, mark=mark)
         reported = await self._store.runs.together(run) if run.leads else [run]
         return Errand(
             report_part(run, title, reporters, link, await self._copies(reported, folder)),
             channel_id=run.report_channel_id,
             smaller=without_files,
+            mark=mark,
         )
 
     async def _copies(self, reported: Sequence[Run], folder: Path) -> Prepared:

@@ -20,6 +20,7 @@ from bot.delivery.status import token_of
 from bot.messages.blocks import note_parts
 from bot.messages.lists import channel_url
 from bot.messages.parts import Part, Prepared
+from bot.messages.run import withheld_part
 from bot.runs import Run, RunState
 from bot.store.deliveries import DeliveryStore
 from bot.store.rows import Delivery, Purpose
@@ -32,6 +33,7 @@ MEDIA_TRIES = 5
 _WATCHED = timedelta(minutes=2)
 _NONCE_LIFE = timedelta(minutes=2)
 _DIRECT_LIMIT = 10 * 1024 * 1024
+_WITHHELD = "w"
 
 
 class Rung(IntEnum):
@@ -84,6 +86,11 @@ def _elsewhere(run: Run) -> Part:
     return Part(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
+def _withheld(delivery: Delivery, rung: Rung) -> list[Part]:
+    """After what is there already, a message without the result."""
+    return [Part()] * len(delivery.messages) + [withheld_part(delivery.run, postable=rung is not Rung.DIRECT)]
+
+
 class Superseded(Exception):
     """The run changed, or another courier has the lease: nothing was sent."""
 
@@ -108,19 +115,41 @@ class Ladder:
         self._owner = owner
         self._clock = clock
 
-    async def descend(self, delivery: Delivery, folder: Path) -> Rung:
-        """Down until a rung holds; returns which. KEPT: none did."""
+    async def descend(self, delivery: Delivery, folder: Path) -> tuple[Rung, bool]:
+        """Down until a rung holds; returns which, KEPT: none did; and whether it only told of a result that
+        may not be shown there."""
         rung = _first_rung(delivery, self._clock())
         while rung < Rung.KEPT:
             try:
-                await self._fitting(rung, delivery, folder)
-            except Closed as error:
+                withheld = await self._is_withheld(rung, delivery)
+                if withheld:
+                    await self._by(rung, delivery, _withheld(delivery, rung), mark=_WITHHELD)
+                else:
+                    await self._fitting(rung, delivery, folder)
+            except (Closed, TooLarge) as error:
                 log.info("%s is closed: %s", rung.name.lower(), error)
                 delivery = await self._nothing_left(delivery)
                 rung = Rung(rung + 1)
             else:
-                return rung
-        return Rung.KEPT
+                return rung, withheld
+        return Rung.KEPT, False
+
+    async def _is_withheld(self, rung: Rung, delivery: Delivery) -> bool:
+        """An age-restricted result goes only where Discord marks it so now, not when it was asked for.
+
+        Where only the interaction reaches, nobody can look: there the mark it came with holds.
+        """
+        run = delivery.run
+        if not run.age_restricted or not _to_be_shown(delivery):
+            return False
+        if rung is Rung.DIRECT:
+            return True
+        if run.user_install:
+            return False
+        try:
+            return not await self._poster.is_age_restricted(run.channel_id)
+        except Closed:
+            return True
 
     async def _fitting(self, rung: Rung, delivery: Delivery, folder: Path) -> None:
         """One rung, with ever smaller files while Discord finds them too large."""
@@ -152,13 +181,14 @@ class Ladder:
             notes += (await self._packer.pack(run, 0, folder, last_try=True)).notes
         return [Part()] * len(delivery.messages) + list(note_parts(notes))
 
-    async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part]) -> None:
+    async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part], *, mark: str = "") -> None:
         run = delivery.run
         if rung is Rung.CHANNEL:
-            await self.post(delivery, rung, run.channel_id, parts)
+            await self.post(delivery, rung, run.channel_id, parts, mark=mark)
         elif rung is Rung.DIRECT:
             channel_id = await self._poster.direct_channel(run.requester_id)
-            await self.post(delivery, rung, channel_id, [*parts, _elsewhere(run)])
+            told = [] if mark else [_elsewhere(run)]
+            await self.post(delivery, rung, channel_id, [*parts, *told], mark=mark)
         elif delivery.beside_others:
             raise Closed("the answer tells of all of them")
         elif run.user_install:
@@ -166,8 +196,14 @@ class Ladder:
         else:
             await self._edit_answer(delivery, rung, parts)
 
-    async def post(self, delivery: Delivery, rung: Rung, channel_id: int, parts: Sequence[Part]) -> None:
-        """The parts that are not there yet, each marked before and after."""
+    async def post(
+        self, delivery: Delivery, rung: Rung, channel_id: int, parts: Sequence[Part], *, mark: str = ""
+    ) -> None:
+        """The parts that are not there yet, each marked before and after.
+
+        `mark` sets them apart from others of the same purpose: a nonce of the last minutes brings back the
+        message that it came with.
+        """
         sent = list(delivery.messages)
         for index in range(len(sent), len(parts)):
             part = parts[index]
@@ -176,7 +212,7 @@ class Ladder:
                 found = await self._find(delivery, channel_id, part, delivery.attempted_at)
             if found is None:
                 await self._mark_attempt(delivery, rung)
-                nonce = f"{delivery.run.key}-{delivery.purpose}{int(rung)}{index}"
+                nonce = f"{delivery.run.key}-{delivery.purpose}{int(rung)}{index}{mark}"
                 found = await self._poster.post(channel_id, part, nonce)
             sent.append((channel_id, found))
             await self._deliveries.mark_sent(delivery.id, sent)

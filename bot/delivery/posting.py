@@ -133,6 +133,20 @@ class Poster:
         with _mapped():
             await webhook.delete_message(_original(message_id))
 
+    async def is_age_restricted(self, channel_id: int) -> bool:
+        """Discord's mark as it is now, a thread's by its parent. Raises PostError where that can't be known.
+
+        Without the gateway nothing is remembered, so Discord is asked.
+        """
+        with _mapped():
+            channel = await self._channel(channel_id)
+            if isinstance(channel, discord.Thread):
+                channel = channel.parent or await self._channel(channel.parent_id)
+        return isinstance(channel, discord.abc.GuildChannel) and bool(getattr(channel, "nsfw", False))
+
+    async def _channel(self, channel_id: int) -> object:
+        return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+
     def place(self, channel_id: int) -> Place | None:
         """A server's channel by its names, where the gateway has told them to this process."""
         channel = self._client.get_channel(channel_id)

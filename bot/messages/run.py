@@ -77,6 +77,20 @@ def outcome_parts(run: Run, title: str, prepared: Prepared, *, usable: bool = Fa
     return [_ending(run, title, prepared.notes)]
 
 
+def withheld_part(run: Run, *, postable: bool) -> Part:
+    """Instead of an age-restricted result; `postable`: where it could still stand, once that is marked."""
+    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
+    buttons = [run_button(run, Action.DETAILS, "button_details")]
+    if postable:
+        buttons.insert(0, run_button(run, Action.POST, "button_post"))
+    container = Container(
+        *texts([heading, prompt_line(run)], [say("withheld")]),
+        ActionRow(*buttons),
+        accent_colour=COLOURS[RunState.SUCCEEDED],
+    )
+    return Part(layout=layout_of(container), mention=run.requester_id)
+
+
 def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     """Anything but a result: what happened, what to do."""
     asked_for = run.failure_code == "cancelled_by_requester"

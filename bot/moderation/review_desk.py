@@ -80,8 +80,9 @@ class ReviewDesk:
         self._nudges.deliver()
         return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
 
-    async def report(self, key: str, asker: Asker) -> None:
-        """A card for the moderators, where one can be posted."""
+    async def report(self, key: str, asker: Asker) -> bool:
+        """A card for the moderators, where one can be posted; False where they have dealt with this person's
+        report already."""
         run = await self._run(key, asker.origin.guild_id)
         if run.batch_key is None or not run.leads:
             _check_shown(run)
@@ -91,8 +92,9 @@ class ReviewDesk:
         channel_id = rules.approval.review_channel_id
         if channel_id is None or not asker.can_post(channel_id):
             raise RefusedError("no_review_channel")
-        await self._store.reviews.report(run.key, asker.person.id, channel_id, self._clock())
+        heard = await self._store.reviews.report(run.key, asker.person.id, channel_id, self._clock())
         self._nudges.deliver()
+        return heard
 
     async def dismiss(self, key: str, moderator: Person, guild_id: int | None) -> Part:
         run = await self._moderated(key, moderator, guild_id)

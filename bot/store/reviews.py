@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import RefusedError
@@ -17,6 +17,7 @@ from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import LOCK_SECONDS, Database
 from bot.store.gathering import Gathering
+from bot.store.kept import AFRESH
 from bot.store.rows import DeliveryState, Purpose, owe, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import audit, deliveries, runs
@@ -88,28 +89,36 @@ class ReviewStore:
                 await owe(connection, run.key, Purpose.REMOVAL, now, now)
                 await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
 
-    async def report(self, key: str, person_id: int, channel_id: int, now: datetime) -> Run:
-        """A card for the moderators; one for each run, however many report it."""
+    async def report(self, key: str, person_id: int, channel_id: int, now: datetime) -> bool:
+        """A card for the moderators; one at a time for each run, however many report it.
+
+        Each person is heard once: False where the card with their report has been dismissed.
+        """
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
-            again = await connection.scalar(
-                select(deliveries.c.id).where(
-                    deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT
-                )
-            )
+            is_open = run.report_channel_id is not None
+            if await connection.scalar(_lines(run, AuditAction.REPORT, person_id)):
+                return is_open
             await note(connection, _entry(run, AuditAction.REPORT, person_id, now))
-            if again is None:
+            if not is_open:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
-                await owe(connection, key, Purpose.REPORT, now, now)
-            return run
+                await _owe_card(connection, key, now)
+            return True
 
     async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
-        """A report that needs no action."""
+        """A report that needs no action; the next one, by somebody else, gets a card again."""
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
+            await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
             await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
+
+    async def dismissals(self, run: Run) -> int:
+        """How many cards of reports about it were closed that way."""
+        async with self._database.read() as connection:
+            found: int | None = await connection.scalar(_lines(run, AuditAction.DISMISS))
+            return found or 0
 
     async def rules(self, guild_id: int | None) -> ServerRules:
         """As they are now: who asks while a reading is under way shares the next, not that one."""
@@ -143,6 +152,32 @@ class ReviewStore:
                 )
             )
             return (found[0][0], found[0][1]) if found else None
+
+
+def _lines(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:
+    """How many lines about a run there are, by one person or by anybody."""
+    query = (
+        select(func.count())
+        .select_from(audit)
+        .where(
+            audit.c.guild_id == run.guild_id,
+            audit.c.subject_id == run.requester_id,
+            audit.c.run_key == run.key,
+            audit.c.action == action,
+        )
+    )
+    return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
+
+
+async def _owe_card(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """The row of a card that was dismissed becomes that of the next."""
+    reopened = await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT)
+        .values(**AFRESH, due_at=now)
+    )
+    if reopened.rowcount == 0:
+        await owe(connection, key, Purpose.REPORT, now, now)
 
 
 def check_undecided(run: Run, moderator_id: int) -> None:

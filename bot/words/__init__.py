@@ -91,6 +91,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "nobody. "
         "Please tell a moderator directly.",
         "report_noted": "Thank you. The moderators will look at it.",
+        "report_looked_at": "The moderators have already looked at your report and left the result as it is. "
+        "If something is new, please tell a moderator directly.",
         "delete_noted": "It will be gone in a moment.",
         "rejected": "A moderator didn't approve this request.",
         "requester_blocked": "A moderator ended this request before it was started.",

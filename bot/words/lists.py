@@ -29,6 +29,10 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_kept_outside": " · couldn't be posted; use `/runs` where you asked",
         "runs_cancel_choose": "Cancel a request",
         "runs_post_choose": "Post a result here",
+        "button_post": "Post it here",
+        "withheld_heading": "Your result is ready",
+        "withheld": "It is age-restricted, so I post it only in channels that are marked so. Use `/runs` in "
+        "such a channel to have it posted there.",
         "post_noted": "I'll post it here in a moment.",
         "post_nothing": "There is nothing left to post for this request.",
         "post_elsewhere": "A result is posted only on the server it was asked for on. "

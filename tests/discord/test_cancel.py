@@ -63,6 +63,28 @@ async def test_who_may_manage_messages_can(tmp_path: Path) -> None:
         assert len(s.standin.ledger.cancel_calls) == 1
 
 
+async def test_who_manages_messages_elsewhere_reaches_nothing_here(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await running(s)
+        key = (await s.run()).key
+        other = s.env.create_guild("another server")
+        s.channel = other.create_text_channel("mine")
+        role = other.create_role("mods", permissions=discord.Permissions(manage_messages=True))
+        eve = other.add_member(s.env.create_user("eve"), roles=[role])
+        await s.env.settle()
+        s.standin.next_faults(HELD)
+        await eve.slash(s.channel, "generate", prompt="an owl")
+        await s.play()
+        (own,) = s.channel.history(viewer=eve)
+        refused = await press(s, eve, own, f"run:{key}:cancel")
+        unknown = await press(s, eve, own, "run:abcdefghijklmnop:cancel")
+        assert refused.ephemeral
+        assert refused.response.content == unknown.response.content == "I don't know this request any more."
+        await s.play()
+        assert not s.standin.ledger.cancel_calls
+        assert [run.cancel_requested_at for run in await s.runs()] == [None, None]
+
+
 async def test_what_waits_in_the_bots_own_queue_never_reaches_comfydeploy(tmp_path: Path) -> None:
     async with stage(tmp_path, max_concurrent_runs=1) as s:
         await running(s)

@@ -137,7 +137,7 @@ async def test_a_failure_is_told_down_the_ladder_too(tmp_path: Path) -> None:
 async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await asked(s)
-        await _die_after_the_post(s)
+        await die_after_the_post(s)
         assert len(s.messages()) == 2
         await s.restart()
         await s.later(minutes=2)
@@ -169,7 +169,7 @@ async def test_dying_before_the_post_leaves_it_to_the_next_process(tmp_path: Pat
         assert pinged(s) == [s.alice.id]
 
 
-async def _die_after_the_post(s: Stage) -> None:
+async def die_after_the_post(s: Stage) -> None:
     """The message is in the channel, and the process is gone before it could say so."""
     http = s.app.bot.http
     before = http.request

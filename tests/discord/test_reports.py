@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.store.stored import record
 from tests.discord.court import Court, court, mark_adult, ruled
-from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
+from tests.discord.seen import buttons_of, pinged, press, refusal, requests_to, text_of, texts
 from tests.discord.test_roles import ADULT
 from tests.discord.test_spoiler import hidden
 from tests.stage import stage
@@ -143,6 +143,41 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> 
         assert len(texts(c.s)) == 1
         assert_closed(c, f"Dismissed by <@{c.mona.id}>.")
         assert (await record(c.s.app.store))[-1].action == "dismiss"
+
+
+async def test_a_report_after_a_dismissal_is_looked_at_again(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        await c.decide("Dismiss")
+        carl = c.s.guild.add_member(c.s.env.create_user("carl"))
+        assert (await carl.click(message, label="Report")).response.content == NOTED
+        await c.s.play()
+        first, second = c.cards()
+        assert buttons_of(c.s, first) == {}
+        assert list(buttons_of(c.s, second)) == ["Delete", "Block", "Dismiss"]
+        assert len(second.attachments) == 1
+        assert f"Reported by <@{c.s.bob.id}>, <@{carl.id}>" in c.verdict
+        # Discord answers a nonce of the last minutes with the message that it was sent with.
+        posts = requests_to(c.s, "POST", f"/channels/{c.review.id}/messages")
+        assert len({each.json["nonce"] for each in posts}) == 2
+        await c.decide("Delete")
+        assert texts(c.s) == []
+        assert_closed(c, f"Deleted by <@{c.mona.id}>.")
+
+
+async def test_who_reports_the_same_again_is_heard_once_and_told_that_it_was_looked_at(
+    tmp_path: Path,
+) -> None:
+    async with court(tmp_path, rules=OFF) as c:
+        message = await reported(c)
+        for _ in range(3):
+            assert (await c.s.bob.click(message, label="Report")).response.content == NOTED
+        await c.decide("Dismiss")
+        again = await c.s.bob.click(message, label="Report")
+        assert again.response.content.startswith("The moderators have already looked at your report")
+        await c.s.play()
+        assert len(c.cards()) == 1
+        assert [line.action for line in await record(c.s.app.store)].count("report") == 1
 
 
 async def test_block_on_the_card_is_about_who_made_it(tmp_path: Path) -> None:

@@ -201,13 +201,35 @@ async def test_a_result_that_is_still_being_posted_is_known_as_owed(store: Store
 async def test_however_many_report_it_there_is_one_card(store: Store, other: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     for reporter, where in ((5, 90), (6, 91), (5, 92)):
-        await store.reviews.report(run.key, reporter, where, NOW)
+        assert await store.reviews.report(run.key, reporter, where, NOW)
     assert (await purposes(store, run.key)).count("p") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
     reports = [line for line in await record(store) if line.action == "report"]
-    assert [line.actor_id for line in reports] == [5, 6, 5]
+    assert [line.actor_id for line in reports] == [5, 6]
     await other.reviews.dismiss(run.key, MOD, NOW)
     assert (await record(store))[-1].action == "dismiss"
+
+
+async def test_a_report_after_a_dismissal_owes_one_card_more_unless_it_is_the_same_persons(
+    store: Store, other: Store
+) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    await store.reviews.report(run.key, 5, 90, NOW)
+    for delivery in [await claimed(store), await claimed(store)]:
+        await store.deliveries.mark_sent(delivery.id, [(90, 1234)])
+        await store.deliveries.complete(delivery.id, NOW)
+    await store.reviews.dismiss(run.key, MOD, NOW)
+    assert not await store.reviews.report(run.key, 5, 90, NOW)
+    assert await store.deliveries.claim("c", NOW, SOON) is None
+    told = await asyncio.gather(
+        store.reviews.report(run.key, 6, 91, NOW), other.reviews.report(run.key, 7, 92, NOW)
+    )
+    assert told == [True, True]
+    again = await claimed(store)
+    assert (again.purpose, again.messages, again.tries, again.attempted) == ("p", (), 1, False)
+    assert again.run.report_channel_id in (91, 92)
+    assert await store.deliveries.claim("c", NOW, SOON) is None
+    assert await store.reviews.dismissals(run) == 1
 
 
 async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store) -> None:

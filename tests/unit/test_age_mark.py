@@ -1,0 +1,83 @@
+"""Discord's age mark on a channel, as a process without the gateway reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from unittest.mock import Mock
+
+import aiohttp
+import discord
+import pytest
+
+from bot.delivery.posting import Closed, Poster, Unclear
+from bot.delivery.speaker import Speaker
+
+TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
+
+
+def channel(number: int, kind: int, **more: Any) -> dict[str, Any]:
+    """As Discord sends it; `nsfw` may be missing."""
+    parts = {"id": str(number), "type": kind, "guild_id": "7", "name": "a", "position": 0}
+    return parts | {"permission_overwrites": [], "parent_id": None, "topic": None} | more
+
+
+def thread(number: int, parent: int) -> dict[str, Any]:
+    meta = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": "2026-01-01T00:00:00+00:00"}
+    more = {"owner_id": "5", "member_count": 1, "message_count": 1, "thread_metadata": meta}
+    return channel(number, THREAD) | {"parent_id": str(parent)} | more
+
+
+KNOWN: Mapping[int, dict[str, Any]] = {
+    1: channel(1, TEXT, nsfw=True),
+    2: channel(2, TEXT, nsfw=False),
+    3: channel(3, TEXT),
+    4: channel(4, VOICE, nsfw=True, bitrate=64000, user_limit=0),
+    5: channel(5, FORUM, nsfw=True, available_tags=[]),
+    6: thread(6, 1),
+    7: thread(7, 2),
+    8: thread(8, 5),
+    9: {"id": "9", "type": 1, "recipients": [], "last_message_id": None},
+}
+
+
+def poster(asked: list[int], fault: Exception | None = None) -> Poster:
+    """Over a client that was never connected, whose calls to Discord end here."""
+    client = Speaker(aiohttp.TraceConfig())
+
+    async def get_channel(channel_id: int) -> dict[str, Any]:
+        asked.append(channel_id)
+        if fault is not None:
+            raise fault
+        return KNOWN[channel_id]
+
+    client.http.get_channel = get_channel  # type: ignore[method-assign,assignment]  # the edge to Discord
+    return Poster(client)
+
+
+@pytest.mark.parametrize(
+    ("number", "marked", "calls"),
+    [
+        (1, True, [1]),
+        (2, False, [2]),
+        (3, False, [3]),
+        (4, True, [4]),
+        (6, True, [6, 1]),
+        (7, False, [7, 2]),
+        (8, True, [8, 5]),
+        (9, False, [9]),
+    ],
+)
+async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
+    number: int, marked: bool, calls: list[int]
+) -> None:
+    asked: list[int] = []
+    assert await poster(asked).is_age_restricted(number) is marked
+    assert asked == calls
+
+
+@pytest.mark.parametrize(("status", "means"), [(403, Closed), (404, Closed), (500, Unclear)])
+async def test_what_can_not_be_read_is_not_taken_for_an_answer(status: int, means: type[Exception]) -> None:
+    fault = discord.HTTPException(Mock(status=status, reason=""), {"code": 0, "message": ""})
+    with pytest.raises(means):
+        await poster([], fault).is_age_restricted(1)
