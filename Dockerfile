@@ -1,10 +1,10 @@
 # Built twice from one base: the first stage has pip and its caches, the second only what runs.
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements/run.txt /tmp/run.txt
+COPY requirements/run.txt /requirements.txt
 # Only wheels: nothing is compiled, and no package's setup script runs here.
 RUN python -m venv /venv \
- && /venv/bin/pip install --only-binary=:all: --require-hashes -r /tmp/run.txt \
+ && /venv/bin/pip install --only-binary=:all: --require-hashes -r /requirements.txt \
  && /venv/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim

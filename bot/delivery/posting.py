@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,8 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.messages.buttons import PATTERN, Action, custom_id
+from bot.delivery.recognising import marks, tells
+from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part, Place
 
 log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ class Poster:
                 if message.id in ignore:
                     continue
                 found = {attachment.filename for attachment in message.attachments}
-                if names <= found if names else not found and _tells(message, key, part):
+                if names <= found if names else not found and tells(message, key, part):
                     return message.id
         return None
 
@@ -196,7 +197,7 @@ class Poster:
         """The id of a message that nobody noted, by a button of the run's that only it has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if custom_id(key, action) in set(_marks(message.components)):
+                if custom_id(key, action) in set(marks(message.components)):
                     return message.id
         return None
 
@@ -258,29 +259,6 @@ def _payload(part: Part) -> dict[str, Any]:
 def _original(message_id: int | None) -> int:
     # Discord takes the word as an id, also where a crash kept us from learning the number.
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
-
-
-def _tells(message: discord.Message, key: str, part: Part | None) -> bool:
-    """Whether a message without files is this part; without a part, whether it tells this run's end."""
-    found = set(_marks(message.components))
-    if part is None:
-        return custom_id(key, Action.AGAIN) in found
-    view = part.layout or part.view
-    if view is None:
-        return message.content == part.content
-    meant = set(_marks(view.walk_children()))
-    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)}
-    return (buttons or meant) <= found
-
-
-def _marks(components: Iterable[Any]) -> Iterator[str]:
-    """What a message is known by: its buttons' custom_ids and its texts."""
-    for component in components:
-        for name in ("custom_id", "content"):
-            mark = getattr(component, name, None)
-            if mark:
-                yield mark
-        yield from _marks(getattr(component, "children", ()))
 
 
 @contextmanager
