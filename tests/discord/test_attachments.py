@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-
-from aiohttp import web
 
 from bot.runs import RunState
 from tests.discord.court import Court, court
 from tests.discord.crowd import call
 from tests.discord.seen import buttons_of, galleries_of, pinged, press, texts
+from tests.discord.test_files import bucket
 from tests.discord.test_use_as_input import png
 
 
-@asynccontextmanager
-async def picture_host() -> AsyncIterator[str]:
-    async def serve(_: web.Request) -> web.Response:
-        return web.Response(body=png(), content_type="image/png")
-
-    app = web.Application()
-    app.router.add_get("/{name}", serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+def picture_host() -> AbstractAsyncContextManager[str]:
+    return bucket(dict.fromkeys(["cat.png"], (png(), "image/png")))
 
 
 async def ask_with_picture(c: Court, url: str) -> None:
