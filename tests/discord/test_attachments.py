@@ -15,7 +15,7 @@ from tests.discord.test_use_as_input import png
 
 
 def picture_host() -> AbstractAsyncContextManager[str]:
-    return bucket(dict.fromkeys(["cat.png"], (png(), "image/png")))
+    return bucket({"cat.png": (png(), "image/png")})
 
 
 async def ask_with_picture(c: Court, url: str) -> None:
