@@ -20,6 +20,7 @@ from bot.store.audit import (
     newest_first,
     note,
 )
+from tests.contract.store.plans import plan_of
 from tests.contract.store.scenes import NOW, at
 from tests.contract.store.stored import ALICE, BOB, GUILD, MOD
 
@@ -155,12 +156,7 @@ async def test_a_page_far_back_in_a_long_record_is_read_along_an_index(
     ]
     await fill(store, entries)
     query = newest_first(GUILD, wanted, 11, Cursor(NOW + timedelta(minutes=2000), 2000))
-    bound = query.compile(store.database.engine, compile_kwargs={"literal_binds": True})
-    explain = "EXPLAIN QUERY PLAN" if store.database.is_sqlite else "EXPLAIN"
-    async with store.database.write() as connection:
-        await connection.execute(text("ANALYZE"))
-    async with store.database.read() as connection:
-        plan = str((await connection.exec_driver_sql(f"{explain} {bound}")).all())
+    plan = await plan_of(store, query)
     assert index in plan
     # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.
     assert "TEMP B-TREE" not in plan
