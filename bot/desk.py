@@ -12,11 +12,12 @@ from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import COUNT, CommandPlan, OptionChoice
-from bot.deployments.several import check_count, spread, varies
+from bot.deployments.several import Repeat, check_count, repeated, spread, varies
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, collect, seed_range
 from bot.edit.inputs import edited
+from bot.edit.onward import deployment_of
 from bot.errors import InputError, RefusedError
 from bot.intake import ANSWER_HOLD, Intake
 from bot.logs import run_context
@@ -86,13 +87,10 @@ class FrontDesk:
         inputs = {name: value for name, value in given.items() if name != COUNT}
         return await self.start(offered, collect(offered, inputs, draw_seed=draw_seed), asker, count=count)
 
-    async def again(
-        self, key: str, asker: Asker, *, all_of_them: bool = False
-    ) -> tuple[Run, tuple[str, ...]]:
-        """The same once more, with a new seed, for the person who asked first.
+    async def again(self, key: str, asker: Asker, repeat: Repeat = Repeat.ONE) -> tuple[Run, tuple[str, ...]]:
+        """The same once more, with new seeds, for the person who asked first.
 
-        Also the options that were left out because the deployment no longer takes them. `all_of_them`: as
-        many as there were, as far as the deployment still takes so many at once.
+        Also the options that were left out because the deployment no longer takes them.
         """
         parent = await self._own(key, asker.person.id)
         if not parent.inputs:
@@ -103,7 +101,7 @@ class FrontDesk:
         result = edited(offered, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
         drawn = frozenset(item.key for item in offered.inputs if varies(item))
         wanted = replace(result.wanted, drawn=drawn)
-        count = min(parent.batch_size, offered.max_count) if all_of_them else 1
+        count = repeated(offered, repeat, parent.batch_size)
         run = await self.start(offered, wanted, asker, parent_key=parent.key, count=count)
         return run, result.dropped
 
@@ -217,9 +215,7 @@ class FrontDesk:
 
     def deployment_of(self, run: Run) -> Deployment | None:
         """Also one that was given another name since."""
-        same = (each for each in self.deployments if each.name == run.deployment)
-        renamed = (each for each in self.deployments if each.deployment_id == run.deployment_id)
-        return next(same, None) or next(renamed, None)
+        return deployment_of(run, self.deployments)
 
     def offered(self, name: str) -> Deployment:
         """Raises InputError when it is gone."""

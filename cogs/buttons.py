@@ -12,6 +12,7 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.client import GenerateBot, tell
 from bot.commands.reach import only_by_interaction
+from bot.deployments.several import Repeat
 from bot.edit.ids import EditForm
 from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part
@@ -60,16 +61,20 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     await interaction.response.defer()
 
 
-async def _again(interaction: Interaction, key: str, *, all_of_them: bool = False) -> None:
+async def _again(interaction: Interaction, key: str, repeat: Repeat = Repeat.ONE) -> None:
     desk = interaction.client.desk
     check_here(interaction)
     await check_overrides(interaction)
-    run, dropped = await desk.again(key, asker_of(interaction, desk.now()), all_of_them=all_of_them)
+    run, dropped = await desk.again(key, asker_of(interaction, desk.now()), repeat)
     await started(interaction, run, dropped)
 
 
 async def _repeat(interaction: Interaction, key: str) -> None:
-    await _again(interaction, key, all_of_them=True)
+    await _again(interaction, key, Repeat.ALL)
+
+
+async def _vary(interaction: Interaction, key: str) -> None:
+    await _again(interaction, key, Repeat.VARIED)
 
 
 async def _post(interaction: Interaction, key: str) -> None:
@@ -155,6 +160,7 @@ _PRESSES: Mapping[Action, Press] = {
     Action.PICK: show_one,
     Action.REPEAT: _repeat,
     Action.CLEAR: _clear,
+    Action.VARY: _vary,
 }
 
 

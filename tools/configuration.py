@@ -47,7 +47,7 @@ OF_A_DEPLOYMENT = {
     "default_gpu": "sent when nobody chooses; left out: the machine's own",
     "concurrency_limit": "how many runs of it at once; else what ComfyDeploy says",
     "max_count": "the most that one request may ask for with `count`, up to 10; else 4 where there is a seed to vary; "
-    "1 offers no `count`",
+    "below 4 there is no Vary, 1 offers no `count` either",
     "age_restricted": "only in channels that Discord marks as age-restricted",
     "only_listed_inputs": "inputs that are not listed are not offered",
     "inputs": "a table for each input, by its key in the workflow (its `input_id`), see below",

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from enum import Enum, auto
 
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import COUNT
 from bot.deployments.values import Collected, GivenValue, seed_of, seed_range
 from bot.errors import InputError
 from bot.runs import InputValue
+
+# How many Vary makes. It stands on buttons out there: a deployment may take fewer since, never more.
+VARIED = 4
+
+
+class Repeat(Enum):
+    """How many a repetition makes: one, as many as there were, or the few of Vary."""
+
+    ONE = auto()
+    ALL = auto()
+    VARIED = auto()
 
 
 def varies(item: Input) -> bool:
@@ -27,6 +39,12 @@ def check_count(deployment: Deployment, value: GivenValue | None) -> int:
     if not isinstance(value, int) or not 1 <= value <= deployment.max_count:
         raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
     return value
+
+
+def repeated(deployment: Deployment, repeat: Repeat, before: int) -> int:
+    """How many a repetition makes of what were `before`, as far as the deployment takes so many at once."""
+    wanted = {Repeat.ONE: 1, Repeat.ALL: before, Repeat.VARIED: VARIED}[repeat]
+    return min(wanted, deployment.max_count)
 
 
 def spread(

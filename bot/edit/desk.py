@@ -16,6 +16,7 @@ from bot.desk import FrontDesk, draw_seed
 from bot.edit.form import form_modal
 from bot.edit.ids import EditForm, UseForm
 from bot.edit.inputs import Typed, TypedValue, edited, form_fields, picture_input, taking_pictures
+from bot.edit.onward import onward_of
 from bot.errors import RefusedError
 from bot.messages.details import Details, details
 from bot.messages.several import one_of_several_layout
@@ -39,8 +40,8 @@ class EditDesk:
     async def one_of_several(self, key: str, pictures: Sequence[str], asker: Asker) -> LayoutView:
         """`pictures` are links to what it made."""
         run = await self._visible(key, asker)
-        usable = bool(taking_pictures(self._desk.deployments))
-        return one_of_several_layout(run, self._desk.title(run.deployment), pictures, usable=usable)
+        onward = onward_of(run, self._desk.deployments)
+        return one_of_several_layout(run, self._desk.title(run.deployment), pictures, onward)
 
     async def form(self, form: EditForm, asker: Asker) -> Modal:
         """An earlier run's inputs, or what was typed over them."""

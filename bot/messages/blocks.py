@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from discord import ButtonStyle, MediaGalleryItem
-from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay
+from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part, PreparedFile
@@ -87,6 +87,16 @@ def layout_of(item: Item[LayoutView]) -> LayoutView:
     layout = LayoutView(timeout=None)
     layout.add_item(item)
     return layout
+
+
+def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
+    """The same buttons under a classic message."""
+    view = View(timeout=None)
+    for number, row in enumerate(rows):
+        for button in row:
+            button.row = number
+            view.add_item(button)
+    return view
 
 
 def run_button(

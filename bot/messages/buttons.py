@@ -24,6 +24,7 @@ class Action(StrEnum):
     PICK = "pick"
     REPEAT = "repeat"
     CLEAR = "clear"
+    VARY = "vary"
 
 
 PATTERN = re.compile(rf"run:(?P<key>[a-z0-9]{{1,20}}):(?P<action>{'|'.join(Action)})")

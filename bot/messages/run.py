@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from discord import ButtonStyle, Colour
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, TextDisplay, View
+from discord.ui import ActionRow, Button, Container, Item, LayoutView, TextDisplay
 
 from bot.messages.blocks import (
     CONTENT_TEXT,
@@ -25,8 +25,10 @@ from bot.messages.blocks import (
     small,
     text_blocks,
     texts,
+    view_of,
 )
 from bot.messages.buttons import Action
+from bot.messages.onward import Onward, result_rows
 from bot.messages.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
 from bot.messages.text import quoted
 from bot.runs import Run, RunState
@@ -34,6 +36,7 @@ from bot.runs.transitions import BARRED
 from bot.words import say
 
 _BAR = 12
+_NOWHERE = Onward()
 
 COLOURS = {
     RunState.SUCCEEDED: Colour.green(),
@@ -67,13 +70,10 @@ def note_of(run: Run) -> str:
     return say(run.note or "answer_lives") if run.note or run.user_install else ""
 
 
-def outcome_parts(run: Run, title: str, prepared: Prepared, *, usable: bool = False) -> list[Part]:
-    """The messages that end a run, the first of them pinging the requester.
-
-    `usable` tells whether a deployment takes pictures, so that one made here can go on.
-    """
+def outcome_parts(run: Run, title: str, prepared: Prepared, onward: Onward = _NOWHERE) -> list[Part]:
+    """The messages that end a run, the first of them pinging the requester."""
     if run.state is RunState.SUCCEEDED:
-        return _result_parts(run, title, prepared, usable=usable)
+        return _result_parts(run, title, prepared, onward)
     return [_ending(run, title, prepared.notes)]
 
 
@@ -137,26 +137,26 @@ def reason(run: Run) -> str:
     return say(code, **params)
 
 
-def _result_parts(run: Run, title: str, prepared: Prepared, *, usable: bool) -> list[Part]:
+def _result_parts(run: Run, title: str, prepared: Prepared, onward: Onward) -> list[Part]:
     gallery = [file for file in prepared.files if file.kind in GALLERY]
     others = [file for file in prepared.files if file.kind not in GALLERY]
     parts = []
     # An answer that began as a layout can't become a classic message.
     if gallery or prepared.texts or not others or run.user_install:
-        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, usable=usable)
+        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, onward)
         parts.append(first_part)
         parts += [gallery_only(run, chunk) for chunk in chunks(gallery[FILES_A_MESSAGE:])]
         parts += [Part(files=tuple(chunk)) for chunk in chunks(others)]
     else:
         first, *rest = chunks(others)
-        first_part, unsaid = _result_classic(run, title, first, prepared)
+        first_part, unsaid = _result_classic(run, title, first, prepared, onward)
         parts.append(first_part)
         parts += [Part(files=tuple(chunk)) for chunk in rest]
     return [*parts, *note_parts(unsaid)]
 
 
 def _result_layout(
-    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, *, usable: bool
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, onward: Onward
 ) -> tuple[Part, Sequence[str]]:
     """Pictures and videos in a gallery, short texts quoted; and the notes that found no room."""
     heading, facts = _result_heading(run, title), small(facts_of(run))
@@ -168,22 +168,19 @@ def _result_layout(
     if files:
         items.append(gallery_of(run, files))
     items += texts(*([block] for block in blocks), [*notes, facts])
-    items.append(ActionRow(*_result_buttons(run)))
-    if usable and any(file.kind is FileKind.IMAGE for file in files):
-        items.append(ActionRow(run_button(run, Action.USE, "button_use")))
+    picture = any(file.kind is FileKind.IMAGE for file in files)
+    items += [ActionRow[LayoutView](*row) for row in result_rows(run, onward, picture=picture)]
     layout = layout_of(Container(*items, accent_colour=COLOURS[RunState.SUCCEEDED]))
     return Part(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
 
 
 def _result_classic(
-    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, onward: Onward
 ) -> tuple[Part, Sequence[str]]:
     """Audio and other files: components v2 has no player and no preview for them."""
     heading, facts = _result_heading(run, title), small(facts_of(run))
     notes, unsaid = fitting(prepared.notes, CONTENT_TEXT - len(heading) - len(facts) - 2)
-    view = View(timeout=None)
-    for button in _result_buttons(run):
-        view.add_item(button)
+    view = view_of(result_rows(run, onward, picture=False))
     content = "\n".join(line for line in (heading, *notes, facts) if line)
     return Part(content=content, view=view, files=tuple(files), mention=run.requester_id), unsaid
 
@@ -191,18 +188,6 @@ def _result_classic(
 def _result_heading(run: Run, title: str) -> str:
     lines = [f"{say('mention', user=run.requester_id)} **{quoted(title, 80)}**", prompt_line(run)]
     return "\n".join(line for line in lines if line)
-
-
-def _result_buttons(run: Run) -> list[Button[Any]]:
-    buttons = [
-        (Action.AGAIN, "button_again"),
-        (Action.EDIT, "button_edit"),
-        (Action.DETAILS, "button_details"),
-        (Action.DELETE, "button_delete"),
-    ]
-    if run.guild_id is not None:
-        buttons.append((Action.REPORT, "button_report"))
-    return [run_button(run, action, label) for action, label in buttons]
 
 
 def heading_of(run: Run) -> str:

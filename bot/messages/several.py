@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from discord import ButtonStyle, Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay, View
+from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
 
 from bot.messages.blocks import (
     CONTENT_TEXT,
@@ -26,8 +26,10 @@ from bot.messages.blocks import (
     small,
     text_blocks,
     texts,
+    view_of,
 )
 from bot.messages.buttons import Action
+from bot.messages.onward import Onward, ways_onward
 from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
 from bot.messages.run import COLOURS, bar, heading_of, note_of, position_line, reason, was_free, way_on
 from bot.messages.text import quoted, shorten, visible
@@ -134,13 +136,8 @@ def first_part(
     notes, unsaid = fitting(list(_notes(several)), room)
     rows = _rows(several)
     if classic:
-        view = View(timeout=None)
-        for number, row in enumerate(rows):
-            for button in row:
-                button.row = number
-                view.add_item(button)
         content = "\n".join(line for line in (heading, *notes, footer) if line)
-        return Part(content=content, view=view, files=tuple(files), mention=mention), unsaid
+        return Part(content=content, view=view_of(rows), files=tuple(files), mention=mention), unsaid
     items: list[Item[LayoutView]] = [TextDisplay(heading)]
     if files:
         items.append(gallery_of(lead, files))
@@ -150,7 +147,7 @@ def first_part(
     return Part(layout=layout, files=tuple(files), mention=mention), unsaid
 
 
-def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], *, usable: bool) -> LayoutView:
+def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], onward: Onward) -> LayoutView:
     """One of them by itself, with its own buttons. `pictures` are links to them."""
     heading = say("several_one", number=_number(run), count=run.batch_size, title=quoted(title, 80))
     done = run.state is RunState.SUCCEEDED
@@ -159,14 +156,13 @@ def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], *, usab
     if pictures and not gone:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     items += texts([gone if done else reason(run), small(facts_of(run))])
-    again = [run_button(run, Action.AGAIN, "button_again"), run_button(run, Action.EDIT, "button_edit")]
-    buttons = [*(again if done else way_on(run)), run_button(run, Action.DETAILS, "button_details")]
-    if done and not gone:
-        if not run.user_install:  # nothing reaches that message but the buttons in it
-            buttons.append(run_button(run, Action.DELETE, "button_delete"))
-        if usable and pictures:
-            buttons.append(run_button(run, Action.USE, "button_use"))
-    items.append(ActionRow(*buttons))
+    picture = bool(pictures) and not gone
+    about = [run_button(run, Action.DETAILS, "button_details")]
+    # Nothing reaches the message of a user install but the buttons in it.
+    if done and not gone and not run.user_install:
+        about.append(run_button(run, Action.DELETE, "button_delete"))
+    ways = ways_onward(run, onward, picture=picture) if done else way_on(run)
+    items += [ActionRow[LayoutView](*row) for row in (ways, about)]
     layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
     layout.stop()
     return layout

@@ -16,7 +16,7 @@ from bot.delivery.packing import Packer
 from bot.delivery.posting import Poster
 from bot.delivery.status import StatusKeeper
 from bot.deployments.shown import ShownInputs, shown_inputs
-from bot.edit.inputs import taking_pictures
+from bot.edit.onward import onward_of
 from bot.messages.parts import Part, Prepared
 from bot.messages.run import outcome_parts
 from bot.messages.several import Several, several_parts
@@ -46,8 +46,8 @@ def _courier(base: Foundations, poster: Poster, status: StatusKeeper) -> Courier
         title = base.catalogue.title(run.deployment)
         if delivery.together:
             return several_parts(Several(delivery.together, prepared, delivery.late), title)
-        usable = bool(taking_pictures(base.catalogue.all()))
-        return outcome_parts(run, title, prepared.get(run.key, Prepared()), usable=usable)
+        onward = onward_of(run, base.catalogue.all())
+        return outcome_parts(run, title, prepared.get(run.key, Prepared()), onward)
 
     def inputs(run: Run) -> ShownInputs:
         return shown_inputs(base.catalogue.get(run.deployment), run.inputs)

@@ -10,6 +10,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "button_edit": "Edit",
         "button_details": "Details",
         "button_use": "Use as input",
+        "button_vary": "Vary ×{count}",
         "button_edit_again": "Edit again",
         "button_use_with": "Use with {title}",
         # several at once

@@ -34,7 +34,7 @@ def text_of(stage: Stage, message: Any) -> str:
     return "\n".join([message.content, *texts]).strip()
 
 
-RESULT_BUTTONS = ["Again", "Edit", "Details", "Delete", "Report", "Use as input"]
+RESULT_BUTTONS = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delete", "Report"]
 
 
 def buttons_of(stage: Stage, message: Any) -> dict[str, str]:

@@ -78,7 +78,7 @@ async def test_audio_comes_as_a_classic_message_that_has_a_player(tmp_path: Path
         assert message.content.startswith(f"<@{s.alice.id}>")
         assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
         assert await message.attachments[0].read() == song()
-        assert list(buttons_of(s, message)) == ["Again", "Edit", "Details", "Delete", "Report"]
+        assert list(buttons_of(s, message)) == ["Again", "Vary ×4", "Edit", "Details", "Delete", "Report"]
         assert pinged(s) == [s.alice.id]
 
 

@@ -202,7 +202,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(tmp_path: Path)
         shown = text_of(s, one.response)
         assert "Picture: number 2 of 4" in shown
         assert "seed 8" in shown
-        labels = ["Again", "Edit", "Details", "Delete", "Use as input"]
+        labels = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delete"]
         assert list(buttons_of(s, one.response)) == labels
         assert all(runs[1].key in custom_id for custom_id in buttons_of(s, one.response).values())
         details = await s.alice.click(one.response.message, label="Details")

@@ -285,7 +285,13 @@ async def test_several_at_once_become_one_answer_and_are_deleted_with_it(tmp_pat
         with elsewhere(s, "group"):
             one = await s.alice.user.click(message, label="2")
             # Nothing reaches that message but the buttons in it.
-            assert list(buttons_of(s, one.response)) == ["Again", "Edit", "Details", "Use as input"]
+            assert list(buttons_of(s, one.response)) == [
+                "Again",
+                "Vary ×4",
+                "Edit",
+                "Use as input",
+                "Details",
+            ]
             await s.alice.user.click(message, label="Delete")
         await s.play()
         assert shown(s) == []

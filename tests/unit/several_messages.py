@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.messages.list_ids import PagePlace
 from bot.messages.lists import runs_layout
+from bot.messages.onward import Onward
 from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
 from bot.messages.several import (
     Several,
@@ -113,7 +114,7 @@ def words(run: Run) -> Prepared:
 def one(state: RunState, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
     links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
-    return of_layout(one_of_several_layout(second, TITLE, links, usable=True))
+    return of_layout(one_of_several_layout(second, TITLE, links, Onward(vary=True, usable=True)))
 
 
 def listed() -> str:

@@ -18,6 +18,7 @@ from bot.messages.details import details
 from bot.messages.help import deployment_layout, help_layout
 from bot.messages.list_ids import PagePlace
 from bot.messages.lists import posting_layout, queue_layout, runs_layout
+from bot.messages.onward import Onward
 from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
 from bot.messages.run import outcome_parts, status_part
 from bot.presets.inputs import PRESET_OPTION
@@ -77,8 +78,8 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
     return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind, alt)
 
 
-def outcome(made: Run, prepared: Prepared = Prepared(), *, usable: bool = False) -> list[Part]:  # noqa: B008
-    return outcome_parts(made, TITLE, prepared, usable=usable)
+def outcome(made: Run, prepared: Prepared = Prepared(), onward: Onward = Onward(vary=True)) -> list[Part]:  # noqa: B008
+    return outcome_parts(made, TITLE, prepared, onward)
 
 
 STATUS: Mapping[str, Run] = {
@@ -119,10 +120,10 @@ ENDS: Mapping[str, Run] = {
 
 PICTURE = Prepared((file(),))
 RESULTS: Mapping[str, list[Part]] = {
-    "picture": outcome(run(), PICTURE, usable=True),
+    "picture": outcome(run(), PICTURE, Onward(vary=True, usable=True)),
     "picture-spoiler": outcome(run(spoiler=True), PICTURE),
     "pictures-twelve": outcome(run(), Prepared(tuple(file(n) for n in range(1, 13)))),
-    "video": outcome(run(), Prepared((file(1, FileKind.VIDEO, "mp4"),)), usable=True),
+    "video": outcome(run(), Prepared((file(1, FileKind.VIDEO, "mp4"),)), Onward(vary=True, usable=True)),
     "audio": outcome(run(), Prepared((file(1, FileKind.AUDIO, "wav"),))),
     "audio-user-install": outcome(
         run(user_install=True, guild_id=None), Prepared((file(1, FileKind.AUDIO, "wav"),))
@@ -133,6 +134,7 @@ RESULTS: Mapping[str, list[Part]] = {
     "text-laid-out": outcome(run(), Prepared(texts=('{\n  "mood": "calm"\n}',))),
     "text-spoiler": outcome(run(spoiler=True), Prepared(texts=("A quiet lake.\nNobody.",))),
     "nothing": outcome(run()),
+    "one-at-a-time": outcome(run(), PICTURE, Onward(usable=True)),
     "notes": outcome(
         run(),
         Prepared(

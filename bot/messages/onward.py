@@ -1,0 +1,44 @@
+"""The buttons under what was made: first the ways to go on from it, then what is about the message itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from discord.ui import Button
+
+from bot.deployments.several import VARIED
+from bot.messages.blocks import run_button
+from bot.messages.buttons import Action
+from bot.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """What the deployments allow: so many at once as Vary makes; a picture as an input."""
+
+    vary: bool = False
+    usable: bool = False
+
+
+def ways_onward(run: Run, onward: Onward, *, picture: bool) -> list[Button[Any]]:
+    """`picture`: there is one to go on with."""
+    buttons = [run_button(run, Action.AGAIN, "button_again")]
+    if onward.vary:
+        # What it costs is on it: each of them is a run.
+        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARIED))
+    buttons.append(run_button(run, Action.EDIT, "button_edit"))
+    if onward.usable and picture:
+        buttons.append(run_button(run, Action.USE, "button_use"))
+    return buttons
+
+
+def result_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:
+    """Under a result."""
+    about = [
+        run_button(run, Action.DETAILS, "button_details"),
+        run_button(run, Action.DELETE, "button_delete"),
+    ]
+    if run.guild_id is not None:
+        about.append(run_button(run, Action.REPORT, "button_report"))
+    return [ways_onward(run, onward, picture=picture), about]
