@@ -32,6 +32,8 @@ REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, 
 PEOPLE = ("ada", "ben", "mia")
 MODERATOR = "mia"
 _CLOCK_STEP = 0.5
+# On a busy machine a commit alone may take longer than simcord's 5 seconds.
+SETTLED_WITHIN = 60.0
 
 
 @dataclass
@@ -68,7 +70,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
         async with StandIn(pace=pace) as standin, build(_settings(standin, Path(folder), port)) as app:
             runner, _ = await start_web(app, HOST, port)
             try:
-                async with simcord.run(app.bot) as env:
+                async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                     _count_faults_only(env)
                     world = await _furnish(app, env, standin)
                     async with working(app, seconds=2), _in_time(world):

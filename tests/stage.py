@@ -21,6 +21,7 @@ from bot.wiring import App
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.server import API_KEY
+from demo.world import SETTLED_WITHIN
 
 
 class Clock:
@@ -175,7 +176,7 @@ async def stage(
         theatre = Theatre(settings, clock or Clock(), port)
         try:
             app = await theatre.open()
-            async with simcord.run(app.bot) as env:
+            async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                 yield _people(app, env, backend, theatre)
         finally:
             await theatre.close()
