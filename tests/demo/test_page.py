@@ -60,7 +60,7 @@ class Visitor:
 
     async def until(self, seen: Callable[[dict[str, Any]], bool]) -> None:
         """Fetches the state as the page does, until it shows it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not seen(self.state):
                 await asyncio.sleep(0.05)
                 self.state = await self.call("GET", "/api/state")
