@@ -22,7 +22,7 @@ async def switch_approval_on(world: World) -> None:
 
 async def seen(world: World, look: Callable[[], list[discord.Message]]) -> discord.Message:
     """The only message, once there is exactly one such."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with world.turn:
                 found = look()

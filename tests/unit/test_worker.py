@@ -50,7 +50,7 @@ class Bench:
             self.changed.notify_all()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(condition)
 
     def worker(self, *, pause: float = FOREVER, width: int = 1, fault_pause: float = FOREVER) -> Worker[int]:
@@ -180,7 +180,7 @@ async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: 
         finishing = asyncio.create_task(worker.finish(FOREVER))
         bench.gate.set()
         await finishing
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await task
     assert bench.done == [1]
     assert list(bench.items) == [2]
@@ -201,7 +201,7 @@ async def test_a_claim_under_way_at_the_stop_is_still_handled(bench: Bench) -> N
         finishing = asyncio.create_task(worker.finish(FOREVER))
         await asyncio.sleep(0)
         answer.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await finishing
         assert task.done()
     assert bench.done == [1]
@@ -212,7 +212,7 @@ async def test_stopping_ends_a_rest_at_once(bench: Bench) -> None:
     async with running(worker) as task:
         await bench.until(lambda: bench.claims == 1)
         worker.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -223,12 +223,12 @@ async def test_what_does_not_finish_in_time_is_cancelled(bench: Bench) -> None:
     async with running(worker) as task:
         await bench.until(lambda: bench.begun == [1])
         worker.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await worker.finish(0)
         assert task.done()
     assert bench.done == []
 
 
 async def test_finishing_nothing_is_immediate(bench: Bench) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await bench.worker().finish(FOREVER)

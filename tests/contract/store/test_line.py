@@ -48,7 +48,7 @@ class Ear:
         self._news.set()
 
     async def heard(self, topic: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while topic not in self.topics:
                 self._news.clear()
                 await self._news.wait()
