@@ -126,15 +126,24 @@ def prompt_line(run: Run) -> str:
 def facts_of(run: Run) -> list[str]:
     if run.unseen:
         return []
-    facts = []
-    if run.run_duration is not None and run.final:
-        facts.append(say("took", seconds=f"{run.run_duration:.0f}"))
+    facts = taken([run]) if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
         facts.append(say("gpu", gpu=quoted(gpu, 32)))
     if run.seed is not None:
         facts.append(say("seed", seed=run.seed))
     return facts
+
+
+def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
+    """GPU time as ComfyDeploy measured it, and as budgets count it where a weight makes that another."""
+    measured = [(run, run.run_duration) for run in runs if run.run_duration is not None]
+    if not measured:
+        return []
+    took = f"{sum(duration for _, duration in measured):.0f}"
+    charged = ((run.charged_seconds, duration) for run, duration in measured)
+    counted = f"{sum(duration if seconds is None else seconds for seconds, duration in charged):.0f}"
+    return [say(code, seconds=took), *([say("counted", seconds=counted)] if counted != took else [])]
 
 
 def small(facts: Sequence[str]) -> str:

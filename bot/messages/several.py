@@ -24,6 +24,7 @@ from bot.messages.blocks import (
     prompt_line,
     run_button,
     small,
+    taken,
     text_blocks,
     texts,
     view_of,
@@ -258,8 +259,7 @@ def _footer(several: Several) -> Iterator[str]:
     shown = several.shown
     seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
     yield from filter(None, [small(seeds)])
-    seconds = [run.run_duration for run in several.together if run.run_duration is not None]
-    took = [say("several_took", seconds=f"{sum(seconds):.0f}")] if seconds else []
+    took = taken(several.together, "several_took")
     used = next((run.gpu_used for run in several.together if run.gpu_used), None)
     in_common = replace(several.lead, seed=None, run_duration=None, gpu_used=used)
     yield from filter(None, [small([*took, *facts_of(in_common)])])

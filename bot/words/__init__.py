@@ -232,6 +232,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "next_in_queue": "next in the queue",
         "since": "asked <t:{at}:R>",
         "took": "took {seconds} s",
+        "counted": "counts as {seconds} s",
         "charged_time": "its GPU time is charged",
         "charged_nothing": "nothing was charged",
         "gpu": "GPU {gpu}",

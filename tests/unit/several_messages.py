@@ -131,6 +131,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-failed-one": lambda: status(runs(S.FAILED, S.SUCCEEDED, S.RUNNING)),
     "several-status-cancelling": lambda: status(runs(S.RUNNING, S.RUNNING, cancel_requested_at=AT)),
     "several-result": lambda: ended(*[S.SUCCEEDED] * 4),
+    "several-result-weighted": lambda: ended(*[S.SUCCEEDED] * 4, charged_seconds=8.0),
     "several-result-ten": lambda: ended(*[S.SUCCEEDED] * 10),
     "several-result-in-parts": lambda: of_parts(
         parts(runs(*[S.SUCCEEDED] * 3), lambda run: Prepared(tuple(file(run, n) for n in range(1, 6))))

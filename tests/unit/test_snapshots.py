@@ -144,6 +144,7 @@ RESULTS: Mapping[str, list[Part]] = {
             ),
         ),
     ),
+    "weighted-gpu": outcome(run(gpu_used="H100", charged_seconds=32.8), PICTURE),
     "direct-message": outcome(run(guild_id=None), PICTURE),
 }
 
