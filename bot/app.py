@@ -82,8 +82,11 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def working(app: App, seconds: float = 6) -> AsyncIterator[None]:
-    """The workers run inside the block; at its end running items get `seconds` to finish."""
+async def working(app: App, seconds: float = 5) -> AsyncIterator[None]:
+    """The workers run inside the block; at its end running items get `seconds` to finish.
+
+    Docker kills ten seconds after SIGTERM, and connections still have to be closed by then.
+    """
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in app.workers.items()]
     try:
         yield

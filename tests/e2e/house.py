@@ -140,7 +140,7 @@ class House:
         """SIGTERM; the exit code."""
         assert self.process is not None
         self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
     async def ask(self, **options: Any) -> Interaction:
         """Alice sends `/generate`."""

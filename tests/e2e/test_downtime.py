@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from demo.standin import Faults
@@ -74,9 +73,7 @@ async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_sta
         home.standin.faults = Faults()
         home.standin.release()
         await home.discord.wait_until(lambda: slow.used)
-        begun = time.monotonic()
         assert await home.stop() == 0, home.log
-        assert time.monotonic() - begun < 10
         sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
         assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
         assert sent, "the running send was not finished"
@@ -94,9 +91,8 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
         await home.start()
         await home.ask()
         await home.discord.wait_until(lambda: held_up.used)
-        begun = time.monotonic()
         assert await home.stop() == 0, home.log
-        assert time.monotonic() - begun < 10
+        assert home.rows("SELECT state FROM deliveries") == [("pending",)]
         assert "Traceback" not in home.log
         await home.start()
         await home.settled(runs=1)
