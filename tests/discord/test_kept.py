@@ -14,11 +14,11 @@ from tests.discord.court import mark_adult, ruled
 from tests.discord.crowd import moderator
 from tests.discord.seen import galleries_of, press, raw_components, refusal, text_of
 from tests.discord.settings_seen import select_as
+from tests.discord.several import DEPLOYMENTS, files
 from tests.discord.test_files import bucket, picture
 from tests.discord.test_pause import owner
 from tests.discord.test_roles import override
 from tests.discord.test_runs import menus
-from tests.discord.test_several import DEPLOYMENTS, files, open_one_of
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
 
@@ -245,7 +245,7 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(tmp_path: Pa
         s.env.backend.faults.clear()
         assert shown(s) == [[10], [10], [6]]
         first = (await s.runs())[0].key
-        one = await open_one_of(s, s.messages()[-2], 1)
+        one = await s.alice.click(s.messages()[-2], label="1")
         await s.alice.click(one.response.message, label="Delete")
         await s.play()
         left = [message for message in s.messages() if message.attachments]

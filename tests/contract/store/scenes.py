@@ -119,6 +119,11 @@ async def owed(store: Store, key: str) -> list[dict[str, Any]]:
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def purposes(store: Store, key: str) -> list[str]:
+    """What is owed for the run, oldest first."""
+    return [row["purpose"] for row in await owed(store, key)]
+
+
 async def claimed(store: Store, owner: str = "courier", now: datetime = NOW) -> Delivery:
     delivery = await store.deliveries.claim(owner, now, LEASE)
     assert delivery is not None

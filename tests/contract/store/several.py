@@ -10,7 +10,17 @@ from bot.runs import Output, Run, RunReport, RunState
 from bot.runs.request import GenerationRequest, several
 from bot.store import Store
 from bot.store.intake import Decide
-from tests.contract.store.scenes import HOLD, NOW, PERSON, SOON, allow, fetch, request, take
+from tests.contract.store.scenes import (
+    HOLD,
+    NOW,
+    PERSON,
+    SOON,
+    allow,
+    fetch,
+    purposes,
+    request,
+    take,
+)
 
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
@@ -53,3 +63,7 @@ def success(run: Run) -> RunReport:
 async def ended(store: Store, *runs: Run, now: datetime = NOW) -> None:
     for run in runs:
         await store.runs.record(run.key, success(run), now, SOON)
+
+
+async def purposes_of_each(store: Store, runs: Sequence[Run]) -> list[list[str]]:
+    return [await purposes(store, run.key) for run in runs]

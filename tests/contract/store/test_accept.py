@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +16,8 @@ from bot.runs.policy import Allowed, Decision, Refused, Usage
 from bot.runs.request import GenerationRequest
 from bot.store import Store
 from tests.contract.store.conftest import Stores
+from tests.contract.store.judges import within_five
+from tests.contract.store.rivals import accepted_by_rivals
 from tests.contract.store.scenes import (
     HOLD,
     NOW,
@@ -34,12 +34,6 @@ from tests.contract.store.scenes import (
     submitted,
     take,
 )
-
-
-def within_budget(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
-    """Room for five."""
-    spent = usage.gpu_seconds_today + EXPECTED_SECONDS > 5 * EXPECTED_SECONDS
-    return Refused(RefusedError("daily_limit")) if spent else Allowed()
 
 
 async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None:
@@ -73,7 +67,7 @@ async def test_a_refused_request_leaves_no_row(store: Store) -> None:
 async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other: Store) -> None:
     asked = [(a_store, request()) for _ in range(50) for a_store in (store, other)]
     results = await asyncio.gather(
-        *(s.intake.accept(r, PERSON, within_budget, NOW, HOLD) for s, r in asked), return_exceptions=True
+        *(s.intake.accept(r, PERSON, within_five, NOW, HOLD) for s, r in asked), return_exceptions=True
     )
     refused = [r for r in results if isinstance(r, RefusedError)]
     stored = [r for s, r in asked if await s.runs.get(r.key) is not None]
@@ -82,48 +76,8 @@ async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other
     assert len(refused) == 95
 
 
-_PROCESS = """
-import asyncio, sys
-from bot.errors import RefusedError, StoreUnavailable
-from bot.store import Store
-from tests.contract.store.scenes import HOLD, NOW, PERSON, request
-from tests.contract.store.test_accept import within_budget
-
-async def accept(store):
-    while True:
-        try:
-            await store.intake.accept(request(), PERSON, within_budget, NOW, HOLD)
-        except RefusedError:
-            return 0
-        except StoreUnavailable:
-            continue
-        return 1
-
-async def main():
-    store = Store(sys.argv[1])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(sum(await asyncio.gather(*(accept(store) for _ in range(10)))))
-    await store.close()
-
-asyncio.run(main())
-"""
-
-
 async def test_several_processes_share_one_budget(store: Store, stores: Stores) -> None:
-    pipe = asyncio.subprocess.PIPE
-    root = Path(__file__).parents[3]
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROCESS, stores.url, stdin=pipe, stdout=pipe, cwd=root
-        )
-        for _ in range(3)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
-    assert sum(int(out) for out, _ in answers) == 5
+    assert await accepted_by_rivals(stores.url, within_five, processes=3, many=10) == 5
 
 
 async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:

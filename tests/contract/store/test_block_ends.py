@@ -16,6 +16,7 @@ from bot.store import Store
 from bot.store.privacy import settled
 from bot.store.tables import runs
 from tests.contract.store import several
+from tests.contract.store.judges import awaiting_approval, in_review
 from tests.contract.store.scenes import (
     HOLD,
     NOW,
@@ -26,13 +27,13 @@ from tests.contract.store.scenes import (
     brought_to,
     fetch,
     owed,
+    purposes,
     report,
     request,
     submitted,
     take,
 )
 from tests.contract.store.stored import GUILD, MOD, record, stored_run
-from tests.contract.store.test_reviews import purposes, waiting
 
 
 async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:
@@ -50,7 +51,7 @@ async def told(store: Store, run: Run) -> tuple[RunState, str | None]:
 
 async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(store: Store) -> None:
     queued = await accepted(store)
-    unread = await waiting(store)
+    unread = await awaiting_approval(store)
     assert await block(store) == 2
     assert await told(store, queued) == (RunState.REFUSED, "requester_blocked")
     assert await told(store, unread) == (RunState.REJECTED, "requester_blocked")
@@ -94,7 +95,7 @@ async def test_a_second_block_ends_nothing_twice(store: Store) -> None:
 async def test_budgets_are_given_back(store: Store) -> None:
     for _ in range(2):
         await accepted(store)
-    await waiting(store)
+    await awaiting_approval(store)
     before = await store.intake.usage_of(GUILD, PERSON.id, at(61))
     assert (before.person.runs, before.person.waiting) == (3, 3)
     assert before.person.gpu_seconds > 0
@@ -143,7 +144,7 @@ async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothi
     store: Store, other: Store
 ) -> None:
     for _ in range(5):
-        unread = await waiting(store)
+        unread = await awaiting_approval(store)
         gone_out = await submitted(store)
         queued = await accepted(store)
         await asyncio.gather(
@@ -196,9 +197,7 @@ async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_out
 
 
 async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
-    lead = await several.taken(
-        store, several.asked(3), lambda *_: Allowed(review_channel_id=9, approval_ends=at(3600))
-    )
+    lead = await several.taken(store, several.asked(3), in_review)
     together = await store.runs.together(lead)
     assert await block(store) == 3
     assert {(await fetch(store, run.key)).state for run in together} == {RunState.REJECTED}

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from bot.errors import RefusedError
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
 from bot.runs import RunState
-from bot.runs.policy import Decision, OperatorRules, Usage, decide
-from bot.runs.request import GenerationRequest
+from bot.runs.policy import Usage
 from bot.store import Store
 from bot.store.tables import runs
 from tests.contract.store.conftest import Stores
+from tests.contract.store.judges import by_rules
+from tests.contract.store.rivals import accepted_by_rivals
 from tests.contract.store.scenes import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
 from tests.contract.store.stored import GUILD, record, stored_rules, stored_run
 
@@ -30,15 +27,10 @@ TEN = {
 }
 
 
-def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
-    """As the bot decides, for an operator without limits."""
-    return decide(asked, person, usage, OperatorRules(), rules)
-
-
 async def tried(store: Store, **changes: Any) -> str | None:
     """The refusal's code, None when accepted."""
     try:
-        await store.intake.accept(request(**changes), PERSON, judge, NOW, HOLD)
+        await store.intake.accept(request(**changes), PERSON, by_rules, NOW, HOLD)
     except RefusedError as error:
         return error.code
     return None
@@ -71,47 +63,11 @@ async def test_a_hundred_at_once_never_pass_a_budget_of_ten(
     assert (spent.runs, spent.gpu_seconds) == (10, 600)
 
 
-_PROCESS = """
-import asyncio, sys
-from bot.errors import StoreUnavailable
-from bot.store import Store
-from tests.contract.store.test_intake import tried
-
-async def accept(store):
-    while True:
-        try:
-            return await tried(store) is None
-        except StoreUnavailable:
-            continue
-
-async def main():
-    store = Store(sys.argv[1])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(sum(await asyncio.gather(*(accept(store) for _ in range(25)))))
-    await store.close()
-
-asyncio.run(main())
-"""
-
-
 async def test_four_processes_with_a_hundred_requests_share_a_budget_of_ten(
     store: Store, stores: Stores
 ) -> None:
     await stored_rules(store, GUILD, {"budgets": TEN})
-    pipe = asyncio.subprocess.PIPE
-    root = Path(__file__).parents[3]
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROCESS, stores.url, stdin=pipe, stdout=pipe, cwd=root
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-    answers = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
-    assert sum(int(out) for out, _ in answers) == 10
+    assert await accepted_by_rivals(stores.url, by_rules, processes=4, many=25) == 10
     assert (await usage(store)).person.runs == 10
 
 
@@ -174,7 +130,7 @@ async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(
 async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_call(store: Store) -> None:
     await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
     joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
-    run = await store.intake.accept(request(), joined, judge, NOW, HOLD)
+    run = await store.intake.accept(request(), joined, by_rules, NOW, HOLD)
     assert run.state is RunState.AWAITING_APPROVAL
     assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
     row = await columns(store, run.key)

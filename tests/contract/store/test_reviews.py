@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from bot.errors import RefusedError
 from bot.moderation.rules import ServerRules
-from bot.runs import Run, RunState
-from bot.runs.policy import Allowed
+from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import OUTCOMES
+from tests.contract.store.judges import APPROVAL_ENDS, awaiting_approval
 from tests.contract.store.scenes import (
-    HOLD,
     NOW,
     PERSON,
     SOON,
@@ -27,37 +26,24 @@ from tests.contract.store.scenes import (
     columns,
     fetch,
     owed,
+    purposes,
     report,
-    request,
     take,
 )
 from tests.contract.store.stored import GUILD, MOD, record, stored_rules
 
 RITA = MOD + 1
-ENDS = NOW + timedelta(hours=24)
-
-
-async def waiting(store: Store) -> Run:
-    """A request whose card is owed."""
-    terms = Allowed(review_channel_id=9, approval_ends=ENDS)
-    run = await store.intake.accept(request(), PERSON, lambda *_: terms, NOW, HOLD)
-    await store.runs.release(run.key, 77, NOW)
-    return await fetch(store, run.key)
-
-
-async def purposes(store: Store, key: str) -> list[str]:
-    return [row["purpose"] for row in await owed(store, key)]
 
 
 async def test_releasing_brings_the_card_out_and_leaves_the_end_where_it_is(store: Store) -> None:
-    run = await waiting(store)
-    assert (await columns(store, run.key))["due_at"] == ENDS
+    run = await awaiting_approval(store)
+    assert (await columns(store, run.key))["due_at"] == APPROVAL_ENDS
     assert [row["due_at"] for row in await owed(store, run.key)] == [NOW]
     assert (await claimed(store)).run.key == run.key
 
 
 async def test_an_approved_request_goes_out_at_once(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     assert await take(store, at(3600)) is None
     await store.reviews.approve(run.key, MOD, at(60))
     approved = await fetch(store, run.key)
@@ -70,7 +56,7 @@ async def test_an_approved_request_goes_out_at_once(store: Store) -> None:
 
 
 async def test_a_rejected_request_owes_outcome_card_and_letter_in_one_step(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     await store.reviews.reject(run.key, MOD, "not here", at(60))
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
@@ -86,7 +72,7 @@ async def test_of_many_decisions_at_once_one_wins_and_the_others_are_told_who(
     store: Store, other: Store
 ) -> None:
     for _ in range(5):
-        run = await waiting(store)
+        run = await awaiting_approval(store)
         results = await asyncio.gather(
             store.reviews.approve(run.key, MOD, at(1)),
             other.reviews.reject(run.key, RITA, "no", at(1)),
@@ -106,7 +92,7 @@ async def test_of_many_decisions_at_once_one_wins_and_the_others_are_told_who(
 
 async def test_a_decision_and_an_end_at_once_have_one_winner(store: Store, other: Store) -> None:
     for _ in range(5):
-        run = await waiting(store)
+        run = await awaiting_approval(store)
         decided, ended = await asyncio.gather(
             store.reviews.approve(run.key, MOD, at(1)),
             other.runs.finish(run.key, RunState.EXPIRED, at(1), code="expired"),
@@ -122,7 +108,7 @@ async def test_a_decision_and_an_end_at_once_have_one_winner(store: Store, other
 
 
 async def test_nobody_decides_about_their_own(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     for decision in (
         store.reviews.approve(run.key, PERSON.id, NOW),
         store.reviews.reject(run.key, PERSON.id, "", NOW),
@@ -145,7 +131,7 @@ async def test_what_never_waited_is_not_decided(store: Store, state: RunState) -
 async def test_an_end_without_a_decision_owes_the_outcome_and_the_card(
     store: Store, target: RunState
 ) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     assert await store.runs.finish(run.key, target, at(5), code="expired") is not None
     assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
     ended = await fetch(store, run.key)
@@ -153,21 +139,21 @@ async def test_an_end_without_a_decision_owes_the_outcome_and_the_card(
 
 
 async def test_nothing_that_comfydeploy_says_approves_a_request(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     for state in RunState:
         await store.runs.record(run.key, report(state), at(1), SOON)
     assert (await fetch(store, run.key)).state is RunState.AWAITING_APPROVAL
 
 
 async def test_only_a_request_that_is_over_due_comes_up_to_expire(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     pause = timedelta(minutes=1)
-    assert await store.work.claim_due(ENDS - timedelta(seconds=1), pause, 9) == ()
-    assert [due.key for due in await store.work.claim_due(ENDS, pause, 9)] == [run.key]
+    assert await store.work.claim_due(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
+    assert [due.key for due in await store.work.claim_due(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 
 async def test_the_card_is_known_once_it_is_posted(store: Store) -> None:
-    run = await waiting(store)
+    run = await awaiting_approval(store)
     assert await store.reviews.card(run.key) is None
     delivery = await claimed(store)
     await store.deliveries.mark_sent(delivery.id, [(9, 1234)])

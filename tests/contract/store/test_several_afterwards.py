@@ -1,0 +1,96 @@
+"""Several runs of one request after their end: listed, posted again, deleted and forgotten together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import RefusedError
+from bot.runs import RunState
+from bot.store import Store
+from bot.store.history import RunFilter
+from bot.store.retention import Outdated
+from bot.store.rows import DeliveryState
+from tests.contract.store.scenes import (
+    NOW,
+    PERSON,
+    claimed,
+    fetch,
+    owed,
+    request,
+)
+from tests.contract.store.several import accepted, ended, purposes_of_each, running
+from tests.contract.store.stored import run_keys
+
+
+async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: Store) -> None:
+    runs = await running(store)
+    alone = (await accepted(store, 1))[0]
+    await ended(store, runs[1])
+    page = await store.history.page(PERSON.id, limit=10)
+    assert {entry.run.key for entry in page.entries} == {runs[0].key, alone.key}
+    for wanted in (RunFilter.RUNNING, RunFilter.DONE):
+        (entry,) = (await store.history.page(PERSON.id, limit=10, wanted=wanted)).entries
+        assert [run.key for run in entry.all] == [run.key for run in runs]
+    (waiting,) = (await store.history.page(PERSON.id, limit=10, wanted=RunFilter.WAITING)).entries
+    assert list(waiting.all) == [await fetch(store, alone.key)]
+
+
+async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs)
+    delivery = await claimed(store)
+    await store.deliveries.keep(delivery.id, "courier", NOW, "closed")
+    (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.KEPT)).entries
+    assert entry.kept
+    place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
+    assert await store.history.reopen(runs[0].key, place, NOW)
+    # The server's budget has paid for them, so there they stay.
+    server = request().origin.guild_id
+    assert {(run.channel_id, run.guild_id) for run in await store.runs.together(runs[0])} == {(4, server)}
+    assert (await claimed(store)).run.key == runs[0].key
+
+
+async def outdated(store: Store) -> Outdated:
+    """What is too old in many years; of the record there is always something."""
+    found = await store.retention.outdated(NOW + timedelta(days=4000), 10)
+    assert found is not None
+    return found
+
+
+async def test_retention_takes_all_of_them_or_none(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    assert not (await outdated(store)).run_keys
+    await ended(store, runs[2])
+    assert not (await outdated(store)).run_keys  # its outcome is owed
+    await store.deliveries.complete((await claimed(store)).id, NOW)
+    old = await outdated(store)
+    assert list(old.run_keys) == [runs[0].key]
+    await store.retention.remove(old)
+    assert await run_keys(store) == set()
+
+
+async def test_erasing_leaves_all_of_them_while_one_runs_and_empties_all_afterwards(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    erased = await store.privacy.erase(PERSON.id, NOW)
+    assert (erased.emptied, len(erased.left)) == (0, 3)
+    await ended(store, runs[2])
+    await store.deliveries.complete((await claimed(store)).id, NOW)
+    assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 3
+    assert {run.prompt for run in await store.runs.together(runs[0])} == {None}
+
+
+async def test_one_is_deleted_and_then_the_rest(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")
+    await store.reviews.delete(runs[0].key, PERSON.id, NOW)
+    await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+    assert [run.deleted_at is not None for run in await store.runs.together(runs[0])] == [True, True, False]
+    assert await purposes_of_each(store, runs) == [["o", "x"], ["x"], []]
+    with pytest.raises(RefusedError, match="already_deleted"):
+        await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+    assert (await owed(store, runs[0].key))[0]["state"] == DeliveryState.PENDING
