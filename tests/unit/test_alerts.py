@@ -14,29 +14,16 @@ from aiohttp.test_utils import TestServer
 
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics, call_of
 from bot.metrics.page import MetricsPage
-from bot.runs import Run, RunState
 from bot.store.database import Database
 from bot.store.gauges import GaugeStore
+from tests.unit.made import made_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 ABOUT = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-RUN = Run(
-    key="abc",
-    state=RunState.SUCCEEDED,
-    created_at=NOW,
-    requester_id=1,
-    guild_id=1,
-    channel_id=1,
-    deployment="flux",
-    deployment_id="x",
-    inputs={},
-    submitted_at=NOW,
-    started_at=NOW,
-    ended_at=NOW,
-)
+RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 
 
 async def families() -> dict[str, set[str]]:

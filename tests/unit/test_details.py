@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from bot.deployments.model import Deployment, Input, InputKind
 from bot.deployments.plan import CommandPlan
 from bot.deployments.planning import plan_commands
 from bot.messages.details import Details, details
-from bot.runs import Run, RunState
+from bot.runs import Run
+from tests.unit.made import made_run
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
 FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(PROMPT,))
@@ -23,18 +23,7 @@ def plan() -> CommandPlan:
 
 
 def run(**more: Any) -> Run:
-    base: dict[str, Any] = {
-        "key": "k" * 16,
-        "state": RunState.SUCCEEDED,
-        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "requester_id": 1,
-        "guild_id": 2,
-        "channel_id": 3,
-        "deployment": "flux",
-        "deployment_id": "d",
-        "inputs": {"p": "a fox"},
-    }
-    return Run(**{**base, **more})
+    return made_run(**{"inputs": {"p": "a fox"}, **more})
 
 
 def text(found: Details) -> str:

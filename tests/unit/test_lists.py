@@ -16,28 +16,25 @@ from bot.presets.list import PRESETS_SHOWN, presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset
+from tests.unit.made import made_run
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 WORST = "*_`~<@[" * 1000
 
 
 def run(**changes: Any) -> Run:
-    return Run(
-        **{
-            "key": "k" * 20,
-            "state": RunState.AWAITING_APPROVAL,
-            "created_at": AT,
-            "requester_id": (1 << 63) - 1,
-            "guild_id": (1 << 63) - 1,
-            "channel_id": (1 << 63) - 2,
-            "status_message_id": (1 << 63) - 3,
-            "deployment": "flux",
-            "deployment_id": "x",
-            "inputs": {},
-            "prompt": WORST,
-            **changes,
-        }
-    )
+    """As long as anything in it may be."""
+    worst = {
+        "state": RunState.AWAITING_APPROVAL,
+        "key": "k" * 20,
+        "created_at": AT,
+        "requester_id": (1 << 63) - 1,
+        "guild_id": (1 << 63) - 1,
+        "channel_id": (1 << 63) - 2,
+        "status_message_id": (1 << 63) - 3,
+        "prompt": WORST,
+    }
+    return made_run(**{**worst, **changes})
 
 
 def parts(layout: Any) -> Iterator[dict[str, Any]]:

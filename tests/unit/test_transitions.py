@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,25 +12,15 @@ from hypothesis import strategies as st
 
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState, sources
 from bot.runs.transitions import REASON_GRACE, Change, apply_report, belongs, end
+from tests.unit.made import made_run
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 PICTURE = Output("images", url="https://x/a.png")
 COLUMNS = {field.name for field in fields(Run)}
 
 
-def run(state: RunState = RunState.SUBMITTING, **more: object) -> Run:
-    base = Run(
-        key="k",
-        state=state,
-        created_at=NOW,
-        requester_id=1,
-        guild_id=None,
-        channel_id=2,
-        deployment="d",
-        deployment_id="i",
-        inputs={},
-    )
-    return replace(base, **more)
+def run(state: RunState = RunState.SUBMITTING, **more: Any) -> Run:
+    return made_run(state, created_at=NOW, **more)
 
 
 def applied(subject: Run, change: Change) -> Run:

@@ -10,7 +10,7 @@ import pytest
 from bot.messages.parts import Prepared
 from bot.messages.run import outcome_parts, status_part
 from bot.runs import FINAL, RunState
-from tests.unit.test_messages import (
+from tests.unit.messages import (
     ASKED,
     assert_within_limits,
     buttons,

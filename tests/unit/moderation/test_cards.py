@@ -17,6 +17,7 @@ from bot.messages.parts import FileKind, Part, Place, Prepared, PreparedFile
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
+from tests.unit.made import made_run
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"
@@ -24,23 +25,16 @@ INPUTS = ShownInputs((("prompt", "a fox"), ("style", "ink"), ("seed", "7")), ())
 
 
 def run(state: RunState = RunState.AWAITING_APPROVAL, **more: Any) -> Run:
-    base = Run(
-        key=KEY,
-        state=state,
-        created_at=AT,
-        requester_id=175928847299117063,
-        guild_id=1,
-        channel_id=22,
-        deployment="flux",
-        deployment_id="d",
-        inputs={},
-        gpu="H100",
-        prompt="a fox",
-        reserved_seconds=240,
-        review_channel_id=99,
-        requester_joined_at=AT,
-    )
-    return replace(base, **more)
+    asked = {
+        "requester_id": 175928847299117063,
+        "channel_id": 22,
+        "gpu": "H100",
+        "prompt": "a fox",
+        "reserved_seconds": 240,
+        "review_channel_id": 99,
+        "requester_joined_at": AT,
+    }
+    return made_run(state, key=KEY, created_at=AT, **{**asked, **more})
 
 
 def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:

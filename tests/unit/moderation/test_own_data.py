@@ -7,31 +7,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.moderation.own_data import OwnDataWriter, erased_text
-from bot.runs import Output, Run, RunState
+from bot.runs import Output, Run
 from bot.store.audit import AuditAction, AuditEntry, AuditLine
 from bot.store.privacy import Erased, OwnBlock
+from tests.unit.made import made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
 ME, MOD, OTHER = 11, 22, 33
 
 
 def run(key: str = "abc", **changes: Any) -> Run:
-    return Run(
-        **{
-            "key": key,
-            "state": RunState.SUCCEEDED,
-            "created_at": NOW,
-            "requester_id": ME,
-            "guild_id": 5,
-            "channel_id": 6,
-            "deployment": "flux",
-            "deployment_id": "d",
-            "inputs": {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]},
-            "outputs": (Output("images", url="https://outputs.example/a.png"),),
-            "interaction_token": "an-interaction-token",
-            **changes,
-        }
-    )
+    asked = {
+        "created_at": NOW,
+        "requester_id": ME,
+        "guild_id": 5,
+        "channel_id": 6,
+        "inputs": {"prompt": "a “lighthouse” 🙂", "images": ["a", "b"]},
+        "outputs": (Output("images", url="https://outputs.example/a.png"),),
+        "interaction_token": "an-interaction-token",
+    }
+    return made_run(key=key, **{**asked, **changes})
 
 
 def line(**changes: Any) -> AuditLine:

@@ -1,0 +1,25 @@
+"""A run as the store would give it, for tests without a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.runs import Run, RunState
+
+_PLAIN = Run(
+    key="abcdefghij234567",
+    state=RunState.SUCCEEDED,
+    created_at=datetime(2026, 5, 4, 12, 30, tzinfo=UTC),
+    requester_id=42,
+    guild_id=1,
+    channel_id=2,
+    deployment="flux",
+    deployment_id="d",
+    inputs={},
+)
+
+
+def made_run(state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:
+    return replace(_PLAIN, state=state, **changes)

@@ -1,0 +1,69 @@
+"""A run in any state, and what a person sees of the message about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.messages.buttons import PATTERN
+from bot.messages.parts import FileKind, Part, PreparedFile
+from bot.runs import Run, RunState
+from tests.unit.made import made_run
+
+ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+KEY = "abcdefghij234567"
+CODES = {
+    RunState.FAILED: "run_failed",
+    RunState.CANCELLED: "cancelled_by_requester",
+    RunState.TIMED_OUT: "deadline",
+    RunState.REFUSED: "comfy_unauthorized",
+    RunState.UNCONFIRMED: "comfy_timeout",
+}
+
+
+def run(state: RunState, **more: Any) -> Run:
+    told = {"prompt": "a lighthouse", "failure_code": CODES.get(state)}
+    return made_run(state, key=KEY, created_at=ASKED, **{**told, **more})
+
+
+def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:
+    return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind)
+
+
+def components(part: Part) -> list[Mapping[str, Any]]:
+    """All components of a message, as Discord counts them."""
+
+    def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        inner = [*component.get("components", ()), *filter(None, [component.get("accessory")])]
+        return [component, *(below for child in inner for below in walk(child))]
+
+    view = part.layout or part.view
+    tops = view.to_components() if view is not None else []
+    return [component for top in tops for component in walk(top)]
+
+
+def text(part: Part) -> str:
+    shown = [c["content"] for c in components(part) if c["type"] == 10]
+    return "\n".join([part.content or "", *shown]).strip("\n")
+
+
+def buttons(part: Part) -> list[tuple[str, str]]:
+    return [(c["label"], c["custom_id"]) for c in components(part) if c["type"] == 2]
+
+
+def gallery(part: Part) -> list[str]:
+    return [i["media"]["url"] for c in components(part) if c["type"] == 12 for i in c["items"]]
+
+
+def assert_within_limits(part: Part) -> None:
+    assert len(components(part)) <= 40
+    assert len(part.files) <= 10
+    assert len(text(part)) <= (4000 if part.layout else 2000)
+    assert not (part.layout and (part.content or part.view))
+    assert part.layout or part.content or part.files
+    for item in components(part):
+        assert item["type"] != 10 or len(item["content"]) >= 1
+        assert item["type"] != 2 or (len(item["custom_id"]) <= 100 and PATTERN.fullmatch(item["custom_id"]))
+        assert item["type"] != 12 or 1 <= len(item["items"]) <= 10

@@ -1,0 +1,155 @@
+"""What a person sees of a run's end: its result, or what happened and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.messages.parts import FileKind, Prepared
+from bot.messages.run import outcome_parts
+from bot.runs import RunState
+from bot.words import SENTENCES
+from tests.unit.messages import (
+    CODES,
+    KEY,
+    assert_within_limits,
+    buttons,
+    file,
+    gallery,
+    run,
+    text,
+)
+
+RESULT_BUTTONS = [
+    (name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete", "Report")
+]
+
+
+@pytest.mark.parametrize("state", sorted(CODES))
+def test_an_ending_says_what_happened_and_what_to_do(state: RunState) -> None:
+    ended = run(state, run_duration=12.3, gpu_used="A10G", seed=7)
+    (part,) = outcome_parts(ended, "Flux", Prepared())
+    shown = text(part)
+    assert SENTENCES[CODES[state]] in shown
+    assert SENTENCES[f"title_{state.value}"] in shown
+    assert "> a lighthouse" in shown
+    assert "took 12 s · GPU A10G · seed 7" in shown
+    assert buttons(part) == [("Try again", f"run:{KEY}:again"), ("Edit", f"run:{KEY}:edit")]
+    by_requester = state is RunState.CANCELLED
+    assert part.mention == (None if by_requester else 42)
+    assert ("<@42>" in shown) is not by_requester
+    assert_within_limits(part)
+
+
+def test_an_ending_without_a_known_reason_is_told_and_not_shown_raw() -> None:
+    for code in ("nobody_wrote_this", "media_too_large", None):
+        (part,) = outcome_parts(run(RunState.FAILED, failure_code=code), "Flux", Prepared())
+        assert SENTENCES["internal"] in text(part)
+
+
+def test_fields_that_comfydeploy_names_are_named_or_left_out() -> None:
+    ended = run(RunState.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})
+    (part,) = outcome_parts(ended, "Flux", Prepared())
+    assert "didn't accept these inputs: cfg, \\<\\@5>" in text(part)
+    (part,) = outcome_parts(replace(ended, failure_params={"fields": ""}), "Flux", Prepared())
+    assert SENTENCES["comfy_invalid_unnamed"] in text(part)
+
+
+def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
+    done = run(RunState.SUCCEEDED, run_duration=3.4, gpu_used="H100", seed=99)
+    files = (file(1), file(2, FileKind.VIDEO, "mp4"))
+    (part,) = outcome_parts(done, "Flux", Prepared(files))
+    assert text(part).splitlines() == [
+        "<@42> **Flux**",
+        "> a lighthouse",
+        "-# took 3 s · GPU H100 · seed 99",
+    ]
+    assert gallery(part) == [f"attachment://{f.filename}" for f in files]
+    assert (part.files, part.mention) == (files, 42)
+    assert buttons(part) == RESULT_BUTTONS
+    assert_within_limits(part)
+
+
+def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> None:
+    files = tuple(file(n) for n in range(1, 24))
+    others = tuple(file(n, FileKind.AUDIO, "wav") for n in range(24, 37))
+    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared(files + others))
+    assert [len(part.files) for part in parts] == [10, 10, 3, 10, 3]
+    assert [part.mention for part in parts] == [42, None, None, None, None]
+    assert [f for part in parts for f in part.files] == [*files, *others]
+    for part in parts:
+        assert_within_limits(part)
+
+
+def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
+    sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
+    first, second = outcome_parts(run(RunState.SUCCEEDED), "Bark", Prepared(sounds))
+    assert (first.layout, second.layout) == (None, None)
+    assert first.content == "<@42> **Bark**\n> a lighthouse"
+    assert buttons(first) == RESULT_BUTTONS
+    assert (first.mention, second.mention) == (42, None)
+    assert_within_limits(first)
+    assert_within_limits(second)
+
+
+def test_a_result_without_anything_says_so() -> None:
+    (part,) = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared())
+    assert SENTENCES["no_outputs"] in text(part)
+    assert part.mention == 42
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
+def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
+    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=(f"{{a{'`' * count}b @everyone",)))
+    assert text(part).count("```") == 2
+    assert text(part).replace("\u200b", "").count("`") == 6 + count
+
+
+def test_very_many_texts_share_one_block() -> None:
+    texts = tuple(f"line {n}" for n in range(150))
+    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=texts))
+    assert_within_limits(part)
+    assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
+
+
+@pytest.mark.parametrize(
+    ("made", "shown"),
+    [
+        ("A quiet lake.\nNobody *there*.", "A quiet lake.\nNobody \\*there\\*."),
+        ("# not a heading\n> nor a quote", "\\# not a heading\n\\> nor a quote"),
+        ("@everyone <@1>", "\\@everyone \\<\\@1>"),
+        ('{\n  "a": 1\n}', '```\n{\n  "a": 1\n}\n```'),
+        ("name  size\na     1", "```\nname  size\na     1\n```"),
+        ("  indented", "```\n  indented\n```"),
+        ("*" * 1500, "```\n" + "*" * 1500 + "\n```"),
+    ],
+)
+def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str, shown: str) -> None:
+    (part,) = outcome_parts(run(RunState.SUCCEEDED, prompt=None), "LLM", Prepared(texts=(made,)))
+    assert shown in text(part)
+    assert ("```" in text(part)) is shown.startswith("```")
+    assert_within_limits(part)
+
+
+@pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
+def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
+    notes = tuple(
+        f"file {n} is too large: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40)
+    )
+    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared((file(1, kind),), notes=notes))
+    everything = "\n".join(text(part) for part in parts)
+    assert all(note in everything for note in notes)
+    assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
+    for part in parts:
+        assert_within_limits(part)
+
+
+def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> None:
+    note = (
+        f"movie.mp4 is too large to upload here: [open it](https://s3.example/{'x' * 8000}) while it works."
+    )
+    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared((file(),), notes=(note,)))
+    assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])
+    for part in parts:
+        assert_within_limits(part)
