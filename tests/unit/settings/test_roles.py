@@ -8,20 +8,8 @@ import pytest
 
 from bot.errors import StartupError
 from bot.roles import ALL_ROLES, Role, Shards
-from bot.settings import Settings, load_settings
-from tests.unit.test_settings import REQUIRED, write_env
-from tests.unit.test_settings import clean_place as clean_place  # noqa: PLC0414  # a fixture
-
-
-def load(**values: str) -> Settings:
-    write_env(**{**REQUIRED, **values})
-    return load_settings()
-
-
-def mistakes(**values: str) -> tuple[str, ...]:
-    with pytest.raises(StartupError) as caught:
-        load(**values)
-    return caught.value.mistakes
+from bot.settings import load_settings
+from tests.unit.settings.environment import load, mistakes, write_env
 
 
 def test_by_default_one_process_does_all_without_shards() -> None:
