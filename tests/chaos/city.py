@@ -7,7 +7,6 @@ rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPU
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -16,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from demo.standin import StandIn
-from demo.standin.deployments import PICTURE_ID, picture
+from demo.standin.deployments import picture
 from tests.chaos.database import Database
-from tests.e2e.house import PROJECT
+from tests.e2e.house import environment
 from tests.fakediscord import FakeDiscord
 from tests.fakediscord.launch import command
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
@@ -60,22 +59,8 @@ class City:
         return self.folder / "bot.log"
 
     def environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT),
-            "DISCORD_TOKEN": self.discord.token,
-            "COMFYDEPLOY_API_KEY": self.standin.api_key,
-            "COMFYDEPLOY_API_URL": self.standin.url,
-            "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
-            "DATABASE_URL": self.database.url,
-            "PUBLIC_URL": f"http://127.0.0.1:{self._port}",
-            "WEB_HOST": "127.0.0.1",
-            "WEB_PORT": str(self._port),
-            "POLL_INTERVAL_SECONDS": "1",
-            "SUBMIT_GRACE_SECONDS": "8",
-            "RUN_DEADLINE_SECONDS": "40",
-            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
-        }
+        told = environment(self.discord, self.standin, self.database.url, self._port)
+        return {**told, "SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
 
     async def start(self, die_at: str | None = None) -> None:
         """Until the bot listens, or has died on its way there."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from demo.standin import CHAOS, Chaos, Faults
-from tests.e2e.test_kills import POINTS
+from tests.e2e.steps import ONE_LIFE
 from tests.fakediscord import Fault
 
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
@@ -38,7 +38,7 @@ FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
 )
 
 # Points that a short life certainly reaches, and that the sweep of every step holds as well.
-DEATHS = tuple(point for point in POINTS if ":got:" not in point)
+DEATHS = tuple(point for point in ONE_LIFE if ":got:" not in point)
 
 # The stand-in's own faults, and those that only a longer story shows.
 LONG_LIVES = {

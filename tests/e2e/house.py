@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from demo.standin import StandIn
+from demo.standin import Faults, StandIn
 from demo.standin.deployments import PICTURE_ID
 from tests.fakediscord import Channel, FakeDiscord, Message
 from tests.fakediscord.interactions import Interaction
@@ -29,6 +29,24 @@ OPEN = (
     " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
 )
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+def environment(discord: FakeDiscord, standin: StandIn, database_url: str, port: int) -> dict[str, str]:
+    """Of a bot between the two that listens on `port`."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "DISCORD_TOKEN": discord.token,
+        "COMFYDEPLOY_API_KEY": standin.api_key,
+        "COMFYDEPLOY_API_URL": standin.url,
+        "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
+        "DATABASE_URL": database_url,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "WEB_HOST": "127.0.0.1",
+        "WEB_PORT": str(port),
+        "POLL_INTERVAL_SECONDS": "1",
+        "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +85,9 @@ class House:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT),
-            "DISCORD_TOKEN": self.discord.token,
-            "COMFYDEPLOY_API_KEY": self.standin.api_key,
-            "COMFYDEPLOY_API_URL": self.standin.url,
-            "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
-            "DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
-            "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
-            "WEB_HOST": "127.0.0.1",
-            "WEB_PORT": str(self.port),
-            "POLL_INTERVAL_SECONDS": "1",
-            "SUBMIT_GRACE_SECONDS": "3",
-            "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
-            **self.more,
-        }
+        url = f"sqlite+aiosqlite:///{self.database}"
+        told = environment(self.discord, self.standin, url, self.port)
+        return {**told, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
         """Until the bot is connected and its command is there; `more` are settings from now on."""
@@ -145,6 +150,14 @@ class House:
     async def ask(self, **options: Any) -> Interaction:
         """Alice sends `/generate`."""
         return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
+
+    async def run_under_way(self) -> Interaction:
+        """The bot's first request, generated until `standin.release`."""
+        self.standin.faults = Faults(hold_at="running")
+        await self.start()
+        asking = await self.ask()
+        await self.discord.wait_until(lambda: "Generating" in asking.text)
+        return asking
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as connection:

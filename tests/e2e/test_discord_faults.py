@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin import Faults
 from tests.e2e.house import House, house
 from tests.fakediscord import Channel, Fault, Interaction
 
@@ -163,10 +162,7 @@ TURNS = {
 @pytest.mark.parametrize("name", TURNS)
 async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: House, name: str) -> None:
     turn = TURNS[name]
-    home.standin.faults = Faults(hold_at="running")
-    await home.start()
-    asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    asking = await home.run_under_way()
     await turn.happen(home, asking)
     home.standin.release()
     assert await outcomes_of_all(home) == [1], home.log
@@ -176,10 +172,7 @@ async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: Hou
 
 
 async def test_a_result_that_no_way_takes_is_kept(home: House) -> None:
-    home.standin.faults = Faults(hold_at="running")
-    await home.start()
-    asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    asking = await home.run_under_way()
     await sending_is_withdrawn_and_token_out(home, asking)
     home.alice.accepts_dms = False
     home.standin.release()

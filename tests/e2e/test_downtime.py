@@ -20,10 +20,7 @@ async def one_outcome(home: House) -> None:
 
 async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_return(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        home.standin.faults = Faults(hold_at="running")
-        await home.start()
-        asking = await home.ask()
-        await home.discord.wait_until(lambda: "Generating" in asking.text)
+        await home.run_under_way()
         await home.kill()
         home.standin.release()
         await home.standin.idle()
@@ -35,10 +32,7 @@ async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_retu
 
 async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) -> None:
     async with house(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
-        home.standin.faults = Faults(hold_at="running")
-        await home.start()
-        asking = await home.ask()
-        await home.discord.wait_until(lambda: "Generating" in asking.text)
+        await home.run_under_way()
         await home.kill()
         home.standin.release()
         await home.standin.idle()

@@ -15,7 +15,7 @@ import pytest
 from bot.moderation.rules import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from tests.e2e.house import House, house
-from tests.e2e.test_kills import COMFY, OWED, POSTER, RUNS, WORK
+from tests.e2e.steps import COMFY, OWED, POSTER, RUNS, WORK
 from tests.fakediscord import Message
 from tests.fakediscord.world import MODERATOR, Channel, User
 

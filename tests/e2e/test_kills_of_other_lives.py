@@ -11,7 +11,7 @@ import pytest
 from demo.standin import Faults
 from demo.standin.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
 from tests.e2e.house import House, house
-from tests.e2e.test_kills import COMFY, OWED, POSTER, RUNS
+from tests.e2e.steps import COMFY, OWED, POSTER, RUNS
 
 # Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
 SPEED = 5.0

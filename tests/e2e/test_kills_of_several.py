@@ -8,28 +8,17 @@ import pytest
 
 from demo.standin.faults import Faults
 from tests.e2e.house import House, house
-from tests.e2e.test_kills import COMFY, INTAKE, OWED, POSTER, RUNS, WORK
+from tests.e2e.steps import COMFY, DELIVERED, OWED, RUNS, TAKEN_IN, WORK, never_begun
 
 COUNT = 3
-POINTS = [
-    f"{INTAKE}.accept:before:1",
-    f"{INTAKE}.accept:after:1",
-    f"{RUNS}.release:before:1",
-    f"{RUNS}.release:after:1",
+POINTS = (
+    *TAKEN_IN,
     *(f"{WORK}.claim_submission:got:{nth}" for nth in (1, 2, 3)),
     *(f"{COMFY}.queue:{when}:{nth}" for nth in (1, 2, 3) for when in ("before", "after")),
     # For the reply and for each webhook of each of them, one of which fails.
     *(f"{RUNS}.record:{when}:{nth}" for nth in range(1, 12, 2) for when in ("before", "after")),
-    f"{OWED}.claim:got:1",
-    f"{OWED}.mark_attempt:before:1",
-    f"{OWED}.mark_attempt:after:1",
-    f"{POSTER}.post:after:1",
-    f"{OWED}.mark_sent:after:1",
-    f"{POSTER}.delete_original:after:1",
-    f"{OWED}.complete:before:1",
-    f"{OWED}.complete:after:1",
-    f"{RUNS}.forget_answer:after:1",
-]
+    *DELIVERED,
+)
 STATES = "SELECT key, state, batch_index FROM runs ORDER BY batch_index"
 
 
@@ -60,7 +49,7 @@ async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(point: str,
         await home.died()
         await home.start()
         await home.settled()
-        await check(home, may_be_absent=point.startswith(f"{INTAKE}.accept:before"))
+        await check(home, may_be_absent=never_begun(point))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from demo.standin import Faults
 from tests.chaos.database import Postgres, opened
 from tests.e2e.house import OPEN, House, house
-from tests.e2e.test_store_trouble import refused, webhook
+from tests.e2e.refusals import refused, webhook
 
 
 class Door:
@@ -81,10 +81,7 @@ async def settled(home: House, database: Postgres, runs: int) -> None:
 
 async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path) -> None:
     async with behind_a_door(tmp_path) as (home, database, door):
-        home.standin.faults = Faults(hold_at="running")
-        await home.start()
-        asking = await home.ask()
-        await home.discord.wait_until(lambda: "Generating" in asking.text)
+        await home.run_under_way()
         door.shut()
         await refused(home)
         assert await webhook(home, "failed") == 503

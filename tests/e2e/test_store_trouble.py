@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import aiohttp
-
 from demo.standin import Faults
 from tests.e2e.house import House, house
-from tests.fakediscord import Interaction
-
-REFUSAL = "I can't reach my database right now"
+from tests.e2e.refusals import refused, webhook
 
 
 @contextmanager
@@ -29,64 +24,33 @@ def locked(path: Path) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-async def refused(home: House) -> Interaction:
-    asking = await home.ask()
-    await asking.wait_answer(within=3)
-    assert asking.original is not None
-    assert asking.original.ephemeral
-    assert REFUSAL in asking.text
-    return asking
-
-
-async def webhook(home: House, status: str) -> int:
-    """ComfyDeploy's next event about the only run; the answer's status."""
-    url = home.standin.ledger.queue_calls[0].webhook
-    (run_id,) = home.standin.ledger.queue_calls[0].run_ids
-    event = {
-        "event_type": "run.updated",
-        "status": status,
-        "run_id": run_id,
-        "progress": 0.5,
-        "live_status": None,
-        "outputs": [],
-    }
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(str(url), data=json.dumps(event)) as answer,
-    ):
-        return answer.status
-
-
-async def a_run_under_way(home: House) -> str:
-    home.standin.faults = Faults(hold_at="running")
-    await home.start()
-    asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text)
-    return str(home.rows("SELECT key FROM runs")[0][0])
+async def works_again(home: House) -> None:
+    """The first run goes on, another is asked for, and each ends once."""
+    home.standin.faults = Faults()
+    home.standin.release()
+    await home.ask()
+    await home.settled(runs=2)
+    keys = [key for (key,) in home.rows("SELECT key FROM runs")]
+    assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
+    assert len(home.standin.ledger.queue_calls) == 2
 
 
 async def test_a_locked_database_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        key = await a_run_under_way(home)
+        await home.run_under_way()
         with locked(home.database):
             await refused(home)
             assert await webhook(home, "uploading") == 503
             assert await webhook(home, "failed") == 503
             assert home.rows("SELECT state FROM runs") == [("running",)]
-        home.standin.faults = Faults()
-        home.standin.release()
-        await home.ask()
-        await home.settled(runs=2)
-        keys = [key for (key,) in home.rows("SELECT key FROM runs")]
-        assert key in keys
-        assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-        assert len(home.standin.ledger.queue_calls) == 2
+        await works_again(home)
         assert "Traceback" not in home.log
 
 
 async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        key = await a_run_under_way(home)
+        await home.run_under_way()
+        ((key,),) = home.rows("SELECT key FROM runs")
         with locked(home.database):
             home.standin.release()
             await home.until(lambda: 503 in {w.answer for w in home.standin.ledger.webhook_attempts})
@@ -109,17 +73,10 @@ def full_disk(pid: int) -> Iterator[None]:
 
 async def test_a_full_disk_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
-        key = await a_run_under_way(home)
+        await home.run_under_way()
         assert home.process is not None
         with full_disk(home.process.pid):
             await refused(home)
             assert await webhook(home, "failed") == 503
             assert home.rows("SELECT state FROM runs") == [("running",)]
-        home.standin.faults = Faults()
-        home.standin.release()
-        await home.ask()
-        await home.settled(runs=2)
-        keys = [key for (key,) in home.rows("SELECT key FROM runs")]
-        assert key in keys
-        assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-        assert len(home.standin.ledger.queue_calls) == 2
+        await works_again(home)

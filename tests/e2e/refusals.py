@@ -1,0 +1,40 @@
+"""How a bot without its database answers: a person in words, ComfyDeploy with a status."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+
+from tests.e2e.house import House
+from tests.fakediscord import Interaction
+
+REFUSAL = "I can't reach my database right now"
+
+
+async def refused(home: House) -> Interaction:
+    asking = await home.ask()
+    await asking.wait_answer(within=3)
+    assert asking.original is not None
+    assert asking.original.ephemeral
+    assert REFUSAL in asking.text
+    return asking
+
+
+async def webhook(home: House, status: str) -> int:
+    """ComfyDeploy's next event about the only run; the answer's status."""
+    url = home.standin.ledger.queue_calls[0].webhook
+    (run_id,) = home.standin.ledger.queue_calls[0].run_ids
+    event = {
+        "event_type": "run.updated",
+        "status": status,
+        "run_id": run_id,
+        "progress": 0.5,
+        "live_status": None,
+        "outputs": [],
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(str(url), data=json.dumps(event)) as answer,
+    ):
+        return answer.status
