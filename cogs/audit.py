@@ -12,12 +12,13 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot
 from bot.moderation.people_desk import PeopleDesk, RecordQuery
 from bot.moderation.record import SERVER_ACTIONS, action_text, outcome_text, record_layout
 from bot.moderation.record_ids import OUTCOMES, PATTERN, Step, read_record_id
 from bot.words import say
 from cogs.asker import Interaction, person_of
+from cogs.items import button_of, errors_told
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -37,18 +38,15 @@ class RecordButton(DynamicItem[Button[Any]], template=PATTERN):
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
     ) -> RecordButton:
-        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
-        return cls(button, Step(match["step"]), match["fields"], match["deployment"])
+        return cls(button_of(item, match), Step(match["step"]), match["fields"], match["deployment"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: PeopleDesk = interaction.client.people_desk
-        try:
+        async with errors_told(interaction):
             if self.step is Step.FILE:
                 await self._send_file(interaction, desk)
             else:
                 await self._turn(interaction, desk)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
     async def _turn(self, interaction: Interaction, desk: PeopleDesk) -> None:
         wanted, cursor = read_record_id(self.fields, self.deployment)

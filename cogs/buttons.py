@@ -18,7 +18,7 @@ from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part
 from bot.words import say
 from cogs.answers import owe_here, post_here
-from cogs.asker import asker_of, check_here, check_overrides, person_of
+from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
 from cogs.edit import open_edit, started
@@ -26,7 +26,6 @@ from cogs.modals import block_modal, reject_modal
 from cogs.several import show_one
 from cogs.use_as_input import offer_pictures
 
-Interaction = discord.Interaction[GenerateBot]
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import discord
 
-from bot.client import GenerateBot, tell_error
+from bot.client import tell_error
 from bot.errors import RefusedError
 from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part
 from bot.moderation.cards import gone_part
-
-Interaction = discord.Interaction[GenerateBot]
+from cogs.asker import Interaction
+from cogs.items import custom_ids
 
 # A message is a card when it has all the buttons of one, whatever a forged press says.
 _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
@@ -52,11 +51,5 @@ async def told_of_card(interaction: Interaction, key: str, error: Exception) -> 
 def _offers(interaction: Interaction, key: str, actions: Iterable[Action]) -> bool:
     message = interaction.message
     return message is not None and {custom_id(key, action) for action in actions} <= set(
-        _ids(message.components)
+        custom_ids(message.components)
     )
-
-
-def _ids(components: Iterable[Any]) -> Iterator[str]:
-    for component in components:
-        yield getattr(component, "custom_id", None) or ""
-        yield from _ids(getattr(component, "children", ()))

@@ -12,7 +12,7 @@ import discord
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.deployments.files import GivenFile
 from bot.edit.form import TEXT_FILE, ready_layout, refused_layout
 from bot.edit.ids import EDIT_PATTERN, EditForm, edit_form
@@ -21,10 +21,9 @@ from bot.errors import BotError, InputError, RefusedError
 from bot.runs import Run
 from bot.words import explain, say
 from cogs.answers import answer
-from cogs.asker import asker_of, check_here, check_overrides
+from cogs.asker import Interaction, asker_of, check_here, check_overrides
+from cogs.items import errors_told, sent_form
 from cogs.typed import typed_of
-
-Interaction = discord.Interaction[GenerateBot]
 
 _TEXT_BYTES = 64 * 1024
 _READ_SECONDS = 10
@@ -64,10 +63,8 @@ class EditAgain(DynamicItem[Item[Any]], template=EDIT_PATTERN):
         return cls(item, edit_form(match))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
+        async with errors_told(interaction):
             await (_send_draft if self.form.send else open_edit)(interaction, self.form)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
 
 class Edit(commands.Cog):
@@ -84,21 +81,17 @@ class Edit(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        """discord.py knows a form only until the next restart; ours are known by their custom_id."""
-        data: Mapping[str, Any] = interaction.data or {}
-        match = EDIT_PATTERN.fullmatch(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+        match = sent_form(interaction, EDIT_PATTERN)
+        if match is None:
             return
-        try:
+        async with errors_told(interaction):
             form = edit_form(match)
             earlier = self._bot.edits.draft(form.draft, interaction.user.id)
-            typed = {**earlier, **typed_of(data)}
+            typed = {**earlier, **typed_of(interaction)}
             if _uploaded_texts(typed):
                 await _read(interaction, form, typed)
             else:
                 await _send(interaction, form, typed)
-        except Exception as error:  # a listener's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
 
 async def _send_draft(interaction: Interaction, form: EditForm) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import discord
 from discord.ext import commands
 
 from bot.client import GenerateBot
@@ -14,10 +13,8 @@ from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
 from bot.presets.inputs import PRESET_OPTION
 from cogs.answers import answer
-from cogs.asker import asker_of, check_here
+from cogs.asker import Interaction, asker_of, check_here
 from cogs.presets import answer_generated
-
-Interaction = discord.Interaction[GenerateBot]
 
 
 class Generate(commands.Cog):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import discord
@@ -11,12 +10,12 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot
 from bot.desk import FrontDesk
 from bot.messages.help import SELECT, deployment_layout, help_layout
 from bot.words import say
-
-Interaction = discord.Interaction[GenerateBot]
+from cogs.asker import Interaction
+from cogs.items import chosen_of, errors_told
 
 
 class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]")):
@@ -29,14 +28,11 @@ class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]"))
         return cls(item)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            data: Mapping[str, Any] = interaction.data or {}
+        async with errors_told(interaction):
             desk = interaction.client.desk
-            chosen = desk.offered(next(iter(data.get("values", ())), ""))
+            chosen = desk.offered(next(iter(chosen_of(interaction)), ""))
             layout = deployment_layout(chosen, desk.deployments, desk.plan)
             await interaction.response.edit_message(view=layout)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
 
 class Help(commands.Cog):

@@ -4,8 +4,6 @@ opening and sending one loses nothing that was typed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import discord
 from discord.ext import commands
@@ -14,12 +12,12 @@ from discord.ui import Label, Modal, TextInput
 from bot.client import GenerateBot, tell
 from bot.moderation.people import Person
 from bot.words import say
-from cogs.asker import person_of
+from cogs.asker import Interaction, person_of
 from cogs.cards import show_card, told_of_card
+from cogs.items import sent_form
 from cogs.named import named
 from cogs.people import told_of_block
-
-Interaction = discord.Interaction[GenerateBot]
+from cogs.typed import texts_of
 
 _PATTERN = re.compile(r"form:(?P<key>[a-z0-9]{1,20}):(?P<form>reject|block)")
 _REASON = "reason"
@@ -44,25 +42,15 @@ def _modal(key: str, form: str) -> Modal:
     return modal
 
 
-def typed_values(components: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(custom_id, value) of each field of a submitted form, in labels or rows."""
-    for component in components:
-        if "value" in component:
-            yield component["custom_id"], component["value"]
-        inner = component.get("components") or [c for c in (component.get("component"),) if c]
-        yield from typed_values(inner)
-
-
 class Forms(commands.Cog):
     """Takes submitted forms in."""
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        data: Mapping[str, Any] = interaction.data or {}
-        match = _PATTERN.fullmatch(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+        match = sent_form(interaction, _PATTERN)
+        if match is None:
             return
-        reason = dict(typed_values(data.get("components", ()))).get(_REASON, "").strip()
+        reason = texts_of(interaction).get(_REASON, "").strip()
         try:
             await _SENDS[match["form"]](interaction, match["key"], reason)
         except Exception as error:  # a listener's errors never reach the tree's handler

@@ -9,8 +9,8 @@ from typing import Any
 import discord
 from discord.ui import Button, DynamicItem, Item, LayoutView
 
-from bot.client import tell_error
 from cogs.asker import Interaction
+from cogs.items import button_of, errors_told
 
 # What stands on a page, for whoever asks or presses.
 Layout = Callable[[Interaction, int], Awaitable[LayoutView]]
@@ -35,15 +35,12 @@ def page_button(pattern: re.Pattern[str], layout: Layout) -> type[DynamicItem[Bu
         async def from_custom_id(
             cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
         ) -> PageButton:
-            button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
-            return cls(button, int(match["page"]))
+            return cls(button_of(item, match), int(match["page"]))
 
         async def callback(self, interaction: discord.Interaction[Any]) -> None:
-            try:
+            async with errors_told(interaction):
                 view = await layout(interaction, self.page)
                 view.stop()  # answered by custom_id
                 await interaction.response.edit_message(view=view)
-            except Exception as error:  # a view's errors never reach the tree's handler
-                await tell_error(interaction, error)
 
     return PageButton

@@ -11,12 +11,13 @@ from discord import ButtonStyle, app_commands
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, View
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot
 from bot.errors import RefusedError
 from bot.moderation.own_data import erased_text
 from bot.moderation.people_desk import PeopleDesk
 from bot.words import say
 from cogs.asker import Interaction
+from cogs.items import button_of, errors_told
 
 _PATTERN = re.compile(r"erase:(?P<person>\d{1,20})")
 
@@ -32,15 +33,12 @@ class EraseButton(DynamicItem[Button[Any]], template=_PATTERN):
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
     ) -> EraseButton:
-        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=match.string)
-        return cls(button, int(match["person"]))
+        return cls(button_of(item, match), int(match["person"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: PeopleDesk = interaction.client.people_desk
-        try:
+        async with errors_told(interaction):
             await self._erase(interaction, desk)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
     async def _erase(self, interaction: Interaction, desk: PeopleDesk) -> None:
         if interaction.user.id != self.person_id:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -12,7 +11,7 @@ from discord.app_commands import Choice
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, Select
 
-from bot.client import GenerateBot, tell, tell_error
+from bot.client import GenerateBot, tell
 from bot.commands.reach import only_by_interaction
 from bot.desk import FrontDesk
 from bot.errors import RefusedError
@@ -21,6 +20,7 @@ from bot.messages.lists import runs_layout
 from bot.words import say
 from cogs.answers import owe_here, post_here
 from cogs.asker import Interaction, server_of
+from cogs.items import chosen_of, errors_told
 
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
@@ -48,10 +48,8 @@ class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
         return cls(item if isinstance(item, Button | Select) else Button(custom_id=match.string), match)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
+        async with errors_told(interaction):
             await self._act(interaction)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
     async def _act(self, interaction: Interaction) -> None:
         desk = interaction.client.desk
@@ -67,8 +65,7 @@ class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
 
 
 def _chosen(interaction: Interaction) -> str:
-    data: Any = interaction.data or {}
-    values: Sequence[str] = data.get("values") or ()
+    values = chosen_of(interaction)
     if not values:
         raise RefusedError("list_stale", "nothing was chosen")
     return str(values[0])

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -14,7 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item, LayoutView
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot
 from bot.errors import RefusedError
 from bot.moderation.forms import FORMS
 from bot.moderation.panels.ids import PATTERN, Control, Section, parse
@@ -22,9 +22,11 @@ from bot.moderation.panels.layout import Panel
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.server_facts import ServerFacts
 from bot.words import say
+from cogs.asker import Interaction
+from cogs.items import chosen_of, errors_told, sent_form
+from cogs.typed import texts_of
 
 log = logging.getLogger(__name__)
-Interaction = discord.Interaction[GenerateBot]
 
 
 def allowed(interaction: Interaction) -> ServerFacts:
@@ -52,11 +54,9 @@ class SettingsItem(DynamicItem[Item[Any]], template=PATTERN):
         return cls(item, match["rest"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            data: Mapping[str, Any] = interaction.data or {}
-            await _pressed(interaction, interaction.client.rules_desk, self.rest, data.get("values", ()))
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
+        async with errors_told(interaction):
+            desk: RulesDesk = interaction.client.rules_desk
+            await _pressed(interaction, desk, self.rest, chosen_of(interaction))
 
 
 async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values: Sequence[str]) -> None:
@@ -105,14 +105,6 @@ async def _send_words(interaction: Interaction, words: str) -> None:
     await interaction.response.send_message(say("settings_words_file"), file=file, ephemeral=True)
 
 
-def _typed(components: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The texts of a sent modal, in their order."""
-    for component in components:
-        inner = component.get("component", component)
-        if "value" in inner:
-            yield str(inner["value"] or "")
-
-
 class Settings(commands.Cog):
     """The command; the panel's items while it is loaded; and the forms that are sent."""
 
@@ -136,17 +128,11 @@ class Settings(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        """discord.py knows a modal only until the next restart; ours are known by their custom_id."""
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
-        data: Mapping[str, Any] = interaction.data or {}
-        match = PATTERN.fullmatch(str(data.get("custom_id", "")))
+        match = sent_form(interaction, PATTERN)
         if match is None:
             return
-        try:
-            await self._sent(interaction, match["rest"], list(_typed(data.get("components", ()))))
-        except Exception as error:  # a listener's errors never reach the tree's handler
-            await tell_error(interaction, error)
+        async with errors_told(interaction):
+            await self._sent(interaction, match["rest"], list(texts_of(interaction).values()))
 
     async def _sent(self, interaction: Interaction, rest: str, typed: Sequence[str]) -> None:
         server = allowed(interaction)

@@ -7,12 +7,20 @@ from typing import Any
 
 from bot.deployments.files import GivenFile
 from bot.edit.inputs import TypedValue
+from cogs.asker import Interaction
+from cogs.items import data_of
 
 _FILE_UPLOAD = 19
 
 
-def typed_of(data: Mapping[str, Any]) -> dict[str, TypedValue]:
+def texts_of(interaction: Interaction) -> dict[str, str]:
+    """By custom_id, in their order."""
+    return {name: value for name, value in typed_of(interaction).items() if isinstance(value, str)}
+
+
+def typed_of(interaction: Interaction) -> dict[str, TypedValue]:
     """By custom_id. A select left alone is empty text; an upload left alone is not there."""
+    data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
     typed: dict[str, TypedValue] = {}
     for field in _fields(data.get("components", ())):

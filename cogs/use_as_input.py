@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot, tell_error
+from bot.client import GenerateBot
 from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import InputKind
 from bot.edit.form import pictures_layout, refused_layout
@@ -20,11 +20,10 @@ from bot.edit.inputs import TypedValue
 from bot.errors import BotError, InputError, RefusedError
 from bot.messages.buttons import PATTERN
 from bot.words import explain, say
-from cogs.asker import asker_of
+from cogs.asker import Interaction, asker_of
 from cogs.edit import check_start, started
+from cogs.items import chosen_of, custom_ids, errors_told, sent_form
 from cogs.typed import typed_of
-
-Interaction = discord.Interaction[GenerateBot]
 
 _MOST = 10
 
@@ -74,14 +73,8 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 def _key_of(message: discord.Message) -> str:
     """The run that a message of ours shows, read off its buttons."""
-    found = PATTERN.search(" ".join(_ids(message.components)))
+    found = PATTERN.search(" ".join(custom_ids(message.components)))
     return found["key"] if found else ""
-
-
-def _ids(components: Any) -> Iterator[str]:
-    for component in components:
-        yield getattr(component, "custom_id", None) or ""
-        yield from _ids(getattr(component, "children", ()))
 
 
 class UseItem(DynamicItem[Item[Any]], template=USE_PATTERN):
@@ -98,16 +91,13 @@ class UseItem(DynamicItem[Item[Any]], template=USE_PATTERN):
         return cls(item, use_form(match))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            data: Mapping[str, Any] = interaction.data or {}
-            chosen = next(iter(data.get("values", ())), self.form.deployment)
+        async with errors_told(interaction):
+            chosen = next(iter(chosen_of(interaction)), self.form.deployment)
             form = UseForm(chosen, self.form.index, self.form.parent, self.form.draft)
             bot = interaction.client
             await check_start(interaction)
             modal = bot.edits.picture_form(form, asker_of(interaction, bot.desk.now()))
             await interaction.response.send_modal(modal)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await tell_error(interaction, error)
 
 
 class UseAsInput(commands.Cog):
@@ -135,16 +125,13 @@ class UseAsInput(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        data: Mapping[str, Any] = interaction.data or {}
-        match = USE_PATTERN.fullmatch(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.modal_submit or match is None:
+        match = sent_form(interaction, USE_PATTERN)
+        if match is None:
             return
-        try:
+        async with errors_told(interaction):
             form = use_form(match)
             earlier = self._bot.edits.draft(form.draft, interaction.user.id)
-            await _send(interaction, form, {**earlier, **typed_of(data)})
-        except Exception as error:  # a listener's errors never reach the tree's handler
-            await tell_error(interaction, error)
+            await _send(interaction, form, {**earlier, **typed_of(interaction)})
 
 
 async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, TypedValue]) -> None:
