@@ -142,8 +142,11 @@ def _value(
     if not item.offered:
         return item.fixed
     given = _urls(item, files) if item.kind in ATTACHMENTS else _plain(item, values.get(item.option))
-    if given is not None:
-        return given
+    return given if given is not None else left_out(item, draw_seed)
+
+
+def left_out(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
+    """What is sent for an input that nobody gave. Raises InputError when it is required."""
     if item.send_default:
         return item.default
     if item.is_seed:

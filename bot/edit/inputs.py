@@ -10,7 +10,7 @@ from bot.deployments.checks import check_value
 from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.plan import GPU
-from bot.deployments.values import Collected, check_gpu, prompt_of, seed_of
+from bot.deployments.values import Collected, check_gpu, left_out, prompt_of, seed_of
 from bot.errors import InputError
 from bot.runs import InputValue
 
@@ -78,7 +78,7 @@ def edited(
         value = item.fixed
         if item.offered:
             value = _value(item, earlier.get(item.key), typed, dropped)
-            value = _left_out(item, draw_seed) if value is None else value
+            value = left_out(item, draw_seed) if value is None else value
         if value is not None:
             inputs[item.key] = value
     names = {item.option for item in deployment.offered}
@@ -157,16 +157,6 @@ def _kept(item: Input, earlier: InputValue | None, dropped: list[str]) -> InputV
         with suppress(InputError):
             return check_value(item, earlier)
     dropped.append(item.option)
-    return None
-
-
-def _left_out(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
-    if item.send_default:
-        return item.default
-    if item.is_seed:
-        return draw_seed(item)
-    if item.required:
-        raise InputError("input_required", option=item.option_names[0])
     return None
 
 

@@ -11,6 +11,7 @@ from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
 from bot.messages.blocks import phase
 from bot.messages.list_ids import Control, PagePlace, Step, runs_id
+from bot.messages.pages import page_layout
 from bot.messages.text import quoted, shorten, visible
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunFilter
@@ -78,19 +79,10 @@ def queue_layout(
     found: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
 ) -> LayoutView:
     """What a server has running and waiting; of others' requests not what they asked for."""
-    layout = LayoutView(timeout=None)
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(found, page * QUEUE_SHOWN + 1)
     ]
-    layout.add_item(TextDisplay("\n".join([say("queue_heading"), *(lines or [say("queue_none")])])))
-    if page or more:
-        layout.add_item(
-            ActionRow(
-                _leaf("queue_back", max(page - 1, 0), enabled=page > 0),
-                _leaf("queue_on", page + 1, enabled=more),
-            )
-        )
-    return layout
+    return page_layout("queue", lines, page, more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
@@ -212,10 +204,4 @@ def _turn(label: str, to: PagePlace) -> Button[LayoutView]:
         style=ButtonStyle.secondary,
         custom_id=runs_id(Control.PAGE, to),
         disabled=to.cursor is None,
-    )
-
-
-def _leaf(label: str, page: int, *, enabled: bool) -> Button[LayoutView]:
-    return Button(
-        label=say(label), style=ButtonStyle.secondary, custom_id=f"queue:{page}", disabled=not enabled
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from discord import ButtonStyle
-from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+from discord.ui import LayoutView
 
+from bot.messages.pages import page_layout
 from bot.messages.text import quoted
 from bot.store.blocks import BlockedPerson
 from bot.words import say
@@ -18,18 +18,9 @@ _REASON = 100
 
 
 def blocked_layout(blocked: Sequence[BlockedPerson], page: int, *, more: bool) -> LayoutView:
-    """One page, counted from 0; the buttons carry the page they lead to."""
-    layout = LayoutView(timeout=None)
-    lines = [_line(one) for one in blocked] or [say("blocked_none")]
-    layout.add_item(TextDisplay("\n".join([say("blocked_heading"), *lines])))
-    if page or more:
-        layout.add_item(
-            ActionRow(
-                _button("record_newer", max(page - 1, 0), enabled=page > 0),
-                _button("record_older", page + 1, enabled=more),
-            )
-        )
-    return layout
+    """One page, counted from 0."""
+    lines = [_line(one) for one in blocked]
+    return page_layout("blocked", lines, page, more=more, turns=("record_newer", "record_older"))
 
 
 def _line(one: BlockedPerson) -> str:
@@ -41,9 +32,3 @@ def _line(one: BlockedPerson) -> str:
     if one.reason:
         parts.append(say("record_reason", text=quoted(one.reason, _REASON)))
     return " · ".join(parts)
-
-
-def _button(label: str, page: int, *, enabled: bool) -> Button[LayoutView]:
-    return Button(
-        label=say(label), style=ButtonStyle.secondary, custom_id=f"blocked:{page}", disabled=not enabled
-    )

@@ -6,15 +6,7 @@ import discord
 
 from bot.moderation.rules import ServerRules
 from bot.moderation.surroundings import ReviewPlace
-
-# What a card with pictures needs, and finding it again after a crash; Discord's own names.
-_NEEDED = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "embed_links": "Embed Links",
-    "attach_files": "Attach Files",
-    "read_message_history": "Read Message History",
-}
+from bot.preflight import lacks
 
 
 class ServerFacts:
@@ -58,6 +50,7 @@ class ServerFacts:
         granted = channel.permissions_for(self._guild.me)
         role = self._guild.get_role(rules.reviewer_role_id or 0)
         return ReviewPlace(
-            missing=tuple(name for flag, name in _NEEDED.items() if not getattr(granted, flag)),
+            # A card shows pictures and is found again after a crash, as a result is.
+            missing=tuple(lacks(channel, granted)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
         )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.asker import Asker
-from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment
 from bot.deployments.options import CHOICES
 from bot.deployments.plan import OptionChoice
@@ -60,11 +59,8 @@ class Generated:
 class PresetDesk:
     """Raises InputError or RefusedError with a sentence, or StoreUnavailable; then nothing was changed."""
 
-    def __init__(
-        self, desk: FrontDesk, catalogue: Catalogue, store: Store, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, desk: FrontDesk, store: Store, clock: Callable[[], datetime]) -> None:
         self._desk = desk
-        self._catalogue = catalogue
         self._store = store
         self._clock = clock
         self._memory = PresetMemory(store.presets.visible, clock)
@@ -73,7 +69,7 @@ class PresetDesk:
         """Keeps a run's inputs; one's own, or with Manage Server the server's."""
         holder, holder_id = _holder(person, guild_id, server=wish.server)
         run = await self._run(person.id, wish.run_key)
-        deployment = self._offered(run.deployment)
+        deployment = self._desk.offered(run.deployment)
         kept = kept_inputs(deployment, run.inputs, seed=wish.seed, prompt=wish.prompt)
         now = self._clock()
         preset = Preset(
@@ -107,7 +103,7 @@ class PresetDesk:
     async def use(self, name: str, prompt: str | None, asker: Asker) -> Generated:
         """Generates with nothing but the preset and perhaps a prompt; one's own goes before the server's."""
         found = await self._named(asker.person.id, asker.origin.guild_id, name)
-        deployment = self._offered(found[0].deployment)
+        deployment = self._desk.offered(found[0].deployment)
         given: dict[str, GivenValue] = {}
         if prompt is not None:
             item = prompt_input(deployment)
@@ -125,7 +121,7 @@ class PresetDesk:
         if preset is None:
             title = quoted(self._desk.title(found[0].deployment), 60)
             raise RefusedError("preset_elsewhere", name=quoted(name, NAME_LENGTH), title=title)
-        return await self._generate(self._offered(deployment), preset, given, asker)
+        return await self._generate(self._desk.offered(deployment), preset, given, asker)
 
     async def page(self, person_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
         """What a person can use here: one page, counted from 0, and whether there are more."""
@@ -204,12 +200,6 @@ class PresetDesk:
         if run is None or not run.inputs:
             raise RefusedError("preset_no_run")
         return run
-
-    def _offered(self, name: str) -> Deployment:
-        found = self._catalogue.get(name)
-        if found is None:
-            raise InputError("deployment_gone")
-        return found
 
 
 def _holder(person: Person, guild_id: int | None, *, server: bool) -> tuple[Holder, int]:

@@ -40,7 +40,7 @@ def gateway_bot(base: Foundations, reloader: Reloader) -> GenerateBot:
         words=words,
         people_desk=_people(base),
         edits=EditDesk(base.store, desk, Drafts()),
-        presets=PresetDesk(desk, base.catalogue, base.store, base.clock),
+        presets=PresetDesk(desk, base.store, base.clock),
         reloader=reloader,
     )
     bot = _bot(base, desks)
