@@ -17,6 +17,8 @@ from tests.discord.crowd import moderator
 from tests.discord.seen import text_of
 from tests.stage import Stage, stage
 
+NO_APPROVAL = {"approval": {"mode": "off"}}
+
 
 async def ruled(s: Stage, **rules: Any) -> None:
     """The server's rules become these."""

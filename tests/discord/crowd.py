@@ -48,3 +48,17 @@ async def write(s: Stage, *entries: AuditEntry) -> None:
     async with s.app.store.database.write() as connection:
         for entry in entries:
             await note(connection, entry)
+
+
+def override(s: Stage, targets: dict[Any, bool]) -> None:
+    """Who may use the command, by the server's own settings of it."""
+    command = s.env.backend.find_command("generate", s.guild.id, type=1)
+    s.guild.set_command_permissions(int(command["id"]), targets)
+
+
+def owner(s: Stage) -> simcord.MemberActor:
+    """The application's owner, as discord.py remembers it; the offline Discord names no person."""
+    role = s.guild.create_role("admin", permissions=discord.Permissions(administrator=True))
+    person = s.guild.add_member(s.env.create_user("olga"), roles=[role])
+    s.app.bot.owner_id = person.id
+    return person

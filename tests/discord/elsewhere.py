@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tests.stage import Stage
 
+OWN_ACCOUNT: dict[str, Any] = {"allow_user_installs": True}
 Place = Literal["group", "foreign server"]
 FOREIGN_SERVER = 4242
 # Discord's own words for it in an interaction's payload.

@@ -13,7 +13,7 @@ from bot.errors import BotError
 from demo.standin.server import API_KEY
 from tests.stage import Stage
 
-TEXT, BUTTON, GALLERY = 10, 2, 12
+TEXT, BUTTON, SELECT, GALLERY = 10, 2, 3, 12
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
 
@@ -125,3 +125,25 @@ def refusal(stage: Stage, result: Any) -> str:
     for error in stage.env.errors:
         assert isinstance(getattr(error, "original", error), BotError), error
     return str(result.response.content)
+
+
+def menus(s: Stage, message: Any) -> dict[str, list[tuple[str, str]]]:
+    """What each menu under the list offers, by its placeholder: (label, run key)."""
+    rows = [part["components"] for part in raw_components(s, message) if part["type"] == 1]
+    return {
+        part["placeholder"]: [(option["label"], option["value"]) for option in part["options"]]
+        for row in rows
+        for part in row
+        if part["type"] == SELECT
+    }
+
+
+def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a form asks for, by its labels."""
+    return {label["label"]: label["component"] for label in modal["components"]}
+
+
+def hidden(s: Stage, message: Any) -> list[bool]:
+    """For each picture of a message, whether it is behind a spoiler."""
+    galleries = [part for part in _walk(raw_components(s, message)) if part["type"] == GALLERY]
+    return [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]

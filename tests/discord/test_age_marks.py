@@ -11,12 +11,10 @@ import simcord
 from bot.store.rows import DeliveryState
 from demo.standin.faults import Faults
 from tests.discord.court import mark_adult
-from tests.discord.elsewhere import elsewhere
+from tests.discord.deliveries import ANSWERS, delivery_states, die_after_the_post
+from tests.discord.elsewhere import OWN_ACCOUNT, elsewhere
+from tests.discord.places import ADULT, thread_in
 from tests.discord.seen import buttons_of, pinged, refusal, requests_to, text_of
-from tests.discord.test_delivery import ANSWERS, delivery_states, die_after_the_post
-from tests.discord.test_places import thread_in
-from tests.discord.test_roles import ADULT
-from tests.discord.test_user_installs import OWN_ACCOUNT
 from tests.stage import Stage, stage
 
 WITHHELD = "It is age-restricted, so I post it only in channels that are marked so."

@@ -11,7 +11,7 @@ import pytest
 from bot.moderation.rules import Approval
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.court import Court, court, ruled
+from tests.discord.court import NO_APPROVAL, Court, court, ruled
 from tests.discord.seen import buttons_of, press, refusal, text_of, texts
 from tests.stage import stage
 
@@ -111,7 +111,7 @@ async def _press_in(c: Court, actor: Any, room: Any, message: Any, custom_id: st
 
 
 async def test_a_forged_approval_of_a_request_that_never_waited_changes_nothing(tmp_path: Path) -> None:
-    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         c.s.standin.next_faults(Faults(hold_at="running"))
         await c.ask()
         run = await c.s.run()

@@ -9,9 +9,8 @@ from pathlib import Path
 from bot.runs import RunState
 from tests.discord.court import Court, court
 from tests.discord.crowd import call
+from tests.discord.files import bucket, png
 from tests.discord.seen import buttons_of, galleries_of, pinged, press, texts
-from tests.discord.test_files import bucket
-from tests.discord.test_use_as_input import png
 
 
 def picture_host() -> AbstractAsyncContextManager[str]:

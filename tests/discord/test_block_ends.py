@@ -10,14 +10,13 @@ import pytest
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.contract.store.stored import record
-from tests.discord.court import Court, court, ruled
+from tests.discord.court import NO_APPROVAL, Court, court, ruled
 from tests.discord.crowd import moderator, reviewer
 from tests.discord.seen import buttons_of, pinged, press, refusal, text_of, texts
 from tests.stage import Stage, stage
 
 ENDED = "A moderator ended this request before it was started."
 HELD = Faults(hold_at="running")
-OFF = {"approval": {"mode": "off"}}
 
 
 async def queue_of_three(s: Stage, **options: Any) -> list[Any]:
@@ -111,7 +110,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(tmp_path: 
 
 
 async def test_a_reports_button_ends_what_its_maker_has_waiting(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF, max_concurrent_runs=1) as c:
+    async with court(tmp_path, rules=NO_APPROVAL, max_concurrent_runs=1) as c:
         s = c.s
         await c.ask()
         (message,) = s.messages()

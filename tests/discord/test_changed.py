@@ -7,8 +7,7 @@ from typing import Any
 
 from demo.standin.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.court import court
-from tests.discord.seen import press, refusal, text_of
-from tests.discord.test_edit import fields
+from tests.discord.seen import fields, press, refusal, text_of
 from tests.stage import Stage, stage
 
 ONE = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'

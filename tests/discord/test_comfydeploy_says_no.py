@@ -15,6 +15,7 @@ from demo.standin.catalogue import all_deployments
 from demo.standin.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
 from demo.standin.faults import Faults
 from tests.discord.seen import assert_nothing_leaked, buttons_of, pinged, text_of
+from tests.serving import serving
 from tests.stage import Stage, free_port, stage
 
 DESCRIBED = f"""
@@ -163,15 +164,8 @@ async def service(answer: web.Response) -> AsyncIterator[str]:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-    finally:
-        await runner.cleanup()
+    async with serving(handle) as address:
+        yield f"{address}/api"
 
 
 @pytest.mark.parametrize(

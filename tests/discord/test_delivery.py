@@ -10,16 +10,9 @@ import pytest
 
 from bot.store.rows import DeliveryState
 from demo.standin.faults import Faults
+from tests.discord.deliveries import ANSWERS, POSTS, delivery_states, die_after_the_post
 from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, pinged, requests_to, text_of
 from tests.stage import Stage, stage
-
-POSTS = "/channels/*/messages"
-ANSWERS = "/webhooks/*"
-
-
-async def delivery_states(s: Stage) -> list[str]:
-    async with s.app.store.database.read() as connection:
-        return list((await connection.exec_driver_sql("SELECT state FROM deliveries ORDER BY id")).scalars())
 
 
 async def asked(s: Stage) -> Any:
@@ -167,22 +160,6 @@ async def test_dying_before_the_post_leaves_it_to_the_next_process(tmp_path: Pat
         (message,) = s.messages()
         assert galleries_of(s, message) == [1]
         assert pinged(s) == [s.alice.id]
-
-
-async def die_after_the_post(s: Stage) -> None:
-    """The message is in the channel, and the process is gone before it could say so."""
-    http = s.app.bot.http
-    before = http.request
-
-    async def posts_and_dies(route: Any, **kwargs: Any) -> Any:
-        answer = await before(route, **kwargs)
-        if route.method == "POST" and route.path.endswith("/messages"):
-            raise asyncio.CancelledError
-        return answer
-
-    http.request = posts_and_dies  # type: ignore[method-assign]  # the process's last breath
-    with pytest.raises(asyncio.CancelledError):
-        await s.app.workers["deliver"].drain()
 
 
 async def test_the_bot_was_removed_from_the_server(tmp_path: Path) -> None:

@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, SLOW_ID
-from tests.discord.seen import buttons_of, refusal, text_of
+from tests.discord.seen import buttons_of, fields, refusal, text_of
 from tests.stage import Stage, stage
-
-
-def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {label["label"]: label["component"] for label in modal["components"]}
 
 
 async def asked(s: Stage, **options: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.discord.court import ruled
+from tests.discord.crowd import override
 from tests.discord.seen import refusal, text_of
-from tests.discord.test_roles import override
 from tests.stage import Stage, stage
 
 Act = Callable[[Stage, Any], Awaitable[Any]]

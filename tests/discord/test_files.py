@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import random
-import wave
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from PIL import Image
 
 from bot.runs import RunState
 from demo.standin import StandIn
 from demo.standin.faults import Faults
+from tests.discord.files import finished_with, picture, song
 from tests.discord.seen import buttons_of, galleries_of, pinged, text_of
-from tests.stage import Clock, Stage, stage
-from tests.web.service import run_under_way
-
-Files = Mapping[str, tuple[bytes, str]]
-
-
-def song() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(8000)
-        writer.writeframes(bytes(16000))
-    return file.getvalue()
-
-
-def picture(width: int, height: int) -> bytes:
-    """Noise, which no compression without loss makes smaller."""
-    file = io.BytesIO()
-    noise = random.Random(1).randbytes(width * height * 3)
-    Image.frombytes("RGB", (width, height), noise).save(file, "PNG", compress_level=0)
-    return file.getvalue()
-
-
-@asynccontextmanager
-async def bucket(files: Files) -> AsyncIterator[str]:
-    async def serve(request: web.Request) -> web.Response:
-        body, content_type = files[request.match_info["name"]]
-        return web.Response(body=body, content_type=content_type)
-
-    app = web.Application()
-    app.router.add_get("/{name}", serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def finished_with(folder: Path, files: Files) -> AsyncIterator[Stage]:
-    """A run that has made these files; they are in the channel."""
-    async with bucket(files) as base, run_under_way(folder) as caller:
-        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
-        output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
-        assert (await caller.call(caller.event("success", outputs=[output])))[0] == 204
-        await caller.stage.play()
-        yield caller.stage
+from tests.stage import Clock, stage
 
 
 async def test_audio_comes_as_a_classic_message_that_has_a_player(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.tables import runs
-from tests.discord.court import Court, court
+from tests.discord.court import NO_APPROVAL, Court, court
 from tests.discord.seen import buttons_of
 
 
@@ -45,7 +45,7 @@ async def test_a_form_opened_before_the_request_went_closes_the_card(tmp_path: P
 async def test_a_report_about_a_result_that_is_gone_loses_buttons_and_pictures(
     tmp_path: Path, label: str
 ) -> None:
-    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask()
         await c.s.bob.click(c.s.messages()[0], label="Report")
         await c.s.play()

@@ -11,14 +11,11 @@ import pytest
 import simcord
 
 from tests.discord.court import mark_adult, ruled
-from tests.discord.crowd import moderator
-from tests.discord.seen import galleries_of, press, raw_components, refusal, text_of
+from tests.discord.crowd import moderator, override, owner
+from tests.discord.files import bucket, picture
+from tests.discord.seen import galleries_of, menus, press, raw_components, refusal, text_of
 from tests.discord.settings_seen import select_as
 from tests.discord.several import DEPLOYMENTS, files
-from tests.discord.test_files import bucket, picture
-from tests.discord.test_pause import owner
-from tests.discord.test_roles import override
-from tests.discord.test_runs import menus
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
 

@@ -9,9 +9,8 @@ import discord
 import pytest
 
 from tests.contract.store.stored import record
-from tests.discord.court import Court, court
+from tests.discord.court import NO_APPROVAL, Court, court
 from tests.discord.seen import press, refusal
-from tests.discord.test_reports import OFF
 
 UNKNOWN = "I don't know this request any more."
 
@@ -33,7 +32,7 @@ async def boss_elsewhere(c: Court) -> tuple[Any, Any]:
     "action", ["delete", "clear", "report", "dismiss", "block", "details", "edit", "pick"]
 )
 async def test_what_stands_there_is_out_of_reach(tmp_path: Path, action: str) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask(count=2)
         key = (await c.s.runs())[0].key
         eve, own = await boss_elsewhere(c)

@@ -5,22 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import discord
-import simcord
 
 from bot.runs import RunState
 from bot.store.notes import NoteStore
 from bot.store.pause import PAUSE_NOTE
-from tests.discord.crowd import call
+from tests.discord.crowd import call, owner
 from tests.discord.seen import pinged, refusal
-from tests.stage import Stage, stage
-
-
-def owner(s: Stage) -> simcord.MemberActor:
-    """The application's owner, as discord.py remembers it; the offline Discord names no person."""
-    role = s.guild.create_role("admin", permissions=discord.Permissions(administrator=True))
-    person = s.guild.add_member(s.env.create_user("olga"), roles=[role])
-    s.app.bot.owner_id = person.id
-    return person
+from tests.stage import stage
 
 
 async def test_while_paused_everybody_is_refused_with_the_reason_until_the_owner_resumes(

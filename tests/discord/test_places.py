@@ -6,17 +6,10 @@ from pathlib import Path
 
 import discord
 import pytest
-import simcord
 
+from tests.discord.places import thread_in
 from tests.discord.seen import pinged, refusal, text_of, texts
-from tests.stage import Stage, stage
-
-
-def thread_in(s: Stage, parent: simcord.ChannelHandle, *, locked: bool = False) -> simcord.ChannelHandle:
-    made = s.env.backend.create_thread(parent.id, "a thread", s.alice.id, broadcast=False)
-    made.thread_metadata.locked = locked
-    s.env.backend.announce_thread_create(made)
-    return simcord.ChannelHandle(s.env, s.guild, made)
+from tests.stage import stage
 
 
 @pytest.mark.parametrize("place", ["thread", "forum post", "voice chat"])

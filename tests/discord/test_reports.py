@@ -9,14 +9,12 @@ import discord
 import pytest
 
 from tests.contract.store.stored import record
-from tests.discord.court import Court, court, mark_adult, ruled
-from tests.discord.seen import buttons_of, pinged, press, refusal, requests_to, text_of, texts
-from tests.discord.test_roles import ADULT
-from tests.discord.test_spoiler import hidden
+from tests.discord.court import NO_APPROVAL, Court, court, mark_adult, ruled
+from tests.discord.places import ADULT
+from tests.discord.seen import buttons_of, hidden, pinged, press, refusal, requests_to, text_of, texts
 from tests.stage import stage
 
 NOTED = "Thank you. The moderators will look at it."
-OFF = {"approval": {"mode": "off"}}
 
 
 async def reported(c: Court) -> Any:
@@ -31,7 +29,7 @@ async def reported(c: Court) -> Any:
 
 
 async def test_a_report_leads_moderators_to_the_result(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         card = text_of(c.s, c.card)
         assert "was reported" in card
@@ -57,7 +55,7 @@ def assert_closed(c: Court, verdict: str) -> None:
 
 
 async def test_a_moderators_deletion_under_the_result_empties_the_card(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         await c.mona.click(message, label="Delete")
         await c.s.restart()
@@ -67,7 +65,7 @@ async def test_a_moderators_deletion_under_the_result_empties_the_card(tmp_path:
 
 
 async def test_whose_result_was_reported_can_not_take_the_report_away(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         await c.s.alice.click(message, label="Delete")
         await c.s.play()
@@ -82,7 +80,7 @@ async def test_whose_result_was_reported_can_not_take_the_report_away(tmp_path: 
 
 
 async def test_an_age_restricted_result_is_linked_and_not_shown(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF, deployments=ADULT) as c:
+    async with court(tmp_path, rules=NO_APPROVAL, deployments=ADULT) as c:
         mark_adult(c.s, c.s.channel)
         await reported(c)
         assert "It is age-restricted, so it is not shown here." in c.verdict
@@ -94,7 +92,7 @@ async def test_an_age_restricted_result_is_linked_and_not_shown(tmp_path: Path) 
 async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
     tmp_path: Path, status: int, code: int
 ) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask()
         (message,) = c.s.messages()
         c.s.env.inject_error("POST", f"/channels/{c.review.id}/messages", status=status, code=code, times=1)
@@ -106,7 +104,7 @@ async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
 
 
 async def test_a_report_card_is_posted_once_although_discord_failed_in_between(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask()
         await ruled(c.s, approval={"review_channel_id": c.s.channel.id})
         c.s.env.inject_error("POST", f"/channels/{c.s.channel.id}/messages", status=503, times=2)
@@ -119,7 +117,7 @@ async def test_a_report_card_is_posted_once_although_discord_failed_in_between(t
 
 
 async def test_several_reports_of_one_result_make_one_card(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         again = await c.mona.click(message, label="Report")
         assert again.response.content == NOTED
@@ -128,7 +126,7 @@ async def test_several_reports_of_one_result_make_one_card(tmp_path: Path) -> No
 
 
 async def test_delete_on_the_card_takes_the_result_away(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await reported(c)
         await c.s.restart()
         await c.decide("Delete")
@@ -137,7 +135,7 @@ async def test_delete_on_the_card_takes_the_result_away(tmp_path: Path) -> None:
 
 
 async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await reported(c)
         await c.decide("Dismiss")
         assert len(texts(c.s)) == 1
@@ -146,7 +144,7 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> 
 
 
 async def test_a_report_after_a_dismissal_is_looked_at_again(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         await c.decide("Dismiss")
         carl = c.s.guild.add_member(c.s.env.create_user("carl"))
@@ -168,7 +166,7 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(tmp_path: Path) -> 
 async def test_who_reports_the_same_again_is_heard_once_and_told_that_it_was_looked_at(
     tmp_path: Path,
 ) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         message = await reported(c)
         for _ in range(3):
             assert (await c.s.bob.click(message, label="Report")).response.content == NOTED
@@ -181,7 +179,7 @@ async def test_who_reports_the_same_again_is_heard_once_and_told_that_it_was_loo
 
 
 async def test_block_on_the_card_is_about_who_made_it(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await reported(c)
         shown = await c.mona.click(c.card, label="Block")
         await c.mona.submit_modal(shown, {"reason": "that picture"})
@@ -190,7 +188,7 @@ async def test_block_on_the_card_is_about_who_made_it(tmp_path: Path) -> None:
 
 
 async def test_a_stranger_can_not_use_the_card(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await reported(c)
         for label in ("Delete", "Block", "Dismiss"):
             refused = await c.s.bob.click(c.card, label=label)
@@ -213,7 +211,7 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(tmp_path: Path, 
 
 
 async def test_a_deleted_result_is_not_reported(tmp_path: Path) -> None:
-    async with court(tmp_path, rules=OFF) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask()
         (message,) = c.s.messages()
         custom_id = buttons_of(c.s, message)["Report"]

@@ -12,10 +12,10 @@ from bot.store.rows import DeliveryState
 from bot.store.tables import deliveries
 from demo.standin.deployments import VARIATIONS_ID
 from tests.contract.store.stored import record
-from tests.discord.court import court
+from tests.discord.court import NO_APPROVAL, court
 from tests.discord.crowd import moderator
+from tests.discord.files import finished_with, picture, song
 from tests.discord.seen import buttons_of, press, refusal, texts
-from tests.discord.test_files import finished_with, picture, song
 from tests.stage import Stage, stage
 
 
@@ -111,7 +111,7 @@ async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(tmp_path:
 
 
 async def test_a_result_that_came_as_a_direct_message_is_deleted_there(tmp_path: Path) -> None:
-    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         s = c.s
         await s.alice.slash(s.channel, "generate", prompt="a fox")
         s.clock.move(minutes=20)  # no way by the command's answer any more

@@ -11,7 +11,8 @@ import pytest
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.contract.store.stored import record
 from tests.discord.court import mark_adult, ruled
-from tests.discord.crowd import moderator
+from tests.discord.crowd import moderator, override
+from tests.discord.places import ADULT
 from tests.discord.seen import buttons_of, press, refusal
 from tests.stage import Stage, stage
 
@@ -19,7 +20,6 @@ TWO = (
     f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
     f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
 )
-ADULT = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
 
 
 async def ask(
@@ -106,11 +106,6 @@ async def test_young_accounts_and_members_wait(tmp_path: Path) -> None:
 
 
 # Discord's own permissions for the command
-
-
-def override(s: Stage, targets: dict[Any, bool]) -> None:
-    command = s.env.backend.find_command("generate", s.guild.id, type=1)
-    s.guild.set_command_permissions(int(command["id"]), targets)
 
 
 async def test_again_asks_for_the_commands_own_permissions(tmp_path: Path) -> None:

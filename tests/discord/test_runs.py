@@ -11,26 +11,21 @@ from bot.runs import RunState
 from demo.standin.deployments import VIDEO_ID
 from demo.standin.faults import Faults
 from tests.discord.court import mark_adult
-from tests.discord.seen import buttons_of, galleries_of, pinged, press, raw_components, refusal, text_of
+from tests.discord.files import bucket, picture
+from tests.discord.places import ADULT, thread_in
+from tests.discord.seen import (
+    buttons_of,
+    galleries_of,
+    menus,
+    pinged,
+    press,
+    raw_components,
+    refusal,
+    text_of,
+)
 from tests.discord.settings_seen import select_as
-from tests.discord.test_files import bucket, picture
-from tests.discord.test_places import thread_in
-from tests.discord.test_roles import ADULT
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
-
-STRING_SELECT = 3
-
-
-def menus(s: Stage, message: Any) -> dict[str, list[tuple[str, str]]]:
-    """What each menu under the list offers, by its placeholder: (label, run key)."""
-    rows = [part["components"] for part in raw_components(s, message) if part["type"] == 1]
-    return {
-        part["placeholder"]: [(option["label"], option["value"]) for option in part["options"]]
-        for row in rows
-        for part in row
-        if part["type"] == STRING_SELECT
-    }
 
 
 def menu_id(s: Stage, message: Any, control: str) -> str:

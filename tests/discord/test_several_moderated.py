@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.runs import RunState
-from tests.discord.court import court, ruled
+from tests.discord.court import NO_APPROVAL, court, ruled
 from tests.discord.seen import buttons_of, galleries_of, refusal, text_of, texts
 from tests.discord.several import ask, files, keys, open_one, states
 from tests.stage import stage
@@ -45,7 +45,7 @@ async def test_nobody_decides_and_all_of_them_expire(tmp_path: Path) -> None:
 
 
 async def test_a_report_is_about_all_of_them_and_its_delete_takes_all(tmp_path: Path) -> None:
-    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         await c.ask(count=3)
         await c.s.bob.click(c.s.messages()[0], label="Report")
         await c.s.play()
@@ -68,7 +68,7 @@ async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(tmp_pa
 
 
 async def test_a_moderators_deletion_of_one_takes_it_off_the_reports_card_too(tmp_path: Path) -> None:
-    async with court(tmp_path, rules={"approval": {"mode": "off"}}) as c:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
         s = c.s
         await c.ask(count=3)
         await s.bob.click(s.messages()[0], label="Report")

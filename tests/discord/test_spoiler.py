@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demo.standin.deployments import CAPTION_ID
 from tests.discord.court import mark_adult, ruled
-from tests.discord.seen import raw_components, text_of
-from tests.discord.test_files import bucket, song
-from tests.stage import Stage, stage
+from tests.discord.files import bucket, song
+from tests.discord.seen import hidden, text_of
+from tests.stage import stage
 from tests.web.service import run_under_way
-
-
-def hidden(s: Stage, message: Any) -> list[bool]:
-    """For each picture of a message."""
-
-    def walk(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [found for part in parts for found in (part, *walk(part.get("components", [])))]
-
-    galleries = [part for part in walk(raw_components(s, message)) if part["type"] == 12]
-    return [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-from PIL import Image
-
 from demo.standin.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
+from tests.discord.files import png
 from tests.discord.seen import buttons_of, refusal, text_of
 from tests.stage import stage
 
@@ -15,12 +13,6 @@ TWO = (
     f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
     f'[deployments.every]\ndeployment_id = "{EVERY_INPUT_ID}"\n'
 )
-
-
-def png() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(file, "PNG")
-    return file.getvalue()
 
 
 async def test_a_picture_of_anybodys_message_becomes_an_input(tmp_path: Path) -> None:

@@ -10,15 +10,14 @@ import pytest
 from bot.store.rows import DeliveryState
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
-from tests.discord.elsewhere import Place, elsewhere
+from tests.discord.deliveries import delivery_states
+from tests.discord.elsewhere import OWN_ACCOUNT, Place, elsewhere
+from tests.discord.files import bucket, picture, song
 from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, refusal, text_of
-from tests.discord.test_delivery import delivery_states
-from tests.discord.test_files import bucket, picture, song
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
 
 PLACES: list[Place] = ["group", "foreign server"]
-OWN_ACCOUNT: dict[str, Any] = {"allow_user_installs": True}
 
 
 def by_token(s: Stage) -> list[Any]:

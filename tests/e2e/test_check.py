@@ -12,6 +12,7 @@ from aiohttp import web
 from demo.standin.deployments import PICTURE_ID
 from tests.e2e.house import House, Said, house
 from tests.fakediscord import Fault
+from tests.serving import serving
 from tests.stage import free_port
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
@@ -44,15 +45,8 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
     async def handle(_: web.Request) -> web.Response:
         return web.Response(status=answer.status, headers=answer.headers, text="not the bot")
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(handle) as address:
+        yield address
 
 
 async def test_before_the_first_start_all_is_well_but_the_commands(home: House) -> None:

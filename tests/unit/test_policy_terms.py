@@ -9,7 +9,7 @@ import pytest
 
 from bot.moderation.rules import Approval, ServerRules
 from bot.runs.policy import Allowed, Decision, is_spoiler
-from tests.unit.test_policy import ARTISTS, NOW, STAFF, code, having, judge, request
+from tests.unit.deciding import ARTISTS, NOW, STAFF, code, having, judge, request
 
 
 def terms(decision: Decision) -> Allowed:

@@ -6,25 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from aiohttp import web
+from tests.serving import Handler, serving
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnConnect = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
 async def http_server(handler: Handler) -> AsyncIterator[str]:
     """Yields the base URL of a server whose every path is `handler`."""
-    app = web.Application(client_max_size=32 * 1024 * 1024)
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-    finally:
-        await runner.cleanup()
+    async with serving(handler) as address:
+        yield f"{address}/api"
 
 
 @contextlib.asynccontextmanager
