@@ -15,7 +15,7 @@ import discord
 import simcord
 
 from bot.app import build, start_web
-from bot.runs import Run
+from bot.runs import Run, RunState
 from bot.settings import Settings
 from bot.wiring import App
 from demo.standin import StandIn
@@ -125,6 +125,12 @@ class Stage:
             ).scalars()
             found = [await self.app.store.runs.get(key) for key in keys]
         return [run for run in found if run is not None]
+
+    async def states(self) -> list[RunState]:
+        return [run.state for run in await self.runs()]
+
+    async def keys(self) -> list[str]:
+        return [run.key for run in await self.runs()]
 
     async def run(self) -> Run:
         """The only run."""

@@ -26,10 +26,9 @@ BODY_SECONDS = 10.0
 class WebhookServer:
     """ComfyDeploy's webhooks, and the signed ping of `python -m bot check` beneath the same path."""
 
-    def __init__(self, signer: WebhookSigner, recorder: Recorder, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, signer: WebhookSigner, recorder: Recorder) -> None:
         self._signer = signer
         self._recorder = recorder
-        self._body_seconds = body_seconds
 
     def add_to(self, app: web.Application) -> None:
         address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
@@ -56,7 +55,7 @@ class WebhookServer:
         """Raises TimeoutError, unless it came along with the head as most do."""
         if request.content.is_eof():
             return await request.read()
-        async with asyncio.timeout(self._body_seconds):
+        async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
 
     async def _record(self, key: str, body: bytes) -> web.Response:

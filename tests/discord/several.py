@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.runs import RunState
 from demo.standin.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID
 from demo.standin.faults import Faults
 from tests.stage import Stage
@@ -39,11 +38,3 @@ def files(message: Any) -> list[str]:
 async def open_one(s: Stage, actor: Any, number: int) -> Any:
     """A press on a number under the newest message."""
     return await actor.click(s.messages()[-1], label=str(number))
-
-
-async def states(s: Stage) -> list[RunState]:
-    return [run.state for run in await s.runs()]
-
-
-async def keys(s: Stage) -> list[str]:
-    return [run.key for run in await s.runs()]

@@ -27,12 +27,8 @@ async def queue_of_three(s: Stage, **options: Any) -> list[Any]:
         s.clock.move(milliseconds=1)
         asked.append(await s.alice.slash(s.channel, "generate", prompt="a fox", **options))
         await s.play()
-    assert await states(s) == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
+    assert await s.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
     return asked
-
-
-async def states(s: Stage) -> list[RunState]:
-    return [run.state for run in await s.runs()]
 
 
 def letters(s: Stage) -> list[str]:
@@ -90,7 +86,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(tmp_path: 
             "Requests of theirs that waited and have ended: 2."
         )
         await s.play()
-        assert await states(s) == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
+        assert await s.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
         shown_there = texts(s)
         assert len(shown_there) == 2
         for text in shown_there:
@@ -119,7 +115,7 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(tmp_path: Path) 
         shown = await c.mona.click(c.card, label="Block")
         await c.mona.submit_modal(shown, {"reason": "that picture"})
         await s.play()
-        assert await states(s) == [RunState.SUCCEEDED, RunState.RUNNING, RunState.REFUSED]
+        assert await s.states() == [RunState.SUCCEEDED, RunState.RUNNING, RunState.REFUSED]
         assert list(buttons_of(s, c.card)) == ["Delete", "Block", "Dismiss"]
         assert len(c.letters()) == 1
 
@@ -142,7 +138,7 @@ async def test_an_approved_request_that_still_waits_ends_as_well(tmp_path: Path)
         await c.decide("Approve")
         await c.mona.slash(s.channel, "block", user=s.alice, reason="spam")
         await s.play()
-        assert await states(s) == [RunState.RUNNING, RunState.REFUSED]
+        assert await s.states() == [RunState.RUNNING, RunState.REFUSED]
         assert f"Approved by <@{c.mona.id}>" in c.verdict
         assert ENDED in text_of(s, asked.response)
         assert not any(ENDED in shown for shown in texts(s))
@@ -154,10 +150,10 @@ async def test_a_block_while_the_queue_call_is_refused_for_now_ends_the_run_too(
         s.standin.next_faults(Faults(queue_status=429))
         await s.alice.slash(s.channel, "generate", prompt="a fox")
         await s.play()
-        assert await states(s) == [RunState.WAITING]
+        assert await s.states() == [RunState.WAITING]
         await mona.slash(s.channel, "block", user=s.alice, reason="spam")
         await s.later(minutes=5)
-        assert await states(s) == [RunState.REFUSED]
+        assert await s.states() == [RunState.REFUSED]
         assert len(s.calls) == 1
         (shown,) = texts(s)
         assert ENDED in shown
@@ -178,5 +174,5 @@ async def test_who_may_not_be_blocked_loses_nothing(tmp_path: Path, guilty: str)
             refused = await presser.submit_modal(shown, {"reason": "spam"})
         assert refused.ephemeral
         await s.play()
-        assert await states(s) == [RunState.AWAITING_APPROVAL]
+        assert await s.states() == [RunState.AWAITING_APPROVAL]
         assert not [line for line in await record(s.app.store) if line.action == "block"]

@@ -38,17 +38,13 @@ def midnight(s: Stage) -> str:
     return f"<t:{int((start + timedelta(days=1)).timestamp())}:R>"
 
 
-async def states(s: Stage) -> list[RunState]:
-    return [run.state for run in await s.runs()]
-
-
 async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(tmp_path: Path) -> None:
     async with stage(tmp_path, deployments=TWO) as s:
         s.standin.next_faults(*[HELD] * 20)
         names = ("generate picture", "generate variations")
         answers = [await ask(s, name=names[number % 2]) for number in range(13)]
         assert len(s.calls) == 3
-        assert (await states(s)).count(RunState.WAITING) == 10
+        assert (await s.states()).count(RunState.WAITING) == 10
         await s.later(seconds=30)
         assert "next in the queue" in text_of(s, answers[3].response)
         assert "number 5 in the queue" in text_of(s, answers[12].response)
@@ -81,7 +77,7 @@ async def test_a_run_of_which_nothing_came_is_given_back(tmp_path: Path) -> None
         await ruled(s, budgets={"person": {"runs_a_day": 1}})
         for _ in range(3):
             assert not (await ask(s)).ephemeral
-        assert await states(s) == [RunState.FAILED] * 3
+        assert await s.states() == [RunState.FAILED] * 3
 
 
 async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(tmp_path: Path) -> None:
@@ -170,7 +166,7 @@ async def test_a_hundred_presses_at_once_never_pass_a_budget_of_ten(tmp_path: Pa
         await s.later(seconds=10)
         assert len(await s.runs()) == 10
         assert len(s.calls) == 10
-        assert not set(await states(s)) & IN_FLIGHT
+        assert not set(await s.states()) & IN_FLIGHT
 
 
 def _asker(s: Stage) -> Asker:

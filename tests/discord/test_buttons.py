@@ -71,7 +71,7 @@ async def test_buttons_work_after_a_restart(tmp_path: Path) -> None:
         await s.alice.click(again.response.message, label="Cancel")
         await s.play()
         assert "Cancelled, as you asked." in text_of(s, again.response)
-        assert [run.state for run in await s.runs()] == [RunState.SUCCEEDED, RunState.CANCELLED]
+        assert await s.states() == [RunState.SUCCEEDED, RunState.CANCELLED]
 
 
 async def test_a_run_goes_on_over_a_restart(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.runs import Run
 from demo.standin.faults import Faults
 from tests.discord.seen import buttons_of, galleries_of, pinged, text_of, texts
-from tests.discord.several import DEPLOYMENTS, HELD, ask, files, keys, open_one, states
+from tests.discord.several import DEPLOYMENTS, HELD, ask, files, open_one
 from tests.stage import stage
 
 
@@ -26,7 +26,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(tmp_path: Pa
         assert "**1** seed 7 · **2** seed 8 · **3** seed 9 · **4** seed 10" in shown
         assert list(buttons_of(s, message)) == ["1", "2", "3", "4", "Again", "Delete", "Report"]
         assert galleries_of(s, message) == [4]
-        assert files(message) == await keys(s)
+        assert files(message) == await s.keys()
         assert [each.description for each in message.attachments] == [f"{n}: a fox" for n in range(1, 5)]
         assert [call.body["inputs"]["seed"] for call in s.calls] == [7, 8, 9, 10]
         assert pinged(s) == [s.alice.id]
@@ -44,7 +44,7 @@ async def test_seeds_that_nobody_gave_are_drawn_for_each(tmp_path: Path) -> None
 async def test_one_that_fails_does_not_sink_the_others(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await ask(s, Faults(), Faults(), Faults(ends_as="failed"))
-        assert await states(s) == ["succeeded", "succeeded", "failed", "succeeded"]
+        assert await s.states() == ["succeeded", "succeeded", "failed", "succeeded"]
         (message,) = s.messages()
         shown = text_of(s, message)
         assert "**Picture, 3 of 4**" in shown
@@ -61,7 +61,7 @@ async def test_one_that_fails_does_not_sink_the_others(tmp_path: Path) -> None:
 async def test_one_that_was_never_started_is_said_not_to_be_charged(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await ask(s, Faults(queue_status=401), count=2)
-        assert await states(s) == ["refused", "succeeded"]
+        assert await s.states() == ["refused", "succeeded"]
         assert "It wasn't charged." in texts(s)[0]
 
 
@@ -76,7 +76,7 @@ async def test_only_when_all_of_them_failed_it_is_a_failure(tmp_path: Path) -> N
         s.clock.move(seconds=1)
         await s.alice.click(s.messages()[0], label="Try again")
         await s.play()
-        assert (await states(s))[3:] == ["succeeded"] * 3
+        assert (await s.states())[3:] == ["succeeded"] * 3
 
 
 async def test_a_success_after_the_deadline_comes_by_itself_and_the_result_stays(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ async def test_a_success_after_the_deadline_comes_by_itself_and_the_result_stays
         await s.later(hours=3)
         first, second = s.messages()
         assert first.id == result.id
-        assert files(second) == [(await keys(s))[1]]
+        assert files(second) == [(await s.keys())[1]]
         assert "Again" in buttons_of(s, second)
-        assert await states(s) == ["succeeded", "succeeded"]
+        assert await s.states() == ["succeeded", "succeeded"]
 
 
 async def test_ten_at_once_fit_into_one_message(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(tmp_pa
         await s.play()
         first, second = s.messages()
         assert [*galleries_of(s, first), *galleries_of(s, second)] == [10, 6]
-        expected = [key for key in await keys(s) for _ in range(4)]
+        expected = [key for key in await s.keys() for _ in range(4)]
         assert files(first) + files(second) == expected
         assert pinged(s) == [s.alice.id]
         # The third stands in both; taken out, it is in neither, and the others are where they were.
@@ -162,4 +162,4 @@ async def test_where_the_channel_is_closed_all_of_them_come_directly(tmp_path: P
         await s.play()
         dm = s.alice.user.dm_channel
         result = next(message for message in dm.history() if message.attachments)
-        assert files(result) == await keys(s)
+        assert files(result) == await s.keys()

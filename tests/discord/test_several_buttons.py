@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.contract.store.stored import record
 from tests.discord.seen import buttons_of, galleries_of, refusal, text_of
-from tests.discord.several import ask, files, keys, open_one
+from tests.discord.several import ask, files, open_one
 from tests.stage import stage
 
 
@@ -73,7 +73,7 @@ async def test_a_stranger_repeats_and_deletes_nothing(tmp_path: Path) -> None:
 async def test_one_is_deleted_and_the_others_stay(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await ask(s)
-        first, _, *others = await keys(s)
+        first, _, *others = await s.keys()
         one = await open_one(s, s.alice, 2)
         done = await s.alice.click(one.response.message, label="Delete")
         assert done.response.content == "It will be gone in a moment."

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.runs import RunState
 from tests.discord.court import NO_APPROVAL, court, ruled
 from tests.discord.seen import buttons_of, galleries_of, refusal, text_of, texts
-from tests.discord.several import ask, files, keys, open_one, states
+from tests.discord.several import ask, files, open_one
 from tests.stage import stage
 
 
@@ -39,7 +39,7 @@ async def test_nobody_decides_and_all_of_them_expire(tmp_path: Path) -> None:
     async with court(tmp_path) as c:
         await c.ask(count=4)
         await c.s.later(hours=80)
-        assert set(await states(c.s)) == {RunState.EXPIRED}
+        assert set(await c.s.states()) == {RunState.EXPIRED}
         assert len(texts(c.s)) == 1
         assert "Nobody decided in time." in c.verdict
 
@@ -77,7 +77,7 @@ async def test_a_moderators_deletion_of_one_takes_it_off_the_reports_card_too(tm
         one = await open_one(s, c.mona, 2)
         await c.mona.click(one.response.message, label="Delete")
         await s.play()
-        first, _, third = await keys(s)
+        first, _, third = await s.keys()
         assert files(s.messages()[0]) == [first, third]
         assert [each.filename.split("-")[2] for each in c.card.attachments] == [first, third]
         assert galleries_of(s, c.card) == [2]

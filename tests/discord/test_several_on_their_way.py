@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demo.standin.faults import Faults
 from tests.discord.seen import galleries_of, pinged, text_of, texts
-from tests.discord.several import HELD, ask, states
+from tests.discord.several import HELD, ask
 from tests.stage import stage
 
 
@@ -36,7 +36,7 @@ async def test_cancel_in_the_middle_keeps_what_is_finished(tmp_path: Path) -> No
         asked = await ask(s, Faults(), HELD, HELD)
         await s.alice.click(asked.response.message, label="Cancel")
         await s.play()
-        assert await states(s) == ["succeeded", "cancelled", "cancelled", "cancelled"]
+        assert await s.states() == ["succeeded", "cancelled", "cancelled", "cancelled"]
         assert len(s.calls) == 3
         (message,) = s.messages()
         assert "**Picture, 1 of 4**" in text_of(s, message)

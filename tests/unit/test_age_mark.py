@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import aiohttp
 import discord
@@ -78,6 +78,6 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
 
 @pytest.mark.parametrize(("status", "means"), [(403, Closed), (404, Closed), (500, Unclear)])
 async def test_what_can_not_be_read_is_not_taken_for_an_answer(status: int, means: type[Exception]) -> None:
-    fault = discord.HTTPException(Mock(status=status, reason=""), {"code": 0, "message": ""})
+    fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": 0, "message": ""})
     with pytest.raises(means):
         await poster([], fault).is_age_restricted(1)

@@ -14,8 +14,9 @@ from tests.unit.comfy.samples import answer
 
 
 def test_what_is_kept_survives_the_store() -> None:
-    for info in parse_deployments(answer("deployments_list")[1]):
-        assert DeploymentInfo.model_validate_json(info.model_dump_json()) == info
+    found = parse_deployments(answer("deployments_list")[1])
+    assert found
+    assert [DeploymentInfo.model_validate_json(info.model_dump_json()) for info in found] == list(found)
 
 
 def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
