@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.check.command import check
-from bot.commands.resync import resync
 from bot.export import export
+from bot.resync import resync
 from bot.serve import serve
 from bot.settings import Settings
 from bot.store.export import Wanted
