@@ -98,13 +98,15 @@ class Reconciler:
 
     async def _ask(self, run: Run, run_id: str) -> None:
         report = await self._report(run_id)
-        overdue = run.deadline is not None and self._clock() >= run.deadline and not run.final
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif overdue:
+        elif self._is_overdue(run):
             await self._overdue(run, run_id, report)
         elif report is not None:
             await self._record(run, report)
+
+    def _is_overdue(self, run: Run) -> bool:
+        return run.deadline is not None and self._clock() >= run.deadline and not run.final
 
     async def _overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
         if report is not None and report.outputs:
@@ -125,6 +127,8 @@ class Reconciler:
         elif stopped is False:
             await self._store.runs.refuse_cancel(run.key)
             self._nudges.show()
+        elif self._is_overdue(run):
+            await self._overdue(run, run_id, report)
 
     async def _try_cancel(self, run_id: str) -> bool | None:
         """False when this machine can't stop a run at all, None when it is worth trying again."""
