@@ -7,7 +7,7 @@ The service's own words are `not-started` … `success` with progress 0..1; its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.comfy.body import WireError, load_object, uuid_of
@@ -39,6 +39,12 @@ class WebhookEvent:
 
     event_type: str
     report: RunReport
+
+    @property
+    def news(self) -> RunReport:
+        """What it says of the run as a whole. A `run.output` holds one output of it, under a link that need
+        not open, and the status of that moment: by what it says the others would be missing."""
+        return replace(self.report, outputs=()) if self.event_type == "run.output" else self.report
 
 
 def parse_webhook(body: bytes) -> WebhookEvent:

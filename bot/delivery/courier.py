@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.delivery.errand import Errand, Errands
 from bot.delivery.ladder import LEASE, Ladder, Rung, Superseded
-from bot.delivery.posting import Closed, Poster, PostError, TooLarge, Unclear
+from bot.delivery.posting import Closed, Poster, TooLarge, Unclear
 from bot.delivery.status import StatusKeeper
 from bot.delivery.tidying import Tidying
 from bot.errors import ComfyError, MediaError, StoreUnavailable
@@ -57,7 +57,7 @@ class Courier:
         return await self._store.deliveries.claim(self._owner, self._clock(), LEASE)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """One try. Whatever it ends in is in the store afterwards."""
+        """One try. Whatever it ends in is in the store afterwards. Raises StoreUnavailable."""
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
                 with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
@@ -66,6 +66,12 @@ class Courier:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
             result = "superseded"
         except (Unclear, MediaError, ComfyError) as error:
+            result = await self._again_later(delivery, error)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # Left to its lease it would come up again for ever, and never be kept for its owner.
+            log.exception("a try failed in a way that nobody foresaw")
             result = await self._again_later(delivery, error)
         self._metrics.attempt(delivery.purpose.name.lower(), result)
 
@@ -120,7 +126,7 @@ class Courier:
             smaller = [await errand.smaller()]
             await self._ladder.post(delivery, rung, channel_id, smaller, mark=errand.mark)
 
-    async def _again_later(self, delivery: Delivery, error: PostError | MediaError | ComfyError) -> str:
+    async def _again_later(self, delivery: Delivery, error: Exception) -> str:
         now = self._clock()
         if delivery.tries >= MAX_TRIES:
             log.error("given up after %s tries, kept: %s", delivery.tries, error)

@@ -218,9 +218,9 @@ class Ladder:
             await self._deliveries.mark_sent(delivery.id, sent)
 
     async def _find(self, delivery: Delivery, channel_id: int, part: Part, since: datetime) -> int | None:
-        """A part posted by an attempt of unknown end; neither an earlier verdict on the run is it, nor what
-        came of it the first time."""
-        others = (await self._deliveries.told(delivery.run.key, delivery.purpose)).earlier
+        """A part posted by an attempt of unknown end; neither a part before it is it, nor an earlier verdict
+        on the run, nor what came of it the first time."""
+        others = (await self._deliveries.told(delivery.run.key, delivery.purpose)).everywhere
         if delivery.purpose is Purpose.LATE:
             others += (await self._deliveries.told(delivery.run.key, Purpose.OUTCOME)).everywhere
         ignore = [message_id for _, message_id in others]

@@ -34,6 +34,8 @@ class Packer:
     def __init__(self, fetcher: MediaFetcher, renew: Renew) -> None:
         self._fetcher = fetcher
         self._renew = renew
+        # Decoded, a picture may take hundreds of megabytes: one at a time, of all that are on their way.
+        self._shrinking = asyncio.Lock()
 
     async def pack(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> Prepared:
         """What can be shown with an upload limit of `limit` bytes a file; 0 links to everything.
@@ -98,7 +100,7 @@ class Packer:
                 media = await self._fetcher.fetch(
                     url, limit_bytes=ceiling, into=file, filename=output.filename
                 )
-            return await _fitted(run, number, media, path, limit)
+            return await self._fitted(run, number, media, path, limit)
         except MediaForbidden as error:
             log.warning("an output that is not opened: %s", error)
             return [say("media_forbidden", name=name)]
@@ -114,6 +116,28 @@ class Packer:
             log.warning("an output that can't be fetched: %s", error)
             return [say("media_unavailable", name=name, url=url)]
 
+    async def _fitted(self, run: Run, number: int, media: Media, path: Path, limit: int) -> list[Packed]:
+        kind = kind_of(media.content_type)
+        if media.size <= limit:
+            return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
+        suffix = await self._shrink(path, limit) if kind is FileKind.IMAGE else None
+        if suffix is None:
+            raise MediaTooLarge(media.filename)
+        return [
+            _prepared(run, number, path, suffix, kind),
+            say("media_recompressed", name=quoted(media.filename, 80)),
+        ]
+
+    async def _shrink(self, path: Path, limit: int) -> str | None:
+        """The picture's new ending; None where it can't be made to fit."""
+        async with self._shrinking:
+            small = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
+            if small is None:
+                return None
+            data, extension = small
+            await asyncio.to_thread(path.write_bytes, data)
+            return f".{extension}"
+
 
 async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]:
     """All of them ended, also when one failed: the folder they write to goes away afterwards."""
@@ -122,24 +146,6 @@ async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
-
-
-async def _fitted(run: Run, number: int, media: Media, path: Path, limit: int) -> list[Packed]:
-    kind = kind_of(media.content_type)
-    extension = Path(media.filename).suffix
-    if media.size <= limit:
-        return [_prepared(run, number, path, extension, kind)]
-    small = None
-    if kind is FileKind.IMAGE:
-        small = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
-    if small is None:
-        raise MediaTooLarge(media.filename)
-    data, suffix = small
-    await asyncio.to_thread(path.write_bytes, data)
-    return [
-        _prepared(run, number, path, f".{suffix.lstrip('.')}", kind),
-        say("media_recompressed", name=quoted(media.filename, 80)),
-    ]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:

@@ -180,16 +180,10 @@ class Poster:
         """The id of our own message about a run, if that part of it has been posted since then.
 
         Without a part: any end of the run that was told without files. `ignore` are ids that are not meant.
-
-        A part is known by its files' names, which carry the run key, else by its buttons, else by its text.
         """
-        names = {file.filename for file in part.files} if part is not None else set()
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if message.id in ignore:
-                    continue
-                found = {attachment.filename for attachment in message.attachments}
-                if names <= found if names else not found and tells(message, key, part):
+                if message.id not in ignore and tells(message, key, part):
                     return message.id
         return None
 

@@ -12,16 +12,28 @@ from bot.messages.parts import Part
 
 
 def tells(message: discord.Message, key: str, part: Part | None) -> bool:
-    """Whether a message without files is this part; without a part, whether it tells this run's end."""
+    """Whether a message is this part; without a part, whether it tells this run's end without files.
+
+    By its buttons, where it has any: what its files are like, and whether there are any, differs from try to
+    try. Else by the names of its files, which carry the run key, but for their endings; else by its text.
+    """
     found = set(marks(message.components))
+    files = {_stem(attachment.filename) for attachment in message.attachments}
     if part is None:
-        return custom_id(key, Action.AGAIN) in found
+        return not files and custom_id(key, Action.AGAIN) in found
     view = part.layout or part.view
-    if view is None:
-        return message.content == part.content
-    meant = set(marks(view.walk_children()))
-    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)}
-    return (buttons or meant) <= found
+    meant = set(marks(view.walk_children())) if view is not None else set()
+    # Only with a picture there is something to use.
+    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)} - {custom_id(key, Action.USE)}
+    if buttons:
+        return buttons <= found
+    if part.files:
+        return not files.isdisjoint(_stem(file.filename) for file in part.files)
+    return not files and (meant <= found if view is not None else message.content == part.content)
+
+
+def _stem(filename: str) -> str:
+    return filename.rpartition(".")[0]
 
 
 def marks(components: Iterable[Any]) -> Iterator[str]:

@@ -55,6 +55,8 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
             values["due_at"] = now
     elif run.state in REVIVABLE and target in FINAL - {RunState.SUCCEEDED}:
         values["due_at"] = None  # it has ended upstream too: nothing is left to ask about
+    elif run.state is RunState.WAITING and target not in REPORTED:
+        target = RunState.QUEUED  # a word yet to come, but ComfyDeploy has it: no other call may be made
     if target not in REPORTED or target not in TRANSITIONS[run.state]:
         return _progress(run, report, values)
     values |= _entering(run, report, target, now)
@@ -73,7 +75,9 @@ def _learned(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
         return {}
     # A wish to cancel may have waited for an id to cancel.
     waited = {"due_at": now} if run.cancel_requested_at is not None else {}
-    return {"run_id": report.run_id, **waited}
+    # It was put back, and yet its call had been taken: its time counts from here.
+    begun = {"submitted_at": now} if run.state is RunState.WAITING else {}
+    return {"run_id": report.run_id, **waited, **begun}
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:

@@ -137,6 +137,11 @@ async def faults() -> AsyncIterator[None]:
         raise StoreUnavailable(f"{type(error).__name__}: {error.orig}") from error
     except (PoolTimeout, OSError) as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        # The driver's own, which SQLAlchemy lets through where a connection breaks while it is being made.
+        if not type(error).__module__.startswith("asyncpg."):
+            raise
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
 def _is_away(error: DBAPIError) -> bool:

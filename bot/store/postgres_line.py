@@ -103,9 +103,9 @@ class PostgresLine:
     @asynccontextmanager
     async def guard(self, name: str) -> AsyncIterator[None]:
         """A session may take a lock several times, so within one process callers keep apart themselves."""
-        connection = self._connection
         if not await self._ask(_TRY, space=_SPACE, name=name):
             raise AlreadyHeld(name)
+        connection = self._connection
         try:
             yield
         finally:
@@ -115,10 +115,11 @@ class PostgresLine:
                     await self._ask(_LET_GO, space=_SPACE, name=name)
 
     async def _ask(self, statement: Any, **parameters: object) -> Any:
-        connection = self._connection
-        if connection is None:
-            raise StoreUnavailable("the line to the database is down")
         async with faults(), self._one_at_a_time:
+            # Whoever had to wait may find another one than there was before, or none.
+            connection = self._connection
+            if connection is None or self._gone.is_set():
+                raise StoreUnavailable("the line to the database is down")
             try:
                 return await connection.scalar(statement, parameters)
             except BaseException:
@@ -128,13 +129,12 @@ class PostgresLine:
 
     async def _connect(self) -> None:
         async with faults():
-            connection = await self._engine.connect()
+            self._connection = connection = await self._engine.connect()
             raw: Any = (await connection.get_raw_connection()).driver_connection
             self._raw, self._own_pid = raw, raw.get_server_pid()
             self._gone.clear()
             raw.add_termination_listener(self._ended)
             await raw.add_listener(CHANNEL, self._heard)
-            self._connection = connection
 
     def _ended(self, raw: object) -> None:
         if raw is self._raw:
@@ -146,8 +146,10 @@ class PostgresLine:
             with suppress(Exception):
                 # Not a polite close, which may wait for a server that is gone.
                 self._raw.terminate()
-            with suppress(Exception):
-                await connection.close()
+            # Whoever is asking just now hears first that it is gone.
+            async with self._one_at_a_time:
+                with suppress(Exception):
+                    await connection.close()
 
     def _heard(self, _connection: object, pid: int, _channel: str, topics: str) -> None:
         if pid != self._own_pid:

@@ -126,7 +126,7 @@ class RunStore:
                 change = end(each, target, now, code, params or {})
                 if change is None:
                     return None
-                values = {**change.values, **_measured(each, target, now)}
+                values = {**change.values, **_measured(each, now)}
                 await apply_change(connection, each, change, values, now)
             return run
 
@@ -225,13 +225,14 @@ async def _charge(
     return {"charged_seconds": duration * weight}
 
 
-def _measured(run: Run, target: RunState, now: datetime) -> dict[str, object]:
-    """What a run that we ended ourselves took, as far as we saw it; GET /run corrects it a little later."""
+def _measured(run: Run, now: datetime) -> dict[str, object]:
+    """What a run that we ended ourselves took, as far as we saw it. GET /run corrects it a little later, and
+    goes on being asked about one that was given up."""
     values: dict[str, object] = {}
     if run.started_at is not None:
         duration = (now - run.started_at).total_seconds()
         values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
-    if run.run_id is not None and target not in REVIVABLE:
+    if run.run_id is not None:
         values["due_at"] = now + SETTLE_AFTER
     return values
 

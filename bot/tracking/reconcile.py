@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _PORTION = 8
 _SETTLE_CHECKS = 5
 _BREATH = 0.35
+# So long a run that was cancelled there is asked about again where GET /run fails: ComfyDeploy says yes also
+# to cancelling one that had succeeded.
+_HEARSAY = timedelta(minutes=2)
 
 
 class Reconciler:
@@ -98,13 +101,15 @@ class Reconciler:
 
     async def _ask(self, run: Run, run_id: str) -> None:
         report = await self._report(run_id)
-        overdue = run.deadline is not None and self._clock() >= run.deadline and not run.final
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif overdue:
+        elif self._is_overdue(run):
             await self._overdue(run, run_id, report)
         elif report is not None:
             await self._record(run, report)
+
+    def _is_overdue(self, run: Run) -> bool:
+        return run.deadline is not None and self._clock() >= run.deadline and not run.final
 
     async def _overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
         if report is not None and report.outputs:
@@ -120,11 +125,16 @@ class Reconciler:
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif stopped:
+        elif stopped and (report is not None or not self._may_be_heard_of(run)):
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run.key)
             self._nudges.show()
+        elif self._is_overdue(run):
+            await self._overdue(run, run_id, report)
+
+    def _may_be_heard_of(self, run: Run) -> bool:
+        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + _HEARSAY
 
     async def _try_cancel(self, run_id: str) -> bool | None:
         """False when this machine can't stop a run at all, None when it is worth trying again."""

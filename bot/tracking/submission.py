@@ -7,6 +7,7 @@ or to the grace time after which the requester is told.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +15,15 @@ from datetime import datetime, timedelta
 
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
-from bot.errors import BotError, ComfyError, ComfyRateLimited, ComfyUnreachable, NotNow, RefusedError
+from bot.errors import (
+    BotError,
+    ComfyError,
+    ComfyRateLimited,
+    ComfyUnreachable,
+    NotNow,
+    RefusedError,
+    StoreUnavailable,
+)
 from bot.logs import run_context
 from bot.nudges import Nudges
 from bot.runs import InputValue, Run, RunReport, RunState
@@ -28,6 +37,7 @@ MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
 # A run that is not begun this long before its interaction ends is not begun at all.
 START_MARGIN = timedelta(minutes=3)
+_STORE_PAUSE = 1.0
 
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
@@ -111,7 +121,19 @@ class Submission:
         self._nudges.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
+        """For as long as it takes: without webhooks nobody else tells the id of a run that is paid for."""
         log.info("queued as %s", run_id)
+        while True:
+            try:
+                await self._record_id(run, run_id)
+                break
+            except StoreUnavailable as error:
+                log.warning("the reply to the queue call waits for the database: %s", error)
+            await asyncio.sleep(_STORE_PAUSE)
+        self._nudges.show()
+        self._nudges.check()
+
+    async def _record_id(self, run: Run, run_id: str) -> None:
         now = self._clock()
         report = RunReport(run_id=run_id, state=RunState.QUEUED)
         try:
@@ -119,8 +141,6 @@ class Submission:
         except ForeignReport as error:
             # A struggling machine starts a run more than once; the one that reported first is followed.
             log.warning("the queue reply names another run: %s", error)
-        self._nudges.show()
-        self._nudges.check()
 
     async def _failed(self, run: Run, error: ComfyError) -> None:
         log.warning("the queue call failed: %s", error)

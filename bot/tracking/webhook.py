@@ -65,7 +65,7 @@ class WebhookServer:
             log.warning("a webhook that can't be read: %s", error)
             return web.Response(status=400)
         try:
-            await self._recorder.record_event(key, event.report)
+            await self._recorder.record_event(key, event.news)
         except KeyError:
             log.warning("a webhook for a run that the store doesn't know")
             return web.Response(status=404)

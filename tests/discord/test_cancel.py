@@ -10,7 +10,7 @@ import discord
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.seen import buttons_of, pinged, press, text_of, texts
+from tests.discord.seen import RESULT_BUTTONS, buttons_of, pinged, press, text_of, texts
 from tests.stage import Stage, stage
 
 HELD = Faults(hold_at="running")
@@ -153,3 +153,33 @@ async def test_a_success_that_was_quicker_than_the_cancel_is_shown(tmp_path: Pat
         await s.play()
         assert (await s.run()).state is RunState.SUCCEEDED
         assert len(s.messages()) == 1
+
+
+async def test_a_success_that_can_not_be_asked_about_at_once_is_shown_later(tmp_path: Path) -> None:
+    """ComfyDeploy says success also to cancelling what had ended."""
+    async with stage(tmp_path) as s:
+        message = await running(s, Faults(hold_at="running", silent_end=True))
+        s.standin.release()
+        await s.standin.idle()
+        (run,) = s.standin.runs
+        run.own_faults = Faults(get_status=500)
+        await s.alice.click(message, label="Cancel")
+        await s.play()
+        run.own_faults = Faults()
+        await s.later(minutes=1)
+        assert (await s.run()).state is RunState.SUCCEEDED
+        (message,) = s.messages()
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
+
+
+async def test_what_comfydeploy_can_not_be_asked_about_for_long_was_cancelled(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = await running(s)
+        (run,) = s.standin.runs
+        run.own_faults = Faults(get_status=500, webhook_drop=True)
+        await s.alice.click(message, label="Cancel")
+        await s.later(minutes=1)
+        assert (await s.run()).state is RunState.RUNNING
+        await s.later(minutes=5)
+        assert (await s.run()).state is RunState.CANCELLED
+        assert "Cancelled, as you asked." in text_of(s, message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.seen import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
@@ -44,6 +46,41 @@ async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_
         await s.later(hours=3)
         assert len(s.messages()) == 1
         assert len(s.calls) == 1
+
+
+async def test_without_webhooks_a_success_after_the_deadline_is_shown_too(tmp_path: Path) -> None:
+    async with stage(tmp_path, webhooks=False, run_deadline_seconds=600) as s:
+        s.standin.next_faults(Faults(hold_at="running", cancel_supported=False))
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        for _ in range(4):
+            await s.later(minutes=5)
+        assert "so I stopped waiting" in texts(s)[0]
+        s.standin.release()
+        await s.standin.idle()
+        await s.later(hours=1)
+        (message,) = s.messages()
+        assert list(buttons_of(s, message)) == RESULT_BUTTONS
+        assert (await s.run()).state is RunState.SUCCEEDED
+        await s.later(hours=3)
+        assert len(s.messages()) == 1
+        assert len(s.calls) == 1
+
+
+async def test_a_wish_to_cancel_that_comfydeploy_does_not_hear_ends_at_the_deadline(tmp_path: Path) -> None:
+    async with stage(tmp_path, run_deadline_seconds=600) as s:
+        s.standin.next_faults(Faults(hold_at="running"))
+        asked = await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        await s.restart(comfydeploy_api_key=SecretStr("a key that was revoked"))
+        await s.alice.click(asked.response.message, label="Cancel")
+        await s.play()
+        assert (await s.run()).state is RunState.RUNNING
+        for _ in range(4):
+            await s.later(minutes=5)
+        (message,) = s.messages()
+        assert "so I stopped waiting" in text_of(s, message)
+        assert (await s.run()).state is RunState.TIMED_OUT
 
 
 async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(tmp_path: Path) -> None:

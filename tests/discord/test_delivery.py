@@ -141,6 +141,37 @@ async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(tmp_pat
         assert await delivery_states(s) == [DeliveryState.SENT]
 
 
+@pytest.mark.parametrize("body", ["cut-off", "expired"])
+async def test_a_post_whose_answer_was_lost_is_found_also_when_its_files_are_gone_by_now(
+    tmp_path: Path, body: str
+) -> None:
+    async with stage(tmp_path) as s:
+        await asked(s)
+        await die_after_the_post(s)
+        (run,) = s.standin.runs
+        run.own_faults = Faults.model_validate({"body": body})
+        await s.restart()
+        for _ in range(8):
+            await s.later(minutes=5)
+        (message,) = s.messages()
+        assert galleries_of(s, message) == [1]
+        assert pinged(s) == [s.alice.id]
+        assert await delivery_states(s) == [DeliveryState.SENT]
+
+
+async def test_what_was_made_smaller_is_found_too(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await asked(s)
+        s.env.inject_error("POST", POSTS, status=413, code=40005, times=2)
+        await die_after_the_post(s)
+        s.env.inject_error("POST", POSTS, status=413, code=40005, times=2)
+        await s.restart()
+        await s.later(minutes=20)
+        (message,) = s.messages()
+        assert "too large to upload here" in text_of(s, message)
+        assert await delivery_states(s) == [DeliveryState.SENT]
+
+
 async def test_dying_before_the_post_leaves_it_to_the_next_process(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await asked(s)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from bot.runs import RunState
 from demo.standin import StandIn
@@ -43,6 +45,30 @@ async def test_a_picture_above_the_servers_limit_is_recompressed(tmp_path: Path)
         (attachment,) = message.attachments
         assert len(large) > 10 * 1024**2 > attachment.size > 100_000
         assert "big.png was recompressed to fit this server's upload limit." in text_of(s, message)
+
+
+async def test_large_pictures_are_recompressed_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoded, each may take hundreds of megabytes."""
+    save, lock = Image.Image.save, threading.Lock()
+    under_way: list[int] = []
+    at_once: list[int] = []
+
+    def counted(image: Image.Image, *args: Any, **kwargs: Any) -> None:
+        with lock:
+            under_way.append(1)
+            at_once.append(len(under_way))
+        save(image, *args, **kwargs)
+        with lock:
+            under_way.pop()
+
+    large = (picture(2100, 2100), "image/png")
+    monkeypatch.setattr(Image.Image, "save", counted)
+    async with finished_with(tmp_path, {"a.png": large, "b.png": large, "c.png": large}) as s:
+        (message,) = s.messages()
+        assert galleries_of(s, message) == [3]
+        assert set(at_once) == {1}
 
 
 async def test_anything_else_above_the_limit_is_linked(tmp_path: Path) -> None:

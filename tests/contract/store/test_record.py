@@ -28,6 +28,7 @@ from tests.contract.store.scenes import (
     owed,
     report,
     submitted,
+    take,
 )
 from tests.unit.comfy.samples import names, sample
 
@@ -285,3 +286,18 @@ async def test_progress_from_two_processes_in_opposite_orders_does_not_deadlock(
         )
         assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
         assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8
+
+
+@pytest.mark.parametrize("state", [None, RunState.QUEUED, RunState.RUNNING])
+async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(
+    store: Store, state: RunState | None
+) -> None:
+    """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
+    run = await submitted(store)
+    await store.work.put_back(run.key, at(5), NOW)
+    await store.runs.record(run.key, report(state), at(6), SOON)
+    assert await take(store, at(10)) is None
+    adopted = await fetch(store, run.key)
+    assert adopted.state is (state or RunState.QUEUED)
+    assert adopted.run_id == RUN_ID
+    assert adopted.deadline == at(6 + adopted.deadline_seconds)
