@@ -6,8 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Final, Literal, TextIO
 
@@ -118,14 +117,17 @@ class _Redacting(logging.Formatter):
         return self._redact(self._inner.format(record))
 
 
-@contextmanager
-def run_context(key: str) -> Iterator[None]:
+class run_context:  # noqa: N801  # reads as a statement, like contextlib's own
     """Every line logged inside, also by libraries and by tasks begun here, carries this run's key."""
-    token = _current_run.set(key)
-    try:
-        yield
-    finally:
-        _current_run.reset(token)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._token = _current_run.set(self._key)
+
+    def __exit__(self, *_: object) -> None:
+        _current_run.reset(self._token)
 
 
 def setup_logging(

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from bot.errors import StartupError
 
@@ -18,7 +17,7 @@ MAX_BODY = 1024 * 1024
 Check = Callable[[], Awaitable[bool]]
 
 
-def application(ready: Check, *middlewares: Middleware) -> web.Application:
+def application(ready: Check) -> web.Application:
     """`/healthz` (alive) and `/readyz` (can work); what else is offered is added to it."""
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -29,7 +28,7 @@ def application(ready: Check, *middlewares: Middleware) -> web.Application:
             return web.Response(text="ready\n")
         return web.Response(status=503, text="not ready\n")
 
-    app = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    app = web.Application(client_max_size=MAX_BODY)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app

@@ -28,12 +28,13 @@ def load_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def uuid_of(data: dict[str, Any], field: str) -> str:
     """The UUID under `field`, in lower case; WireError when there is none."""
     value = data.get(field)
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    text = value.lower() if isinstance(value, str) else ""
+    if not _UUID.fullmatch(text):
         raise WireError(f"{field} is not a UUID")
-    return value.lower()
+    return text

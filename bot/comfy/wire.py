@@ -6,13 +6,12 @@ from bot.comfy.body import WireError
 from bot.comfy.calls import QueueCall, parse_queue_reply, parse_upload_reply
 from bot.comfy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
 from bot.comfy.faults import error_from_cancel, error_from_http
-from bot.comfy.reports import WebhookEvent, parse_run, parse_webhook
+from bot.comfy.reports import parse_run, parse_webhook
 
 __all__ = [
     "DeploymentInfo",
     "InputType",
     "QueueCall",
-    "WebhookEvent",
     "WireError",
     "error_from_cancel",
     "error_from_http",

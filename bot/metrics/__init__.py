@@ -21,7 +21,7 @@ from bot.errors import BotError
 from bot.runs import Run
 
 PREFIX: Final = "comfydeploy_bot"
-# Words for what a webhook was answered; everything else is told by its number.
+# Words for what a webhook was answered.
 WEBHOOK_RESULTS: Final = {
     204: "recorded",
     400: "unreadable",
@@ -30,6 +30,7 @@ WEBHOOK_RESULTS: Final = {
     408: "too_slow",
     409: "another_run",
     413: "too_large",
+    500: "internal",
     503: "database_away",
 }
 _RUN_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -55,7 +56,9 @@ class Metrics:
             "queue_seconds", "From the queue call to the start", _WAIT_SECONDS, "deployment", "gpu"
         )
         self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
-        self._webhooks = self._counter("webhooks", "Webhooks by what they were answered", "result")
+        webhooks = self._counter("webhooks", "Webhooks by what they were answered", "result")
+        # All from the start, at 0: the first of its kind is an increase too.
+        self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
         self._deliveries = self._counter("delivery_attempts", "Tries to show something", "purpose", "result")
         self._delivery = self._histogram(
             "delivery_seconds", "From a run's end to its outcome being shown", _WAIT_SECONDS
@@ -110,7 +113,7 @@ class Metrics:
             self._run.labels(*labels).observe(took)
 
     def webhook(self, status: int) -> None:
-        self._webhooks.labels(WEBHOOK_RESULTS.get(status, str(status))).inc()
+        self._webhooks[status].inc()
 
     def discord_trace(self) -> aiohttp.TraceConfig:
         """For discord.py's session; counts each try of its own retries."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
 
 import discord
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import StoreUnavailable
 from bot.metrics import Metrics
 from bot.runs import FINAL, RunState
 from bot.store.gauges import GaugeStore
-from bot.tracking.signing import PING_PATH, WEBHOOK_PATH
 
 log = logging.getLogger(__name__)
 
@@ -118,32 +116,3 @@ def _is_loopback(address: str | None) -> bool:
         return address is not None and ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
         return False
-
-
-def count_webhooks(metrics: Metrics) -> Middleware:
-    """What each webhook was answered, whoever answered it."""
-
-    @web.middleware
-    async def count(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        if not _is_webhook(request):
-            return await handler(request)
-        try:
-            answer = await handler(request)
-        except web.HTTPException as error:
-            metrics.webhook(error.status)
-            raise
-        except Exception:
-            metrics.webhook(500)
-            raise
-        metrics.webhook(answer.status)
-        return answer
-
-    return count
-
-
-def _is_webhook(request: web.Request) -> bool:
-    resource = request.match_info.route.resource
-    path = resource.canonical if resource is not None else ""
-    return path.startswith(WEBHOOK_PATH) and not path.startswith(PING_PATH)

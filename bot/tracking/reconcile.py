@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.comfy.client import ComfyClient
@@ -114,7 +113,7 @@ class Reconciler:
     async def _overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
         if report is not None and report.outputs:
             # Some runs never end although their outputs are there: these were paid for, so they are shown.
-            await self._record(run, replace(report, state=RunState.SUCCEEDED))
+            await self._record(run, report._replace(state=RunState.SUCCEEDED))
             return
         await self._try_cancel(run_id)
         await self._finish(run, RunState.TIMED_OUT, "deadline")

@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.comfy.wire import WireError, parse_webhook
 from bot.errors import StoreUnavailable
 from bot.logs import run_context
+from bot.metrics import Metrics
 from bot.store.runs import ForeignReport
 from bot.tracking.ping import ping_route
 from bot.tracking.recorder import Recorder
@@ -26,9 +27,10 @@ BODY_SECONDS = 10.0
 class WebhookServer:
     """ComfyDeploy's webhooks, and the signed ping of `python -m bot check` beneath the same path."""
 
-    def __init__(self, signer: WebhookSigner, recorder: Recorder) -> None:
+    def __init__(self, signer: WebhookSigner, recorder: Recorder, metrics: Metrics) -> None:
         self._signer = signer
         self._recorder = recorder
+        self._metrics = metrics
 
     def add_to(self, app: web.Application) -> None:
         address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
@@ -38,42 +40,53 @@ class WebhookServer:
         app.router.add_routes([ping_route(self._signer)])
 
     async def _receive(self, request: web.Request) -> web.Response:
+        """The answer is its status alone, and counted."""
+        try:
+            status = await self._take(request)
+        except Exception:
+            self._metrics.webhook(500)
+            raise
+        self._metrics.webhook(status)
+        return web.Response(status=status)
+
+    async def _take(self, request: web.Request) -> int:
         key = request.match_info["key"]
         if not self._signer.verify(key, request.match_info["mac"]):
-            return web.Response(status=403)
+            return 403
         try:
-            body = await self._body(request)
+            # Most bodies came along with their head.
+            body = await (request.read() if request.content.is_eof() else self._slow_body(request))
         except TimeoutError:
-            return web.Response(status=408)
+            return 408
+        except web.HTTPRequestEntityTooLarge:
+            return 413
         except (web.RequestPayloadError, HttpProcessingError, zlib.error):
             # A body that is not what its headers say: broken chunks, `gzip` that is none.
-            return web.Response(status=400)
+            return 400
         with run_context(key):
             return await self._record(key, body)
 
-    async def _body(self, request: web.Request) -> bytes:
-        """Raises TimeoutError, unless it came along with the head as most do."""
-        if request.content.is_eof():
-            return await request.read()
+    async def _slow_body(self, request: web.Request) -> bytes:
+        """Raises TimeoutError."""
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
 
-    async def _record(self, key: str, body: bytes) -> web.Response:
+    async def _record(self, key: str, body: bytes) -> int:
         try:
-            event = parse_webhook(body)
+            report = parse_webhook(body)
         except WireError as error:
             log.warning("a webhook that can't be read: %s", error)
-            return web.Response(status=400)
+            return 400
         try:
-            await self._recorder.record_event(key, event.news)
+            await self._recorder.record_event(key, report)
         except KeyError:
             log.warning("a webhook for a run that the store doesn't know")
-            return web.Response(status=404)
+            return 404
         except ForeignReport as error:
             log.warning("a webhook for another run: %s", error)
-            return web.Response(status=409)
+            return 409
         except StoreUnavailable as error:
             # Not a 2xx, so ComfyDeploy tries again; after its third try, polling finds the event.
             log.warning("a webhook has to wait for the database: %s", error)
-            return web.Response(status=503)
-        return web.Response(status=204)
+            return 503
+        return 204

@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.client import GenerateBot
 from bot.delivery.posting import Poster
 from bot.delivery.speaker import Speaker
-from bot.metrics.page import MetricsPage, count_webhooks
+from bot.metrics.page import MetricsPage
 from bot.reload import Reloader
 from bot.roles import CALLING, Role
 from bot.settings import Settings
@@ -104,11 +104,11 @@ def _web(
         connected = Role.GATEWAY not in base.settings.roles or (client is not None and client.is_ready())
         return connected and await base.store_answers()
 
-    app = application(ready, count_webhooks(base.metrics))
+    app = application(ready)
     if base.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in base.settings.roles:
-        WebhookServer(base.signer, recorder).add_to(app)
+        WebhookServer(base.signer, recorder, base.metrics).add_to(app)
     return app
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -36,7 +35,7 @@ RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get(
 
 
 def _reports(name: str) -> list[RunReport]:
-    return [parse_webhook(json.dumps(hook["body"]).encode()).report for hook in RECORDED[name]]
+    return [parse_webhook(json.dumps(hook["body"]).encode()) for hook in RECORDED[name]]
 
 
 def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
@@ -59,7 +58,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
         assert ended.queue_position is None
         assert len(await owed(store, run.key)) == 1
         # It is asked once more what it took, and then never again.
-        answer = replace(order[0], state=ended.state)
+        answer = order[0]._replace(state=ended.state)
         await store.runs.record(run.key, answer, at(60), at(90), asked=True)
         assert (await columns(store, run.key))["due_at"] is None
     assert len(ends) == 1
@@ -99,7 +98,7 @@ async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
         Output("files", url="u", filename="ü"),
     )
     run = await submitted(store)
-    done = replace(SUCCESS, outputs=outputs, gpu="NVIDIA " + "H" * 190, run_duration=1.25)
+    done = SUCCESS._replace(outputs=outputs, gpu="NVIDIA " + "H" * 190, run_duration=1.25)
     await store.runs.record(run.key, done, NOW, SOON)
     ended = await fetch(store, run.key)
     assert ended.outputs == outputs
