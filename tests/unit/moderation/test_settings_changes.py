@@ -133,6 +133,9 @@ def test_nobody_is_not_everybody() -> None:
     lost = Surroundings(gpus=AROUND.gpus)
     closed = change(rules, "home.tidy", "", (), lost)
     assert closed.gpu_roles == {"A100": frozenset()}
+    other = edit(closed, "gpus.gpu_roles", "5", arg="T4")
+    assert other.gpu_roles == {"A100": frozenset(), "T4": {5}}
+    assert edit(other, "gpus.gpu_roles", arg="T4") == closed
     assert edit(closed, "gpus.gpu_open", arg="A100") == RULES
 
 
