@@ -17,7 +17,7 @@ from tests.discord.test_files import bucket, picture, song
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
 
-PLACES: list[Place] = ["group", "foreign server"]
+PLACES: list[Place] = ["group", "foreign server", "foreign thread"]
 OWN_ACCOUNT: dict[str, Any] = {"allow_user_installs": True}
 
 
