@@ -116,8 +116,9 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; not all of it fits into one file. "
         "The bot's operator can give you the rest.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store. "
-        "It can't be undone, and `Again` won't work for them any more.\n"
+        "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store, and "
+        "your presets. It can't be undone, and `Again` won't work for them any more.\n"
+        "Presets that you made for a server stay there, without your name.\n"
         "What moderation needs is kept, without the prompts: that there was a request, when, where, "
         "how it ended, and blocks.\n"
         "Messages in channels stay; you can delete your results there.",
