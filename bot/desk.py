@@ -29,14 +29,16 @@ from bot.messages.several import several_status_part
 from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.runs import Run
-from bot.runs.request import GenerationRequest, Origin, several
+from bot.runs.policy import check_age
+from bot.runs.request import GenerationRequest, several
 from bot.store import Store
 from bot.store.history import HistoryPage
 
 log = logging.getLogger(__name__)
 
-# Raises RefusedError where the server's word rules forbid one of the texts, given by option name.
-CheckWords = Callable[[Asker, Mapping[str, str]], Awaitable[None]]
+# Raises RefusedError where the server's word rules forbid one of the texts that a deployment is given, by
+# option name.
+CheckWords = Callable[[Asker, str, Mapping[str, str]], Awaitable[None]]
 
 
 class FrontDesk:
@@ -114,7 +116,7 @@ class FrontDesk:
         parent_key: str | None = None,
         count: int = 1,
     ) -> Run:
-        """Every way to a run ends here: the channel's age mark, the word rules and the policy are asked.
+        """Every way to a run ends here: the word rules and the policy are asked.
 
         Of several, the first is returned.
         """
@@ -124,8 +126,7 @@ class FrontDesk:
     async def _start(
         self, offered: Deployment, wanted: Collected, asker: Asker, parent_key: str | None, count: int
     ) -> Run:
-        _check_age(asker.origin, restricted=offered.age_restricted)
-        await self._check_words(asker, text_inputs(offered, wanted.inputs))
+        await self._check_words(asker, offered.name, text_inputs(offered, wanted.inputs))
         request = GenerationRequest(
             requester_id=asker.person.id,
             origin=asker.origin,
@@ -180,7 +181,7 @@ class FrontDesk:
         await self._intake.check_posting(asker)
         offered = self._catalogue.get(run.deployment)
         marked = run.age_restricted or (offered is not None and offered.age_restricted)
-        _check_age(asker.origin, restricted=marked)
+        check_age(asker.origin, restricted=marked)
         # Through an interaction it is posted by editing the answer, which has to be there first.
         due_at = self._clock() + (ANSWER_HOLD if asker.origin.user_install else timedelta())
         if not await self._store.history.reopen(run.lead_key, asker.origin, due_at):
@@ -247,11 +248,6 @@ def _elsewhere(run: Run) -> RefusedError:
     if run.guild_id is None:
         return RefusedError("post_outside")
     return RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
-
-
-def _check_age(origin: Origin, *, restricted: bool) -> None:
-    if restricted and not origin.age_restricted:
-        raise RefusedError("age_restricted")
 
 
 def draw_seed(item: Input) -> int:

@@ -100,8 +100,13 @@ def _is_age_restricted(channel: object) -> bool:
 
 
 def _channel_ids(channel: object) -> frozenset[int]:
-    """Also the thread's parent and the category, which rules may name instead of the channel."""
-    found = (getattr(channel, name, None) for name in ("id", "parent_id", "category_id"))
+    """Also the thread's parent and the category, which rules may name instead of the channel.
+
+    Where the bot isn't, nothing is known of a thread's parent but its id.
+    """
+    parent = channel.parent if isinstance(channel, discord.Thread) else channel
+    named = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
+    found = (getattr(place, name, None) for place, name in named)
     return frozenset(number for number in found if number)
 
 

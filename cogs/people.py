@@ -103,7 +103,10 @@ def told_of_block(person_id: int, done: Blocked) -> str:
 def _duration(named: str | None, days: int | None) -> timedelta | None:
     if named is not None and days is not None:
         raise RefusedError("block_duration_twice")
-    return timedelta(days=days) if days is not None else _DURATIONS.get(named or "open")
+    if named is not None and named not in _DURATIONS:
+        # Perhaps from a command of another version: a mistake must not block for ever.
+        raise RefusedError("block_duration_unknown")
+    return timedelta(days=days) if days is not None else _DURATIONS[named or "open"]
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -32,7 +32,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     """An ephemeral message with the pictures and where each can go."""
     await check_start(interaction)
     takers = interaction.client.edits.taking_pictures()
-    pictures = pictures_of(message)
+    pictures = pictures_of(message) if message.author == interaction.client.user else attached_to(message)
     if not pictures:
         raise RefusedError("use_no_picture")
     layout = pictures_layout(
@@ -45,10 +45,15 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
 
 
 def pictures_of(message: discord.Message) -> list[str]:
-    """The links of its pictures: attached ones, else those of a gallery."""
-    attached = [each.url for each in message.attachments if _is_picture(each)]
+    """The links of the pictures in a message of ours: attached ones, else those of a gallery."""
     shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
-    return (attached or shown)[:_MOST]
+    return attached_to(message) or shown[:_MOST]
+
+
+def attached_to(message: discord.Message) -> list[str]:
+    """The links of the pictures that anybody attached. Another application's gallery may name any address,
+    with another picture behind it once a moderator has agreed to this one."""
+    return [each.url for each in message.attachments if _is_picture(each)][:_MOST]
 
 
 def _is_picture(attachment: discord.Attachment) -> bool:

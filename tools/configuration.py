@@ -37,6 +37,10 @@ on SIGHUP and on `/reload`; a file with mistakes changes nothing, and the mistak
 A deployment that ComfyDeploy can't describe (its answer is a 500) is offered all the same where each of its inputs is
 described here with a `kind` or a `class_type`.
 """
+RENAMED = """
+Servers' rules for a deployment (who may use it, whether it waits for approval) and presets go by NAME. Under another it is as a
+new deployment to them, open to everybody: tell their admins before you change it. `/settings` shows them the old name as gone."""
+
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
     "deployment_id": "its id, from the deployment's page in ComfyDeploy. Needed",
@@ -143,6 +147,7 @@ def document() -> str:
         FILE_HEAD,
         "In `[deployments.NAME]`, where NAME becomes the subcommand:\n",
         *file_table(DeploymentConfig, OF_A_DEPLOYMENT),
+        RENAMED,
         "\nIn `[deployments.NAME.inputs.KEY]`:\n",
         *file_table(InputConfig, OF_AN_INPUT),
         "\nOf a choice:\n",

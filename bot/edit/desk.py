@@ -116,8 +116,8 @@ class EditDesk:
             raise RefusedError("run_gone")
         if asker.person.is_moderator(await self._store.reviews.rules(run.guild_id)):
             return run
+        if run.unseen:  # wherever its card is: the request is not gone
+            raise RefusedError("details_hidden")
         if run.channel_id != asker.origin.channel_id:
             raise RefusedError("run_gone")
-        if run.unseen:
-            raise RefusedError("details_hidden")
         return run

@@ -35,18 +35,22 @@ _OVER = ("review_over", Colour.light_grey())
 
 
 def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -> Part:
-    """The card that asks for a decision: who, what, all inputs, what it costs."""
+    """The card that asks for a decision: who, what, all inputs, what it costs.
+
+    Nobody agrees to what they can't read: where inputs are too long for it, Details has them whole.
+    """
     files = prepared.files[:_FILES]
     about = _about(run, title, inputs, "card_heading")
     items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(about))
-    items.append(
-        ActionRow(
-            _button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
-            _button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
-            _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
-        )
+    row: ActionRow[LayoutView] = ActionRow(
+        _button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
+        _button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
+        _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
     )
+    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _FILES:
+        row.add_item(_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
+    items.append(row)
     return Part(layout=_layout(items, Colour.gold()), files=files)
 
 
@@ -190,12 +194,16 @@ def _values(values: Sequence[tuple[str, str]]) -> list[str]:
     """Every input; where all of them are too long for a message, each a little shorter."""
     length = _VALUE
     while True:
-        lines = [f"**{quoted(name, 40)}** {quoted(value, length)}" for name, value in values]
+        lines = _lines(values, length)
         while length < 20 and sum(map(len, lines)) + len(lines) > _ALL_VALUES:
             lines.pop()
         if sum(map(len, lines)) + len(lines) <= _ALL_VALUES:
             return lines
         length //= 2
+
+
+def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
+    return [f"**{quoted(name, 40)}** {quoted(value, length or len(value) + 1)}" for name, value in values]
 
 
 def _button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:

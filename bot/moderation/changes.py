@@ -111,7 +111,7 @@ def _fewer_words(rules: ServerRules, _arg: str, values: Sequence[str], _around: 
 def _gpu_roles(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
     known_names([arg], around.gpus, "settings_gpu_unknown")
     roles = known_ids(values, around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"gpu_roles": _opened({**rules.gpu_roles, arg: roles})})
+    return replaced(rules, {"gpu_roles": _allowed(rules.gpu_roles, arg, roles)})
 
 
 def _deployment_roles(
@@ -119,12 +119,15 @@ def _deployment_roles(
 ) -> ServerRules:
     known_names([arg], around.deployments, "settings_deployment_unknown")
     roles = known_ids(values, around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"deployment_roles": _opened({**rules.deployment_roles, arg: roles})})
+    return replaced(rules, {"deployment_roles": _allowed(rules.deployment_roles, arg, roles)})
 
 
-def _opened(roles_for: Mapping[str, frozenset[int]]) -> dict[str, frozenset[int]]:
-    """What names no role is open to everybody."""
-    return {name: roles for name, roles in roles_for.items() if roles}
+def _allowed(
+    roles_for: Mapping[str, frozenset[int]], name: str, roles: frozenset[int]
+) -> dict[str, frozenset[int]]:
+    """Without any role it is open to everybody. Others stay as they are: an empty one is closed (`_left`)."""
+    both = {**roles_for, name: roles}
+    return both if roles else {other: allowed for other, allowed in both.items() if other != name}
 
 
 def _ages(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:

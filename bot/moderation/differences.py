@@ -7,8 +7,6 @@ from typing import Any
 
 from bot.moderation.rules import ServerRules
 
-_LISTED = 50  # of a long list, so many entries that came or went
-
 
 def differences(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Field -> {from, to}, or {added, removed} for lists: `{"approval.hours": {"from": 24, "to": 48}}`."""
@@ -39,6 +37,6 @@ def _change(old: Any, new: Any) -> dict[str, object]:
         return {"from": old, "to": new}
     was, now = old or [], new or []
     return {
-        "added": [entry for entry in now if entry not in was][:_LISTED],
-        "removed": [entry for entry in was if entry not in now][:_LISTED],
+        "added": [entry for entry in now if entry not in was],
+        "removed": [entry for entry in was if entry not in now],
     }

@@ -6,7 +6,7 @@
   letters without a decomposition (stroked, small capitals, squared). Marks with which a script writes stay.
 - look-alikes of other scripts, by Unicode's confusables: only in a word that mixes scripts, or that is drawn
   as Latin from end to end. Russian for "mouth" has a letter that is not, so it never reads as "pot".
-- three or more single letters with spaces or punctuation between them. Longer pieces are never joined.
+- three or more single letters with any spaces or punctuation between them. Longer pieces are never joined.
 - digits and signs for letters, in a word that has enough letters: "sh1t" and "a$$" are read, "4k" is not.
 """
 
@@ -27,10 +27,14 @@ from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped] 
 # Stands at both ends of each word in a marked text; `clean` leaves none in.
 EDGE = "\0"
 
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")  # letters to Unicode, invisible to people
+# Neither control nor format characters to Unicode, and yet nothing is drawn for them: letters that fill, what
+# stands for an object or for no note, and places that Unicode keeps for more of the kind.
+_UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
+    map(chr, (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
+)
 _VOICED = frozenset("\u3099\u309a")  # a kana with one of these is another letter
 _SPACELESS = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
-_SINGLES = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_](?![^\W_])){2,}")
+_SINGLES = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]++[^\W_](?![^\W_])){2,}")
 _LEET = re.compile(r"[A-Za-z0-9@$!]*[A-Za-z0-9@$]")
 _MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
 _LEET_I = str.maketrans("013457@$!", "oieastasi")
@@ -170,7 +174,7 @@ def _plain(char: str) -> str:
     category, name = unicodedata.category(char), unicodedata.name(char, "")
     if char.isspace() or char == "\u2800":  # braille's blank
         return " "
-    if category in ("Cc", "Cf") or char in _FILLERS:
+    if category in ("Cc", "Cf") or char in _UNDRAWN:
         return ""
     if category in ("Mn", "Me") and char not in _VOICED and ("COMBINING" in name or "VARIATION" in name):
         return ""

@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from bot.runs import Run
-from bot.store.audit import AuditLine
+from bot.store.audit import AuditAction, AuditLine
 from bot.store.privacy import Erased, OwnBlock, OwnPreset
 from bot.words import say
 
 SIZE = 8 * 1024 * 1024
 _NAMED = 10
-# Of a request: not the interaction's token nor the workers' bookkeeping, which say nothing about the person.
-_OF_A_RUN = (
-    "key",
-    "created_at",
-    "state",
-    "guild_id",
-    "channel_id",
-    "deployment",
-    "inputs",
-    "prompt",
-    "seed",
-    "gpu",
-    "parent_key",
-    "batch_key",
-    "batch_index",
-    "run_id",
-    "outputs",
-    "gpu_used",
-    "run_duration",
-    "submitted_at",
-    "started_at",
-    "ended_at",
-    "failure_code",
+# Of a request: not how the interaction is answered nor the workers' bookkeeping, which say nothing about the
+# person; nor who moderated it, and where.
+_LEFT_OUT = frozenset(
+    {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
+    | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
+    | {"deadline_seconds", "weight", "reserved_seconds", "note"}
+    | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
+_OF_A_RUN = tuple(field.name for field in fields(Run) if field.name not in _LEFT_OUT)
 # Of a refused prompt: it would tell the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 
@@ -86,7 +71,8 @@ class OwnDataWriter:
         # What they did as a moderator concerned somebody else, which is not theirs to take along.
         details = entry["details"] if subject == self._person_id else {}
         entry["details"] = {name: value for name, value in details.items() if name not in _MODERATORS_ONLY}
-        by = "the bot" if actor is None else "you" if actor == self._person_id else "a moderator"
+        other = "somebody" if line.entry.action is AuditAction.REPORT else "a moderator"
+        by = "the bot" if actor is None else "you" if actor == self._person_id else other
         return {**entry, "by": by, "about": "you" if subject == self._person_id else "somebody else"}
 
     def _add(self, name: str, items: Sequence[Mapping[str, Any]]) -> bool:

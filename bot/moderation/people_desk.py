@@ -179,7 +179,7 @@ class PeopleDesk:
     # usage
 
     async def usage(self, guild_id: int | None, asker: Person, target: Person | None) -> UsageView:
-        """One's own; for moderators also others' and the server's. Outside servers there is no budget."""
+        """One's own; for moderators also others' and the server's. Outside servers the defaults hold."""
         rules = await self._rules(guild_id) if guild_id is not None else ServerRules()
         moderator = guild_id is not None and asker.is_moderator(rules)
         person = target or asker
@@ -190,7 +190,7 @@ class PeopleDesk:
             own=person.id == asker.id,
             usage=await self._stores.intake.usage_of(guild_id, person.id, self._clock()),
             running=await self._stores.running.count(guild_id, person.id),
-            limits=limits_of(person, rules) if guild_id is not None else Limits(),
+            limits=limits_of(person, rules),
             server=_server_limits(rules) if moderator else None,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.asker import Asker
 from bot.errors import RefusedError
@@ -25,15 +26,20 @@ class WordDesk:
         self._store = store
         self._clock = clock
 
-    async def check(self, asker: Asker, texts: Mapping[str, str]) -> None:
-        """Raises RefusedError for a hit, and where the rules can't be read."""
+    async def check(self, asker: Asker, deployment: str, texts: Mapping[str, str]) -> None:
+        """Raises RefusedError for a hit, and where the rules can't be read; that stands in the record too."""
         guild_id = asker.origin.guild_id
         if guild_id is None:
             return
         rules = await self._store.reviews.rules(guild_id)
-        hit = await self._hit(asker, guild_id, rules, texts)
+        try:
+            hit = await self._hit(asker, guild_id, rules, texts)
+        except RefusedError as unread:
+            await self._note(asker, guild_id, deployment, unread.code)
+            raise
         if hit is not None:
-            await self._note(asker, guild_id, hit)
+            details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
+            await self._note(asker, guild_id, deployment, "words_refused", details)
             raise RefusedError("words_refused", option=hit.option)
 
     async def _hit(
@@ -54,8 +60,15 @@ class WordDesk:
                 return None
             raise
 
-    async def _note(self, asker: Asker, guild_id: int, hit: Hit) -> None:
-        log.info("refused words of %s by the rule %r", asker.person.id, hit.rule)
+    async def _note(
+        self,
+        asker: Asker,
+        guild_id: int,
+        deployment: str,
+        code: str,
+        details: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        log.info("%s for %s, rule %r", code, asker.person.id, details.get("rule"))
         await self._store.audit.add(
             AuditEntry(
                 at=self._clock(),
@@ -63,7 +76,8 @@ class WordDesk:
                 actor_id=asker.person.id,
                 subject_id=asker.person.id,
                 action=AuditAction.REFUSAL,
-                outcome="words_refused",
-                details={"rule": hit.rule, "word": hit.keyword, "option": hit.option},
+                deployment=deployment,
+                outcome=code,
+                details=details,
             )
         )

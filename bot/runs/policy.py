@@ -92,6 +92,7 @@ def decide(
     """The first rule that forbids the request, or the terms on which it runs."""
     try:
         _operator(request, usage, operator)
+        check_age(request.origin, restricted=request.age_restricted)
         if request.origin.guild_id is not None:
             _person(person, usage, rules)
             _roles(request, person, rules)
@@ -143,6 +144,12 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
     if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
         return not age_restricted
     return rules.spoiler is Spoiler.ALWAYS
+
+
+def check_age(origin: Origin, *, restricted: bool) -> None:
+    """What the operator marked age-restricted belongs where Discord marks it so. Raises RefusedError."""
+    if restricted and not origin.age_restricted:
+        raise RefusedError("age_restricted")
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:

@@ -111,6 +111,8 @@ class ReviewStore:
         """A report that needs no action; the next one, by somebody else, gets a card again."""
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
+            if run.report_channel_id is None:
+                raise RefusedError("report_over")
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
             await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
 

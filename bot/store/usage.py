@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     union_all,
 )
@@ -130,20 +131,20 @@ def _standing() -> CompoundSelect[Any]:
 
 def _spendings(here: ColumnElement[bool]) -> Select[Any]:
     """A row for each of the persons and one for all others: all GPU seconds of today, unweighted; then runs,
-    weighted seconds and what waits, in this server. What still runs counts as reserved; what waits counts
-    from any day."""
+    weighted seconds and what waits, in this server. What still runs, or has ended and will be asked about,
+    counts as reserved; what waits counts from any day."""
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
     today = runs.c.created_at >= bindparam("day_start")
-    open_run = runs.c.state.not_in(FINAL)
+    unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
-        (open_run, runs.c.reserved_seconds / runs.c.weight),
+        (unsettled, runs.c.reserved_seconds / runs.c.weight),
         else_=0.0,
     )
     charged = case(
         (runs.c.charged_seconds.is_not(None), runs.c.charged_seconds),
-        (open_run, runs.c.reserved_seconds),
+        (unsettled, runs.c.reserved_seconds),
         else_=0.0,
     )
     waiting = runs.c.state.in_(_WAITING)

@@ -84,6 +84,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "Please send the command again with the file.",
         "already_decided": "<@{person}> has already decided this.",
         "review_over": "This request doesn't wait for a decision any more.",
+        "report_over": "This report has already been looked at.",
         "own_request": "Somebody else has to decide about your own request.",
         "already_deleted": "It has already been deleted.",
         "no_result": "There is no result here to delete or report.",

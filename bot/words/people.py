@@ -32,6 +32,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "block_moderator": "<@{person}> is a moderator here and can't be blocked. "
         "A server admin can take the role away first.",
         "block_duration_twice": "Please give either a duration or a number of days, not both.",
+        "block_duration_unknown": "This duration isn't offered. Please choose one from the list.",
         "unblock_done": "<@{person}> can generate here again.",
         "unblock_nothing": "<@{person}> isn't blocked here. `/blocked` shows who is.",
         "blocked_heading": "### Blocked on this server",
@@ -115,8 +116,9 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; not all of it fits into one file. "
         "The bot's operator can give you the rest.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store. "
-        "It can't be undone, and `Again` won't work for them any more.\n"
+        "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store, and "
+        "your presets. It can't be undone, and `Again` won't work for them any more.\n"
+        "Presets that you made for a server stay there, without your name.\n"
         "What moderation needs is kept, without the prompts: that there was a request, when, where, "
         "how it ended, and blocks.\n"
         "Messages in channels stay; you can delete your results there.",

@@ -12,11 +12,11 @@ from typing import Any, Literal
 from tests.stage import Stage
 
 OWN_ACCOUNT: dict[str, Any] = {"allow_user_installs": True}
-Place = Literal["group", "foreign server"]
+Place = Literal["group", "foreign server", "foreign thread"]
 FOREIGN_SERVER = 4242
 # Discord's own words for it in an interaction's payload.
 PRIVATE_CHANNEL, SERVER = 2, 0
-TEXT_CHANNEL, GROUP = 0, 3
+TEXT_CHANNEL, GROUP, THREAD = 0, 3, 11
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def elsewhere(s: Stage, place: Place, *, nsfw: bool = False) -> Iterator[None]:
 
     def rewritten(event: str, payload: Any, *args: Any, **more: Any) -> Any:
         if event == "INTERACTION_CREATE":
-            payload = (_in_group if place == "group" else _on_server)(payload, nsfw=nsfw)
+            payload = _MADE[place](payload, nsfw=nsfw)
         return emit(event, payload, *args, **more)
 
     s.env.backend.emit = rewritten  # type: ignore[method-assign]
@@ -79,3 +79,29 @@ def _on_server(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
         "member": member,
         "authorizing_integration_owners": {"1": user["id"]},
     }
+
+
+def _in_thread(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
+    """Of the channel that it belongs to Discord sends nothing but the id."""
+    there = _on_server(payload, nsfw=nsfw)
+    thread = {
+        "id": payload["channel_id"],
+        "type": THREAD,
+        "name": "a thread",
+        "guild_id": there["guild_id"],
+        "parent_id": str(FOREIGN_SERVER + 1),
+        "owner_id": payload["user"]["id"],
+        "message_count": 1,
+        "member_count": 1,
+        "rate_limit_per_user": 0,
+        "thread_metadata": {
+            "archived": False,
+            "auto_archive_duration": 1440,
+            "archive_timestamp": "2020-01-01T00:00:00+00:00",
+            "locked": False,
+        },
+    }
+    return there | {"channel": thread}
+
+
+_MADE = {"group": _in_group, "foreign server": _on_server, "foreign thread": _in_thread}

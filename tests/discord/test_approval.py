@@ -62,6 +62,19 @@ async def test_a_request_waits_unseen_is_approved_and_comes_out_in_its_channel(t
         assert await actions(s) == ["settings", "request", "approve", "outcome"]
 
 
+async def test_a_prompt_too_long_for_the_card_is_read_whole_by_moderators_alone(tmp_path: Path) -> None:
+    async with court(tmp_path) as c:
+        await c.ask(prompt=f"a fox {'and a fox ' * 100}in the dark")
+        assert "in the dark" not in c.verdict
+        whole = await c.decide("Details")
+        assert whole.ephemeral
+        assert "in the dark" in text_of(c.s, whole.response)
+        hidden = await c.decide("Details", c.s.bob)
+        assert "in the dark" not in text_of(c.s, hidden.response)
+        await c.decide("Approve")
+        assert (await c.s.run()).state is RunState.SUCCEEDED
+
+
 async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requester_alone(
     tmp_path: Path,
 ) -> None:

@@ -64,6 +64,20 @@ async def test_a_duration_given_twice_changes_nothing(tmp_path: Path) -> None:
         assert await blocked_ids(s) == []
 
 
+async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        given = [
+            {"name": "user", "type": 6, "value": str(s.bob.id)},
+            {"name": "reason", "type": 3, "value": "x"},
+            {"name": "duration", "type": 3, "value": "fortnight"},
+        ]
+        bob = {"id": str(s.bob.id), "username": "bob", "discriminator": "0", "avatar": None}
+        resolved = {"users": {str(s.bob.id): bob | {"global_name": None}}}
+        refused = await call(s, moderator(s), "block", given, resolved)
+        assert refusal(s, refused) == "This duration isn't offered. Please choose one from the list."
+        assert await blocked_ids(s) == []
+
+
 async def test_moderators_oneself_and_bots_can_not_be_blocked(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         mona, other, rita = moderator(s), moderator(s, "otto"), await reviewer(s)

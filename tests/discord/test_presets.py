@@ -207,5 +207,6 @@ async def test_deleting_ones_data_deletes_ones_presets(tmp_path: Path) -> None:
         await generated(s, s.alice, prompt="a fox")
         await told(s, s.alice, "save", name="noir")
         asked = await s.alice.slash(s.channel, "privacy delete")
+        assert "and your presets. It can't be undone" in asked.response.content
         await s.alice.click(asked.response, label="Delete my data")
         assert (await told(s, s.alice, "use", name="noir")).startswith("There is no preset **noir**.")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.store.stored import record
 from tests.discord.court import NO_APPROVAL, Court, court, mark_adult, ruled
+from tests.discord.crowd import moderator
 from tests.discord.places import ADULT
 from tests.discord.seen import buttons_of, hidden, pinged, press, refusal, requests_to, text_of, texts
 from tests.stage import stage
@@ -141,6 +142,17 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(tmp_path: Path) -> 
         assert len(texts(c.s)) == 1
         assert_closed(c, f"Dismissed by <@{c.mona.id}>.")
         assert (await record(c.s.app.store))[-1].action == "dismiss"
+
+
+async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(tmp_path: Path) -> None:
+    async with court(tmp_path, rules=NO_APPROVAL) as c:
+        await reported(c)
+        otto, pressed = moderator(c.s, "otto"), buttons_of(c.s, c.card)["Dismiss"]
+        await c.decide("Dismiss")
+        late = await press(c.s, otto, c.card, pressed)
+        assert refusal(c.s, late) == "This report has already been looked at."
+        assert_closed(c, f"Dismissed by <@{c.mona.id}>.")
+        assert [line.action for line in await record(c.s.app.store)].count("dismiss") == 1
 
 
 async def test_a_report_after_a_dismissal_is_looked_at_again(tmp_path: Path) -> None:

@@ -152,7 +152,8 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(tmp_path: Pat
         assert len(s.calls) == 1
         lines = [line for line in await record(s.app.store) if line.outcome == "words_refused"]
         assert [line.details["word"] for line in lines] == ["fox"] * 3
-        assert {line.actor_id for line in lines} == {s.alice.id}
+        name = (await s.run()).deployment
+        assert {(line.actor_id, line.deployment) for line in lines} == {(s.alice.id, name)}
 
 
 async def automod(s: Stage, keyword: str) -> None:
@@ -199,6 +200,9 @@ async def test_rules_that_can_not_be_read_refuse_and_let_nothing_pass(tmp_path: 
         told = refusal(s, await ask(s))
         assert told.startswith("I can't read this server's word rules right now")
         assert s.calls == []
+        (line,) = await record(s.app.store)
+        assert (line.action, line.outcome) == ("refusal", "words_unavailable")
+        assert (line.actor_id, line.guild_id) == (s.alice.id, s.guild.id)
 
 
 # age
@@ -220,6 +224,10 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
         refused = await press(s, s.alice, message, buttons_of(s, message)["Again"])
         assert refusal(s, refused) == told
         assert len(s.calls) == 1
+        lines = [line for line in await record(s.app.store) if line.action == "refusal"]
+        assert [(line.actor_id, line.deployment, line.outcome) for line in lines] == [
+            (s.alice.id, "picture", "age_restricted")
+        ] * 2
 
 
 async def test_rules_survive_a_restart(tmp_path: Path) -> None:

@@ -218,6 +218,10 @@ async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(tmp_path: Pa
         await mona.press("Back")
         await mona.choose("home:open", "gpus")
         assert "**H100:** nobody" in mona.text
+        await mona.choose("gpus:gpu:0", "T4")
+        await mona.choose("gpus:gpu_roles:T4", kept)
+        assert (await rules_of(s)).gpu_roles == {"H100": frozenset(), "T4": {kept.id}}
+        await mona.choose("gpus:gpu_roles:T4")
         await mona.choose("gpus:gpu:0", "H100")
         await mona.press("Open it to everybody")
         assert (await rules_of(s)).gpu_roles == {}

@@ -87,6 +87,16 @@ async def test_no_limit_is_told_as_none(tmp_path: Path) -> None:
         assert (await lines(s, pat))[1:5] == ["Runs: 0", "GPU seconds: 0", "Running: 0", "Waiting: 0"]
 
 
+async def test_directly_one_is_told_the_limits_that_hold_there(tmp_path: Path) -> None:
+    async with stage(tmp_path, allow_direct_messages=True) as s:
+        for _ in range(10):
+            await s.alice.user.slash("generate", prompt="a fox")
+        refused = await s.alice.user.slash("generate", prompt="a fox")
+        assert refusal(s, refused).startswith("You already have 10 requests waiting.")
+        shown = text_of(s, (await s.alice.user.slash("usage")).response).splitlines()
+        assert shown[3:5] == ["Running: 0 of 3 at once", "Waiting: 10 of 10"]
+
+
 async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await ruled(s)

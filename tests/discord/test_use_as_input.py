@@ -6,7 +6,7 @@ from pathlib import Path
 
 from demo.standin.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
 from tests.discord.files import png
-from tests.discord.seen import buttons_of, refusal, text_of
+from tests.discord.seen import buttons_of, refusal, stored, text_of
 from tests.stage import stage
 
 TWO = (
@@ -77,6 +77,16 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(tmp_path: Pat
 async def test_a_message_without_a_picture_is_told_so(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         message = await s.bob.send(s.channel, "look", attachments=[("notes.txt", b"words")])
+        refused = await s.alice.context_menu(s.channel, "Use as input", message)
+        assert "no picture in this message" in refusal(s, refused)
+
+
+async def test_a_picture_behind_an_address_of_another_application_is_not_taken(tmp_path: Path) -> None:
+    """What stands there could be another picture once a moderator has agreed to this one."""
+    async with stage(tmp_path) as s:
+        message = await s.bob.send(s.channel, "look")
+        media = {"url": "https://elsewhere.example/cat.png", "content_type": "image/png"}
+        stored(s, message).components = [{"type": 12, "items": [{"media": media}]}]
         refused = await s.alice.context_menu(s.channel, "Use as input", message)
         assert "no picture in this message" in refusal(s, refused)
 

@@ -17,7 +17,7 @@ from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, refusal
 from tests.stage import Stage, stage
 from tests.web.service import run_under_way
 
-PLACES: list[Place] = ["group", "foreign server"]
+PLACES: list[Place] = ["group", "foreign server", "foreign thread"]
 
 
 def by_token(s: Stage) -> list[Any]:

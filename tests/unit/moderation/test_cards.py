@@ -73,6 +73,14 @@ def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
     assert part.mention is None
 
 
+@pytest.mark.parametrize("values", [[("prompt", "x" * 401)], [(f"input{n}", "x" * 150) for n in range(20)]])
+def test_where_inputs_are_too_long_for_the_card_details_has_them_whole(
+    values: list[tuple[str, str]],
+) -> None:
+    part = review_part(run(), "Flux", ShownInputs(tuple(values), ()), Prepared())
+    assert labels(part) == ["Approve", "Reject", "Block", "Details"]
+
+
 def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> None:
     files = (
         file(1, FileKind.IMAGE, "png"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.moderation.own_data import OwnDataWriter, erased_text
-from bot.runs import Output, Run
+from bot.runs import Output, Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, AuditLine
 from bot.store.privacy import Erased, OwnBlock
 from tests.unit.made import made_run
@@ -49,14 +49,28 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
     assert held["record"][0]["details"] == {"reason": "no"}
 
 
+def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_of_it() -> None:
+    writer = OwnDataWriter(ME, NOW)
+    rejected = {"state": RunState.REJECTED, "decided_by": MOD, "decided_at": NOW}
+    writer.add_runs(
+        [run(**rejected, failure_code="rejected", failure_params={"reason": "no"}, requester_joined_at=NOW)]
+    )
+    (held,) = json.loads(writer.file().data)["requests"]
+    assert held["requester_joined_at"] == held["decided_at"] == NOW.isoformat()
+    assert held["failure_params"] == {"reason": "no"}
+    assert {"charged_seconds", "deleted_at", "cancel_requested_at", "batch_size"} <= held.keys()
+    assert not {"interaction_token", "decided_by", "cancelled_by", "review_channel_id"} & held.keys()
+
+
 def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
     writer = OwnDataWriter(ME, NOW)
-    writer.add_runs([run()])
+    writer.add_runs([run(decided_by=MOD, cancelled_by=OTHER)])
     writer.add_record(
         [
             line(),
             line(actor_id=None, details={"rule": "the rule", "word": "badword", "option": "prompt"}),
             line(actor_id=ME),
+            line(action=AuditAction.REPORT, actor_id=OTHER),
             line(action=AuditAction.BLOCK, actor_id=ME, subject_id=OTHER, details={"reason": "secret"}),
         ]
     )
@@ -66,6 +80,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
         ("a moderator", "you"),
         ("the bot", "you"),
         ("you", "you"),
+        ("somebody", "you"),
         ("you", "somebody else"),
     ]
     assert held["record"][1]["details"] == {"option": "prompt"}
