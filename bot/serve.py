@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from bot.commands.invite import install_url, invite_url
 from bot.errors import StartLater, StartupError
 from bot.places import take_places, taken
 from bot.settings import Settings
+from bot.signals import Signals
 from bot.wiring import App
 
 log = logging.getLogger(__name__)
@@ -28,32 +28,26 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises StartupError when it can't begin, when Discord turns it away for good,
     and when another process took its place."""
-    stop = _stop_signal()
-    async with build(settings) as app:
-        runner, port = await start_web(app, settings.web_host, settings.web_port)
-        log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        try:
-            await take_places(app.line, settings)
-            async with metrics_port(app), _speaking(app), working(app), _hangups(app):
-                await _until_stopped(app, stop)
-        finally:
-            await runner.cleanup()
+    signals = Signals()
+    try:
+        async with build(settings) as app:
+            await _serve(app, signals)
+    except asyncio.CancelledError:
+        if not signals.stop.is_set():
+            raise
     log.info("stopped")
 
 
-@asynccontextmanager
-async def _hangups(app: App) -> AsyncIterator[None]:
-    """SIGHUP inside the block reads the deployments again."""
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is None:  # Windows
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(hangup, app.read_again)
+async def _serve(app: App, signals: Signals) -> None:
+    settings = app.settings
+    runner, port = await start_web(app, settings.web_host, settings.web_port)
+    log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
-        yield
+        await take_places(app.line, settings)
+        async with metrics_port(app), _speaking(app), working(app), signals.up(app.read_again):
+            await _until_stopped(app, signals.stop)
     finally:
-        loop.remove_signal_handler(hangup)
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -118,14 +112,3 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
         ) from error
     if error is not None:
         raise StartupError(f"Discord closed the connection for good: {error}") from error
-
-
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # Windows: KeyboardInterrupt ends the loop instead
-            break
-    return stop
