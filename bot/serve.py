@@ -14,8 +14,10 @@ import discord
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
 from bot.commands.invite import install_url, invite_url
+from bot.delivery.room import check_room
 from bot.errors import StartLater, StartupError
 from bot.places import take_places, taken
+from bot.roles import Role
 from bot.settings import Settings
 from bot.signals import Signals
 from bot.wiring import App
@@ -40,6 +42,8 @@ async def serve(settings: Settings) -> None:
 
 async def _serve(app: App, signals: Signals) -> None:
     settings = app.settings
+    if Role.COURIER in settings.roles:
+        check_room()
     runner, port = await start_web(app, settings.web_host, settings.web_port)
     log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
