@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from bot.comfy.deployments import InputType
@@ -15,6 +16,9 @@ _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
+# As people write numbers. Not more digits than Python turns into a number without a thought.
+INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
+FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +161,11 @@ def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
 
 def number(text: str, kind: InputKind) -> int | float | None:
     """A choice's value as the number it stands for; None when it is none (or, for an integer, a fraction)."""
-    try:
-        value = int(text) if kind is InputKind.INTEGER else float(text)
-    except ValueError:
+    # Python reads more as a number than a person would find among the choices again: `1_0`, `nan`.
+    form = INTEGER if kind is InputKind.INTEGER else FLOAT
+    if not form.fullmatch(text):
         return None
-    # Also false for NaN.
+    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
     return value if -LARGEST <= value <= LARGEST else None
 
 

@@ -134,3 +134,9 @@ def test_names_that_discord_refuses_are_made_acceptable(tmp_path: Path) -> None:
 
 def test_the_quick_start_needs_only_an_id() -> None:
     assert single_deployment(UUID).deployment_id == UUID
+
+
+@pytest.mark.parametrize("gpu", ['""', '" "', f'"{"x" * 101}"'])
+def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu: str) -> None:
+    (told,) = mistakes(tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\ndefault_gpu = {gpu}\n')
+    assert told.startswith("deployments.toml: deployment 'a': 'default_gpu' ")
