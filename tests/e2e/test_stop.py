@@ -13,6 +13,7 @@ import pytest
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.e2e.house import house
 from tests.fakediscord import Fault
+from tests.fakediscord.launch import command
 
 
 @asynccontextmanager
@@ -74,3 +75,18 @@ async def test_a_hang_up_during_the_start_is_not_forgotten(tmp_path: Path) -> No
         assert home.process is not None
         home.process.send_signal(signal.SIGHUP)
         await home.until(lambda: "added film" in home.log)
+
+
+async def test_a_command_that_is_broken_off_is_not_well(tmp_path: Path) -> None:
+    async with silent_server() as (port, called), house(tmp_path) as home:
+        process = await asyncio.create_subprocess_exec(
+            *command(home.discord.url, "bot", "check"),
+            env=home.environment() | {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{port}/api"},
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await asyncio.wait_for(called.wait(), 30)
+        process.send_signal(signal.SIGINT)
+        _, told = await asyncio.wait_for(process.communicate(), 10)
+        assert (process.returncode, told) == (130, b"")
