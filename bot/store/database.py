@@ -136,7 +136,8 @@ async def faults() -> AsyncIterator[None]:
             raise
         raise StoreUnavailable(f"{type(error).__name__}: {error.orig}") from error
     except (PoolTimeout, OSError) as error:
-        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+        # A time limit has no words of its own.
+        raise StoreUnavailable(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
 def _is_away(error: DBAPIError) -> bool:
