@@ -104,6 +104,9 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
     """The words that follow the deployment's name, and the setting."""
+    if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
+        where = f", input '{location[1]}', choice {location[3] + 1}"
+        return where, str(location[4]) if len(location) > 4 else ""
     if len(location) > 1 and location[0] == "inputs":
         return f", input '{location[1]}'", str(location[2]) if len(location) > 2 else ""
     return "", str(location[0]) if location else ""
@@ -118,6 +121,8 @@ def _message(setting: str, location: tuple[int | str, ...], fault: Mapping[str, 
         return f"unknown setting '{location[-1]}'; {hint}"
     if kind == "value_error":
         text = str(fault["ctx"]["error"])
+    elif kind == "model_type" and "choices" in location:
+        text = "must be text, a number, or {name = …, value = …}"
     elif kind == "enum":
         text = f"must be one of {fault['ctx']['expected'].replace(' or ', ', ')}"
     else:

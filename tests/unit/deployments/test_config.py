@@ -40,6 +40,22 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
     assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
 
 
+def test_a_mistake_in_a_choice_says_in_which(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        f'[deployments.a]\ndeployment_id = "{UUID}"\n'
+        'inputs.x.choices = ["euler", {name = "Fast"}, {nam = "Slow", value = 1}, true, ""]\n',
+    )
+    place = "deployments.toml: deployment 'a', input 'x', choice"
+    assert set(told) == {
+        f"{place} 2: 'value' is missing",
+        f"{place} 3: 'name' is missing",
+        f"{place} 3: unknown setting 'nam'; did you mean 'name'?",
+        f"{place} 4: must be text, a number, or {{name = …, value = …}}",
+        f"{place} 5: 'name' must not be empty",
+    }
+
+
 def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path) -> None:
     told = mistakes(
         tmp_path,
