@@ -56,6 +56,27 @@ def test_a_mistake_in_a_choice_says_in_which(tmp_path: Path) -> None:
     }
 
 
+def test_what_does_not_go_together_is_told_beside_what_is_wrong_by_itself(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        """
+        [deployments.flux]
+        deployment_id = "flux"
+        title = 5
+        default_gpu = "H100"
+        gpus = ["T4", "T4"]
+        inputs.a = {prompt = true, kind = "picture"}
+        inputs.b = {prompt = true, min = 5, max = 3, hiden = true}
+        inputs.c = 5
+        """,
+    )
+    place = "deployments.toml: deployment 'flux'"
+    assert f"{place}: default_gpu 'H100' is not one of its gpus" in told
+    assert f"{place}: a GPU is there twice in 'gpus'" in told
+    assert f"{place}, input 'b': maximum 3 is below minimum 5" in told
+    assert len(told) == len(set(told)) == 8
+
+
 def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path) -> None:
     told = mistakes(
         tmp_path,
@@ -83,6 +104,7 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
     )
     expected = [
         "deployments.toml: deployment 'flux': unknown setting 'titel'; did you mean 'title'?",
+        "deployments.toml: deployment 'flux': default_gpu 'H100' is not one of its gpus",
         "deployments.toml: deployment 'flux', input 'steps': maximum 10 is below minimum 20",
         "deployments.toml: deployment 'flux', input 'cfg': unknown setting 'hiden'; did you mean 'hidden'?",
         "deployments.toml: deployment 'flux', input 'sampler': choice 'euler' is there twice",
