@@ -62,6 +62,8 @@ async def _speaking(app: App) -> AsyncIterator[None]:
         return
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
+        if isinstance(app.client, GenerateBot):
+            await _check_starts(app.client, len(app.settings.shards.ids) if app.settings.shards else 1)
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
@@ -78,6 +80,22 @@ async def _login(client: discord.Client, token: str) -> None:
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
+
+
+async def _check_starts(client: discord.Client, needed: int) -> None:
+    """Discord resets the token of a bot that begins more sessions than it may, as one does that ends again
+    and again and is started anew each time."""
+    try:
+        _, _, limits = await client.http.get_bot_gateway()
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        log.warning("Discord does not say how many session starts are left: %s", error)
+        return
+    if limits["remaining"] < needed:
+        minutes = limits["reset_after"] // 60_000 + 1
+        raise StartLater(
+            f"Discord grants no session start for the next {minutes} minutes, and "
+            "would reset the token for one. Find out why the bot was started so often today."
+        )
 
 
 async def _until_stopped(app: App, stop: asyncio.Event) -> None:

@@ -143,6 +143,12 @@ async def test_discord_away(home: House) -> None:
     await ends(home, LATER, "Discord can't be reached")
 
 
+async def test_no_session_start_left(home: House) -> None:
+    home.discord.routes.starts_left = 0
+    await ends(home, LATER, "no session start for the next 1441 minutes", "reset the token")
+    assert home.discord.gateway.counts["identify"] == 0
+
+
 async def test_comfydeploy_away_at_the_very_first_start(home: House) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/api"
     await ends(home, LATER, "No deployment can be offered", "when it answers", COMFYDEPLOY_API_URL=nobody)
