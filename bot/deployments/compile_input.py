@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.comfy.deployments import InputType
@@ -130,19 +132,21 @@ def _bounds(draft: Draft, kind: InputKind) -> tuple[float | None, float | None]:
     highs = [node.max_value for node in draft.nodes if node.max_value is not None]
     low = draft.config.min if draft.config.min is not None else max(lows, default=None)
     high = draft.config.max if draft.config.max is not None else min(highs, default=None)
-    if low is not None and high is not None and low > high:
-        # Nodes that contradict each other: no value would suit both, and the first decides.
-        low, high = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
-        if low is not None and high is not None and low > high:
-            low, high = None, None
-    return _clamped(low, kind), _clamped(high, kind)
+    # Nodes that contradict each other: no value would suit both, and the first decides.
+    first = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
+    for least, most in ((low, high), first):
+        pair = _clamped(least, kind, math.ceil), _clamped(most, kind, math.floor)
+        if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
+            return pair
+    return None, None
 
 
-def _clamped(value: float | None, kind: InputKind) -> float | None:
+def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
+    """An integer's limit is the next one inside of it."""
     if value is None:
         return None
     bounded = min(max(value, -LARGEST), LARGEST)
-    return int(bounded) if kind is InputKind.INTEGER else bounded
+    return whole(bounded) if kind is InputKind.INTEGER else bounded
 
 
 def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:

@@ -241,3 +241,12 @@ def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> N
     made = by_key(deployment(node(hidden, "Enum", description=hidden, enum_options=("a", hidden, "b\x00c"))))
     assert describe(made[hidden]) == "input"
     assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)", "b c"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "made"),
+    [(0.5, 9.5, (1, 9)), (-1.5, -0.5, (-1, -1)), (0.2, 0.8, (None, None)), (3, 1, (None, None))],
+)
+def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: float, made: tuple) -> None:
+    steps = by_key(deployment(node("steps", "NumberInt", min_value=low, max_value=high)))["steps"]
+    assert (steps.minimum, steps.maximum) == made
