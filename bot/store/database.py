@@ -112,8 +112,10 @@ class Database:
                 async with connection.begin():
                     yield connection
             finally:
-                await driver.execute("PRAGMA foreign_keys=ON")
-                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
+                # Broken off in the middle of a statement, the connection is gone, and its next one is new.
+                if not connection.invalidated:
+                    await driver.execute("PRAGMA foreign_keys=ON")
+                    await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:
         """Makes the rest of a write transaction exclusive; on SQLite every one is from its beginning."""
