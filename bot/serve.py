@@ -34,9 +34,11 @@ async def serve(settings: Settings) -> None:
     try:
         async with build(settings) as app:
             await _serve(app, signals)
-    except asyncio.CancelledError:
-        if not signals.stop.is_set():
+    except (asyncio.CancelledError, Exception) as error:
+        # What a start stumbles over that is broken off (a migration, halfway through a table) is no fault.
+        if not signals.broke_off:
             raise
+        log.debug("the start was broken off: %s", type(error).__name__)
     log.info("stopped")
 
 

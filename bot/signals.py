@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 class Signals:
     """Heard from the first moment of a start, which may wait long for others.
 
-    Until `up`, a stop cancels the task that made this; afterwards it sets `stop`, and the task ends in order.
+    Until `up`, a stop cancels the task that made this and `broke_off` says so; afterwards it sets `stop`, and
+    the task ends in order.
     A hang-up during the start is kept: whether the file was read before it or after can't be told.
     """
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
+        self.broke_off = False
         self._starting = asyncio.current_task()
         self._read_again: Callable[[], None] | None = None
         self._hung_up = False
@@ -44,6 +46,7 @@ class Signals:
         # Once: what the start had opened is being closed then.
         starting, self._starting = self._starting, None
         if starting is not None:
+            self.broke_off = True
             starting.cancel()
 
     def _hang_up(self) -> None:
