@@ -9,20 +9,22 @@ import sys
 from bot import cli
 from bot.errors import StartLater, StartupError, StoreUnavailable
 from bot.logs import setup_logging
-from bot.settings import load_settings
+from bot.settings import Settings, load_settings
 
 CONFIGURATION = 2
 UNAVAILABLE = 1
+INTERRUPTED = 130
 
 
 def main() -> int:
-    """0 after an orderly stop, 2 when the bot can't start as it is configured, 1 when it may later."""
+    """0 after an orderly stop, 2 when the bot can't start as it is configured, 1 when it may later, 130 for a
+    command that was interrupted."""
     given = cli.parse(sys.argv[1:])
     try:
         settings = load_settings()
-        # What the operator's commands have to say they print themselves.
-        level = settings.log_level if given.command is None else "CRITICAL"
-        setup_logging(level, settings.log_format, secrets=settings.secret_values())
+        setup_logging(
+            _log_level(given.command, settings), settings.log_format, secrets=settings.secret_values()
+        )
         if given.command is None:
             for warning in settings.warnings():
                 print(warning, file=sys.stderr)  # noqa: T201  # before the first log line
@@ -39,8 +41,16 @@ def main() -> int:
         # Whoever read the output has enough. Python would flush it once more at its end, and fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        pass
+        # Only Windows ends the bot so; a command that was broken off has not done what it should.
+        return 0 if given.command is None else INTERRUPTED
     return 0
+
+
+def _log_level(command: str | None, settings: Settings) -> str:
+    """What the operator's commands have to say they print themselves, all but why `sync` has no commands."""
+    if command is None:
+        return settings.log_level
+    return "WARNING" if command == "sync" else "CRITICAL"
 
 
 if __name__ == "__main__":

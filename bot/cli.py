@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     only = added["export"]
     only.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
     only.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
-    only.add_argument("--guild", type=int, metavar="ID", help="on this server alone")
+    only.add_argument("--guild", type=server, metavar="ID", help="on this server alone")
     return parser.parse_args(arguments)
 
 
@@ -51,6 +51,13 @@ def moment(text: str) -> datetime:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except OverflowError:
         raise argparse.ArgumentTypeError(f"{text!r} is in UTC outside of the years 1 to 9999") from None
+
+
+def server(text: str) -> int:
+    """An id, as Discord's own are: a number of at most 63 bits."""
+    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no server's id")
 
 
 async def run(given: argparse.Namespace, settings: Settings) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +14,12 @@ import discord
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
 from bot.commands.invite import install_url, invite_url
+from bot.delivery.room import check_room
 from bot.errors import StartLater, StartupError
 from bot.places import take_places, taken
+from bot.roles import Role
 from bot.settings import Settings
+from bot.signals import Signals
 from bot.wiring import App
 
 log = logging.getLogger(__name__)
@@ -28,32 +30,30 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 async def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises StartupError when it can't begin, when Discord turns it away for good,
     and when another process took its place."""
-    stop = _stop_signal()
-    async with build(settings) as app:
-        runner, port = await start_web(app, settings.web_host, settings.web_port)
-        log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
-        try:
-            await take_places(app.line, settings)
-            async with metrics_port(app), _speaking(app), working(app), _hangups(app):
-                await _until_stopped(app, stop)
-        finally:
-            await runner.cleanup()
+    signals = Signals()
+    try:
+        async with build(settings) as app:
+            await _serve(app, signals)
+    except (asyncio.CancelledError, Exception) as error:
+        # What a start stumbles over that is broken off (a migration, halfway through a table) is no fault.
+        if not signals.broke_off:
+            raise
+        log.debug("the start was broken off: %s", type(error).__name__)
     log.info("stopped")
 
 
-@asynccontextmanager
-async def _hangups(app: App) -> AsyncIterator[None]:
-    """SIGHUP inside the block reads the deployments again."""
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is None:  # Windows
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(hangup, app.read_again)
+async def _serve(app: App, signals: Signals) -> None:
+    settings = app.settings
+    if Role.COURIER in settings.roles:
+        check_room()
+    runner, port = await start_web(app, settings.web_host, settings.web_port)
+    log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
-        yield
+        await take_places(app.line, settings)
+        async with metrics_port(app), _speaking(app), working(app), signals.up(app.read_again):
+            await _until_stopped(app, signals.stop)
     finally:
-        loop.remove_signal_handler(hangup)
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -64,6 +64,8 @@ async def _speaking(app: App) -> AsyncIterator[None]:
         return
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
+        if isinstance(app.client, GenerateBot):
+            await _check_starts(app.client, len(app.settings.shards.ids) if app.settings.shards else 1)
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
@@ -80,6 +82,22 @@ async def _login(client: discord.Client, token: str) -> None:
         ) from error
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
+
+
+async def _check_starts(client: discord.Client, needed: int) -> None:
+    """Discord resets the token of a bot that begins more sessions than it may, as one does that ends again
+    and again and is started anew each time."""
+    try:
+        _, _, limits = await client.http.get_bot_gateway()
+    except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+        log.warning("Discord does not say how many session starts are left: %s", error)
+        return
+    if limits["remaining"] < needed:
+        minutes = limits["reset_after"] // 60_000 + 1
+        raise StartLater(
+            f"Discord grants no session start for the next {minutes} minutes, and "
+            "would reset the token for one. Find out why the bot was started so often today."
+        )
 
 
 async def _until_stopped(app: App, stop: asyncio.Event) -> None:
@@ -118,14 +136,3 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
         ) from error
     if error is not None:
         raise StartupError(f"Discord closed the connection for good: {error}") from error
-
-
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(name, stop.set)
-        except NotImplementedError:  # Windows: KeyboardInterrupt ends the loop instead
-            break
-    return stop

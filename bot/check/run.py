@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from bot.check import address, comfydeploy, discord, ports
+from bot.check import address, comfydeploy, discord, ports, room
 from bot.check.clock import compare
 from bot.check.database import look
 from bot.check.finding import Finding, Level, fine, warning
@@ -55,6 +55,8 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
         stack.push_async_callback(store.close)
         state = await look(store)
         yield state.finding
+        if Role.COURIER in settings.roles:
+            yield room.outputs()
         session = await stack.enter_async_context(open_session())
         ground = _Ground(
             settings,

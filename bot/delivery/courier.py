@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from bot.delivery.errand import Errand, Errands
 from bot.delivery.ladder import LEASE, Ladder, Rung, Superseded
 from bot.delivery.posting import Closed, Poster, TooLarge, Unclear
+from bot.delivery.room import folder
 from bot.delivery.status import StatusKeeper
 from bot.delivery.tidying import Tidying
 from bot.errors import ComfyError, MediaError, StoreUnavailable
@@ -60,8 +60,8 @@ class Courier:
         """One try. Whatever it ends in is in the store afterwards. Raises StoreUnavailable."""
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
-                with tempfile.TemporaryDirectory(prefix="outputs-") as folder:
-                    result = await self._bring(delivery, Path(folder))
+                with folder() as room:
+                    result = await self._bring(delivery, Path(room))
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
             result = "superseded"

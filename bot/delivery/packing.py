@@ -8,6 +8,7 @@ import mimetypes
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
+from bot.delivery.room import writing
 from bot.errors import ComfyError, MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media import Media, MediaFetcher, shrink_image
 from bot.messages.parts import GALLERY, FileKind, Prepared, PreparedFile
@@ -74,7 +75,8 @@ class Packer:
 
         shown = files[:MAX_FILES]
         packed = await _all(one(number, output) for number, output in enumerate(shown, 1))
-        texts, text_files = _texts(run, [o.text for o in outputs if o.text is not None], folder)
+        with writing():
+            texts, text_files = _texts(run, [o.text for o in outputs if o.text is not None], folder)
         everything = [item for items in packed for item in items]
         notes = [item for item in everything if isinstance(item, str)]
         if len(files) > MAX_FILES:
@@ -94,13 +96,14 @@ class Packer:
         path = folder / f"{run.key}-{number}"
         if limit == 0:
             return [say("media_too_large", name=name, url=url)]
+        ceiling = max(PICTURE_LIMIT, limit) if is_picture else limit
         try:
-            with path.open("w+b") as file:
-                ceiling = max(PICTURE_LIMIT, limit) if is_picture else limit
-                media = await self._fetcher.fetch(
-                    url, limit_bytes=ceiling, into=file, filename=output.filename
-                )
-            return await self._fitted(run, number, media, path, limit)
+            with writing():
+                with path.open("w+b") as file:
+                    media = await self._fetcher.fetch(
+                        url, limit_bytes=ceiling, into=file, filename=output.filename
+                    )
+                return await self._fitted(run, number, media, path, limit)
         except MediaForbidden as error:
             log.warning("an output that is not opened: %s", error)
             return [say("media_forbidden", name=name)]

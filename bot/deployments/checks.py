@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 
-from bot.deployments.compile_input import number
+from bot.deployments.compile_input import FLOAT, INTEGER, number
 from bot.deployments.model import Choice, Input, InputKind
 from bot.deployments.schema import LARGEST
 from bot.errors import InputError
@@ -15,8 +14,6 @@ Plain = str | int | float | bool
 
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
-_INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
 _SHOWN_CHOICES = 10
 
 
@@ -60,7 +57,7 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
 
 
 def _same_number(left: str, right: str) -> bool:
-    if not (_FLOAT.fullmatch(left) and _FLOAT.fullmatch(right)):
+    if not (FLOAT.fullmatch(left) and FLOAT.fullmatch(right)):
         return False
     return float(left) == float(right)
 
@@ -71,13 +68,13 @@ def _integer(item: Input, value: Plain) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     text = str(value).strip()
-    if isinstance(value, str) and _INTEGER.fullmatch(text):
+    if isinstance(value, str) and INTEGER.fullmatch(text):
         return int(text.partition(".")[0])
     raise InputError("input_not_integer", option=item.option, value=_shown(value))
 
 
 def _float(item: Input, value: Plain) -> int | float:
-    if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
+    if isinstance(value, str) and FLOAT.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from bot.comfy.deployments import InputType
@@ -15,6 +18,9 @@ _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
+# As people write numbers. Not more digits than Python turns into a number without a thought.
+INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
+FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +132,21 @@ def _bounds(draft: Draft, kind: InputKind) -> tuple[float | None, float | None]:
     highs = [node.max_value for node in draft.nodes if node.max_value is not None]
     low = draft.config.min if draft.config.min is not None else max(lows, default=None)
     high = draft.config.max if draft.config.max is not None else min(highs, default=None)
-    if low is not None and high is not None and low > high:
-        # Nodes that contradict each other: no value would suit both, and the first decides.
-        low, high = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
-        if low is not None and high is not None and low > high:
-            low, high = None, None
-    return _clamped(low, kind), _clamped(high, kind)
+    # Nodes that contradict each other: no value would suit both, and the first decides.
+    first = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
+    for least, most in ((low, high), first):
+        pair = _clamped(least, kind, math.ceil), _clamped(most, kind, math.floor)
+        if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
+            return pair
+    return None, None
 
 
-def _clamped(value: float | None, kind: InputKind) -> float | None:
+def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
+    """An integer's limit is the next one inside of it."""
     if value is None:
         return None
     bounded = min(max(value, -LARGEST), LARGEST)
-    return int(bounded) if kind is InputKind.INTEGER else bounded
+    return whole(bounded) if kind is InputKind.INTEGER else bounded
 
 
 def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
@@ -157,11 +165,11 @@ def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
 
 def number(text: str, kind: InputKind) -> int | float | None:
     """A choice's value as the number it stands for; None when it is none (or, for an integer, a fraction)."""
-    try:
-        value = int(text) if kind is InputKind.INTEGER else float(text)
-    except ValueError:
+    # Python reads more as a number than a person would find among the choices again: `1_0`, `nan`.
+    form = INTEGER if kind is InputKind.INTEGER else FLOAT
+    if not form.fullmatch(text):
         return None
-    # Also false for NaN.
+    value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
     return value if -LARGEST <= value <= LARGEST else None
 
 

@@ -30,6 +30,8 @@ _KIND_MESSAGES = {
     "too_long": "is too long",
     "string_too_short": "must not be empty",
 }
+# Stands for one that is missing or wrong, while the rest is looked at.
+_ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def single_deployment(deployment_id: str) -> DeploymentConfig:
@@ -46,7 +48,7 @@ def load_deployments_file(path: Path) -> tuple[DeploymentConfig, ...]:
         try:
             configs.append(DeploymentConfig.model_validate({**table, "name": slug(key, "deployment")}))
         except ValidationError as error:
-            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _sentences(error))
+            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _all_of(table, error))
     mistakes += (f"{path.name}: {text}" for text in _collisions(tables, configs))
     if mistakes:
         raise StartupError(*mistakes)
@@ -86,6 +88,42 @@ def _read(path: Path) -> dict[str, Any]:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 
 
+def _all_of(table: Mapping[str, Any], error: ValidationError | None) -> Iterator[str]:
+    """Also what pydantic looks at only where each setting is sound by itself: whether they go together."""
+    while error is not None:
+        yield from _sentences(error)
+        faults = [tuple(fault["loc"]) for fault in error.errors(include_url=False)]
+        if () in faults:  # the deployment as a whole, which comes last
+            return
+        table = {"deployment_id": _ANY_ID, **_without(table, faults)}
+        error = _tried(table)
+
+
+def _tried(table: Mapping[str, Any]) -> ValidationError | None:
+    try:
+        DeploymentConfig.model_validate({**table, "name": "tried"})
+    except ValidationError as error:
+        return error
+    return None
+
+
+def _without(table: Mapping[str, Any], faults: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The table without the settings at these places, or the inputs where a whole one is wrong."""
+    left = dict(table)
+    for first, *rest in faults:
+        inputs = left.get("inputs")
+        if first != "inputs" or not rest or not isinstance(inputs, Mapping):
+            left.pop(str(first), None)
+            continue
+        key, setting = rest[0], rest[1] if len(rest) > 1 else None
+        others = {name: item for name, item in inputs.items() if name != key}
+        item = inputs.get(key)
+        if isinstance(item, Mapping) and setting in item:
+            others[str(key)] = {name: value for name, value in item.items() if name != setting}
+        left["inputs"] = others
+    return left
+
+
 def _sentences(error: ValidationError) -> Iterator[str]:
     """Each mistake, told once: a union reports the same place for each of its types."""
     seen = set()
@@ -104,6 +142,9 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
     """The words that follow the deployment's name, and the setting."""
+    if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
+        where = f", input '{location[1]}', choice {location[3] + 1}"
+        return where, str(location[4]) if len(location) > 4 else ""
     if len(location) > 1 and location[0] == "inputs":
         return f", input '{location[1]}'", str(location[2]) if len(location) > 2 else ""
     return "", str(location[0]) if location else ""
@@ -118,6 +159,8 @@ def _message(setting: str, location: tuple[int | str, ...], fault: Mapping[str, 
         return f"unknown setting '{location[-1]}'; {hint}"
     if kind == "value_error":
         text = str(fault["ctx"]["error"])
+    elif kind == "model_type" and "choices" in location:
+        text = "must be text, a number, or {name = …, value = …}"
     elif kind == "enum":
         text = f"must be one of {fault['ctx']['expected'].replace(' or ', ', ')}"
     else:

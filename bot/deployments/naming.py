@@ -14,6 +14,7 @@ RESERVED = frozenset({"gpu", "more", "count", "preset"})
 # Devanagari ones; these are the ranges that discord.py checks for.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"
 _DEVANAGARI = "\u0900-\u0903\u093a-\u093c\u093e\u093f\u0940-\u094f\u0955-\u0957\u0962\u0963"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 
 
@@ -34,8 +35,10 @@ def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
 
 
 def one_line(text: str) -> str:
-    """Descriptions come with line breaks; Discord shows one line."""
-    return " ".join(text.split())
+    """Descriptions come with line breaks; Discord shows one line. Empty where nothing of it can be seen,
+    which Discord might refuse, and with it the whole command."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if any(char.isprintable() and not char.isspace() for char in line) else ""
 
 
 def shorten(text: str, length: int) -> str:

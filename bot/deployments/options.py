@@ -106,7 +106,7 @@ def option_choices(item: Input) -> tuple[OptionChoice, ...]:
 
 def describe(item: Input) -> str:
     """The description with the default behind it, in Discord's 100 characters."""
-    text = one_line(item.description) or item.key
+    text = one_line(item.description) or one_line(item.key) or item.option
     ending = _default_told(item)
     return shorten(text, DESCRIPTION_LENGTH - len(ending)) + ending
 

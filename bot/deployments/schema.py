@@ -67,6 +67,7 @@ class ChoiceConfig(BaseModel):
 
 Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]
+Gpu = Annotated[str, Field(min_length=1, max_length=100)]
 Length = Annotated[int, Field(ge=0, le=6000)]
 
 
@@ -143,8 +144,8 @@ class DeploymentConfig(BaseModel):
     title: str | None = None
     description: str | None = None
     group: Annotated[str, Field(min_length=1)] | None = None
-    gpus: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] | None = None
-    default_gpu: str | None = None
+    gpus: tuple[Gpu, ...] | None = None
+    default_gpu: Gpu | None = None
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None
     age_restricted: bool = False

@@ -108,7 +108,7 @@ class MediaFetcher:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Time limits are OSErrors too. The error's own text can hold the signed address.
-            raise MediaUnavailable(f"{_shown(url)}: {type(error).__name__}") from None
+            raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
         return _described(into, head, size, filename or _name_in(url), fallback)
 
     async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
@@ -173,6 +173,14 @@ def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str
         raise MediaUnavailable(f"{content_type} where {name!r} was promised")
     into.seek(0)
     return Media(into, content_type, safe_filename(name, fallback, extension), size)
+
+
+def _reason(error: Exception) -> str:
+    """The system's own words name no address: a full disk has to be told from a broken connection."""
+    words = (
+        error.strerror if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError) else None
+    )
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _name_in(url: str) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
 from bot.errors import StartupError
-from bot.roles import ALL_ROLES, CALLING, Role, Shards, shard_mistakes, shards_of
-from bot.settings.crossing import port_mistakes
+from bot.roles import ALL_ROLES, CALLING, Role, Shards, shards_of
+from bot.settings.crossing import port_mistakes, shards_mistakes
 from bot.settings.deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes
 from bot.settings.fields import (
     BaseUrl,
@@ -36,6 +34,7 @@ from bot.settings.fields import (
     Uuid,
     one_of,
 )
+from bot.settings.sources import Sources, read
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -170,14 +169,16 @@ NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
     """Read `env_file` and the environment, which wins. Raises StartupError with all mistakes together."""
-    from_file, from_environment = _read(env_file)
-    hints = _look_alikes(from_file, from_environment)
-    raw = {**from_file, **from_environment}
-    mistakes = [*_missing(raw), *deployment_mistakes(raw)] if _calls(raw) else []
+    sources = read(env_file)
+    hints = _look_alikes(sources)
+    raw = sources.all
+    mistakes = [*sources.mistakes]
+    if _calls(raw):
+        mistakes += (*_missing(raw), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
+    mistakes += shards_mistakes(raw)
     try:
         settings = Settings(_env_file=env_file)
-        mistakes += shard_mistakes(settings.shard_count, settings.shard_ids)
     except ValidationError as error:
         mistakes = [
             *(_sentence(item["loc"], item["msg"]) for item in error.errors()),
@@ -192,17 +193,6 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     return settings
 
 
-def _read(env_file: str | Path | None) -> tuple[dict[str, str], dict[str, str]]:
-    try:
-        pairs = dotenv_values(env_file, encoding="utf-8") if env_file is not None else {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(
-            f"{env_file} can't be read: {type(error).__name__}. Save it as UTF-8 text."
-        ) from None
-    from_file = {name.upper(): value for name, value in pairs.items() if value}
-    return from_file, {name.upper(): value for name, value in os.environ.items() if value}
-
-
 def _calls(raw: dict[str, str]) -> bool:
     """Whether a role calls Discord or ComfyDeploy; a mistaken ROLES counts as all of them."""
     words = {word.strip().lower() for word in raw.get("ROLES", "").split(",") if word.strip()}
@@ -213,11 +203,11 @@ def _missing(raw: dict[str, str]) -> list[str]:
     return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
 
 
-def _look_alikes(from_file: dict[str, str], from_environment: dict[str, str]) -> tuple[str, ...]:
+def _look_alikes(sources: Sources) -> tuple[str, ...]:
     """Typing slips. The environment holds much that is not ours, so there only our prefixes count."""
-    ours = [name for name in from_environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
+    ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []
-    for name in dict.fromkeys([*from_file, *ours]):
+    for name in dict.fromkeys([*sources.file, *ours]):
         near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
         hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in near]
     return tuple(hints)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from bot.roles import Role
+from bot.settings.database import database_url
 
 
 def whole(low: int, high: int) -> BeforeValidator:
@@ -135,16 +133,7 @@ def _base_url(value: object) -> object:
 
 
 def _database_url(value: object) -> object:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip()
-    try:
-        driver = make_url(text).drivername
-    except (ArgumentError, ValueError):
-        driver = ""
-    if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-        raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
-    if driver.startswith("postgresql") and find_spec("asyncpg") is None:
-        raise ValueError("needs the PostgreSQL driver: pip install asyncpg")
-    return text
+    return database_url(value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip())
 
 
 Port = Annotated[int, whole(0, 65535)]

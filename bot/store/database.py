@@ -112,8 +112,10 @@ class Database:
                 async with connection.begin():
                     yield connection
             finally:
-                await driver.execute("PRAGMA foreign_keys=ON")
-                await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
+                # Broken off in the middle of a statement, the connection is gone, and its next one is new.
+                if not connection.invalidated:
+                    await driver.execute("PRAGMA foreign_keys=ON")
+                    await driver.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
     async def lock(self, connection: AsyncConnection, name: str) -> None:
         """Makes the rest of a write transaction exclusive; on SQLite every one is from its beginning."""
@@ -136,12 +138,17 @@ async def faults() -> AsyncIterator[None]:
             raise
         raise StoreUnavailable(f"{type(error).__name__}: {error.orig}") from error
     except (PoolTimeout, OSError) as error:
-        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+        raise _away(error) from error
     except Exception as error:
         # The driver's own, which SQLAlchemy lets through where a connection breaks while it is being made.
         if not type(error).__module__.startswith("asyncpg."):
             raise
-        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+        raise _away(error) from error
+
+
+def _away(error: Exception) -> StoreUnavailable:
+    # A time limit has no words of its own.
+    return StoreUnavailable(f"{type(error).__name__}: {error}".removesuffix(": "))
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -17,6 +17,7 @@ from tests.bench import (
     memory,
     rows,
     servers,
+    start,
     webhooks,
 )
 from tests.bench.figures import Figure, table
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "interactions": interactions.measure,
     "rows": rows.measure,
     "servers": servers.measure,
+    "start": start.measure,
 }
 
 
@@ -38,7 +40,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory, as figures")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all")
     parser.add_argument("--runs", type=int, default=1000, help="runs that `memory` lets pass")
-    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows`")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows in each table of `rows` and `start`")
     parser.add_argument("--servers", type=int, default=2000, help="servers of `servers`")
     options = parser.parse_args()
     unknown = set(options.sections) - SECTIONS.keys()

@@ -110,10 +110,20 @@ def channels(home: House, many: int) -> list[Channel]:
     return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(many)]
 
 
-async def seed(home: House, state: RunState, places: Sequence[Channel | None]) -> list[Seeded]:
-    """Runs in flight, one for each place, as an earlier life of the bot would have left them."""
-    seeded = [Seeded(new_key(), str(uuid.uuid4()), place) for place in places]
-    store = Store(f"sqlite+aiosqlite:///{home.database}")
+async def seed(
+    home: House,
+    state: RunState,
+    places: Sequence[Channel | None],
+    *,
+    run_ids: Sequence[str] = (),
+) -> list[Seeded]:
+    """Runs in flight, one for each place, as an earlier life of the bot would have left them.
+
+    `run_ids` are ComfyDeploy's; without them it has never heard of any.
+    """
+    ids = run_ids or [str(uuid.uuid4()) for _ in places]
+    seeded = [Seeded(new_key(), run_id, place) for run_id, place in zip(ids, places, strict=True)]
+    store = Store(home.environment()["DATABASE_URL"])
     await store.open()
     try:
         async with store.database.write() as connection:

@@ -11,6 +11,7 @@ import pytest
 
 from bot.export import FIELDS
 from tests.e2e.house import PROJECT, House, house
+from tests.stage import free_port
 
 
 @pytest.fixture
@@ -107,6 +108,21 @@ async def test_export_of_a_time_that_is_none(home: House, edge: str) -> None:
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err
     assert f"argument --since: {edge!r} is " in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("server", ["studio", "-5", str(2**63)])
+async def test_export_of_a_server_that_is_none(home: House, server: str) -> None:
+    said = await home.command("export", f"--guild={server}")
+    assert said.code == 2
+    assert said.err.splitlines()[-1].endswith(f"argument --guild: {server!r} is no server's id")
+
+
+async def test_sync_without_a_deployment_says_why(home: House) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/api"
+    said = await home.command("sync", COMFYDEPLOY_API_URL=nobody)
+    assert said.code == 1
+    assert "ClientConnectorError" in said.err
+    assert said.err.splitlines()[-1].startswith("No deployment can be offered.")
 
 
 async def test_export_without_a_database(home: House) -> None:

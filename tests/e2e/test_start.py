@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.chaos.database import opened
 from tests.e2e.house import House, house
 from tests.fakediscord import Fault
 from tests.stage import free_port
@@ -35,6 +39,48 @@ async def ends(home: House, code: int, *words: str, **more: str) -> None:
 async def test_a_server_that_is_not_there(home: House) -> None:
     url = f"postgresql+asyncpg://bot:hunter2@127.0.0.1:{free_port()}/bot"
     await ends(home, LATER, "PostgreSQL can't be reached", "DATABASE_URL", DATABASE_URL=url)
+
+
+async def test_a_server_that_never_answers(home: House) -> None:
+    over = asyncio.Event()
+
+    async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(wait, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"postgresql+asyncpg://bot:hunter2@127.0.0.1:{port}/bot"
+        await ends(home, LATER, "PostgreSQL can't be reached (TimeoutError).", DATABASE_URL=url)
+        over.set()
+
+
+@asynccontextmanager
+async def claiming_to_be_12(address: str) -> AsyncIterator[int]:
+    """The port of a way to a real server, on which the version that it tells becomes an old one."""
+    parts = urlsplit(address)
+    socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.{parts.port or 5432}"
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            writer.write(re.sub(rb"PostgreSQL \d\d\.", b"PostgreSQL 12.", data))
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, there = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(carry(reader, there), carry(back, writer))
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_server_that_is_too_old(home: House, tmp_path: Path) -> None:
+    async with opened("postgres", tmp_path) as database, claiming_to_be_12(database.url) as port:
+        parts = urlsplit(database.url)
+        url = f"postgresql+asyncpg://{parts.username}@127.0.0.1:{port}{parts.path}"
+        await ends(
+            home, CONFIGURATION, "PostgreSQL 12.", "the bot needs 13 or newer", "Upgrade it", DATABASE_URL=url
+        )
 
 
 async def test_a_schema_from_a_later_version(home: House) -> None:
@@ -95,6 +141,12 @@ async def test_a_token_that_discord_refuses(home: House) -> None:
 async def test_discord_away(home: House) -> None:
     home.discord.faults.add("*", Fault.drop_before(), times=None)
     await ends(home, LATER, "Discord can't be reached")
+
+
+async def test_no_session_start_left(home: House) -> None:
+    home.discord.routes.starts_left = 0
+    await ends(home, LATER, "no session start for the next 1441 minutes", "reset the token")
+    assert home.discord.gateway.counts["identify"] == 0
 
 
 async def test_comfydeploy_away_at_the_very_first_start(home: House) -> None:

@@ -208,3 +208,30 @@ async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_u
         await connection.exec_driver_sql("DROP TABLE alembic_version")
     with pytest.raises(StartupError, match="a database of its own"):
         await opening.open(empty_url)
+
+
+async def test_a_migration_that_is_broken_off_leaves_nothing(store: Store) -> None:
+    """As by a stop during the start: what it did is taken back, and whoever comes next finds all in order."""
+    begun = asyncio.Event()
+    count = (
+        "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT max(n) FROM s"
+    )
+
+    async def migrate() -> None:
+        async with store.database.changing_schema() as connection:
+            await connection.execute(text("CREATE TABLE halfway (n INTEGER)"))
+            begun.set()
+            await connection.execute(text(count.format(3_000_000)))
+
+    migration = asyncio.create_task(migrate())
+    await begun.wait()
+    migration.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await migration
+    await store.open()
+    async with store.database.read() as connection:
+        tables = await connection.run_sync(lambda c: inspect(c).get_table_names())
+        assert "halfway" not in tables
+        assert "runs" in tables
+        if store.database.is_sqlite:
+            assert await connection.scalar(text("PRAGMA foreign_keys")) == 1

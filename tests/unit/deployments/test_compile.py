@@ -4,6 +4,7 @@ import pytest
 
 from bot.deployments.compile import compile_deployment
 from bot.deployments.model import GPUS, InputKind
+from bot.deployments.options import describe
 from tests.unit.deployments.made import by_key, config, deployment, info, node, recorded, recorded_list
 
 
@@ -227,3 +228,25 @@ def test_numbers_stay_within_what_discord_carries() -> None:
     assert seed.maximum == 2**53 - 1
     (wide,) = deployment(node("n", "NumberSliderInt", min_value=-(2**53), max_value=2**53)).inputs
     assert (wide.minimum, wide.maximum) == (1 - 2**53, 2**53 - 1)
+
+
+def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
+    choices = ["1", "2.0", "1_0", "nan", " 3", "٣"]
+    made = by_key(deployment(node("steps", "NumberInt"), inputs={"steps": {"choices": choices}}))
+    assert [choice.value for choice in made["steps"].choices] == ["1", "2.0", "3"]
+
+
+def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> None:
+    hidden = "\u200b\u2060"
+    made = by_key(deployment(node(hidden, "Enum", description=hidden, enum_options=("a", hidden, "b\x00c"))))
+    assert describe(made[hidden]) == "input"
+    assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)", "b c"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "made"),
+    [(0.5, 9.5, (1, 9)), (-1.5, -0.5, (-1, -1)), (0.2, 0.8, (None, None)), (3, 1, (None, None))],
+)
+def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: float, made: tuple) -> None:
+    steps = by_key(deployment(node("steps", "NumberInt", min_value=low, max_value=high)))["steps"]
+    assert (steps.minimum, steps.maximum) == made

@@ -40,6 +40,43 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
     assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
 
 
+def test_a_mistake_in_a_choice_says_in_which(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        f'[deployments.a]\ndeployment_id = "{UUID}"\n'
+        'inputs.x.choices = ["euler", {name = "Fast"}, {nam = "Slow", value = 1}, true, ""]\n',
+    )
+    place = "deployments.toml: deployment 'a', input 'x', choice"
+    assert set(told) == {
+        f"{place} 2: 'value' is missing",
+        f"{place} 3: 'name' is missing",
+        f"{place} 3: unknown setting 'nam'; did you mean 'name'?",
+        f"{place} 4: must be text, a number, or {{name = …, value = …}}",
+        f"{place} 5: 'name' must not be empty",
+    }
+
+
+def test_what_does_not_go_together_is_told_beside_what_is_wrong_by_itself(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        """
+        [deployments.flux]
+        deployment_id = "flux"
+        title = 5
+        default_gpu = "H100"
+        gpus = ["T4", "T4"]
+        inputs.a = {prompt = true, kind = "picture"}
+        inputs.b = {prompt = true, min = 5, max = 3, hiden = true}
+        inputs.c = 5
+        """,
+    )
+    place = "deployments.toml: deployment 'flux'"
+    assert f"{place}: default_gpu 'H100' is not one of its gpus" in told
+    assert f"{place}: a GPU is there twice in 'gpus'" in told
+    assert f"{place}, input 'b': maximum 3 is below minimum 5" in told
+    assert len(told) == len(set(told)) == 8
+
+
 def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path) -> None:
     told = mistakes(
         tmp_path,
@@ -67,6 +104,7 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
     )
     expected = [
         "deployments.toml: deployment 'flux': unknown setting 'titel'; did you mean 'title'?",
+        "deployments.toml: deployment 'flux': default_gpu 'H100' is not one of its gpus",
         "deployments.toml: deployment 'flux', input 'steps': maximum 10 is below minimum 20",
         "deployments.toml: deployment 'flux', input 'cfg': unknown setting 'hiden'; did you mean 'hidden'?",
         "deployments.toml: deployment 'flux', input 'sampler': choice 'euler' is there twice",
@@ -134,3 +172,9 @@ def test_names_that_discord_refuses_are_made_acceptable(tmp_path: Path) -> None:
 
 def test_the_quick_start_needs_only_an_id() -> None:
     assert single_deployment(UUID).deployment_id == UUID
+
+
+@pytest.mark.parametrize("gpu", ['""', '" "', f'"{"x" * 101}"'])
+def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu: str) -> None:
+    (told,) = mistakes(tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\ndefault_gpu = {gpu}\n')
+    assert told.startswith("deployments.toml: deployment 'a': 'default_gpu' ")

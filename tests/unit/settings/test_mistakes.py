@@ -107,6 +107,41 @@ def test_a_wrong_secret_is_not_repeated(name: str, value: str) -> None:
     assert "hunter2" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("sqlite+aiosqlite://", "must name a file: sqlite+aiosqlite:///data/bot.db"),
+        ("sqlite+aiosqlite://data/bot.db", "must name a file: sqlite+aiosqlite:///data/bot.db"),
+        ("sqlite+aiosqlite:///:memory:", "must name a file: sqlite+aiosqlite:///data/bot.db"),
+        ("sqlite+aiosqlite:///data/bot.db?timeout=x", "takes nothing after a question mark"),
+        ("postgresql+asyncpg://bot:hunter2@db/bot?sslmode=require", "such as ?ssl=require"),
+        ("postgresql+asyncpg://bot:hunter2@db/bot?application_name=x", "must have no application_name="),
+        ("postgresql+asyncpg://bot:hunter2@/bot?host=a,b", "must name one server"),
+    ],
+)
+def test_a_database_that_the_driver_would_stumble_over(url: str, remedy: str) -> None:
+    (sentence,) = mistakes(DATABASE_URL=url)
+    assert sentence.startswith("DATABASE_URL must ")
+    assert remedy in sentence
+    assert "hunter2" not in sentence
+
+
+def test_lines_that_are_no_settings_are_told_with_all_other_mistakes() -> None:
+    Path(".env").write_text("# ours\nDISCORD_TOKEN hunter2\nWEB_PORT=x\nSHARD_IDS=0\n", encoding="utf-8")
+    with pytest.raises(StartupError) as caught:
+        load_settings()
+    beginnings = ["WEB_PORT must", ".env, line 2, is not NAME=value.", "DISCORD_TOKEN is missing"]
+    beginnings += ["COMFYDEPLOY_API_KEY is missing", "No deployment is named", "SHARD_IDS is set without"]
+    told = caught.value.mistakes
+    assert [b for b, sentence in zip(beginnings, told, strict=True) if not sentence.startswith(b)] == []
+
+
+def test_a_folder_in_the_place_of_the_settings() -> None:
+    Path(".env").mkdir()
+    with pytest.raises(StartupError, match="is a folder"):
+        load_settings()
+
+
 def test_a_typing_slip_in_a_name_is_pointed_out_beside_the_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMFYDEPLOY_API_KY", "x")
     found = mistakes(DISCORD_TOKEN="", DISCORD_TOKN="x", COMFYDEPLOY_API_KEY="")

@@ -1,0 +1,130 @@
+"""A start over many kept runs, with others in flight from an earlier life; against an empty database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+from sqlalchemy import text
+
+from bot.runs import RunState
+from bot.store import Store
+from bot.store.tables import audit, deliveries, runs
+from demo.standin.deployments import PICTURE_ID
+from demo.standin.faults import Faults
+from tests.bench.figures import Figure
+from tests.bench.memory import peak
+from tests.bench.rows import filling
+from tests.bench.scene import AT_ONCE, backend, pid_of, scene, seed
+from tests.chaos.database import Database, opened
+from tests.e2e.house import House
+
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds since the process began; `asked`: ComfyDeploy was asked about every run in flight."""
+
+    listening: float
+    connected: float
+    answered: float
+    asked: float
+    peak: float
+
+
+async def measure(options: Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    for kind in ("sqlite", "postgres"):
+        bare = await _start(kind, kept=0, in_flight=0)
+        full = await _start(kind, kept=options.rows, in_flight=AT_ONCE)
+        section = f"start, {kind}"
+        what = f"{options.rows:,} kept and {AT_ONCE:,} in flight"
+        figures += [
+            Figure(section, f"{what}: /healthz answers", full.listening, "s", bare.listening),
+            Figure(section, f"{what}: connected to Discord", full.connected, "s", bare.connected),
+            Figure(section, f"{what}: the first /generate is answered", full.answered, "s", bare.answered),
+            Figure(section, f"{what}: all in flight were asked about", full.asked, "s", aim="23 a second"),
+            Figure(section, f"{what}: peak memory by then", full.peak, "MiB", bare.peak),
+        ]
+    return figures
+
+
+async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
+    async with scene(standin=backend(), rate_limits=False) as home, opened(kind, home.folder) as database:
+        home.more["DATABASE_URL"] = database.url
+        await _fill(home, database.url, kept, await _held(home, in_flight))
+        return await _timed(home, database, in_flight)
+
+
+async def _held(home: House, many: int) -> Sequence[str]:
+    """Runs that the stand-in has under way, and keeps so."""
+    home.standin.next_faults(*[Faults(hold_at="running")] * many)
+    headers = {"Authorization": f"Bearer {home.standin.api_key}"}
+    call = {"deployment_id": PICTURE_ID, "inputs": {"prompt": "a fox"}}
+    async with aiohttp.ClientSession(headers=headers) as session:
+
+        async def queue() -> str:
+            async with session.post(f"{home.standin.url}/run/deployment/queue", json=call) as answer:
+                return str((await answer.json())["run_id"])
+
+        return [await queue() for _ in range(many)]
+
+
+async def _fill(home: House, url: str, kept: int, run_ids: Sequence[str]) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    store = Store(url)
+    await store.open()
+    dialect = store.database.engine.dialect.name
+    async with store.database.changing_schema() as connection:
+        for table in (runs, audit, deliveries) if kept else ():
+            await connection.execute(text(filling(table, dialect, kept, now)))
+        await connection.execute(runs.update().values(state=RunState.SUCCEEDED, due_at=None))
+    await store.close()
+    if run_ids:
+        await seed(home, RunState.RUNNING, [None] * len(run_ids), run_ids=run_ids)
+    store = Store(url)
+    under_way = runs.update().where(runs.c.state == RunState.RUNNING)
+    async with store.database.changing_schema() as connection:
+        await connection.execute(under_way.values(due_at=now - timedelta(seconds=1)))
+        if not store.database.is_sqlite:
+            await connection.execute(text("ANALYZE"))
+    await store.close()
+
+
+async def _timed(home: House, database: Database, in_flight: int) -> Start:
+    begun = time.perf_counter()
+    await home.launch()
+    await _healthy(home.port)
+    listening = time.perf_counter() - begun
+    await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > 0, within=PATIENCE)
+    connected = time.perf_counter() - begun
+    await home.discord.wait_command("generate", within=PATIENCE)
+    asking = await home.ask()
+    await asking.wait_answer(PATIENCE)
+    answered = time.perf_counter() - begun
+    await _all_asked(database, in_flight)
+    return Start(listening, connected, answered, time.perf_counter() - begun, peak(pid_of(home)))
+
+
+async def _healthy(port: int) -> None:
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/healthz") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.005)
+
+
+async def _all_asked(database: Database, in_flight: int) -> None:
+    query = "SELECT count(*) AS many FROM runs WHERE state = 'running' AND checks > 0"
+    async with asyncio.timeout(PATIENCE):
+        while (await database.rows(query))[0]["many"] < in_flight:  # noqa: ASYNC110  # another process's doing
+            await asyncio.sleep(0.1)
