@@ -18,12 +18,12 @@ from simcord.preview._pages import _Page
 def shown_by_link() -> Iterator[None]:
     look_up = _Page._resolve_blob
 
-    def look_up_linked(page: _Page, asset: Any, metadata: Mapping[str, Any], source: Any) -> None:
+    def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
         linked = source is not None and source[0] == "message"
-        look_up(page, asset, metadata, ("attachment",) if linked else source)
+        look_up(self, record, metadata, ("attachment",) if linked else source)
 
     _Page._resolve_blob = look_up_linked  # type: ignore[method-assign]  # the wrapped look-up, see above
     try:
         yield
     finally:
-        _Page._resolve_blob = look_up  # type: ignore[assignment]
+        _Page._resolve_blob = look_up  # type: ignore[method-assign]
