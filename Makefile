@@ -55,7 +55,7 @@ snapshots: .venv/.ready
 	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/test_snapshots.py
 
 screenshots: .venv/.ready
-	$(BIN)/python tools/screenshots.py $(ARGS)
+	$(BIN)/python -m tools.screenshots $(ARGS)
 
 docs: .venv/.ready
 	$(BIN)/python -m tools.configuration

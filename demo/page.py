@@ -18,6 +18,7 @@ from simcord import ChannelHandle
 from simcord.preview import Preview
 
 from demo.clicks import Clicks
+from demo.links import shown_by_link
 from demo.world import MODERATOR, World
 
 # The page asks for news twice a second; publishing more often would only cost it redraws.
@@ -94,6 +95,7 @@ async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pag
     Raises SetupError (simcord) for a port in use.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(shown_by_link())
         pages = []
         for number, (title, channel, viewers) in enumerate(_views(world)):
             preview = await _enter(world, channel, viewers, port + number if port else None)

@@ -77,7 +77,7 @@ def pictures_layout(
     where the form finds them again.
     """
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(say("use_heading")))
+    layout.add_item(TextDisplay(say("use_heading" if len(pictures) == 1 else "use_heading_several")))
     for index, picture in enumerate(pictures):
         layout.add_item(MediaGallery(MediaGalleryItem(picture)))
         layout.add_item(ActionRow(_choice(index, deployments, form_id, select_id)))

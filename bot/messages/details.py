@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from discord import Colour
@@ -38,7 +38,7 @@ def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPl
     inputs = shown_inputs(deployment, run.inputs)
     command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
     heading = say("details_heading", title=quoted(title, 80))
-    facts = "\n".join(_facts(run))
+    facts = "\n".join(_facts(run, inputs))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command or "")
     if size > SHOWN_WHOLE or "```" in (command or ""):
@@ -66,9 +66,10 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say("details_input_file", name=name, url=file.url)
 
 
-def _facts(run: Run) -> Iterator[str]:
+def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
     """Three quiet lines: how it ended, when, and what it is called."""
-    yield _small(_course(run))
+    told = str(run.seed) in (value for _, value in inputs.values)
+    yield _small(_course(replace(run, seed=None) if told else run))
     yield _small(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:

@@ -9,7 +9,7 @@ from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import describe
-from bot.deployments.plan import COUNT, CommandPlan
+from bot.deployments.plan import COUNT, GPU, CommandPlan
 from bot.edit.inputs import taking_pictures
 from bot.messages.text import quoted, shorten
 from bot.words import say
@@ -66,6 +66,8 @@ def _choose(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
 
 def _tips(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
+    if any(each.max_count > 1 for each in deployments):
+        tips.append(say("help_tip_count"))
     if taking_pictures(deployments):
         tips.append(say("help_tip_picture"))
     return "\n".join(tips)
@@ -110,18 +112,16 @@ def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
     own = {option.key for option in spec.options} if spec is not None else set()
     for item in sorted(deployment.offered, key=lambda item: not item.required):
         limits = [*_limits(item), *([] if item.key in own else [say("help_in_more")])]
-        told = f" · {' · '.join(limits)}" if limits else ""
-        yield say("help_option", name=item.option, description=quoted(describe(item), 110), limits=told)
+        yield _option(item.option, quoted(describe(item), 110), limits)
     if spec is not None and (count := spec.option_for(COUNT)) is not None:
-        limit = say("help_to", maximum=count.maximum)
-        yield say("help_option", name=COUNT, description=count.description, limits=f" · {limit}")
+        yield _option(COUNT, count.description, [say("help_to", maximum=count.maximum)])
     if len(deployment.gpus) > 1:
-        yield say(
-            "help_option",
-            name="gpu",
-            description=say("edit_gpu"),
-            limits=f" · {say('help_choices', choices=_named(deployment.gpus))}",
-        )
+        yield _option(GPU, say("edit_gpu"), [say("help_choices", choices=_named(deployment.gpus))])
+
+
+def _option(name: str, description: str, limits: Sequence[str]) -> str:
+    told = say("help_option", name=name, description=description)
+    return "\n".join([told, *([say("help_limits", limits=" · ".join(limits))] if limits else [])])
 
 
 def _limits(item: Input) -> Iterator[str]:

@@ -98,7 +98,7 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     said = f"{say(phase(run.state))}: {quoted(title, 80)}"
     heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
-        *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run) + _charge(run))]),
+        *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run) + charge(run))]),
         ActionRow(*way_on(run)),
         accent_colour=COLOURS[run.state],
     )
@@ -111,7 +111,8 @@ def was_free(run: Run) -> bool:
     return not unknown and run.started_at is None and run.run_duration is None
 
 
-def _charge(run: Run) -> list[str]:
+def charge(run: Run) -> list[str]:
+    """Whether anything was charged, as far as that is known."""
     if was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
@@ -135,6 +136,13 @@ def reason(run: Run) -> str:
         for name, value in run.failure_params.items()
     }
     return say(code, **params)
+
+
+def reason_charged(run: Run) -> str:
+    """`reason`, and whether anything was charged, as far as that is known."""
+    if was_free(run):
+        return say("failed_free", reason=reason(run))
+    return reason(run) if run.run_duration is None else say("failed_charged", reason=reason(run))
 
 
 def _result_parts(run: Run, title: str, prepared: Prepared, onward: Onward) -> list[Part]:
@@ -170,7 +178,8 @@ def _result_layout(
     items += texts(*([block] for block in blocks), [*notes, facts])
     picture = any(file.kind is FileKind.IMAGE for file in files)
     items += [ActionRow[LayoutView](*row) for row in result_rows(run, onward, picture=picture)]
-    layout = layout_of(Container(*items, accent_colour=COLOURS[RunState.SUCCEEDED]))
+    colour = COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
+    layout = layout_of(Container(*items, accent_colour=colour))
     return Part(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
 
 
@@ -199,20 +208,20 @@ def heading_of(run: Run) -> str:
 
 
 def _progress_line(run: Run) -> str:
-    position = position_line(run)
+    position = position_line(run, "_alone")
     if position or run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
         return position
     phase = f" · {quoted(run.live_status, 60)}" if run.live_status else ""
     return f"{bar(run.progress)} {run.progress:.0%}{phase}"
 
 
-def position_line(run: Run) -> str:
-    """Its place in whichever queue it waits in."""
+def position_line(run: Run, form: str = "") -> str:
+    """Its place in whichever queue it waits in; `form` "_alone" for a line of its own."""
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     # ComfyDeploy counts from 0, our own queue from 1.
     ahead = run.queue_position + (1 if run.state is RunState.QUEUED else 0)
-    return say("next_in_queue") if ahead <= 1 else say("position", position=ahead)
+    return say(f"next_in_queue{form}") if ahead <= 1 else say(f"position{form}", position=ahead)
 
 
 def bar(share: float) -> str:

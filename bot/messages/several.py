@@ -32,7 +32,17 @@ from bot.messages.blocks import (
 from bot.messages.buttons import Action
 from bot.messages.onward import Onward, ways_onward
 from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
-from bot.messages.run import COLOURS, bar, heading_of, note_of, position_line, reason, was_free, way_on
+from bot.messages.run import (
+    COLOURS,
+    bar,
+    charge,
+    heading_of,
+    note_of,
+    position_line,
+    reason,
+    reason_charged,
+    way_on,
+)
 from bot.messages.text import quoted, shorten, visible
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
@@ -152,11 +162,12 @@ def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], onward:
     """One of them by itself, with its own buttons. `pictures` are links to them."""
     heading = say("several_one", number=_number(run), count=run.batch_size, title=quoted(title, 80))
     done = run.state is RunState.SUCCEEDED
-    items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    gone = say("several_deleted", number=_number(run)) if run.deleted_at is not None else ""
+    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
+    gone = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not gone:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    items += texts([gone if done else reason(run), small(facts_of(run))])
+    facts = facts_of(run) if done else facts_of(run) + charge(run)
+    items += texts([gone if done else reason(run), small(facts)])
     picture = bool(pictures) and not gone
     about = [run_button(run, Action.DETAILS, "button_details")]
     # Nothing reaches the message of a user install but the buttons in it.
@@ -229,30 +240,28 @@ def _text_blocks(several: Several) -> Iterator[str]:
 
 
 def _notes(several: Several) -> Iterator[str]:
-    """Why one or the other is not there; once, where they all ended alike."""
-    reasons = {reason(run) for run in several.together if not several.shows(run)}
-    alike = not several.shown and len(reasons) == 1 and not several.late
-    if alike and all(run.state is not RunState.SUCCEEDED for run in several.together):
-        yield reasons.pop()
-        return
+    """Why one or the other is not there: what is the same of several once, with their numbers; without
+    them, where it is so of all."""
+    about: dict[str, list[Run]] = {}
     for run in several.together:
-        yield from _about(several, run)
+        for note in dict.fromkeys(_about(several, run)):
+            about.setdefault(note, []).append(run)
+    for note, runs in about.items():
+        numbers = ", ".join(str(_number(run)) for run in runs)
+        alike = len(runs) == len(several.together) and not several.shown
+        yield note if alike else say("several_note", number=numbers, note=note)
 
 
-def _about(several: Several, run: Run) -> Iterator[str]:
-    number = _number(run)
+def _about(several: Several, run: Run) -> Sequence[str]:
     if run.key in several.late:
-        yield say("several_late", number=number)
-    elif run.state is not RunState.SUCCEEDED:
-        code = "several_failed_free" if was_free(run) else "several_failed"
-        yield say(code, number=number, reason=reason(run))
-    elif run.deleted_at is not None:
-        yield say("several_deleted", number=number)
-    else:
-        found = several.prepared[run.key]
-        nothing = not (found.files or found.texts or found.notes)
-        for note in [say("no_outputs")] if nothing else found.notes:
-            yield say("several_note", number=number, note=note)
+        return [say("several_late")]
+    if run.state is not RunState.SUCCEEDED:
+        return [reason_charged(run)]
+    if run.deleted_at is not None:
+        return [say("several_deleted")]
+    found = several.prepared[run.key]
+    nothing = not (found.files or found.texts or found.notes)
+    return [say("no_outputs")] if nothing else found.notes
 
 
 def _footer(several: Several) -> Iterator[str]:

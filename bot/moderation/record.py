@@ -40,26 +40,26 @@ def record_layout(page: AuditPage, wanted: AuditFilter) -> LayoutView:
 
 
 def record_line(entry: AuditEntry) -> str:
-    """When, who, what, and what it was about, as far as there is room. People are mentions by id, so that
-    it does not matter whether they are still there."""
+    """Who, what, and what it was about, as far as there is room; below it quietly when, and of which request.
+    People are mentions by id, so that it does not matter whether they are still there."""
     happened = say(
         f"record_{entry.action}",
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
         deployment=quoted(entry.deployment or "?", 32),
     )
-    line = f"<t:{int(entry.at.timestamp())}:f> {happened}"
+    when = f"-# <t:{int(entry.at.timestamp())}:f>"
+    below = f"{when} · `{entry.run_key}`" if entry.run_key else when
+    line = happened
     for part in _about(entry):
-        if len(line) + len(part) < _LINE:
+        if len(line) + len(part) + len(below) < _LINE:
             line += f" · {part}"
-    return line
+    return f"{line}\n{below}"
 
 
 def _about(entry: AuditEntry) -> Iterator[str]:
     if entry.outcome and entry.action is not AuditAction.EXPIRE:
         yield outcome_text(entry.outcome)
-    if entry.run_key:
-        yield f"`{entry.run_key}`"
     for name in ("gpu", "reason", "what", "rule", "word"):
         value = entry.details.get(name)
         if isinstance(value, str) and value:

@@ -21,7 +21,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_none": "You haven't asked for anything yet. Try `/generate`.",
         "runs_none_such": "There are none like that. `/runs` without a state shows all.",
         "runs_line": "{state}: **{title}** <t:{at}:R>{link}",
-        "runs_several": "{state} ({count} at once)",
+        "runs_several": "{state} (×{count})",
         "runs_several_done": "{state} ({done} of {count})",
         "runs_link": " · [open]({url})",
         "runs_kept": " · couldn't be posted; choose it below to post it here",
@@ -79,7 +79,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "presets_full_own": "You have {most} presets, which is the most. Please delete one first.",
         "presets_full_server": "This server has {most} presets, which is the most. Please delete one first.",
         "presets_heading": "### Presets",
-        "presets_none": "There are none yet. `/preset save` makes one of your latest request.",
+        "presets_none": "There are none yet. `/preset save` makes one from your latest request.",
         "presets_line": "**{name}** for {title}",
         "presets_line_server": "**{name}** for {title} · this server's",
     }

@@ -168,7 +168,7 @@ _VALUES = {
     "settings_limit_runs_a_day": "{count:,} a day",
     "settings_limit_gpu_seconds_a_day": "{count:,} GPU seconds a day",
     "settings_weight": "{gpu}: {factor}",
-    "settings_weights_plain": "as they are",
+    "settings_weights_plain": "the same on every GPU",
     "settings_counts": "a second counts as {factor}",
 }
 
@@ -201,11 +201,11 @@ _CONTROLS = {
     "settings_button_words_list": "Edit the list",
     "settings_button_words_remove": "Remove words",
     "settings_button_words_show": "Show the list",
-    "settings_button_budgets_person": "Each person",
-    "settings_button_budgets_server": "Whole server",
+    "settings_button_budgets_person": "Limit each person",
+    "settings_button_budgets_server": "Limit the server",
     "settings_button_open": "Open it to everybody",
-    "settings_button_people_ages": "Change the ages",
-    "settings_button_record_retention": "Change how long",
+    "settings_button_people_ages": "Change the limits",
+    "settings_button_record_retention": "Change how long it is kept",
 }
 
 _FORMS = {

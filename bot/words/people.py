@@ -71,7 +71,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "record_word": "word {text}",
         "record_request": "{whom} asked for **{deployment}**",
         "record_refusal": "{whom} was refused **{deployment}**",
-        "record_outcome": "**{deployment}** for {whom} ended",
+        "record_outcome": "**{deployment}** for {whom}",
         "record_approve": "{who} approved **{deployment}** for {whom}",
         "record_reject": "{who} rejected **{deployment}** for {whom}",
         "record_expire": "nobody decided about **{deployment}** for {whom}",
@@ -117,14 +117,14 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "export_cut": "This is the newest of what I keep about you; not all of it fits into one file. "
         "The bot's operator can give you the rest.",
         "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store, and "
-        "your presets. It can't be undone, and `Again` won't work for them any more.\n"
+        "your presets. It can't be undone, and they can't be repeated or edited any more.\n"
         "Presets that you made for a server stay there, without your name.\n"
         "What moderation needs is kept, without the prompts: that there was a request, when, where, "
         "how it ended, and blocks.\n"
         "Messages in channels stay; you can delete your results there.",
         "erase_button": "Delete my data",
-        "erase_done": "Done. Requests emptied: {count}. That they were made, and blocks, are kept for the "
-        "moderators without what you wrote.",
+        "erase_done": "Done. Requests emptied: {count}. That there were requests, and blocks, is kept for the "
+        "moderators, without what you wrote.",
         "erase_left": "Left, because they haven't ended or aren't posted yet: {keys}. "
         "Please ask again when they are.",
         "erase_left_more": "{keys} and {more} more",

@@ -31,6 +31,12 @@ class Visitor:
             assert response.status == 200, await response.text()
             return await response.json()
 
+    async def file(self, asset_id: str) -> bytes:
+        address = f"{self.base}/api/assets/{asset_id}"
+        async with self._http.get(address, headers=self._headers) as response:
+            assert response.status == 200, await response.text()
+            return await response.read()
+
     async def open(self) -> None:
         self.state = await self.call("POST", "/api/pages", {})
         self._headers["X-Simcord-Context"] = self.state["context"]["id"]
@@ -121,6 +127,20 @@ async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None
         [message] = visitor.state["messages"].values()
         assert message["attachments"][0]["filename"].endswith(".png")
         assert "> a red barn" in texts(visitor.state)
+
+
+async def test_one_of_several_opened_by_its_number_shows_its_picture() -> None:
+    async with visiting() as (_, visitor):
+        await visitor.generate("picture", prompt="a red barn", count="2", width="256", height="256")
+        await visitor.until(lambda state: "2" in visitor.buttons())
+
+        await visitor.press(visitor.buttons()["2"])
+
+        await visitor.until(lambda state: "number 2 of 2" in texts(state))
+        opened = list(visitor.state["messages"].values())[-1]
+        (gallery,) = [item for item in components(opened["components"]) if "items" in item]
+        (picture,) = gallery["items"]
+        assert (await visitor.file(picture["media"]["asset_id"])).startswith(b"\x89PNG")
 
 
 async def test_cancel_counts_also_when_the_page_is_a_publication_behind() -> None:

@@ -46,7 +46,7 @@ async def test_a_request_waits_unseen_is_approved_and_comes_out_in_its_channel(t
         assert "Waiting for approval" in text_of(s, asked.response)
         assert texts(s) == []
         card = text_of(s, c.card)
-        for told in (f"<@{s.alice.id}>", "account made", "here since", "a fox", "ink", "GPU H100", "60 GPU"):
+        for told in (f"<@{s.alice.id}>", "account created", "joined", "a fox", "ink", "GPU H100", "60 GPU"):
             assert told in card
         assert list(buttons_of(s, c.card)) == ["Approve", "Reject", "Block"]
         nothing_seen(s)
@@ -89,7 +89,7 @@ async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requeste
         assert list(buttons_of(c.s, c.s.messages()[0])) == ["Edit"]
         nothing_seen(c.s)
         (letter,) = c.letters()
-        assert "Your request to **Picture** was not approved." in letter
+        assert "Your request for **Picture** was not approved." in letter
         link = f"https://discord.com/channels/{c.s.guild.id}/{c.s.channel.id}"
         assert f"**#pictures** on **Studio**: [open the channel]({link})" in letter
         assert "<#" not in letter

@@ -46,8 +46,8 @@ async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(
         assert len(s.calls) == 3
         assert (await s.states()).count(RunState.WAITING) == 10
         await s.later(seconds=30)
-        assert "next in the queue" in text_of(s, answers[3].response)
-        assert "number 5 in the queue" in text_of(s, answers[12].response)
+        assert "Next in the queue" in text_of(s, answers[3].response)
+        assert "Number 5 in the queue" in text_of(s, answers[12].response)
         told = "You already have 10 requests waiting. Please let one finish, or cancel one."
         assert refusal(s, await ask(s, name=names[0])) == told
         await s.restart()

@@ -17,7 +17,7 @@ async def test_details_show_every_input_and_a_command_to_copy(tmp_path: Path) ->
         assert shown.ephemeral
         text = text_of(s, shown.response)
         run = await s.run()
-        for part in ("a \\*red\\* fox", "**style** ink", "seed: 7", "asked for: L4", "queued:", "ended:"):
+        for part in ("a \\*red\\* fox", "**style** ink", "**seed** 7", "asked for: L4", "queued:", "ended:"):
             assert part in text
         assert run.key in text
         line = "/generate prompt:a *red* fox seed:7 style:ink gpu:L4"

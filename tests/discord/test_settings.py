@@ -136,13 +136,13 @@ async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(tmp_path: Path) -
         mona = moderator(s)
         boosters, staff = s.guild.create_role("Boosters"), s.guild.create_role("Staff")
         await mona.open("budgets")
-        form = await mona.press("Each person")
+        form = await mona.press("Limit each person")
         assert boxes(form) == ["3", "10", "", ""]
         await mona.fill(form, "2", "5", "20", "1,000")
         assert (
             "3 at once · 10 waiting → 2 at once · 5 waiting · 20 a day · 1,000 GPU seconds a day" in mona.text
         )
-        await mona.fill(await mona.press("Whole server"), "", "", "500", "")
+        await mona.fill(await mona.press("Limit the server"), "", "", "500", "")
 
         form = await mona.choose("budgets:role", boosters)
         assert form.modal["title"] == "Limits of Boosters"
@@ -195,7 +195,7 @@ async def test_people_results_and_the_record(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         mona = moderator(s)
         await mona.open("people")
-        form = await mona.press("Change the ages")
+        form = await mona.press("Change the limits")
         assert boxes(form) == ["0", "0"]
         await mona.fill(form, "30", "1")
         assert "**Time on this server:** Any age → 1 day" in mona.text
@@ -205,7 +205,7 @@ async def test_people_results_and_the_record(tmp_path: Path) -> None:
         await mona.choose("results:spoiler", "always")
         await mona.press("Back")
         await mona.choose("home:open", "record")
-        await mona.fill(await mona.press("Change how long"), "90")
+        await mona.fill(await mona.press("Change how long it is kept"), "90")
         rules = await rules_of(s)
         assert (rules.people.account_days, rules.people.member_days) == (30, 1)
         assert (rules.spoiler, rules.retention_days) == (Spoiler.ALWAYS, 90)
@@ -227,11 +227,11 @@ async def test_choosing_what_is_chosen_already_changes_nothing(tmp_path: Path) -
         ("approval", "Change when it expires", ["0"], "0 is too small; the smallest is 1."),
         ("approval", "Change when it expires", ["-5"], "-5 is too small; the smallest is 1."),
         ("approval", "Change when it expires", ["1e3"], "“1e3” is not a whole number."),
-        ("budgets", "Each person", ["3", "10", "lots", ""], "“lots” is not a whole number."),
-        ("budgets", "Whole server", ["0", "", "", ""], "0 is too small; the smallest is 1."),
-        ("people", "Change the ages", ["1", "3651"], "3651 is too large; the largest is 3650."),
-        ("record", "Change how long", ["9" * 20], "is not a whole number."),
-        ("record", "Change how long", ["*12*"], "“\\*12\\*” is not a whole number."),
+        ("budgets", "Limit each person", ["3", "10", "lots", ""], "“lots” is not a whole number."),
+        ("budgets", "Limit the server", ["0", "", "", ""], "0 is too small; the smallest is 1."),
+        ("people", "Change the limits", ["1", "3651"], "3651 is too large; the largest is 3650."),
+        ("record", "Change how long it is kept", ["9" * 20], "is not a whole number."),
+        ("record", "Change how long it is kept", ["*12*"], "“\\*12\\*” is not a whole number."),
         (
             "words",
             "Add words",
@@ -261,7 +261,7 @@ async def test_two_moderators_at_once_lose_nothing(tmp_path: Path) -> None:
         mona, theo = moderator(s), moderator(s, "theo")
         await mona.open("budgets")
         await theo.open("budgets")
-        monas, theos = await mona.press("Each person"), await theo.press("Each person")
+        monas, theos = await mona.press("Limit each person"), await theo.press("Limit each person")
         await mona.fill(monas, "1", "10", "", "")
         await theo.fill(theos, "3", "10", "50", "")
         assert "Somebody else has just changed this." in theo.text

@@ -74,7 +74,7 @@ async def test_a_moderator_who_lost_the_permission_can_not_go_on(tmp_path: Path)
     async with stage(tmp_path) as s:
         mona = moderator(s)
         await mona.open("record")
-        form = await mona.press("Change how long")
+        form = await mona.press("Change how long it is kept")
         s.env.backend.delete_role(s.guild.id, mona.role.id)
         await s.env.settle()
         assert said(await mona.press("Back")) == NOT_ALLOWED

@@ -16,12 +16,12 @@ from tests.stage import stage
 async def test_four_at_once_come_as_one_result_with_their_own_seeds(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         asked = await s.alice.slash(s.channel, "generate", prompt="a fox", seed=7, count=4)
-        assert "Picture, 4 at once" in text_of(s, asked.response)
+        assert "Picture ×4" in text_of(s, asked.response)
         assert list(buttons_of(s, asked.response)) == ["Cancel"]
         await s.play()
         (message,) = s.messages()
         shown = text_of(s, message)
-        assert f"<@{s.alice.id}> **Picture, 4 at once**" in shown
+        assert f"<@{s.alice.id}> **Picture ×4**" in shown
         assert "> a fox" in shown
         assert "**1** seed 7 · **2** seed 8 · **3** seed 9 · **4** seed 10" in shown
         assert list(buttons_of(s, message)) == ["1", "2", "3", "4", "Again", "Delete", "Report"]
@@ -62,14 +62,14 @@ async def test_one_that_was_never_started_is_said_not_to_be_charged(tmp_path: Pa
     async with stage(tmp_path) as s:
         await ask(s, Faults(queue_status=401), count=2)
         assert await s.states() == ["refused", "succeeded"]
-        assert "It wasn't charged." in texts(s)[0]
+        assert "Nothing was charged." in texts(s)[0]
 
 
 async def test_only_when_all_of_them_failed_it_is_a_failure(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await ask(s, *[Faults(ends_as="failed")] * 3, count=3)
         (shown,) = texts(s)
-        assert "That didn't work: Picture, 3 at once" in shown
+        assert "That didn't work: Picture ×3" in shown
         assert shown.count("The run failed on the machine") == 1
         assert list(buttons_of(s, s.messages()[0])) == ["1", "2", "3", "Try again"]
         assert pinged(s) == [s.alice.id]
@@ -150,7 +150,7 @@ async def test_one_at_once_is_a_request_by_itself(tmp_path: Path) -> None:
         await ask(s, count=1)
         run: Run = await s.run()
         assert (run.batch_key, run.batch_size) == (None, 1)
-        assert "at once" not in texts(s)[0]
+        assert "×" not in texts(s)[0]
 
 
 async def test_where_the_channel_is_closed_all_of_them_come_directly(tmp_path: Path) -> None:

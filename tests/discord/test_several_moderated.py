@@ -15,7 +15,7 @@ async def test_one_approval_starts_all_of_them(tmp_path: Path) -> None:
     async with court(tmp_path) as c:
         await c.ask(count=4)
         assert len(c.cards()) == 1
-        assert "4 at once, counts 4 runs and about 240 GPU seconds" in text_of(c.s, c.card)
+        assert "counts 4 runs and about 240 GPU seconds" in text_of(c.s, c.card)
         assert texts(c.s) == []
         await c.s.restart()
         await c.decide("Approve")
@@ -29,7 +29,7 @@ async def test_one_rejection_ends_all_of_them(tmp_path: Path) -> None:
         await c.ask(count=4)
         await c.reject("not here")
         (shown,) = texts(c.s)
-        assert "Not approved: Picture, 4 at once" in shown
+        assert "Not approved: Picture ×4" in shown
         assert "a fox" not in shown
         assert len(c.letters()) == 1
         assert c.s.calls == []

@@ -14,7 +14,7 @@ from tests.stage import stage
 
 @pytest.mark.parametrize(
     ("held", "title"),
-    [("queued", "In ComfyDeploy's queue"), ("running", "Generating"), ("uploading", "Finishing up")],
+    [("queued", "In the queue"), ("running", "Generating"), ("uploading", "Finishing up")],
 )
 async def test_it_tells_the_phase(tmp_path: Path, held: Held, title: str) -> None:
     async with stage(tmp_path) as s:
@@ -40,8 +40,8 @@ async def test_who_waits_is_told_the_place_in_the_queue(tmp_path: Path) -> None:
         third = await s.bob.slash(s.channel, "generate", prompt="an elk")
         await s.later(seconds=3)
         assert "Waiting for a free place" in text_of(s, second.response)
-        assert "next in the queue" in text_of(s, second.response)
-        assert "number 2 in the queue" in text_of(s, third.response)
+        assert "Next in the queue" in text_of(s, second.response)
+        assert "Number 2 in the queue" in text_of(s, third.response)
         assert len(s.calls) == 1
         s.standin.release()
         await s.later(seconds=3)

@@ -151,7 +151,7 @@ async def test_what_still_waits_shortly_before_the_end_is_not_begun_and_told(tmp
         await s.play()
         answer = await asked(s, "group")
         await s.later(minutes=11)
-        assert "next in the queue" in text_of(s, answer.response)
+        assert "Next in the queue" in text_of(s, answer.response)
         await s.later(minutes=1, seconds=5)
         assert "The queue was too long for me to answer here in time" in text_of(s, answer.response)
         s.standin.release()

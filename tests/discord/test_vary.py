@@ -28,7 +28,7 @@ async def test_four_more_come_as_one_result_also_after_a_restart(tmp_path: Path)
         message = await asked(s, style="ink", gpu="L4")
         await s.restart()
         varied = await s.alice.click(message, label=VARY)
-        assert "Picture, 4 at once" in text_of(s, varied.response)
+        assert "Picture ×4" in text_of(s, varied.response)
         await s.play()
         first, *others = (call.body for call in s.calls)
         assert [each["inputs"] | {"seed": 7} for each in others] == [first["inputs"]] * 4

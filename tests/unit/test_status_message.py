@@ -19,8 +19,8 @@ from tests.unit.messages import (
 STATUS = {
     RunState.WAITING: "Waiting for a free place: Flux",
     RunState.AWAITING_APPROVAL: "Waiting for approval: Flux",
-    RunState.SUBMITTING: "Handing it to ComfyDeploy: Flux",
-    RunState.QUEUED: "In ComfyDeploy's queue: Flux",
+    RunState.SUBMITTING: "Starting: Flux",
+    RunState.QUEUED: "In the queue: Flux",
     RunState.RUNNING: "Generating: Flux",
     RunState.UPLOADING: "Finishing up: Flux",
 }
@@ -49,10 +49,10 @@ def test_progress_is_shown_as_the_service_said_it() -> None:
 @pytest.mark.parametrize(
     ("state", "position", "words"),
     [
-        (RunState.WAITING, 1, "next in the queue"),
-        (RunState.WAITING, 2, "number 2 in the queue"),
-        (RunState.QUEUED, 0, "next in the queue"),
-        (RunState.QUEUED, 1, "number 2 in the queue"),
+        (RunState.WAITING, 1, "Next in the queue"),
+        (RunState.WAITING, 2, "Number 2 in the queue"),
+        (RunState.QUEUED, 0, "Next in the queue"),
+        (RunState.QUEUED, 1, "Number 2 in the queue"),
     ],
 )
 def test_both_queues_are_counted_from_one(state: RunState, position: int, words: str) -> None:

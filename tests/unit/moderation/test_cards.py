@@ -62,8 +62,8 @@ def file(number: int, kind: FileKind, suffix: str) -> PreparedFile:
 def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
     part = review_part(run(), "Flux", INPUTS, Prepared())
     assert text(part).splitlines() == [
-        "### A request to **Flux** waits for you",
-        "<@175928847299117063> · account made <t:1462015105:R> · here since <t:1777897800:R>",
+        "### A request for **Flux** waits for you",
+        "<@175928847299117063> · account created <t:1462015105:R> · joined <t:1777897800:R>",
         "**prompt** a fox",
         "**style** ink",
         "**seed** 7",
@@ -130,7 +130,7 @@ def test_a_decided_card_says_who_and_when_and_has_no_buttons(
 def test_the_reason_goes_to_the_requester_alone() -> None:
     rejected = run(RunState.REJECTED, failure_params={"reason": "no <@&5>"}, decided_by=5, decided_at=AT)
     assert text(notice_part(rejected, "Flux", Place("pic_tures", "The *Studio*"))).splitlines() == [
-        "Your request to **Flux** was not approved.",
+        "Your request for **Flux** was not approved.",
         "> a fox",
         "The moderator's reason: no \\<\\@&5>",
         "-# **#pic\\_tures** on **The \\*Studio\\***: [open the channel](https://discord.com/channels/1/22)",

@@ -92,7 +92,7 @@ def test_what_no_version_has_made_is_refused(fields: str) -> None:
 def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
     told = record_line(line(action=action, actor_id=11, subject_id=22, deployment="flux").entry)
     assert "Something went wrong" not in told
-    assert told.startswith(f"<t:{int(NOW.timestamp())}:f> ")
+    assert told.endswith(f"\n-# <t:{int(NOW.timestamp())}:f>")
     assert "<@11>" in told or "<@22>" in told
 
 
@@ -105,8 +105,9 @@ def test_a_line_says_how_it_ended_why_and_for_which_request() -> None:
         run_key="abcdefgh",
         details={"gpu": "A100", "reason": "no *good*"},
     ).entry
-    told = record_line(entry)
-    assert "**flux** for <@22> ended · That didn't work · `abcdefgh` · GPU A100 · “no \\*good\\*”" in told
+    told, below = record_line(entry).splitlines()
+    assert told == "**flux** for <@22> · That didn't work · GPU A100 · “no \\*good\\*”"
+    assert below == f"-# <t:{int(NOW.timestamp())}:f> · `abcdefgh`"
 
 
 def test_a_refused_prompt_is_told_with_the_rule_and_the_word_that_it_hit() -> None:
@@ -117,12 +118,13 @@ def test_a_refused_prompt_is_told_with_the_rule_and_the_word_that_it_hit() -> No
         outcome="words_hit",
         details={"rule": "Slurs", "word": "bad*", "option": "prompt"},
     ).entry
-    assert record_line(entry).endswith("<@22> was refused **flux** · words hit · rule Slurs · word bad\\*")
+    told, _ = record_line(entry).splitlines()
+    assert told == "<@22> was refused **flux** · words hit · rule Slurs · word bad\\*"
 
 
 def test_a_rules_code_is_told_in_plain_words() -> None:
     told = record_line(line(action=AuditAction.REFUSAL, subject_id=22, outcome="account_too_young").entry)
-    assert told.endswith("account too young")
+    assert "account too young\n" in told
 
 
 def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:

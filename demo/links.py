@@ -1,0 +1,29 @@
+"""Lets a page show a picture by its link, as Discord does.
+
+simcord 3.2 shows a file only in the message that it was uploaded with. One of several, opened by its number,
+and Use as input show pictures by their links. There is no public switch for it, so this widens the page's own
+look-up; who may see the message that shows the picture is still checked by simcord.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from simcord.preview._pages import _Page
+
+
+@contextmanager
+def shown_by_link() -> Iterator[None]:
+    look_up = _Page._resolve_blob
+
+    def look_up_linked(self: _Page, record: Any, metadata: Mapping[str, Any], source: Any) -> None:
+        linked = source is not None and source[0] == "message"
+        look_up(self, record, metadata, ("attachment",) if linked else source)
+
+    _Page._resolve_blob = look_up_linked  # type: ignore[method-assign]  # the wrapped look-up, see above
+    try:
+        yield
+    finally:
+        _Page._resolve_blob = look_up  # type: ignore[method-assign]

@@ -1,0 +1,76 @@
+"""The pictures of docs/moderation.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.screenshots.page import (
+    BAR,
+    COMPOSER,
+    DESKTOP,
+    PHONE,
+    PICTURE,
+    ask,
+    become,
+    choose,
+    open_page,
+    press,
+    send,
+    shoot,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None:
+    """Approval is switched on, one request approved, its result reported, and one request rejected."""
+    become(page, "Mia")
+    send(page, "settings")
+    page.wait_for_selector("text=Settings of")
+    shoot(page, folder, "settings")
+    choose(page, "Choose what to change", "Approval")
+    choose(page, "Choose a channel", "review")
+    page.wait_for_selector("text=✅ Saved")
+    choose(page, "Nobody", "Everybody")
+    page.wait_for_selector("text=Nobody → Everybody")
+    shoot(page, folder, "approval")
+    become(page, "Ada")
+    ask(page, "picture", "a lighthouse in a storm")
+    page.wait_for_selector("text=Waiting for approval")
+    shoot(page, folder, "waiting")
+    review.wait_for_selector("text=waits for you")
+    shoot(review, folder, "review")
+    press(review, "Approve")
+    review.wait_for_selector("text=Approved by")
+    shoot(review, folder, "approved")
+    page.wait_for_selector(BAR)
+    page.wait_for_selector(BAR, state="detached")
+    shoot(page, folder, "approved-result")
+    become(page, "Ben")
+    press(page, "Report")
+    review.wait_for_selector("text=was reported")
+    review.wait_for_selector(PICTURE, state="attached")
+    review.set_viewport_size({**DESKTOP, "height": 1000})
+    shoot(review, folder, "report")
+    review.set_viewport_size(DESKTOP)
+    press(review, "Dismiss")
+    review.wait_for_selector("text=Dismissed by")
+    become(page, "Ada")
+    ask(page, "picture", "a city of glass")
+    press(review, "Reject")
+    review.fill("[role=dialog] textarea", "Landscapes only this week, please.")
+    press(review, "Submit")
+    review.wait_for_selector("text=Rejected by")
+    page.wait_for_selector("text=Not approved")
+    shoot(page, folder, "rejected")
+    inbox.wait_for_selector("text=Landscapes only")
+    shoot(inbox, folder, "reason")
+
+
+def take_moderated(chrome: Browser, page: Page, links: list[str], folder: Path) -> None:
+    review, inbox = (open_page(chrome, link, DESKTOP, shows=COMPOSER) for link in links[1:3])
+    take_moderation(page, review, inbox, folder)
+    phone = open_page(chrome, links[1], PHONE, scale=2, shows="text=Rejected by")
+    shoot(phone, folder, "review-phone")

@@ -1,0 +1,146 @@
+"""The demo and its page, used as a person would: typing, choosing, pressing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
+BAR = "text=/▰+▱* *\\d+%/"
+LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
+    .filter(picture => picture.getBoundingClientRect().bottom > 0)
+    .every(picture => picture.naturalWidth)"""
+PICTURE = "#channel-message-list img[src^='blob:']"
+COMPOSER = "#channel-composer-input"
+SECOND = 1000
+
+
+class NotPossible(Exception):
+    """What is missing, in a sentence."""
+
+
+def chromium() -> str:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        raise NotPossible("No Chromium was found. Install one, or name it in CHROMIUM.")
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # an optional tool
+    except ImportError as error:
+        raise NotPossible("Playwright is missing: .venv/bin/pip install playwright") from error
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"], headless=True)
+
+
+@contextmanager
+def demo() -> Iterator[list[str]]:
+    """The demo as its own process; gives the pages' addresses: #pictures, #review, direct messages."""
+    command = [sys.executable, "-m", "demo", "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+    try:
+        lines = iter(process.stdout or ())
+        links = [found[0] for line in takewhile(_not_over, lines) if (found := LINK.search(line))]
+        if not links:
+            raise NotPossible("The demo ended before it had a page.")
+        yield links
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _not_over(line: str) -> bool:
+    return "Ctrl-C" not in line
+
+
+def open_page(
+    chrome: Browser, link: str, size: dict[str, int], scale: float = 1, *, shows: str = PICTURE
+) -> Page:
+    page = chrome.new_page(viewport=size, device_scale_factor=scale, color_scheme="dark")
+    page.set_default_timeout(60 * SECOND)
+    page.goto(link)
+    page.wait_for_selector(shows, state="attached")
+    return page
+
+
+def become(page: Page, name: str) -> None:
+    page.select_option("#viewer-picker", label=name)
+    page.wait_for_selector(PICTURE)
+
+
+def start(page: Page, command: str, prompt: str) -> None:
+    ask(page, command, prompt)
+    page.wait_for_selector(f"#channel-message-list >> text={prompt}")
+
+
+def ask(page: Page, command: str, prompt: str) -> None:
+    """Types the command until its only match, then the prompt, then sends it."""
+    page.click("#channel-composer-input")
+    page.keyboard.type(f"/generate {command}", delay=30)
+    page.wait_for_selector(".command-entry")
+    page.keyboard.press("Enter")
+    page.keyboard.type(prompt, delay=15)
+    page.keyboard.press("Enter")
+
+
+def send(page: Page, command: str, *given: str, **more: str) -> None:
+    """A command with its needed options in their order; of the others those that are named."""
+    page.click(COMPOSER)
+    page.keyboard.type(f"/{command}", delay=30)
+    page.wait_for_selector(".command-entry")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+    for value in given:
+        page.keyboard.type(value, delay=15)
+    for name, value in more.items():
+        page.click(".command-ghost")
+        page.click(f".command-suggestion[data-value='{name}']")
+        page.fill(f".command-option-input[data-option='{name}']", value)
+    page.click("#send-message")
+
+
+def shown(page: Page, words: str) -> None:
+    """In a message: descriptions in the list of commands say much the same."""
+    page.wait_for_selector(f"#channel-message-list >> text={words}")
+
+
+def choose(page: Page, select: str, value: str) -> None:
+    """In the select with this label. By keyboard, and again where the page has just drawn itself anew."""
+    trigger = page.locator(".select-trigger").filter(has_text=select).last
+    trigger.wait_for()
+    while not page.locator(".is-open").count():
+        trigger.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(500)
+    page.locator(".is-open [role=option]").filter(has_text=value).first.click()
+
+
+def press(page: Page, label: str) -> None:
+    page.locator(f"button:has-text('{label}') >> visible=true").last.click()
+
+
+def shoot(page: Page, folder: Path, name: str) -> None:
+    """When everything on the page is loaded, scrolled to the newest message."""
+    page.wait_for_timeout(700)
+    page.locator("#channel-timeline").evaluate("box => { box.scrollTop = box.scrollHeight }")
+    page.wait_for_timeout(300)
+    page.wait_for_function(LOADED)
+    page.screenshot(path=folder / f"{name}.png")
+    print(f"{folder / name}.png", flush=True)  # noqa: T201  # what it made

@@ -1,0 +1,54 @@
+"""The pictures of docs/using.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.screenshots.page import BAR, DESKTOP, become, press, send, shoot, shown, start
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def take_using(page: Page, folder: Path) -> None:
+    """What a member does with a result, and the lists; on the page with its first picture."""
+    become(page, "Ada")
+    press(page, "Edit")
+    page.wait_for_selector("[role=dialog]")
+    shoot(page, folder, "edit")
+    page.keyboard.press("Escape")
+    press(page, "Details")
+    shown(page, "To run the same again")
+    shoot(page, folder, "details")
+    send(page, "preset save", "island")
+    shown(page, "Saved as")
+    send(page, "preset list")
+    shown(page, "Presets")
+    shoot(page, folder, "presets")
+    start(page, "slow", "a forest, leaf by leaf")
+    page.wait_for_selector(BAR)
+    send(page, "runs")
+    shown(page, "Your requests")
+    shoot(page, folder, "runs")
+    send(page, "queue")
+    shown(page, "Running and waiting")
+    shoot(page, folder, "queue")
+    send(page, "help")
+    shown(page, "How to ask well")
+    shoot(page, folder, "help")
+
+
+def take_several(page: Page, folder: Path) -> None:
+    """`count`: on their way, as one result, and one of them opened by its number."""
+    become(page, "Ben")
+    page.set_viewport_size({**DESKTOP, "height": 1000})
+    send(page, "generate picture", "the same hill in another light", count="4")
+    shown(page, "of 4 done")
+    shoot(page, folder, "several-progress")
+    shown(page, "Press a number")
+    shoot(page, folder, "several")
+    page.locator("#channel-message-list button:has(:text-is('3'))").last.click()
+    shown(page, "number 3 of 4")
+    shoot(page, folder, "several-one")
+    page.set_viewport_size(DESKTOP)
