@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -79,8 +78,16 @@ async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(tmp_path) as s:
+        http = s.app.bot.http
+        before = http.request
+
+        async def stumbles(route: Any, **kwargs: Any) -> Any:
+            if route.method == "POST" and route.path.endswith("/messages"):
+                raise ValueError("a fault of the library's")
+            return await before(route, **kwargs)
+
         await s.alice.slash(s.channel, "generate", prompt="a fox")
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        monkeypatch.setattr(http, "request", stumbles)
         await s.play()
         assert await delivery_states(s) == [DeliveryState.PENDING]
         for _ in range(25):
