@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.moderation.people import Person
+from bot.rules.people import Person
 from bot.runs.request import Origin
 
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from bot.asker import Asker
 from bot.errors import RefusedError
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
 from bot.nudges import Nudges
+from bot.rules import ServerRules
+from bot.rules.people import Person
 from bot.runs import Run
 from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, check_posting, decide
 from bot.runs.request import GenerationRequest

@@ -10,7 +10,7 @@ from discord.ext import commands
 from discord.ui import Label, Modal, TextInput
 
 from bot.client import GenerateBot, tell
-from bot.moderation.people import Person
+from bot.rules.people import Person
 from bot.words import say
 from cogs.asker import Interaction, person_of
 from cogs.cards import show_card, told_of_card

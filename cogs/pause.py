@@ -8,8 +8,8 @@ from discord.ext import commands
 
 from bot.client import GenerateBot, tell
 from bot.errors import RefusedError
-from bot.messages.text import quoted
 from bot.moderation.people_desk import PeopleDesk
+from bot.text import quoted
 from bot.words import say
 from cogs.asker import Interaction
 

@@ -12,8 +12,8 @@ from bot.delivery.room import writing
 from bot.errors import ComfyError, MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media import Media, MediaFetcher, shrink_image
 from bot.messages.parts import GALLERY, FileKind, Prepared, PreparedFile
-from bot.messages.text import quoted, shorten, visible
 from bot.runs import Output, Run
+from bot.text import quoted, shorten, visible
 from bot.words import say
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from bot.delivery.posting import Closed, Posted, Poster, Unclear
 from bot.messages.blocks import gallery_only
 from bot.messages.parts import Part, Prepared, PreparedFile
 from bot.messages.several import Several, first_part
-from bot.messages.text import quoted
 from bot.moderation.cards import closed_report_part
 from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.audit import AuditAction
 from bot.store.rows import OUTCOMES, Purpose
+from bot.text import quoted
 from bot.words import say
 
 Place = tuple[int, int]

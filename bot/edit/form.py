@@ -23,7 +23,7 @@ from discord.ui import (
 from bot.deployments.model import ATTACHMENTS, Deployment, InputKind
 from bot.deployments.options import describe
 from bot.edit.inputs import TEXT_LENGTH, Field
-from bot.messages.text import shorten
+from bot.text import shorten
 from bot.words import say
 
 # Discord's limits: a form's title, a select's options.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,7 +17,6 @@ from bot.runs import InputValue
 # Discord's limit for a form, and for one of its text inputs.
 FIELDS = 5
 TEXT_LENGTH = 4000
-_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
 # By option name: text as typed or chosen, or the files of an upload.
 TypedValue = str | tuple[GivenFile, ...]
@@ -86,17 +85,6 @@ def edited(
     chosen = _gpu(deployment, gpu, typed, dropped)
     wanted = Collected(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {})
     return Edited(wanted, tuple(dict.fromkeys(dropped)))
-
-
-def picture_input(deployment: Deployment) -> Input | None:
-    """The input that a picture goes into: a required one before others."""
-    found = [item for item in deployment.offered if item.kind in _PICTURES]
-    return min(found, key=lambda item: not item.required, default=None)
-
-
-def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
-    """The deployments that have an image input."""
-    return [each for each in deployments if picture_input(each) is not None]
 
 
 def _rank(item: Input) -> tuple[bool, bool, bool]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.deployments.model import Deployment
+from bot.deployments.pictures import taking_pictures
 from bot.deployments.several import VARIED
-from bot.edit.inputs import taking_pictures
 from bot.messages.onward import Onward
 from bot.runs import Run
 

@@ -11,8 +11,8 @@ from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part, PreparedFile
-from bot.messages.text import prose, quoted
 from bot.runs import Run, RunState
+from bot.text import prose, quoted
 from bot.words import say
 
 FILES_A_MESSAGE = 10

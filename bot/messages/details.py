@@ -14,8 +14,8 @@ from bot.deployments.model import Deployment
 from bot.deployments.plan import CommandPlan
 from bot.deployments.shown import ShownInputs, shown_inputs
 from bot.messages.blocks import phase
-from bot.messages.text import quoted, shorten
 from bot.runs import Run
+from bot.text import quoted, shorten
 from bot.words import say
 
 # Above this the whole goes into a file, since a layout holds 4,000 characters of text.

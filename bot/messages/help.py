@@ -9,9 +9,9 @@ from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import describe
+from bot.deployments.pictures import taking_pictures
 from bot.deployments.plan import COUNT, GPU, CommandPlan
-from bot.edit.inputs import taking_pictures
-from bot.messages.text import quoted, shorten
+from bot.text import quoted, shorten
 from bot.words import say
 
 SELECT = "help:"

@@ -12,9 +12,9 @@ from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 from bot.messages.blocks import phase
 from bot.messages.list_ids import Control, PagePlace, Step, runs_id
 from bot.messages.pages import page_layout
-from bot.messages.text import quoted, shorten, visible
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunFilter
+from bot.text import quoted, shorten, visible
 from bot.words import say
 
 RUNS_SHOWN = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.messages.text import quoted, shorten
 from bot.reload import Reloaded
+from bot.text import quoted, shorten
 from bot.words import say
 
 _NAMES = 600

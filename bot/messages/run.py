@@ -30,9 +30,9 @@ from bot.messages.blocks import (
 from bot.messages.buttons import Action
 from bot.messages.onward import Onward, result_rows
 from bot.messages.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
-from bot.messages.text import quoted
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
+from bot.text import quoted
 from bot.words import say
 
 _BAR = 12

@@ -43,9 +43,9 @@ from bot.messages.run import (
     reason_charged,
     way_on,
 )
-from bot.messages.text import quoted, shorten, visible
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
+from bot.text import quoted, shorten, visible
 from bot.words import say
 
 _BUTTONS_A_ROW = 5

@@ -17,8 +17,8 @@ import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
 from bot.errors import RefusedError
-from bot.moderation.rules import ServerRules
 from bot.moderation.words import Hit, NotApplied, WordRule, WordRules
+from bot.rules import ServerRules
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from discord.ui import LayoutView
 
 from bot.messages.pages import page_layout
-from bot.messages.text import quoted
 from bot.store.blocks import BlockedPerson
+from bot.text import quoted
 from bot.words import say
 
 BLOCKED_SHOWN = 10

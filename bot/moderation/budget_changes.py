@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.errors import RefusedError
 from bot.moderation.edits import MANY, decimal_number, known_ids, known_names, one, replaced, whole_number
-from bot.moderation.rules import RoleBudget, ServerRules
 from bot.moderation.surroundings import Surroundings
+from bot.rules import RoleBudget, ServerRules
 
 # The order of their forms.
 LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")

@@ -14,9 +14,9 @@ from bot.messages.blocks import LAYOUT_TEXT, PROMPT_SHOWN
 from bot.messages.buttons import Action, custom_id
 from bot.messages.lists import channel_url
 from bot.messages.parts import GALLERY, Part, Place, Prepared, PreparedFile
-from bot.messages.text import quoted
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
+from bot.text import quoted
 from bot.words import say
 
 _VALUE = 400

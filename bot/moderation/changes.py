@@ -22,8 +22,8 @@ from bot.moderation.edits import (
     replaced,
     whole_number,
 )
-from bot.moderation.rules import ApprovalMode, ServerRules
 from bot.moderation.surroundings import Surroundings, gone
+from bot.rules import ApprovalMode, ServerRules
 
 Edit = Callable[[ServerRules, str, Sequence[str], Surroundings], ServerRules]
 # The choices about the server's own AutoMod rules, as the select's values.

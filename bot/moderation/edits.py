@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.errors import InputError, RefusedError
-from bot.messages.text import visible
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.text import visible
 
 # Discord's selects take so many.
 MANY = 25

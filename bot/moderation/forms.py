@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from bot.errors import RefusedError
 from bot.moderation.budget_changes import LIMITS, ROLE_LIMITS
-from bot.moderation.rules import RoleBudget, ServerRules
+from bot.rules import RoleBudget, ServerRules
 
 # Discord's longest text input.
 LONGEST_TEXT = 4000

@@ -10,15 +10,15 @@ from typing import TypeVar
 
 from bot.errors import RefusedError
 from bot.moderation.blocked import BLOCKED_SHOWN
-from bot.moderation.budgets import Limits, limits_of
 from bot.moderation.own_data import OwnData, OwnDataWriter
-from bot.moderation.people import Person
 from bot.moderation.record import LINES_SHOWN, SERVER_ACTIONS
 from bot.moderation.record_csv import CsvFile, CsvWriter
 from bot.moderation.record_ids import OUTCOMES, Step
-from bot.moderation.rules import ServerRules
 from bot.moderation.usage_layout import UsageView
 from bot.nudges import Nudges
+from bot.rules import ServerRules
+from bot.rules.budgets import Limits, limits_of
+from bot.rules.people import Person
 from bot.store.audit import AuditFilter, AuditPage, AuditStore, Cursor
 from bot.store.blocks import BlockedPerson, BlockStore
 from bot.store.intake import IntakeStore

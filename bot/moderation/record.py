@@ -8,10 +8,10 @@ from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
 from bot.messages.blocks import phase
-from bot.messages.text import quoted
 from bot.moderation.record_ids import Step, record_id
 from bot.runs import RunState
 from bot.store.audit import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor
+from bot.text import quoted
 from bot.words import say
 
 LINES_SHOWN = 10

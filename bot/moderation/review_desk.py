@@ -11,8 +11,8 @@ from bot.deployments.shown import ShownInputs, shown_inputs
 from bot.errors import RefusedError
 from bot.messages.parts import Part
 from bot.moderation.cards import closed_report_part, decided_part
-from bot.moderation.people import Person
 from bot.nudges import Nudges
+from bot.rules.people import Person
 from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided

@@ -14,7 +14,6 @@ from discord.ui import LayoutView, Modal
 
 from bot.deployments.catalogue import Catalogue
 from bot.errors import BotError, InputError, RefusedError
-from bot.messages.text import quoted
 from bot.moderation.automod import AutomodCache
 from bot.moderation.changes import change
 from bot.moderation.drafts import Drafts
@@ -24,9 +23,10 @@ from bot.moderation.panels.dialog import dialog, opened
 from bot.moderation.panels.ids import Control, Section, named
 from bot.moderation.panels.layout import Panel, panel_layout
 from bot.moderation.panels.lines import changed
-from bot.moderation.rules import ServerRules
 from bot.moderation.surroundings import ReviewPlace, Surroundings
+from bot.rules import ServerRules
 from bot.store.server_rules import RuleStore
+from bot.text import quoted
 from bot.words import say
 
 # Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import discord
 
-from bot.moderation.rules import ServerRules
 from bot.moderation.surroundings import ReviewPlace
 from bot.preflight import lacks
+from bot.rules import ServerRules
 
 
 class ServerFacts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bot.moderation.rules import ServerRules
 from bot.moderation.words import NotApplied
+from bot.rules import ServerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

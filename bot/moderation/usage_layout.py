@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from discord.ui import LayoutView, TextDisplay
 
-from bot.moderation.budgets import Limits
+from bot.rules.budgets import Limits
 from bot.runs.policy import Spent, Usage
 from bot.store.running import Running
 from bot.words import say

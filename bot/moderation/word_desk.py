@@ -10,8 +10,8 @@ from types import MappingProxyType
 from bot.asker import Asker
 from bot.errors import RefusedError
 from bot.moderation.automod import AutomodCache, word_check
-from bot.moderation.rules import ServerRules
 from bot.moderation.words import Hit
+from bot.rules import ServerRules
 from bot.store import Store
 from bot.store.audit import AuditAction, AuditEntry
 

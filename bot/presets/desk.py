@@ -15,14 +15,14 @@ from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
 from bot.errors import InputError, RefusedError, StoreUnavailable
 from bot.messages.lists import run_label
-from bot.messages.text import quoted, visible
-from bot.moderation.people import Person
 from bot.presets.inputs import NAME_LENGTH, apply_preset, kept_inputs, prompt_input
 from bot.presets.list import PRESETS_SHOWN
 from bot.presets.memory import PresetMemory
+from bot.rules.people import Person
 from bot.runs import Run
 from bot.store import Store
 from bot.store.presets import Holder, Preset, folded
+from bot.text import quoted, visible
 
 log = logging.getLogger(__name__)
 

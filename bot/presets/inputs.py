@@ -11,9 +11,9 @@ from bot.deployments.more import parse_more
 from bot.deployments.plan import GPU, MORE, OptionSpec, OptionType
 from bot.deployments.values import GivenValue, check_gpu
 from bot.errors import InputError
-from bot.messages.text import quoted
 from bot.runs import InputValue
 from bot.store.presets import Preset
+from bot.text import quoted
 from bot.words import say
 
 NAME_LENGTH = 32

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from discord.ui import LayoutView
 
 from bot.messages.pages import page_layout
-from bot.messages.text import quoted
 from bot.presets.inputs import NAME_LENGTH
 from bot.store.presets import Holder, Preset
+from bot.text import quoted
 from bot.words import say
 
 PRESETS_SHOWN = 10

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.errors import RefusedError
-from bot.messages.text import quoted
-from bot.moderation.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
-from bot.moderation.people import Person
-from bot.moderation.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
+from bot.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
+from bot.rules.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
+from bot.rules.people import Person
 from bot.runs.request import GenerationRequest, Origin
+from bot.text import quoted
 
 _REASON = 500
 # Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.

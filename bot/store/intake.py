@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import AlreadyTaken
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.people import Person
 from bot.runs import Run, RunState
 from bot.runs.policy import Allowed, Decision, Refused, Usage, for_several
 from bot.runs.request import GenerationRequest

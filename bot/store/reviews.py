@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import RefusedError
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 from bot.runs import Run, RunState
 from bot.runs.transitions import Change, end
 from bot.store.audit import AuditAction, AuditEntry, note

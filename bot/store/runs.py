@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import BotError
-from bot.moderation.budgets import weight_of
+from bot.rules.budgets import weight_of
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
 from bot.runs.transitions import Change, apply_report, belongs, end
 from bot.store.audit import AuditAction, AuditEntry, note

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.moderation.differences import differences
-from bot.moderation.rules import ServerRules
-from bot.moderation.salvage import salvage
+from bot.rules import ServerRules
+from bot.rules.differences import differences
+from bot.rules.salvage import salvage
 from bot.store.audit import AuditAction, AuditEntry, note
 from bot.store.database import Database
 from bot.store.tables import server_rules

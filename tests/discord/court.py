@@ -11,7 +11,7 @@ from typing import Any
 import discord
 import simcord
 
-from bot.moderation.rules import Approval, ServerRules
+from bot.rules import Approval, ServerRules
 from bot.store.server_rules import RuleStore
 from tests.discord.crowd import moderator
 from tests.discord.seen import text_of

@@ -9,7 +9,7 @@ import discord
 from simcord.backend.serializers import message_payload
 from simcord.enums import InteractionType
 
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 from bot.store.server_rules import RuleStore
 from tests.discord.seen import stored, text_of
 from tests.stage import Stage

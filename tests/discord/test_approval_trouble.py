@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.moderation.rules import Approval
+from bot.rules import Approval
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.court import NO_APPROVAL, Court, court, ruled

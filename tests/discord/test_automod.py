@@ -14,8 +14,8 @@ import simcord
 
 from bot.errors import RefusedError
 from bot.moderation.automod import AutomodCache, word_check
-from bot.moderation.rules import ServerRules
 from bot.moderation.words import Hit, NotApplied
+from bot.rules import ServerRules
 
 
 class Watcher(discord.Client):

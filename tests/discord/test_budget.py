@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.asker import Asker
-from bot.moderation.people import Person
+from bot.rules.people import Person
 from bot.runs import IN_FLIGHT, RunState
 from bot.runs.request import Origin
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 from bot.runs import RunState
 from bot.store.audit import AuditAction, AuditEntry
 from bot.store.server_rules import RuleStore

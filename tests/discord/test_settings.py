@@ -8,7 +8,7 @@ import discord
 import pytest
 from sqlalchemy import select
 
-from bot.moderation.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
+from bot.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from bot.store.tables import audit
 from tests.discord.settings_seen import boxes, moderator, rules_of
 from tests.stage import Stage, stage

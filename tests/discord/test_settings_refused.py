@@ -9,7 +9,7 @@ import discord
 import pytest
 from sqlalchemy import insert
 
-from bot.moderation.rules import ApprovalMode, ServerRules
+from bot.rules import ApprovalMode, ServerRules
 from bot.store.tables import server_rules
 from tests.discord.seen import press, refusal
 from tests.discord.settings_seen import moderator, rules_of, select_as, send_form

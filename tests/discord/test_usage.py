@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.moderation.rules import Budget, Budgets, RoleBudget, ServerRules
+from bot.rules import Budget, Budgets, RoleBudget, ServerRules
 from bot.store.blocks import BlockStore
 from bot.store.server_rules import RuleStore
 from demo.standin.faults import Faults

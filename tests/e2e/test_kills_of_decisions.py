@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.moderation.rules import Approval, ApprovalMode, ServerRules
+from bot.rules import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from tests.e2e.house import House, house
 from tests.e2e.steps import COMFY, OWED, POSTER, RUNS, WORK

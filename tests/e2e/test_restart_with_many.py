@@ -13,7 +13,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from bot.moderation.people import Person
+from bot.rules.people import Person
 from bot.runs import RunReport, RunState
 from bot.runs.policy import Allowed
 from bot.runs.request import GenerationRequest, Origin

@@ -20,6 +20,12 @@ PURE = (
     "bot.runs.request",
     "bot.runs.policy",
     "bot.runs.transitions",
+    "bot.rules",
+    "bot.rules.people",
+    "bot.rules.budgets",
+    "bot.rules.salvage",
+    "bot.rules.differences",
+    "bot.text",
     "bot.tracking.signing",
     "bot.words",
     "bot.deployments.model",
@@ -105,6 +111,15 @@ def test_rules_and_wire_formats_reach_no_io_library(module: str) -> None:
 @pytest.mark.parametrize("module", modules_of("bot"))
 def test_the_bot_imports_neither_cogs_nor_demo_nor_tests(module: str) -> None:
     assert breaches(module, "cogs", "demo", "tests") == []
+
+
+@pytest.mark.parametrize(
+    "module", [name for package in ("runs", "rules", "store") for name in modules_of(f"bot/{package}")]
+)
+def test_what_is_kept_knows_nothing_of_how_it_is_shown_or_asked_for(module: str) -> None:
+    assert (
+        breaches(module, "bot.moderation", "bot.messages", "bot.delivery", "bot.tracking", "bot.desk") == []
+    )
 
 
 @pytest.mark.parametrize("module", modules_of("demo/standin"))

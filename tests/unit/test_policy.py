@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import RefusedError
-from bot.moderation.budgets import EXPECTED_SECONDS
-from bot.moderation.rules import Budget, Budgets, People, ServerRules
+from bot.rules import Budget, Budgets, People, ServerRules
+from bot.rules.budgets import EXPECTED_SECONDS
 from bot.runs.policy import (
     LIMITS,
     Block,

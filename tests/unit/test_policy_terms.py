@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.moderation.rules import Approval, ServerRules
+from bot.rules import Approval, ServerRules
 from bot.runs.policy import Allowed, Decision, is_spoiler
 from tests.unit.deciding import ARTISTS, NOW, STAFF, code, having, judge, request
 

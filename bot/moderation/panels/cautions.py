@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.messages.text import quoted
 from bot.moderation.panels import names
 from bot.moderation.panels.ids import Section
-from bot.moderation.rules import ApprovalMode, ServerRules
 from bot.moderation.surroundings import Surroundings, gone
+from bot.rules import ApprovalMode, ServerRules
+from bot.text import quoted
 from bot.words import say
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
-from bot.messages.text import shorten, visible
 from bot.moderation.edits import MANY
 from bot.moderation.panels.ids import Control, Section
+from bot.text import shorten, visible
 from bot.words import say
 
 Items = Iterator[Item[LayoutView]]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from discord import TextStyle
 from discord.ui import Label, Modal, TextInput
 
-from bot.messages.text import shorten, visible
 from bot.moderation.forms import Box, form_of
 from bot.moderation.panels.ids import Control, token
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.text import shorten, visible
 from bot.words import say
 
 _TITLE = 45

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 
-from bot.messages.text import quoted, shorten
 from bot.moderation.panels import names
 from bot.moderation.panels.ids import Section
-from bot.moderation.rules import ApprovalMode, Budget, RoleBudget, ServerRules
 from bot.moderation.surroundings import Surroundings
+from bot.rules import ApprovalMode, Budget, RoleBudget, ServerRules
+from bot.text import quoted, shorten
 from bot.words import say
 
 _ROWS = 10  # of a long list, so many are written out

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from bot.messages.text import quoted
 from bot.moderation.surroundings import Surroundings
+from bot.text import quoted
 from bot.words import say
 
 

@@ -22,8 +22,8 @@ from bot.moderation.panels.controls import (
 )
 from bot.moderation.panels.ids import Section, token
 from bot.moderation.panels.names import counted
-from bot.moderation.rules import ApprovalMode, ServerRules, Spoiler
 from bot.moderation.surroundings import Surroundings
+from bot.rules import ApprovalMode, ServerRules, Spoiler
 from bot.words import say
 
 # `chosen`: which GPU or deployment a section is about, as (name of the control, name).

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from bot.moderation.panels import names
 from bot.moderation.panels.ids import Section
 from bot.moderation.panels.lines import automod_text, budget_text
-from bot.moderation.rules import ApprovalMode, ServerRules
 from bot.moderation.surroundings import Surroundings
+from bot.rules import ApprovalMode, ServerRules
 from bot.words import say
 
 

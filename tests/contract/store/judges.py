@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import RefusedError
-from bot.moderation.budgets import EXPECTED_SECONDS
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.budgets import EXPECTED_SECONDS
+from bot.rules.people import Person
 from bot.runs import Run
 from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
 from bot.runs.request import GenerationRequest

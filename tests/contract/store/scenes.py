@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.people import Person
 from bot.runs import Output, Run, RunReport, RunState
 from bot.runs.policy import Allowed, Decision, Usage
 from bot.runs.request import GenerationRequest, Origin

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import RefusedError
-from bot.moderation.budgets import EXPECTED_SECONDS
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.budgets import EXPECTED_SECONDS
+from bot.rules.people import Person
 from bot.runs import RunState
 from bot.runs.policy import Allowed, Decision, Refused, Usage
 from bot.runs.request import GenerationRequest

@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 from bot.errors import AlreadyTaken, RefusedError
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.people import Person
 from bot.runs import Run
 from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Spent, Usage, decide
 from bot.runs.request import GenerationRequest

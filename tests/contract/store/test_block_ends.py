@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from bot.errors import RefusedError
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.people import Person
 from bot.runs import Run, RunState
 from bot.runs.policy import Allowed, Decision, Refused, Usage
 from bot.runs.request import GenerationRequest

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.errors import RefusedError
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import OUTCOMES

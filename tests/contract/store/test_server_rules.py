@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from bot.errors import InputError
 from bot.moderation.edits import replaced
-from bot.moderation.rules import ApprovalMode, ServerRules
+from bot.rules import ApprovalMode, ServerRules
 from bot.store import Store
 from bot.store.server_rules import RuleStore, read_rules
 from bot.store.tables import audit, server_rules

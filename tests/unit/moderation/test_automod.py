@@ -13,8 +13,8 @@ import pytest
 
 from bot.errors import RefusedError
 from bot.moderation.automod import AutomodCache, compile_automod, word_check
-from bot.moderation.rules import ServerRules, Words
 from bot.moderation.words import Hit, NotApplied
+from bot.rules import ServerRules, Words
 
 GUILD = 7
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.moderation.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
-from bot.moderation.people import Person
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
+from bot.rules.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
+from bot.rules.people import Person
 
 ONE, TWO, FREE = 1, 2, 3
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from bot.errors import BotError, InputError, RefusedError
 from bot.moderation.changes import EDITS, change
-from bot.moderation.differences import differences
 from bot.moderation.forms import FORMS
-from bot.moderation.rules import Approval, ApprovalMode, Budgets, RoleBudget, ServerRules, Words
-from bot.moderation.salvage import salvage
 from bot.moderation.surroundings import Gone, Surroundings, gone
+from bot.rules import Approval, ApprovalMode, Budgets, RoleBudget, ServerRules, Words
+from bot.rules.differences import differences
+from bot.rules.salvage import salvage
 
 AROUND = Surroundings(
     server="Studio",

@@ -12,7 +12,9 @@ from bot.moderation.panels.ids import Control, Section, named, parse, token
 from bot.moderation.panels.layout import Panel, panel_layout
 from bot.moderation.panels.lines import News, changed
 from bot.moderation.panels.sections import Chosen
-from bot.moderation.rules import (
+from bot.moderation.surroundings import ReviewPlace, Surroundings
+from bot.moderation.words import NotApplied
+from bot.rules import (
     Approval,
     ApprovalMode,
     Budgets,
@@ -21,8 +23,6 @@ from bot.moderation.rules import (
     ServerRules,
     Words,
 )
-from bot.moderation.surroundings import ReviewPlace, Surroundings
-from bot.moderation.words import NotApplied
 from bot.words import SENTENCES
 
 ROLES = frozenset(range(10**18, 10**18 + 25))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.moderation.people import Person
-from bot.moderation.rules import Budget, RoleBudget, ServerRules
+from bot.rules import Budget, RoleBudget, ServerRules
+from bot.rules.people import Person
 
 # What a run is taken to cost, in seconds, until ComfyDeploy tells what it took.
 EXPECTED_SECONDS = 60.0

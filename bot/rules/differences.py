@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 
 
 def differences(before: ServerRules, after: ServerRules) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

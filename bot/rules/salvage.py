@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.moderation.rules import ServerRules
+from bot.rules import ServerRules
 
 
 def salvage(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
