@@ -58,6 +58,10 @@ class Courier:
 
     async def deliver(self, delivery: Delivery) -> None:
         """One try. Whatever it ends in is in the store afterwards. Raises StoreUnavailable."""
+        if delivery.tries > MAX_TRIES:
+            # The last try was not told how it ended: perhaps it is what ends the process, over and over.
+            self._metrics.attempt(delivery.purpose.name.lower(), await self._keep(delivery, "its tries died"))
+            return
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
                 with folder() as room:
@@ -129,15 +133,18 @@ class Courier:
     async def _again_later(self, delivery: Delivery, error: Exception) -> str:
         now = self._clock()
         if delivery.tries >= MAX_TRIES:
-            log.error("given up after %s tries, kept: %s", delivery.tries, error)
-            await self._store.deliveries.keep(delivery.id, self._owner, now, str(error))
-            return "kept"
+            return await self._keep(delivery, str(error))
         pause = min(2.0**delivery.tries, _LONGEST_PAUSE) * random.uniform(0.5, 1)
         log.warning("try %s did not succeed, the next in %.0f s: %s", delivery.tries, pause, error)
         await self._store.deliveries.postpone(
             delivery.id, self._owner, now + timedelta(seconds=pause), error=str(error)
         )
         return "again"
+
+    async def _keep(self, delivery: Delivery, why: str) -> str:
+        log.error("given up after %s tries, kept: %s", delivery.tries, why)
+        await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), why)
+        return "kept"
 
     @asynccontextmanager
     async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:

@@ -1,16 +1,18 @@
-"""The buttons under what was made: first the ways to go on from it, then what is about the message itself."""
+"""The buttons under what has ended: first the ways to go on from it, then what is about the message."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from discord import ButtonStyle
 from discord.ui import Button
 
 from bot.deployments.several import VARIED
 from bot.messages.blocks import run_button
 from bot.messages.buttons import Action
-from bot.runs import Run
+from bot.runs import Run, RunState
+from bot.runs.transitions import BARRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,17 @@ def ways_onward(run: Run, onward: Onward, *, picture: bool) -> list[Button[Any]]
     if onward.usable and picture:
         buttons.append(run_button(run, Action.USE, "button_use"))
     return buttons
+
+
+def ways_on(run: Run) -> list[Button[Any]]:
+    """Under anything but a result. Where a moderator said no, the same once more is not offered."""
+    edit, details = (
+        run_button(run, Action.EDIT, "button_edit"),
+        run_button(run, Action.DETAILS, "button_details"),
+    )
+    if run.state is RunState.REJECTED or run.failure_code == BARRED:
+        return [edit, details]
+    return [run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary), edit, details]
 
 
 def result_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from discord import ButtonStyle, Colour
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, TextDisplay
+from discord import Colour
+from discord.ui import ActionRow, Container, Item, LayoutView, TextDisplay
 
 from bot.messages.blocks import (
     CONTENT_TEXT,
@@ -28,10 +27,9 @@ from bot.messages.blocks import (
     view_of,
 )
 from bot.messages.buttons import Action
-from bot.messages.onward import Onward, result_rows
+from bot.messages.onward import Onward, result_rows, ways_on
 from bot.messages.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
 from bot.runs import Run, RunState
-from bot.runs.transitions import BARRED
 from bot.text import quoted
 from bot.words import say
 
@@ -99,7 +97,7 @@ def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
     heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
     container = Container(
         *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run) + charge(run))]),
-        ActionRow(*way_on(run)),
+        ActionRow(*ways_on(run)),
         accent_colour=COLOURS[run.state],
     )
     return Part(layout=layout_of(container), mention=mention)
@@ -116,14 +114,6 @@ def charge(run: Run) -> list[str]:
     if was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
-
-
-def way_on(run: Run) -> list[Button[Any]]:
-    """Where a moderator said no, the same once more is not what to offer first."""
-    edit = run_button(run, Action.EDIT, "button_edit")
-    if run.state is RunState.REJECTED or run.failure_code == BARRED:
-        return [edit]
-    return [run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary), edit]
 
 
 def reason(run: Run) -> str:

@@ -114,6 +114,7 @@ class Reconciler:
         if report is not None and report.outputs:
             # Some runs never end although their outputs are there: these were paid for, so they are shown.
             await self._record(run, report._replace(state=RunState.SUCCEEDED))
+            await self._try_cancel(run_id)  # after that, or what is there would be taken for cancelled
             return
         await self._try_cancel(run_id)
         await self._finish(run, RunState.TIMED_OUT, "deadline")

@@ -86,7 +86,7 @@ async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requeste
         assert "Not approved: Picture" in outcome
         assert "A moderator didn't approve this request." in outcome
         assert "please" not in outcome
-        assert list(buttons_of(c.s, c.s.messages()[0])) == ["Edit"]
+        assert list(buttons_of(c.s, c.s.messages()[0])) == ["Edit", "Details"]
         nothing_seen(c.s)
         (letter,) = c.letters()
         assert "Your request for **Picture** was not approved." in letter

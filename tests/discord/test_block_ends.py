@@ -47,7 +47,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(tmp_path: Pa
         for answer in asked[1:]:
             assert "Not started: Picture" in text_of(s, answer.response)
             assert ENDED in text_of(s, answer.response)
-            assert list(buttons_of(s, answer.response)) == ["Edit"]
+            assert list(buttons_of(s, answer.response)) == ["Edit", "Details"]
         assert not any("spam" in shown for shown in texts(s))
         (letter,) = letters(s)
         assert "The moderator's reason: spam" in letter

@@ -33,7 +33,7 @@ async def test_the_requester_cancels(tmp_path: Path) -> None:
         shown = text_of(s, message)
         assert "Cancelled: Picture" in shown
         assert "Cancelled, as you asked." in shown
-        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
         assert pinged(s) == []
         assert (await s.run()).state is RunState.CANCELLED
         await s.later(hours=2)

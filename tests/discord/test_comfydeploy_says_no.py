@@ -30,7 +30,7 @@ kind = "text"
 async def told(s: Stage, state: RunState) -> str:
     """The one message that everybody sees in the end."""
     (message,) = s.messages()
-    assert list(buttons_of(s, message)) == ["Try again", "Edit"]
+    assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
     assert (await s.run()).state is state
     assert_nothing_leaked(s)
     return text_of(s, message)

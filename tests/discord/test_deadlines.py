@@ -23,7 +23,7 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(tmp_path: Path
             await s.later(minutes=5)
         (message,) = s.messages()
         assert "so I stopped waiting" in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
         assert pinged(s) == [s.alice.id]
         assert [call.run_id for call in s.standin.ledger.cancel_calls] == s.calls[0].run_ids
         assert (await s.run()).state is RunState.TIMED_OUT
@@ -94,6 +94,8 @@ async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(tm
         assert len(message.attachments) == 1
         assert (await s.run()).state is RunState.SUCCEEDED
         assert pinged(s) == [s.alice.id]
+        # Its machine goes on costing until it is told to stop.
+        assert len(s.standin.ledger.cancel_calls) == 1
 
 
 async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(tmp_path: Path) -> None:

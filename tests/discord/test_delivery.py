@@ -124,7 +124,7 @@ async def test_a_failure_is_told_down_the_ladder_too(tmp_path: Path) -> None:
         result = await s.alice.slash(s.channel, "generate", prompt="a fox")
         await s.play()
         assert "The run failed on the machine, " in text_of(s, result.response)
-        assert list(buttons_of(s, result.response)) == ["Try again", "Edit"]
+        assert list(buttons_of(s, result.response)) == ["Try again", "Edit", "Details"]
 
 
 async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ async def test_edit_again_after_a_restart_opens_with_what_is_stored(tmp_path: Pa
 async def test_a_failure_can_be_edited(tmp_path: Path) -> None:
     async with stage(tmp_path, comfydeploy_deployment_id=FAILS_ID) as s:
         message = await asked(s, prompt="a fox")
-        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
         form = await s.alice.click(message, label="Edit")
         await s.alice.submit_modal(form, {"prompt": "a wolf"})
         await s.play()

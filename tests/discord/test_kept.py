@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import simcord
 
+from bot.delivery.courier import MAX_TRIES
 from bot.store.rows import DeliveryState
+from demo.standin.faults import Faults
 from tests.discord.court import mark_adult, ruled
 from tests.discord.crowd import moderator, override, owner
 from tests.discord.deliveries import delivery_states
@@ -94,6 +97,24 @@ async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_th
             await s.later(minutes=11)
         assert await delivery_states(s) == [DeliveryState.KEPT]
         monkeypatch.undo()
+        await post_from(s, s.channel)
+        (message,) = [message for message in s.messages() if message.attachments]
+        assert "> a fox" in text_of(s, message)
+
+
+async def test_what_ends_the_process_with_each_try_is_kept_in_the_end(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.standin.next_faults(Faults(hold_at="running"))
+        await s.alice.slash(s.channel, "generate", prompt="a fox")
+        await s.play()
+        s.standin.release()
+        await s.standin.idle()
+        for _ in range(MAX_TRIES):
+            await s.restart()
+            assert await s.app.store.deliveries.claim("dies", s.clock(), timedelta()) is not None
+        await s.restart()
+        await s.play()
+        assert await delivery_states(s) == [DeliveryState.KEPT]
         await post_from(s, s.channel)
         (message,) = [message for message in s.messages() if message.attachments]
         assert "> a fox" in text_of(s, message)

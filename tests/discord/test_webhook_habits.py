@@ -94,7 +94,7 @@ async def test_an_end_that_is_no_success_is_told_in_words(
         await s.later(minutes=2)
         (message,) = s.messages()
         assert sentence in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Try again", "Edit"]
+        assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
         assert pinged(s) == [s.alice.id]
 
 

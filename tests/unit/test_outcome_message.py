@@ -35,7 +35,8 @@ def test_an_ending_says_what_happened_and_what_to_do(state: RunState) -> None:
     assert SENTENCES[f"title_{state.value}"] in shown
     assert "> a lighthouse" in shown
     assert "took 12 s · GPU A10G · seed 7" in shown
-    assert buttons(part) == [("Try again", f"run:{KEY}:again"), ("Edit", f"run:{KEY}:edit")]
+    labels = {"again": "Try again", "edit": "Edit", "details": "Details"}
+    assert buttons(part) == [(label, f"run:{KEY}:{action}") for action, label in labels.items()]
     by_requester = state is RunState.CANCELLED
     assert part.mention == (None if by_requester else 42)
     assert ("<@42>" in shown) is not by_requester
