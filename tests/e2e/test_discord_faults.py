@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import House, house
+from tests.e2e.house import PATIENCE, House, house
 from tests.fakediscord import Channel, Fault, Interaction
 
 POST = "POST /channels/{channel_id}/messages"
@@ -93,7 +93,7 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: House) -> Non
     await home.start()
     asking = await home.ask()
     await home.discord.wait_until(lambda: asking.refusals)
-    home.discord.interactions.answer_within = 3
+    home.discord.interactions.answer_within = PATIENCE
     await home.ask()
     assert await outcomes_of_all(home) == [1]
     assert len(home.standin.ledger.queue_calls) == 1

@@ -32,7 +32,7 @@ async def test_a_slash_command_is_answered_and_seen_in_the_channel(studio: Studi
     assert [m.content for m in studio.fake.messages(studio.general)] == ["painting a cat"]
     assert studio.bot.interactions[0].user.id == studio.alice.id
     assert studio.bot.interactions[0].app_permissions.send_messages
-    assert run.latency < studio.fake.interactions.answer_within
+    assert not run.refusals
 
 
 async def test_an_attachment_option_arrives_with_a_link_that_can_be_read(studio: Studio) -> None:
