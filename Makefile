@@ -18,8 +18,10 @@ help:
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
 	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
+	@echo "make format what lint would change, changed"
 	@echo "make docs   docs/configuration.md anew, from the settings"
 	@echo "make lock   renew the locked requirement files"
+	@echo "make clean  without .venv, data and caches"
 
 .venv/.ready: requirements/dev.txt
 	$(PYTHON) -c "import sys; sys.exit('Python 3.11 or newer is needed, this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else None"
