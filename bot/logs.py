@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Final, Literal, TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from pythonjsonlogger.json import JsonFormatter
 
 HIDDEN: Final = "[hidden]"
@@ -75,11 +76,11 @@ class _RunKey(logging.Filter):
 
 
 class _NoBadRequests(logging.Filter):
-    """What is no HTTP is answered 400 by aiohttp; a stranger's traceback for each would fill the log."""
+    """A head or body that is no HTTP is its sender's fault; a stranger's tracebacks would fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, HttpProcessingError)
+        return not isinstance(error, HttpProcessingError | RequestPayloadError)
 
 
 class _Text(logging.Formatter):

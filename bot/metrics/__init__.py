@@ -30,6 +30,7 @@ WEBHOOK_RESULTS: Final = {
     408: "too_slow",
     409: "another_run",
     413: "too_large",
+    499: "cut_off",
     500: "internal",
     503: "database_away",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
 from aiohttp import web
@@ -20,7 +19,7 @@ def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None
             return web.Response(status=403)
         try:
             body = await request.read()
-        except (web.RequestPayloadError, HttpProcessingError, zlib.error):
+        except (OSError, web.RequestPayloadError, HttpProcessingError):  # hung up; broken chunks
             return web.Response(status=400)
         reached()
         return web.Response(text=signer.pong(nonce, body))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -22,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
 BODY_SECONDS = 10.0
+# nginx's own status for a caller who is gone; nobody receives it.
+HUNG_UP = 499
 
 
 class WebhookServer:
@@ -60,8 +61,9 @@ class WebhookServer:
             return 408
         except web.HTTPRequestEntityTooLarge:
             return 413
-        except (web.RequestPayloadError, HttpProcessingError, zlib.error):
-            # A body that is not what its headers say: broken chunks, `gzip` that is none.
+        except OSError:
+            return HUNG_UP
+        except (web.RequestPayloadError, HttpProcessingError):  # broken chunks
             return 400
         with run_context(key):
             return await self._record(key, body)

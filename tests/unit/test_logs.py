@@ -10,6 +10,7 @@ from typing import Literal
 import pytest
 
 from bot.logs import Redactor, run_context, setup_logging
+from tests.logs import own_logging
 
 BOT_TOKEN = "MTE4NzY1NDMyMTA5ODc2NTQzMg.GaBcDe.aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789ab"
 API_KEY = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoidXNlciJ9.c2lnbmF0dXJlLW1hZGUtdXA"
@@ -40,23 +41,15 @@ Log = Callable[..., io.StringIO]
 
 @pytest.fixture
 def log() -> Iterator[Log]:
-    """Set up logging into a buffer, and put back what pytest had."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    loggers = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
-    levels = [(item, item.level) for item in loggers]
-    root.handlers = []
+    """Set up logging into a buffer."""
 
     def start(level: str = "INFO", form: Literal["text", "json"] = "text") -> io.StringIO:
         stream = io.StringIO()
         setup_logging(level, form, secrets=(REGISTERED, ""), stream=stream)
         return stream
 
-    yield start
-    logging.captureWarnings(capture=False)
-    root.handlers, root.level = before
-    for item, level in levels:
-        item.setLevel(level)
+    with own_logging():
+        yield start
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

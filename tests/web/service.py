@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ class Caller:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self.session.request(method, url or self.url, data=data) as reply:
             return reply.status, await reply.text()
+
+    async def counted(self) -> dict[str, float]:
+        """How many webhooks the metrics page tells of, by result."""
+        async with self.session.get(f"{self.base}/metrics") as reply:
+            found = re.findall(r'webhooks_total\{result="(\w+)"\} (\S+)', await reply.text())
+        return {result: float(number) for result, number in found}
 
     async def run(self) -> Run:
         return await self.stage.run()

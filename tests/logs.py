@@ -1,0 +1,27 @@
+"""The bot's own logging inside a test, written to a buffer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def own_logging() -> Iterator[None]:
+    """Takes pytest's handlers off the root, for `setup_logging` to set its own, and puts back what was."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    loggers = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]
+    levels = [(item, item.level) for item in loggers]
+    filters = [(item, item.filters[:]) for item in loggers]
+    root.handlers = []
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        root.handlers, root.level = before
+        for item, level in levels:
+            item.setLevel(level)
+        for item, kept in filters:
+            item.filters = kept
