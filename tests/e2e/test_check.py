@@ -43,7 +43,7 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
     """A server that is not the bot, at the address that it yields."""
 
     async def handle(_: web.Request) -> web.Response:
-        return web.Response(status=answer.status, headers=answer.headers, text="not the bot")
+        return web.Response(status=answer.status, headers=answer.headers, text=answer.text or "not the bot")
 
     async with serving(handle) as address:
         yield address
@@ -129,6 +129,25 @@ async def test_comfydeploy_away(home: House) -> None:
     (deployment,), (options,) = remedies(said, "Deployment"), remedies(said, "Options")
     assert "id" not in deployment.split()
     assert options.endswith("check again when ComfyDeploy answers.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=404, text="404 page not found"),
+        web.json_response({"detail": "Not Found"}, status=404),  # ComfyDeploy's own server, past its /api
+        web.Response(status=403, text="<h1>Forbidden</h1>"),
+        web.Response(text="<h1>A dashboard</h1>"),
+    ],
+    ids=["404", "no such path", "403", "200"],
+)
+async def test_an_api_url_that_leads_to_another_server(home: House, answer: web.Response) -> None:
+    async with elsewhere(answer) as url:
+        said = await home.command("check", COMFYDEPLOY_API_URL=url)
+    assert said.code == 1
+    found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_URL doesn't look like", "usually ends in /api")
+    found(said, "error", "Deployment", PICTURE_ID)
+    assert answer.status == 200 or remedies(said, "Deployment") == ["See what is said of the key above."]
 
 
 async def test_options_that_discord_cant_have(home: House) -> None:
