@@ -111,9 +111,9 @@ def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: NoteS
 def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
     """What hinders a command. Where ComfyDeploy described nothing, each deployment's own finding says why."""
     if isinstance(error, StartLater):
-        remedy = "See what is said of each deployment below, and check again when ComfyDeploy answers."
+        remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
     elif asked.faults:
-        remedy = "Do what is said of each deployment below."
+        remedy = "Do what is said of each deployment above."
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
     for mistake in error.mistakes:
@@ -136,7 +136,7 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     spec = catalogue.plan.command(config.name) if offered is not None else None
     if offered is None or spec is None:
         if fault is None:
-            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options above.")
+            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below.")
         said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
         return wrong(DEPLOYMENT, said, _remedy(fault))
     table = options_table(offered, spec)

@@ -83,12 +83,14 @@ async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Fin
     configs, asked = configs_of(ground.settings), comfydeploy.Asked(ground.comfy)
     catalogue = comfydeploy.catalogue_of(configs, asked, ground.store.notes if ground.usable else None)
     yield await comfydeploy.key(ground.comfy)
+    hindrance = None
     try:
         await catalogue.load()
     except StartupError as error:
-        for finding in comfydeploy.not_loaded(error, asked):
-            yield finding
+        hindrance = error
     for finding in comfydeploy.deployments(configs, asked, catalogue):
+        yield finding
+    for finding in comfydeploy.not_loaded(hindrance, asked) if hindrance is not None else ():
         yield finding
     bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
     async for finding in _discord(ground, bot):

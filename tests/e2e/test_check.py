@@ -110,7 +110,8 @@ async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
     found(said, "error", "Deployment", PICTURE_ID)
     assert remedies(said, "Deployment") == ["See what is said of the key above."]
-    assert remedies(said, "Options") == ["Do what is said of each deployment below."]
+    assert remedies(said, "Options") == ["Do what is said of each deployment above."]
+    assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
     assert "no-such-key" not in said.out + said.err
 
 
@@ -157,7 +158,8 @@ async def test_options_that_discord_cant_have(home: House) -> None:
     )
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
     found(said, "error", "Options", "file inputs", "Correct deployments.toml")
-    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options above")
+    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options below")
+    assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
 
 
 @pytest.mark.parametrize("host", ["nonsense.invalid", "203.0.113.9"])
