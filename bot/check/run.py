@@ -73,8 +73,8 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
         listens = [finding async for finding in ports.listens(settings)]
         for finding in listens:
             yield finding
-        sound = all(finding.level is Level.OK for finding in listens)
-        if sound and settings.public_url is not None and Role.WEB in settings.roles:
+        possible = all(finding.level is not Level.ERROR for finding in listens)
+        if possible and settings.public_url is not None and Role.WEB in settings.roles:
             yield await _address(ground, settings.public_url)
 
 

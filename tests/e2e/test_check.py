@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -223,7 +224,21 @@ async def test_a_port_that_something_else_has(home: House) -> None:
     async with elsewhere(web.Response(status=200)) as url:
         said = await home.command("check", PUBLIC_URL=url, WEB_PORT=url.rpartition(":")[2])
     assert said.code == 1
+    found(
+        said, "warning", "Web server", "in use by something that doesn't answer as the bot does", "WEB_PORT"
+    )
     found(said, "error", "PUBLIC_URL", "taken by something that is not this bot", "WEB_PORT")
+
+
+async def test_a_port_that_something_silent_has(home: House) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "0.0.0.0", 0) as server:  # noqa: S104
+        port = server.sockets[0].getsockname()[1]
+        said = await home.command("check", PUBLIC_URL="", WEB_HOST="0.0.0.0", WEB_PORT=str(port))  # noqa: S104
+    assert said.code == 0
+    found(said, "warning", "Web server", f"WEB_PORT {port}", "set WEB_PORT to another")
 
 
 @pytest.mark.parametrize(("ahead", "level"), [(-20, "warning"), (3600, "error")])
