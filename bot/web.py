@@ -13,6 +13,8 @@ from bot.errors import StartupError
 
 # A webhook is the largest body that anybody has to send.
 MAX_BODY = 1024 * 1024
+# What `/healthz` says.
+HEALTHY = "ok\n"
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -21,7 +23,7 @@ def application(ready: Check) -> web.Application:
     """`/healthz` (alive) and `/readyz` (can work); what else is offered is added to it."""
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return web.Response(text=HEALTHY)
 
     async def readyz(_request: web.Request) -> web.Response:
         if await ready():

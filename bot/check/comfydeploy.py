@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.check.finding import Finding, fine, warning, wrong
 from bot.check.table import options_table
+from bot.comfy.body import WireError, load_object
 from bot.comfy.client import ComfyClient
 from bot.comfy.deployments import DeploymentInfo
 from bot.deployments.catalogue import Catalogue
@@ -14,6 +15,7 @@ from bot.deployments.plan import size
 from bot.deployments.planning import LARGEST_COMMAND
 from bot.deployments.schema import DeploymentConfig
 from bot.errors import (
+    ComfyBadReply,
     ComfyError,
     ComfyForbidden,
     ComfyNotFound,
@@ -26,18 +28,23 @@ from bot.errors import (
 )
 from bot.presets.inputs import PRESET_OPTION
 from bot.store.notes import NoteStore
+from bot.text import shorten
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
+# What the framework beneath ComfyDeploy's API says of a path that it doesn't have.
+_NO_SUCH_PATH = "Not Found"
+_TOLD = 80
+_SEE_KEY = "See what is said of the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
 async def key(comfy: ComfyClient) -> Finding:
     try:
         await comfy.run(_NO_RUN)
-    except (ComfyNotFound, ComfyForbidden):
-        return fine(KEY, "ComfyDeploy takes it.")
+    except (ComfyNotFound, ComfyForbidden, ComfyBadReply) as error:
+        return fine(KEY, "ComfyDeploy takes it.") if _from_the_api(error) else _other_server(error)
     except ComfyUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
         return wrong(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
@@ -51,6 +58,22 @@ async def key(comfy: ComfyClient) -> Finding:
     except ComfyError as error:
         return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
     return fine(KEY, "ComfyDeploy takes it.")
+
+
+def _from_the_api(error: ComfyError) -> bool:
+    """Whether ComfyDeploy itself said so: its errors are JSON with a `detail`. Any web server has a 404."""
+    _, _, body = str(error).partition(": ")
+    try:
+        detail = load_object(body.encode()).get("detail")
+    except WireError:
+        return False
+    return isinstance(detail, str) and detail != _NO_SUCH_PATH
+
+
+def _other_server(error: ComfyError) -> Finding:
+    answer = shorten(str(error), _TOLD)
+    said = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
+    return wrong(KEY, said, "Set it to the API's own address, which usually ends in /api.")
 
 
 class Asked:
@@ -88,9 +111,9 @@ def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: NoteS
 def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
     """What hinders a command. Where ComfyDeploy described nothing, each deployment's own finding says why."""
     if isinstance(error, StartLater):
-        remedy = "See what is said of each deployment below, and check again when ComfyDeploy answers."
+        remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
     elif asked.faults:
-        remedy = "Do what is said of each deployment below."
+        remedy = "Do what is said of each deployment above."
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
     for mistake in error.mistakes:
@@ -113,7 +136,7 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     spec = catalogue.plan.command(config.name) if offered is not None else None
     if offered is None or spec is None:
         if fault is None:
-            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options above.")
+            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below.")
         said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
         return wrong(DEPLOYMENT, said, _remedy(fault))
     table = options_table(offered, spec)
@@ -131,7 +154,9 @@ def _remedy(fault: ComfyError) -> str:
     """What helps against the fault itself."""
     match fault:
         case ComfyUnauthorized() | ComfyRedirected():
-            return "See what is said of the key above."
+            return _SEE_KEY
+        case ComfyNotFound() | ComfyForbidden() if not _from_the_api(fault):
+            return _SEE_KEY
         case ComfyForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
         case ComfyServerError():

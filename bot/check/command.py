@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TextIO
 
 from bot.app import utc_now
-from bot.check.finding import Level, printed
+from bot.check.finding import Level, counted, printed
 from bot.check.run import findings
 from bot.logs import Redactor
 from bot.settings import Settings
@@ -20,6 +20,5 @@ async def check(settings: Settings, out: TextIO) -> int:
         counts[finding.level] += 1
         out.write(redact(printed(finding)) + "\n")
         out.flush()
-    errors, warnings = counts[Level.ERROR], counts[Level.WARNING]
-    out.write(f"{counts[Level.OK]} ok, {warnings} warnings, {errors} errors\n")
-    return 1 if errors else 0
+    out.write(f"{counted(counts)}\n")
+    return 1 if counts[Level.ERROR] else 0

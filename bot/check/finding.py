@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,3 +42,12 @@ def printed(finding: Finding) -> str:
     indent = " " * 9
     below = [f"{indent}{line}" for line in finding.lines]
     return "\n".join([head, *([f"{indent}Remedy: {finding.remedy}"] if finding.remedy else []), *below])
+
+
+def counted(counts: Mapping[Level, int]) -> str:
+    """The last line: how many of each."""
+    words = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
+    told = (
+        f"{counts.get(level, 0)} {word}{'' if counts.get(level, 0) == 1 else 's'}" for level, word in words
+    )
+    return ", ".join((f"{counts.get(Level.OK, 0)} ok", *told))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator
 
+import aiohttp
 from aiohttp import web
+from yarl import URL
 
-from bot.check.finding import Finding, fine, wrong
+from bot.check.finding import Finding, fine, warning, wrong
 from bot.errors import StartupError
 from bot.settings import Settings
-from bot.web import listening, port_remedy
+from bot.web import HEALTHY, listening, port_remedy
 
 WEB_SERVER = "Web server"
+# What listens on every interface is asked on this machine's own.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 
 
 async def listens(settings: Settings) -> AsyncIterator[Finding]:
@@ -32,7 +36,23 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         if not isinstance(cause, OSError):
             raise
         if cause.errno == errno.EADDRINUSE:
-            # As it has to be beside the running bot; whose it is the way through PUBLIC_URL tells.
-            return fine(WEB_SERVER, f"{where} is in use, as while the bot runs.")
+            # Where the metrics have a port of their own, nothing else is there to be asked.
+            if setting == "METRICS_PORT" or await _is_a_bot(host, port):
+                return fine(WEB_SERVER, f"{where} is in use, as while the bot runs.")
+            said = f"{where} is in use by something that doesn't answer as the bot does."
+            return warning(WEB_SERVER, said, port_remedy(cause, setting))
         said = f"{where} can't be used ({cause.strerror})."
         return wrong(WEB_SERVER, said, port_remedy(cause, setting))
+
+
+async def _is_a_bot(host: str, port: int) -> bool:
+    """Whether `/healthz` answers as ours. Whether it is this bot, the way through PUBLIC_URL tells."""
+    url = URL.build(scheme="http", host=_EVERYWHERE.get(host, host), port=port, path="/healthz")
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            return answer.status == 200 and await answer.content.read(100) == HEALTHY.encode()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False

@@ -73,8 +73,8 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
         listens = [finding async for finding in ports.listens(settings)]
         for finding in listens:
             yield finding
-        sound = all(finding.level is Level.OK for finding in listens)
-        if sound and settings.public_url is not None and Role.WEB in settings.roles:
+        possible = all(finding.level is not Level.ERROR for finding in listens)
+        if possible and settings.public_url is not None and Role.WEB in settings.roles:
             yield await _address(ground, settings.public_url)
 
 
@@ -83,12 +83,14 @@ async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Fin
     configs, asked = configs_of(ground.settings), comfydeploy.Asked(ground.comfy)
     catalogue = comfydeploy.catalogue_of(configs, asked, ground.store.notes if ground.usable else None)
     yield await comfydeploy.key(ground.comfy)
+    hindrance = None
     try:
         await catalogue.load()
     except StartupError as error:
-        for finding in comfydeploy.not_loaded(error, asked):
-            yield finding
+        hindrance = error
     for finding in comfydeploy.deployments(configs, asked, catalogue):
+        yield finding
+    for finding in comfydeploy.not_loaded(hindrance, asked) if hindrance is not None else ():
         yield finding
     bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
     async for finding in _discord(ground, bot):

@@ -109,7 +109,10 @@ class Catalogue:
         """
         faults = [self._faults.get(config.deployment_id) for config in wanted]
         if not any(fault is not None and fault.passing for fault in faults):
-            return StartupError(f"{_NONE}: check COMFYDEPLOY_API_KEY and the deployments' ids. {_WITHOUT}")
+            return StartupError(
+                f"{_NONE}: check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
+                f"{_WITHOUT}"
+            )
         return StartLater(
             f"{_NONE}: start again when it answers. If it does already, check the deployments' ids "
             f"and COMFYDEPLOY_API_URL. {_WITHOUT}"

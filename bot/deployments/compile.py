@@ -33,7 +33,7 @@ def compile_deployment(config: DeploymentConfig, info: DeploymentInfo | None) ->
         title=title,
         description=one_line(config.description or (info.description if info else "") or title),
         inputs=inputs,
-        group=slug(config.group, "group") if config.group else None,
+        group=config.group,
         gpus=gpus,
         default_gpu=default_gpu,
         concurrency_limit=config.concurrency_limit or (info.concurrency_limit if info else None),
@@ -96,21 +96,22 @@ def _marked(draft: Draft, *, is_prompt: bool) -> Draft:
 
 
 def _named(drafts: Sequence[Draft]) -> Iterable[Input]:
-    """Gives every offered input its option names: acceptable, unique, none of the bot's own."""
+    """Gives every offered input its option names: acceptable, unique, none of the bot's own.
+
+    The file's names come first: those from ComfyDeploy give way to them.
+    """
     taken = set(RESERVED)
-    for draft in drafts:
-        item = draft.input
-        if not item.offered:
-            yield replace(item, option=slug(draft.label))
-            continue
-        item = replace(item, option=_option(draft, taken))
-        taken.update(item.option_names)
-        yield item
+    options: dict[str, str] = {}
+    for draft in sorted(drafts, key=lambda draft: draft.config.option is None):
+        if draft.input.offered:
+            options[draft.key] = _option(draft, taken)
+            taken.update(replace(draft.input, option=options[draft.key]).option_names)
+    return [replace(draft.input, option=options.get(draft.key) or slug(draft.label)) for draft in drafts]
 
 
 def _option(draft: Draft, taken: set[str]) -> str:
     item = draft.input
-    name = slug(draft.label)
+    name = draft.config.option or slug(draft.key)
     if name in RESERVED:
         name = f"{name}_input"
     batch = item.kind is InputKind.IMAGES and item.max_count > 1

@@ -55,10 +55,8 @@ class Draft:
 
 def kind_for(config: InputConfig, node: InputType | None) -> InputKind | None:
     """The file's kind, its class type, ComfyDeploy's, or what the file's markers imply."""
-    if config.kind is not None:
-        return config.kind
-    if config.class_type is not None:
-        return kind_of(config.class_type)
+    if config.kind is not None or config.class_type is not None:
+        return config.described_kind
     if node is not None:
         return kind_of(node.class_type, node.type)
     if config.seed:
@@ -96,6 +94,8 @@ def compile_input(draft: Draft) -> Draft:
         fixed=config.fixed,
         hidden=hidden,
     )
+    if config.default is not None and item.offered and usable(item, config.default) is None:
+        warnings += (f"doesn't take the default {config.default!r}: it is left out",)
     return draft.with_input(_with_default(item, draft), *warnings)
 
 
@@ -225,6 +225,8 @@ def usable(item: Input, value: InputValue | None) -> InputValue | None:
         return value if isinstance(value, bool) else None
     if item.kind is InputKind.IMAGES:
         return value if isinstance(value, list) and value else None
+    if item.choices and isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # as its choices are written
     if not isinstance(value, str):
         return None
     if item.kind in _WORDS and item.kind is not InputKind.TEXT and item.choices:

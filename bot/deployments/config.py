@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.deployments.naming import slug
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
 from bot.errors import StartupError
 
@@ -46,10 +45,10 @@ def load_deployments_file(path: Path) -> tuple[DeploymentConfig, ...]:
     mistakes: list[str] = []
     for key, table in tables.items():
         try:
-            configs.append(DeploymentConfig.model_validate({**table, "name": slug(key, "deployment")}))
+            configs.append(DeploymentConfig.model_validate({**table, "name": key}))
         except ValidationError as error:
             mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _all_of(table, error))
-    mistakes += (f"{path.name}: {text}" for text in _collisions(tables, configs))
+    mistakes += (f"{path.name}: {text}" for text in _collisions(configs))
     if mistakes:
         raise StartupError(*mistakes)
     return tuple(configs)
@@ -71,12 +70,19 @@ def _tables(path: Path) -> Mapping[str, Mapping[str, Any]]:
         for key, table in tables.items()
         if not isinstance(table, dict)
     )
+    mistakes += (
+        f"{path.name}: deployment '{key}': unknown setting 'name'; its name is that of its table, and "
+        "'title' is how messages call it"
+        for key, table in tables.items()
+        if isinstance(table, dict) and "name" in table
+    )
     if mistakes:
         raise StartupError(*mistakes)
     return tables
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What the file holds. StartupError whatever it holds instead of TOML."""
     try:
         # A byte order mark is what Windows editors leave; TOML knows none.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -84,6 +90,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
     except UnicodeDecodeError:
         raise StartupError(f"{path.name} is not UTF-8 text") from None
+    except RecursionError:
+        raise StartupError(f"{path.name} can't be read as TOML: its brackets are nested too deep") from None
+    except ValueError:
+        # Python turns no more than 4,300 digits into a number, and tomllib lets that through.
+        raise StartupError(f"{path.name} can't be read as TOML: a number in it has too many digits") from None
     except OSError as error:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 
@@ -165,6 +176,8 @@ def _message(setting: str, location: tuple[int | str, ...], fault: Mapping[str, 
         text = f"must be one of {fault['ctx']['expected'].replace(' or ', ', ')}"
     else:
         text = _KIND_MESSAGES.get(kind) or fault["msg"].replace("Input should be", "must be")
+    if location == ("name",):  # the table's own
+        return f"its name {text}"
     return f"'{setting}' {text}" if setting else text
 
 
@@ -173,13 +186,8 @@ def _settings(location: tuple[int | str, ...]) -> list[str]:
     return [name for name in model.model_fields if (model, name) != (DeploymentConfig, "name")]
 
 
-def _collisions(tables: Iterable[str], configs: Iterable[DeploymentConfig]) -> Iterator[str]:
-    """Two tables that become one name in Discord, or one deployment described twice."""
-    by_name: dict[str, str] = {}
-    for key in tables:
-        other = by_name.setdefault(slug(key, "deployment"), key)
-        if other != key:
-            yield f"deployments '{other}' and '{key}' have the same name in Discord, '{slug(key)}'"
+def _collisions(configs: Iterable[DeploymentConfig]) -> Iterator[str]:
+    """One deployment described twice."""
     by_id: dict[str, str] = {}
     for config in configs:
         other = by_id.setdefault(config.deployment_id, config.name)

@@ -24,6 +24,11 @@ def slug(text: str, fallback: str = "input") -> str:
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
 
+def acceptable(name: str) -> bool:
+    """Whether Discord takes it as it stands, as the name of an option or a subcommand."""
+    return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
+
+
 def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
     """`name`, or with a number behind it when it is taken; leaves `room` characters for an ending."""
     length = NAME_LENGTH - room

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeGuard
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from bot.deployments.classes import kind_of
 from bot.deployments.model import InputKind
+from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, slug
 from bot.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 # Past 2^53 a number loses digits on its way through Discord.
 LARGEST = 2**53 - 1
+_TAKEN = {
+    InputKind.INTEGER: "a whole number",
+    InputKind.FLOAT: "a number",
+    InputKind.BOOLEAN: "true or false",
+    InputKind.IMAGES: "a list of texts",
+}
+_PAST_64_BITS = 2**64  # no node takes more
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _value(value: object) -> object:
     """What the queue call takes: text, a number, true or false, or a list of texts."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number")
+    if isinstance(value, int) and abs(value) >= _PAST_64_BITS:
+        raise ValueError("must be a number of at most 64 bits")
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return value
@@ -38,22 +61,40 @@ def _choice(value: object) -> object:
 
 
 def _uuid(value: object) -> str:
+    form = "must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address"
+    if not isinstance(value, str):
+        raise ValueError(f"{form}, in quotes")  # noqa: TRY004 - pydantic tells no TypeError
     try:
-        return str(UUID(str(value)))
+        return str(UUID(value))
     except ValueError:
-        raise ValueError(
-            f"must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address, not {value!r}"
-        ) from None
+        raise ValueError(f"{form}, not {value!r}") from None
 
 
 def _number_as_text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return str(value) if _is_number(value) else value
 
 
 def _limit(value: object) -> int | float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST:
+    if _is_number(value) and -LARGEST <= value <= LARGEST:
         return value
     raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
+
+
+def _name(value: str) -> str:
+    """Made acceptable, it would be one that the operator finds nowhere in his file."""
+    if acceptable(value):
+        return value
+    like = f" such as {near!r}," if (near := slug(value, "")) else ""
+    raise ValueError(
+        f"must be what Discord takes,{like} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
+        "'-' and '_'"
+    )
+
+
+def _option(value: str) -> str:
+    if value in RESERVED:
+        raise ValueError(f"can't be {value!r}, which is the bot's own")
+    return value
 
 
 class ChoiceConfig(BaseModel):
@@ -65,6 +106,7 @@ class ChoiceConfig(BaseModel):
     value: Annotated[str, BeforeValidator(_number_as_text)]
 
 
+Name = Annotated[str, AfterValidator(_name)]
 Value = Annotated[InputValue, PlainValidator(_value)]
 Number = Annotated[int | float, PlainValidator(_limit)]
 Gpu = Annotated[str, Field(min_length=1, max_length=100)]
@@ -76,7 +118,7 @@ class InputConfig(BaseModel):
 
     model_config = _MODEL
 
-    option: Annotated[str, Field(min_length=1)] | None = None
+    option: Annotated[Name, AfterValidator(_option)] | None = None
     description: str | None = None
     kind: InputKind | None = None
     class_type: str | None = None
@@ -93,9 +135,20 @@ class InputConfig(BaseModel):
     prompt: bool | None = None
     seed: bool | None = None
 
+    @property
+    def described_kind(self) -> InputKind | None:
+        """As the file says itself; None leaves it to ComfyDeploy."""
+        if self.kind is None and self.class_type is not None:
+            return kind_of(self.class_type)
+        return self.kind
+
+    @property
+    def offered(self) -> bool:
+        return self.fixed is None and not self.hidden
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if mistakes := [*_ranges(self), *_offers(self), *_choices(self)]:
+        if mistakes := [*_ranges(self), *_offers(self), *_choices(self), *_default(self)]:
             raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
         return self
 
@@ -104,7 +157,7 @@ def _ranges(config: InputConfig) -> Iterator[str]:
     low, high, default = config.min, config.max, config.default
     if low is not None and high is not None and high < low:
         yield f"maximum {high:g} is below minimum {low:g}"
-    elif isinstance(default, int | float) and not isinstance(default, bool):
+    elif _is_number(default):
         if low is not None and default < low:
             yield f"default {default:g} is below minimum {low:g}"
         if high is not None and default > high:
@@ -126,6 +179,10 @@ def _offers(config: InputConfig) -> Iterator[str]:
 
 
 def _choices(config: InputConfig) -> Iterator[str]:
+    if not config.choices and "choices" in config.model_fields_set:
+        yield "'choices' must not be empty"
+    elif not config.choices and config.described_kind is InputKind.CHOICE and config.offered:
+        yield "a choice needs 'choices'; without 'kind' and 'class_type' ComfyDeploy's own are offered"
     names = [choice.name for choice in config.choices]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"choice {name!r} is there twice"
@@ -134,16 +191,38 @@ def _choices(config: InputConfig) -> Iterator[str]:
         yield f"default {config.default!r} is not one of the choices"
 
 
+def _default(config: InputConfig) -> Iterator[str]:
+    """One that the input doesn't take would be dropped, and the option required."""
+    value, kind = config.default, config.described_kind
+    if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
+        yield f"the default must be a number between -{LARGEST} and {LARGEST}"
+    elif value is not None and kind is not None and not _takes(config, kind, value):
+        yield f"default {value!r} is not {_TAKEN.get(kind, 'text in quotes')}, as {kind.value!r} takes"
+
+
+def _takes(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
+    match kind:
+        case InputKind.INTEGER:
+            return _is_number(value) and value == int(value)
+        case InputKind.FLOAT:
+            return _is_number(value)
+        case InputKind.BOOLEAN:
+            return isinstance(value, bool)
+        case InputKind.IMAGES:
+            return isinstance(value, list) and bool(value)
+    return isinstance(value, str) or (bool(config.choices) and _is_number(value))
+
+
 class DeploymentConfig(BaseModel):
     """One deployment; `name` is its key in the file."""
 
     model_config = _MODEL
 
-    name: str
+    name: Name
     deployment_id: Annotated[str, BeforeValidator(_uuid)]
     title: str | None = None
     description: str | None = None
-    group: Annotated[str, Field(min_length=1)] | None = None
+    group: Name | None = None
     gpus: tuple[Gpu, ...] | None = None
     default_gpu: Gpu | None = None
     concurrency_limit: Annotated[int, Field(ge=1)] | None = None
@@ -154,7 +233,7 @@ class DeploymentConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if mistakes := [*_gpus(self), *_markers(self)]:
+        if mistakes := [*_gpus(self), *_markers(self), *_same_options(self)]:
             raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
         return self
 
@@ -172,3 +251,13 @@ def _markers(config: DeploymentConfig) -> Iterator[str]:
     prompts = [key for key, item in config.inputs.items() if item.prompt]
     if len(prompts) > 1:
         yield f"inputs {', '.join(map(repr, prompts))} are all marked as the prompt; one can be"
+
+
+def _same_options(config: DeploymentConfig) -> Iterator[str]:
+    keys: dict[str, list[str]] = {}
+    for key, item in config.inputs.items():
+        if item.option is not None and item.offered:
+            keys.setdefault(item.option, []).append(key)
+    for option, named in keys.items():
+        if len(named) > 1:
+            yield f"inputs {', '.join(map(repr, named))} all have the option {option!r}; one can"

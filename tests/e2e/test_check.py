@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,7 +44,7 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
     """A server that is not the bot, at the address that it yields."""
 
     async def handle(_: web.Request) -> web.Response:
-        return web.Response(status=answer.status, headers=answer.headers, text="not the bot")
+        return web.Response(status=answer.status, headers=answer.headers, text=answer.text or "not the bot")
 
     async with serving(handle) as address:
         yield address
@@ -110,7 +111,8 @@ async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
     found(said, "error", "Deployment", PICTURE_ID)
     assert remedies(said, "Deployment") == ["See what is said of the key above."]
-    assert remedies(said, "Options") == ["Do what is said of each deployment below."]
+    assert remedies(said, "Options") == ["Do what is said of each deployment above."]
+    assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
     assert "no-such-key" not in said.out + said.err
 
 
@@ -131,6 +133,25 @@ async def test_comfydeploy_away(home: House) -> None:
     assert options.endswith("check again when ComfyDeploy answers.")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=404, text="404 page not found"),
+        web.json_response({"detail": "Not Found"}, status=404),  # ComfyDeploy's own server, past its /api
+        web.Response(status=403, text="<h1>Forbidden</h1>"),
+        web.Response(text="<h1>A dashboard</h1>"),
+    ],
+    ids=["404", "no such path", "403", "200"],
+)
+async def test_an_api_url_that_leads_to_another_server(home: House, answer: web.Response) -> None:
+    async with elsewhere(answer) as url:
+        said = await home.command("check", COMFYDEPLOY_API_URL=url)
+    assert said.code == 1
+    found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_URL doesn't look like", "usually ends in /api")
+    found(said, "error", "Deployment", PICTURE_ID)
+    assert answer.status == 200 or remedies(said, "Deployment") == ["See what is said of the key above."]
+
+
 async def test_options_that_discord_cant_have(home: House) -> None:
     inputs = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
     (home.folder / "own.toml").write_text(
@@ -138,7 +159,8 @@ async def test_options_that_discord_cant_have(home: House) -> None:
     )
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
     found(said, "error", "Options", "file inputs", "Correct deployments.toml")
-    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options above")
+    found(said, "error", "Deployment", PICTURE_ID, "is not offered.", "options below")
+    assert said.out.index(" Deployment: ") < said.out.index(" Options: ")
 
 
 @pytest.mark.parametrize("host", ["nonsense.invalid", "203.0.113.9"])
@@ -202,7 +224,21 @@ async def test_a_port_that_something_else_has(home: House) -> None:
     async with elsewhere(web.Response(status=200)) as url:
         said = await home.command("check", PUBLIC_URL=url, WEB_PORT=url.rpartition(":")[2])
     assert said.code == 1
+    found(
+        said, "warning", "Web server", "in use by something that doesn't answer as the bot does", "WEB_PORT"
+    )
     found(said, "error", "PUBLIC_URL", "taken by something that is not this bot", "WEB_PORT")
+
+
+async def test_a_port_that_something_silent_has(home: House) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "0.0.0.0", 0) as server:  # noqa: S104
+        port = server.sockets[0].getsockname()[1]
+        said = await home.command("check", PUBLIC_URL="", WEB_HOST="0.0.0.0", WEB_PORT=str(port))  # noqa: S104
+    assert said.code == 0
+    found(said, "warning", "Web server", f"WEB_PORT {port}", "set WEB_PORT to another")
 
 
 @pytest.mark.parametrize(("ahead", "level"), [(-20, "warning"), (3600, "error")])

@@ -34,10 +34,17 @@ async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
         file.write_text(TWO, encoding="utf-8")
         home.process.send_signal(signal.SIGHUP)
         await home.discord.wait_until(lambda: {"paint", "film"} <= options(home))
+        file.write_text("a = " + "[" * 5_000, encoding="utf-8")
+        home.process.send_signal(signal.SIGHUP)
+        await home.until(
+            lambda: "deployments.toml can't be read as TOML: its brackets are nested" in home.log
+        )
         file.write_text("[deployments", encoding="utf-8")
         home.process.send_signal(signal.SIGHUP)
         await home.until(
-            lambda: "the deployments stay as they were: deployments.toml can't be read" in home.log
+            lambda: (
+                "the deployments stay as they were: deployments.toml can't be read as TOML: Exp" in home.log
+            )
         )
         assert {"paint", "film"} <= options(home)
         await home.discord.slash(home.alice, home.channel, "generate film", {"prompt": "a fox"})

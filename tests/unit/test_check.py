@@ -10,7 +10,7 @@ import pytest
 from bot.check.address import Endpoint, round_trip
 from bot.check.clock import compare
 from bot.check.discord import intents
-from bot.check.finding import Level, printed, wrong
+from bot.check.finding import Level, counted, printed, wrong
 from bot.check.table import options_table
 from bot.deployments.compile import compile_deployment
 from bot.deployments.planning import plan_commands
@@ -92,3 +92,15 @@ def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
     assert printed(wrong("Port", "taken.", "Free it.", "by a", "by b")) == (
         "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
     )
+
+
+@pytest.mark.parametrize(
+    ("warnings", "errors", "told"),
+    [
+        (0, 0, "3 ok, 0 warnings, 0 errors"),
+        (1, 2, "3 ok, 1 warning, 2 errors"),
+        (2, 1, "3 ok, 2 warnings, 1 error"),
+    ],
+)
+def test_the_last_line_counts_what_was_found(warnings: int, errors: int, told: str) -> None:
+    assert counted({Level.OK: 3, Level.WARNING: warnings, Level.ERROR: errors}) == told

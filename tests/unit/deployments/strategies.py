@@ -48,9 +48,10 @@ input_configs = st.builds(
     hidden=st.booleans(),
     max_count=st.none() | st.integers(1, 10),
     description=st.none() | st.text(max_size=200),
-    choices=st.just(())
-    | st.lists(st.text("abc ", min_size=1).map(str.strip).filter(bool), unique=True, max_size=30),
-)
+    choices=st.lists(
+        st.text("abc ", min_size=1).map(str.strip).filter(bool), unique=True, min_size=1, max_size=30
+    ),
+) | st.builds(InputConfig, required=st.none() | st.booleans(), hidden=st.booleans())
 
 
 @st.composite

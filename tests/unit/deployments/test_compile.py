@@ -250,3 +250,19 @@ def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> N
 def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: float, made: tuple) -> None:
     steps = by_key(deployment(node("steps", "NumberInt", min_value=low, max_value=high)))["steps"]
     assert (steps.minimum, steps.maximum) == made
+
+
+def test_a_name_from_the_file_goes_before_the_same_one_from_comfydeploy() -> None:
+    made = by_key(deployment(node("x", "Text"), node("y", "Text"), inputs={"x": {}, "y": {"option": "x"}}))
+    assert (made["y"].option, made["x"].option) == ("x", "x_2")
+
+
+def test_a_default_that_comfydeploys_input_does_not_take_is_told() -> None:
+    made = deployment(node("steps", "NumberInt", max_value=50), inputs={"steps": {"default": 99}})
+    assert made.warnings == ("deployment 'flux': input 'steps' doesn't take the default 99: it is left out",)
+
+
+def test_a_default_may_be_written_as_the_number_that_is_a_choice() -> None:
+    described = {"kind": "choice", "choices": [512, 768], "default": 768}
+    (made,) = deployment(inputs={"size": described}).inputs
+    assert (made.default, made.required, made.send_default) == ("768", False, True)

@@ -122,6 +122,10 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
     ("text", "part"),
     [
         ("[deployments.a\n", "line 1"),
+        ("a = " + "[" * 5_000, "deployments.toml can't be read as TOML: its brackets are nested too deep"),
+        ("a = " + "9" * 5_000, "deployments.toml can't be read as TOML: a number in it has too many digits"),
+        ("[deployments.a]\ndeployment_id" + ".a" * 5_000 + " = 1", "'deployment_id' must be a UUID"),
+        ("[deployments.a]\ndeployment_id = 0x" + "f" * 5_000, "'deployment_id' must be a UUID"),
         ("", "no deployment is described"),
         ('[deployment.a]\ndeployment_id = "x"', "unknown setting 'deployment'"),
         ("deployments = 3", "no deployment is described"),
@@ -134,10 +138,6 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
         (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.min = "a"', "'min' must be a number"),
         (f'[deployments.a]\ndeployment_id = "{UUID}"\nage_restricted = "x"', "must be true or false"),
         (f'[deployments.a]\ndeployment_id = "{UUID}"\ngpus = ["T4"]\ndefault_gpu = "L4"', "not one of its"),
-        (
-            f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments."A"]\ndeployment_id = "{OTHER}"',
-            "same name",
-        ),
         (
             f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments.b]\ndeployment_id = "{UUID}"',
             "same deploy",
@@ -163,11 +163,83 @@ def test_a_file_that_is_not_text_is_one_sentence(tmp_path: Path) -> None:
         load_deployments_file(file)
 
 
-def test_names_that_discord_refuses_are_made_acceptable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("A b!", "such as 'a_b', not 'A b!'"),
+        ("Flux", "such as 'flux', not 'Flux'"),
+        ("", "not ''"),
+        ("x" * 33, f"such as '{'x' * 32}', not"),
+    ],
+)
+def test_a_name_of_the_operators_own_that_discord_would_refuse(tmp_path: Path, name: str, like: str) -> None:
+    told = mistakes(
+        tmp_path,
+        f'[deployments."{name}"]\ndeployment_id = "{UUID}"\n[deployments.a]\ndeployment_id = "{OTHER}"\n'
+        f'group = "{name}"\ninputs.x.option = "{name}"\n',
+    )
+    places = (
+        f"deployment '{name}': its name",
+        "deployment 'a': 'group'",
+        "deployment 'a', input 'x': 'option'",
+    )
+    for sentence, place in zip(told, places, strict=True):
+        assert sentence.startswith(f"deployments.toml: {place} must be what Discord takes, {like}")
+
+
+def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
-    file.write_text(f'[deployments."My Flux!"]\ndeployment_id = "{UUID.upper()}"\n')
+    file.write_text(
+        f'[deployments."-mein_flüx_"]\ndeployment_id = "{UUID.upper()}"\ninputs.x.option = "größe"\n',
+        encoding="utf-8",
+    )
     (config,) = load_deployments_file(file)
-    assert (config.name, config.deployment_id) == ("my_flux", UUID)
+    assert (config.name, config.deployment_id) == ("-mein_flüx_", UUID)
+    assert config.inputs["x"].option == "größe"
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ('kind = "integer"\ndefault = "x"', "default 'x' is not a whole number"),
+        ('kind = "integer"\ndefault = 2.5', "default 2.5 is not a whole number"),
+        ('kind = "integer"\ndefault = true', "default True is not a whole number"),
+        (f'kind = "integer"\ndefault = {10**29}', "default' must be a number"),
+        ("default = 1e29", "default must be a number between"),
+        (f"fixed = {2**64}", "'fixed' must be a number of at most 64 bits"),
+        (f"max = 5\ndefault = 0x{'f' * 5_000}", "'default' must be a number"),
+        ('class_type = "ComfyUIDeployExternalNumber"\ndefault = "x"', "default 'x' is not a number"),
+        ('kind = "boolean"\ndefault = "yes"', "default 'yes' is not true or false"),
+        ('kind = "text"\ndefault = 5', "default 5 is not text in quotes"),
+        ('kind = "image"\ndefault = true', "default True is not text in quotes"),
+        ('kind = "images"\ndefault = "x"', "default 'x' is not a list of texts"),
+        ('kind = "choice"', "a choice needs 'choices'"),
+        ('kind = "choice"\nchoices = []', "'choices' must not be empty"),
+        ('class_type = "ComfyUIDeployExternalEnum"', "a choice needs 'choices'"),
+        ("choices = []", "'choices' must not be empty"),
+        ('option = "gpu"', "'option' can't be 'gpu', which is the bot's own"),
+    ],
+)
+def test_what_an_input_would_lose_silently_is_a_mistake(tmp_path: Path, settings: str, part: str) -> None:
+    (told,) = mistakes(
+        tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments.a.inputs.x]\n{settings}\n'
+    )
+    assert told.startswith("deployments.toml: deployment 'a', input 'x': ")
+    assert part in told
+
+
+def test_two_inputs_with_one_option(tmp_path: Path) -> None:
+    described = f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.b.option = "x"\ninputs.c.option = "x"\n'
+    (told,) = mistakes(tmp_path, described)
+    assert told == "deployments.toml: deployment 'a': inputs 'b', 'c' all have the option 'x'; one can"
+    file = tmp_path / "deployments.toml"
+    file.write_text(f"{described}inputs.c.hidden = true\n")
+    assert len(load_deployments_file(file)) == 1
+
+
+def test_a_name_among_the_settings_is_none(tmp_path: Path) -> None:
+    (told,) = mistakes(tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\nname = "b"\n')
+    assert "unknown setting 'name'; its name is that of its table" in told
 
 
 def test_the_quick_start_needs_only_an_id() -> None:
