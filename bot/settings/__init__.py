@@ -21,17 +21,20 @@ from bot.settings.fields import (
     Count,
     DatabaseUrl,
     Flag,
+    Host,
     Ids,
-    LongSecret,
+    MetricsToken,
     OptionalIds,
     PoolSize,
     Port,
+    PublicUrl,
     Roles,
     Seconds,
     Secret,
     ShardCount,
     ShardIds,
     Uuid,
+    WebhookSecret,
     one_of,
 )
 from bot.settings.sources import Sources, read
@@ -62,11 +65,11 @@ class Settings(BaseSettings):
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
     comfydeploy_deployment_id: Uuid | None = None
     deployments_file: Path | None = None
-    public_url: BaseUrl | None = None
-    webhook_secret: LongSecret | None = None
-    web_host: str = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
+    public_url: PublicUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+    web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
     web_port: Port = 8080
-    metrics_token: LongSecret | None = None
+    metrics_token: MetricsToken | None = None
     metrics_port: Port | None = None
     database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
     database_pool_size: PoolSize = 20
