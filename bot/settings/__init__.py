@@ -177,7 +177,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     raw = sources.all
     mistakes = [*sources.mistakes]
     if _calls(raw):
-        mistakes += (*_missing(raw), *deployment_mistakes(raw))
+        mistakes += (*_missing(raw, env_file), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
     mistakes += shards_mistakes(raw)
     try:
@@ -202,8 +202,14 @@ def _calls(raw: dict[str, str]) -> bool:
     return not words or not words <= set(Role) - CALLING
 
 
-def _missing(raw: dict[str, str]) -> list[str]:
-    return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
+    missing = [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+    if missing and env_file is not None and not Path(env_file).exists():
+        missing.append(
+            f"There is no {env_file} in the current folder. Copy .env.example to it, "
+            "or start the bot where it is."
+        )
+    return missing
 
 
 def _look_alikes(sources: Sources) -> tuple[str, ...]:

@@ -133,6 +133,21 @@ def test_lines_that_are_no_settings_are_told_with_all_other_mistakes() -> None:
     assert [b for b, sentence in zip(beginnings, told, strict=True) if not sentence.startswith(b)] == []
 
 
+def test_that_there_is_no_file_is_told_beside_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = "There is no .env in the current folder. Copy .env.example to it, or start the bot where it is."
+    with pytest.raises(StartupError) as caught:
+        load_settings()
+    assert there in caught.value.mistakes
+    assert there not in mistakes(DISCORD_TOKEN="")
+    Path(".env").unlink()
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WEB_PORT", "x")
+    with pytest.raises(StartupError) as caught:
+        load_settings()
+    assert there not in caught.value.mistakes
+
+
 def test_a_folder_in_the_place_of_the_settings() -> None:
     Path(".env").mkdir()
     with pytest.raises(StartupError, match="is a folder"):
