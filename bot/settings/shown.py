@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LENGTH = 60
+_LENGTH = 100
 
 
 def shown(text: str) -> str:

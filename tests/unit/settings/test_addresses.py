@@ -11,7 +11,7 @@ PORT = "have a port from 1 to 65535 after the host, or none"
 NO_HOSTS = ["bot..example.com", ".example.com", f"{'a' * 64}.example.com", "a|b", "."]
 
 
-@pytest.mark.parametrize("host", [*NO_HOSTS, "0.0.0..0", "[::1]", "localhost:8080", "a b"])
+@pytest.mark.parametrize("host", [*NO_HOSTS, "0.0.0..0", "[::1]", "localhost:8080", "a b", "a\0b"])
 def test_a_host_to_listen_on(host: str) -> None:
     told = "WEB_HOST must be a host's name or an IP address, not "
     (sentence,) = mistakes(WEB_HOST=host)

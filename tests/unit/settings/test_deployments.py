@@ -42,7 +42,7 @@ def test_a_folder_is_no_file_of_deployments() -> None:
 
 def test_a_name_that_no_file_can_have() -> None:
     found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
-    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 59}…', which can't be read: File name too long.",)
+    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
 
 
 def test_the_mistakes_of_both_files_are_told_at_once() -> None:
