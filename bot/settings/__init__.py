@@ -21,17 +21,20 @@ from bot.settings.fields import (
     Count,
     DatabaseUrl,
     Flag,
+    Host,
     Ids,
-    LongSecret,
+    MetricsToken,
     OptionalIds,
     PoolSize,
     Port,
+    PublicUrl,
     Roles,
     Seconds,
     Secret,
     ShardCount,
     ShardIds,
     Uuid,
+    WebhookSecret,
     one_of,
 )
 from bot.settings.sources import Sources, read
@@ -62,11 +65,11 @@ class Settings(BaseSettings):
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
     comfydeploy_deployment_id: Uuid | None = None
     deployments_file: Path | None = None
-    public_url: BaseUrl | None = None
-    webhook_secret: LongSecret | None = None
-    web_host: str = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
+    public_url: PublicUrl | None = None
+    webhook_secret: WebhookSecret | None = None
+    web_host: Host = "0.0.0.0"  # noqa: S104  # ComfyDeploy calls from outside: the documented default
     web_port: Port = 8080
-    metrics_token: LongSecret | None = None
+    metrics_token: MetricsToken | None = None
     metrics_port: Port | None = None
     database_url: DatabaseUrl = SecretStr("sqlite+aiosqlite:///data/bot.db")
     database_pool_size: PoolSize = 20
@@ -174,7 +177,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
     raw = sources.all
     mistakes = [*sources.mistakes]
     if _calls(raw):
-        mistakes += (*_missing(raw), *deployment_mistakes(raw))
+        mistakes += (*_missing(raw, env_file), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
     mistakes += shards_mistakes(raw)
     try:
@@ -199,8 +202,14 @@ def _calls(raw: dict[str, str]) -> bool:
     return not words or not words <= set(Role) - CALLING
 
 
-def _missing(raw: dict[str, str]) -> list[str]:
-    return [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
+    missing = [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+    if missing and env_file is not None and not Path(env_file).exists():
+        missing.append(
+            f"There is no {env_file} in the current folder. Copy .env.example to it, "
+            "or start the bot where it is."
+        )
+    return missing
 
 
 def _look_alikes(sources: Sources) -> tuple[str, ...]:

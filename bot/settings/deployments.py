@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.deployments.config import load_deployments_file
 from bot.errors import StartupError
+from bot.settings.shown import shown
 
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 NO_DEPLOYMENT = (
@@ -27,6 +28,13 @@ def deployment_mistakes(raw: Mapping[str, str]) -> list[str]:
     if one:
         return []
     path = Path(file) if file else DEFAULT_DEPLOYMENTS_FILE
+    try:
+        return _file_mistakes(file, path)
+    except OSError as error:
+        return [f"{_named(file)} can't be read: {error.strerror}."]
+
+
+def _file_mistakes(file: str | None, path: Path) -> list[str]:
     if path.is_dir():
         return [f"{_named(file)} is a folder. Name the file in it."]
     if not path.is_file():
@@ -39,4 +47,4 @@ def deployment_mistakes(raw: Mapping[str, str]) -> list[str]:
 
 
 def _named(file: str | None) -> str:
-    return f"DEPLOYMENTS_FILE names {file!r}, which" if file else str(DEFAULT_DEPLOYMENTS_FILE)
+    return f"DEPLOYMENTS_FILE names {shown(file)}, which" if file else str(DEFAULT_DEPLOYMENTS_FILE)

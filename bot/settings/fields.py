@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from bot.roles import Role
+from bot.settings.addresses import HIGHEST_PORT, base_url, host, public_url
 from bot.settings.database import database_url
+from bot.settings.shown import shown
 
 
 def whole(low: int, high: int) -> BeforeValidator:
-    span = f"from {low} to {high}" if high < 10**9 else f"of at least {low}"
-
     def parse(value: object) -> object:
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
-            raise ValueError(f"must be a whole number {span}, not {text!r}")
+            raise ValueError(f"must be a whole number from {low} to {high}, not {shown(text)}")
         return int(text)
 
     return BeforeValidator(parse)
@@ -29,7 +28,7 @@ def one_of(*words: str) -> BeforeValidator:
     def parse(value: object) -> object:
         found = [word for word in words if word.lower() == str(value).strip().lower()]
         if not found:
-            raise ValueError(f"must be one of {', '.join(words)}, not {str(value)!r}")
+            raise ValueError(f"must be one of {', '.join(words)}, not {shown(str(value))}")
         return found[0]
 
     return BeforeValidator(parse)
@@ -49,7 +48,7 @@ def _yes_or_no(value: object) -> object:
     try:
         return known[str(value).strip().lower()]
     except KeyError:
-        raise ValueError(f"must be true or false, not {str(value)!r}") from None
+        raise ValueError(f"must be true or false, not {shown(str(value))}") from None
 
 
 def _secret(value: object) -> object:
@@ -65,11 +64,16 @@ def _secret(value: object) -> object:
     return text
 
 
-def _long_secret(value: object) -> object:
-    text = str(value).strip()
-    if len(text) < 16:
-        raise ValueError("must have at least 16 characters. Leave it empty and the bot makes one")
-    return text
+def long_secret(otherwise: str) -> BeforeValidator:
+    """`otherwise` says what comes of leaving it empty."""
+
+    def parse(value: object) -> object:
+        text = str(value).strip()
+        if len(text) < 16:
+            raise ValueError(f"must have at least 16 characters. Leave it empty and {otherwise}")
+        return text
+
+    return BeforeValidator(parse)
 
 
 def _uuid(value: object) -> object:
@@ -78,7 +82,7 @@ def _uuid(value: object) -> object:
     except ValueError:
         example = "00000000-0000-4000-8000-000000000000"
         raise ValueError(
-            f"must be a UUID like {example}, as in the deployment's address, not {value!r}"
+            f"must be a UUID like {example}, as in the deployment's address, not {shown(str(value))}"
         ) from None
 
 
@@ -86,12 +90,16 @@ def _ids(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
-    wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 20)]
+    wrong = [part for part in parts if not _is_id(part)]
     if not parts:
-        raise ValueError(f"must be server ids, separated by commas, or empty; {value!r} has none")
+        raise ValueError(f"must be server ids, separated by commas, or empty; {shown(value)} has none")
     if wrong:
-        raise ValueError(f"must be server ids, separated by commas; {wrong[0]!r} is none")
+        raise ValueError(f"must be server ids, separated by commas; {shown(wrong[0])} is none")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) < 2**63
 
 
 def _roles(value: object) -> object:
@@ -101,7 +109,7 @@ def _roles(value: object) -> object:
     wrong = [word for word in words if word not in list(Role)]
     if wrong or not words:
         known = ", ".join(Role)
-        raise ValueError(f"must be one or more of {known}, separated by commas, not {value!r}")
+        raise ValueError(f"must be one or more of {known}, separated by commas, not {shown(value)}")
     return frozenset(Role(word) for word in words)
 
 
@@ -111,32 +119,17 @@ def _shard_ids(value: object) -> object:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
     if wrong:
-        raise ValueError(f"must be numbers of shards from 0 on, separated by commas; {wrong[0]!r} is none")
-    return tuple(dict.fromkeys(int(part) for part in parts))
-
-
-def _base_url(value: object) -> object:
-    text = str(value).strip()
-    try:
-        parts = urlsplit(text)
-        sound = (
-            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        raise ValueError(
+            f"must be numbers of shards from 0 on, separated by commas; {shown(wrong[0])} is none"
         )
-    except ValueError:
-        sound = False
-        parts = urlsplit("")
-    if not sound or any(char.isspace() for char in text):
-        raise ValueError("must be an address that begins with https:// or http://")
-    if parts.username or parts.password or "?" in text or "#" in text:
-        raise ValueError("must be an address without user name, query (?) or fragment (#)")
-    return text.rstrip("/")
+    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def _database_url(value: object) -> object:
     return database_url(value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip())
 
 
-Port = Annotated[int, whole(0, 65535)]
+Port = Annotated[int, whole(0, HIGHEST_PORT)]
 Count = Annotated[int, whole(1, 2**53)]
 # A year: more is a slip of the keyboard, and far more is no date at all.
 Seconds = Annotated[int, whole(1, 366 * 24 * 3600)]
@@ -149,6 +142,9 @@ PoolSize = Annotated[int, whole(2, 1000)]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
-LongSecret = Annotated[SecretStr, BeforeValidator(_long_secret)]
-BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+WebhookSecret = Annotated[SecretStr, long_secret("the bot makes one")]
+MetricsToken = Annotated[SecretStr, long_secret("only this machine may read /metrics")]
+Host = Annotated[str, BeforeValidator(host)]
+BaseUrl = Annotated[str, BeforeValidator(base_url)]
+PublicUrl = Annotated[str, BeforeValidator(public_url)]
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]

@@ -40,6 +40,11 @@ def test_a_folder_is_no_file_of_deployments() -> None:
     assert mistakes(COMFYDEPLOY_DEPLOYMENT_ID="") == ("deployments.toml is a folder. Name the file in it.",)
 
 
+def test_a_name_that_no_file_can_have() -> None:
+    found = mistakes(COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="a" * 5000)
+    assert found == (f"DEPLOYMENTS_FILE names '{'a' * 99}…', which can't be read: File name too long.",)
+
+
 def test_the_mistakes_of_both_files_are_told_at_once() -> None:
     Path("deployments.toml").write_text(
         f'[deployments.a]\ndeployment_id = "{DEPLOYMENT}"\nguid = 1\n[deployments.b]\ntitle = 3\n',
