@@ -9,6 +9,7 @@ from bot.deployments.model import Choice, Input, InputKind
 from bot.deployments.schema import LARGEST
 from bot.errors import InputError
 from bot.runs import InputValue
+from bot.text import visible
 
 Plain = str | int | float | bool
 
@@ -105,7 +106,7 @@ def _boolean(item: Input, value: Plain) -> bool:
 def _text(item: Input, value: Plain) -> str:
     # A NUL can be neither stored in PostgreSQL nor seen by anybody; lone surrogates have no UTF-8.
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-    if not text.strip() and item.required:
+    if item.required and not visible(text):
         raise InputError("input_required", option=item.option)
     length = len(text)
     if item.min_length is not None and length < item.min_length:

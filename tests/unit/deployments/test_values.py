@@ -47,6 +47,7 @@ def test_a_value_is_sent_under_its_real_key(key: str, given_value: Any, sent: An
     ("key", "value", "code"),
     [
         ("prompt", "  \n ", "input_required"),
+        ("prompt", "\u200b\u2060\ufeff", "input_required"),
         ("prompt", "ab", "input_too_short"),
         ("prompt", "x" * 101, "input_too_long"),
         ("steps", 0, "input_too_small"),
