@@ -55,3 +55,15 @@ def result_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[
     if run.guild_id is not None:
         about.append(run_button(run, Action.REPORT, "button_report"))
     return [ways_onward(run, onward, picture=picture), about]
+
+
+def one_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:
+    """Under one of several, shown by itself."""
+    if run.state is not RunState.SUCCEEDED:
+        return [ways_on(run)]
+    gone = run.deleted_at is not None
+    about = [run_button(run, Action.DETAILS, "button_details")]
+    # Nothing reaches the message of a user install but the buttons in it.
+    if not gone and not run.user_install:
+        about.append(run_button(run, Action.DELETE, "button_delete"))
+    return [ways_onward(run, onward, picture=picture and not gone), about]

@@ -30,7 +30,7 @@ from bot.messages.blocks import (
     view_of,
 )
 from bot.messages.buttons import Action
-from bot.messages.onward import Onward, ways_on, ways_onward
+from bot.messages.onward import Onward, one_rows
 from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
 from bot.messages.run import (
     COLOURS,
@@ -167,21 +167,10 @@ def one_of_several_layout(run: Run, title: str, pictures: Sequence[str], onward:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
     facts = facts_of(run) if done else facts_of(run) + charge(run)
     items += texts([gone if done else reason(run), small(facts)])
-    items += [ActionRow[LayoutView](*row) for row in _one_rows(run, onward, picture=bool(pictures))]
+    items += [ActionRow[LayoutView](*row) for row in one_rows(run, onward, picture=bool(pictures))]
     layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
     layout.stop()
     return layout
-
-
-def _one_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:
-    if run.state is not RunState.SUCCEEDED:
-        return [ways_on(run)]
-    gone = run.deleted_at is not None
-    about = [run_button(run, Action.DETAILS, "button_details")]
-    # Nothing reaches the message of a user install but the buttons in it.
-    if not gone and not run.user_install:
-        about.append(run_button(run, Action.DELETE, "button_delete"))
-    return [ways_onward(run, onward, picture=picture and not gone), about]
 
 
 def _caption(run: Run) -> str:
