@@ -10,6 +10,9 @@ import discord
 from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part
 
+# They come and go with the pictures that could be had and with what the deployments take by now.
+_PASSING = (Action.USE, Action.VARY)
+
 
 def tells(message: discord.Message, key: str, part: Part | None) -> bool:
     """Whether a message is this part; without a part, whether it tells this run's end without files.
@@ -23,8 +26,8 @@ def tells(message: discord.Message, key: str, part: Part | None) -> bool:
         return not files and custom_id(key, Action.AGAIN) in found
     view = part.layout or part.view
     meant = set(marks(view.walk_children())) if view is not None else set()
-    # Only with a picture there is something to use.
-    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)} - {custom_id(key, Action.USE)}
+    passing = {custom_id(key, action) for action in _PASSING}
+    buttons = {mark for mark in meant if PATTERN.fullmatch(mark)} - passing
     if buttons:
         return buttons <= found
     if part.files:

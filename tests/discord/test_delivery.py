@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.store.rows import DeliveryState
+from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
 from tests.discord.deliveries import ANSWERS, POSTS, delivery_states, die_after_the_post
 from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, pinged, requests_to, text_of
@@ -155,6 +156,21 @@ async def test_a_post_whose_answer_was_lost_is_found_also_when_its_files_are_gon
             await s.later(minutes=5)
         (message,) = s.messages()
         assert galleries_of(s, message) == [1]
+        assert pinged(s) == [s.alice.id]
+        assert await delivery_states(s) == [DeliveryState.SENT]
+
+
+async def test_it_is_found_also_when_the_deployment_takes_more_at_once_by_now(tmp_path: Path) -> None:
+    three = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nmax_count = 3\n'
+    async with stage(tmp_path, deployments=three) as s:
+        await asked(s)
+        await die_after_the_post(s)
+        (tmp_path / "deployments.toml").write_text(three.replace("count = 3", "count = 4"))
+        await s.restart()
+        for _ in range(8):
+            await s.later(minutes=5)
+        (message,) = s.messages()
+        assert "Vary ×4" not in buttons_of(s, message)
         assert pinged(s) == [s.alice.id]
         assert await delivery_states(s) == [DeliveryState.SENT]
 
