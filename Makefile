@@ -12,7 +12,7 @@ DATABASE ?= sqlite
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
@@ -39,6 +39,7 @@ lint: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: .venv/.ready
 	$(BIN)/ruff check --fix .
