@@ -7,13 +7,14 @@ RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test lint format bench mutants chaos scale snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
 	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
+	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
 	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
@@ -47,6 +48,9 @@ format: .venv/.ready
 
 bench: .venv/.ready
 	$(BIN)/python -m tests.bench $(ARGS)
+
+mutants: .venv/.ready
+	$(BIN)/python -m tools.mutants $(or $(ARGS),core)
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)

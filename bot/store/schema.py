@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -26,8 +27,9 @@ def alembic_config() -> Config:
     return config
 
 
+@cache
 def known_schemas() -> tuple[str, ...]:
-    """Every schema that this version knows, the newest first."""
+    """Return every schema that this version knows, the newest first. Reading them loads every migration."""
     return tuple(step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions())
 
 
@@ -51,13 +53,15 @@ def _check_server(connection: Connection) -> None:
 
 def _upgrade(connection: Connection) -> None:
     _check_server(connection)
-    config = alembic_config()
-    current = schema_of(connection)
-    if current is not None and current not in known_schemas():
+    current, known = schema_of(connection), known_schemas()
+    if current == known[0]:
+        return
+    if current is not None and current not in known:
         raise StartupError(
             f"The database has the schema {current}, which this version of the bot doesn't know. "
             "Start the newer version that made it, or restore a backup from before."
         )
+    config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

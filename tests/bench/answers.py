@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from demo.standin import Faults
 from tests.bench.figures import Figure, latencies
 from tests.bench.processes import busy
-from tests.bench.scene import backend, channels, pid_of, scene
-from tests.e2e.house import PROJECT
+from tests.bench.setup import backend, channels, pid_of, scene
+from tests.e2e.bot_process import PROJECT
 from tests.fakediscord import Channel, FakeDiscord, Guild, User
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command

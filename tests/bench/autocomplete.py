@@ -6,15 +6,15 @@ import asyncio
 from argparse import Namespace
 
 from tests.bench.figures import Figure, latencies
-from tests.bench.scene import scene
-from tests.e2e.house import House
+from tests.bench.setup import scene
+from tests.e2e.bot_process import BotProcess
 
 TYPED = ("", "m", "mod", "model 1", "model 15", "99")
 TIMES = 300
 AT_ONCE = 50
 
 
-async def one(home: House, number: int) -> float:
+async def one(home: BotProcess, number: int) -> float:
     typed = TYPED[number % len(TYPED)]
     asking = await home.discord.autocomplete(
         home.alice, home.channel, "generate", "model", typed, prompt="a fox"

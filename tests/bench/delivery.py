@@ -15,8 +15,8 @@ from demo.standin.workshop import scene_of
 from tests.bench import events
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.processes import run_module
-from tests.bench.scene import Arrivals, Seeded, channels, scene, seed
-from tests.e2e.house import House
+from tests.bench.setup import Arrivals, Seeded, channels, scene, seed
+from tests.e2e.bot_process import BotProcess
 
 DELIVERIES = 200
 # Discord lets a bot make fifty calls a second in all; this is about the time of one alone.
@@ -30,7 +30,7 @@ def a_picture() -> bytes:
 
 
 async def deliver(
-    home: House, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
+    home: BotProcess, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
 ) -> float:
     """Seconds from the webhook to the post."""
     place = run.channel

@@ -6,24 +6,24 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 
 from tests.bench.figures import Figure, percentile
-from tests.bench.scene import scene
-from tests.e2e.house import House
+from tests.bench.setup import scene
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord.interactions import Interaction
 
 TIMES = 40
 AIM = "≤ 300 ms"
 PRESETS = 20
 
-Act = Callable[[House], Awaitable[Interaction]]
+Act = Callable[[BotProcess], Awaitable[Interaction]]
 
 
-async def _slash(home: House, command: str, **given: object) -> Interaction:
+async def _slash(home: BotProcess, command: str, **given: object) -> Interaction:
     asked = await home.discord.slash(home.alice, home.channel, command, given)
     return await asked.wait_answer()
 
 
 def _press(label: str) -> Act:
-    async def act(home: House) -> Interaction:
+    async def act(home: BotProcess) -> Interaction:
         shown = home.discord.messages(home.channel)
         result = next(each for each in shown if any(label in found for found in each.custom_ids))
         return await (await home.discord.click(home.alice, result, label)).wait_answer()
@@ -31,12 +31,12 @@ def _press(label: str) -> Act:
     return act
 
 
-async def _edit_sent(home: House) -> Interaction:
+async def _edit_sent(home: BotProcess) -> Interaction:
     opened = await _press("edit")(home)
     return await (await home.discord.submit(opened, {})).wait_answer()
 
 
-async def _page_turned(home: House) -> Interaction:
+async def _page_turned(home: BotProcess) -> Interaction:
     listed = await _slash(home, "preset list")
     if listed.original is None:
         raise RuntimeError("there is no list")
@@ -45,7 +45,7 @@ async def _page_turned(home: House) -> Interaction:
 
 
 def _typed(command: str, option: str, typed: str, **others: object) -> Act:
-    async def act(home: House) -> Interaction:
+    async def act(home: BotProcess) -> Interaction:
         asked = await home.discord.autocomplete(home.alice, home.channel, command, option, typed, **others)
         await asked.wait_answer()
         if not asked.choices:

@@ -19,8 +19,8 @@ from tests.bench.answers import check_accepted
 from tests.bench.delivery import FILE, a_picture
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.processes import hammer, rate_of, run_module
-from tests.bench.scene import backend, channels, scene
-from tests.e2e.house import House
+from tests.bench.setup import backend, channels, scene
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord import Channel
 from tests.fakediscord.interactions import Interaction
 
@@ -36,7 +36,7 @@ EDITS = (
 )
 
 
-async def ask(home: House, places: Sequence[Channel]) -> list[Interaction]:
+async def ask(home: BotProcess, places: Sequence[Channel]) -> list[Interaction]:
     people = [home.discord.add_user(f"person-{number}", home.guild) for number in range(REQUESTS)]
     asked = [
         await home.discord.slash(
@@ -49,7 +49,7 @@ async def ask(home: House, places: Sequence[Channel]) -> list[Interaction]:
     return asked
 
 
-async def all_running(home: House) -> list[Run]:
+async def all_running(home: BotProcess) -> list[Run]:
     async with asyncio.timeout(60):
         while True:
             await home.standin.idle()
@@ -69,7 +69,7 @@ def reports_of(run: Run, seconds: float) -> list[str]:
     ]
 
 
-async def report(home: House, running: Sequence[Run]) -> dict[str, Any]:
+async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
     """Progress from a process of its own: of all runs together, then of those that have not ended."""
     requests = [
         reports_of(run, ALL_RUNNING_SECONDS + number * RELEASE_PAUSE) for number, run in enumerate(running)
@@ -104,7 +104,7 @@ def key_of(run: Run) -> str:
     return (run.webhook or "").split("/")[-2]
 
 
-def shown(home: House) -> dict[str, list[float]]:
+def shown(home: BotProcess) -> dict[str, list[float]]:
     """When each run's outcomes came to a channel, by run key."""
     found: dict[str, list[float]] = {}
     for channel in home.discord.world.channels.values():
@@ -120,7 +120,7 @@ def waits(told: Mapping[str, float], outcomes: Mapping[str, list[float]]) -> lis
     return [outcomes[key][0] - at for key, at in told.items() if key in outcomes]
 
 
-async def pass_through(home: House) -> list[Figure]:
+async def pass_through(home: BotProcess) -> list[Figure]:
     places = channels(home, PLACES)
     await home.start()
     asked = await ask(home, places)
@@ -130,7 +130,7 @@ async def pass_through(home: House) -> list[Figure]:
     reported, told = await asyncio.gather(report(home, running), succeed(running, url))
     await home.settled(within=120)
     outcomes = shown(home)
-    limited = home.discord.books.rate_limited
+    limited = home.discord.request_log.rate_limited
     posts = waits(told, outcomes)
     fetches = await run_module("tests.bench.bare_fetch", url, 100)
     above = percentile(posts, 0.99) - percentile(fetches, 0.99)
@@ -149,8 +149,8 @@ async def pass_through(home: House) -> list[Figure]:
     ]
 
 
-def edits(home: House) -> int:
-    statuses = home.discord.books.statuses
+def edits(home: BotProcess) -> int:
+    statuses = home.discord.request_log.statuses
     return sum(count for (route, _), count in statuses.items() if route in EDITS)
 
 

@@ -12,8 +12,8 @@ import psutil
 from tests.bench.answers import check_accepted
 from tests.bench.figures import Figure
 from tests.bench.processes import run_module
-from tests.bench.scene import channels, pid_of, scene
-from tests.e2e.house import House
+from tests.bench.setup import channels, pid_of, scene
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord import Channel, User
 
 MIB = 1024 * 1024
@@ -31,11 +31,11 @@ def peak(pid: int) -> float:
     return int(lines["VmHWM"].split()[0]) / 1024
 
 
-def resident(home: House) -> float:
+def resident(home: BotProcess) -> float:
     return float(psutil.Process(pid_of(home)).memory_info().rss / MIB)
 
 
-async def live(home: House, people: Sequence[User], places: Sequence[Channel], many: int) -> None:
+async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], many: int) -> None:
     """So many runs, all the way to their results, a few at a time."""
     for start in range(0, many, AT_ONCE):
         asked = [

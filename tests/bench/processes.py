@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.e2e.house import PROJECT
+from tests.e2e.bot_process import PROJECT
 
 PATIENCE = 600.0
 

@@ -13,7 +13,7 @@ import discord
 import psutil
 
 from tests.bench.figures import Figure
-from tests.e2e.house import PROJECT
+from tests.e2e.bot_process import PROJECT
 
 CHANNELS = 30
 ROLES = 20

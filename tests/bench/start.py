@@ -20,9 +20,9 @@ from demo.standin.faults import Faults
 from tests.bench.figures import Figure
 from tests.bench.memory import peak
 from tests.bench.rows import filling
-from tests.bench.scene import AT_ONCE, backend, pid_of, scene, seed
+from tests.bench.setup import AT_ONCE, backend, pid_of, scene, seed
 from tests.chaos.database import Database, opened
-from tests.e2e.house import House
+from tests.e2e.bot_process import BotProcess
 
 PATIENCE = 300.0
 
@@ -62,7 +62,7 @@ async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
         return await _timed(home, database, in_flight)
 
 
-async def _held(home: House, many: int) -> Sequence[str]:
+async def _held(home: BotProcess, many: int) -> Sequence[str]:
     """Runs that the stand-in has under way, and keeps so."""
     home.standin.next_faults(*[Faults(hold_at="running")] * many)
     headers = {"Authorization": f"Bearer {home.standin.api_key}"}
@@ -76,7 +76,7 @@ async def _held(home: House, many: int) -> Sequence[str]:
         return [await queue() for _ in range(many)]
 
 
-async def _fill(home: House, url: str, kept: int, run_ids: Sequence[str]) -> None:
+async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     store = Store(url)
     await store.open()
@@ -97,7 +97,7 @@ async def _fill(home: House, url: str, kept: int, run_ids: Sequence[str]) -> Non
     await store.close()
 
 
-async def _timed(home: House, database: Database, in_flight: int) -> Start:
+async def _timed(home: BotProcess, database: Database, in_flight: int) -> Start:
     begun = time.perf_counter()
     await home.launch()
     await _healthy(home.port)

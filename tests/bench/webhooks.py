@@ -14,8 +14,8 @@ from bot.runs import RunState
 from tests.bench import events
 from tests.bench.figures import Figure
 from tests.bench.processes import bare_server, busy, hammer, lanes, rate_of
-from tests.bench.scene import Seeded, pid_of, scene, seed
-from tests.e2e.house import House
+from tests.bench.setup import Seeded, pid_of, scene, seed
+from tests.e2e.bot_process import BotProcess
 
 CONNECTIONS = 16
 TURNS = 5
@@ -77,7 +77,7 @@ def bare_commits(database: Path) -> float:
         return COMMITS / (time.perf_counter() - began)
 
 
-async def progress(home: House, watched: list[Seeded]) -> tuple[Side, Side]:
+async def progress(home: BotProcess, watched: list[Seeded]) -> tuple[Side, Side]:
     """The bot and the bare handler by turns, so that what else the machine does meets both."""
     first = [events.request(run.path, events.body(run.run_id, "running", 0.01)) for run in watched]
     await hammer(home.port, lanes(first, CONNECTIONS))
@@ -94,7 +94,7 @@ async def progress(home: House, watched: list[Seeded]) -> tuple[Side, Side]:
         return bot, bare
 
 
-async def stored(home: House, changing: list[Seeded]) -> float:
+async def stored(home: BotProcess, changing: list[Seeded]) -> float:
     """Two changes of state for each run."""
     requests = [
         events.request(run.path, events.body(run.run_id, status, 0.5))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.standin import Faults
-from tests.chaos.city import City
-from tests.chaos.menu import DEATHS, comfy_faults, discord_faults
+from tests.chaos.environment import Environment
+from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults
 from tests.fakediscord import CannotSend, Channel, Interaction, Message
 
 HAPPENINGS = (
@@ -53,7 +53,7 @@ class Round:
 class Player:
     """Plays rounds with one seed."""
 
-    def __init__(self, city: City, seed: int) -> None:
+    def __init__(self, city: Environment, seed: int) -> None:
         self._city = city
         self._seed = seed
         self._happen: dict[str, Callable[[Round, random.Random], Awaitable[None]]] = {

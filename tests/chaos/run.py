@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.chaos.city import City, city
 from tests.chaos.database import opened
-from tests.chaos.referee import SETTLE_WITHIN, Referee, Verdict
+from tests.chaos.environment import Environment, environment
+from tests.chaos.invariants import SETTLE_WITHIN, InvariantChecker, Verdict
 from tests.chaos.rounds import Player, Round
 
 # A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
@@ -44,10 +44,10 @@ async def chaos(
 ) -> Result:
     """Plays and judges; `say` hears how it goes and the story of whatever went wrong."""
     result = Result()
-    async with opened(kind, folder) as database, city(folder, database, seed) as world:
+    async with opened(kind, folder) as database, environment(folder, database, seed) as world:
         await world.start()
         await world.discord.wait_command("generate", within=30)
-        player, referee = Player(world, seed), Referee(world)
+        player, referee = Player(world, seed), InvariantChecker(world)
         open_rounds: list[Round] = []
         for number in range(1, rounds + 1):
             this = await player.play(number)
@@ -64,15 +64,15 @@ async def chaos(
         result.failed_starts = world.failed_starts
         ends = await database.rows("SELECT state, count(*) AS many FROM runs GROUP BY state")
         result.ends = ", ".join(f"{row['many']} {row['state']}" for row in ends)
-        if world.discord.books.unknown_routes or result.requests < rounds / 2:
+        if world.discord.request_log.unknown_routes or result.requests < rounds / 2:
             # Nothing can go wrong where nothing is done.
             raise RuntimeError(
-                f"hardly tried: {result.requests} requests, {world.discord.books.unknown_routes}"
+                f"hardly tried: {result.requests} requests, {world.discord.request_log.unknown_routes}"
             )
     return result
 
 
-async def _at_rest(world: City, referee: Referee, patience: float) -> bool:
+async def _at_rest(world: Environment, referee: InvariantChecker, patience: float) -> bool:
     """The faults stop, so everything has to end."""
     world.discord.faults.clear()
     await world.watch()
@@ -80,7 +80,11 @@ async def _at_rest(world: City, referee: Referee, patience: float) -> bool:
 
 
 async def _close(
-    world: City, referee: Referee, rounds: list[Round], result: Result, say: Callable[[str], None]
+    world: Environment,
+    referee: InvariantChecker,
+    rounds: list[Round],
+    result: Result,
+    say: Callable[[str], None],
 ) -> None:
     verdict = await referee.judge(rounds)
     for key, what in verdict.all.items():
@@ -90,7 +94,7 @@ async def _close(
         _forget(world, this)
 
 
-def _forget(world: City, this: Round) -> None:
+def _forget(world: Environment, this: Round) -> None:
     """A thousand channels would only slow this Discord down."""
     discord = world.discord
     for person in world.people:

@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.stage import Stage
+from tests.harness import Harness
 
 POSTS = "/channels/*/messages"
 ANSWERS = "/webhooks/*"
 
 
-async def delivery_states(s: Stage) -> list[str]:
-    async with s.app.store.database.read() as connection:
+async def delivery_states(bot: Harness) -> list[str]:
+    async with bot.app.store.database.read() as connection:
         return list((await connection.exec_driver_sql("SELECT state FROM deliveries ORDER BY id")).scalars())
 
 
-async def die_after_the_post(s: Stage) -> None:
+async def die_after_the_post(bot: Harness) -> None:
     """The message is in the channel, and the process is gone before it could say so."""
-    http = s.app.bot.http
+    http = bot.app.bot.http
     before = http.request
 
     async def posts_and_dies(route: Any, **kwargs: Any) -> Any:
@@ -31,4 +31,4 @@ async def die_after_the_post(s: Stage) -> None:
 
     http.request = posts_and_dies  # type: ignore[method-assign]  # the process's last breath
     with pytest.raises(asyncio.CancelledError):
-        await s.app.workers["deliver"].drain()
+        await bot.app.workers["deliver"].drain()

@@ -12,8 +12,8 @@ from pathlib import Path
 from aiohttp import web
 from PIL import Image
 
+from tests.harness import Harness
 from tests.serving import serving
-from tests.stage import Stage
 from tests.web.service import run_under_way
 
 Files = Mapping[str, tuple[bytes, str]]
@@ -48,14 +48,14 @@ async def bucket(files: Files) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def finished_with(folder: Path, files: Files) -> AsyncIterator[Stage]:
+async def finished_with(folder: Path, files: Files) -> AsyncIterator[Harness]:
     """A run that has made these files; they are in the channel."""
     async with bucket(files) as base, run_under_way(folder) as caller:
         items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
         output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
         assert (await caller.call(caller.event("success", outputs=[output])))[0] == 204
-        await caller.stage.play()
-        yield caller.stage
+        await caller.bot.play()
+        yield caller.bot
 
 
 def png() -> bytes:

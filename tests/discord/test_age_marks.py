@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,147 +9,147 @@ import simcord
 
 from bot.store.rows import DeliveryState
 from demo.standin.faults import Faults
-from tests.discord.court import mark_adult
+from tests.discord.channels import ADULT, thread_in
 from tests.discord.deliveries import ANSWERS, delivery_states, die_after_the_post
-from tests.discord.elsewhere import OWN_ACCOUNT, elsewhere
-from tests.discord.places import ADULT, thread_in
-from tests.discord.seen import buttons_of, pinged, refusal, requests_to, text_of
-from tests.stage import Stage, stage
+from tests.discord.moderated_server import mark_adult
+from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of
+from tests.discord.user_install import OWN_ACCOUNT, elsewhere
+from tests.harness import Harness
 
 WITHHELD = "It is age-restricted, so I post it only in channels that are marked so."
 
 
-async def adult_channel(s: Stage) -> simcord.ChannelHandle:
-    adult = s.guild.create_text_channel("adult")
-    await s.env.settle()
-    mark_adult(s, adult)
+async def adult_channel(bot: Harness) -> simcord.ChannelHandle:
+    adult = bot.guild.create_text_channel("adult")
+    await bot.env.settle()
+    mark_adult(bot, adult)
     return adult
 
 
-async def under_way(s: Stage, channel: Any, **options: Any) -> None:
-    s.standin.next_faults(Faults(hold_at="running"))
-    await s.alice.slash(channel, "generate", prompt="a fox", **options)
-    await s.play()
+async def under_way(bot: Harness, channel: Any, **options: Any) -> None:
+    bot.standin.next_faults(Faults(hold_at="running"))
+    await bot.alice.slash(channel, "generate", prompt="a fox", **options)
+    await bot.play()
 
 
-async def finished(s: Stage) -> None:
-    s.standin.release()
-    await s.later(seconds=3)
+async def finished(bot: Harness) -> None:
+    bot.standin.release()
+    await bot.later(seconds=3)
 
 
+@pytest.mark.bot(deployments=ADULT)
 @pytest.mark.parametrize("count", [1, 2])
-async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(tmp_path: Path, count: int) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        s.channel = adult
-        await under_way(s, adult, count=count)
-        mark_adult(s, adult, marked=False)
-        await finished(s)
-        (told,) = s.messages(adult)
-        assert told.attachments == []
-        assert WITHHELD in text_of(s, told)
-        assert pinged(s) == [s.alice.id]
-        assert await delivery_states(s) == [DeliveryState.KEPT]
-        refused = await s.alice.click(told, label="Post it here")
-        assert "marked as age-restricted" in refusal(s, refused)
-        mark_adult(s, adult)
-        await s.alice.click(told, label="Post it here")
-        await s.play()
-        (result,) = s.messages(adult)
-        assert len(result.attachments) == count
-        assert DeliveryState.KEPT not in await delivery_states(s)
-        # Discord answers a nonce of the last minutes with the message that it was sent with.
-        posts = requests_to(s, "POST", f"/channels/{adult.id}/messages")
-        assert len({each.json["nonce"] for each in posts}) == 2
+async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(bot: Harness, count: int) -> None:
+    adult = await adult_channel(bot)
+    bot.channel = adult
+    await under_way(bot, adult, count=count)
+    mark_adult(bot, adult, marked=False)
+    await finished(bot)
+    (told,) = bot.messages(adult)
+    assert told.attachments == []
+    assert WITHHELD in text_of(bot, told)
+    assert pinged(bot) == [bot.alice.id]
+    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    refused = await bot.alice.click(told, label="Post it here")
+    assert "marked as age-restricted" in refusal(bot, refused)
+    mark_adult(bot, adult)
+    await bot.alice.click(told, label="Post it here")
+    await bot.play()
+    (result,) = bot.messages(adult)
+    assert len(result.attachments) == count
+    assert DeliveryState.KEPT not in await delivery_states(bot)
+    # Discord answers a nonce of the last minutes with the message that it was sent with.
+    posts = requests_to(bot, "POST", f"/channels/{adult.id}/messages")
+    assert len({each.json["nonce"] for each in posts}) == 2
 
 
-async def test_a_thread_goes_by_its_parent(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        thread = thread_in(s, adult)
-        await s.env.settle()
-        await under_way(s, thread)
-        await finished(s)
-        assert len(s.messages(thread)[-1].attachments) == 1
-        await under_way(s, thread)
-        mark_adult(s, adult, marked=False)
-        await finished(s)
-        assert WITHHELD in text_of(s, s.messages(thread)[-1])
+@pytest.mark.bot(deployments=ADULT)
+async def test_a_thread_goes_by_its_parent(bot: Harness) -> None:
+    adult = await adult_channel(bot)
+    thread = thread_in(bot, adult)
+    await bot.env.settle()
+    await under_way(bot, thread)
+    await finished(bot)
+    assert len(bot.messages(thread)[-1].attachments) == 1
+    await under_way(bot, thread)
+    mark_adult(bot, adult, marked=False)
+    await finished(bot)
+    assert WITHHELD in text_of(bot, bot.messages(thread)[-1])
 
 
+@pytest.mark.bot(deployments=ADULT)
 @pytest.mark.parametrize("answers", [True, False])
 async def test_with_its_channel_closed_it_never_comes_as_a_direct_message(
-    tmp_path: Path, answers: bool
+    bot: Harness, answers: bool
 ) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        await under_way(s, adult)
-        s.env.inject_error("POST", f"/channels/{adult.id}/messages", status=403, code=50013, times=None)
-        if not answers:
-            s.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
-        await finished(s)
-        if answers:
-            # The command's own answer stands in the marked channel.
-            assert await delivery_states(s) == [DeliveryState.SENT]
-            assert s.alice.user.dm_channel is None or s.alice.user.dm_channel.history() == []
-            return
-        (letter,) = s.alice.user.dm_channel.history()
-        assert letter.attachments == []
-        assert WITHHELD in text_of(s, letter)
-        assert list(buttons_of(s, letter)) == ["Details"]
-        assert await delivery_states(s) == [DeliveryState.KEPT]
-        s.env.backend.faults.clear()
-        listed = (await s.alice.slash(adult, "runs", state="kept")).response
-        await s.alice.select(listed, [(await s.run()).key])
-        await s.play()
-        assert len(s.messages(adult)[-1].attachments) == 1
+    adult = await adult_channel(bot)
+    await under_way(bot, adult)
+    bot.env.inject_error("POST", f"/channels/{adult.id}/messages", status=403, code=50013, times=None)
+    if not answers:
+        bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
+    await finished(bot)
+    if answers:
+        # The command's own answer stands in the marked channel.
+        assert await delivery_states(bot) == [DeliveryState.SENT]
+        assert bot.alice.user.dm_channel is None or bot.alice.user.dm_channel.history() == []
+        return
+    (letter,) = bot.alice.user.dm_channel.history()
+    assert letter.attachments == []
+    assert WITHHELD in text_of(bot, letter)
+    assert list(buttons_of(bot, letter)) == ["Details"]
+    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    bot.env.backend.faults.clear()
+    listed = (await bot.alice.slash(adult, "runs", state="kept")).response
+    await bot.alice.select(listed, [(await bot.run()).key])
+    await bot.play()
+    assert len(bot.messages(adult)[-1].attachments) == 1
 
 
-async def test_without_a_result_there_is_nothing_to_withhold(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        s.standin.next_faults(Faults(ends_as="failed"))
-        await s.alice.slash(adult, "generate", prompt="a fox")
-        mark_adult(s, adult, marked=False)
-        await s.play()
-        (told,) = s.messages(adult)
-        assert "The run failed on the machine" in text_of(s, told)
-        assert await delivery_states(s) == [DeliveryState.SENT]
+@pytest.mark.bot(deployments=ADULT)
+async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> None:
+    adult = await adult_channel(bot)
+    bot.standin.next_faults(Faults(ends_as="failed"))
+    await bot.alice.slash(adult, "generate", prompt="a fox")
+    mark_adult(bot, adult, marked=False)
+    await bot.play()
+    (told,) = bot.messages(adult)
+    assert "The run failed on the machine" in text_of(bot, told)
+    assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
-async def test_discord_is_asked_for_the_mark_only_where_nothing_remembers_it(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        await under_way(s, adult)
-        await finished(s)
-        assert len(s.messages(adult)) == 1
-        assert requests_to(s, "GET", f"/channels/{adult.id}") == []
+@pytest.mark.bot(deployments=ADULT)
+async def test_discord_is_asked_for_the_mark_only_where_nothing_remembers_it(bot: Harness) -> None:
+    adult = await adult_channel(bot)
+    await under_way(bot, adult)
+    await finished(bot)
+    assert len(bot.messages(adult)) == 1
+    assert requests_to(bot, "GET", f"/channels/{adult.id}") == []
 
 
-async def test_a_crash_after_the_note_leaves_one(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=ADULT) as s:
-        adult = await adult_channel(s)
-        await under_way(s, adult)
-        mark_adult(s, adult, marked=False)
-        s.standin.release()
-        await s.standin.idle()
-        await die_after_the_post(s)
-        await s.restart()
-        await s.later(minutes=2)
-        (told,) = s.messages(adult)
-        assert WITHHELD in text_of(s, told)
-        assert await delivery_states(s) == [DeliveryState.KEPT]
+@pytest.mark.bot(deployments=ADULT)
+async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
+    adult = await adult_channel(bot)
+    await under_way(bot, adult)
+    mark_adult(bot, adult, marked=False)
+    bot.standin.release()
+    await bot.standin.idle()
+    await die_after_the_post(bot)
+    await bot.restart()
+    await bot.later(minutes=2)
+    (told,) = bot.messages(adult)
+    assert WITHHELD in text_of(bot, told)
+    assert await delivery_states(bot) == [DeliveryState.KEPT]
 
 
-async def test_what_took_longer_than_the_answer_lives_is_not_sent_directly_either(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=ADULT, **OWN_ACCOUNT) as s:
-        s.standin.next_faults(Faults(hold_at="running"))
-        with elsewhere(s, "foreign server", nsfw=True):
-            await s.alice.user.slash("generate", prompt="a fox")
-        await s.play()
-        await s.later(minutes=20)
-        await finished(s)
-        letters = s.alice.user.dm_channel.history()
-        assert [letter.attachments for letter in letters] == [[]] * len(letters)
-        assert WITHHELD in text_of(s, letters[-1])
-        assert await delivery_states(s) == [DeliveryState.KEPT]
+@pytest.mark.bot(deployments=ADULT, **OWN_ACCOUNT)
+async def test_what_took_longer_than_the_answer_lives_is_not_sent_directly_either(bot: Harness) -> None:
+    bot.standin.next_faults(Faults(hold_at="running"))
+    with elsewhere(bot, "foreign server", nsfw=True):
+        await bot.alice.user.slash("generate", prompt="a fox")
+    await bot.play()
+    await bot.later(minutes=20)
+    await finished(bot)
+    letters = bot.alice.user.dm_channel.history()
+    assert [letter.attachments for letter in letters] == [[]] * len(letters)
+    assert WITHHELD in text_of(bot, letters[-1])
+    assert await delivery_states(bot) == [DeliveryState.KEPT]

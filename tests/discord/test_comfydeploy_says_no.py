@@ -14,9 +14,9 @@ from demo.standin import StandIn
 from demo.standin.catalogue import all_deployments
 from demo.standin.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
 from demo.standin.faults import Faults
-from tests.discord.seen import assert_nothing_leaked, buttons_of, pinged, text_of
+from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
+from tests.harness import Harness, free_port, running_bot
 from tests.serving import serving
-from tests.stage import Stage, free_port, stage
 
 DESCRIBED = f"""
 [deployments.own]
@@ -27,13 +27,13 @@ kind = "text"
 """
 
 
-async def told(s: Stage, state: RunState) -> str:
+async def told(bot: Harness, state: RunState) -> str:
     """The one message that everybody sees in the end."""
-    (message,) = s.messages()
-    assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
-    assert (await s.run()).state is state
-    assert_nothing_leaked(s)
-    return text_of(s, message)
+    (message,) = bot.messages()
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert (await bot.run()).state is state
+    assert_nothing_leaked(bot)
+    return text_of(bot, message)
 
 
 @pytest.mark.parametrize(
@@ -45,116 +45,110 @@ async def told(s: Stage, state: RunState) -> str:
         (400, "The machine didn't accept the workflow."),
     ],
 )
-async def test_a_refusal_is_told_where_it_was_asked(tmp_path: Path, status: int, sentence: str) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_status=status))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert sentence in await told(s, RunState.REFUSED)
-        await s.later(hours=1)
-        assert len(s.calls) == 1
+async def test_a_refusal_is_told_where_it_was_asked(bot: Harness, status: int, sentence: str) -> None:
+    bot.standin.next_faults(Faults(queue_status=status))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    assert sentence in await told(bot, RunState.REFUSED)
+    await bot.later(hours=1)
+    assert len(bot.calls) == 1
 
 
 async def test_no_credits(tmp_path: Path) -> None:
     described = DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID)
-    async with stage(
+    async with running_bot(
         tmp_path, deployments=described, standin=StandIn(webhook_waits=(0, 0), deployments=all_deployments())
-    ) as s:
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert "out of credits" in await told(s, RunState.REFUSED)
+    ) as bot:
+        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        assert "out of credits" in await told(bot, RunState.REFUSED)
 
 
 async def test_the_400_explains_the_failed_webhook_that_came_first(tmp_path: Path) -> None:
     described = DESCRIBED.replace(PICTURE_ID, REJECTS_ID)
-    async with stage(
+    async with running_bot(
         tmp_path, deployments=described, standin=StandIn(webhook_waits=(0, 0), deployments=all_deployments())
-    ) as s:
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.later(seconds=5)
-        assert "The machine didn't accept the workflow." in await told(s, RunState.FAILED)
-        assert pinged(s) == [s.alice.id]
+    ) as bot:
+        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        await bot.later(seconds=5)
+        assert "The machine didn't accept the workflow." in await told(bot, RunState.FAILED)
+        assert pinged(bot) == [bot.alice.id]
 
 
-async def test_a_422_names_the_option(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=DESCRIBED) as s:
-        await s.alice.slash(s.channel, "generate", prompt="a fox", gpu="RTX4090")
-        await s.play()
-        assert "ComfyDeploy didn't accept these inputs: gpu." in await told(s, RunState.REFUSED)
+@pytest.mark.bot(deployments=DESCRIBED)
+async def test_a_422_names_the_option(bot: Harness) -> None:
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox", gpu="RTX4090")
+    await bot.play()
+    assert "ComfyDeploy didn't accept these inputs: gpu." in await told(bot, RunState.REFUSED)
 
 
-async def test_a_429_is_asked_again_and_shows_one_outcome(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert (await s.run()).state is RunState.WAITING
-        await s.later(minutes=3)
-        await s.later(minutes=3)
-        assert [call.status for call in s.calls] == [429, 429, 200]
-        (message,) = s.messages()
-        assert len(message.attachments) == 1
-        assert pinged(s) == [s.alice.id]
+async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
+    bot.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    assert (await bot.run()).state is RunState.WAITING
+    await bot.later(minutes=3)
+    await bot.later(minutes=3)
+    assert [call.status for call in bot.calls] == [429, 429, 200]
+    (message,) = bot.messages()
+    assert len(message.attachments) == 1
+    assert pinged(bot) == [bot.alice.id]
 
 
-async def test_a_429_that_lasts_is_told_in_the_end(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.faults = Faults(queue_status=429)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        for _ in range(10):
-            await s.later(minutes=3)
-        assert "ComfyDeploy is too busy right now." in await told(s, RunState.REFUSED)
-        assert len(s.calls) == 5
+async def test_a_429_that_lasts_is_told_in_the_end(bot: Harness) -> None:
+    bot.standin.faults = Faults(queue_status=429)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    for _ in range(10):
+        await bot.later(minutes=3)
+    assert "ComfyDeploy is too busy right now." in await told(bot, RunState.REFUSED)
+    assert len(bot.calls) == 5
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-async def test_a_5xx_proves_nothing_and_is_not_asked_again(tmp_path: Path, status: int) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_status=status))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert f"ComfyDeploy had a problem (error {status})" in await told(s, RunState.UNCONFIRMED)
-        await s.later(hours=2)
-        assert len(s.calls) == 1
+async def test_a_5xx_proves_nothing_and_is_not_asked_again(bot: Harness, status: int) -> None:
+    bot.standin.next_faults(Faults(queue_status=status))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    assert f"ComfyDeploy had a problem (error {status})" in await told(bot, RunState.UNCONFIRMED)
+    await bot.later(hours=2)
+    assert len(bot.calls) == 1
 
 
-async def test_a_lost_reply_is_told_after_the_grace_time(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_drop=True, queue_starts=0))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert (await s.run()).state is RunState.SUBMITTING
-        await s.later(seconds=200)
-        assert "ComfyDeploy didn't confirm the run." in await told(s, RunState.UNCONFIRMED)
-        assert pinged(s) == [s.alice.id]
-        assert len(s.calls) == 1
+async def test_a_lost_reply_is_told_after_the_grace_time(bot: Harness) -> None:
+    bot.standin.next_faults(Faults(queue_drop=True, queue_starts=0))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    assert (await bot.run()).state is RunState.SUBMITTING
+    await bot.later(seconds=200)
+    assert "ComfyDeploy didn't confirm the run." in await told(bot, RunState.UNCONFIRMED)
+    assert pinged(bot) == [bot.alice.id]
+    assert len(bot.calls) == 1
 
 
 async def test_comfydeploy_is_down_and_comes_back(tmp_path: Path) -> None:
     port = free_port()
-    async with stage(tmp_path, standin=StandIn(port=port, webhook_waits=(0, 0))) as s:
-        await s.standin.__aexit__(None, None, None)
-        asked = await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.later(seconds=3)
-        assert list(buttons_of(s, asked.response)) == ["Cancel"]
-        async with StandIn(port=port, webhook_waits=(0, 0)) as s.standin:
-            await s.later(minutes=3)
-            (message,) = s.messages()
+    async with running_bot(tmp_path, standin=StandIn(port=port, webhook_waits=(0, 0))) as bot:
+        await bot.standin.__aexit__(None, None, None)
+        asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        await bot.later(seconds=3)
+        assert list(buttons_of(bot, asked.response)) == ["Cancel"]
+        async with StandIn(port=port, webhook_waits=(0, 0)) as bot.standin:
+            await bot.later(minutes=3)
+            (message,) = bot.messages()
             assert len(message.attachments) == 1
-            assert len(s.calls) == 1
+            assert len(bot.calls) == 1
 
 
-async def test_comfydeploy_stays_down(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        await s.standin.__aexit__(None, None, None)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        for _ in range(10):
-            await s.later(minutes=3)
-        assert "I can't reach ComfyDeploy right now. Nothing was started" in await told(s, RunState.REFUSED)
+async def test_comfydeploy_stays_down(bot: Harness) -> None:
+    await bot.standin.__aexit__(None, None, None)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    for _ in range(10):
+        await bot.later(minutes=3)
+    assert "I can't reach ComfyDeploy right now. Nothing was started" in await told(bot, RunState.REFUSED)
 
 
 @asynccontextmanager
@@ -185,19 +179,18 @@ async def test_an_answer_that_is_none(
 ) -> None:
     async with (
         service(answer) as url,
-        stage(tmp_path, deployments=DESCRIBED, comfydeploy_api_url=url) as s,
+        running_bot(tmp_path, deployments=DESCRIBED, comfydeploy_api_url=url) as bot,
     ):
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        assert sentence in await told(s, state)
+        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        assert sentence in await told(bot, state)
 
 
-async def test_try_again_asks_once_more(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_status=403))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.alice.click(s.messages()[0], label="Try again")
-        await s.play()
-        assert [call.status for call in s.calls] == [403, 200]
-        assert [len(message.attachments) for message in s.messages()] == [0, 1]
+async def test_try_again_asks_once_more(bot: Harness) -> None:
+    bot.standin.next_faults(Faults(queue_status=403))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    await bot.alice.click(bot.messages()[0], label="Try again")
+    await bot.play()
+    assert [call.status for call in bot.calls] == [403, 200]
+    assert [len(message.attachments) for message in bot.messages()] == [0, 1]

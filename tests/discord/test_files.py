@@ -14,37 +14,37 @@ from bot.runs import RunState
 from demo.standin import StandIn
 from demo.standin.faults import Faults
 from tests.discord.files import finished_with, picture, song
-from tests.discord.seen import buttons_of, galleries_of, pinged, text_of
-from tests.stage import Clock, stage
+from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of
+from tests.harness import Clock, Harness, running_bot
 
 
 async def test_audio_comes_as_a_classic_message_that_has_a_player(tmp_path: Path) -> None:
-    async with finished_with(tmp_path, {"a.wav": (song(), "audio/wav")}) as s:
-        (message,) = s.messages()
+    async with finished_with(tmp_path, {"a.wav": (song(), "audio/wav")}) as bot:
+        (message,) = bot.messages()
         assert not message.flags.components_v2
-        assert message.content.startswith(f"<@{s.alice.id}>")
+        assert message.content.startswith(f"<@{bot.alice.id}>")
         assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
         assert await message.attachments[0].read() == song()
-        assert list(buttons_of(s, message)) == ["Again", "Vary ×4", "Edit", "Details", "Delete", "Report"]
-        assert pinged(s) == [s.alice.id]
+        assert list(buttons_of(bot, message)) == ["Again", "Vary ×4", "Edit", "Details", "Delete", "Report"]
+        assert pinged(bot) == [bot.alice.id]
 
 
 async def test_pictures_come_in_a_gallery_and_other_files_after_it(tmp_path: Path) -> None:
     files = {"a.png": (picture(8, 8), "image/png"), "a.wav": (song(), "audio/wav")}
-    async with finished_with(tmp_path, files) as s:
-        first, second = s.messages()
-        assert galleries_of(s, first) == [1]
+    async with finished_with(tmp_path, files) as bot:
+        first, second = bot.messages()
+        assert galleries_of(bot, first) == [1]
         assert [attachment.filename[-4:] for attachment in second.attachments] == [".wav"]
-        assert pinged(s) == [s.alice.id]
+        assert pinged(bot) == [bot.alice.id]
 
 
 async def test_a_picture_above_the_servers_limit_is_recompressed(tmp_path: Path) -> None:
     large = picture(2100, 2100)
-    async with finished_with(tmp_path, {"big.png": (large, "image/png")}) as s:
-        (message,) = s.messages()
+    async with finished_with(tmp_path, {"big.png": (large, "image/png")}) as bot:
+        (message,) = bot.messages()
         (attachment,) = message.attachments
         assert len(large) > 10 * 1024**2 > attachment.size > 100_000
-        assert "big.png was recompressed to fit this server's upload limit." in text_of(s, message)
+        assert "big.png was recompressed to fit this server's upload limit." in text_of(bot, message)
 
 
 async def test_large_pictures_are_recompressed_one_at_a_time(
@@ -65,48 +65,47 @@ async def test_large_pictures_are_recompressed_one_at_a_time(
 
     large = (picture(2100, 2100), "image/png")
     monkeypatch.setattr(Image.Image, "save", counted)
-    async with finished_with(tmp_path, {"a.png": large, "b.png": large, "c.png": large}) as s:
-        (message,) = s.messages()
-        assert galleries_of(s, message) == [3]
+    async with finished_with(tmp_path, {"a.png": large, "b.png": large, "c.png": large}) as bot:
+        (message,) = bot.messages()
+        assert galleries_of(bot, message) == [3]
         assert set(at_once) == {1}
 
 
 async def test_anything_else_above_the_limit_is_linked(tmp_path: Path) -> None:
     body = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(11 * 1024**2)
-    async with finished_with(tmp_path, {"long.wav": (body, "audio/wav")}) as s:
-        (message,) = s.messages()
+    async with finished_with(tmp_path, {"long.wav": (body, "audio/wav")}) as bot:
+        (message,) = bot.messages()
         assert not message.attachments
-        assert "long.wav is too large to upload here: [open it](http" in text_of(s, message)
+        assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
 
 
 @pytest.mark.parametrize("body", ["wrong-type", "cut-off", "expired"])
-async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(tmp_path: Path, body: str) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults.model_validate({"body": body}))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        for _ in range(8):
-            await s.later(minutes=11)
-        (message,) = s.messages()
-        assert not message.attachments
-        assert "couldn't be fetched: [try it yourself](http" in text_of(s, message)
-        assert pinged(s) == [s.alice.id]
-        assert len(s.calls) == 1
+async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(bot: Harness, body: str) -> None:
+    bot.standin.next_faults(Faults.model_validate({"body": body}))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    for _ in range(8):
+        await bot.later(minutes=11)
+    (message,) = bot.messages()
+    assert not message.attachments
+    assert "couldn't be fetched: [try it yourself](http" in text_of(bot, message)
+    assert pinged(bot) == [bot.alice.id]
+    assert len(bot.calls) == 1
 
 
 async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
     clock = Clock()
     clock.move(milliseconds=439)
     standin = StandIn(webhook_waits=(0, 0), private_bucket=True, now=clock)
-    async with stage(tmp_path, standin=standin, clock=clock) as s:
-        s.env.inject_error("POST", "/channels/*/messages", status=503)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        run = await s.run()
+    async with running_bot(tmp_path, standin=standin, clock=clock) as bot:
+        bot.env.inject_error("POST", "/channels/*/messages", status=503)
+        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        run = await bot.run()
         assert run.state is RunState.SUCCEEDED
-        await s.later(hours=2)
+        await bot.later(hours=2)
         assert await status_of(run.outputs[-1].url) == 403
-        (message,) = s.messages()
+        (message,) = bot.messages()
         assert len(message.attachments) == 1
 
 

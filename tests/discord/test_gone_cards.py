@@ -2,55 +2,53 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bot.store.tables import runs
-from tests.discord.court import NO_APPROVAL, Court, court
-from tests.discord.seen import buttons_of
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
+from tests.discord.rendered import buttons_of
 
 
-async def forget(c: Court) -> None:
+async def forget(server: ModeratedServer) -> None:
     """The run goes as the retention takes it, or a request whose answer never arrived."""
-    async with c.s.app.store.database.write() as connection:
+    async with server.app.store.database.write() as connection:
         await connection.execute(runs.delete())
 
 
 @pytest.mark.parametrize("label", ["Approve", "Reject", "Block"])
 async def test_a_card_whose_request_is_gone_loses_its_buttons_when_pressed(
-    tmp_path: Path, label: str
+    server: ModeratedServer, label: str
 ) -> None:
-    async with court(tmp_path) as c:
-        await c.ask()
-        await forget(c)
-        await c.s.restart()
-        await c.decide(label)
-        assert c.verdict == "I don't know this request any more, so there is nothing to decide."
-        assert buttons_of(c.s, c.card) == {}
+    await server.ask()
+    await forget(server)
+    await server.restart()
+    await server.decide(label)
+    assert server.verdict == "I don't know this request any more, so there is nothing to decide."
+    assert buttons_of(server, server.card) == {}
 
 
 @pytest.mark.parametrize("form", ["Reject", "Block"])
-async def test_a_form_opened_before_the_request_went_closes_the_card(tmp_path: Path, form: str) -> None:
-    async with court(tmp_path) as c:
-        await c.ask()
-        shown = await c.mona.click(c.card, label=form)
-        await forget(c)
-        await c.mona.submit_modal(shown, {"reason": "no"})
-        assert "nothing to decide" in c.verdict
-        assert buttons_of(c.s, c.card) == {}
+async def test_a_form_opened_before_the_request_went_closes_the_card(
+    server: ModeratedServer, form: str
+) -> None:
+    await server.ask()
+    shown = await server.mona.click(server.card, label=form)
+    await forget(server)
+    await server.mona.submit_modal(shown, {"reason": "no"})
+    assert "nothing to decide" in server.verdict
+    assert buttons_of(server, server.card) == {}
 
 
+@pytest.mark.bot(rules=NO_APPROVAL)
 @pytest.mark.parametrize("label", ["Delete", "Block", "Dismiss"])
 async def test_a_report_about_a_result_that_is_gone_loses_buttons_and_pictures(
-    tmp_path: Path, label: str
+    server: ModeratedServer, label: str
 ) -> None:
-    async with court(tmp_path, rules=NO_APPROVAL) as c:
-        await c.ask()
-        await c.s.bob.click(c.s.messages()[0], label="Report")
-        await c.s.play()
-        await forget(c)
-        await c.decide(label)
-        assert "nothing to decide" in c.verdict
-        assert buttons_of(c.s, c.card) == {}
-        assert c.card.attachments == []
+    await server.ask()
+    await server.bob.click(server.messages()[0], label="Report")
+    await server.play()
+    await forget(server)
+    await server.decide(label)
+    assert "nothing to decide" in server.verdict
+    assert buttons_of(server, server.card) == {}
+    assert server.card.attachments == []

@@ -5,24 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
-from tests.discord.seen import text_of
-from tests.stage import stage
+from tests.discord.rendered import text_of
+from tests.harness import Harness, running_bot
 
 
-async def test_help_tells_the_only_deployments_options_with_limits(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        shown = await s.alice.slash(s.channel, "help")
-        assert shown.ephemeral
-        text = text_of(s, shown.response)
-        for part in (
-            "`/generate`",
-            "**width**",
-            "from 256 to 1536",
-            "default 768",
-            "watercolour",
-            "Press Edit",
-        ):
-            assert part in text
+async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness) -> None:
+    shown = await bot.alice.slash(bot.channel, "help")
+    assert shown.ephemeral
+    text = text_of(bot, shown.response)
+    for part in (
+        "`/generate`",
+        "**width**",
+        "from 256 to 1536",
+        "default 768",
+        "watercolour",
+        "Press Edit",
+    ):
+        assert part in text
 
 
 async def test_help_of_several_turns_to_each(tmp_path: Path) -> None:
@@ -30,9 +29,9 @@ async def test_help_of_several_turns_to_each(tmp_path: Path) -> None:
         f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
         f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
     )
-    async with stage(tmp_path, deployments=two) as s:
-        shown = await s.alice.slash(s.channel, "help")
-        assert "/generate video" in text_of(s, shown.response)
-        await s.restart()
-        await s.alice.select(shown.response.message, ["picture"])
-        assert "from 256 to 1536" in text_of(s, shown.response)
+    async with running_bot(tmp_path, deployments=two) as bot:
+        shown = await bot.alice.slash(bot.channel, "help")
+        assert "/generate video" in text_of(bot, shown.response)
+        await bot.restart()
+        await bot.alice.select(shown.response.message, ["picture"])
+        assert "from 256 to 1536" in text_of(bot, shown.response)

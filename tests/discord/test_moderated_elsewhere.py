@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 
-from tests.contract.store.stored import record
-from tests.discord.court import NO_APPROVAL, Court, court
-from tests.discord.seen import press, refusal
+from tests.contract.store.rows import record
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
+from tests.discord.rendered import press, refusal
 
 UNKNOWN = "I don't know this request any more."
 
 
-async def boss_elsewhere(c: Court) -> tuple[Any, Any]:
+async def boss_elsewhere(server: ModeratedServer) -> tuple[Any, Any]:
     """Who may do everything on another server, and a message of the bot's there."""
-    other = c.s.env.create_guild("another server")
-    c.s.channel = other.create_text_channel("mine")
+    other = server.env.create_guild("another server")
+    server.channel = other.create_text_channel("mine")
     role = other.create_role("boss", permissions=discord.Permissions.all())
-    eve = other.add_member(c.s.env.create_user("eve"), roles=[role])
-    await c.s.env.settle()
-    await eve.slash(c.s.channel, "generate", prompt="an owl")
-    await c.s.play()
-    (own,) = c.s.channel.history(viewer=eve)
+    eve = other.add_member(server.env.create_user("eve"), roles=[role])
+    await server.env.settle()
+    await eve.slash(server.channel, "generate", prompt="an owl")
+    await server.play()
+    (own,) = server.channel.history(viewer=eve)
     return eve, own
 
 
+@pytest.mark.bot(rules=NO_APPROVAL)
 @pytest.mark.parametrize(
     "action", ["delete", "clear", "report", "dismiss", "block", "details", "edit", "pick"]
 )
-async def test_what_stands_there_is_out_of_reach(tmp_path: Path, action: str) -> None:
-    async with court(tmp_path, rules=NO_APPROVAL) as c:
-        await c.ask(count=2)
-        key = (await c.s.runs())[0].key
-        eve, own = await boss_elsewhere(c)
-        before = await record(c.s.app.store)
-        assert refusal(c.s, await press(c.s, eve, own, f"run:{key}:{action}")) == UNKNOWN
-        await c.s.play()
-        assert await record(c.s.app.store) == before
-        assert [run.deleted_at for run in await c.s.runs()] == [None] * 3
+async def test_what_stands_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
+    await server.ask(count=2)
+    key = (await server.runs())[0].key
+    eve, own = await boss_elsewhere(server)
+    before = await record(server.app.store)
+    assert refusal(server, await press(server, eve, own, f"run:{key}:{action}")) == UNKNOWN
+    await server.play()
+    assert await record(server.app.store) == before
+    assert [run.deleted_at for run in await server.runs()] == [None] * 3
 
 
 @pytest.mark.parametrize("action", ["approve", "reject", "block", "cancel", "details"])
-async def test_what_waits_there_is_out_of_reach(tmp_path: Path, action: str) -> None:
-    async with court(tmp_path) as c:
-        await c.ask()
-        (waiting,) = await c.s.runs()
-        eve, own = await boss_elsewhere(c)
-        refused = await press(c.s, eve, own, f"run:{waiting.key}:{action}")
-        assert refusal(c.s, refused) == UNKNOWN
-        await c.s.play()
-        assert waiting in await c.s.runs()
+async def test_what_waits_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
+    await server.ask()
+    (waiting,) = await server.runs()
+    eve, own = await boss_elsewhere(server)
+    refused = await press(server, eve, own, f"run:{waiting.key}:{action}")
+    assert refusal(server, refused) == UNKNOWN
+    await server.play()
+    assert waiting in await server.runs()

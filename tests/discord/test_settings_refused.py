@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import discord
@@ -11,9 +10,9 @@ from sqlalchemy import insert
 
 from bot.rules import ApprovalMode, ServerRules
 from bot.store.tables import server_rules
-from tests.discord.seen import press, refusal
-from tests.discord.settings_seen import moderator, rules_of, select_as, send_form
-from tests.stage import Stage, stage
+from tests.discord.rendered import press, refusal
+from tests.discord.settings_panel import moderator, rules_of, select_as, send_form
+from tests.harness import Harness
 
 NOT_ALLOWED = "Only people with Manage Server can change the settings."
 STALE = "This panel is from an older version of the bot. Please open `/settings` again."
@@ -57,45 +56,41 @@ def said(result: Any) -> str:
     return str(result.response.content)
 
 
-async def test_a_stranger_gets_one_sentence_from_every_control_and_from_a_form(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open()
-        for button in EVERY_BUTTON:
-            assert said(await press(s, s.bob, mona.panel, f"set:{button}")) == NOT_ALLOWED
-        for control, value in EVERY_SELECT:
-            assert said(await select_as(s, s.bob, mona.panel, f"set:{control}", value)) == NOT_ALLOWED
-        form = await send_form(s, s.bob, mona.panel, "set:record:retention:00000000:", "1")
-        assert said(form) == NOT_ALLOWED
-        assert await rules_of(s) == ServerRules()
+async def test_a_stranger_gets_one_sentence_from_every_control_and_from_a_form(bot: Harness) -> None:
+    mona = moderator(bot)
+    await mona.open()
+    for button in EVERY_BUTTON:
+        assert said(await press(bot, bot.bob, mona.panel, f"set:{button}")) == NOT_ALLOWED
+    for control, value in EVERY_SELECT:
+        assert said(await select_as(bot, bot.bob, mona.panel, f"set:{control}", value)) == NOT_ALLOWED
+    form = await send_form(bot, bot.bob, mona.panel, "set:record:retention:00000000:", "1")
+    assert said(form) == NOT_ALLOWED
+    assert await rules_of(bot) == ServerRules()
 
 
-async def test_a_moderator_who_lost_the_permission_can_not_go_on(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open("record")
-        form = await mona.press("Change how long it is kept")
-        s.env.backend.delete_role(s.guild.id, mona.role.id)
-        await s.env.settle()
-        assert said(await mona.press("Back")) == NOT_ALLOWED
-        assert said(await mona.fill(form, "1")) == NOT_ALLOWED
-        assert await rules_of(s) == ServerRules()
+async def test_a_moderator_who_lost_the_permission_can_not_go_on(bot: Harness) -> None:
+    mona = moderator(bot)
+    await mona.open("record")
+    form = await mona.press("Change how long it is kept")
+    bot.env.backend.delete_role(bot.guild.id, mona.role.id)
+    await bot.env.settle()
+    assert said(await mona.press("Back")) == NOT_ALLOWED
+    assert said(await mona.fill(form, "1")) == NOT_ALLOWED
+    assert await rules_of(bot) == ServerRules()
 
 
-async def test_a_server_that_lets_a_stranger_see_the_command_does_not_let_them_use_it(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        command = s.env.backend.find_command("settings", s.guild.id, type=1)
-        s.guild.set_command_permissions(int(command["id"]), {s.bob: True})
-        assert refusal(s, await s.bob.slash(s.channel, "settings")) == NOT_ALLOWED
+async def test_a_server_that_lets_a_stranger_see_the_command_does_not_let_them_use_it(bot: Harness) -> None:
+    command = bot.env.backend.find_command("settings", bot.guild.id, type=1)
+    bot.guild.set_command_permissions(int(command["id"]), {bot.bob: True})
+    assert refusal(bot, await bot.bob.slash(bot.channel, "settings")) == NOT_ALLOWED
 
 
-async def test_discord_is_told_who_may_see_the_command(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        command = s.app.bot.tree.get_command("settings")
-        payload = command.to_dict(s.app.bot.tree)
-        assert payload["default_member_permissions"] == discord.Permissions(manage_guild=True).value
-        assert payload["contexts"] == [0]
-        assert "settings" not in s.bob.available_commands(s.channel)
+async def test_discord_is_told_who_may_see_the_command(bot: Harness) -> None:
+    command = bot.app.bot.tree.get_command("settings")
+    payload = command.to_dict(bot.app.bot.tree)
+    assert payload["default_member_permissions"] == discord.Permissions(manage_guild=True).value
+    assert payload["contexts"] == [0]
+    assert "settings" not in bot.bob.available_commands(bot.channel)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +109,12 @@ async def test_discord_is_told_who_may_see_the_command(tmp_path: Path) -> None:
         "set:a\nb:c",
     ],
 )
-async def test_a_control_of_another_version_is_answered(tmp_path: Path, custom_id: str) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open()
-        assert said(await press(s, mona.actor, mona.panel, custom_id)) == STALE
-        assert said(await send_form(s, mona.actor, mona.panel, custom_id, "1")) == STALE
-        assert await rules_of(s) == ServerRules()
+async def test_a_control_of_another_version_is_answered(bot: Harness, custom_id: str) -> None:
+    mona = moderator(bot)
+    await mona.open()
+    assert said(await press(bot, mona.actor, mona.panel, custom_id)) == STALE
+    assert said(await send_form(bot, mona.actor, mona.panel, custom_id, "1")) == STALE
+    assert await rules_of(bot) == ServerRules()
 
 
 @pytest.mark.parametrize(
@@ -142,134 +136,127 @@ async def test_a_control_of_another_version_is_answered(tmp_path: Path, custom_i
     ],
 )
 async def test_a_choice_that_is_not_offered_changes_nothing(
-    tmp_path: Path, control: str, value: str, sentence: str
+    bot: Harness, control: str, value: str, sentence: str
 ) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open()
-        await select_as(s, mona.actor, mona.panel, f"set:{control}", value)
-        assert sentence in mona.text
-        assert await rules_of(s) == ServerRules()
+    mona = moderator(bot)
+    await mona.open()
+    await select_as(bot, mona.actor, mona.panel, f"set:{control}", value)
+    assert sentence in mona.text
+    assert await rules_of(bot) == ServerRules()
 
 
-async def test_everyone_is_no_role_to_be_chosen(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open("budgets")
-        await mona.choose("budgets:unlimited", s.guild.default_role)
-        assert "This role is gone, or it is @everyone." in mona.text
-        assert said(await mona.choose("budgets:role", s.guild.default_role)).startswith("This role is gone")
+async def test_everyone_is_no_role_to_be_chosen(bot: Harness) -> None:
+    mona = moderator(bot)
+    await mona.open("budgets")
+    await mona.choose("budgets:unlimited", bot.guild.default_role)
+    assert "This role is gone, or it is @everyone." in mona.text
+    assert said(await mona.choose("budgets:role", bot.guild.default_role)).startswith("This role is gone")
 
 
-async def test_forms_about_what_is_not_there_are_not_opened(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open("budgets")
-        for control, value in (("budgets:role", "12"), ("budgets:role", "x"), ("budgets:weight:0", "GTX")):
-            result = await select_as(s, mona.actor, mona.panel, f"set:{control}", value)
-            assert result.modal is None
-            assert said(result)
-        wrong_boxes = await send_form(s, mona.actor, mona.panel, "set:budgets:person:00000000:", "1")
-        assert said(wrong_boxes) == STALE
+async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness) -> None:
+    mona = moderator(bot)
+    await mona.open("budgets")
+    for control, value in (("budgets:role", "12"), ("budgets:role", "x"), ("budgets:weight:0", "GTX")):
+        result = await select_as(bot, mona.actor, mona.panel, f"set:{control}", value)
+        assert result.modal is None
+        assert said(result)
+    wrong_boxes = await send_form(bot, mona.actor, mona.panel, "set:budgets:person:00000000:", "1")
+    assert said(wrong_boxes) == STALE
 
 
-async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        review, role = s.guild.create_text_channel("review"), s.guild.create_role("Staff")
-        kept = s.guild.create_role("Kept")
-        await mona.open("approval")
-        await mona.choose("approval:channel", review)
-        await mona.choose("approval:reviewer", role)
-        await mona.choose("approval:mode", "without_roles")
-        await mona.choose("approval:exempt", role, kept)
-        await mona.press("Back")
-        await mona.choose("home:open", "gpus")
-        await mona.choose("gpus:gpu:0", "H100")
-        await mona.choose("gpus:gpu_roles:H100", role)
-        await mona.press("Back")
-        await mona.choose("home:open", "budgets")
-        await mona.choose("budgets:unlimited", role, kept)
+async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness) -> None:
+    mona = moderator(bot)
+    review, role = bot.guild.create_text_channel("review"), bot.guild.create_role("Staff")
+    kept = bot.guild.create_role("Kept")
+    await mona.open("approval")
+    await mona.choose("approval:channel", review)
+    await mona.choose("approval:reviewer", role)
+    await mona.choose("approval:mode", "without_roles")
+    await mona.choose("approval:exempt", role, kept)
+    await mona.press("Back")
+    await mona.choose("home:open", "gpus")
+    await mona.choose("gpus:gpu:0", "H100")
+    await mona.choose("gpus:gpu_roles:H100", role)
+    await mona.press("Back")
+    await mona.choose("home:open", "budgets")
+    await mona.choose("budgets:unlimited", role, kept)
 
-        s.env.backend.delete_role(s.guild.id, role.id)
-        s.env.backend.delete_channel(review.id)
-        await s.env.settle()
-        await mona.press("Back")
-        assert "The review channel is gone or not chosen" in mona.text
-        await mona.choose("home:open", "approval")
-        assert f"a deleted role (`{role.id}`)" in mona.text
-        assert f"a deleted channel (`{review.id}`)" in mona.text
-        assert mona.defaults("approval:exempt") == [str(kept.id)]
-        assert mona.defaults("approval:channel") == []
+    bot.env.backend.delete_role(bot.guild.id, role.id)
+    bot.env.backend.delete_channel(review.id)
+    await bot.env.settle()
+    await mona.press("Back")
+    assert "The review channel is gone or not chosen" in mona.text
+    await mona.choose("home:open", "approval")
+    assert f"a deleted role (`{role.id}`)" in mona.text
+    assert f"a deleted channel (`{review.id}`)" in mona.text
+    assert mona.defaults("approval:exempt") == [str(kept.id)]
+    assert mona.defaults("approval:channel") == []
 
-        await mona.press("Remove what is gone")
-        rules = await rules_of(s)
-        assert rules.reviewer_role_id is None
-        assert rules.approval.exempt_roles == {kept.id}
-        assert set(rules.budgets.roles) == {kept.id}
-        assert rules.gpu_roles == {"H100": frozenset()}  # a deleted role opens nothing
-        assert rules.approval.review_channel_id == review.id  # nor does a deleted channel
-        assert rules.approval.mode is ApprovalMode.WITHOUT_ROLES
+    await mona.press("Remove what is gone")
+    rules = await rules_of(bot)
+    assert rules.reviewer_role_id is None
+    assert rules.approval.exempt_roles == {kept.id}
+    assert set(rules.budgets.roles) == {kept.id}
+    assert rules.gpu_roles == {"H100": frozenset()}  # a deleted role opens nothing
+    assert rules.approval.review_channel_id == review.id  # nor does a deleted channel
+    assert rules.approval.mode is ApprovalMode.WITHOUT_ROLES
 
-        await mona.choose("approval:mode", "off")
-        await mona.press("Remove what is gone")
-        assert (await rules_of(s)).approval.review_channel_id is None
-        assert "home:tidy:approval" not in mona.controls()
-        await mona.press("Back")
-        await mona.choose("home:open", "gpus")
-        assert "**H100:** nobody" in mona.text
-        await mona.choose("gpus:gpu:0", "T4")
-        await mona.choose("gpus:gpu_roles:T4", kept)
-        assert (await rules_of(s)).gpu_roles == {"H100": frozenset(), "T4": {kept.id}}
-        await mona.choose("gpus:gpu_roles:T4")
-        await mona.choose("gpus:gpu:0", "H100")
-        await mona.press("Open it to everybody")
-        assert (await rules_of(s)).gpu_roles == {}
-
-
-async def test_a_review_channel_without_permissions_is_told(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        role = s.guild.create_role("Reviewers")
-        hidden, seen = (discord.PermissionOverwrite(view_channel=view) for view in (False, True))
-        mute = discord.PermissionOverwrite(view_channel=True, send_messages=False)
-        review = s.guild.create_text_channel(
-            "review",
-            overwrites={s.guild.default_role: hidden, mona.role: seen, s.app.bot.user: mute},
-        )
-        await mona.open("approval")
-        await mona.choose("approval:channel", review)
-        await mona.choose("approval:reviewer", role)
-        await mona.choose("approval:mode", "everybody")
-        assert "The reviewer role can't see the review channel." in mona.text
-        assert f"In {review.mention} I lack:" in mona.text
-        assert "Send Messages" in mona.text
+    await mona.choose("approval:mode", "off")
+    await mona.press("Remove what is gone")
+    assert (await rules_of(bot)).approval.review_channel_id is None
+    assert "home:tidy:approval" not in mona.controls()
+    await mona.press("Back")
+    await mona.choose("home:open", "gpus")
+    assert "**H100:** nobody" in mona.text
+    await mona.choose("gpus:gpu:0", "T4")
+    await mona.choose("gpus:gpu_roles:T4", kept)
+    assert (await rules_of(bot)).gpu_roles == {"H100": frozenset(), "T4": {kept.id}}
+    await mona.choose("gpus:gpu_roles:T4")
+    await mona.choose("gpus:gpu:0", "H100")
+    await mona.press("Open it to everybody")
+    assert (await rules_of(bot)).gpu_roles == {}
 
 
-async def test_damaged_settings_are_told_and_made_good_by_a_change(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await put(s, {"spoiler": "sometimes", "retention_days": 30})
-        await mona.open("results")
-        assert "Some stored settings can't be read and are shown as they come: spoiler." in mona.text
-        await mona.choose("results:spoiler", "always")
-        assert "can't be read" not in mona.text
-        assert (await rules_of(s)).retention_days == 30
+async def test_a_review_channel_without_permissions_is_told(bot: Harness) -> None:
+    mona = moderator(bot)
+    role = bot.guild.create_role("Reviewers")
+    hidden, seen = (discord.PermissionOverwrite(view_channel=view) for view in (False, True))
+    mute = discord.PermissionOverwrite(view_channel=True, send_messages=False)
+    review = bot.guild.create_text_channel(
+        "review",
+        overwrites={bot.guild.default_role: hidden, mona.role: seen, bot.app.bot.user: mute},
+    )
+    await mona.open("approval")
+    await mona.choose("approval:channel", review)
+    await mona.choose("approval:reviewer", role)
+    await mona.choose("approval:mode", "everybody")
+    assert "The reviewer role can't see the review channel." in mona.text
+    assert f"In {review.mention} I lack:" in mona.text
+    assert "Send Messages" in mona.text
 
 
-async def put(s: Stage, rules: object) -> None:
-    async with s.app.store.database.write() as connection:
-        values = {"guild_id": s.guild.id, "rules": rules, "updated_at": s.clock(), "updated_by": 1}
+async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness) -> None:
+    mona = moderator(bot)
+    await put(bot, {"spoiler": "sometimes", "retention_days": 30})
+    await mona.open("results")
+    assert "Some stored settings can't be read and are shown as they come: spoiler." in mona.text
+    await mona.choose("results:spoiler", "always")
+    assert "can't be read" not in mona.text
+    assert (await rules_of(bot)).retention_days == 30
+
+
+async def put(bot: Harness, rules: object) -> None:
+    async with bot.app.store.database.write() as connection:
+        values = {"guild_id": bot.guild.id, "rules": rules, "updated_at": bot.clock(), "updated_by": 1}
         await connection.execute(insert(server_rules).values(values))
 
 
-async def test_without_the_database_the_panel_says_so(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        mona = moderator(s)
-        await mona.open("results")
-        await s.app.store.close()
-        with s.database_away():
-            sentence = said(await mona.choose("results:spoiler", "always"))
-        assert sentence.startswith("I can't reach my database")
-        await mona.choose("results:spoiler", "always")
-        assert "Never hidden → Always hidden" in mona.text
+async def test_without_the_database_the_panel_says_so(bot: Harness) -> None:
+    mona = moderator(bot)
+    await mona.open("results")
+    await bot.app.store.close()
+    with bot.database_away():
+        sentence = said(await mona.choose("results:spoiler", "always"))
+    assert sentence.startswith("I can't reach my database")
+    await mona.choose("results:spoiler", "always")
+    assert "Never hidden → Always hidden" in mona.text

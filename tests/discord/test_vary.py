@@ -8,81 +8,77 @@ from typing import Any
 import pytest
 
 from demo.standin.deployments import PICTURE_ID
-from tests.discord.court import ruled
-from tests.discord.seen import RESULT_BUTTONS, buttons_of, galleries_of, pinged, refusal, text_of
-from tests.stage import Stage, stage
+from tests.discord.moderated_server import set_rules
+from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, refusal, text_of
+from tests.harness import Harness
 
 ONE = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
 VARY = "Vary ×4"
 
 
-async def asked(s: Stage, **options: Any) -> Any:
-    await s.alice.slash(s.channel, "generate", **{"prompt": "a fox", "seed": 7, **options})
-    await s.play()
-    s.clock.move(seconds=1)
-    return s.messages()[-1]
+async def asked(bot: Harness, **options: Any) -> Any:
+    await bot.alice.slash(bot.channel, "generate", **{"prompt": "a fox", "seed": 7, **options})
+    await bot.play()
+    bot.clock.move(seconds=1)
+    return bot.messages()[-1]
 
 
-async def test_four_more_come_as_one_result_also_after_a_restart(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        message = await asked(s, style="ink", gpu="L4")
-        await s.restart()
-        varied = await s.alice.click(message, label=VARY)
-        assert "Picture ×4" in text_of(s, varied.response)
-        await s.play()
-        first, *others = (call.body for call in s.calls)
-        assert [each["inputs"] | {"seed": 7} for each in others] == [first["inputs"]] * 4
-        assert len({call.body["inputs"]["seed"] for call in s.calls}) == 5
-        assert {each["gpu"] for each in others} == {"L4"}
-        assert galleries_of(s, s.messages()[-1]) == [4]
-        parent, *children = await s.runs()
-        assert {child.parent_key for child in children} == {parent.key}
-        assert pinged(s) == [s.alice.id, s.alice.id]
+async def test_four_more_come_as_one_result_also_after_a_restart(bot: Harness) -> None:
+    message = await asked(bot, style="ink", gpu="L4")
+    await bot.restart()
+    varied = await bot.alice.click(message, label=VARY)
+    assert "Picture ×4" in text_of(bot, varied.response)
+    await bot.play()
+    first, *others = (call.body for call in bot.calls)
+    assert [each["inputs"] | {"seed": 7} for each in others] == [first["inputs"]] * 4
+    assert len({call.body["inputs"]["seed"] for call in bot.calls}) == 5
+    assert {each["gpu"] for each in others} == {"L4"}
+    assert galleries_of(bot, bot.messages()[-1]) == [4]
+    parent, *children = await bot.runs()
+    assert {child.parent_key for child in children} == {parent.key}
+    assert pinged(bot) == [bot.alice.id, bot.alice.id]
 
 
-async def test_one_of_several_is_varied_by_itself(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        message = await asked(s, count=2)
-        assert VARY not in buttons_of(s, message)
-        one = await s.alice.click(message, label="2")
-        await s.alice.click(one.response.message, label=VARY)
-        await s.play()
-        _, second, *children = await s.runs()
-        assert [child.parent_key for child in children] == [second.key] * 4
+async def test_one_of_several_is_varied_by_itself(bot: Harness) -> None:
+    message = await asked(bot, count=2)
+    assert VARY not in buttons_of(bot, message)
+    one = await bot.alice.click(message, label="2")
+    await bot.alice.click(one.response.message, label=VARY)
+    await bot.play()
+    _, second, *children = await bot.runs()
+    assert [child.parent_key for child in children] == [second.key] * 4
 
 
-async def test_a_stranger_can_not_spend_with_it(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        refused = await s.bob.click(await asked(s), label=VARY)
-        assert refusal(s, refused) == "Only the person who asked can use this button."
-        assert len(s.calls) == 1
+async def test_a_stranger_can_not_spend_with_it(bot: Harness) -> None:
+    refused = await bot.bob.click(await asked(bot), label=VARY)
+    assert refusal(bot, refused) == "Only the person who asked can use this button."
+    assert len(bot.calls) == 1
 
 
-async def test_where_the_budget_has_no_room_for_all_nothing_is_started(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        await ruled(s, budgets={"person": {"waiting": None, "runs_a_day": 4}})
-        refused = await s.alice.click(await asked(s), label=VARY)
-        assert "3" in refusal(s, refused)
-        await s.play()
-        assert len(s.calls) == 1
+async def test_where_the_budget_has_no_room_for_all_nothing_is_started(bot: Harness) -> None:
+    await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 4}})
+    refused = await bot.alice.click(await asked(bot), label=VARY)
+    assert "3" in refusal(bot, refused)
+    await bot.play()
+    assert len(bot.calls) == 1
 
 
+@pytest.mark.bot(deployments=ONE)
 @pytest.mark.parametrize(("most", "made"), [(2, 2), (1, 1), (10, 4)])
 async def test_it_makes_no_more_than_its_button_said_and_the_deployment_takes(
-    tmp_path: Path, most: int, made: int
+    bot: Harness, tmp_path: Path, most: int, made: int
 ) -> None:
-    async with stage(tmp_path, deployments=ONE) as s:
-        message = await asked(s)
-        (tmp_path / "deployments.toml").write_text(f"{ONE}max_count = {most}\n")
-        await s.restart()
-        await s.alice.click(message, label=VARY)
-        await s.play()
-        assert len(s.calls) == 1 + made
+    message = await asked(bot)
+    (tmp_path / "deployments.toml").write_text(f"{ONE}max_count = {most}\n")
+    await bot.restart()
+    await bot.alice.click(message, label=VARY)
+    await bot.play()
+    assert len(bot.calls) == 1 + made
 
 
-async def test_where_fewer_are_taken_at_once_there_is_no_such_button(tmp_path: Path) -> None:
-    async with stage(tmp_path, deployments=f"{ONE}max_count = 3\n") as s:
-        message = await asked(s)
-        assert list(buttons_of(s, message)) == [label for label in RESULT_BUTTONS if label != VARY]
-        one = await s.alice.click(await asked(s, count=3), label="2")
-        assert VARY not in buttons_of(s, one.response)
+@pytest.mark.bot(deployments=f"{ONE}max_count = 3\n")
+async def test_where_fewer_are_taken_at_once_there_is_no_such_button(bot: Harness) -> None:
+    message = await asked(bot)
+    assert list(buttons_of(bot, message)) == [label for label in RESULT_BUTTONS if label != VARY]
+    one = await bot.alice.click(await asked(bot, count=3), label="2")
+    assert VARY not in buttons_of(bot, one.response)

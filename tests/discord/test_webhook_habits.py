@@ -8,21 +8,21 @@ import pytest
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.seen import RESULT_BUTTONS, assert_nothing_leaked, buttons_of, pinged, text_of
-from tests.stage import Stage, stage
+from tests.discord.rendered import RESULT_BUTTONS, assert_nothing_leaked, buttons_of, pinged, text_of
+from tests.harness import Harness, running_bot
 
 
-async def one_result(s: Stage) -> None:
-    await s.play()
+async def one_result(bot: Harness) -> None:
+    await bot.play()
     for _ in range(4):
-        await s.later(minutes=2)
-    (message,) = s.messages()
+        await bot.later(minutes=2)
+    (message,) = bot.messages()
     assert len(message.attachments) == 1
-    assert list(buttons_of(s, message)) == RESULT_BUTTONS
-    assert pinged(s) == [s.alice.id]
-    assert len(s.calls) == 1
-    assert (await s.run()).state is RunState.SUCCEEDED
-    assert_nothing_leaked(s)
+    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
+    assert pinged(bot) == [bot.alice.id]
+    assert len(bot.calls) == 1
+    assert (await bot.run()).state is RunState.SUCCEEDED
+    assert_nothing_leaked(bot)
 
 
 @pytest.mark.parametrize(
@@ -43,36 +43,34 @@ async def one_result(s: Stage) -> None:
     ],
     ids=lambda faults: "+".join(faults.model_dump(exclude_defaults=True)) or "none",
 )
-async def test_one_result_with(tmp_path: Path, faults: Faults) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(faults)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await one_result(s)
+async def test_one_result_with(bot: Harness, faults: Faults) -> None:
+    bot.standin.next_faults(faults)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await one_result(bot)
 
 
+@pytest.mark.bot(webhooks=False)
 @pytest.mark.parametrize("faults", [Faults(), Faults(other_dialect=True), Faults(outputs_missing=True)])
-async def test_without_a_public_url_results_are_polled(tmp_path: Path, faults: Faults) -> None:
-    async with stage(tmp_path, webhooks=False) as s:
-        s.standin.next_faults(faults)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await one_result(s)
-        assert s.calls[0].webhook is None
-        assert not s.standin.ledger.webhook_attempts
+async def test_without_a_public_url_results_are_polled(bot: Harness, faults: Faults) -> None:
+    bot.standin.next_faults(faults)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await one_result(bot)
+    assert bot.calls[0].webhook is None
+    assert not bot.standin.ledger.webhook_attempts
 
 
-async def test_a_machine_that_started_it_three_times_shows_one_result(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        s.standin.next_faults(Faults(queue_status=500, queue_starts=3))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.later(minutes=2)
-        assert len(s.calls[0].run_ids) == 3
-        (message,) = s.messages()
-        assert len(message.attachments) == 1
-        run = await s.run()
-        assert run.state is RunState.SUCCEEDED
-        assert run.run_id in s.calls[0].run_ids
-        assert set(pinged(s)) == {s.alice.id}
+async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harness) -> None:
+    bot.standin.next_faults(Faults(queue_status=500, queue_starts=3))
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    await bot.later(minutes=2)
+    assert len(bot.calls[0].run_ids) == 3
+    (message,) = bot.messages()
+    assert len(message.attachments) == 1
+    run = await bot.run()
+    assert run.state is RunState.SUCCEEDED
+    assert run.run_id in bot.calls[0].run_ids
+    assert set(pinged(bot)) == {bot.alice.id}
 
 
 @pytest.mark.parametrize(
@@ -87,23 +85,23 @@ async def test_a_machine_that_started_it_three_times_shows_one_result(tmp_path: 
 async def test_an_end_that_is_no_success_is_told_in_words(
     tmp_path: Path, ends_as: str, sentence: str, webhooks: bool
 ) -> None:
-    async with stage(tmp_path, webhooks=webhooks) as s:
-        s.standin.next_faults(Faults.model_validate({"ends_as": ends_as}))
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.later(minutes=2)
-        (message,) = s.messages()
-        assert sentence in text_of(s, message)
-        assert list(buttons_of(s, message)) == ["Try again", "Edit", "Details"]
-        assert pinged(s) == [s.alice.id]
+    async with running_bot(tmp_path, webhooks=webhooks) as bot:
+        bot.standin.next_faults(Faults.model_validate({"ends_as": ends_as}))
+        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        await bot.play()
+        await bot.later(minutes=2)
+        (message,) = bot.messages()
+        assert sentence in text_of(bot, message)
+        assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+        assert pinged(bot) == [bot.alice.id]
 
 
-async def test_get_run_that_answers_errors_is_asked_again(tmp_path: Path) -> None:
-    async with stage(tmp_path, webhooks=False) as s:
-        s.standin.faults = Faults(get_status=500)
-        await s.alice.slash(s.channel, "generate", prompt="a fox")
-        await s.play()
-        await s.later(minutes=1)
-        assert (await s.run()).state is RunState.QUEUED
-        s.standin.faults = Faults()
-        await one_result(s)
+@pytest.mark.bot(webhooks=False)
+async def test_get_run_that_answers_errors_is_asked_again(bot: Harness) -> None:
+    bot.standin.faults = Faults(get_status=500)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+    await bot.later(minutes=1)
+    assert (await bot.run()).state is RunState.QUEUED
+    bot.standin.faults = Faults()
+    await one_result(bot)

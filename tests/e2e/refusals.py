@@ -6,13 +6,13 @@ import json
 
 import aiohttp
 
-from tests.e2e.house import House
+from tests.e2e.bot_process import BotProcess
 from tests.fakediscord import Interaction
 
 REFUSAL = "I can't reach my database right now"
 
 
-async def refused(home: House) -> Interaction:
+async def refused(home: BotProcess) -> Interaction:
     asking = await home.ask()
     await asking.wait_answer(within=3)
     assert asking.original is not None
@@ -21,7 +21,7 @@ async def refused(home: House) -> Interaction:
     return asking
 
 
-async def webhook(home: House, status: str) -> int:
+async def webhook(home: BotProcess, status: str) -> int:
     """ComfyDeploy's next event about the only run; the answer's status."""
     url = home.standin.ledger.queue_calls[0].webhook
     (run_id,) = home.standin.ledger.queue_calls[0].run_ids

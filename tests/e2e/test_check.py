@@ -11,17 +11,17 @@ import pytest
 from aiohttp import web
 
 from demo.standin.deployments import PICTURE_ID
-from tests.e2e.house import House, Said, house
+from tests.e2e.bot_process import BotProcess, Said, bot_process
 from tests.fakediscord import Fault
+from tests.harness import free_port
 from tests.serving import serving
-from tests.stage import free_port
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as built:
+async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    async with bot_process(tmp_path) as built:
         yield built
 
 
@@ -50,7 +50,7 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
         yield address
 
 
-async def test_before_the_first_start_all_is_well_but_the_commands(home: House) -> None:
+async def test_before_the_first_start_all_is_well_but_the_commands(home: BotProcess) -> None:
     said = await home.command("check")
     assert said.code == 0, said.out + said.err
     assert said.err == ""
@@ -70,7 +70,7 @@ async def test_before_the_first_start_all_is_well_but_the_commands(home: House) 
     assert not home.standin.ledger.queue_calls
 
 
-async def test_beside_the_running_bot_the_bot_answers(home: House) -> None:
+async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     await home.start()
     said = await home.command("check")
     assert said.code == 0, said.out
@@ -83,7 +83,7 @@ async def test_beside_the_running_bot_the_bot_answers(home: House) -> None:
         assert hidden not in said.out + said.err
 
 
-async def test_the_link_for_ones_own_account_only_where_that_is_allowed(home: House) -> None:
+async def test_the_link_for_ones_own_account_only_where_that_is_allowed(home: BotProcess) -> None:
     said = await home.command("check")
     assert "Install link" not in said.out
     await home.start(ALLOW_USER_INSTALLS="true", DAILY_GPU_SECONDS="600")
@@ -93,19 +93,19 @@ async def test_the_link_for_ones_own_account_only_where_that_is_allowed(home: Ho
     assert link.split()[-1] in home.log
 
 
-async def test_a_token_that_discord_refuses(home: House) -> None:
+async def test_a_token_that_discord_refuses(home: BotProcess) -> None:
     said = await home.command("check", DISCORD_TOKEN="MTIz.no.such-token-at-all")
     assert said.code == 1
     found(said, "error", "Discord token", "Reset Token")
     assert "MTIz.no" not in said.out + said.err
 
 
-async def test_discord_away(home: House) -> None:
+async def test_discord_away(home: BotProcess) -> None:
     home.discord.faults.add("GET /applications/@me", Fault.drop_before(), times=None)
     found(await home.command("check"), "error", "Discord token", "can't be asked")
 
 
-async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
+async def test_a_key_that_comfydeploy_refuses(home: BotProcess) -> None:
     said = await home.command("check", COMFYDEPLOY_API_KEY="no-such-key-at-all")
     assert said.code == 1
     found(said, "error", "ComfyDeploy key", "COMFYDEPLOY_API_KEY")
@@ -116,14 +116,14 @@ async def test_a_key_that_comfydeploy_refuses(home: House) -> None:
     assert "no-such-key" not in said.out + said.err
 
 
-async def test_a_deployment_that_is_not_there(home: House) -> None:
+async def test_a_deployment_that_is_not_there(home: BotProcess) -> None:
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID=NOWHERE)
     assert said.code == 1
     found(said, "ok", "ComfyDeploy key")
     found(said, "error", "Deployment", NOWHERE, "check the id")
 
 
-async def test_comfydeploy_away(home: House) -> None:
+async def test_comfydeploy_away(home: BotProcess) -> None:
     said = await home.command("check", COMFYDEPLOY_API_URL=f"http://127.0.0.1:{free_port()}/api")
     assert said.code == 1
     found(said, "error", "ComfyDeploy key", "can't be reached", "COMFYDEPLOY_API_URL")
@@ -143,7 +143,7 @@ async def test_comfydeploy_away(home: House) -> None:
     ],
     ids=["404", "no such path", "403", "200"],
 )
-async def test_an_api_url_that_leads_to_another_server(home: House, answer: web.Response) -> None:
+async def test_an_api_url_that_leads_to_another_server(home: BotProcess, answer: web.Response) -> None:
     async with elsewhere(answer) as url:
         said = await home.command("check", COMFYDEPLOY_API_URL=url)
     assert said.code == 1
@@ -152,7 +152,7 @@ async def test_an_api_url_that_leads_to_another_server(home: House, answer: web.
     assert answer.status == 200 or remedies(said, "Deployment") == ["See what is said of the key above."]
 
 
-async def test_options_that_discord_cant_have(home: House) -> None:
+async def test_options_that_discord_cant_have(home: BotProcess) -> None:
     inputs = "".join(f'[deployments.mine.inputs.i{n}]\nkind = "image"\n' for n in range(30))
     (home.folder / "own.toml").write_text(
         f'[deployments.mine]\ndeployment_id = "{PICTURE_ID}"\n{inputs}', encoding="utf-8"
@@ -165,14 +165,14 @@ async def test_options_that_discord_cant_have(home: House) -> None:
 
 @pytest.mark.parametrize("host", ["nonsense.invalid", "203.0.113.9"])
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:9"])
-async def test_a_web_host_that_is_none_of_this_machines(home: House, host: str, url: str) -> None:
+async def test_a_web_host_that_is_none_of_this_machines(home: BotProcess, host: str, url: str) -> None:
     said = await home.command("check", WEB_HOST=host, PUBLIC_URL=url)
     assert said.code == 1
     found(said, "error", "Web server", host, "WEB_HOST is the address of one of this machine's own")
     assert "error    PUBLIC_URL" not in said.out
 
 
-async def test_the_ports_that_the_bot_would_open(home: House) -> None:
+async def test_the_ports_that_the_bot_would_open(home: BotProcess) -> None:
     port = str(free_port())
     said = await home.command("check", METRICS_PORT=port)
     found(said, "ok", "Web server", f"WEB_PORT {home.port}", "free")
@@ -181,7 +181,7 @@ async def test_the_ports_that_the_bot_would_open(home: House) -> None:
     found(await home.command("check"), "ok", "Web server", f"WEB_PORT {home.port}", "in use")
 
 
-async def test_a_deployment_that_only_the_file_describes(home: House) -> None:
+async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> None:
     (home.folder / "own.toml").write_text(
         f'[deployments.mine]\ndeployment_id = "{NOWHERE}"\n[deployments.mine.inputs.prompt]\nkind = "text"\n',
         encoding="utf-8",
@@ -192,7 +192,7 @@ async def test_a_deployment_that_only_the_file_describes(home: House) -> None:
 
 
 @pytest.mark.parametrize(("status", "level"), [(301, "error"), (302, "error"), (308, "warning")])
-async def test_a_public_url_that_redirects(home: House, status: int, level: str) -> None:
+async def test_a_public_url_that_redirects(home: BotProcess, status: int, level: str) -> None:
     to = "https://bot.example.com/webhooks/comfydeploy/x"
     async with elsewhere(web.Response(status=status, headers={"Location": to})) as url:
         said = await home.command("check", PUBLIC_URL=url)
@@ -201,26 +201,26 @@ async def test_a_public_url_that_redirects(home: House, status: int, level: str)
 
 
 @pytest.mark.parametrize("status", [200, 404, 502])
-async def test_a_public_url_that_leads_elsewhere(home: House, status: int) -> None:
+async def test_a_public_url_that_leads_elsewhere(home: BotProcess, status: int) -> None:
     async with elsewhere(web.Response(status=status)) as url:
         said = await home.command("check", PUBLIC_URL=url)
     assert said.code == 1
     found(said, "error", "PUBLIC_URL", f"answers {status}, but not from here", str(home.port))
 
 
-async def test_a_public_url_that_leads_nowhere(home: House) -> None:
+async def test_a_public_url_that_leads_nowhere(home: BotProcess) -> None:
     async with elsewhere(web.Response()) as url:
         pass
     found(await home.command("check", PUBLIC_URL=url), "error", "PUBLIC_URL", "can't be reached")
 
 
-async def test_a_public_url_that_leads_to_another_bot(home: House) -> None:
+async def test_a_public_url_that_leads_to_another_bot(home: BotProcess) -> None:
     await home.start()
     said = await home.command("check", WEBHOOK_SECRET="another-secret-0123456789")
     found(said, "error", "PUBLIC_URL", "another webhook secret")
 
 
-async def test_a_port_that_something_else_has(home: House) -> None:
+async def test_a_port_that_something_else_has(home: BotProcess) -> None:
     async with elsewhere(web.Response(status=200)) as url:
         said = await home.command("check", PUBLIC_URL=url, WEB_PORT=url.rpartition(":")[2])
     assert said.code == 1
@@ -230,7 +230,7 @@ async def test_a_port_that_something_else_has(home: House) -> None:
     found(said, "error", "PUBLIC_URL", "taken by something that is not this bot", "WEB_PORT")
 
 
-async def test_a_port_that_something_silent_has(home: House) -> None:
+async def test_a_port_that_something_silent_has(home: BotProcess) -> None:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -242,13 +242,13 @@ async def test_a_port_that_something_silent_has(home: House) -> None:
 
 
 @pytest.mark.parametrize(("ahead", "level"), [(-20, "warning"), (3600, "error")])
-async def test_a_clock_that_is_off(home: House, ahead: int, level: str) -> None:
+async def test_a_clock_that_is_off(home: BotProcess, ahead: int, level: str) -> None:
     home.discord.date_ahead = ahead
     said = await home.command("check")
     found(said, level, "Clock", "behind" if ahead > 0 else "ahead of")
 
 
-async def test_a_schema_from_a_later_version(home: House) -> None:
+async def test_a_schema_from_a_later_version(home: BotProcess) -> None:
     await home.start()
     await home.stop()
     home.write("UPDATE alembic_version SET version_num = '9999'")
@@ -257,14 +257,14 @@ async def test_a_schema_from_a_later_version(home: House) -> None:
     found(said, "error", "Database", "9999", "newer version")
 
 
-async def test_a_file_that_is_no_database(home: House) -> None:
+async def test_a_file_that_is_no_database(home: BotProcess) -> None:
     home.database.write_text("a shopping list, and long enough to be taken for more than a header\n" * 3)
     said = await home.command("check")
     assert said.code == 1
     found(said, "error", "Database", "not a database")
 
 
-async def test_permissions_that_are_missing_on_a_server(home: House) -> None:
+async def test_permissions_that_are_missing_on_a_server(home: BotProcess) -> None:
     poor = home.discord.add_guild("Poor")
     poor.bot_permissions &= ~0x8000  # Attach Files
     said = await home.command("check")
@@ -272,7 +272,7 @@ async def test_permissions_that_are_missing_on_a_server(home: House) -> None:
     assert "Studio (" not in said.out
 
 
-async def test_servers_in_the_settings_that_the_bot_is_not_on(home: House) -> None:
+async def test_servers_in_the_settings_that_the_bot_is_not_on(home: BotProcess) -> None:
     said = await home.command("check", COMMAND_GUILD_IDS="4711", ALLOWED_GUILD_IDS="4712")
     assert said.code == 1
     found(said, "warning", "COMMAND_GUILD_IDS", "4711")
@@ -280,7 +280,7 @@ async def test_servers_in_the_settings_that_the_bot_is_not_on(home: House) -> No
     found(said, "error", "Commands", "server 4711", "Invite")
 
 
-async def test_commands_that_somebody_else_changed(home: House) -> None:
+async def test_commands_that_somebody_else_changed(home: BotProcess) -> None:
     await home.start()
     (told,) = [c for c in home.discord.commands.scopes[None] if c["name"] == "help"]
     told["description"] = "Another program with this token wrote this"
@@ -289,20 +289,20 @@ async def test_commands_that_somebody_else_changed(home: House) -> None:
     assert said.code == 0
 
 
-async def test_no_start_is_left(home: House) -> None:
+async def test_no_start_is_left(home: BotProcess) -> None:
     home.discord.routes.starts_left = 0
     said = await home.command("check")
     assert said.code == 1
     found(said, "error", "Gateway", "1440 minutes")
 
 
-async def test_a_bot_that_has_outgrown_its_shards(home: House) -> None:
+async def test_a_bot_that_has_outgrown_its_shards(home: BotProcess) -> None:
     home.discord.routes.shards = 3
     found(await home.command("check"), "warning", "Gateway", "3 shards", "SHARD_COUNT=3")
     found(await home.command("check", SHARD_COUNT="3"), "ok", "Gateway")
 
 
-async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: House) -> None:
+async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess) -> None:
     nothing = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
     said = await home.command("check", ROLES="web", **nothing)
     assert said.code == 0, said.out + said.err
@@ -310,7 +310,7 @@ async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: House)
     assert "Discord token" not in said.out
 
 
-async def test_settings_that_cant_be_read(home: House) -> None:
+async def test_settings_that_cant_be_read(home: BotProcess) -> None:
     said = await home.command("check", WEB_PORT="many", DISCORD_TOKEN="")
     assert said.code == 2
     assert "WEB_PORT" in said.err

@@ -9,7 +9,7 @@ import pytest
 
 from demo.standin import Faults
 from demo.standin.deployments import REJECTS_ID
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 
 SPEED = 6.0
 
@@ -52,13 +52,13 @@ WORDS = {
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, RUN_DEADLINE_SECONDS="15") as built:
+async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    async with bot_process(tmp_path, RUN_DEADLINE_SECONDS="15") as built:
         built.speed = SPEED
         yield built
 
 
-async def ask_once(home: House, faults: Faults) -> None:
+async def ask_once(home: BotProcess, faults: Faults) -> None:
     """One queue call after the other, so that each meets its own fault."""
     home.standin.next_faults(faults)
     made = len(home.standin.ledger.queue_calls)
@@ -66,12 +66,12 @@ async def ask_once(home: House, faults: Faults) -> None:
     await home.until(lambda: len(home.standin.ledger.queue_calls) > made)
 
 
-async def the_outcome(home: House, key: str) -> str:
+async def the_outcome(home: BotProcess, key: str) -> str:
     (outcome,) = home.outcomes(key)
     return outcome.text
 
 
-async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(home: House) -> None:
+async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(home: BotProcess) -> None:
     await home.start()
     for faults, _ in WORDS.values():
         await ask_once(home, faults)
@@ -89,7 +89,7 @@ async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(hom
     assert "Traceback" not in home.log
 
 
-async def test_a_run_goes_on_through_minutes_of_5xx(home: House) -> None:
+async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
     home.standin.faults = Faults(webhook_drop=True, get_status=503, hold_at="running")
     await home.start(RUN_DEADLINE_SECONDS="600")
     await home.ask()
@@ -102,7 +102,9 @@ async def test_a_run_goes_on_through_minutes_of_5xx(home: House) -> None:
     assert outcome.attachments
 
 
-async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_verdict(home: House) -> None:
+async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_verdict(
+    home: BotProcess,
+) -> None:
     home.standin.faults = Faults(hold_at="running", cancel_supported=False)
     await home.start(RUN_DEADLINE_SECONDS="5")
     await home.ask()
@@ -116,7 +118,7 @@ async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_v
     assert outcome.attachments
 
 
-async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdict(home: House) -> None:
+async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdict(home: BotProcess) -> None:
     """The queue call hung up, the first webhook comes after the grace time."""
     home.standin.faults = Faults(queue_status=500, queue_starts=1, hold_at="queued")
     await home.start()
@@ -132,7 +134,7 @@ async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdic
     assert len(home.standin.ledger.queue_calls) == 1
 
 
-async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(home: House) -> None:
+async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(home: BotProcess) -> None:
     home.standin.faults = Faults(hold_at="running", success_after_cancel=True)
     await home.start(RUN_DEADLINE_SECONDS="600")
     asking = await home.ask()
@@ -146,7 +148,7 @@ async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(hom
 
 
 async def test_a_failed_webhook_before_the_400_is_told_with_its_reason(tmp_path: Path) -> None:
-    async with house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID=REJECTS_ID) as home:
+    async with bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID=REJECTS_ID) as home:
         await home.start()
         await home.ask()
         await home.settled(runs=1)
@@ -155,7 +157,7 @@ async def test_a_failed_webhook_before_the_400_is_told_with_its_reason(tmp_path:
 
 
 async def test_a_connection_that_comes_to_nothing_is_tried_again_and_one_run_starts(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         home.speed = SPEED
         await home.start()
         home.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429), Faults())

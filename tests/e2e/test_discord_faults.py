@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import PATIENCE, House, house
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 from tests.fakediscord import Channel, Fault, Interaction
 
 POST = "POST /channels/{channel_id}/messages"
@@ -33,13 +33,13 @@ FAULTS = {
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as built:
+async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    async with bot_process(tmp_path) as built:
         built.speed = SPEED
         yield built
 
 
-async def outcomes_of_all(home: House, *places: Channel, runs: int = 1) -> list[int]:
+async def outcomes_of_all(home: BotProcess, *places: Channel, runs: int = 1) -> list[int]:
     """How many each of so many runs has."""
     await home.settled(within=60, runs=runs)
     keys = [key for (key,) in home.rows("SELECT key FROM runs")]
@@ -49,7 +49,7 @@ async def outcomes_of_all(home: House, *places: Channel, runs: int = 1) -> list[
     return [sum(len(home.outcomes(key, place)) for place in where) for key in keys]
 
 
-async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: House) -> None:
+async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: BotProcess) -> None:
     await home.start()
     for number, (name, (fault, times)) in enumerate(FAULTS.items(), 1):
         rule = home.discord.faults.add(POST, fault, times=times)
@@ -63,23 +63,23 @@ async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: House) ->
     assert "Traceback" not in home.log
 
 
-async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: House) -> None:
+async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: BotProcess) -> None:
     lost = home.discord.faults.add(POST, Fault.delay(1.0, after=True))
     await home.start()
     await home.ask()
-    await home.discord.wait_until(lambda: lost.used and home.discord.books.messages_created > 1)
+    await home.discord.wait_until(lambda: lost.used and home.discord.request_log.messages_created > 1)
     await home.kill()
-    posts = len(home.discord.books.calls("POST", "/channels/{channel_id}/messages"))
+    posts = len(home.discord.request_log.calls("POST", "/channels/{channel_id}/messages"))
     home.discord.world.clock.advance(600)  # the nonce is forgotten
     await home.start()
     assert await outcomes_of_all(home) == [1]
-    assert len(home.discord.books.calls("POST", "/channels/{channel_id}/messages")) <= posts + 1
+    assert len(home.discord.request_log.calls("POST", "/channels/{channel_id}/messages")) <= posts + 1
     assert not home.leftovers()
 
 
 @pytest.mark.parametrize("fault", [Fault.answer_after(500), Fault.lose_reply()], ids=str)
 async def test_an_answer_that_discord_took_without_saying_so_starts_one_run(
-    home: House, fault: Fault
+    home: BotProcess, fault: Fault
 ) -> None:
     home.discord.faults.add(CALLBACK, fault)
     await home.start()
@@ -88,7 +88,7 @@ async def test_an_answer_that_discord_took_without_saying_so_starts_one_run(
     assert not home.leftovers(), home.log
 
 
-async def test_an_answer_that_discord_refuses_starts_nothing(home: House) -> None:
+async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -> None:
     home.discord.interactions.answer_within = 0
     await home.start()
     asking = await home.ask()
@@ -103,45 +103,45 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: House) -> Non
 class Turn:
     """What happens between accepting and posting, and where the outcome is seen."""
 
-    happen: Callable[[House, Interaction], Awaitable[None]]
+    happen: Callable[[BotProcess, Interaction], Awaitable[None]]
     in_private: bool = False
     leftovers: bool = False
 
 
-async def token_runs_out(home: House, _: Interaction) -> None:
+async def token_runs_out(home: BotProcess, _: Interaction) -> None:
     home.discord.interactions.token_lifetime = 0
 
 
-async def channel_goes(home: House, _: Interaction) -> None:
+async def channel_goes(home: BotProcess, _: Interaction) -> None:
     home.discord.delete_channel(home.channel)
 
 
-async def status_message_goes(home: House, asking: Interaction) -> None:
+async def status_message_goes(home: BotProcess, asking: Interaction) -> None:
     assert asking.original is not None
     home.discord.delete_message(asking.original)
 
 
-async def sending_is_withdrawn(home: House, _: Interaction) -> None:
+async def sending_is_withdrawn(home: BotProcess, _: Interaction) -> None:
     home.discord.withdraw(home.channel, "send_messages")
 
 
-async def sending_is_withdrawn_and_token_out(home: House, asking: Interaction) -> None:
+async def sending_is_withdrawn_and_token_out(home: BotProcess, asking: Interaction) -> None:
     await sending_is_withdrawn(home, asking)
     await token_runs_out(home, asking)
 
 
-async def bot_is_removed(home: House, asking: Interaction) -> None:
+async def bot_is_removed(home: BotProcess, asking: Interaction) -> None:
     home.discord.remove_bot(home.guild)
     await token_runs_out(home, asking)
 
 
-async def connection_drops(home: House, _: Interaction) -> None:
+async def connection_drops(home: BotProcess, _: Interaction) -> None:
     resumed = home.discord.gateway.counts["resume"]
     home.discord.gateway.drop()
     await home.discord.wait_until(lambda: home.discord.gateway.counts["resume"] > resumed)
 
 
-async def session_is_lost(home: House, _: Interaction) -> None:
+async def session_is_lost(home: BotProcess, _: Interaction) -> None:
     identified = home.discord.gateway.counts["identify"]
     home.discord.gateway.drop(resumable=False)
     await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > identified, 40)
@@ -160,7 +160,7 @@ TURNS = {
 
 
 @pytest.mark.parametrize("name", TURNS)
-async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: House, name: str) -> None:
+async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: BotProcess, name: str) -> None:
     turn = TURNS[name]
     asking = await home.run_under_way()
     await turn.happen(home, asking)
@@ -171,7 +171,7 @@ async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: Hou
     assert turn.leftovers or not home.leftovers(), home.log
 
 
-async def test_a_result_that_no_way_takes_is_kept(home: House) -> None:
+async def test_a_result_that_no_way_takes_is_kept(home: BotProcess) -> None:
     asking = await home.run_under_way()
     await sending_is_withdrawn_and_token_out(home, asking)
     home.alice.accepts_dms = False
@@ -185,7 +185,7 @@ async def test_a_result_that_no_way_takes_is_kept(home: House) -> None:
     [(4004, "it was reset"), (4011, "Set SHARD_COUNT higher"), (4014, "refuses the bot's intents")],
 )
 async def test_a_connection_that_discord_ends_for_good_ends_the_bot_in_words(
-    home: House, code: int, said: str
+    home: BotProcess, code: int, said: str
 ) -> None:
     await home.start()
     await home.discord.gateway.close(code)

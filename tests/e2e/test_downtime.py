@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.standin import Faults
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord import Fault
 
 POST = "POST /channels/{channel_id}/messages"
 
 
-async def one_outcome(home: House) -> None:
+async def one_outcome(home: BotProcess) -> None:
     ((key,),) = home.rows("SELECT key FROM runs")
     assert len(home.outcomes(key)) == 1, home.log
     assert len(home.standin.ledger.queue_calls) == 1
@@ -19,7 +19,7 @@ async def one_outcome(home: House) -> None:
 
 
 async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_return(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.run_under_way()
         await home.kill()
         home.standin.release()
@@ -31,7 +31,7 @@ async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_retu
 
 
 async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) -> None:
-    async with house(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
+    async with bot_process(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
         await home.run_under_way()
         await home.kill()
         home.standin.release()
@@ -44,7 +44,7 @@ async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) 
 
 async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_path: Path) -> None:
     """The deadline of the request has passed as well: whatever is said, it is said once."""
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         home.standin.faults = Faults(webhook_drop=True)
         await home.start(die_at="bot.comfy.client:ComfyClient.queue:after:1")
         await home.ask()
@@ -57,7 +57,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_p
 
 
 async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_start(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         home.standin.faults = Faults(hold_at="running")
         await home.start()
         asked = [await home.ask() for _ in range(4)]
@@ -80,7 +80,7 @@ async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_sta
 
 
 async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
         await home.start()
         await home.ask()
@@ -96,7 +96,7 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
 async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(
     tmp_path: Path,
 ) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.start(die_at="bot.store.runs:RunStore.release:before:1")
         await home.ask()
         await home.died()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import House, house
-from tests.e2e.steps import ONE_LIFE, never_begun
+from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.kill_points import ONE_LIFE, never_begun
 
 
-async def live_through(home: House, point: str) -> str | None:
+async def live_through(home: BotProcess, point: str) -> str | None:
     """One request, a death at the point, a restart. The run's key, if it was accepted."""
     await home.start(die_at=point)
     await home.ask()
@@ -23,7 +23,7 @@ async def live_through(home: House, point: str) -> str | None:
 
 @pytest.mark.parametrize("point", ONE_LIFE)
 async def test_a_kill_at_any_step_leaves_exactly_one_outcome(point: str, tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         key = await live_through(home, point)
         calls = home.standin.ledger.queue_calls
         if key is None:

@@ -14,8 +14,8 @@ import pytest
 
 from bot.rules import Approval, ApprovalMode, ServerRules
 from bot.store import Store
-from tests.e2e.house import House, house
-from tests.e2e.steps import COMFY, OWED, POSTER, RUNS, WORK
+from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK
 from tests.fakediscord import Message
 from tests.fakediscord.world import MODERATOR, Channel, User
 
@@ -43,7 +43,7 @@ HOUR = 3700.0
 class Review:
     """Alice's request waits; Mona decides in a channel of her own."""
 
-    home: House
+    home: BotProcess
     channel: Channel
     mona: User
 
@@ -155,7 +155,7 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 @asynccontextmanager
 async def reviewed(folder: Path) -> AsyncIterator[Review]:
     """Everybody's requests wait, for an hour at the most."""
-    async with house(folder) as home:
+    async with bot_process(folder) as home:
         channel = home.discord.add_text(home.guild, "review")
         mona = home.discord.add_user("mona", home.guild, permissions=MODERATOR)
         approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=channel.id, hours=1)

@@ -10,8 +10,8 @@ import pytest
 
 from demo.standin import Faults
 from demo.standin.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
-from tests.e2e.house import House, house
-from tests.e2e.steps import COMFY, OWED, POSTER, RUNS
+from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS
 
 # Backoff, grace times and deadlines pass quickly; the bot's clock runs ahead of Discord's by seconds.
 SPEED = 5.0
@@ -29,28 +29,28 @@ ENDING = (
 class Life:
     """How a request lives, and the steps at which its bot dies."""
 
-    act: Callable[[House], Awaitable[None]]
+    act: Callable[[BotProcess], Awaitable[None]]
     points: tuple[str, ...]
     faults: Faults = field(default_factory=Faults)
     settings: dict[str, str] = field(default_factory=dict)
 
 
-async def asked(home: House) -> None:
+async def asked(home: BotProcess) -> None:
     await home.ask()
 
 
-async def asked_for_a_dozen(home: House) -> None:
+async def asked_for_a_dozen(home: BotProcess) -> None:
     await home.ask(batch=12)
 
 
-async def asked_and_cancelled(home: House) -> None:
+async def asked_and_cancelled(home: BotProcess) -> None:
     asking = await home.ask()
     await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
     assert asking.original is not None
     await home.discord.click(home.alice, asking.original, "Cancel")
 
 
-async def asked_and_shut_out(home: House) -> None:
+async def asked_and_shut_out(home: BotProcess) -> None:
     """The answer's token has run out, and the channel is closed to the bot, when the result comes."""
     asking = await home.ask()
     await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
@@ -117,7 +117,7 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 @pytest.mark.parametrize(("name", "point"), DEATHS)
 async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path) -> None:
     life = LIVES[name]
-    async with house(tmp_path, settings=life.settings) as home:
+    async with bot_process(tmp_path, settings=life.settings) as home:
         home.standin.faults = life.faults
         home.speed = SPEED
         await home.start(die_at=point)

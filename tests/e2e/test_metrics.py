@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.house import house
+from tests.e2e.bot_process import bot_process
 from tests.fakediscord import Fault
 
 POST = "POST /channels/{channel_id}/messages"
 
 
 async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         home.discord.faults.add(POST, Fault.rate_limit(0.1))
         home.discord.faults.add(POST, Fault.drop_before())
         await home.start()
@@ -27,7 +27,7 @@ async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
 
 
 async def test_a_port_of_their_own_that_is_taken(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         taken = home.standin.url.rpartition(":")[2].partition("/")[0]
         said = await home.command(METRICS_PORT=taken)
         assert said.code == 2

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from bot.export import FIELDS
-from tests.e2e.house import PROJECT, House, house
-from tests.stage import free_port
+from tests.e2e.bot_process import PROJECT, BotProcess, bot_process
+from tests.harness import free_port
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as built:
+async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
+    async with bot_process(tmp_path) as built:
         yield built
 
 
-async def test_sync_says_what_changed_and_then_that_nothing_does(home: House) -> None:
+async def test_sync_says_what_changed_and_then_that_nothing_does(home: BotProcess) -> None:
     first = await home.command("sync")
     assert first.code == 0, first.err
     assert first.out.startswith("all servers: added 'Use as input', /audit")
@@ -41,7 +41,7 @@ async def test_sync_says_what_changed_and_then_that_nothing_does(home: House) ->
     assert home.discord.commands.overwrites == before
 
 
-async def test_sync_to_one_server_clears_the_others(home: House) -> None:
+async def test_sync_to_one_server_clears_the_others(home: BotProcess) -> None:
     await home.command("sync")
     said = await home.command("sync", COMMAND_GUILD_IDS=str(home.guild.id))
     everywhere, there = said.out.splitlines()
@@ -50,20 +50,20 @@ async def test_sync_to_one_server_clears_the_others(home: House) -> None:
     assert home.discord.commands.scopes[None] == []
 
 
-async def test_sync_to_a_server_that_the_bot_is_not_on(home: House) -> None:
+async def test_sync_to_a_server_that_the_bot_is_not_on(home: BotProcess) -> None:
     said = await home.command("sync", COMMAND_GUILD_IDS="4711")
     assert said.code == 1
     assert "server 4711: not synced: the bot is not there, or was invited without commands" in said.out
 
 
-async def test_sync_with_a_token_that_discord_refuses(home: House) -> None:
+async def test_sync_with_a_token_that_discord_refuses(home: BotProcess) -> None:
     said = await home.command("sync", DISCORD_TOKEN="MTIz.no.such-token-at-all")
     assert (said.code, said.out) == (2, "")
     assert "DISCORD_TOKEN" in said.err
     assert "MTIz.no" not in said.err
 
 
-async def test_export_tells_every_field_and_no_token(home: House) -> None:
+async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     await home.start()
     picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
     asked = [await home.ask(image=picture)]
@@ -88,7 +88,7 @@ async def test_export_tells_every_field_and_no_token(home: House) -> None:
     assert [name for name in FIELDS if f"`{name}`" not in about] == []
 
 
-async def test_export_takes_only_what_was_asked_for(home: House) -> None:
+async def test_export_takes_only_what_was_asked_for(home: BotProcess) -> None:
     await home.start()
     await home.ask()
     await home.settled(runs=1)
@@ -103,7 +103,7 @@ async def test_export_takes_only_what_was_asked_for(home: House) -> None:
 
 
 @pytest.mark.parametrize("edge", ["9999-12-31T23:59-23:00", "0001-01-01T00:00+05:00", "yesterday"])
-async def test_export_of_a_time_that_is_none(home: House, edge: str) -> None:
+async def test_export_of_a_time_that_is_none(home: BotProcess, edge: str) -> None:
     said = await home.command("export", "--since", edge)
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err
@@ -111,13 +111,13 @@ async def test_export_of_a_time_that_is_none(home: House, edge: str) -> None:
 
 
 @pytest.mark.parametrize("server", ["studio", "-5", str(2**63)])
-async def test_export_of_a_server_that_is_none(home: House, server: str) -> None:
+async def test_export_of_a_server_that_is_none(home: BotProcess, server: str) -> None:
     said = await home.command("export", f"--guild={server}")
     assert said.code == 2
     assert said.err.splitlines()[-1].endswith(f"argument --guild: {server!r} is no server's id")
 
 
-async def test_sync_without_a_deployment_says_why(home: House) -> None:
+async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/api"
     said = await home.command("sync", COMFYDEPLOY_API_URL=nobody)
     assert said.code == 1
@@ -125,14 +125,14 @@ async def test_sync_without_a_deployment_says_why(home: House) -> None:
     assert said.err.splitlines()[-1].startswith("No deployment can be offered.")
 
 
-async def test_export_without_a_database(home: House) -> None:
+async def test_export_without_a_database(home: BotProcess) -> None:
     said = await home.command("export")
     assert said.code == 2
     assert said.err == f"There is no database at {home.database}. Check DATABASE_URL.\n"
     assert not home.database.exists()
 
 
-async def test_export_from_an_earlier_schema(home: House) -> None:
+async def test_export_from_an_earlier_schema(home: BotProcess) -> None:
     await home.start()
     await home.stop()
     home.write("UPDATE alembic_version SET version_num = '0001'")
@@ -141,7 +141,7 @@ async def test_export_from_an_earlier_schema(home: House) -> None:
     assert "schema 0001" in said.err
 
 
-async def test_help_names_the_commands(home: House) -> None:
+async def test_help_names_the_commands(home: BotProcess) -> None:
     said = await home.command("--help")
     assert said.code == 0
     assert all(word in said.out for word in ("check", "sync", "export", "Exit codes"))

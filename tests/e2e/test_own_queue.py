@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.standin import Faults
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord import Interaction
 
 
-async def ask(home: House, name: str, prompt: str) -> Interaction:
+async def ask(home: BotProcess, name: str, prompt: str) -> Interaction:
     user = next(user for user in home.discord.world.users.values() if user.name == name)
     asking = await home.discord.slash(user, home.channel, "generate", {"prompt": prompt})
     return await asking.wait_answer()
 
 
-def prompts(home: House) -> list[str]:
+def prompts(home: BotProcess) -> list[str]:
     return [call.body["inputs"]["prompt"] for call in home.standin.ledger.queue_calls]
 
 
 async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(tmp_path: Path) -> None:
-    async with house(tmp_path, MAX_CONCURRENT_RUNS="1") as home:
+    async with bot_process(tmp_path, MAX_CONCURRENT_RUNS="1") as home:
         home.standin.faults = Faults(hold_at="running")
         home.discord.add_user("bob", home.guild)
         await home.start()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from demo.standin import Faults
 from tests.chaos.database import Postgres, opened
-from tests.e2e.house import OPEN, House, house
+from tests.e2e.bot_process import OPEN, BotProcess, bot_process
 from tests.e2e.refusals import refused, webhook
 
 
@@ -50,7 +50,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 @asynccontextmanager
-async def behind_a_door(folder: Path) -> AsyncIterator[tuple[House, Postgres, Door]]:
+async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Postgres, Door]]:
     async with opened("postgres", folder) as database:
         assert isinstance(database, Postgres)
         (directory,) = parse_qs(urlsplit(database.address).query)["host"]
@@ -59,7 +59,7 @@ async def behind_a_door(folder: Path) -> AsyncIterator[tuple[House, Postgres, Do
         port = server.sockets[0].getsockname()[1]
         url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres"
         try:
-            async with house(folder, DATABASE_URL=url) as home:
+            async with bot_process(folder, DATABASE_URL=url) as home:
                 yield home, database, door
         finally:
             door.shut()
@@ -70,7 +70,7 @@ async def rows(database: Postgres, query: str) -> list[dict[str, Any]]:
     return await database.rows(query)
 
 
-async def settled(home: House, database: Postgres, runs: int) -> None:
+async def settled(home: BotProcess, database: Postgres, runs: int) -> None:
     async with asyncio.timeout(90):
         while True:
             accepted = (await rows(database, "SELECT count(*) AS many FROM runs"))[0]["many"]

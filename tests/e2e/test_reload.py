@@ -12,7 +12,7 @@ from discord import Permissions
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.chaos.database import opened
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord import User
 from tests.fakediscord.launch import command
 
@@ -20,7 +20,7 @@ ONE = f'[deployments.paint]\ndeployment_id = "{PICTURE_ID}"\n'
 TWO = f'{ONE}[deployments.film]\ndeployment_id = "{VIDEO_ID}"\n'
 
 
-def options(home: House) -> set[str]:
+def options(home: BotProcess) -> set[str]:
     command = home.discord.commands.find("generate")
     return {option["name"] for option in command["options"]} if command else set()
 
@@ -28,7 +28,7 @@ def options(home: House) -> set[str]:
 async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
     file.write_text(ONE, encoding="utf-8")
-    async with house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="") as home:
+    async with bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="") as home:
         await home.start()
         assert home.process is not None
         file.write_text(TWO, encoding="utf-8")
@@ -53,7 +53,7 @@ async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
         assert await home.stop() == 0
 
 
-def owner(home: House) -> User:
+def owner(home: BotProcess) -> User:
     """Whom the fake Discord names as the application's owner."""
     person = User(1, "owner")
     home.discord.world.users[person.id] = person
@@ -62,7 +62,7 @@ def owner(home: House) -> User:
 
 
 @asynccontextmanager
-async def reconciling(home: House) -> AsyncIterator[Path]:
+async def reconciling(home: BotProcess) -> AsyncIterator[Path]:
     """A second process without the gateway; the path of its log."""
     log = home.folder / "reconcile.log"
     with log.open("wb") as out:
@@ -85,7 +85,7 @@ async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:
     file.write_text(ONE, encoding="utf-8")
     async with (
         opened("postgres", tmp_path) as database,
-        house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="", DATABASE_URL=database.url) as home,
+        bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="", DATABASE_URL=database.url) as home,
         reconciling(home) as log,
     ):
         await home.start(ROLES="gateway,web,courier")

@@ -20,7 +20,7 @@ from bot.runs.request import GenerationRequest, Origin
 from bot.store import Store
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.runs import Run as StandInRun
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord import Channel
 
 MANY = 1000
@@ -30,7 +30,7 @@ COMFY_CALLS = 40
 DISCORD_CALLS = 50
 
 
-async def request_under_way(home: House, store: Store, place: Channel, begun: datetime) -> None:
+async def request_under_way(home: BotProcess, store: Store, place: Channel, begun: datetime) -> None:
     """As the bot leaves it that dies during a run, through the real store; ComfyDeploy has finished since."""
     request = GenerationRequest(
         requester_id=home.alice.id,
@@ -70,7 +70,7 @@ async def request_under_way(home: House, store: Store, place: Channel, begun: da
     )
 
 
-async def fill(home: House) -> None:
+async def fill(home: BotProcess) -> None:
     store = Store(f"sqlite+aiosqlite:///{home.database}")
     await store.open()
     begun = datetime.now(UTC) - timedelta(minutes=30)
@@ -82,7 +82,7 @@ async def fill(home: House) -> None:
     await store.close()
 
 
-async def ready(home: House) -> None:
+async def ready(home: BotProcess) -> None:
     async with aiohttp.ClientSession() as session, asyncio.timeout(30):
         while True:
             async with session.get(f"http://127.0.0.1:{home.port}/readyz") as answer:
@@ -97,7 +97,7 @@ def busiest_second(moments: list[float]) -> int:
 
 @pytest.mark.timeout(180)
 async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path: Path) -> None:
-    async with house(tmp_path, rate_limits=True) as home:
+    async with bot_process(tmp_path, rate_limits=True) as home:
         await fill(home)
         asked = record_questions(home)
         begun = time.monotonic()
@@ -105,8 +105,11 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         await ready(home)
         seconds = time.monotonic() - begun
         await home.settled(within=150)
-        questions, calls = busiest_second(asked), busiest_second([r.at for r in home.discord.books.requests])
-        refused = sum(home.discord.books.rate_limited.values())
+        questions, calls = (
+            busiest_second(asked),
+            busiest_second([r.at for r in home.discord.request_log.requests]),
+        )
+        refused = sum(home.discord.request_log.rate_limited.values())
         # Figures for docs/reliability.md (pytest -s); times are not asserted.
         sys.stdout.write(
             f"\nready after {seconds:.1f} s, {MANY} told after {time.monotonic() - begun:.0f} s; "
@@ -116,16 +119,16 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         assert home.rows("SELECT count(*) FROM deliveries WHERE state = 'sent'") == [(MANY,)], home.log[
             -3000:
         ]
-        assert home.discord.books.messages_created == 2 * MANY, "a status message and an outcome each"
+        assert home.discord.request_log.messages_created == 2 * MANY, "a status message and an outcome each"
         assert sum(len(channel.messages) for channel in home.discord.world.channels.values()) == MANY
         assert len(asked) <= MANY * 1.2
         assert questions <= COMFY_CALLS
         # A window of the fake's need not begin with our second, so two of them may meet in one.
         assert calls <= 2 * DISCORD_CALLS
-        assert refused <= MANY * 0.03, home.discord.books.rate_limited
+        assert refused <= MANY * 0.03, home.discord.request_log.rate_limited
 
 
-def record_questions(home: House) -> list[float]:
+def record_questions(home: BotProcess) -> list[float]:
     """When the bot asked GET /run, from here on."""
     moments: list[float] = []
     book, get = home.standin.runs, home.standin.runs.get

@@ -11,13 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.launch import command
 
 SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 
 
-async def spawn(home: House, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def spawn(home: BotProcess, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *command(home.discord.url, "bot"),
         env=dict(settings),
@@ -26,7 +26,7 @@ async def spawn(home: House, settings: Mapping[str, str]) -> asyncio.subprocess.
     )
 
 
-async def last_words(home: House, **more: str) -> tuple[int | None, str]:
+async def last_words(home: BotProcess, **more: str) -> tuple[int | None, str]:
     """Exit code and the last line of a process that can't stay."""
     process = await spawn(home, home.environment() | {"WEB_PORT": "0"} | more)
     _, said = await asyncio.wait_for(process.communicate(), 60)
@@ -35,7 +35,7 @@ async def last_words(home: House, **more: str) -> tuple[int | None, str]:
 
 @asynccontextmanager
 async def beside(
-    home: House, roles: str, *, without: tuple[str, ...] = (), **more: str
+    home: BotProcess, roles: str, *, without: tuple[str, ...] = (), **more: str
 ) -> AsyncIterator[None]:
     """Another process over the same database; it has to end in order."""
     settings = home.environment() | {"ROLES": roles} | more
@@ -52,7 +52,7 @@ async def beside(
 
 
 async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.start()
         code, said = await last_words(home)
         assert code == 2
@@ -62,7 +62,7 @@ async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp
 
 
 async def test_a_wrong_role_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         code, said = await last_words(home, ROLES="gateway,currier")
         assert code == 2
         assert said.startswith("ROLES must be one or more of gateway, web, courier, reconcile")
@@ -83,7 +83,7 @@ async def ready(port: int) -> None:
 async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
     """The web one knows neither key, the others take no webhooks."""
     async with (
-        house(tmp_path) as home,
+        bot_process(tmp_path) as home,
         beside(home, "web", without=SECRETS),
         beside(home, "courier", WEB_PORT="0"),
         beside(home, "reconcile", WEB_PORT="0"),

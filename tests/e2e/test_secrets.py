@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.standin import Faults
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord import Fault
 
 POST = "POST /channels/{channel_id}/messages"
@@ -48,7 +48,7 @@ def lines_name_their_run(log: str) -> None:
     assert all({"timestamp", "level", "logger", "message"} <= line.keys() for line in lines)
 
 
-def secrets_of(home: House, tokens: list[str]) -> dict[str, str]:
+def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
     """Everything that the run of a test has made known to the bot alone."""
     macs = {MAC.search(call.webhook or "") for call in home.standin.ledger.queue_calls}
     stored = home.rows("SELECT value FROM notes WHERE name LIKE '%secret%'")
@@ -61,7 +61,7 @@ def secrets_of(home: House, tokens: list[str]) -> dict[str, str]:
     }
 
 
-async def live_through_trouble(home: House) -> list[str]:
+async def live_through_trouble(home: BotProcess) -> list[str]:
     """Requests and faults that make the bot and its libraries log; the interaction tokens."""
     asked = []
     for fault in (Fault.answer(500), Fault.lose_reply(), Fault.drop_halfway(), Fault.answer(403)):
@@ -79,13 +79,13 @@ async def live_through_trouble(home: House) -> list[str]:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 async def test_no_secret_is_logged_or_shown(form: str, tmp_path: Path) -> None:
-    async with house(tmp_path, LOG_LEVEL="DEBUG", LOG_FORMAT=form, RUN_DEADLINE_SECONDS="20") as home:
+    async with bot_process(tmp_path, LOG_LEVEL="DEBUG", LOG_FORMAT=form, RUN_DEADLINE_SECONDS="20") as home:
         home.speed = 5
         await home.start()
         tokens = await live_through_trouble(home)
         page = await home.metrics()
         assert await home.stop() == 0
-        shown = "\n".join(json.dumps(m.body) + m.text for m in home.discord.books.messages)
+        shown = "\n".join(json.dumps(m.body) + m.text for m in home.discord.request_log.messages)
         log = home.log
         assert {"text": "run=", "json": '"run"'}[form] in log
         secrets = secrets_of(home, tokens)

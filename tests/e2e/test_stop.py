@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
-from tests.e2e.house import house
+from tests.e2e.bot_process import bot_process
 from tests.fakediscord import Fault
 from tests.fakediscord.launch import command
 
@@ -43,7 +43,7 @@ async def silent_server() -> AsyncIterator[tuple[int, asyncio.Event]]:
 async def test_a_start_that_waits_for_an_answer(
     tmp_path: Path, told: signal.Signals, setting: str, address: str
 ) -> None:
-    async with silent_server() as (port, called), house(tmp_path) as home:
+    async with silent_server() as (port, called), bot_process(tmp_path) as home:
         home.more[setting] = address.format(port)
         await home.launch()
         await asyncio.wait_for(called.wait(), 30)
@@ -55,7 +55,7 @@ async def test_a_start_that_waits_for_an_answer(
 
 
 async def test_a_login_that_discord_does_not_answer(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         home.discord.faults.add("*", Fault.delay(600), times=None)
         await home.launch()
         await home.until(lambda: "logging in" in home.log)
@@ -66,7 +66,7 @@ async def test_a_login_that_discord_does_not_answer(tmp_path: Path) -> None:
 async def test_a_hang_up_during_the_start_is_not_forgotten(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
     file.write_text(f'[deployments.paint]\ndeployment_id = "{PICTURE_ID}"\n', encoding="utf-8")
-    async with house(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="") as home:
+    async with bot_process(tmp_path, COMFYDEPLOY_DEPLOYMENT_ID="") as home:
         home.discord.faults.add("*", Fault.delay(2))
         await home.launch()
         await home.until(lambda: "logging in" in home.log)
@@ -78,7 +78,7 @@ async def test_a_hang_up_during_the_start_is_not_forgotten(tmp_path: Path) -> No
 
 
 async def test_a_command_that_is_broken_off_is_not_well(tmp_path: Path) -> None:
-    async with silent_server() as (port, called), house(tmp_path) as home:
+    async with silent_server() as (port, called), bot_process(tmp_path) as home:
         process = await asyncio.create_subprocess_exec(
             *command(home.discord.url, "bot", "check"),
             env=home.environment() | {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{port}/api"},

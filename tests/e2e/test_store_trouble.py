@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from demo.standin import Faults
-from tests.e2e.house import House, house
+from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.refusals import refused, webhook
 
 
@@ -24,7 +24,7 @@ def locked(path: Path) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
-async def works_again(home: House) -> None:
+async def works_again(home: BotProcess) -> None:
     """The first run goes on, another is asked for, and each ends once."""
     home.standin.faults = Faults()
     home.standin.release()
@@ -36,7 +36,7 @@ async def works_again(home: House) -> None:
 
 
 async def test_a_locked_database_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.run_under_way()
         with locked(home.database):
             await refused(home)
@@ -48,7 +48,7 @@ async def test_a_locked_database_refuses_in_words_and_works_again_after(tmp_path
 
 
 async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.run_under_way()
         ((key,),) = home.rows("SELECT key FROM runs")
         with locked(home.database):
@@ -62,7 +62,7 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
 
 async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(tmp_path: Path) -> None:
     """Without webhooks nobody else tells which run it is."""
-    async with house(tmp_path, PUBLIC_URL="") as home:
+    async with bot_process(tmp_path, PUBLIC_URL="") as home:
         home.standin.faults = Faults(queue_delay=1)
         await home.start()
         await home.ask()
@@ -88,7 +88,7 @@ def full_disk(pid: int) -> Iterator[None]:
 
 
 async def test_a_full_disk_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_process(tmp_path) as home:
         await home.run_under_way()
         assert home.process is not None
         with full_disk(home.process.pid):

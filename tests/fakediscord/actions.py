@@ -10,8 +10,8 @@ from tests.fakediscord import payloads
 from tests.fakediscord.command_rules import GROUP, SUBCOMMAND, find_component, value_mistake
 from tests.fakediscord.errors import Json
 from tests.fakediscord.interactions import Interaction, Type
-from tests.fakediscord.places import Places
 from tests.fakediscord.world import Attachment, Channel, Message, User
+from tests.fakediscord.world_changes import WorldChanges
 
 ATTACHMENT = 11
 _SELECTS = frozenset({3, 5, 6, 7, 8})
@@ -21,7 +21,7 @@ class CannotSend(Exception):
     """Discord's client would not have let this person do that."""
 
 
-class Actions(Places):
+class Actions(WorldChanges):
     async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 20.0) -> None:
         """Until the command is synced and the bot listens on the gateway."""
         await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, within)

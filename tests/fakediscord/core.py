@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 import discord
 
 from tests.fakediscord import payloads
-from tests.fakediscord.books import Books
 from tests.fakediscord.calls import FileStore
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Faults
@@ -20,6 +19,7 @@ from tests.fakediscord.http_commands import Commands
 from tests.fakediscord.interactions import Interactions
 from tests.fakediscord.messages import Messages
 from tests.fakediscord.ratelimits import RateLimits
+from tests.fakediscord.request_log import RequestLog
 from tests.fakediscord.world import Attachment, Channel, Message, User, World
 
 LINK_SECONDS = 24 * 3600
@@ -50,12 +50,12 @@ class Core:
         self.bot = User(self.world.snowflake(), bot_name, bot=True)
         self.world.users[self.bot.id] = self.bot
         self.token = _bot_token(self.bot.id)
-        self.books = Books(requests_kept=requests_kept, messages_kept=messages_kept)
+        self.request_log = RequestLog(requests_kept=requests_kept, messages_kept=messages_kept)
         self.limits = RateLimits(enabled=rate_limits)
         self.faults = Faults(seed=seed)
         self.files = FileStore(files_kept=files_kept)
         self.gateway = Gateway(self.token, self._greet, self.world.changed)
-        self.messages_service = Messages(self.world, self.books, self.gateway, self.sign)
+        self.messages_service = Messages(self.world, self.request_log, self.gateway, self.sign)
         self.interactions = Interactions(
             self.world, answer_within=answer_within, token_lifetime=token_lifetime
         )

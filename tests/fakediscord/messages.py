@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import discord
 
 from tests.fakediscord import payloads, rules
-from tests.fakediscord.books import Books
 from tests.fakediscord.calls import Upload, as_attachment
 from tests.fakediscord.errors import ApiError, Json
 from tests.fakediscord.gateway import Gateway
 from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.request_log import RequestLog
 from tests.fakediscord.world import (
     COMPONENTS_V2,
     EPHEMERAL,
@@ -32,7 +32,7 @@ _SETTABLE_FLAGS = COMPONENTS_V2 | 1 << 2 | 1 << 12
 
 
 class Messages:
-    def __init__(self, world: World, books: Books, gateway: Gateway, sign: payloads.SignUrl) -> None:
+    def __init__(self, world: World, books: RequestLog, gateway: Gateway, sign: payloads.SignUrl) -> None:
         self._world = world
         self._books = books
         self._gateway = gateway

@@ -15,7 +15,6 @@ from aiohttp import web
 
 from tests.fakediscord import cdn
 from tests.fakediscord.actions import Actions
-from tests.fakediscord.books import RequestRecord
 from tests.fakediscord.calls import Call, Endpoint, Reply, read_call
 from tests.fakediscord.errors import ApiError
 from tests.fakediscord.faults import Effect, Fault
@@ -24,6 +23,7 @@ from tests.fakediscord.http_interactions import InteractionRoutes
 from tests.fakediscord.http_messages import MessageRoutes
 from tests.fakediscord.http_world import WorldRoutes
 from tests.fakediscord.ratelimits import refusal
+from tests.fakediscord.request_log import RequestRecord
 
 _SUMMARY = 200
 _BODY_LIMIT = 16 * 1024 * 1024
@@ -59,8 +59,8 @@ class FakeDiscord(Actions):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-        if self.books.crashes and error is None:
-            raise ExceptionGroup("the fake Discord stumbled", self.books.crashes)
+        if self.request_log.crashes and error is None:
+            raise ExceptionGroup("the fake Discord stumbled", self.request_log.crashes)
 
     async def start(self, port: int = 0) -> None:
         app = web.Application(client_max_size=_BODY_LIMIT)
@@ -100,7 +100,7 @@ class FakeDiscord(Actions):
                 self._record(request, endpoint, fault, None)
                 return web.Response()
             except Exception as error:
-                self.books.crashes.append(error)
+                self.request_log.crashes.append(error)
                 raise
             self._record(request, endpoint, fault, answer)
             if self.date_ahead:
@@ -136,7 +136,7 @@ class FakeDiscord(Actions):
 
     def _check(self, call: Call) -> None:
         if self.check_body is not None and call.json is not None:
-            self.books.schema_mistakes += [
+            self.request_log.schema_mistakes += [
                 f"{call.route}: {m}" for m in self.check_body(call.route, call.json)
             ]
 
@@ -176,12 +176,12 @@ class FakeDiscord(Actions):
             summary=answer.summary if answer else "",
             fault=None if fault is None else str(fault.effect),
         )
-        self.books.record(entry)
+        self.request_log.record(entry)
         self.world.changed()
 
     async def _unknown(self, request: web.Request) -> web.Response:
         """A route the fake does not know: the books say so, since it is the fake that lacks it."""
-        self.books.unknown_routes[f"{request.method} {request.path}"] += 1
+        self.request_log.unknown_routes[f"{request.method} {request.path}"] += 1
         return _respond(Reply(404, {"message": "404: Not Found", "code": 0}), {})
 
 

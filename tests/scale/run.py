@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from tests.chaos.city import City
-from tests.chaos.referee import Referee, Verdict
+from tests.chaos.environment import Environment
+from tests.chaos.invariants import InvariantChecker, Verdict
 from tests.chaos.rounds import Round
-from tests.e2e.house import OPEN
+from tests.e2e.bot_process import OPEN
 from tests.fakediscord import CannotSend, Channel, User
-from tests.scale.town import Town, built
+from tests.scale.cluster import Cluster, built
 
 KILL_EVERY = 5.0
 # Longer than a lease and a grace time together: what a killed process left behind is taken up by then.
@@ -58,7 +58,7 @@ class Result:
 class Crowd:
     """People of every shard, each with a channel of their own; all together ask until there are `runs`."""
 
-    def __init__(self, town: Town, runs: int) -> None:
+    def __init__(self, town: Cluster, runs: int) -> None:
         self._town = town
         self._runs = runs
         self.asked = 0
@@ -95,7 +95,7 @@ class Crowd:
         return message is not None and not message.ephemeral
 
 
-async def _strikes(town: Town, chance: random.Random, most: int | None) -> None:
+async def _strikes(town: Cluster, chance: random.Random, most: int | None) -> None:
     last = None
     while most is None or town.kills < most:
         await asyncio.sleep(KILL_EVERY)
@@ -103,7 +103,7 @@ async def _strikes(town: Town, chance: random.Random, most: int | None) -> None:
         town.check_alive()
 
 
-async def _few_left(town: Town, killer: asyncio.Task[None], few: int) -> None:
+async def _few_left(town: Cluster, killer: asyncio.Task[None], few: int) -> None:
     """Kills go on until nearly everything has ended; what is left then gets the peace to end."""
     async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
         while sum(row["left_open"] for row in await town.database.rows(OPEN)) > few:
@@ -113,7 +113,7 @@ async def _few_left(town: Town, killer: asyncio.Task[None], few: int) -> None:
             await asyncio.sleep(0.5)
 
 
-async def _settled(town: Town, within: float) -> bool:
+async def _settled(town: Cluster, within: float) -> bool:
     try:
         async with asyncio.timeout(within):
             while any(row["left_open"] for row in await town.database.rows(OPEN)):
@@ -166,9 +166,9 @@ async def scale(
     return result
 
 
-async def _judge(town: Town, result: Result, say: Callable[[str], None]) -> None:
+async def _judge(town: Cluster, result: Result, say: Callable[[str], None]) -> None:
     # The referee of the chaos runs: it looks at channels, rows and ComfyDeploy's books, not at processes.
-    referee = Referee(cast(City, town))
+    referee = InvariantChecker(cast(Environment, town))
     rounds = [Round(number, channel, "scale") for number, channel in enumerate(town.channels)]
     result.verdict = await referee.judge(rounds)
     for key, what in result.verdict.all.items():
@@ -178,6 +178,6 @@ async def _judge(town: Town, result: Result, say: Callable[[str], None]) -> None
     )
     result.ends = ", ".join(f"{row['many']} {row['state']}" for row in rows)
     result.runs = sum(row["many"] for row in rows)
-    unknown = town.discord.books.unknown_routes
+    unknown = town.discord.request_log.unknown_routes
     if unknown:
         raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")

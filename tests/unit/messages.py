@@ -10,7 +10,7 @@ from typing import Any
 from bot.messages.buttons import PATTERN
 from bot.messages.parts import FileKind, Part, PreparedFile
 from bot.runs import Run, RunState
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"

@@ -16,7 +16,7 @@ from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics, call_of
 from bot.metrics.page import MetricsPage
 from bot.store.database import Database
 from bot.store.gauges import GaugeStore
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]

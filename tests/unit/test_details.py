@@ -12,7 +12,7 @@ from bot.deployments.plan import CommandPlan
 from bot.deployments.planning import plan_commands
 from bot.messages.details import Details, details
 from bot.runs import Run
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
 FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(PROMPT,))

@@ -16,7 +16,7 @@ from bot.presets.list import PRESETS_SHOWN, presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 WORST = "*_`~<@[" * 1000

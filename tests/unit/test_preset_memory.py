@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.presets.memory import KEPT, PresetMemory
 from bot.store.presets import Holder, Preset
-from tests.stage import Clock
+from tests.harness import Clock
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 

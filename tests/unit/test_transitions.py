@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState, sources
 from bot.runs.transitions import REASON_GRACE, Change, apply_report, belongs, end
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 PICTURE = Output("images", url="https://x/a.png")

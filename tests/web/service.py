@@ -14,21 +14,21 @@ import aiohttp
 
 from bot.runs import Run
 from demo.standin.faults import Faults
-from tests.stage import Stage, stage
+from tests.harness import Harness, running_bot
 
 
 @dataclass
 class Caller:
     """Calls the endpoint; `url` is the run's own address with its secret."""
 
-    stage: Stage
+    bot: Harness
     session: aiohttp.ClientSession
     url: str
     run_id: str
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.stage.theatre.port}"
+        return f"http://127.0.0.1:{self.bot.runner.port}"
 
     def event(self, status: str = "running", **more: Any) -> dict[str, Any]:
         return {
@@ -54,15 +54,15 @@ class Caller:
         return {result: float(number) for result, number in found}
 
     async def run(self) -> Run:
-        return await self.stage.run()
+        return await self.bot.run()
 
 
 @asynccontextmanager
 async def run_under_way(
-    folder: Path, ask: Callable[[Stage], Awaitable[Any]] | None = None, **settings: Any
+    folder: Path, ask: Callable[[Harness], Awaitable[Any]] | None = None, **settings: Any
 ) -> AsyncIterator[Caller]:
     """A run that ComfyDeploy holds and of which it says nothing by itself; `ask` asks for it."""
-    async with stage(folder, **settings) as s, aiohttp.ClientSession() as session:
+    async with running_bot(folder, **settings) as s, aiohttp.ClientSession() as session:
         s.standin.next_faults(Faults(hold_at="queued", webhook_drop=True))
         await (ask(s) if ask is not None else s.alice.slash(s.channel, "generate", prompt="a fox"))
         await s.play()

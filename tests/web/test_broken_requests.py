@@ -53,7 +53,7 @@ async def sent(
 ) -> AsyncIterator[asyncio.StreamReader]:
     """Yields what is answered; hangs up at the end. Each part is a segment of its own."""
     address = urlsplit(url)
-    reader, writer = await asyncio.open_connection("127.0.0.1", caller.stage.theatre.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", caller.bot.runner.port)
     target = address.path + (f"?{address.query}" if address.query else "")
     writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n\r\n".encode())
     for part in parts:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from bot.app import metrics_port
 from bot.metrics import WEBHOOK_RESULTS
 from demo.standin.faults import Faults
-from tests.stage import Stage, free_port, stage
+from tests.harness import Harness, free_port, running_bot
 from tests.web.service import run_under_way
 
 TOKEN = "a-token-for-the-metrics-0123456789"
@@ -26,54 +26,54 @@ async def read(port: int, path: str = "/metrics", **headers: str) -> tuple[int, 
         return answer.status, await answer.text()
 
 
-async def page(s: Stage) -> dict[str, float]:
+async def page(s: Harness) -> dict[str, float]:
     """Each series with its value, without the prefix."""
-    status, text = await read(s.theatre.port)
+    status, text = await read(s.runner.port)
     assert status == 200
     found = re.findall(r"^comfydeploy_bot_(\S+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 
 async def test_this_machine_reads_it_and_nobody_through_a_proxy(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
-        status, text = await read(s.theatre.port)
+    async with running_bot(tmp_path) as s:
+        status, text = await read(s.runner.port)
         assert status == 200
         assert "# TYPE comfydeploy_bot_webhooks_total counter" in text
         for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"):
-            assert await read(s.theatre.port, **{header: "127.0.0.1"}) == (403, "")
+            assert await read(s.runner.port, **{header: "127.0.0.1"}) == (403, "")
 
 
 @pytest.mark.parametrize("remote", ["203.0.113.9", "10.0.0.7", "2001:db8::1", "not an address"])
 async def test_no_other_machine_reads_it(remote: str, tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
+    async with running_bot(tmp_path) as s:
         request = make_mocked_request("GET", "/metrics").clone(remote=remote)
         assert isinstance(request, web.BaseRequest)
         assert (await s.app.metrics.answer(request)).status == 403  # type: ignore[arg-type]
 
 
 async def test_with_a_token_only_whoever_sends_it(tmp_path: Path) -> None:
-    async with stage(tmp_path, metrics_token=TOKEN) as s:
+    async with running_bot(tmp_path, metrics_token=TOKEN) as s:
         for wrong in (
             {},
             {"Authorization": TOKEN},
             {"Authorization": f"Bearer {TOKEN}x"},
             {"Authorization": "ä"},
         ):
-            assert await read(s.theatre.port, **wrong) == (403, "")
+            assert await read(s.runner.port, **wrong) == (403, "")
         authorized = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "203.0.113.9"}
-        assert (await read(s.theatre.port, **authorized))[0] == 200
+        assert (await read(s.runner.port, **authorized))[0] == 200
 
 
 async def test_with_a_port_of_its_own_it_is_only_there(tmp_path: Path) -> None:
     port = free_port()
-    async with stage(tmp_path, metrics_port=port, web_host="127.0.0.1") as s, metrics_port(s.app):
-        assert (await read(s.theatre.port))[0] == 404
+    async with running_bot(tmp_path, metrics_port=port, web_host="127.0.0.1") as s, metrics_port(s.app):
+        assert (await read(s.runner.port))[0] == 404
         assert (await read(port, **{"X-Forwarded-For": "203.0.113.9"}))[0] == 200
         assert (await read(port, "/healthz"))[0] == 404
 
 
 async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
+    async with running_bot(tmp_path) as s:
         await s.alice.slash(s.channel, "generate", prompt="a fox", gpu="A100")
         s.clock.move(seconds=3)
         before = await page(s)
@@ -100,7 +100,7 @@ async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
 
 async def test_a_result_that_is_owed_grows_old(tmp_path: Path) -> None:
     async with run_under_way(tmp_path) as caller:
-        s = caller.stage
+        s = caller.bot
         assert (await page(s))["oldest_undelivered_seconds"] == 0
         assert (await caller.call(caller.event("failed")))[0] == 204
         s.clock.move(seconds=150)
@@ -129,7 +129,7 @@ async def test_webhooks_by_what_they_were_answered(tmp_path: Path) -> None:
 
 
 async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -> None:
-    async with stage(tmp_path, daily_gpu_seconds=60) as s:
+    async with running_bot(tmp_path, daily_gpu_seconds=60) as s:
         s.standin.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
             await s.alice.slash(s.channel, "generate", prompt=prompt)
@@ -145,8 +145,8 @@ async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -
 async def test_without_the_database_the_counters_are_told_all_the_same(tmp_path: Path) -> None:
     async with run_under_way(tmp_path) as caller:
         await caller.call(caller.event())
-        await caller.stage.app.store.close()
-        with caller.stage.database_away():
-            found = await page(caller.stage)
+        await caller.bot.app.store.close()
+        with caller.bot.database_away():
+            found = await page(caller.bot)
         assert found["store_up"] == 0
         assert found['webhooks_total{result="recorded"}'] == 1

@@ -99,7 +99,7 @@ async def test_progress_never_goes_back(tmp_path: Path) -> None:
     async with run_under_way(tmp_path) as caller:
         for progress in (0.2, 0.7, 0.4, 0.7):
             assert (await caller.call(caller.event("running", progress=progress)))[0] == 204
-        await caller.stage.play()
+        await caller.bot.play()
         assert (await caller.run()).progress == 0.7
 
 
@@ -158,8 +158,8 @@ async def test_a_body_that_never_comes_is_a_408(tmp_path: Path, monkeypatch: pyt
 
 async def test_the_database_is_away_so_the_service_is_told_to_come_again(tmp_path: Path) -> None:
     async with run_under_way(tmp_path) as caller:
-        await caller.stage.app.store.close()
-        with caller.stage.database_away():
+        await caller.bot.app.store.close()
+        with caller.bot.database_away():
             assert (await caller.call(caller.event("running")))[0] == 503
         assert (await caller.call(caller.event("running"), method="GET"))[0] == 204
         assert (await caller.run()).state is RunState.RUNNING
@@ -169,8 +169,8 @@ async def test_health_is_of_the_process_and_readiness_of_what_it_needs(tmp_path:
     async with run_under_way(tmp_path) as caller:
         assert await caller.call(b"", f"{caller.base}/healthz", "GET") == (200, "ok\n")
         assert await caller.call(b"", f"{caller.base}/readyz", "GET") == (200, "ready\n")
-        await caller.stage.app.store.close()
-        with caller.stage.database_away():
+        await caller.bot.app.store.close()
+        with caller.bot.database_away():
             assert (await caller.call(b"", f"{caller.base}/healthz", "GET"))[0] == 200
             assert (await caller.call(b"", f"{caller.base}/readyz", "GET"))[0] == 503
 

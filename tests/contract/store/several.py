@@ -10,7 +10,7 @@ from bot.runs import Output, Run, RunReport, RunState
 from bot.runs.request import GenerationRequest, several
 from bot.store import Store
 from bot.store.intake import Decide
-from tests.contract.store.scenes import (
+from tests.contract.store.runs import (
     HOLD,
     NOW,
     PERSON,

@@ -15,10 +15,10 @@ from bot.runs import RunState
 from bot.runs.policy import Allowed, Decision, Refused, Usage
 from bot.runs.request import GenerationRequest
 from bot.store import Store
+from tests.contract.store.competitors import accepted_by_rivals
 from tests.contract.store.conftest import Stores
-from tests.contract.store.judges import within_five
-from tests.contract.store.rivals import accepted_by_rivals
-from tests.contract.store.scenes import (
+from tests.contract.store.decisions import within_five
+from tests.contract.store.runs import (
     HOLD,
     NOW,
     PERSON,

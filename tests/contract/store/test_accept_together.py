@@ -15,8 +15,8 @@ from bot.store import Store
 from bot.store.audit import AuditAction, AuditFilter
 from bot.store.intake import Decide
 from bot.store.usage import day_of
-from tests.contract.store.scenes import HOLD, NOW, PERSON, allow, request
-from tests.contract.store.stored import GUILD, stored_rules, stored_run
+from tests.contract.store.rows import GUILD, stored_rules, stored_run
+from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request
 
 OTHER = Person(id=7, created_at=PERSON.created_at)
 HERE = request().origin

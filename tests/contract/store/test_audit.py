@@ -21,8 +21,8 @@ from bot.store.audit import (
     note,
 )
 from tests.contract.store.plans import plan_of
-from tests.contract.store.scenes import NOW, at
-from tests.contract.store.stored import ALICE, BOB, GUILD, MOD
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD
+from tests.contract.store.runs import NOW, at
 
 EVERYTHING = AuditFilter()
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from tests.contract.store.conftest import Postgres, Stores
-from tests.contract.store.scenes import accepted, fetch
+from tests.contract.store.conftest import Stores
+from tests.contract.store.runs import accepted, fetch
+from tests.databases import PostgresServer
 
 BACK_UP = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', (sys.argv[2],))"
 
@@ -38,9 +39,9 @@ async def test_a_copy_of_the_sqlite_file_is_the_whole_store(tmp_path: Path, open
 
 
 async def test_a_dump_of_postgresql_is_the_whole_store(
-    tmp_path: Path, postgres: Postgres, opening: Stores
+    tmp_path: Path, postgres: PostgresServer, opening: Stores
 ) -> None:
-    url, fresh = await postgres.database(), await postgres.database()
+    url, fresh = await postgres.new_database(), await postgres.empty_database()
     store = await opening.open(url)
     run_before = await accepted(store)
     secret = await store.notes.secret("webhook_secret")

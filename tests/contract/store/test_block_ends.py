@@ -16,8 +16,9 @@ from bot.store import Store
 from bot.store.privacy import settled
 from bot.store.tables import runs
 from tests.contract.store import several
-from tests.contract.store.judges import awaiting_approval, in_review
-from tests.contract.store.scenes import (
+from tests.contract.store.decisions import awaiting_approval, in_review
+from tests.contract.store.rows import GUILD, MOD, record, stored_run
+from tests.contract.store.runs import (
     HOLD,
     NOW,
     PERSON,
@@ -33,7 +34,6 @@ from tests.contract.store.scenes import (
     submitted,
     take,
 )
-from tests.contract.store.stored import GUILD, MOD, record, stored_run
 
 
 async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:

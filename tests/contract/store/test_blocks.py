@@ -11,8 +11,8 @@ from bot.store import Store
 from bot.store.blocks import BlockStore
 from bot.store.notes import NoteStore
 from bot.store.pause import PAUSE_NOTE, PauseStore
-from tests.contract.store.scenes import NOW, at
-from tests.contract.store.stored import ALICE, BOB, GUILD, MOD, record
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, record
+from tests.contract.store.runs import NOW, at
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import DeliveryState, Purpose
 from tests.contract.store.conftest import Stores
-from tests.contract.store.scenes import (
+from tests.contract.store.runs import (
     LEASE,
     NOW,
     SOON,

@@ -10,7 +10,7 @@ import pytest
 from bot.runs import FINAL, RunState
 from bot.runs.request import GenerationRequest
 from bot.store import Store
-from tests.contract.store.scenes import (
+from tests.contract.store.runs import (
     GRACE,
     NOW,
     PERSON,

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from bot.store import Store
 from bot.store.export import ExportStore, Wanted
-from tests.contract.store.scenes import at
-from tests.contract.store.stored import stored_run
+from tests.contract.store.rows import stored_run
+from tests.contract.store.runs import at
 
 
 async def test_portions_miss_nothing_and_repeat_nothing(store: Store) -> None:

@@ -17,8 +17,8 @@ from sqlalchemy import event, text
 from bot.errors import StoreUnavailable
 from bot.runs import RunState
 from bot.store import Store
-from tests.contract.store.conftest import Postgres, Stores
-from tests.contract.store.scenes import (
+from tests.contract.store.conftest import Stores
+from tests.contract.store.runs import (
     HOLD,
     LEASE,
     NOW,
@@ -35,6 +35,7 @@ from tests.contract.store.scenes import (
     request,
     take,
 )
+from tests.databases import PostgresServer
 
 # An interaction has to be answered within 3 s.
 BOUND = 3.0
@@ -46,10 +47,10 @@ async def file_store(opening: Stores, tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
+def own_postgres() -> Iterator[PostgresServer]:
     """A server that a test may stop."""
     folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
-    server = Postgres(folder)
+    server = PostgresServer(folder)
     yield server
     server.server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -75,9 +76,9 @@ async def test_a_file_locked_by_another_process_is_unavailable_within_the_bound(
 
 
 async def test_rows_locked_by_another_session_are_unavailable_within_the_bound(
-    postgres: Postgres, opening: Stores
+    postgres: PostgresServer, opening: Stores
 ) -> None:
-    url = await postgres.database()
+    url = await postgres.new_database()
     store, outsider = await opening.open(url), await opening.open(url)
     run = await brought_to(store, RunState.RUNNING)
     async with outsider.database.write() as connection:
@@ -119,9 +120,9 @@ async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
 
 
 async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_start(
-    own_postgres: Postgres, opening: Stores
+    own_postgres: PostgresServer, opening: Stores
 ) -> None:
-    store = await opening.open(await own_postgres.database())
+    store = await opening.open(await own_postgres.new_database())
     run = await brought_to(store, RunState.RUNNING)
     await asyncio.to_thread(own_postgres.server.stop)
     for _ in range(2):
@@ -138,9 +139,9 @@ async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_star
 
 
 async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
-    postgres: Postgres, opening: Stores
+    postgres: PostgresServer, opening: Stores
 ) -> None:
-    url = await postgres.database()
+    url = await postgres.new_database()
     store, outsider = await opening.open(url), await opening.open(url)
     run = await brought_to(store, RunState.RUNNING)
 
@@ -158,9 +159,9 @@ async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
 
 
 async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
-    postgres: Postgres, opening: Stores
+    postgres: PostgresServer, opening: Stores
 ) -> None:
-    store = await opening.open(await postgres.database())
+    store = await opening.open(await postgres.new_database())
     run = await accepted(store)
     await store.database.close()
     engine = store.database.engine.sync_engine
@@ -180,9 +181,9 @@ async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
 
 
 async def test_a_server_that_only_takes_reads_is_unavailable_for_writes(
-    postgres: Postgres, opening: Stores
+    postgres: PostgresServer, opening: Stores
 ) -> None:
-    url = await postgres.database()
+    url = await postgres.new_database()
     store = await opening.open(url)
     run = await brought_to(store, RunState.RUNNING)
     name = url.split("?")[0].rpartition("/")[2]

@@ -13,8 +13,8 @@ from bot.store.history import HistoryPage, RunFilter, open_on_server
 from bot.store.rows import DeliveryState
 from bot.store.tables import runs
 from tests.contract.store.plans import plan_of
-from tests.contract.store.scenes import NOW, at, columns
-from tests.contract.store.stored import ALICE, BOB, GUILD, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
+from tests.contract.store.runs import NOW, at, columns
 
 
 def keys(page: HistoryPage) -> list[str]:

@@ -15,11 +15,11 @@ from bot.runs import RunState
 from bot.runs.policy import Usage
 from bot.store import Store
 from bot.store.tables import runs
+from tests.contract.store.competitors import accepted_by_rivals
 from tests.contract.store.conftest import Stores
-from tests.contract.store.judges import by_rules
-from tests.contract.store.rivals import accepted_by_rivals
-from tests.contract.store.scenes import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
-from tests.contract.store.stored import GUILD, record, stored_rules, stored_run
+from tests.contract.store.decisions import by_rules
+from tests.contract.store.rows import GUILD, record, stored_rules, stored_run
+from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
 
 TEN = {
     "person": {"at_once": None, "waiting": None, "runs_a_day": 10},

@@ -21,7 +21,8 @@ from bot.errors import StoreUnavailable
 from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.line import AlreadyHeld, Line, guarded, hold
-from tests.contract.store.conftest import Postgres, Stores
+from tests.contract.store.conftest import Stores
+from tests.databases import PostgresServer
 
 END_LINES = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -77,8 +78,8 @@ async def lines() -> AsyncIterator[Lines]:
 
 
 @pytest.fixture
-async def on_postgres(postgres: Postgres, opening: Stores) -> Store:
-    return await opening.open(await postgres.database())
+async def on_postgres(postgres: PostgresServer, opening: Stores) -> Store:
+    return await opening.open(await postgres.new_database())
 
 
 async def test_what_one_process_holds_another_gets_only_afterwards(

@@ -11,8 +11,8 @@ from bot.errors import RefusedError
 from bot.store import Store
 from bot.store.audit import AuditAction
 from bot.store.presets import MOST, Holder, Preset
-from tests.contract.store.scenes import NOW
-from tests.contract.store.stored import ALICE, BOB, GUILD, record
+from tests.contract.store.rows import ALICE, BOB, GUILD, record
+from tests.contract.store.runs import NOW
 
 
 def preset(name: str = "noir", holder_id: int = ALICE, **changes: Any) -> Preset:

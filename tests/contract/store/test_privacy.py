@@ -16,9 +16,8 @@ from bot.store.privacy import PrivacyStore
 from bot.store.retention import RetentionStore
 from bot.store.rows import DeliveryState
 from bot.worker import Worker
-from tests.contract.store import scenes
-from tests.contract.store.scenes import NOW, at, columns
-from tests.contract.store.stored import ALICE, BOB, GUILD, MOD, record, run_keys, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, record, run_keys, stored_rules, stored_run
+from tests.contract.store.runs import NOW, at, columns, request
 
 UNENDED = [
     RunState.AWAITING_APPROVAL,
@@ -177,7 +176,7 @@ async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> No
     retention = RetentionStore(store.database)
     found = await retention.outdated(NOW, 10)
     assert found is not None
-    assert await HistoryStore(store.database).reopen(key, scenes.request().origin, NOW)
+    assert await HistoryStore(store.database).reopen(key, request().origin, NOW)
     assert await retention.remove(found) == 0
     assert await run_keys(store) == {key}
 

@@ -14,7 +14,8 @@ from bot.store.tables import runs
 from bot.store.work import SERVED
 from tests.contract.store.conftest import Stores
 from tests.contract.store.plans import plan_of
-from tests.contract.store.scenes import (
+from tests.contract.store.rows import stored_run
+from tests.contract.store.runs import (
     GRACE,
     NOW,
     SOON,
@@ -27,7 +28,6 @@ from tests.contract.store.scenes import (
     submitted,
     take,
 )
-from tests.contract.store.stored import stored_run
 
 
 async def _take_all(store: Store, limit: int | None) -> list[Run]:

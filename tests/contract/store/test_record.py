@@ -13,7 +13,7 @@ from bot.errors import StoreUnavailable
 from bot.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignReport
-from tests.contract.store.scenes import (
+from tests.contract.store.runs import (
     NOW,
     PICTURE,
     RUN_ID,

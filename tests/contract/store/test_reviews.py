@@ -14,8 +14,9 @@ from bot.rules import ServerRules
 from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import OUTCOMES
-from tests.contract.store.judges import APPROVAL_ENDS, awaiting_approval
-from tests.contract.store.scenes import (
+from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
+from tests.contract.store.rows import GUILD, MOD, record, stored_rules
+from tests.contract.store.runs import (
     NOW,
     PERSON,
     SOON,
@@ -30,7 +31,6 @@ from tests.contract.store.scenes import (
     report,
     take,
 )
-from tests.contract.store.stored import GUILD, MOD, record, stored_rules
 
 RITA = MOD + 1
 

@@ -7,7 +7,7 @@ import pytest
 from bot.runs import IN_FLIGHT, RunState
 from bot.store import Store
 from bot.store.running import Running, RunningStore
-from tests.contract.store.stored import ALICE, BOB, GUILD, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
 
 
 @pytest.mark.parametrize("state", RunState)

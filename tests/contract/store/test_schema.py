@@ -18,8 +18,14 @@ from bot.errors import StartLater, StartupError
 from bot.store import Store
 from bot.store.schema import alembic_config
 from bot.store.tables import UtcDateTime, metadata
-from tests.contract.store.conftest import Postgres, Stores
-from tests.contract.store.scenes import accepted, fetch
+from tests.contract.store.conftest import Stores
+from tests.contract.store.runs import accepted, fetch
+from tests.databases import PostgresServer
+
+
+@pytest.fixture
+def url(empty_url: str) -> str:
+    return empty_url
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -173,9 +179,9 @@ async def test_rows_of_every_earlier_schema_are_there_after_the_upgrade(
     assert run.inputs == VALUES["inputs"]
 
 
-async def test_a_migration_may_take_its_time(postgres: Postgres, opening: Stores) -> None:
+async def test_a_migration_may_take_its_time(postgres: PostgresServer, opening: Stores) -> None:
     """What somebody waits for gives up after two seconds; a new index on a big table must not."""
-    store = await opening.open(await postgres.database())
+    store = await opening.open(await postgres.empty_database())
     async with store.database.changing_schema() as connection:
         assert await connection.scalar(text("SHOW lock_timeout")) == "0"
     async with store.database.write() as connection:
@@ -190,8 +196,10 @@ async def test_a_server_that_is_too_old_is_told_in_words(
         await stores.open()
 
 
-async def test_a_server_that_turns_the_bot_away_is_told_apart(postgres: Postgres, opening: Stores) -> None:
-    there = make_url(await postgres.database())
+async def test_a_server_that_turns_the_bot_away_is_told_apart(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    there = make_url(await postgres.empty_database())
     for changed, sentence in (
         (there.set(username="stranger"), "turns the user of DATABASE_URL away"),
         (there.set(database="not_made_yet"), "doesn't have the database"),

@@ -10,8 +10,9 @@ from bot.errors import AlreadyTaken, RefusedError
 from bot.runs import Run, RunState
 from bot.runs.policy import Decision, Refused
 from bot.store import Store
-from tests.contract.store.judges import by_rules, in_review
-from tests.contract.store.scenes import (
+from tests.contract.store.decisions import by_rules, in_review
+from tests.contract.store.rows import GUILD, record, run_keys, stored_rules
+from tests.contract.store.runs import (
     NOW,
     PERSON,
     columns,
@@ -24,7 +25,6 @@ from tests.contract.store.several import (
     purposes_of_each,
     taken,
 )
-from tests.contract.store.stored import GUILD, record, run_keys, stored_rules
 
 
 async def test_all_are_stored_with_the_first_as_their_lead(store: Store) -> None:

@@ -12,7 +12,8 @@ from bot.store import Store
 from bot.store.history import RunFilter
 from bot.store.retention import Outdated
 from bot.store.rows import DeliveryState
-from tests.contract.store.scenes import (
+from tests.contract.store.rows import run_keys
+from tests.contract.store.runs import (
     NOW,
     PERSON,
     claimed,
@@ -21,7 +22,6 @@ from tests.contract.store.scenes import (
     request,
 )
 from tests.contract.store.several import accepted, ended, purposes_of_each, running
-from tests.contract.store.stored import run_keys
 
 
 async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import Purpose
-from tests.contract.store.scenes import (
+from tests.contract.store.runs import (
     LEASE,
     NOW,
     PERSON,

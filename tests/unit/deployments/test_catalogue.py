@@ -16,7 +16,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
 from bot.errors import ComfyUnreachable, StartLater, StartupError
 from bot.store import Store
-from tests.stage import free_port
+from tests.harness import free_port
 from tests.unit.comfy.servers import http_server
 from tests.unit.deployments.made import UUID, config
 

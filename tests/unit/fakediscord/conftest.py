@@ -14,7 +14,7 @@ from discord.http import Route
 from tests.fakediscord import FakeDiscord
 from tests.fakediscord.patch import point_discord_at
 from tests.unit.fakediscord.bot import PainterBot
-from tests.unit.fakediscord.studio import Studio
+from tests.unit.fakediscord.harness import Studio
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from tests.fakediscord import Fault, Interaction
 from tests.unit.fakediscord.bot import picture
-from tests.unit.fakediscord.studio import Studio
+from tests.unit.fakediscord.harness import Studio
 
 
 async def _paint(studio: Studio) -> Interaction:

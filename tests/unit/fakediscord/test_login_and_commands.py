@@ -7,7 +7,7 @@ from discord.http import Route
 from tests.fakediscord import CannotSend, FakeDiscord
 from tests.fakediscord.errors import ApiError
 from tests.unit.fakediscord.bot import PainterBot
-from tests.unit.fakediscord.studio import Studio
+from tests.unit.fakediscord.harness import Studio
 
 
 async def test_discord_py_logs_in_and_sees_the_server_and_its_channel(studio: Studio) -> None:
@@ -22,7 +22,7 @@ async def test_discord_py_logs_in_and_sees_the_server_and_its_channel(studio: St
 async def test_a_wrong_token_is_refused(fake: FakeDiscord) -> None:
     with pytest.raises(discord.LoginFailure):
         await PainterBot().login("wrong")
-    assert fake.books.statuses["GET /users/@me", 401] == 1
+    assert fake.request_log.statuses["GET /users/@me", 401] == 1
 
 
 async def test_a_slash_command_is_answered_and_seen_in_the_channel(studio: Studio) -> None:
@@ -135,4 +135,4 @@ async def test_commands_that_discord_refuses_are_refused_and_change_nothing(
 async def test_an_unknown_route_is_noted_in_the_books(studio: Studio) -> None:
     with pytest.raises(discord.NotFound):
         await studio.bot.http.request(Route("GET", "/stage-instances"))
-    assert studio.fake.books.unknown_routes["GET /api/v10/stage-instances"] == 1
+    assert studio.fake.request_log.unknown_routes["GET /api/v10/stage-instances"] == 1

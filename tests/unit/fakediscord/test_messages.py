@@ -7,7 +7,7 @@ import pytest
 from tests.fakediscord import Fault
 from tests.fakediscord.world import MIB
 from tests.unit.fakediscord.bot import Buttons, card, picture
-from tests.unit.fakediscord.studio import Studio
+from tests.unit.fakediscord.harness import Studio
 
 POST = "POST /channels/{channel_id}/messages"
 
@@ -28,7 +28,7 @@ async def test_a_file_is_posted_edited_and_deleted_and_the_books_remember_it(stu
     await sent.delete()
     assert studio.fake.messages(studio.general) == []
     assert note.deleted_at is not None
-    assert note in studio.fake.books.messages
+    assert note in studio.fake.request_log.messages
 
 
 async def test_a_repeated_nonce_returns_the_first_message(studio: Studio) -> None:
@@ -181,9 +181,9 @@ async def test_a_post_that_broke_off_leaves_nothing(studio: Studio, fault: Fault
 async def test_a_rate_limit_is_told_and_honoured(studio: Studio) -> None:
     studio.fake.faults.add(POST, Fault.rate_limit(0.2))
     await studio.channel.send("after the wait")
-    statuses = [r.status for r in studio.fake.books.calls("POST", "/channels/{channel_id}/messages")]
+    statuses = [r.status for r in studio.fake.request_log.calls("POST", "/channels/{channel_id}/messages")]
     assert statuses == [429, 200]
-    assert not studio.fake.books.rate_limited
+    assert not studio.fake.request_log.rate_limited
 
 
 async def test_the_sixth_message_in_five_seconds_is_a_429_with_its_headers(studio: Studio) -> None:
@@ -201,5 +201,5 @@ async def test_the_sixth_message_in_five_seconds_is_a_429_with_its_headers(studi
     assert left == ["4", "3", "2", "1", "0"]
     assert 0 < body["retry_after"] <= 5
     assert body["global"] is False
-    assert studio.fake.books.rate_limited[POST] == 1
+    assert studio.fake.request_log.rate_limited[POST] == 1
     assert len(studio.fake.messages(studio.general)) == 5

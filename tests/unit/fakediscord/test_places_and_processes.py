@@ -15,7 +15,7 @@ import pytest
 from tests.fakediscord import Channel, FakeDiscord, Fault
 from tests.fakediscord.launch import command
 from tests.unit.fakediscord.bot import picture
-from tests.unit.fakediscord.studio import Studio
+from tests.unit.fakediscord.harness import Studio
 
 PROJECT = Path(__file__).parents[3]
 
@@ -104,7 +104,7 @@ async def test_two_hundred_commands_at_once_are_all_answered(studio: Studio) -> 
     )
     await asyncio.gather(*(run.wait_answer(within=60) for run in runs))
     assert sorted(run.text.split()[1] for run in runs) == sorted(str(n) for n in range(200))
-    assert studio.fake.books.invalid_requests == 0
+    assert studio.fake.request_log.invalid_requests == 0
 
 
 async def test_long_runs_keep_only_the_first_files_and_the_last_messages() -> None:
@@ -121,8 +121,8 @@ async def test_long_runs_keep_only_the_first_files_and_the_last_messages() -> No
         files = [m.attachments[0] for m in general.messages.values()]
         assert [f.data for f in files] == [b"12345", None, None]
         assert {(f.size, f.sha256) for f in files} == {(5, hashlib.sha256(b"12345").hexdigest())}
-        assert [m.content for m in fake.books.messages] == ["1", "2"]
-        assert fake.books.messages_created == 3
+        assert [m.content for m in fake.request_log.messages] == ["1", "2"]
+        assert fake.request_log.messages_created == 3
 
 
 async def test_a_body_the_fake_can_not_read_fails_the_test_that_sent_it() -> None:

@@ -17,7 +17,7 @@ from bot.messages.parts import FileKind, Part, Place, Prepared, PreparedFile
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 KEY = "abcdefghij234567"

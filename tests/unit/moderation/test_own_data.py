@@ -10,7 +10,7 @@ from bot.moderation.own_data import OwnDataWriter, erased_text
 from bot.runs import Output, Run, RunState
 from bot.store.audit import AuditAction, AuditEntry, AuditLine
 from bot.store.privacy import Erased, OwnBlock
-from tests.unit.made import made_run
+from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)
 ME, MOD, OTHER = 11, 22, 33

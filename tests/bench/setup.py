@@ -1,0 +1,158 @@
+"""The place of a measurement: the bot as a process, many channels, a deployment without a queue."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+
+from bot.runs import RunState
+from bot.runs.request import new_key
+from bot.store import Store
+from bot.store.tables import runs
+from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
+from demo.standin import StandIn
+from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
+from tests.e2e.bot_process import BotProcess, bot_process
+from tests.fakediscord import Channel
+from tests.fakediscord.errors import Json
+from tests.fakediscord.faults import Fault, Faults
+
+SECRET = "the-bench-s-own-webhook-secret-0001"
+AT_ONCE = 1000
+POST = "POST /channels/{channel_id}/messages"
+
+
+class Arrivals(Faults):
+    """Notes when each request reached the fake Discord, before its body was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[float, str, Json]] = []
+
+    def draw(self, route: str, params: Json) -> Fault | None:
+        self.seen.append((time.perf_counter(), route, params))
+        return super().draw(route, params)
+
+    def posts(self) -> dict[int, list[float]]:
+        """When posts to a channel began, by channel."""
+        found: dict[int, list[float]] = {}
+        for at, route, params in self.seen:
+            if route == POST:
+                found.setdefault(int(params["channel_id"]), []).append(at)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A run that was put into the store before the bot started."""
+
+    key: str
+    run_id: str
+    channel: Channel | None
+
+    @property
+    def path(self) -> str:
+        return (
+            f"{WEBHOOK_PATH}/{self.key}/{WebhookSigner(SECRET, None).mac(self.key)}?target_events=run.output"
+        )
+
+
+def backend(pace: float = 0.0, nodes: int = 6) -> StandIn:
+    """One deployment that runs any number at once, with an option of 200 choices."""
+    models = tuple(f"model {number:03}" for number in range(200))
+    deployment = replace(
+        picture(),
+        inputs=(
+            PROMPT,
+            SEED,
+            size_input("width", 256),
+            size_input("height", 256),
+            InputNode(class_type="Enum", input_id="model", default=models[0], options=models),
+        ),
+        nodes=("KSampler",) * nodes,
+        concurrency_limit=AT_ONCE,
+    )
+    return StandIn(pace=pace, deployments=[deployment])
+
+
+@asynccontextmanager
+async def scene(*, standin: StandIn | None = None, rate_limits: bool = True) -> AsyncIterator[BotProcess]:
+    """The bot is not started yet."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        async with bot_process(
+            Path(folder),
+            standin=standin or backend(),
+            rate_limits=rate_limits,
+            WEBHOOK_SECRET=SECRET,
+            POLL_INTERVAL_SECONDS="15",
+            SUBMIT_GRACE_SECONDS="180",
+        ) as home:
+            yield home
+
+
+def pid_of(home: BotProcess) -> int:
+    """Of the bot. Raises RuntimeError when it is not running."""
+    if home.process is None:
+        raise RuntimeError("the bot is not running")
+    return home.process.pid
+
+
+def channels(home: BotProcess, many: int) -> list[Channel]:
+    return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(many)]
+
+
+async def seed(
+    home: BotProcess,
+    state: RunState,
+    places: Sequence[Channel | None],
+    *,
+    run_ids: Sequence[str] = (),
+) -> list[Seeded]:
+    """Runs in flight, one for each place, as an earlier life of the bot would have left them.
+
+    `run_ids` are ComfyDeploy's; without them it has never heard of any.
+    """
+    ids = run_ids or [str(uuid.uuid4()) for _ in places]
+    seeded = [Seeded(new_key(), run_id, place) for run_id, place in zip(ids, places, strict=True)]
+    store = Store(home.environment()["DATABASE_URL"])
+    await store.open()
+    try:
+        async with store.database.write() as connection:
+            await connection.execute(insert(runs), [_row(home, run, state) for run in seeded])
+    finally:
+        await store.close()
+    return seeded
+
+
+def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "key": run.key,
+        "state": state,
+        "created_at": now,
+        "requester_id": home.alice.id,
+        "guild_id": home.guild.id,
+        "channel_id": (run.channel or home.channel).id,
+        "deployment": "picture",
+        "deployment_id": PICTURE_ID,
+        "inputs": {"prompt": "a fox"},
+        "prompt": "a fox",
+        "application_id": home.discord.bot.id,
+        "upload_limit": 10 * 1024 * 1024,
+        "run_id": run.run_id,
+        "outputs": [],
+        "failure_params": {},
+        "submitted_at": now,
+        "started_at": now,
+        "due_at": now + timedelta(hours=1),
+        "deadline_seconds": 7200,
+    }

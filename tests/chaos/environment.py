@@ -1,0 +1,141 @@
+"""The world of a chaos run: one bot process that dies and comes back, people, a fake Discord, the stand-in.
+
+The bot's time passes `SPEED` times as fast, and so do the ids and lifetimes of this Discord: a thousand
+rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their own pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from demo.standin import StandIn
+from demo.standin.deployments import picture
+from tests.chaos.database import Database
+from tests.e2e.bot_process import bot_environment
+from tests.fakediscord import FakeDiscord
+from tests.fakediscord.launch import command
+from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
+from tests.harness import free_port
+
+SPEED = 8.0
+# Real seconds that a busy machine may take are 8 times as long in there.
+ANSWER_WITHIN = 3.0 * SPEED
+AT_ONCE = 8
+WAITS = (0.05, 0.1)
+
+
+class QuickClock(Clock):
+    def __init__(self, epoch: float) -> None:
+        super().__init__()
+        self._epoch = epoch
+
+    def now(self) -> float:
+        return self._epoch + (time.time() - self._epoch) * SPEED + self._ahead
+
+
+class Environment:
+    def __init__(self, folder: Path, discord: FakeDiscord, standin: StandIn, database: Database) -> None:
+        self.folder = folder
+        self.discord = discord
+        self.standin = standin
+        self.database = database
+        self.kills = 0
+        self.failed_starts = 0
+        self.epoch = time.time()
+        self.process: asyncio.subprocess.Process | None = None
+        self._port = free_port()
+        _quicken(discord.world, self.epoch)
+        self.guild = discord.add_guild("Chaos")
+        self.people = [discord.add_user(name, self.guild) for name in ("alice", "bob", "carol")]
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "bot.log"
+
+    def environment(self) -> dict[str, str]:
+        told = bot_environment(self.discord, self.standin, self.database.url, self._port)
+        return {**told, "SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
+
+    async def start(self, die_at: str | None = None) -> None:
+        """Until the bot listens, or has died on its way there."""
+        before = self.discord.gateway.counts["identify"]
+        point = [die_at] if die_at else []
+        more = ["--speed", str(SPEED), "--epoch", repr(self.epoch)]
+        with self.log_path.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *command(self.discord.url, "tests.e2e.run_and_kill", *point, *more),
+                env=self.environment(),
+                cwd=self.folder,
+                stderr=log,
+            )
+        async with asyncio.timeout(60):
+            while self.process.returncode is None:
+                if self.discord.gateway.counts["identify"] > before and self.discord.gateway.live:
+                    return
+                await asyncio.sleep(0.01)
+
+    async def kill(self) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.kill()
+        await self.process.wait()
+        self.kills += 1
+
+    def let_go(self) -> None:
+        """Held runs go on after a while, some only past the bot's deadline: no slot is taken for ever."""
+        now = self.standin.world.now()
+        for run in self.standin.runs:
+            patience = 0.5 + 7.5 * int(run.id[:2], 16) / 255
+            if run.released.is_waited_for and (now - run.created_at).total_seconds() > patience:
+                self.standin.release(run.id)
+
+    async def watch(self) -> None:
+        """As a supervisor does: starts the bot again when it has died at its point, or when a start failed
+        for want of the database. Any other end is a failure of the run."""
+        if self.process is None or self.process.returncode is None:
+            return
+        tail = self.log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
+        if self.process.returncode == 1 and "The database doesn't answer" in tail.splitlines()[-1]:
+            self.failed_starts += 1
+        elif self.process.returncode == -signal.SIGKILL:
+            self.kills += 1
+        else:
+            raise RuntimeError(f"the bot ended with {self.process.returncode}\n{tail}")
+        await self.start()
+
+    def story(self, key: str, lines: int = 60) -> list[str]:
+        """What the bot logged of a run, and of itself."""
+        marks = (key, "Traceback", " ERROR ")
+        text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in text if any(mark in line for mark in marks)][-lines:]
+
+
+def _quicken(world: World, epoch: float) -> None:
+    """Ids tell the time as well, so they have to keep up."""
+    clock = QuickClock(epoch)
+    serial = iter(range(1, 1 << 60))
+    world.clock = clock
+
+    def snowflake() -> int:
+        return ((int(clock.now() * 1000) - DISCORD_EPOCH_MS) << 22) | next(serial) % (1 << 22)
+
+    world.snowflake = snowflake  # type: ignore[method-assign]  # this one world's own
+
+
+@asynccontextmanager
+async def environment(folder: Path, database: Database, seed: int) -> AsyncIterator[Environment]:
+    async with (
+        FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
+        StandIn(deployments=[replace(picture(), concurrency_limit=AT_ONCE)], webhook_waits=WAITS) as standin,
+    ):
+        built = Environment(folder, discord, standin, database)
+        try:
+            yield built
+        finally:
+            await built.kill()

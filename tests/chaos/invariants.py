@@ -1,0 +1,166 @@
+"""Looks from outside: what people see, what the rows say, what ComfyDeploy was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.database import DELIVERIES, RUNS
+from tests.chaos.environment import Environment
+from tests.chaos.rounds import Round
+from tests.e2e.bot_process import OPEN
+from tests.fakediscord import Message
+
+_BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
+_OPEN = ("awaiting_approval", "waiting", "submitting", "queued", "running", "uploading")
+SETTLE_WITHIN = 90.0
+
+
+@dataclass
+class Verdict:
+    """Run keys, with what was seen."""
+
+    lost: dict[str, str] = field(default_factory=dict)
+    twice: dict[str, str] = field(default_factory=dict)
+    queued_twice: dict[str, str] = field(default_factory=dict)
+    unseeable: dict[str, str] = field(default_factory=dict)
+    """Told twice in the one window that is left (see docs/reliability.md): counted by itself."""
+
+    def add(self, other: Verdict) -> None:
+        self.lost |= other.lost
+        self.twice |= other.twice
+        self.queued_twice |= other.queued_twice
+        self.unseeable |= other.unseeable
+
+    @property
+    def all(self) -> dict[str, str]:
+        return self.lost | self.twice | self.queued_twice
+
+
+class InvariantChecker:
+    def __init__(self, city: Environment) -> None:
+        self._city = city
+        self._judged: set[str] = set()
+        self.requests = 0
+
+    async def settled(self, within: float) -> bool:
+        """Whether no run is open and no message owed, before so many real seconds have passed."""
+        try:
+            async with asyncio.timeout(within):
+                while not await self._quiet():
+                    await self._city.watch()
+                    self._city.let_go()
+                    await asyncio.sleep(0.04)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _quiet(self) -> bool:
+        left = await self._city.database.rows(OPEN)
+        return not any(row["left_open"] for row in left) and not self._webhooks_pending
+
+    @property
+    def _webhooks_pending(self) -> bool:
+        return bool(self._city.standin.world.activity.active)
+
+    async def judge(self, rounds: Sequence[Round]) -> Verdict:
+        """Every run that has come since the last time; they have all settled, or had the time to."""
+        runs = {row["key"]: row for row in await self._city.database.rows(RUNS)}
+        owed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in await self._city.database.rows(DELIVERIES):
+            owed[row["run_key"]].append(row)
+        ends, cancels = self._seen(rounds)
+        verdict = Verdict()
+        for key in runs.keys() - self._judged:
+            # Several share the first one's message; a late success of one of them is a second one.
+            own, lead = owed[key], runs[key]["batch_key"]
+            others = [row for row in owed[lead] if row["purpose"] == "o"] if lead not in (None, key) else []
+            late = [row for row in own if row["purpose"] == "l"] if lead is not None else []
+            most = 1 + sum(bool(json.loads(row["messages"])) for row in late)
+            self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], most=most)
+        for key in cancels.keys() - runs.keys() - self._judged:
+            verdict.lost[key] = "a status message without a row"
+        self._judged |= runs.keys()
+        return verdict
+
+    def _judge(
+        self,
+        verdict: Verdict,
+        run: dict[str, Any],
+        owed: list[dict[str, Any]],
+        ends: list[Message],
+        cancels: list[Message],
+        *,
+        most: int,
+    ) -> None:
+        self.requests += run["batch_index"] == 0
+        key, kept = run["key"], sum(row["state"] == "kept" for row in owed)
+        if run["state"] in _OPEN or any(row["state"] == "pending" for row in owed):
+            verdict.lost[key] = f"never settled: {run} {owed}"
+        elif not ends and not kept:
+            verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
+        if len(ends) > most and any(self._out_of_reach(message) for message in ends[:-1]):
+            # A post of unknown end in a place that then closed: nobody can look whether it is there.
+            verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
+        elif len(ends) > most:
+            verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
+        elif any(not self._out_of_reach(message) for message in cancels):
+            verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"
+        calls = [call for call in self._city.standin.ledger.calls_for(key) if call.status != 429]
+        if len(calls) > 1:
+            verdict.queued_twice[key] = f"{len(calls)} queue calls"
+
+    def _seen(self, rounds: Sequence[Round]) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
+        """Messages that tell a run's end, and those that still offer Cancel. A moderator's deletion comes
+        after the seeing."""
+        ends: dict[str, list[Message]] = defaultdict(list)
+        cancels: dict[str, list[Message]] = defaultdict(list)
+        for message in self._messages(rounds):
+            found = {match.groups() for item in message.custom_ids if (match := _BUTTON.fullmatch(item))}
+            for key in {key for key, _ in found}:
+                if (key, "cancel") not in found:
+                    ends[key].append(message)
+                elif message.deleted_at is None:
+                    cancels[key].append(message)
+        return ends, cancels
+
+    def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
+        for this in rounds:
+            yield from self._city.discord.messages(this.channel)
+            yield from this.taken
+        for person in self._city.people:
+            yield from self._city.discord.messages(self._city.discord.dm(person))
+
+    def _out_of_reach(self, message: Message) -> bool:
+        """The bot may no longer see the channel: nobody could have removed it."""
+        may = self._city.discord.world.bot_permissions(message.channel)
+        return message.channel.deleted or not may & 1 << 10
+
+    def evidence(self, key: str, rounds: Sequence[Round]) -> str:
+        """The story of a run: its rounds, log lines, what was asked of Discord and of ComfyDeploy."""
+        ledger = self._city.standin.ledger
+        run_ids = set(ledger.runs_for(key))
+        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._city.story(key)]
+        lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in ledger.calls_for(key))]
+        lines += ["webhooks:"]
+        lines += [
+            f"{w.method} {w.event_type} {w.status} {w.answer}"
+            for w in ledger.webhook_attempts
+            if w.run_id in run_ids
+        ]
+        lines += ["Discord, lately:"]
+        lines += [f"{r.method} {r.path[:90]} {r.status} {r.code} {r.fault or ''}" for r in self._lately()]
+        return "\n".join(lines)
+
+    def _lately(self) -> list[Any]:
+        return list(self._city.discord.request_log.requests)[-60:]
+
+
+def _told(message: Message) -> str:
+    where = "dm" if message.channel.guild is None else "channel"
+    return f"{where} {message.id}: {json.dumps(message.text[:120])}"

@@ -1,0 +1,40 @@
+"""How it is decided about a request while it is taken in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.errors import RefusedError
+from bot.rules import ServerRules
+from bot.rules.budgets import EXPECTED_SECONDS
+from bot.rules.people import Person
+from bot.runs import Run
+from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
+from bot.runs.request import GenerationRequest
+from bot.store import Store
+from tests.contract.store.runs import HOLD, NOW, PERSON, fetch, request
+
+ROOM_FOR_FIVE = 5 * EXPECTED_SECONDS
+APPROVAL_ENDS = NOW + timedelta(hours=24)
+
+
+def by_rules(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
+    """As the bot decides, for an operator without limits."""
+    return decide(asked, person, usage, OperatorRules(), rules)
+
+
+def within_five(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+    spent = usage.gpu_seconds_today + EXPECTED_SECONDS > ROOM_FOR_FIVE
+    return Refused(RefusedError("daily_limit")) if spent else Allowed()
+
+
+def in_review(*_: object) -> Decision:
+    """A moderator has a day to agree."""
+    return Allowed(review_channel_id=9, approval_ends=APPROVAL_ENDS)
+
+
+async def awaiting_approval(store: Store) -> Run:
+    """A request whose card is owed."""
+    run = await store.intake.accept(request(), PERSON, in_review, NOW, HOLD)
+    await store.runs.release(run.key, 77, NOW)
+    return await fetch(store, run.key)

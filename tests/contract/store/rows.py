@@ -1,0 +1,82 @@
+"""Rows put straight into the store, where a test is about what is there and not about how it came there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from bot.runs import RunState
+from bot.runs.request import GenerationRequest, Origin
+from bot.store import Store
+from bot.store.rows import DeliveryState, Purpose, request_values
+from bot.store.tables import audit, deliveries, runs, server_rules
+from tests.contract.store.runs import NOW
+
+GUILD = 1 << 62
+ALICE, BOB, MOD = (1 << 61) + 1, (1 << 61) + 2, (1 << 61) + 3
+
+
+async def stored_run(
+    store: Store,
+    state: RunState = RunState.SUCCEEDED,
+    *,
+    at: datetime = NOW,
+    person: int = ALICE,
+    guild: int | None = GUILD,
+    delivery: DeliveryState | None = DeliveryState.SENT,
+    **more: Any,
+) -> str:
+    """A request in some state, with one message; returns its key."""
+    asked = GenerationRequest(
+        requester_id=person,
+        origin=Origin(
+            guild_id=guild,
+            channel_id=2,
+            application_id=3,
+            interaction_token="an-interaction-token",
+            interaction_expires_at=at,
+            upload_limit=10 << 20,
+        ),
+        deployment="flux",
+        deployment_id="11111111-2222-3333-4444-555555555555",
+        inputs={"prompt": "a lighthouse"},
+        prompt="a lighthouse",
+        seed=7,
+    )
+    outputs = [{"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png"}]
+    values = request_values(asked, at) | {"state": state, "outputs": outputs, **more}
+    async with store.database.write() as connection:
+        await connection.execute(insert(runs).values(values))
+        if delivery is not None:
+            await connection.execute(
+                insert(deliveries).values(
+                    run_key=asked.key,
+                    purpose=Purpose.OUTCOME,
+                    state=delivery,
+                    due_at=at,
+                    messages=[],
+                    created_at=at,
+                )
+            )
+    return asked.key
+
+
+async def stored_rules(store: Store, guild: int, rules: dict[str, Any]) -> None:
+    async with store.database.write() as connection:
+        await connection.execute(
+            insert(server_rules).values(guild_id=guild, rules=rules, updated_at=NOW, updated_by=MOD)
+        )
+
+
+async def record(store: Store) -> Sequence[Any]:
+    """The whole record, oldest first."""
+    async with store.database.read() as connection:
+        return (await connection.execute(select(audit).order_by(audit.c.id))).all()
+
+
+async def run_keys(store: Store) -> set[str]:
+    async with store.database.read() as connection:
+        return set((await connection.execute(select(runs.c.key))).scalars())

@@ -1,0 +1,87 @@
+"""The buttons under several at once: one by its number, or all of them."""
+
+from __future__ import annotations
+
+from tests.contract.store.rows import record
+from tests.discord.batches import ask, files, open_one
+from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of
+from tests.harness import Harness
+
+
+async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -> None:
+    await ask(bot)
+    runs = await bot.runs()
+    await bot.restart()
+    one = await open_one(bot, bot.alice, 2)
+    assert one.ephemeral
+    shown = text_of(bot, one.response)
+    assert "Picture: number 2 of 4" in shown
+    assert "seed 8" in shown
+    labels = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delete"]
+    assert list(buttons_of(bot, one.response)) == labels
+    assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
+    details = await bot.alice.click(one.response.message, label="Details")
+    told = text_of(bot, details.response)
+    assert "**seed** 8" in told
+    assert "number 2 of 4" in told
+    assert "seed:8" in told
+    assert "count:" not in told
+    bot.clock.move(seconds=1)
+    await bot.alice.click(one.response.message, label="Again")
+    await bot.play()
+    child = (await bot.runs())[-1]
+    assert (child.parent_key, child.batch_size) == (runs[1].key, 1)
+    assert len(bot.calls) == 5
+
+
+async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
+    await ask(bot)
+    one = await open_one(bot, bot.alice, 3)
+    offered = await bot.alice.click(one.response.message, label="Use as input")
+    assert offered.ephemeral
+    assert "What should I do with this picture?" in text_of(bot, offered.response)
+
+
+async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
+    await ask(bot, count=3)
+    await bot.restart()
+    bot.clock.move(seconds=1)
+    await bot.alice.click(bot.messages()[0], label="Again")
+    await bot.play()
+    runs = await bot.runs()
+    assert [run.batch_index for run in runs] == [0, 1, 2, 0, 1, 2]
+    assert {run.parent_key for run in runs[3:]} == {runs[0].key}
+    assert len({run.seed for run in runs}) == 6
+    assert galleries_of(bot, bot.messages()[-1]) == [3]
+
+
+async def test_a_stranger_repeats_and_deletes_nothing(bot: Harness) -> None:
+    await ask(bot, count=2)
+    message = bot.messages()[0]
+    refused = await bot.bob.click(message, label="Again")
+    assert refusal(bot, refused) == "Only the person who asked can use this button."
+    refused = await bot.bob.click(message, label="Delete")
+    assert refusal(bot, refused) == "Only this server's moderators can do that."
+
+
+async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
+    await ask(bot)
+    first, _, *others = await bot.keys()
+    one = await open_one(bot, bot.alice, 2)
+    done = await bot.alice.click(one.response.message, label="Delete")
+    assert done.response.content == "It will be gone in a moment."
+    await bot.play()
+    (message,) = bot.messages()
+    assert files(message) == [first, *others]
+    assert galleries_of(bot, message) == [3]
+    shown = text_of(bot, message)
+    assert "**2** Deleted." in shown
+    assert "seed 8" not in shown
+    assert "**Picture, 3 of 4**" in shown
+    again = await bot.alice.click(one.response.message, label="Delete")
+    assert refusal(bot, again) == "It has already been deleted."
+    await bot.alice.click(message, label="Delete")
+    await bot.play()
+    assert bot.messages() == []
+    lines = [line.action for line in await record(bot.app.store)]
+    assert lines.count("delete") == 4

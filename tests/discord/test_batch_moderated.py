@@ -1,0 +1,84 @@
+"""Several at once under a server's rules: one decision, one budget, one report for all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.runs import RunState
+from tests.discord.batches import ask, files, open_one
+from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
+from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of, texts
+from tests.harness import Harness
+
+
+async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
+    await server.ask(count=4)
+    assert len(server.cards()) == 1
+    assert "counts 4 runs and about 240 GPU seconds" in text_of(server, server.card)
+    assert texts(server) == []
+    await server.restart()
+    await server.decide("Approve")
+    assert galleries_of(server, server.messages()[0]) == [4]
+    assert len(server.calls) == 4
+    assert f"Approved by <@{server.mona.id}>" in server.verdict
+
+
+async def test_one_rejection_ends_all_of_them(server: ModeratedServer) -> None:
+    await server.ask(count=4)
+    await server.reject("not here")
+    (shown,) = texts(server)
+    assert "Not approved: Picture ×4" in shown
+    assert "a fox" not in shown
+    assert len(server.letters()) == 1
+    assert server.calls == []
+
+
+async def test_nobody_decides_and_all_of_them_expire(server: ModeratedServer) -> None:
+    await server.ask(count=4)
+    await server.later(hours=80)
+    assert set(await server.states()) == {RunState.EXPIRED}
+    assert len(texts(server)) == 1
+    assert "Nobody decided in time." in server.verdict
+
+
+@pytest.mark.bot(rules=NO_APPROVAL)
+async def test_a_report_is_about_all_of_them_and_its_delete_takes_all(server: ModeratedServer) -> None:
+    await server.ask(count=3)
+    await server.bob.click(server.messages()[0], label="Report")
+    await server.play()
+    await server.decide("Delete")
+    assert texts(server) == []
+    assert f"Deleted by <@{server.mona.id}>" in server.verdict
+
+
+async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
+    await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
+    assert refusal(bot, refused).startswith("Of your 3 runs for today 3 are left, and these are 4.")
+    assert await bot.runs() == []
+    await ask(bot, count=2)
+    usage = await bot.alice.slash(bot.channel, "usage")
+    assert "2 of 3" in text_of(bot, usage.response)
+    refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
+    assert "1 are left" in refusal(bot, refused)
+
+
+@pytest.mark.bot(rules=NO_APPROVAL)
+async def test_a_moderators_deletion_of_one_takes_it_off_the_reports_card_too(
+    server: ModeratedServer,
+) -> None:
+    await server.ask(count=3)
+    await server.bob.click(server.messages()[0], label="Report")
+    await server.play()
+    assert galleries_of(server, server.card) == [3]
+    one = await open_one(server, server.mona, 2)
+    await server.mona.click(one.response.message, label="Delete")
+    await server.play()
+    first, _, third = await server.keys()
+    assert files(server.messages()[0]) == [first, third]
+    assert [each.filename.split("-")[2] for each in server.card.attachments] == [first, third]
+    assert galleries_of(server, server.card) == [2]
+    assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
+    await server.decide("Delete")
+    assert server.messages() == []
+    assert server.card.attachments == []

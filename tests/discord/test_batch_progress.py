@@ -1,0 +1,73 @@
+"""Several at once before they have ended: how far they are, in which list, and cancelled."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.standin.faults import Faults
+from tests.discord.batches import HELD, ask
+from tests.discord.rendered import galleries_of, pinged, text_of, texts
+from tests.harness import Harness
+
+
+@pytest.mark.bot(max_concurrent_runs=2)
+async def test_the_status_tells_how_far_they_are_as_a_whole(bot: Harness) -> None:
+    asked = await ask(bot, Faults(), HELD, HELD, HELD)
+    await bot.later(seconds=4)
+    shown = text_of(bot, asked.response)
+    assert "### Generating: Picture ×4" in shown
+    assert "1 of 4 done" in shown
+    assert "next in the queue" in shown
+    bot.standin.release(bot.calls[1].run_ids[0])
+    await bot.standin.idle()
+    await bot.play()
+    await bot.later(seconds=4)
+    assert "2 of 4 done" in text_of(bot, asked.response)
+    assert len(texts(bot)) == 1
+    while bot.standin.release():
+        await bot.standin.idle()
+        await bot.play()
+    (result,) = bot.messages()
+    assert galleries_of(bot, result) == [4]
+
+
+@pytest.mark.bot(max_concurrent_runs=2)
+async def test_cancel_in_the_middle_keeps_what_is_finished(bot: Harness) -> None:
+    asked = await ask(bot, Faults(), HELD, HELD)
+    await bot.alice.click(asked.response.message, label="Cancel")
+    await bot.play()
+    assert await bot.states() == ["succeeded", "cancelled", "cancelled", "cancelled"]
+    assert len(bot.calls) == 3
+    (message,) = bot.messages()
+    assert "**Picture, 1 of 4**" in text_of(bot, message)
+    assert "**2, 3** Cancelled, as you asked. The GPU time was charged." in text_of(bot, message)
+    assert "**4** Cancelled, as you asked. Nothing was charged." in text_of(bot, message)
+    assert galleries_of(bot, message) == [1]
+
+
+async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: Harness) -> None:
+    asked = await ask(bot, *[HELD] * 4)
+    await bot.alice.click(asked.response.message, label="Cancel")
+    await bot.play()
+    (shown,) = texts(bot)
+    assert "Cancelled: Picture ×4" in shown
+    assert "**1, 2** Cancelled, as you asked. The GPU time was charged." in shown
+    assert "**3, 4** Cancelled, as you asked. Nothing was charged." in shown
+    assert bot.messages()[0].id == asked.response.id
+    assert pinged(bot) == []
+    assert len(bot.standin.ledger.cancel_calls) == 2  # the machine takes two at once
+
+
+async def test_a_list_shows_them_in_one_line(bot: Harness) -> None:
+    await ask(bot, Faults(), HELD, HELD, count=3)
+    runs = await bot.alice.slash(bot.channel, "runs")
+    shown = text_of(bot, runs.response)
+    assert "1. Generating (1 of 3): **Picture**" in shown
+    assert "2. " not in shown
+    queue = await bot.bob.slash(bot.channel, "queue")
+    assert "Picture 2 of 3" in text_of(bot, queue.response)
+    while bot.standin.release():
+        await bot.standin.idle()
+        await bot.play()
+    runs = await bot.alice.slash(bot.channel, "runs")
+    assert "1. Done (3 of 3): **Picture**" in text_of(bot, runs.response)

@@ -1,0 +1,152 @@
+"""Buttons, forms and presets that meet a changed deployment, an unapproved request, or direct messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.standin.deployments import PICTURE_ID, SLOW_ID
+from tests.discord.moderated_server import ModeratedServer
+from tests.discord.rendered import fields, press, refusal, text_of
+from tests.harness import Harness
+
+ONE = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
+DROPPED = "This deployment has changed. Left out of your request, because it doesn't take them any more: "
+
+
+async def asked(bot: Harness, **options: Any) -> Any:
+    await bot.alice.slash(bot.channel, "generate", **{"prompt": "a fox", **options})
+    await bot.play()
+    bot.clock.move(seconds=1)
+    return bot.messages()[-1]
+
+
+async def becomes(bot: Harness, folder: Path, text: str) -> None:
+    """The operator changes the file and starts the bot anew."""
+    (folder / "deployments.toml").write_text(text)
+    await bot.restart()
+
+
+@pytest.mark.bot(deployments=ONE)
+async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harness, tmp_path: Path) -> None:
+    message = await asked(bot, style="ink", gpu="L4", seed=7)
+    await becomes(bot, tmp_path, ONE.replace(PICTURE_ID, SLOW_ID) + 'gpus = ["T4"]\n')
+    again = await bot.alice.click(message, label="Again")
+    assert not again.ephemeral
+    (told,) = again.followups
+    assert told.ephemeral
+    assert told.content.startswith(DROPPED)
+    assert "`style`" in told.content
+    assert told.content.endswith("`gpu`.")
+    await bot.play()
+    sent = bot.calls[-1].body["inputs"]
+    assert set(sent) == {"prompt", "seed"}
+    assert sent["prompt"] == "a fox"
+    assert sent["seed"] != 7
+
+
+@pytest.mark.bot(deployments=ONE)
+async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness, tmp_path: Path) -> None:
+    message = await asked(bot, style="ink")
+    narrower = f'{ONE}[deployments.picture.inputs.style]\nchoices = ["photo", "neon"]\n'
+    await becomes(bot, tmp_path, narrower)
+    again = await bot.alice.click(message, label="Again")
+    assert [told.content for told in again.followups] == [f"{DROPPED}`style`."]
+    await bot.play()
+    assert bot.calls[-1].body["inputs"].get("style") != "ink"
+    form = await bot.alice.click(message, label="Edit")
+    sent = await bot.alice.submit_modal(form, {"prompt": "a wolf"})
+    assert [told.content for told in sent.followups] == [f"{DROPPED}`style`."]
+
+
+@pytest.mark.bot(deployments=ONE)
+async def test_nothing_is_said_where_nothing_was_left_out(bot: Harness) -> None:
+    message = await asked(bot, style="ink")
+    again = await bot.alice.click(message, label="Again")
+    assert again.followups == []
+
+
+@pytest.mark.bot(deployments=ONE)
+async def test_a_deployment_under_another_name_is_found_again(bot: Harness, tmp_path: Path) -> None:
+    message = await asked(bot, seed=7)
+    await becomes(bot, tmp_path, ONE.replace("deployments.picture", "deployments.landscape"))
+    await bot.alice.click(message, label="Again")
+    await bot.play()
+    assert [run.deployment for run in await bot.runs()] == ["picture", "landscape"]
+
+
+@pytest.mark.bot(deployments=ONE)
+async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness, tmp_path: Path) -> None:
+    message = await asked(bot)
+    await bot.alice.slash(bot.channel, "preset save", name="noir")
+    await becomes(bot, tmp_path, f'[deployments.slow]\ndeployment_id = "{SLOW_ID}"\n')
+    for refused in (
+        await bot.alice.click(message, label="Again"),
+        await bot.alice.click(message, label="Edit"),
+        await bot.alice.slash(bot.channel, "preset use", name="noir"),
+    ):
+        assert refusal(bot, refused).startswith("That deployment isn't offered any more.")
+    use = await bot.alice.click(message, label="Use as input")
+    assert refusal(bot, use) == "None of the deployments here takes a picture."
+    assert len(bot.calls) == 1
+
+
+async def test_what_nobody_has_agreed_to_is_the_requesters_alone(server: ModeratedServer) -> None:
+    await server.ask(prompt="a secret fox")
+    run = await server.run()
+    await server.bob.slash(server.channel, "help")
+    anything = await server.bob.send(server.channel, "hello")
+    for action in ("details", "edit", "use"):
+        refused = await press(server, server.bob, anything, f"run:{run.key}:{action}")
+        assert refused.ephemeral
+        assert "fox" not in text_of(server, refused.response)
+    hidden = await press(server, server.bob, anything, f"run:{run.key}:details")
+    assert refusal(server, hidden) == (
+        "Only the requester and the moderators can see this before it is approved."
+    )
+    own = await press(server, server.alice, anything, f"run:{run.key}:details")
+    assert "a secret fox" in text_of(server, own.response)
+    form = await press(server, server.alice, anything, f"run:{run.key}:edit")
+    assert fields(form.modal)["prompt"]["value"] == "a secret fox"
+
+
+async def test_what_was_rejected_stays_hidden(server: ModeratedServer) -> None:
+    await server.ask(prompt="a secret fox")
+    await server.reject("no")
+    run = await server.run()
+    anything = await server.bob.send(server.channel, "hello")
+    hidden = await press(server, server.bob, anything, f"run:{run.key}:edit")
+    assert "before it is approved" in refusal(server, hidden)
+
+
+@pytest.mark.bot(allow_direct_messages=True)
+async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
+    alice = bot.alice.user
+    await alice.slash("generate", prompt="a fox", style="ink")
+    await bot.play()
+    (message,) = alice.dm_channel.history()
+    await bot.restart()
+    details = await alice.click(message, label="Details")
+    assert "/generate prompt:a fox" in text_of(bot, details.response)
+    await alice.click(message, label="Again")
+    form = await alice.click(message, label="Edit")
+    await alice.submit_modal(form, {"prompt": "a wolf"})
+    offered = await alice.click(message, label="Use as input")
+    picture = await alice.click(offered.response.message, label="Use with Picture")
+    bot.clock.move(seconds=1)
+    await alice.submit_modal(picture, {"prompt": "a lion"})
+    await alice.slash("preset save", name="noir")
+    await alice.slash("preset use", name="noir")
+    await bot.play()
+    assert sorted(call.body["inputs"]["prompt"] for call in bot.calls) == [
+        "a fox",
+        "a fox",
+        "a lion",
+        "a lion",
+        "a wolf",
+    ]
+    assert {run.guild_id for run in await bot.runs()} == {None}
+    listed = await alice.slash("runs")
+    assert "https://discord.com/channels/@me/" in text_of(bot, listed.response)

@@ -1,0 +1,66 @@
+"""No folder for temporary files: the disk is full, or whoever runs the bot forgot a writable one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bot.check.finding import Level
+from bot.check.room import outputs
+from bot.delivery.room import check_room
+from bot.errors import StartupError
+from bot.runs import RunState
+from demo.standin.faults import Faults
+from tests.discord.rendered import pinged, text_of
+from tests.harness import Harness
+
+
+async def asked(bot: Harness) -> None:
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    await bot.play()
+
+
+def take_the_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "gone"))
+
+
+async def test_files_become_links(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_the_room(tmp_path, monkeypatch)
+    await asked(bot)
+    for _ in range(8):
+        await bot.later(minutes=11)
+    (message,) = bot.messages()
+    assert not message.attachments
+    assert "couldn't be fetched: [try it yourself](http" in text_of(bot, message)
+    assert pinged(bot) == [bot.alice.id]
+    assert (await bot.run()).state is RunState.SUCCEEDED
+
+
+async def test_files_come_once_there_is_room_again(
+    bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as meanwhile:
+        take_the_room(tmp_path, meanwhile)
+        await asked(bot)
+    await bot.later(minutes=1)
+    (message,) = bot.messages()
+    assert len(message.attachments) == 1
+
+
+async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot.standin.next_faults(Faults(ends_as="failed"))
+    take_the_room(tmp_path, monkeypatch)
+    await asked(bot)
+    (message,) = bot.messages()
+    assert "failed" in text_of(bot, message)
+
+
+def test_the_start_and_the_check_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_room()
+    assert outputs().level is Level.OK
+    take_the_room(tmp_path, monkeypatch)
+    assert outputs().level is Level.ERROR
+    with pytest.raises(StartupError, match="No folder for temporary files can be written"):
+        check_room()

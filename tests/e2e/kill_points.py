@@ -1,0 +1,49 @@
+"""The steps of the bot at which the tests kill it, as `tests.e2e.run_and_kill` takes them."""
+
+from __future__ import annotations
+
+INTAKE = "bot.store.intake:IntakeStore"
+RUNS = "bot.store.runs:RunStore"
+WORK = "bot.store.work:WorkStore"
+OWED = "bot.store.deliveries:DeliveryStore"
+COMFY = "bot.comfy.client:ComfyClient"
+POSTER = "bot.delivery.posting:Poster"
+
+TAKEN_IN = (
+    f"{INTAKE}.accept:before:1",
+    f"{INTAKE}.accept:after:1",
+    f"{RUNS}.release:before:1",
+    f"{RUNS}.release:after:1",
+)
+DELIVERED = (
+    f"{OWED}.claim:got:1",
+    f"{OWED}.mark_attempt:before:1",
+    f"{OWED}.mark_attempt:after:1",
+    f"{POSTER}.post:after:1",
+    f"{OWED}.mark_sent:after:1",
+    f"{POSTER}.delete_original:after:1",
+    f"{OWED}.complete:before:1",
+    f"{OWED}.complete:after:1",
+    f"{RUNS}.forget_answer:after:1",
+)
+# A request's whole life, in its order.
+ONE_LIFE = (
+    *TAKEN_IN,
+    f"{WORK}.claim_submission:got:1",
+    f"{COMFY}.queue:before:1",
+    f"{COMFY}.queue:after:1",
+    # For the queue reply and for each webhook.
+    f"{RUNS}.record:before:1",
+    f"{RUNS}.record:after:1",
+    f"{RUNS}.record:before:2",
+    f"{RUNS}.record:after:2",
+    f"{RUNS}.record:after:3",
+    f"{RUNS}.record:before:4",
+    f"{RUNS}.record:after:4",
+    *DELIVERED,
+)
+
+
+def never_begun(point: str) -> bool:
+    """Whether a bot that died there has not heard of the request."""
+    return point == TAKEN_IN[0]

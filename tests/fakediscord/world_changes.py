@@ -1,0 +1,152 @@
+"""Building the world and taking it apart while the bot watches over the gateway."""
+
+from __future__ import annotations
+
+import time
+
+import discord
+
+from tests.fakediscord import payloads
+from tests.fakediscord.core import Core
+from tests.fakediscord.world import MEMBER, Channel, Guild, Kind, Message, User
+
+_GUILDS = discord.Intents.guilds.flag
+
+
+class WorldChanges(Core):
+    def add_user(self, name: str, guild: Guild | None = None, *, permissions: int = MEMBER) -> User:
+        user = User(self.world.snowflake(), name)
+        self.world.users[user.id] = user
+        if guild is not None:
+            self.join(guild, user, permissions=permissions)
+        return user
+
+    def join(self, guild: Guild, user: User, *, permissions: int = MEMBER) -> None:
+        guild.members[user.id] = permissions
+
+    def add_guild(self, name: str, *, shard: int = 0, shards: int = 1, premium_tier: int = 0) -> Guild:
+        """`shard` of `shards`: the one its id shall belong to."""
+        base = self.world.snowflake() >> 22
+        guild_id = (base + (shard - base) % shards) << 22 | len(self.world.guilds) + 1
+        guild = Guild(guild_id, name, owner_id=1, premium_tier=premium_tier)
+        self.world.guilds[guild.id] = guild
+        self._guild_create(guild)
+        return guild
+
+    def _guild_create(self, guild: Guild) -> None:
+        body = payloads.gateway_guild(self.world, guild, self.bot)
+        self.gateway.dispatch("GUILD_CREATE", body, guild_id=guild.id, intents=_GUILDS)
+
+    def add_text(self, guild: Guild, name: str, *, nsfw: bool = False) -> Channel:
+        return self._add(Kind.TEXT, name, guild, nsfw=nsfw)
+
+    def add_voice(self, guild: Guild, name: str) -> Channel:
+        """Its text chat."""
+        return self._add(Kind.VOICE, name, guild)
+
+    def add_forum(self, guild: Guild, name: str) -> Channel:
+        return self._add(Kind.FORUM, name, guild)
+
+    def add_thread(
+        self, parent: Channel, name: str, *, archived: bool = False, locked: bool = False
+    ) -> Channel:
+        """A thread of a text channel, or a post of a forum."""
+        return self._add(Kind.THREAD, name, parent.guild, parent=parent, archived=archived, locked=locked)
+
+    def dm(self, user: User) -> Channel:
+        for channel in self.world.channels.values():
+            if channel.kind is Kind.DM and channel.recipient is user:
+                return channel
+        return self._add(Kind.DM, "", None, recipient=user)
+
+    def _add(
+        self,
+        kind: Kind,
+        name: str,
+        guild: Guild | None,
+        *,
+        parent: Channel | None = None,
+        recipient: User | None = None,
+        nsfw: bool = False,
+        archived: bool = False,
+        locked: bool = False,
+    ) -> Channel:
+        channel = Channel(
+            self.world.snowflake(), kind, name, guild, parent, recipient, nsfw, archived, locked
+        )
+        self.world.channels[channel.id] = channel
+        if kind is not Kind.DM:
+            self._announce(channel, "CREATE")
+        self.world.changed()
+        return channel
+
+    def _announce(self, channel: Channel, what: str) -> None:
+        assert channel.guild is not None
+        body = payloads.channel(channel, self.bot)
+        event = f"{'THREAD' if channel.is_thread else 'CHANNEL'}_{what}"
+        self.gateway.dispatch(event, body, guild_id=channel.guild.id, intents=_GUILDS)
+        self.world.changed()
+
+    def set_thread(self, thread: Channel, *, archived: bool, locked: bool) -> None:
+        thread.archived, thread.locked = archived, locked
+        self._announce(thread, "UPDATE")
+
+    def delete_channel(self, channel: Channel) -> None:
+        """Its threads go with it."""
+        channel.deleted = True
+        for child in [c for c in self.world.channels.values() if c.parent is channel and not c.deleted]:
+            self.delete_channel(child)
+        now = self.world.clock.now()
+        for message in channel.messages.values():
+            message.deleted_at = now
+        channel.messages.clear()
+        self._announce(channel, "DELETE")
+
+    def delete_message(self, message: Message) -> None:
+        """As a moderator would."""
+        self.messages_service.delete(message)
+
+    def withdraw(self, channel: Channel, *permissions: str) -> None:
+        """Takes permissions from the bot, by `discord.Permissions`' names: `withdraw(c, "send_messages")`."""
+        self._set_bot_permissions(channel, permissions, granted=False)
+
+    def grant(self, channel: Channel, *permissions: str) -> None:
+        self._set_bot_permissions(channel, permissions, granted=True)
+
+    def _set_bot_permissions(self, channel: Channel, names: tuple[str, ...], *, granted: bool) -> None:
+        bits = discord.Permissions(self.world.bot_permissions(channel))
+        bits.update(**dict.fromkeys(names, granted))
+        channel.bot_permissions = bits.value
+        self._announce(channel, "UPDATE")
+
+    def remove_bot(self, guild: Guild) -> None:
+        guild.bot_present = False
+        self.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id)}, guild_id=guild.id, intents=_GUILDS)
+        self.world.changed()
+
+    def add_bot(self, guild: Guild) -> None:
+        guild.bot_present = True
+        self._guild_create(guild)
+
+    def post(self, author: User, channel: Channel, content: str) -> Message:
+        """A person writes; without the message content intent the bot sees who and when, not what."""
+        message = Message(
+            id=self.world.snowflake(),
+            channel=channel,
+            author=author,
+            body={"content": content},
+            created_at=self.world.clock.now(),
+            created=time.perf_counter(),
+        )
+        channel.messages[message.id] = message
+        self.request_log.created(message)
+        body = payloads.message(message, self.sign)
+        guild = channel.guild
+        intent = discord.Intents.guild_messages.flag if guild else discord.Intents.dm_messages.flag
+        if guild is not None:
+            body |= {"guild_id": str(guild.id), "member": payloads.member(self.world, guild, author)}
+            if not self.gateway.privileged & discord.Intents.message_content.flag:
+                body["content"] = ""
+        self.gateway.dispatch("MESSAGE_CREATE", body, guild_id=guild.id if guild else None, intents=intent)
+        self.world.changed()
+        return message

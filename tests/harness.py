@@ -1,0 +1,212 @@
+"""The real bot in an offline Discord, with its real webhook endpoint, a real database, and the stand-in for
+ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no test waits for time to pass."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import discord
+import simcord
+
+from bot.app import build, start_web
+from bot.runs import Run, RunState
+from bot.settings import Settings
+from bot.wiring import App
+from demo.standin import StandIn
+from demo.standin.deployments import PICTURE_ID
+from demo.standin.server import API_KEY
+from demo.world import SETTLED_WITHIN
+from tests.databases import new_sqlite
+
+
+class Clock:
+    """The bot's clock: it stands still until a test moves it, and starts with the offline Discord's clock."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **parts: float) -> None:
+        self.now += timedelta(**parts)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def settings_for(standin: StandIn, folder: Path, port: int | None, **more: Any) -> Settings:
+    """Build settings as `.env` would give them; with a port, the bot asks for webhooks there."""
+    return Settings(
+        **{
+            "discord_token": "a.b.c-0123456789",
+            "comfydeploy_api_key": API_KEY,
+            "comfydeploy_api_url": standin.url,
+            "public_url": f"http://127.0.0.1:{port}" if port else None,
+            "database_url": new_sqlite(folder),
+            "allow_private_media_hosts": True,
+            **more,
+        }
+    )
+
+
+@dataclass
+class AppRunner:
+    """Opens and closes the app; it can be opened again over the same database and the same address."""
+
+    settings: Settings
+    clock: Clock
+    port: int
+    standin: StandIn
+    app: App = field(init=False)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def open(self) -> App:
+        self.app = await self.stack.enter_async_context(build(self.settings, self.clock))
+        runner, _ = await start_web(self.app, "127.0.0.1", self.port)
+        self.stack.push_async_callback(runner.cleanup)
+        return self.app
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+
+
+@dataclass
+class Harness:
+    """A running bot, the world around it, and two members of its server."""
+
+    app: App
+    env: simcord.Env
+    standin: StandIn
+    clock: Clock
+    runner: AppRunner
+    guild: simcord.GuildHandle
+    channel: simcord.ChannelHandle
+    alice: simcord.MemberActor
+    bob: simcord.MemberActor
+
+    async def play(self) -> None:
+        """Run the workers until they and the stand-in for ComfyDeploy are idle together."""
+        while True:
+            done = await self._work()
+            await self.standin.idle()
+            if not done and not await self._work():
+                return
+
+    async def later(self, **parts: float) -> None:
+        """Move the clocks of the bot and of Discord, then run what has become due."""
+        self.clock.move(**parts)
+        await self.env.advance_time(timedelta(**parts).total_seconds())
+        await self.play()
+
+    async def restart(self, **changed: Any) -> None:
+        """Stop the bot and start it again over the same database, with some settings changed."""
+        await self.runner.close()
+        self.runner.settings = self.runner.settings.model_copy(update=changed)
+        self.app = await self.runner.open()
+        await self.env.restart_bot(self.app.bot)
+
+    def messages(self, channel: Any = None) -> list[discord.Message]:
+        """Return the messages that everybody sees in the channel, oldest first."""
+        found = (channel or self.channel).history(viewer=self.alice)
+        return [message for message in found if not message.flags.ephemeral]
+
+    async def runs(self) -> list[Run]:
+        """Return every stored run, oldest first."""
+        async with self.app.store.database.read() as connection:
+            keys = (
+                await connection.exec_driver_sql("SELECT key FROM runs ORDER BY created_at, key")
+            ).scalars()
+            found = [await self.app.store.runs.get(key) for key in keys]
+        return [run for run in found if run is not None]
+
+    async def states(self) -> list[RunState]:
+        return [run.state for run in await self.runs()]
+
+    async def keys(self) -> list[str]:
+        return [run.key for run in await self.runs()]
+
+    async def run(self) -> Run:
+        """Return the only run."""
+        (only,) = await self.runs()
+        return only
+
+    @property
+    def calls(self) -> list[Any]:
+        """The queue calls that have reached ComfyDeploy."""
+        return list(self.standin.ledger.queue_calls)
+
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """Make the database file impossible to open inside the block; call `store.close()` before it."""
+        file = Path(str(self.app.store.database.engine.url.database))
+        aside = file.with_suffix(".away")
+        file.rename(aside)
+        file.mkdir()
+        try:
+            yield
+        finally:
+            file.rmdir()
+            aside.rename(file)
+
+    async def _work(self) -> int:
+        return sum([await worker.drain() for worker in self.app.workers.values()])
+
+
+@asynccontextmanager
+async def open_app(
+    folder: Path,
+    *,
+    deployments: str | None = None,
+    webhooks: bool = True,
+    standin: StandIn | None = None,
+    clock: Clock | None = None,
+    **more: Any,
+) -> AsyncIterator[AppRunner]:
+    """Start the stand-in for ComfyDeploy and open the app, not yet connected to a Discord.
+
+    `deployments` is the text of a deployments.toml; without it the picture deployment is the only one.
+    `more` are settings by name.
+    """
+    async with standin or StandIn(webhook_waits=(0, 0)) as backend:
+        port = free_port()
+        if deployments is not None:
+            path = folder / "deployments.toml"
+            path.write_text(deployments, encoding="utf-8")
+            more["deployments_file"] = path
+        elif "comfydeploy_deployment_id" not in more:
+            more["comfydeploy_deployment_id"] = PICTURE_ID
+        settings = settings_for(backend, folder, port if webhooks else None, **more)
+        runner = AppRunner(settings, clock or Clock(), port, backend)
+        try:
+            await runner.open()
+            yield runner
+        finally:
+            await runner.close()
+
+
+def populate(env: simcord.Env, runner: AppRunner) -> Harness:
+    """Create a server with a channel, Alice and Bob."""
+    guild = env.create_guild("Studio")
+    channel = guild.create_text_channel("pictures")
+    alice, bob = (guild.add_member(env.create_user(name)) for name in ("alice", "bob"))
+    return Harness(runner.app, env, runner.standin, runner.clock, runner, guild, channel, alice, bob)
+
+
+@asynccontextmanager
+async def running_bot(folder: Path, **settings: Any) -> AsyncIterator[Harness]:
+    """Run the bot in an offline Discord until the end of the block; `settings` are those of `open_app`."""
+    async with (
+        open_app(folder, **settings) as runner,
+        simcord.run(runner.app.bot, settle_timeout=SETTLED_WITHIN) as env,
+    ):
+        yield populate(env, runner)

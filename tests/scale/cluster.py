@@ -1,0 +1,172 @@
+"""The world of a scale run: processes with a role each, people in servers of every shard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from demo.standin import StandIn
+from demo.standin.deployments import PICTURE_ID, picture
+from tests.chaos.database import Database, opened
+from tests.e2e.bot_process import PROJECT
+from tests.fakediscord import Channel, FakeDiscord, User
+from tests.fakediscord.launch import command
+from tests.harness import free_port
+from tests.scale.balancer import Balancer, balancing
+
+SHARDS = 4
+CHANNELS = 12  # of each server
+AT_ONCE = 60
+# A machine with two cores plays all the processes, this Discord and ComfyDeploy: nobody hurries here.
+ANSWER_WITHIN = 10.0
+SETTINGS = {
+    "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
+    "WEB_HOST": "127.0.0.1",
+    "DATABASE_POOL_SIZE": "6",
+    "POLL_INTERVAL_SECONDS": "2",
+    "SUBMIT_GRACE_SECONDS": "15",
+    "ALLOW_PRIVATE_MEDIA_HOSTS": "true",
+}
+
+
+@dataclass
+class Member:
+    """One process of the bot, and how to start it."""
+
+    name: str
+    settings: Mapping[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+    starts: int = 0
+    killed: list[float] = field(default_factory=list)
+
+    async def start(self, url: str) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *command(url, "bot"), env=dict(self.settings), cwd=self.log.parent, stderr=log
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL. RuntimeError when it had ended by itself."""
+        assert self.process is not None
+        if self.process.returncode is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}\n{tail}")
+        self.process.kill()
+        assert await self.process.wait() == -signal.SIGKILL
+
+
+class Cluster:
+    """The referee of the chaos runs judges it as well: it asks for `people`, `discord`, `story` and more."""
+
+    def __init__(self, folder: Path, fake: FakeDiscord, standin: StandIn, database: Database) -> None:
+        self.folder = folder
+        self.discord = fake
+        self.standin = standin
+        self.database = database
+        self.members: list[Member] = []
+        self.kills = 0
+        self.people: list[User] = []
+        self.channels: list[Channel] = []
+        for shard in range(SHARDS):
+            guild = fake.add_guild(f"server {shard}", shard=shard, shards=SHARDS)
+            self.people += [fake.add_user(f"person-{shard}-{n}", guild) for n in range(CHANNELS)]
+            self.channels += [fake.add_text(guild, f"pictures-{n}") for n in range(CHANNELS)]
+
+    def add(self, name: str, roles: str, public_url: str, **more: str) -> None:
+        settings = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT),
+            "DATABASE_URL": self.database.url,
+            "ROLES": roles,
+            "PUBLIC_URL": public_url,
+            **SETTINGS,
+            **more,
+        }
+        if roles != "web":
+            settings |= {
+                "DISCORD_TOKEN": self.discord.token,
+                "COMFYDEPLOY_API_KEY": self.standin.api_key,
+                "COMFYDEPLOY_API_URL": self.standin.url,
+            }
+        settings.setdefault("WEB_PORT", str(free_port()))
+        self.members.append(Member(name, settings, self.folder / f"{name}.log"))
+
+    async def start(self) -> None:
+        """Until every shard is connected and the command is there."""
+        for member in self.members:
+            await member.start(self.discord.url)
+        await self.discord.wait_command("generate", within=120)
+        await self.discord.wait_until(lambda: len(self.shards) == SHARDS, within=120)
+
+    @property
+    def shards(self) -> set[int]:
+        """Those that are connected."""
+        return {session.shard[0] for session in self.discord.gateway.live}
+
+    async def strike(self, chance: random.Random, last: Member | None) -> Member:
+        """Kills one and starts it again, as a supervisor does; never the same twice in a row."""
+        member = chance.choice([one for one in self.members if one is not last])
+        await member.kill()
+        self.kills += 1
+        await member.start(self.discord.url)
+        return member
+
+    def check_alive(self) -> None:
+        """RuntimeError when one has ended without being killed."""
+        for member in self.members:
+            if member.process is not None and member.process.returncode is not None:
+                tail = member.log.read_text(encoding="utf-8", errors="replace")[-3000:]
+                raise RuntimeError(f"{member.name} ended with {member.process.returncode}\n{tail}")
+
+    def story(self, key: str, lines: int = 60) -> list[str]:
+        """What all the processes logged of a run."""
+        found = []
+        for member in self.members:
+            text = member.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{line} [{member.name}]" for line in text if key in line]
+        return sorted(found)[-lines:]
+
+    async def stop(self) -> None:
+        running = [m.process for m in self.members if m.process is not None and m.process.returncode is None]
+        for process in running:
+            process.kill()
+        for process in running:
+            await process.wait()
+
+
+def populate(town: Cluster, public_url: str, web_ports: Sequence[int], couriers: int) -> None:
+    town.add("gateway-0", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="0,1")
+    town.add("gateway-1", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="2,3")
+    for number, port in enumerate(web_ports):
+        town.add(f"web-{number}", "web", public_url, WEB_PORT=str(port))
+    for number in range(couriers):
+        town.add(f"courier-{number}", "courier", public_url)
+    town.add("reconcile-0", "reconcile", public_url)
+
+
+@asynccontextmanager
+async def built(
+    folder: Path, database_kind: str = "postgres", *, webs: int = 2, couriers: int = 3
+) -> AsyncIterator[tuple[Cluster, Balancer]]:
+    """Nothing runs yet but Discord, ComfyDeploy, the database and the balancer."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(opened(database_kind, folder))
+        fake = await stack.enter_async_context(FakeDiscord(answer_within=ANSWER_WITHIN))
+        fake.routes.shards = SHARDS
+        fake.gateway.identify_seconds = 5.0
+        deployment = replace(picture(), concurrency_limit=AT_ONCE)
+        standin = await stack.enter_async_context(StandIn(deployments=[deployment], webhook_waits=(0.5, 1.0)))
+        ports = [free_port() for _ in range(webs)]
+        balancer, port = await stack.enter_async_context(balancing(ports))
+        town = Cluster(folder, fake, standin, database)
+        populate(town, f"http://127.0.0.1:{port}", ports, couriers)
+        stack.push_async_callback(town.stop)
+        yield town, balancer
