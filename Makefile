@@ -7,11 +7,12 @@ RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test lint format bench mutants chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test test-slow lint format bench mutants chaos scale snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
 	@echo "make test   the test suite (ARGS=tests/unit for a part)"
+	@echo "make test-slow  the long runs: kills of whole processes, chaos, scale (ARGS=\"-k chaos\" for a part)"
 	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
@@ -34,7 +35,10 @@ demo: .venv/.ready
 	$(BIN)/python -m demo $(ARGS)
 
 test: .venv/.ready
-	$(BIN)/python -m pytest -n auto --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: .venv/.ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

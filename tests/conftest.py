@@ -1,9 +1,26 @@
-"""What holds for every test."""
+"""Settings for every test."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+import pytest
+from hypothesis import is_hypothesis_test, settings
 
-# How long an example takes is the machine's doing; a busy one would fail tests that are right.
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
+from tests.sql_cache import share_compiled_statements
+
+# A deadline for each example would measure the machine, and a busy one would fail tests that are right.
+settings.register_profile("fast", deadline=None, max_examples=25)
+settings.register_profile("slow", deadline=None, max_examples=300)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    share_compiled_statements()
+    settings.load_profile("slow" if config.option.markexpr == "slow" else "fast")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run the property tests in the slow suite, too, with more examples."""
+    if config.option.markexpr != "slow":
+        return
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.slow)

@@ -96,10 +96,15 @@ class Harness:
 
     async def play(self) -> None:
         """Run the workers until they and the stand-in for ComfyDeploy are idle together."""
+        rarely = [self.app.workers[name] for name in ("look", "prune") if name in self.app.workers]
+        often = [worker for worker in self.app.workers.values() if worker not in rarely]
         while True:
-            done = await self._work()
+            heard = len(self.standin.ledger.webhook_attempts)
+            done = sum([await worker.drain() for worker in often])
             await self.standin.idle()
-            if not done and not await self._work():
+            if done or heard != len(self.standin.ledger.webhook_attempts):
+                continue
+            if not sum([await worker.drain() for worker in rarely]):
                 return
 
     async def later(self, **parts: float) -> None:
@@ -157,9 +162,6 @@ class Harness:
         finally:
             file.rmdir()
             aside.rename(file)
-
-    async def _work(self) -> int:
-        return sum([await worker.drain() for worker in self.app.workers.values()])
 
 
 @asynccontextmanager

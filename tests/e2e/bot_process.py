@@ -1,4 +1,4 @@
-"""The bot as a process of its own, between a fake Discord and a stand-in ComfyDeploy, all on real sockets."""
+"""The bot as a process of its own, between a fake Discord and a stand-in for ComfyDeploy, on real sockets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,9 @@ import aiohttp
 
 from demo.standin import Faults, StandIn
 from demo.standin.deployments import PICTURE_ID
+from tests.databases import new_sqlite
+from tests.e2e import fork_server
+from tests.e2e.fork_server import ForkedProcess
 from tests.fakediscord import Channel, FakeDiscord, Message
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
@@ -28,13 +32,15 @@ OPEN = (
     " WHERE state IN ('waiting', 'submitting', 'queued', 'running', 'uploading')"
     " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
 )
-# Discord's 3 seconds would be a test of the machine's speed; `test_discord_faults` has what they are about.
-PATIENCE = 30.0
+# Discord's 3 seconds would measure the machine; `test_discord_faults` tests what follows from them.
+ANSWER_WITHIN = 60.0
+# A test that waits longer than this hangs.
+PATIENCE = 90.0
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 def bot_environment(discord: FakeDiscord, standin: StandIn, database_url: str, port: int) -> dict[str, str]:
-    """Of a bot between the two that listens on `port`."""
+    """Return the environment of a bot between the two that listens on `port`."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),
@@ -52,8 +58,8 @@ def bot_environment(discord: FakeDiscord, standin: StandIn, database_url: str, p
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command of the operator's wrote, and its exit code."""
+class CommandResult:
+    """What an operator's command wrote, and its exit code."""
 
     code: int
     out: str
@@ -61,22 +67,37 @@ class Said:
 
 
 class BotProcess:
-    """One server, one channel, Alice, and a bot that may die."""
+    """A bot that tests start, kill and restart, on a server with one channel and Alice.
 
-    def __init__(self, folder: Path, discord: FakeDiscord, standin: StandIn, more: Mapping[str, str]) -> None:
+    `cold`: every start is a `python -m` of its own instead of a fork of a process that has the imports.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        discord: FakeDiscord,
+        standin: StandIn,
+        more: Mapping[str, str],
+        *,
+        cold: bool = False,
+    ) -> None:
         self.folder = folder
         self.discord = discord
         self.standin = standin
+        self.cold = cold
         self.port = free_port()
         self.speed = 1.0
-        """How fast time passes for the bot; changes hold from its next start on."""
+        """How fast time passes for the bot; a change takes effect with its next start."""
         self.epoch = time.time()
         self.more = dict(more)
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: ForkedProcess | asyncio.subprocess.Process | None = None
         guild = discord.add_guild("Studio")
         self.guild = guild
         self.channel = discord.add_text(guild, "pictures")
         self.alice = discord.add_user("alice", guild)
+        self.database_url = new_sqlite(folder)
+        (folder / "bot.log").touch()
+        self._numbers = count()
 
     @property
     def database(self) -> Path:
@@ -87,55 +108,73 @@ class BotProcess:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        url = f"sqlite+aiosqlite:///{self.database}"
-        told = bot_environment(self.discord, self.standin, url, self.port)
-        return {**told, "SUBMIT_GRACE_SECONDS": "3", **self.more}
+        given = bot_environment(self.discord, self.standin, self.database_url, self.port)
+        return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
-        """Until the bot is connected and its command is there; `more` are settings from now on."""
+        """Start the bot and wait until it is connected and its command is there; `more` are settings."""
         self.more |= more
         before = self.discord.gateway.counts["identify"]
         await self.launch(die_at=die_at, ahead=ahead)
-        await self.discord.wait_command("generate", within=30)
-        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, within=30)
+        await self.discord.wait_command("generate", within=PATIENCE)
+        await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, PATIENCE)
 
     async def launch(self, *, die_at: str | None = None, ahead: float = 0) -> None:
-        """The process alone, which may die before it is connected.
+        """Start the process without waiting: it may die before it is connected.
 
         `die_at` and `ahead` (seconds): see `tests.e2e.run_and_kill`.
         """
+        self.process = await self.spawn(die_at=die_at, ahead=ahead, err=self.folder / "bot.log")
+
+    async def spawn(
+        self,
+        *arguments: str,
+        err: Path,
+        out: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        die_at: str | None = None,
+        ahead: float = 0,
+    ) -> ForkedProcess | asyncio.subprocess.Process:
+        """Start `python -m bot arguments` in the bot's folder; its output is appended to the files."""
         own = [*([die_at] if die_at else []), *(["--ahead", str(ahead)] if ahead else [])]
         if self.speed != 1:
             own += ["--speed", str(self.speed), "--epoch", repr(self.epoch)]
-        module = ("tests.e2e.run_and_kill", *own) if own else ("bot",)
-        with (self.folder / "bot.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *command(self.discord.url, *module), env=self.environment(), cwd=self.folder, stderr=log
+        module, arguments = (
+            ("tests.e2e.run_and_kill", (*own, "--bot", *arguments)) if own else ("bot", arguments)
+        )
+        env = self.environment() if env is None else env
+        if not self.cold:
+            url = self.discord.url
+            return await fork_server.start(
+                url, module, *arguments, env=env, cwd=self.folder, out=out, err=err
+            )
+        with err.open("ab") as errors, (out or Path(os.devnull)).open("ab") as output:
+            return await asyncio.create_subprocess_exec(
+                *command(self.discord.url, module, *arguments),
+                env=dict(env),
+                cwd=self.folder,
+                stdout=output,
+                stderr=errors,
             )
 
-    async def command(self, *arguments: str, **more: str) -> Said:
-        """`python -m bot …` beside the bot or without it, until it ends; `more` are settings for it alone."""
-        process = await asyncio.create_subprocess_exec(
-            *command(self.discord.url, "bot", *arguments),
-            env=self.environment() | more,
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        return Said(process.returncode or 0, out.decode(), err.decode())
+    async def command(self, *arguments: str, **more: str) -> CommandResult:
+        """Run `python -m bot …` until it ends; `more` are settings for it alone."""
+        out, err = (self.folder / f"{name}-{next(self._numbers)}" for name in ("out", "err"))
+        process = await self.spawn(*arguments, env=self.environment() | more, out=out, err=err)
+        code = await asyncio.wait_for(process.wait(), PATIENCE)
+        return CommandResult(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
     async def metrics(self) -> str:
-        """The metrics page of the running bot."""
+        """Return the metrics page of the running bot."""
         address = f"http://127.0.0.1:{self.port}/metrics"
         async with aiohttp.ClientSession() as session, session.get(address) as answer:
             assert answer.status == 200
             return await answer.text()
 
     async def died(self) -> None:
-        """The bot has killed itself."""
+        """Wait until the bot has killed itself."""
         assert self.process is not None
-        code = await asyncio.wait_for(self.process.wait(), 30)
+        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
         assert code == -signal.SIGKILL, f"it ended with {code}\n{self.log}"
 
     async def kill(self) -> None:
@@ -144,49 +183,49 @@ class BotProcess:
         await self.process.wait()
 
     async def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self.process is not None
         self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def ask(self, **options: Any) -> Interaction:
-        """Alice sends `/generate`."""
+        """Let Alice send `/generate`."""
         return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
 
     async def run_under_way(self) -> Interaction:
-        """The bot's first request, generated until `standin.release`."""
+        """Start the bot and let Alice ask for a run, which goes on until `standin.release`."""
         self.standin.faults = Faults(hold_at="running")
         await self.start()
         asking = await self.ask()
-        await self.discord.wait_until(lambda: "Generating" in asking.text)
+        await self.discord.wait_until(lambda: "Generating" in asking.text, PATIENCE)
         return asking
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(query).fetchall()
 
-    async def until(self, condition: Callable[[], object], within: float = 30) -> None:
-        """For what happens outside Discord; `discord.wait_until` needs no polling."""
+    async def until(self, condition: Callable[[], object], within: float = PATIENCE) -> None:
+        """Poll for what happens outside Discord; `discord.wait_until` needs no polling."""
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110  # another process's doings set no Event here
+            while not condition():  # noqa: ASYNC110  # nothing in another process sets an Event here
                 await asyncio.sleep(0.02)
 
-    async def settled(self, within: float = 30, *, runs: int = 0) -> None:
-        """No request is open and no message is owed; `runs` requests have been accepted."""
+    async def settled(self, within: float = PATIENCE, *, runs: int = 0) -> None:
+        """Wait until no request is open and no message is pending; `runs` requests have been accepted."""
         async with asyncio.timeout(within):
             while True:
                 await self.standin.idle()
                 ((accepted,),) = self.rows("SELECT count(*) FROM runs")
                 if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
 
     def write(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.database, timeout=5)) as connection, connection:
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
             connection.execute(statement)
 
     def outcomes(self, key: str, channel: Channel | None = None) -> list[Message]:
-        """What Alice sees of a run that is an end: its messages that no longer offer Cancel."""
+        """Return what Alice sees of a run's end: its messages that no longer offer Cancel."""
         found = []
         for message in self.discord.messages(channel or self.channel):
             ids = [item for item in message.custom_ids if key in item]
@@ -195,7 +234,7 @@ class BotProcess:
         return found
 
     def leftovers(self) -> list[Message]:
-        """Status messages that still claim to be on their way."""
+        """Return status messages that still claim that a run goes on."""
         return [
             message
             for message in self.discord.messages(self.channel)
@@ -210,14 +249,15 @@ async def bot_process(
     standin: StandIn | None = None,
     rate_limits: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
+    cold: bool = False,
     **more: str,
 ) -> AsyncIterator[BotProcess]:
-    """`settings` and `more` alike are the bot's environment."""
+    """Set the stage for a bot process, not yet started. `settings` and `more` alike are its environment."""
     async with (
-        FakeDiscord(rate_limits=rate_limits, answer_within=PATIENCE) as discord,
+        FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
         standin or StandIn(webhook_waits=(0.1, 0.2)) as backend,
     ):
-        built = BotProcess(folder, discord, backend, {**settings, **more})
+        built = BotProcess(folder, discord, backend, {**settings, **more}, cold=cold)
         try:
             yield built
             assert not discord.request_log.unknown_routes, "the bot calls what the fake lacks"

@@ -44,6 +44,23 @@ ONE_LIFE = (
 )
 
 
+# After a death here only time brings the request on: no webhook will come, and no reply is on its way.
+ONLY_TIME_HELPS = (
+    f"{INTAKE}.accept:after",
+    f"{RUNS}.release:before",
+    f"{WORK}.claim_submission:got",
+    f"{COMFY}.queue:before",
+)
+
+
 def never_begun(point: str) -> bool:
-    """Whether a bot that died there has not heard of the request."""
+    """Return whether a bot that died there has not heard of the request."""
     return point == TAKEN_IN[0]
+
+
+def time_away(point: str) -> float:
+    """Return how many seconds a bot that died there should be away, so that nothing has to be waited for.
+
+    Elsewhere it comes back at once: with its grace times over it would give up on what is on its way.
+    """
+    return 30.0 if point.rpartition(":")[0] in ONLY_TIME_HELPS else 0.0

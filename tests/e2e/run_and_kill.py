@@ -1,7 +1,7 @@
 """Run the bot so that it dies by SIGKILL at a chosen step, or with a clock of its own. Production code has no
 hook for this.
 
-    python -m tests.e2e.run_and_kill [POINT] [--ahead SECONDS] [--speed N --epoch TIME]
+    python -m tests.e2e.run_and_kill [POINT] [--ahead SECONDS] [--speed N --epoch TIME] [--bot ARGUMENT…]
 
 A point is `module:Class.method:before|after|got:n`: the nth call of that method kills the process before it
 does anything, or when it has done everything but return; `got` counts only calls that found something.
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--ahead", type=float, default=0.0)
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--epoch", type=float, default=0.0)
+    parser.add_argument("--bot", nargs="*", default=[], help="what `python -m bot` is given")
     given = parser.parse_args()
     if given.point:
         arm(given.point)
@@ -61,7 +62,7 @@ def main() -> None:
         set_clock(quick_clock(given.epoch, given.speed, given.ahead))
     if given.speed != 1:
         quicken(given.speed)
-    sys.argv = ["bot"]
+    sys.argv = ["bot", *given.bot]
     runpy.run_module("bot", run_name="__main__", alter_sys=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from demo.standin.deployments import PICTURE_ID
-from tests.e2e.bot_process import BotProcess, Said, bot_process
+from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
 from tests.fakediscord import Fault
 from tests.harness import free_port
 from tests.serving import serving
@@ -25,7 +25,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
         yield built
 
 
-def found(said: Said, level: str, *words: str) -> None:
+def found(said: CommandResult, level: str, *words: str) -> None:
     """One finding of that level has all the words, and a remedy unless all is well."""
     findings = said.out.replace("\n         ", " | ").splitlines()
     matching = [line for line in findings if line.startswith(level) and all(word in line for word in words)]
@@ -33,7 +33,7 @@ def found(said: Said, level: str, *words: str) -> None:
     assert level == "ok" or " | Remedy: " in matching[0], said.out
 
 
-def remedies(said: Said, subject: str) -> list[str]:
+def remedies(said: CommandResult, subject: str) -> list[str]:
     """What is to be done about each finding of that subject."""
     findings = said.out.replace("\n         ", " | ").splitlines()
     return [line.partition("Remedy: ")[2].partition(" | ")[0] for line in findings if f" {subject}: " in line]
@@ -51,6 +51,7 @@ async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
 
 
 async def test_before_the_first_start_all_is_well_but_the_commands(home: BotProcess) -> None:
+    home.database.unlink()
     said = await home.command("check")
     assert said.code == 0, said.out + said.err
     assert said.err == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
+from tests.e2e.bot_process import ANSWER_WITHIN, PATIENCE, BotProcess, bot_process
 from tests.fakediscord import Channel, Fault, Interaction
 
 POST = "POST /channels/{channel_id}/messages"
@@ -41,7 +41,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 async def outcomes_of_all(home: BotProcess, *places: Channel, runs: int = 1) -> list[int]:
     """How many each of so many runs has."""
-    await home.settled(within=60, runs=runs)
+    await home.settled(runs=runs)
     keys = [key for (key,) in home.rows("SELECT key FROM runs")]
     for key in keys:
         assert len(home.standin.ledger.calls_for(key)) <= 1, home.log
@@ -93,7 +93,7 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -
     await home.start()
     asking = await home.ask()
     await home.discord.wait_until(lambda: asking.refusals)
-    home.discord.interactions.answer_within = PATIENCE
+    home.discord.interactions.answer_within = ANSWER_WITHIN
     await home.ask()
     assert await outcomes_of_all(home) == [1]
     assert len(home.standin.ledger.queue_calls) == 1
@@ -144,7 +144,7 @@ async def connection_drops(home: BotProcess, _: Interaction) -> None:
 async def session_is_lost(home: BotProcess, _: Interaction) -> None:
     identified = home.discord.gateway.counts["identify"]
     home.discord.gateway.drop(resumable=False)
-    await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > identified, 40)
+    await home.discord.wait_until(lambda: home.discord.gateway.counts["identify"] > identified)
 
 
 TURNS = {
@@ -190,5 +190,5 @@ async def test_a_connection_that_discord_ends_for_good_ends_the_bot_in_words(
     await home.start()
     await home.discord.gateway.close(code)
     assert home.process is not None
-    assert await asyncio.wait_for(home.process.wait(), 15) == 2
+    assert await asyncio.wait_for(home.process.wait(), PATIENCE) == 2
     assert said in home.log.splitlines()[-1]

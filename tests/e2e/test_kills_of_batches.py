@@ -8,7 +8,7 @@ import pytest
 
 from demo.standin.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.e2e.kill_points import COMFY, DELIVERED, OWED, RUNS, TAKEN_IN, WORK, never_begun
+from tests.e2e.kill_points import COMFY, DELIVERED, OWED, RUNS, TAKEN_IN, WORK, never_begun, time_away
 
 COUNT = 3
 POINTS = (
@@ -41,13 +41,15 @@ async def check(home: BotProcess, *, may_be_absent: bool) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(point: str, tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
+async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(
+    point: str, tmp_path: Path, cold: bool
+) -> None:
+    async with bot_process(tmp_path, cold=cold) as home:
         home.standin.next_faults(Faults(), Faults(ends_as="failed"))
         await home.start(die_at=point)
         await home.ask(count=COUNT)
         await home.died()
-        await home.start()
+        await home.start(ahead=time_away(point))
         await home.settled()
         await check(home, may_be_absent=never_begun(point))
 
@@ -62,8 +64,8 @@ async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(point: str,
         f"{OWED}.mark_sent:after:1",
     ],
 )
-async def test_a_kill_while_they_are_cancelled_leaves_one_end(point: str, tmp_path: Path) -> None:
-    async with bot_process(tmp_path) as home:
+async def test_a_kill_while_they_are_cancelled_leaves_one_end(point: str, tmp_path: Path, cold: bool) -> None:
+    async with bot_process(tmp_path, cold=cold) as home:
         home.standin.next_faults(Faults(), Faults(hold_at="running"), Faults(hold_at="running"))
         await home.start(die_at=point)
         asked = await home.ask(count=COUNT)
@@ -72,7 +74,7 @@ async def test_a_kill_while_they_are_cancelled_leaves_one_end(point: str, tmp_pa
         assert message is not None
         await home.discord.click(home.alice, message, "Cancel")
         await home.died()
-        await home.start()
+        await home.start(ahead=time_away(point))
         if "request_cancel:before" in point:
             await home.discord.click(home.alice, message, "Cancel")
         await home.settled()

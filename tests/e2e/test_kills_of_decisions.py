@@ -15,7 +15,7 @@ import pytest
 from bot.rules import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK
+from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away
 from tests.fakediscord import Message
 from tests.fakediscord.world import MODERATOR, Channel, User
 
@@ -55,12 +55,12 @@ class Review:
         return next((card for card in self.cards if card.custom_ids), None)
 
     async def press(self, label: str) -> None:
-        await self.home.discord.wait_until(self.open_card, 30)
+        await self.home.discord.wait_until(self.open_card)
         card = self.open_card()
         assert card is not None
         shown = await self.home.discord.click(self.mona, card, label)
         if label != "Approve":
-            await self.home.discord.wait_until(lambda: shown.modal, 30)
+            await self.home.discord.wait_until(lambda: shown.modal)
             await self.home.discord.submit(shown, {"reason": "not here"})
 
     def state(self) -> str:
@@ -93,7 +93,7 @@ async def blocks(review: Review) -> None:
 
 
 async def lets_it_lie(review: Review) -> None:
-    await review.home.discord.wait_until(review.open_card, 30)
+    await review.home.discord.wait_until(review.open_card)
 
 
 LIVES = {
@@ -153,9 +153,9 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 
 
 @asynccontextmanager
-async def reviewed(folder: Path) -> AsyncIterator[Review]:
+async def reviewed(folder: Path, *, cold: bool) -> AsyncIterator[Review]:
     """Everybody's requests wait, for an hour at the most."""
-    async with bot_process(folder) as home:
+    async with bot_process(folder, cold=cold) as home:
         channel = home.discord.add_text(home.guild, "review")
         mona = home.discord.add_user("mona", home.guild, permissions=MODERATOR)
         approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=channel.id, hours=1)
@@ -188,7 +188,7 @@ async def live_through(review: Review, life: Life, point: str) -> None:
         acting.cancel()
         with suppress(asyncio.CancelledError):
             await acting
-    await home.start(ahead=life.ahead)
+    await home.start(ahead=life.ahead + time_away(point))
     if not life.ahead and review.state() == "awaiting_approval":
         await life.act(review)
     await home.until(lambda: review.state() != "awaiting_approval")
@@ -208,20 +208,20 @@ def assert_decided(review: Review, life: Life) -> None:
 
 @pytest.mark.parametrize(("name", "point"), DEATHS)
 async def test_a_kill_around_a_decision_leaves_one_outcome_and_a_card_that_tells(
-    name: str, point: str, tmp_path: Path
+    name: str, point: str, tmp_path: Path, cold: bool
 ) -> None:
     life = LIVES[name]
-    async with reviewed(tmp_path) as review:
+    async with reviewed(tmp_path, cold=cold) as review:
         await live_through(review, life, point)
         assert_decided(review, life)
 
 
 @pytest.mark.parametrize("point", CARD)
 async def test_a_card_whose_posting_is_unknown_when_the_request_expires_is_found(
-    point: str, tmp_path: Path
+    point: str, tmp_path: Path, cold: bool
 ) -> None:
     life = LIVES["expired"]
-    async with reviewed(tmp_path) as review:
+    async with reviewed(tmp_path, cold=cold) as review:
         home = review.home
         await home.start(die_at=point)
         await home.ask()

@@ -45,7 +45,7 @@ async def asked_for_a_dozen(home: BotProcess) -> None:
 
 async def asked_and_cancelled(home: BotProcess) -> None:
     asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
+    await home.discord.wait_until(lambda: "Generating" in asking.text)
     assert asking.original is not None
     await home.discord.click(home.alice, asking.original, "Cancel")
 
@@ -53,7 +53,7 @@ async def asked_and_cancelled(home: BotProcess) -> None:
 async def asked_and_shut_out(home: BotProcess) -> None:
     """The answer's token has run out, and the channel is closed to the bot, when the result comes."""
     asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text, 30)
+    await home.discord.wait_until(lambda: "Generating" in asking.text)
     home.discord.withdraw(home.channel, "send_messages")
     home.discord.interactions.token_lifetime = 0
     home.standin.release()
@@ -115,9 +115,9 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 
 
 @pytest.mark.parametrize(("name", "point"), DEATHS)
-async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path) -> None:
+async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path, cold: bool) -> None:
     life = LIVES[name]
-    async with bot_process(tmp_path, settings=life.settings) as home:
+    async with bot_process(tmp_path, settings=life.settings, cold=cold) as home:
         home.standin.faults = life.faults
         home.speed = SPEED
         await home.start(die_at=point)

@@ -126,6 +126,7 @@ async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:
 
 
 async def test_export_without_a_database(home: BotProcess) -> None:
+    home.database.unlink()
     said = await home.command("export")
     assert said.code == 2
     assert said.err == f"There is no database at {home.database}. Check DATABASE_URL.\n"

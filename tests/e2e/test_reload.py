@@ -12,9 +12,8 @@ from discord import Permissions
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.chaos.database import opened
-from tests.e2e.bot_process import BotProcess, bot_process
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 from tests.fakediscord import User
-from tests.fakediscord.launch import command
 
 ONE = f'[deployments.paint]\ndeployment_id = "{PICTURE_ID}"\n'
 TWO = f'{ONE}[deployments.film]\ndeployment_id = "{VIDEO_ID}"\n'
@@ -65,19 +64,13 @@ def owner(home: BotProcess) -> User:
 async def reconciling(home: BotProcess) -> AsyncIterator[Path]:
     """A second process without the gateway; the path of its log."""
     log = home.folder / "reconcile.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *command(home.discord.url, "bot"),
-            env=home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"},
-            cwd=home.folder,
-            stderr=out,
-        )
+    process = await home.spawn(env=home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"}, err=log)
     try:
         await home.until(lambda: "listening on" in log.read_text())
         yield log
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
 
 
 async def test_the_owners_command_reaches_every_process(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def fill(home: BotProcess) -> None:
 
 
 async def ready(home: BotProcess) -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(90):
         while True:
             async with session.get(f"http://127.0.0.1:{home.port}/readyz") as answer:
                 if answer.status == 200:
@@ -95,7 +95,8 @@ def busiest_second(moments: list[float]) -> int:
     return max(Counter(int(moment) for moment in moments).values(), default=0)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path: Path) -> None:
     async with bot_process(tmp_path, rate_limits=True) as home:
         await fill(home)
@@ -104,7 +105,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         await home.start()
         await ready(home)
         seconds = time.monotonic() - begun
-        await home.settled(within=150)
+        await home.settled(within=600)
         questions, calls = (
             busiest_second(asked),
             busiest_second([r.at for r in home.discord.request_log.requests]),

@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.e2e.bot_process import BotProcess, bot_process
-from tests.fakediscord.launch import command
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 
 SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
 
 
-async def spawn(home: BotProcess, settings: Mapping[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *command(home.discord.url, "bot"),
-        env=dict(settings),
-        cwd=home.folder,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def last_words(home: BotProcess, **more: str) -> tuple[int | None, str]:
-    """Exit code and the last line of a process that can't stay."""
-    process = await spawn(home, home.environment() | {"WEB_PORT": "0"} | more)
-    _, said = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, said.decode().strip().splitlines()[-1]
+async def last_words(home: BotProcess, **more: str) -> tuple[int, str]:
+    """Return the exit code and the last line of a process that can't stay."""
+    ended = await home.command(**{"WEB_PORT": "0", **more})
+    return ended.code, ended.err.strip().splitlines()[-1]
 
 
 @asynccontextmanager
 async def beside(
     home: BotProcess, roles: str, *, without: tuple[str, ...] = (), **more: str
 ) -> AsyncIterator[None]:
-    """Another process over the same database; it has to end in order."""
+    """Run another process over the same database; it has to end in order."""
     settings = home.environment() | {"ROLES": roles} | more
-    process = await spawn(home, {name: text for name, text in settings.items() if name not in without})
+    env = {name: text for name, text in settings.items() if name not in without}
+    log = home.folder / f"{roles}.log"
+    process = await home.spawn(env=env, err=log)
     try:
         yield
-        process.send_signal(signal.SIGTERM)
-        _, said = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode == 0, said.decode()
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0, log.read_text(encoding="utf-8")
     finally:
         if process.returncode is None:
             process.kill()
@@ -54,6 +43,7 @@ async def beside(
 async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
         await home.start()
+        home.speed = 20
         code, said = await last_words(home)
         assert code == 2
         assert said.startswith("Another process over this database has shard 0 connected to Discord.")
@@ -91,13 +81,14 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await ready(home.port)
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
-        await home.settled(within=200, runs=1)
+        await home.settled(runs=1)
         ((key,),) = home.rows("SELECT key FROM runs")
         (outcome,) = home.outcomes(key)
         assert outcome.attachments
         assert not home.leftovers()
         assert len(home.standin.ledger.queue_calls) == 1
         assert {webhook.answer for webhook in home.standin.ledger.webhook_attempts} == {204}
+        home.speed = 20
         code, said = await last_words(home, ROLES="courier")
         assert code == 2
         assert said.startswith("Another process is the courier, and with SQLite there can be only one.")

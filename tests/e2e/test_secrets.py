@@ -73,7 +73,7 @@ async def live_through_trouble(home: BotProcess) -> list[str]:
         asked.append(await home.ask(image=picture))
     home.discord.faults.add(CALLBACK, Fault.answer(404))
     asked.append(await home.ask())
-    await home.settled(within=60, runs=len(TROUBLE) + 1)
+    await home.settled(runs=len(TROUBLE) + 1)
     return [interaction.token for interaction in asked]
 
 

@@ -43,6 +43,7 @@ async def test_a_server_that_is_not_there(home: BotProcess) -> None:
 
 async def test_a_server_that_never_answers(home: BotProcess) -> None:
     over = asyncio.Event()
+    home.speed = 20
 
     async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await over.wait()
@@ -97,6 +98,7 @@ async def test_a_file_that_is_no_database(home: BotProcess) -> None:
 
 
 async def test_a_database_of_another_program(home: BotProcess) -> None:
+    home.database.unlink()
     with closing(sqlite3.connect(home.database)) as connection:
         connection.execute("CREATE TABLE runs (distance REAL)")
     await ends(home, CONFIGURATION, "table runs already exists", "a database of its own")
@@ -109,6 +111,7 @@ async def test_a_folder_that_cant_be_written(home: BotProcess, folder: str) -> N
 
 
 async def test_a_database_that_is_a_folder(home: BotProcess) -> None:
+    home.database.unlink()
     home.database.mkdir()
     await ends(home, CONFIGURATION, "database can't be opened", str(home.database))
 
@@ -125,11 +128,6 @@ async def test_an_address_of_another_machine(home: BotProcess) -> None:
 
 async def test_a_role_that_there_is_not(home: BotProcess) -> None:
     await ends(home, CONFIGURATION, "ROLES", "gateway, web, courier, reconcile", ROLES="web,couriers")
-
-
-async def test_two_processes_with_the_same_place(home: BotProcess) -> None:
-    await home.start()
-    await ends(home, CONFIGURATION, "Another process", "Stop one of the two", WEB_PORT=str(free_port()))
 
 
 async def test_a_token_that_discord_refuses(home: BotProcess) -> None:

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
-from tests.e2e.bot_process import bot_process
+from tests.e2e.bot_process import PATIENCE, bot_process
 from tests.fakediscord import Fault
-from tests.fakediscord.launch import command
 
 
 @asynccontextmanager
@@ -46,10 +45,10 @@ async def test_a_start_that_waits_for_an_answer(
     async with silent_server() as (port, called), bot_process(tmp_path) as home:
         home.more[setting] = address.format(port)
         await home.launch()
-        await asyncio.wait_for(called.wait(), 30)
+        await asyncio.wait_for(called.wait(), PATIENCE)
         assert home.process is not None
         home.process.send_signal(told)
-        assert await asyncio.wait_for(home.process.wait(), 10) == 0
+        assert await asyncio.wait_for(home.process.wait(), PATIENCE) == 0
         assert home.log.splitlines()[-1].endswith("bot.serve stopped")
         assert "Traceback" not in home.log
 
@@ -79,14 +78,10 @@ async def test_a_hang_up_during_the_start_is_not_forgotten(tmp_path: Path) -> No
 
 async def test_a_command_that_is_broken_off_is_not_well(tmp_path: Path) -> None:
     async with silent_server() as (port, called), bot_process(tmp_path) as home:
-        process = await asyncio.create_subprocess_exec(
-            *command(home.discord.url, "bot", "check"),
-            env=home.environment() | {"COMFYDEPLOY_API_URL": f"http://127.0.0.1:{port}/api"},
-            cwd=tmp_path,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        await asyncio.wait_for(called.wait(), 30)
+        home.more["COMFYDEPLOY_API_URL"] = f"http://127.0.0.1:{port}/api"
+        errors = tmp_path / "errors"
+        process = await home.spawn("check", err=errors)
+        await asyncio.wait_for(called.wait(), PATIENCE)
         process.send_signal(signal.SIGINT)
-        _, told = await asyncio.wait_for(process.communicate(), 10)
-        assert (process.returncode, told) == (130, b"")
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
+        assert errors.read_text() == ""

@@ -22,7 +22,7 @@ class CannotSend(Exception):
 
 
 class Actions(WorldChanges):
-    async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 20.0) -> None:
+    async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 90.0) -> None:
         """Until the command is synced and the bot listens on the gateway."""
         await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, within)
 

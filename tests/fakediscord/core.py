@@ -68,7 +68,7 @@ class Core:
     def gateway_url(self) -> str:
         return self.url.replace("http", "ws", 1) + "/gateway"
 
-    async def wait_until(self, predicate: Callable[[], object], within: float = 15.0) -> None:
+    async def wait_until(self, predicate: Callable[[], object], within: float = 90.0) -> None:
         """Raises TimeoutError. Asks again whenever anything in this world changes."""
         await self.world.wait_until(predicate, within)
 

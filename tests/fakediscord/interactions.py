@@ -90,7 +90,7 @@ class Interaction:
         gone = self.original is None or self.original.deleted_at is not None
         return "" if gone or self.original is None else self.original.text
 
-    async def wait_answer(self, within: float = 30.0) -> Interaction:
+    async def wait_answer(self, within: float = 90.0) -> Interaction:
         """Raises TimeoutError. A deferral is an answer too."""
         async with asyncio.timeout(within):
             await self._answered.wait()

@@ -1,4 +1,4 @@
-"""Ten thousand random mutations of a valid webhook: never a 5xx, and what is refused changes nothing."""
+"""Random mutations of a valid webhook: never a 5xx, and what is refused changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from bot.runs import FINAL, Run
 from tests.web.service import Caller, output, run_under_way
 
-ROUNDS = 2_500
 ODD: list[Any] = [
     None,
     True,
@@ -71,16 +70,20 @@ def mutated_address(rng: random.Random, url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{''.join(path)}?{parts.query}"
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_no_mutation_is_a_5xx_and_refused_ones_change_nothing(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "rounds"), [(0, 300), *(pytest.param(seed, 2_500, marks=pytest.mark.slow) for seed in range(4))]
+)
+async def test_no_mutation_is_a_5xx_and_refused_ones_change_nothing(
+    tmp_path: Path, seed: int, rounds: int
+) -> None:
     rng = random.Random(seed)
     answers: Counter[int] = Counter()
     async with run_under_way(tmp_path) as caller:
         run = await caller.run()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             answer, run = await one_round(rng, caller, run)
             answers[answer] += 1
-    assert sum(answers.values()) == ROUNDS
+    assert sum(answers.values()) == rounds
     assert set(answers) <= {204, 400, 403, 404, 409}
     assert {204, 400, 403} <= set(answers)
 

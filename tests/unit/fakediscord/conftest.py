@@ -42,7 +42,7 @@ async def studio(fake: FakeDiscord) -> AsyncIterator[Studio]:
     running = asyncio.create_task(bot.start(fake.token))
     try:
         await fake.wait_command("paint")
-        await asyncio.wait_for(bot.guild_seen.wait(), 10)
+        await asyncio.wait_for(bot.guild_seen.wait(), 60)
         yield Studio(fake, bot, guild, general, alice)
     finally:
         await bot.close()

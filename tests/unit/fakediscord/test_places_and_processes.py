@@ -80,7 +80,7 @@ async def test_every_shard_hears_of_its_own_servers_only(fake: FakeDiscord) -> N
     ]
     running = [asyncio.create_task(client.start(fake.token)) for client in clients]
     try:
-        await asyncio.gather(*(client.wait_for("ready", timeout=15) for client in await _set_up(clients)))
+        await asyncio.gather(*(client.wait_for("ready", timeout=60) for client in await _set_up(clients)))
         assert [[g.id for g in client.guilds] for client in clients] == [[g.id] for g in guilds]
         assert sorted(s.shard for s in fake.gateway.live) == [(0, 2), (1, 2)]
     finally:
