@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
@@ -15,6 +17,11 @@ settings.register_profile("slow", deadline=None, max_examples=300)
 def pytest_configure(config: pytest.Config) -> None:
     share_compiled_statements()
     settings.load_profile("slow" if config.option.markexpr == "slow" else "fast")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start three workers for two cores: the tests of whole processes spend half their time waiting."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -190,8 +190,11 @@ class DeliveryStore:
             return await connection.scalar(query) is not None
 
     async def release_leases(self) -> None:
-        """At the start of the only process: whoever held a lease is dead."""
-        async with self._database.write() as connection:
+        """Release every lease when the only process starts: the process that held it is dead.
+
+        Another process may still be bringing the schema up to date, so this waits as long as that may take.
+        """
+        async with self._database.changing_schema() as connection:
             await connection.execute(update(deliveries).values(lease_owner=None, lease_until=None))
 
     async def pending(self) -> int:
