@@ -1,8 +1,6 @@
-"""What authenticates a webhook is inside its address."""
+"""Webhook and ping addresses: only the holder of the secret can make one that verifies."""
 
 from __future__ import annotations
-
-import hmac
 
 import pytest
 from hypothesis import given
@@ -11,55 +9,84 @@ from hypothesis import strategies as st
 from bot.tracking import signing
 from bot.tracking.signing import WebhookSigner
 
-SIGNER = WebhookSigner("a secret", "https://bot.example/base")
+SECRET = "a secret"
+BASE = "https://bot.example/base"
+KEYS = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
 
 
-def test_a_url_carries_the_key_and_a_mac_that_verifies() -> None:
-    url = SIGNER.url("abc")
+def signer(secret: str = SECRET, public_url: str | None = BASE) -> WebhookSigner:
+    return WebhookSigner(secret, public_url)
+
+
+def test_a_webhook_url_carries_the_key_and_its_mac() -> None:
+    url = signer().url("abc")
     assert url is not None
-    path, _, query = url.removeprefix("https://bot.example/base").partition("?")
-    assert query == "target_events=run.output"
-    *folders, key, mac = path.split("/")
-    assert folders == ["", "webhooks", "comfydeploy"]
-    assert (key, len(mac)) == ("abc", 32)
-    assert SIGNER.verify(key, mac)
+    address, _, query = url.partition("?")
+    base, key, mac = address.rsplit("/", 2)
+    assert (base, key, len(mac), query) == (
+        f"{BASE}/webhooks/comfydeploy",
+        "abc",
+        32,
+        "target_events=run.output",
+    )
+    assert signer().verify(key, mac)
 
 
-def test_without_a_public_address_there_is_no_webhook() -> None:
-    assert WebhookSigner("a secret", None).url("abc") is None
+def test_without_a_public_url_there_is_no_webhook() -> None:
+    assert signer(public_url=None).url("abc") is None
 
 
 @given(st.text())
 def test_no_other_mac_verifies(mac: str) -> None:
-    assert SIGNER.verify("abc", mac) is (mac == SIGNER.mac("abc"))
+    assert signer().verify("abc", mac) is (mac == signer().mac("abc"))
 
 
 @pytest.mark.parametrize(
     "change",
     [
         str.upper,
-        lambda m: m[:-1],
-        lambda m: m + "0",
-        lambda m: m + "\x00",
-        lambda m: m[::-1],
-        lambda m: "é" * 32,
+        lambda mac: mac[:-1],
+        lambda mac: mac + "0",
+        lambda mac: mac + "\x00",
+        lambda mac: mac[::-1],
+        lambda mac: "é" * 32,
+        lambda mac: "\ud800" * 32,
     ],
 )
-def test_a_mac_changed_in_any_way_does_not_verify(change: object) -> None:
+def test_an_altered_mac_does_not_verify(change: object) -> None:
     assert callable(change)
-    assert not SIGNER.verify("abc", change(SIGNER.mac("abc")))
+    assert not signer().verify("abc", change(signer().mac("abc")))
 
 
-@given(st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True), st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True))
-def test_a_mac_holds_for_its_own_key_and_secret_only(one: str, other: str) -> None:
-    assert SIGNER.verify(other, SIGNER.mac(one)) is (one == other)
-    assert not WebhookSigner("another secret", None).verify(one, SIGNER.mac(one))
+@given(KEYS, KEYS)
+def test_a_mac_holds_only_for_its_own_key_and_secret(one: str, other: str) -> None:
+    assert signer().verify(other, signer().mac(one)) is (one == other)
+    assert not signer("another secret").verify(one, signer().mac(one))
 
 
-def test_lone_surrogates_are_no_crash() -> None:
-    assert not SIGNER.verify("abc", "\ud800" * 32)
+def test_macs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def recorder(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    monkeypatch.setattr(signing.hmac, "compare_digest", recorder)
+    assert not signer().verify("abc", "0" * 32)
+    assert compared == [(signer().mac("abc").encode(), b"0" * 32)]
 
 
-def test_macs_are_compared_in_constant_time() -> None:
-    assert signing.hmac.compare_digest is hmac.compare_digest
-    assert "compare_digest" in WebhookSigner.verify.__code__.co_names
+def test_a_ping_url_answers_only_for_its_own_nonce_and_secret() -> None:
+    base, nonce, mac = signer().ping_url("https://other.example", "n1").rsplit("/", 2)
+    assert (base, nonce) == ("https://other.example/webhooks/comfydeploy/ping", "n1")
+    assert signer().answers_ping("n1", mac)
+    assert not signer().answers_ping("n2", mac)
+    assert not signer("another secret").answers_ping("n1", mac)
+    assert not signer().verify("n1", mac)  # a ping's MAC must not open the webhook of a run
+
+
+def test_a_pong_proves_the_secret_and_the_whole_body() -> None:
+    pong = signer().pong("n1", b"body")
+    assert pong == signer(public_url=None).pong("n1", b"body")
+    others = [signer().pong("n2", b"body"), signer().pong("n1", b"bod"), signer("other").pong("n1", b"body")]
+    assert pong not in [*others, signer().mac("n1"), signer().ping_url(BASE, "n1").rpartition("/")[2]]
