@@ -1,4 +1,4 @@
-"""Requests, people and what they have used, as the rules are asked about them."""
+"""Requests, people and usage for tests of the rules."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.errors import Param
 from bot.rules import ServerRules
 from bot.rules.people import Person
 from bot.runs.policy import (
     Allowed,
     Decision,
     OperatorRules,
-    Refused,
     Usage,
     decide,
 )
@@ -26,7 +26,9 @@ USAGE = Usage(now=NOW, day_end=DAY_END)
 ARTISTS, STAFF, REVIEWERS = 11, 12, 13
 
 
-def request(guild_id: int | None = 7, *, age_restricted: bool = False, **more: Any) -> GenerationRequest:
+def request(
+    guild_id: int | None = 7, *, restricted_channel: bool = False, user_install: bool = False, **more: Any
+) -> GenerationRequest:
     origin = Origin(
         guild_id=guild_id,
         channel_id=2,
@@ -34,7 +36,8 @@ def request(guild_id: int | None = 7, *, age_restricted: bool = False, **more: A
         interaction_token="hush",
         interaction_expires_at=NOW + timedelta(minutes=15),
         upload_limit=1,
-        age_restricted=age_restricted,
+        age_restricted=restricted_channel,
+        user_install=user_install,
     )
     return GenerationRequest(
         **{
@@ -58,18 +61,23 @@ def judge(
     return decide(asked or request(), person, usage, OperatorRules(**operator), rules or ServerRules())
 
 
-def code(decision: Decision) -> str | None:
-    """The refusal's code, None when allowed; its sentence has all it needs."""
+def refusal(decision: Decision) -> tuple[str, dict[str, Param]] | None:
+    """Return a refusal's code and params, which must fill its sentence; None when the request is allowed."""
     if isinstance(decision, Allowed):
         return None
-    assert isinstance(decision, Refused)
-    assert explain(decision.reason) not in (SENTENCES["internal"], decision.reason.code)
-    return decision.reason.code
+    reason = decision.reason
+    assert explain(reason) not in (SENTENCES["internal"], reason.code)
+    assert None not in reason.params.values()
+    return reason.code, reason.params
 
 
-def told(decision: Decision) -> str:
-    assert isinstance(decision, Refused)
-    return explain(decision.reason)
+def code(decision: Decision) -> str | None:
+    found = refusal(decision)
+    return found[0] if found else None
+
+
+def stamp(moment: datetime) -> int:
+    return int(moment.timestamp())
 
 
 def having(*roles: int, **more: Any) -> Person:

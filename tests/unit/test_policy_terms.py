@@ -1,4 +1,4 @@
-"""On which terms an allowed request runs: after an approval, hidden behind a click."""
+"""The terms of an allowed request: limits, reserve, approval and spoiler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.rules import Approval, ServerRules
+from bot.rules import Approval, Budget, Budgets, RoleBudget, ServerRules
+from bot.rules.budgets import Limits
 from bot.runs.policy import Allowed, Decision, is_spoiler
 from tests.unit.deciding import ARTISTS, NOW, STAFF, code, having, judge, request
 
@@ -19,6 +20,18 @@ def terms(decision: Decision) -> Allowed:
 
 def approval(**more: Any) -> ServerRules:
     return ServerRules(approval=Approval.model_validate({"review_channel_id": 99, "hours": 6, **more}))
+
+
+def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms() -> None:
+    budgets = Budgets(
+        person=Budget(at_once=3, waiting=10, runs_a_day=20),
+        server=Budget(at_once=9),
+        roles={ARTISTS: RoleBudget(runs_a_day=50)},
+        gpu_weights={"H100": 4},
+    )
+    limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
+    found = judge(request(gpu="H100"), having(ARTISTS), rules=ServerRules(budgets=budgets))
+    assert found == Allowed(limits=limits, weight=4, reserved_seconds=240)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +49,7 @@ def approval(**more: Any) -> ServerRules:
         ({"mode": "selected"}, {}, (), False),
     ],
 )
-def test_who_waits_for_a_moderator(
+def test_the_mode_decides_who_waits_for_a_moderator(
     rules: dict[str, Any], asked: dict[str, Any], roles: tuple[int, ...], waits: bool
 ) -> None:
     found = terms(judge(request(**asked), having(*roles), rules=approval(**rules)))
@@ -44,18 +57,18 @@ def test_who_waits_for_a_moderator(
     assert found.approval_ends == (NOW + timedelta(hours=6) if waits else None)
 
 
-def test_without_a_review_channel_what_needs_approval_is_refused_and_never_let_through() -> None:
+def test_without_a_review_channel_a_request_that_needs_approval_is_refused() -> None:
     rules = approval(mode="everybody", review_channel_id=None)
     assert code(judge(rules=rules)) == "review_unreachable"
     assert code(judge(rules=approval(mode="off", review_channel_id=None))) is None
 
 
-def test_moderators_wait_as_well_since_nobody_approves_their_own() -> None:
+def test_moderators_need_approval_too() -> None:
     found = judge(person=having(manages_server=True), rules=approval(mode="everybody"))
     assert terms(found).review_channel_id == 99
 
 
-def test_direct_messages_have_no_moderators() -> None:
+def test_direct_messages_need_no_approval() -> None:
     found = judge(request(None), rules=approval(mode="everybody"), allow_direct_messages=True)
     assert terms(found).review_channel_id is None
 
@@ -71,7 +84,7 @@ def test_direct_messages_have_no_moderators() -> None:
         ("not_age_restricted", True, False),
     ],
 )
-def test_which_results_hide_behind_a_click(mode: str, restricted: bool, hidden: bool) -> None:
+def test_the_channel_and_the_mode_decide_what_is_a_spoiler(mode: str, restricted: bool, hidden: bool) -> None:
     rules = ServerRules.model_validate({"spoiler": mode})
     assert is_spoiler(rules, age_restricted=restricted) is hidden
-    assert terms(judge(request(age_restricted=restricted), rules=rules)).spoiler is hidden
+    assert terms(judge(request(restricted_channel=restricted), rules=rules)).spoiler is hidden

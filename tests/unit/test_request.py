@@ -1,4 +1,4 @@
-"""Run keys, and what a request refuses to be."""
+"""Run keys, requests, and the requests of a batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.messages.buttons import PATTERN, Action, custom_id
-from bot.runs.request import GenerationRequest, Origin, new_key
+from bot.runs.request import GenerationRequest, Origin, new_key, several
 
 ORIGIN = Origin(
     guild_id=1,
@@ -28,19 +28,19 @@ def request(**more: Any) -> GenerationRequest:
     )
 
 
-def test_keys_are_sixteen_characters_and_never_the_same() -> None:
+def test_keys_are_unique_and_sixteen_base32_characters() -> None:
     keys = {new_key() for _ in range(2000)}
     assert len(keys) == 2000
     assert all(re.fullmatch(r"[a-z2-7]{16}", key) for key in keys)
 
 
-def test_a_key_leaves_room_for_the_rest_of_a_nonce() -> None:
-    """`{key}-{purpose}{rung}{part}`: Discord takes 25 characters, a result may have 40 files and texts."""
+def test_a_key_fits_into_a_nonce_with_its_suffix() -> None:
+    """Allow for `{key}-{purpose}{rung}{part}`, since Discord takes 25 characters."""
     assert len(f"{new_key()}-l399") <= 25
 
 
 @pytest.mark.parametrize("action", Action)
-def test_a_custom_id_is_found_again(action: Action) -> None:
+def test_a_custom_id_parses_back_to_its_key_and_action(action: Action) -> None:
     key = new_key()
     found = PATTERN.fullmatch(custom_id(key, action))
     assert found is not None
@@ -48,19 +48,51 @@ def test_a_custom_id_is_found_again(action: Action) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "A", "a-b", "a/b", "a" * 21, "é", "a\n", "a b"])
-def test_a_key_that_would_not_survive_a_url_is_refused(key: str) -> None:
+def test_a_key_that_is_not_safe_in_a_url_is_invalid(key: str) -> None:
     with pytest.raises(ValidationError):
         request(key=key)
 
 
-def test_a_request_does_not_change_and_does_not_show_its_token() -> None:
+def test_a_request_is_frozen_and_hides_its_token() -> None:
     made = request()
     with pytest.raises(ValidationError):
         made.gpu = "T4"  # type: ignore[misc]  # the point of the test
     assert "hush" not in repr(made)
 
 
-@pytest.mark.parametrize(("field", "value"), [("deadline_seconds", 0), ("requester_id", "someone")])
-def test_impossible_values_are_refused(field: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("requester_id", "someone"),
+        ("batch_index", -1),
+        ("batch_size", 0),
+        ("deadline_seconds", 0),
+        ("expected_seconds", 0),
+    ],
+)
+def test_impossible_values_are_invalid(field: str, value: object) -> None:
     with pytest.raises(ValidationError):
         request(**{field: value})
+
+
+def test_a_batch_of_one_is_the_request_itself() -> None:
+    asked = request(inputs={"prompt": "a fox"})
+    assert several(asked, [({"prompt": "a fox"}, None)]) == [asked]
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
+    asked = request(prompt="a fox", gpu="T4", parent_key="p")
+    wanted = [({"n": n}, None if n == 1 else n) for n in range(count)]
+    made = several(asked, wanted)
+    assert [(each.inputs, each.seed) for each in made] == wanted
+    assert [(each.batch_index, each.batch_size) for each in made] == [(n, count) for n in range(count)]
+    own = {"key", "inputs", "seed", "batch_key", "batch_index", "batch_size"}
+    assert all(each.model_dump(exclude=own) == asked.model_dump(exclude=own) for each in made)
+
+
+def test_the_keys_of_a_batch_rise_and_the_first_leads() -> None:
+    made = several(request(), [({}, None)] * 20)
+    keys = [each.key for each in made]
+    assert keys == sorted(set(keys))
+    assert {each.batch_key for each in made} == {keys[0]}

@@ -1,4 +1,4 @@
-"""Any sequence of events leads a run along the table, to one end, told once."""
+"""Reports, verdicts and blocks: which columns each changes, and that any sequence ends a run once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState, sources
-from bot.runs.transitions import REASON_GRACE, Change, apply_report, belongs, end
+from bot.runs.transitions import BARRED, REASON_GRACE, Change, apply_report, barred, belongs, end
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
+STARTED = NOW - timedelta(seconds=50)
+S = RunState
 PICTURE = Output("images", url="https://x/a.png")
 COLUMNS = {field.name for field in fields(Run)}
 
 
-def run(state: RunState = RunState.SUBMITTING, **more: Any) -> Run:
+def run(state: RunState = S.SUBMITTING, **more: Any) -> Run:
     return made_run(state, created_at=NOW, **more)
 
 
 def applied(subject: Run, change: Change) -> Run:
-    """The run as the store would have it afterwards."""
+    """Return the run as the store would have it afterwards."""
     values = {name: value for name, value in change.values.items() if name in COLUMNS}
     if "outputs" in values:
         values["outputs"] = tuple(Output(**item) for item in values["outputs"])  # type: ignore[attr-defined]
@@ -50,17 +52,17 @@ class End:
 
 
 events = st.lists(
-    st.tuples(reports, st.booleans()) | st.builds(End, st.sampled_from(sorted(FINAL - {RunState.SUCCEEDED}))),
+    st.tuples(reports, st.booleans()) | st.builds(End, st.sampled_from(sorted(FINAL - {S.SUCCEEDED}))),
     max_size=25,
 )
 
 
-@given(start=st.sampled_from(sorted(RunState)), story=events, cancel=st.none() | st.just(NOW))
-def test_every_story_follows_the_table_and_owes_one_message_for_each_end(
-    start: RunState, story: list[tuple[RunReport, bool] | End], cancel: datetime | None
+@given(start=st.sampled_from(sorted(RunState)), sequence=events, cancel=st.none() | st.just(NOW))
+def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
+    start: RunState, sequence: list[tuple[RunReport, bool] | End], cancel: datetime | None
 ) -> None:
     subject, owed, ends = run(start, cancel_requested_at=cancel), 0, 0
-    for number, event in enumerate(story):
+    for number, event in enumerate(sequence):
         now = NOW + timedelta(seconds=number)
         if isinstance(event, End):
             change = end(subject, event.target, now, "code", {})
@@ -74,33 +76,31 @@ def test_every_story_follows_the_table_and_owes_one_message_for_each_end(
         assert (after.progress or 0) >= (subject.progress or 0)
         assert change.owed is (moved and after.final)
         assert (change.owed_at is not None) is change.owed
-        if after.state is RunState.SUCCEEDED and moved:
+        if after.state is S.SUCCEEDED and moved:
             assert after.outputs or (not isinstance(event, End) and event[1])
             assert after.failure_code is None
         if moved and after.final:
             ends += 1
             assert after.ended_at == now
             assert change.values["due_at"] is None
-            assert after.state is RunState.SUCCEEDED or after.failure_code
+            assert after.state is S.SUCCEEDED or after.failure_code
         assert after.run_duration is None or after.run_duration >= 0
         assert len(after.gpu_used or "") <= 32
         owed += change.owed
         subject = after
     assert owed == ends <= 2
-    assert owed < 2 or subject.state is RunState.SUCCEEDED
+    assert owed < 2 or subject.state is S.SUCCEEDED
 
 
 @given(state=st.sampled_from(sorted(FINAL - REVIVABLE)), report=reports, asked=st.booleans())
-def test_a_final_run_learns_no_more_than_its_id(state: RunState, report: RunReport, asked: bool) -> None:
+def test_a_report_tells_a_final_run_only_its_id(state: RunState, report: RunReport, asked: bool) -> None:
     change = apply_report(run(state), report, NOW, asked=asked)
     assert change is None or (change.state is state and set(change.values) <= {"run_id", "due_at"})
     assert apply_report(run(state, run_id="r"), report, NOW, asked=asked) is None
 
 
 @given(report=reports, state=st.sampled_from(sorted(RunState)))
-def test_the_same_report_twice_changes_nothing_more_that_anybody_sees(
-    report: RunReport, state: RunState
-) -> None:
+def test_a_repeated_report_changes_nothing_visible(report: RunReport, state: RunState) -> None:
     first = apply_report(run(state), report, NOW)
     if first is None:
         return
@@ -108,67 +108,225 @@ def test_the_same_report_twice_changes_nothing_more_that_anybody_sees(
     assert second is None or not (second.visible or second.owed)
 
 
-def test_the_table_knows_every_state_and_only_final_states_end() -> None:
+def test_every_state_but_the_final_ones_can_be_left() -> None:
     assert set(TRANSITIONS) == set(RunState)
     assert {state for state, targets in TRANSITIONS.items() if not targets} == FINAL - REVIVABLE
-    assert all(TRANSITIONS[state] == {RunState.SUCCEEDED} for state in REVIVABLE)
-    assert {RunState.WAITING, *IN_FLIGHT} | REVIVABLE == sources(RunState.SUCCEEDED)
+    assert all(TRANSITIONS[state] == {S.SUCCEEDED} for state in REVIVABLE)
+    assert {S.WAITING, *IN_FLIGHT} | REVIVABLE == sources(S.SUCCEEDED)
 
 
-def test_a_run_never_goes_back_to_waiting_once_comfydeploy_has_it() -> None:
-    assert sources(RunState.WAITING) == {RunState.AWAITING_APPROVAL, RunState.SUBMITTING}
+def test_only_an_approval_or_a_failed_submission_leads_to_waiting() -> None:
+    assert sources(S.WAITING) == {S.AWAITING_APPROVAL, S.SUBMITTING}
 
 
-def test_an_id_that_is_not_known_yet_is_adopted_and_another_is_foreign() -> None:
+def test_a_report_belongs_to_its_run_or_to_one_without_an_id() -> None:
     assert belongs(run(), RunReport("r"))
     assert belongs(run(run_id="r"), RunReport("r"))
     assert not belongs(run(run_id="q"), RunReport("r"))
 
 
-@pytest.mark.parametrize("state", [RunState.WAITING, *sorted(IN_FLIGHT), *sorted(REVIVABLE)])
-def test_a_success_without_outputs_is_asked_about(state: RunState) -> None:
-    change = apply_report(run(state, run_id="r"), RunReport("r", RunState.SUCCEEDED), NOW)
-    assert change is not None
-    assert change.state is (state if state in REVIVABLE else RunState.UPLOADING)
-    assert change.values["due_at"] == NOW
-    assert not change.owed
+def known(state: RunState, **more: Any) -> Run:
+    """Return a run whose id is known already, so that a report adds no id."""
+    return run(state, run_id="r", **more)
 
 
-def test_only_a_failure_before_the_queue_reply_waits_for_its_reason() -> None:
-    failed = RunReport("r", RunState.FAILED)
-    early = apply_report(run(RunState.SUBMITTING), failed, NOW)
-    later = apply_report(run(RunState.RUNNING), failed, NOW)
-    assert early is not None
-    assert later is not None
-    assert (early.owed_at, later.owed_at) == (NOW + REASON_GRACE, NOW)
+def said(state: RunState | None = None, **more: Any) -> RunReport:
+    return RunReport("r", state, **more)
 
 
-def test_a_cancelled_report_is_the_requesters_only_if_they_asked() -> None:
-    cancelled = RunReport("r", RunState.CANCELLED)
-    asked = apply_report(run(RunState.RUNNING, cancel_requested_at=NOW), cancelled, NOW)
-    unasked = apply_report(run(RunState.RUNNING), cancelled, NOW)
-    assert asked is not None
-    assert unasked is not None
-    assert asked.values["failure_code"] == "cancelled_by_requester"
-    assert unasked.values["failure_code"] == "run_cancelled"
+def shown(state: RunState, **columns: Any) -> Change:
+    return Change(state, columns, visible=True)
 
 
-def test_older_news_does_not_overwrite_newer() -> None:
-    ahead = run(RunState.RUNNING, run_id="r", progress=0.5, live_status="new")
-    assert apply_report(ahead, RunReport("r", RunState.RUNNING, "old", 0.4), NOW) is None
+def ended(state: RunState, owed_at: datetime = NOW, **columns: Any) -> Change:
+    values = {"ended_at": NOW, "due_at": None, "queue_position": None, **columns}
+    return Change(state, values, owed=True, owed_at=owed_at, visible=True)
 
 
-def test_a_place_in_their_queue_is_forgotten_when_it_runs() -> None:
-    change = apply_report(run(RunState.QUEUED, queue_position=3), RunReport("r", RunState.RUNNING), NOW)
-    assert change is not None
-    assert change.values["queue_position"] is None
-    assert change.values["started_at"] == NOW
+@pytest.mark.parametrize(
+    ("before", "report", "change"),
+    [
+        (run(S.SUBMITTING), said(), Change(S.SUBMITTING, {"run_id": "r"})),
+        (
+            run(S.SUBMITTING, cancel_requested_at=NOW),
+            said(),
+            Change(S.SUBMITTING, {"run_id": "r", "due_at": NOW}),
+        ),
+        (run(S.RUNNING), said(S.RUNNING, progress=0.5), shown(S.RUNNING, run_id="r", progress=0.5)),
+        # A run that was put back had been accepted after all, whatever the word.
+        (run(S.WAITING), said(), shown(S.QUEUED, run_id="r", submitted_at=NOW)),
+        (
+            run(S.WAITING),
+            said(S.UPLOADING),
+            shown(S.UPLOADING, run_id="r", submitted_at=NOW, queue_position=None, started_at=NOW),
+        ),
+        # A run that awaits approval was never sent.
+        (run(S.AWAITING_APPROVAL), said(S.RUNNING), None),
+    ],
+)
+def test_the_first_report_adds_the_id(before: Run, report: RunReport, change: Change | None) -> None:
+    assert apply_report(before, report, NOW) == change
 
 
-def test_the_cost_is_what_they_say_or_else_the_time_since_the_start() -> None:
-    started = run(RunState.RUNNING, started_at=NOW - timedelta(seconds=50))
-    said = apply_report(started, RunReport("r", RunState.FAILED, run_duration=7.5), NOW)
-    unsaid = apply_report(started, RunReport("r", RunState.FAILED), NOW)
-    ours = end(started, RunState.TIMED_OUT, NOW, "deadline", {})
-    durations = [change.values["run_duration"] for change in (said, unsaid, ours) if change]
-    assert durations == [7.5, 50.0, 50.0]
+HALF: dict[str, Any] = {"progress": 0.5, "live_status": "b"}
+
+
+@pytest.mark.parametrize(
+    ("before", "report", "change"),
+    [
+        (
+            known(S.QUEUED, queue_position=3),
+            said(S.QUEUED, queue_position=2),
+            shown(S.QUEUED, queue_position=2),
+        ),
+        (known(S.QUEUED, queue_position=3), said(S.QUEUED, queue_position=3), None),
+        (known(S.RUNNING), said(S.RUNNING, queue_position=2), None),
+        (known(S.RUNNING), said(S.QUEUED, queue_position=2), None),
+        (known(S.RUNNING), said(), None),
+        (known(S.RUNNING), said(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
+        (known(S.RUNNING, progress=0.4, live_status="a"), said(S.RUNNING, **HALF), shown(S.RUNNING, **HALF)),
+        (known(S.RUNNING, progress=0.5), said(S.RUNNING, **HALF), shown(S.RUNNING, live_status="b")),
+        (known(S.RUNNING, live_status="b"), said(S.RUNNING, **HALF), shown(S.RUNNING, progress=0.5)),
+        (known(S.RUNNING, **HALF), said(S.RUNNING, **HALF), None),
+        (known(S.RUNNING, live_status="b"), said(S.RUNNING), None),
+        (known(S.RUNNING, progress=0.6), said(S.RUNNING, **HALF), None),
+        (known(S.RUNNING, progress=0.6), said(S.RUNNING, live_status="b"), None),
+        # Together with the next state.
+        (known(S.SUBMITTING), said(S.QUEUED, queue_position=2), shown(S.QUEUED, queue_position=2)),
+        (
+            known(S.QUEUED, queue_position=3),
+            said(S.RUNNING, **HALF),
+            shown(S.RUNNING, queue_position=None, started_at=NOW, **HALF),
+        ),
+        (known(S.RUNNING, started_at=STARTED), said(S.UPLOADING), shown(S.UPLOADING, queue_position=None)),
+    ],
+)
+def test_only_newer_progress_phases_and_positions_are_kept(
+    before: Run, report: RunReport, change: Change | None
+) -> None:
+    assert apply_report(before, report, NOW) == change
+
+
+MADE = said(S.SUCCEEDED, outputs=(PICTURE, Output("text", text="hi")), gpu="A" * 40, run_duration=7.5)
+SUCCEEDED = ended(
+    S.SUCCEEDED,
+    outputs=[
+        {"kind": "images", "url": "https://x/a.png", "filename": None, "text": None},
+        {"kind": "text", "url": None, "filename": None, "text": "hi"},
+    ],
+    gpu_used="A" * 32,
+    run_duration=7.5,
+    failure_code=None,
+    failure_params={},
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "report", "change"),
+    [
+        (known(S.RUNNING, started_at=STARTED), MADE, SUCCEEDED),
+        (known(S.UNCONFIRMED, failure_code="comfy_timeout", failure_params={"a": 1}), MADE, SUCCEEDED),
+        (
+            known(S.WAITING),
+            said(S.SUCCEEDED),
+            shown(S.UPLOADING, due_at=NOW, queue_position=None, started_at=NOW),
+        ),
+        (
+            known(S.RUNNING, started_at=STARTED),
+            said(S.SUCCEEDED),
+            shown(S.UPLOADING, due_at=NOW, queue_position=None),
+        ),
+        *(
+            (known(state), said(S.SUCCEEDED), Change(state, {"due_at": NOW}))
+            for state in (S.UPLOADING, *sorted(REVIVABLE))
+        ),
+        *((known(state), said(S.SUCCEEDED), None) for state in sorted(FINAL - REVIVABLE)),
+    ],
+)
+def test_a_success_is_believed_only_with_its_outputs(
+    before: Run, report: RunReport, change: Change | None
+) -> None:
+    assert apply_report(before, report, NOW) == change
+
+
+def test_an_answer_to_get_run_may_succeed_without_outputs() -> None:
+    change = apply_report(known(S.RUNNING), said(S.SUCCEEDED), NOW, asked=True)
+    assert change == ended(S.SUCCEEDED, outputs=[], failure_code=None, failure_params={})
+
+
+@pytest.mark.parametrize("state", sorted(REVIVABLE))
+def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunState) -> None:
+    assert apply_report(known(state), said(S.RUNNING), NOW) is None
+    for word in (S.FAILED, S.CANCELLED, S.TIMED_OUT):
+        assert apply_report(known(state), said(word), NOW) == Change(state, {"due_at": None})
+
+
+CANCELLING = known(S.RUNNING, cancel_requested_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "report", "change"),
+    [
+        (known(S.RUNNING), said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
+        # The reason of an early failure comes with the queue reply.
+        (known(S.SUBMITTING), said(S.FAILED), ended(S.FAILED, NOW + REASON_GRACE, failure_code="run_failed")),
+        (known(S.RUNNING, failure_code="comfy_rejected"), said(S.FAILED), ended(S.FAILED)),
+        # The duration is the reported one, or else the time since the start.
+        (
+            known(S.RUNNING, started_at=STARTED),
+            said(S.TIMED_OUT),
+            ended(S.TIMED_OUT, failure_code="run_timed_out", run_duration=50.0),
+        ),
+        (
+            known(S.RUNNING, started_at=STARTED),
+            said(S.FAILED, run_duration=0.0),
+            ended(S.FAILED, failure_code="run_failed", run_duration=0.0),
+        ),
+        # Somebody cancelled it only if somebody asked for that.
+        (known(S.RUNNING), said(S.CANCELLED), ended(S.CANCELLED, failure_code="run_cancelled")),
+        (CANCELLING, said(S.CANCELLED), ended(S.CANCELLED, failure_code="cancelled_by_requester")),
+        (
+            replace(CANCELLING, cancelled_by=99),
+            said(S.CANCELLED),
+            ended(S.CANCELLED, failure_code="cancelled_by_moderator"),
+        ),
+        (CANCELLING, said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
+    ],
+)
+def test_a_failure_carries_its_code_and_duration(before: Run, report: RunReport, change: Change) -> None:
+    assert apply_report(before, report, NOW) == change
+
+
+@pytest.mark.parametrize(
+    ("before", "duration"),
+    [
+        (run(S.RUNNING, started_at=STARTED), {"run_duration": 50.0}),
+        (run(S.RUNNING, started_at=STARTED, run_duration=7.5), {}),
+        (run(S.SUBMITTING), {}),
+    ],
+)
+def test_our_own_verdict_carries_its_code_and_the_measured_duration(
+    before: Run, duration: dict[str, float]
+) -> None:
+    values = {"failure_code": "deadline", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None}
+    change = Change(S.TIMED_OUT, values | duration, owed=True, owed_at=NOW, visible=True)
+    assert end(before, S.TIMED_OUT, NOW, "deadline", {"a": 1}) == change
+
+
+@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("run_id", [None, "r"])
+def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: str | None) -> None:
+    ends = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
+    change = barred(run(state, run_id=run_id), 99, "spam", NOW)
+    assert (change and change.state) is ends.get(state)
+
+
+@pytest.mark.parametrize(("why", "params"), [("spam", {"reason": "spam"}), ("", {}), (None, {})])
+def test_a_block_carries_its_reason_and_decides_a_pending_approval(
+    why: str | None, params: dict[str, str]
+) -> None:
+    values = {"failure_code": BARRED, "failure_params": params, "ended_at": NOW, "due_at": None}
+    waiting = Change(S.REFUSED, values, owed=True, owed_at=NOW, visible=True)
+    assert barred(run(S.WAITING), 99, why, NOW) == waiting
+    pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
+    assert barred(run(S.AWAITING_APPROVAL), 99, why, NOW) == pending
