@@ -99,6 +99,13 @@ def test_a_full_deployment_does_not_hold_up_another() -> None:
     assert next_in_line(waiting, busy, lambda _: 0) is None
 
 
+def test_of_two_deployments_with_room_the_one_that_waited_longer_goes_first() -> None:
+    waiting = [place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")]
+    found = next_in_line(waiting, [], lambda _: 1)
+    assert found is not None
+    assert found.key == "b"
+
+
 def limited(
     key: str, person: int, guild: int | None = 1, *, own: int | None = None, all_: int | None = None
 ) -> Place:

@@ -13,7 +13,7 @@ from bot.comfy.wire import DeploymentInfo, InputType, WireError, parse_deploymen
 from tests.unit.comfy.samples import answer
 
 
-def test_what_is_kept_survives_the_store() -> None:
+def test_a_parsed_deployment_round_trips_through_json() -> None:
     found = parse_deployments(answer("deployments_list")[1])
     assert found
     assert [DeploymentInfo.model_validate_json(info.model_dump_json()) for info in found] == list(found)
@@ -41,6 +41,10 @@ def test_raw_node_fields_and_the_workflow_are_dropped() -> None:
         ("a b\nc, d\n", ("a b", "c, d"), None),
         ('{"a": 1}', (), '{"a": 1}'),
         ('["a", ', (), '["a", '),
+        (' ["a", ', (), ' ["a", '),
+        ('{"a": ', (), '{"a": '),
+        ("NaN", ("NaN",), None),
+        ("[1, NaN]", (), "[1, NaN]"),
         ("", (), None),
         (None, (), None),
         (5, (), None),
@@ -63,6 +67,7 @@ def test_enum_options_are_words_or_else_the_raw_text(
         ("1", "1"),
         (["70", 0], ("70", 0)),
         (2**64 - 1, 2**64 - 1),
+        (2**64, None),
         (10**400, None),
         ({"a": 1}, None),
         (None, None),
@@ -74,17 +79,53 @@ def test_a_default_is_kept_as_given(given_default: Any, kept: Any) -> None:
     assert type(item.default_value) is type(kept)
 
 
-def test_limits_are_finite_numbers_or_absent() -> None:
-    item = InputType.model_validate(
-        {"input_id": "x", "min_value": "0.5", "max_value": ["3", 0], "step": 10**400}
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (3, 3),
+        ("0.5", 0.5),
+        ("half", None),
+        (True, None),
+        (["3", 0], None),
+        (2**53, 2**53),
+        (-(2**53), -(2**53)),
+        (2**53 + 1, None),
+        (10**400, None),
+    ],
+)
+def test_a_limit_is_a_number_within_2_to_the_53rd_or_absent(limit: Any, kept: float | None) -> None:
+    item = InputType.model_validate({"input_id": "x", "min_value": limit, "max_value": limit, "step": limit})
+    assert (item.min_value, item.max_value, item.step) == (kept, kept, kept)
+
+
+def test_fields_of_the_wrong_type_read_as_absent() -> None:
+    odd = {"description": 1, "environment": None, "gpu": 7, "concurrency_limit": "x", "run_timeout": [3]}
+    assert parse_deployment(json.dumps({"id": "d", **odd}).encode()) == DeploymentInfo(id="d")
+    plain = {"description": "a", "environment": "b", "gpu": "T4", "concurrency_limit": 2, "run_timeout": "3"}
+    assert parse_deployment(json.dumps({"id": "d", **plain}).encode()) == DeploymentInfo(
+        id="d", description="a", environment="b", gpu="T4", concurrency_limit=2, run_timeout=3
     )
-    assert (item.min_value, item.max_value, item.step) == (0.5, None, None)
+    assert parse_deployment(b'{"id": "d", "gpu": ""}').gpu is None
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": 5}', b"null"])
-def test_a_body_that_is_no_deployment_is_a_wire_error(body: bytes) -> None:
-    with pytest.raises(WireError):
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "not JSON: .* at line 1 column 0"),
+        (b"[]", "the deployment is not an object"),
+        (b"null", "the deployment is not an object"),
+        (b"{}", "the deployment can't be read: 1 faults"),
+        (b'{"id": 5}', "the deployment can't be read: 1 faults"),
+    ],
+)
+def test_an_unreadable_deployment_is_a_wire_error_that_says_why(body: bytes, told: str) -> None:
+    with pytest.raises(WireError, match=f"^{told}$"):
         parse_deployment(body)
+
+
+def test_deployments_in_no_list_are_a_wire_error_that_says_why() -> None:
+    with pytest.raises(WireError, match=r"^the list of deployments is not a list$"):
+        parse_deployments(b"{}")
 
 
 def test_one_unreadable_entry_does_not_hide_the_others() -> None:

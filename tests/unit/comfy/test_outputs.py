@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.comfy.outputs import MAX_OUTPUTS, MAX_TEXT, clean_filename, parse_outputs
+from bot.comfy.outputs import MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
 from bot.runs import Output
 
 
@@ -27,9 +27,10 @@ def test_files_and_texts_come_in_the_order_given() -> None:
     )
 
 
-def test_previews_and_flags_are_no_outputs() -> None:
+def test_previews_flags_and_blank_texts_are_no_outputs() -> None:
     preview = {"type": "temp", "filename": "p.png"}
-    assert parse_outputs([entry(images=[preview, file("t.png", type="temp")], animated=[True])]) == ()
+    found = entry(images=[preview, file("t.png", type="temp")], animated=[True], text=["", " \n"])
+    assert parse_outputs([found]) == ()
 
 
 def test_a_single_item_without_its_list_is_read_all_the_same() -> None:
@@ -43,16 +44,21 @@ def test_the_same_file_or_text_counts_once() -> None:
 @pytest.mark.parametrize(
     "odd", [None, {}, "x", [None], ["x"], [{"data": None}], [{"data": {"images": [{}]}}]]
 )
-def test_what_cannot_be_read_is_left_out(odd: Any) -> None:
+def test_unreadable_entries_are_left_out(odd: Any) -> None:
     assert parse_outputs(odd) == ()
 
 
-@pytest.mark.parametrize("url", ["", "https://x/ y", "https://x/\n", "https://x/" + "y" * 9000, 5, None])
-def test_an_address_that_is_none_is_left_out(url: Any) -> None:
+LONGEST = "https://x/".ljust(MAX_URL, "y")
+
+
+@pytest.mark.parametrize("url", ["", "https://x/ y", "https://x/\n", LONGEST + "y", 5, None])
+def test_an_invalid_or_overlong_url_is_left_out(url: Any) -> None:
     assert parse_outputs([entry(images=[{"url": url, "type": "output"}])]) == ()
+    assert parse_outputs([entry(images=[{"url": LONGEST}])]) == (Output("images", url=LONGEST),)
 
 
 def test_a_hostile_report_is_bounded() -> None:
+    assert len(parse_outputs([entry(text=[*["x"] * 5000, "too late"])])) == 1
     found = parse_outputs([entry(text=[f"{n}" + "x" * (MAX_TEXT * 2) for n in range(3)])])
     assert {len(output.text or "") for output in found} == {MAX_TEXT}
     assert len(parse_outputs([entry(images=[file(f"{n}.png") for n in range(5000)])])) == MAX_OUTPUTS
@@ -74,8 +80,18 @@ def test_text_keeps_its_lines_and_loses_control_characters() -> None:
         ("dir/", None),
         ("", None),
         (7, None),
+        (" . a.png. ", "a.png"),
+        ("X.X", "X.X"),
+        ("x" * 146 + ".png", "x" * 146 + ".png"),
         ("ü " + "x" * 300 + ".png", "ü " + "x" * 144 + ".png"),
+        ("v1." + "x" * 300 + ".png", "v1." + "x" * 143 + ".png"),
+        ("x" * 300 + ".tenletters", "x" * 139 + ".tenletters"),
+        ("x" * 300 + ".elevenchars", "x" * 150),
+        ("a." + "x" * 300, "a." + "x" * 148),
+        ("x" * 300, "x" * 150),
     ],
 )
-def test_file_names_are_only_the_last_part_and_printable(given_name: object, kept: str | None) -> None:
+def test_a_file_name_is_the_last_part_printable_and_at_most_150_long(
+    given_name: object, kept: str | None
+) -> None:
     assert clean_filename(given_name) == kept

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.comfy.reports import STATES, parse_run, parse_webhook
 from bot.comfy.wire import WireError
-from bot.runs import RunReport, RunState
+from bot.runs import Output, RunReport, RunState
 
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 
@@ -22,6 +22,11 @@ def hook(**fields: Any) -> bytes:
 
 def report(**fields: Any) -> RunReport:
     return parse_webhook(hook(**fields))
+
+
+def answered(**fields: Any) -> RunReport:
+    """Return the report in an answer of GET /run."""
+    return parse_run(json.dumps({"id": RUN_ID, **fields}).encode())
 
 
 @pytest.mark.parametrize(
@@ -44,14 +49,17 @@ def report(**fields: Any) -> RunReport:
 )
 def test_status_words_of_both_dialects_have_their_state(word: str | None, state: RunState | None) -> None:
     assert report(status=word).state is state
-    assert parse_run(json.dumps({"id": RUN_ID, "status": word}).encode()).state is state
+    assert answered(status=word).state is state
 
 
 @pytest.mark.parametrize(
     ("word", "given_progress", "share"),
     [
         ("running", 0.20999999344348907, 0.21),
+        ("running", 0.123456, 0.1235),
         ("running", 1.0000001, 1.0),
+        ("running", 1.5, 1.0),
+        ("running", 1.51, 0.0151),
         ("running", 45, 0.45),
         ("processing", 45, 0.45),
         ("processing", 1, 0.01),
@@ -67,6 +75,7 @@ def test_status_words_of_both_dialects_have_their_state(word: str | None, state:
 )
 def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, share: float | None) -> None:
     assert report(status=word, progress=given_progress).progress == share
+    assert answered(status=word, progress=given_progress).progress == share
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,9 @@ def test_progress_is_a_share_in_either_dialect(word: str, given_progress: Any, s
         hook(progress=float("nan")),
         hook(progress=float("inf")),
         hook(progress=0).replace(b'"progress": 0', b'"progress": 1e999'),
+        hook(progress=0).replace(b'"progress": 0', b'"progress": -1e999'),
+        hook(unknown=float("nan")),
+        hook(unknown=float("inf")),
         hook(outputs={}),
         hook(outputs="none"),
         hook(event_type=1),
@@ -115,10 +127,19 @@ def test_phrases_are_short_and_without_control_characters() -> None:
     assert len(phrase) == 200
 
 
-def test_the_error_never_quotes_the_body() -> None:
-    with pytest.raises(WireError) as caught:
-        parse_webhook(b"top-secret")
-    assert "secret" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"top-secret", "not JSON: .* at line 1 column 2"),
+        (b'["secret"]', "not a JSON object"),
+        (hook(run_id="secret"), "run_id is not a UUID"),
+        (hook(status=7), "status has the wrong type"),
+        (hook(progress="secret"), "progress is not a finite number"),
+    ],
+)
+def test_a_wire_error_says_what_is_wrong_without_quoting_the_body(body: bytes, told: str) -> None:
+    with pytest.raises(WireError, match=f"^{told}$"):
+        parse_webhook(body)
 
 
 def test_a_run_with_odd_fields_reads_them_as_absent() -> None:
@@ -130,14 +151,39 @@ def test_a_run_with_odd_fields_reads_them_as_absent() -> None:
         "gpu": 7,
         "run_duration": "x",
     }
-    read = parse_run(json.dumps({"id": RUN_ID, "cold_start_duration": -1, **odd}).encode())
-    assert read == RunReport(run_id=RUN_ID)
+    assert answered(live_status=5, cold_start_duration=-1, **odd) == RunReport(run_id=RUN_ID)
 
 
-def test_a_run_tells_its_gpu_and_durations() -> None:
-    body = {"id": RUN_ID, "gpu": "A10G", "run_duration": 12.34567, "cold_start_duration": 3}
-    read = parse_run(json.dumps(body).encode())
-    assert (read.gpu, read.run_duration, read.cold_start_duration) == ("A10G", 12.346, 3.0)
+def test_an_answer_of_get_run_is_read_whole() -> None:
+    read = answered(
+        status="running",
+        live_status="Executing KSampler",
+        progress=0.25,
+        outputs=[{"data": {"text": ["hi"]}}],
+        queue_position=0,
+        gpu="A10G",
+        run_duration=12.34567,
+        cold_start_duration=3,
+    )
+    assert read == RunReport(
+        run_id=RUN_ID,
+        state=RunState.RUNNING,
+        live_status="Executing KSampler",
+        progress=0.25,
+        outputs=(Output("text", text="hi"),),
+        queue_position=0,
+        gpu="A10G",
+        run_duration=12.346,
+        cold_start_duration=3.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "kept"), [(0, 0), (1, 1), (2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), (True, None)]
+)
+def test_positions_and_durations_fit_into_32_bits(number: int, kept: int | None) -> None:
+    read = answered(queue_position=number, run_duration=number, cold_start_duration=number)
+    assert (read.queue_position, read.run_duration, read.cold_start_duration) == (kept, kept, kept)
 
 
 scalars = (

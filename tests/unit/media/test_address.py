@@ -1,12 +1,16 @@
+"""Which addresses may be opened, by number, by URL and by what a name resolves to."""
+
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bot.errors import MediaForbidden
-from bot.media.address import check_url, is_public, is_public_or_private
+from bot.media.address import GuardedResolver, check_url, is_public, is_public_or_private
 
 PUBLIC = [
     "8.8.8.8",
@@ -54,7 +58,8 @@ def test_metadata_and_special_addresses_are_never_open(address: str) -> None:
     [
         "http://127.0.0.1/", "http://127.0.0.1./", "http://2130706433/", "http://0x7f.1/", "http://0x7f000001/",
         "http://0177.0.0.1/", "http://127.1/", "http://0/", "http://[::1]/", "http://[::ffff:7f00:1]/",
-        "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/", "http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/",
+        "http://[::ffff:127.0.0.1]/", "http://[fe80::1%25eth0]/", "http://[::1%25X]/",
+        "http://\uff11\uff12\uff17.0.0.1/", "http://127\u30020\u30020\u30021/",
         "http://169.254.169.254/latest/meta-data", "http://0xa9fea9fe/", "http://example.0x7f/",
         "http://1.2.3.999/",
         "ftp://example.com/a",
@@ -74,11 +79,45 @@ def test_addresses_that_are_not_opened(url: str) -> None:
         "https://example.com/a.png?sig=1",
         "http://example.com:8080/",
         "https://8.8.8.8/a",
+        "http://134744072/",
+        "http://0x8.8.8.8/",
         "http://[2606:4700::1]/",
     ],
 )
 def test_addresses_that_are_opened(url: str) -> None:
     check_url(URL(url), is_public)
+
+
+class Answers(AbstractResolver):
+    """A resolver that records its questions."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.asked: list[tuple[str, int, socket.AddressFamily]] = []
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 5, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append((host, port, family))
+        plain = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
+        return [ResolveResult(host=address, **plain) for address in self._addresses]  # type: ignore[typeddict-item]
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None:
+    inner = Answers("8.8.8.8", "2606:4700::1")
+    guarded = GuardedResolver(inner, is_public)
+    assert [found["host"] for found in await guarded.resolve("cdn.test")] == ["8.8.8.8", "2606:4700::1"]
+    await guarded.resolve("cdn.test", 443, socket.AF_INET6)
+    assert inner.asked == [("cdn.test", 0, socket.AF_UNSPEC), ("cdn.test", 443, socket.AF_INET6)]
+
+
+@pytest.mark.parametrize("addresses", [("10.0.0.1",), ("8.8.8.8", "10.0.0.1")])
+async def test_one_forbidden_address_forbids_the_name(addresses: tuple[str, ...]) -> None:
+    with pytest.raises(MediaForbidden):
+        await GuardedResolver(Answers(*addresses), is_public).resolve("cdn.test")
 
 
 def test_a_self_hosted_machine_still_needs_http() -> None:
