@@ -218,7 +218,8 @@ def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
     whose: str, spent: Spent, expected: tuple[str, dict[str, int]] | None
 ) -> None:
     rules = ServerRules(budgets=Budgets.model_validate({whose: LIMITED, "gpu_weights": {"H100": 4}}))
-    found = refusal(judge(request(gpu="H100"), usage=replace(USAGE, **{whose: spent}), rules=rules))
+    used: dict[str, Any] = {whose: spent}
+    found = refusal(judge(request(gpu="H100"), usage=replace(USAGE, **used), rules=rules))
     prefix = "budget" if whose == "person" else "server_budget"
     assert found == (expected and (f"{prefix}_{expected[0]}", expected[1]))
 

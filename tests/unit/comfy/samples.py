@@ -19,7 +19,7 @@ def names(prefix: str) -> list[str]:
 
 
 def encode(body: Any) -> bytes:
-    """A body as it stood on the wire: text/plain is recorded as a string."""
+    """Return a recorded body as bytes; text/plain is recorded as a string."""
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 

@@ -1,4 +1,4 @@
-"""Real servers on 127.0.0.1: one that answers as told, and one that breaks at the socket."""
+"""Real servers on 127.0.0.1: one runs a handler, the other hands over its connections."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ OnConnect = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 @contextlib.asynccontextmanager
 async def http_server(handler: Handler) -> AsyncIterator[str]:
-    """Yields the base URL of a server whose every path is `handler`."""
+    """Yield the base URL of a server that answers every path with `handler`."""
     async with serving(handler) as address:
         yield f"{address}/api"
 
 
 @contextlib.asynccontextmanager
 async def raw_server(on_connect: OnConnect) -> AsyncIterator[str]:
-    """Yields the base URL of a server that hands each connection to `on_connect`, then closes it."""
+    """Yield the base URL of a server that hands each connection to `on_connect`, then closes it."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -36,7 +36,7 @@ async def raw_server(on_connect: OnConnect) -> AsyncIterator[str]:
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """One request, head and body."""
+    """Read one request, head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     for line in head.split(b"\r\n"):
         if line.lower().startswith(b"content-length:"):

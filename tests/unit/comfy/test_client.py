@@ -74,7 +74,7 @@ async def test_a_deployment_is_asked_for_by_its_id(session: aiohttp.ClientSessio
     assert info.name == "SDXL fox"
 
 
-async def test_the_list_has_both_kinds_of_deployment_once(session: aiohttp.ClientSession) -> None:
+async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientSession) -> None:
     lists = {"false": [{"id": "a"}, {"id": "b"}], "true": [{"id": "b"}, {"id": "c"}]}
 
     async def handler(request: web.Request) -> web.Response:
@@ -103,7 +103,7 @@ async def test_an_upload_sends_the_file_and_returns_its_address(session: aiohttp
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 @pytest.mark.parametrize("call", ["queue", "run", "cancel", "deployment", "deployments", "upload"])
-async def test_each_status_is_its_own_error_on_every_call(
+async def test_each_status_has_its_own_error_on_every_call(
     session: aiohttp.ClientSession, status: int, kind: type[ComfyError], call: str
 ) -> None:
     body = b'{"detail": "no: sk-very-secret"}'
@@ -118,7 +118,7 @@ async def test_a_retry_after_is_read_from_the_answer(session: aiohttp.ClientSess
     assert error.retry_after == 12.0
 
 
-async def test_a_machine_without_cancel_is_told_apart(session: aiohttp.ClientSession) -> None:
+async def test_a_machine_without_cancel_has_its_own_error(session: aiohttp.ClientSession) -> None:
     status, body = answer("run_cancel_unknown")
     async with http_server(answering(status, body)) as url:
         assert type(await fault(session, url, "cancel")) is ComfyNotCancellable
@@ -163,7 +163,7 @@ async def test_a_compressed_bomb_is_a_bad_reply(session: aiohttp.ClientSession) 
         assert type(await fault(session, url, "run")) is ComfyBadReply
 
 
-async def test_an_endless_error_page_is_cut_and_keeps_its_meaning(session: aiohttp.ClientSession) -> None:
+async def test_an_endless_error_page_is_truncated_and_keeps_its_error(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(403, b"x" * 2_000_000)) as url:
         error = await fault(session, url)
     assert type(error) is ComfyForbidden

@@ -1,4 +1,4 @@
-"""The client over broken sockets: each fault is one error, which tells whether a run may exist."""
+"""Broken connections: each fault raises one error, which tells whether a run may exist."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_a_connection_that_breaks_after_the_request_is_a_timeout_and_never
     assert len(requests) == 1
 
 
-async def test_a_refusal_whose_body_breaks_keeps_its_meaning(session: aiohttp.ClientSession) -> None:
+async def test_a_refusal_with_a_broken_body_keeps_its_error(session: aiohttp.ClientSession) -> None:
     async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
@@ -156,8 +156,8 @@ async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.Cli
     assert len(set(peers)) == 3
 
 
-async def test_no_comfy_error_is_without_a_cause(session: aiohttp.ClientSession) -> None:
-    """As httpx does: walk the tree, so that a new class without a fault that raises it fails here."""
+async def test_every_comfy_error_is_raised_by_some_fault(session: aiohttp.ClientSession) -> None:
+    """Walk the tree of errors, as httpx does, so that a new class needs a fault that raises it."""
     seen: set[type[ComfyError]] = set()
     for status, _ in STATUSES:
         async with http_server(answering(status, b"")) as url:

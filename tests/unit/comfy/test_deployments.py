@@ -98,14 +98,18 @@ def test_a_limit_is_a_number_within_2_to_the_53rd_or_absent(limit: Any, kept: fl
     assert (item.min_value, item.max_value, item.step) == (kept, kept, kept)
 
 
-def test_fields_of_the_wrong_type_read_as_absent() -> None:
-    odd = {"description": 1, "environment": None, "gpu": 7, "concurrency_limit": "x", "run_timeout": [3]}
-    assert parse_deployment(json.dumps({"id": "d", **odd}).encode()) == DeploymentInfo(id="d")
-    plain = {"description": "a", "environment": "b", "gpu": "T4", "concurrency_limit": 2, "run_timeout": "3"}
-    assert parse_deployment(json.dumps({"id": "d", **plain}).encode()) == DeploymentInfo(
-        id="d", description="a", environment="b", gpu="T4", concurrency_limit=2, run_timeout=3
-    )
-    assert parse_deployment(b'{"id": "d", "gpu": ""}').gpu is None
+@pytest.mark.parametrize(
+    ("field", "sent", "kept"),
+    [
+        *((field, "words", "words") for field in ("description", "environment", "gpu")),
+        *((field, odd, "") for field in ("description", "environment") for odd in (1, None, ["words"])),
+        *(("gpu", odd, None) for odd in (1, None, ["T4"], "")),
+        *((field, sent, 3) for field in ("concurrency_limit", "run_timeout") for sent in (3, 3.0, "3")),
+        *((field, odd, None) for field in ("concurrency_limit", "run_timeout") for odd in ("x", [3], True)),
+    ],
+)
+def test_a_field_of_the_wrong_type_reads_as_absent(field: str, sent: object, kept: object) -> None:
+    assert getattr(parse_deployment(json.dumps({"id": "d", field: sent}).encode()), field) == kept
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Outputs: what is kept, in which order, and how much of it."""
+"""Outputs: which are kept, in which order, and how much of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_previews_flags_and_blank_texts_are_no_outputs() -> None:
     assert parse_outputs([found]) == ()
 
 
-def test_a_single_item_without_its_list_is_read_all_the_same() -> None:
+def test_an_item_outside_a_list_is_read_too() -> None:
     assert parse_outputs([entry(text="alone")]) == (Output("text", text="alone"),)
 
 

@@ -120,7 +120,7 @@ def test_an_unknown_or_missing_event_type_is_accepted() -> None:
     assert parse_webhook(json.dumps({"run_id": RUN_ID}).encode()) == RunReport(RUN_ID)
 
 
-def test_phrases_are_short_and_without_control_characters() -> None:
+def test_a_live_status_is_short_and_without_control_characters() -> None:
     phrase = report(live_status="Exec\x00\x1b[31muting " + "K" * 5000).live_status
     assert phrase is not None
     assert phrase.startswith("Exec[31muting KKK")
@@ -142,7 +142,7 @@ def test_a_wire_error_says_what_is_wrong_without_quoting_the_body(body: bytes, t
         parse_webhook(body)
 
 
-def test_a_run_with_odd_fields_reads_them_as_absent() -> None:
+def test_get_run_reads_fields_of_the_wrong_type_as_absent() -> None:
     odd = {
         "status": 3,
         "progress": "half",
@@ -154,7 +154,7 @@ def test_a_run_with_odd_fields_reads_them_as_absent() -> None:
     assert answered(live_status=5, cold_start_duration=-1, **odd) == RunReport(run_id=RUN_ID)
 
 
-def test_an_answer_of_get_run_is_read_whole() -> None:
+def test_get_run_reads_every_field() -> None:
     read = answered(
         status="running",
         live_status="Executing KSampler",
@@ -237,7 +237,7 @@ def test_any_json_is_a_report_or_a_wire_error(value: Any) -> None:
 
 
 @given(hooks)
-def test_anything_shaped_like_a_webhook_is_an_event_or_a_wire_error(value: Any) -> None:
+def test_anything_shaped_like_a_webhook_is_a_report_or_a_wire_error(value: Any) -> None:
     check(json.dumps(value).encode())
 
 

@@ -1,4 +1,4 @@
-"""What the recorded bodies mean to us."""
+"""The recorded exchanges, parsed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENDS = {
 
 
 def webhooks(name: str, *kinds: str) -> list[RunReport]:
-    """Those of the `event_type`s, or all."""
+    """Return the webhooks with these event types, or all."""
     bodies = [hook["body"] for hook in sample(name)["webhooks"]]
     return [parse_webhook(encode(body)) for body in bodies if not kinds or body["event_type"] in kinds]
 
@@ -54,14 +54,14 @@ def test_every_webhook_of_a_recorded_run_names_it_and_its_state(name: str) -> No
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_recorded_run_ends_as_it_did(name: str) -> None:
+def test_a_recorded_run_reports_its_final_state(name: str) -> None:
     states = [event.state for event in webhooks(name)]
     finals = {state for state in states if state in FINAL}
     assert finals == {ENDS.get(name, RunState.SUCCEEDED)}
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_every_get_of_a_recorded_run_reads_as_the_server_meant_it(name: str) -> None:
+def test_every_get_of_a_recorded_run_has_its_state_and_position(name: str) -> None:
     answers = [answered["body"] for answered in sample(name)["get_run_states"]]
     assert answers
     for body in answers:
@@ -76,7 +76,7 @@ def test_the_queue_reply_of_a_recorded_run_gives_its_id(name: str) -> None:
     assert parse_queue_reply(encode(sample(name)["queue"]["response"]["body"])) == sample(name)["run_id"]
 
 
-def test_the_outputs_of_a_success_come_in_order_with_names_and_text_as_it_is() -> None:
+def test_a_success_keeps_the_order_names_and_texts_of_its_outputs() -> None:
     outputs = webhooks("run_success_plain")[-1].outputs
     assert [(o.kind, o.filename, o.text) for o in outputs] == [
         ("text", None, "a red fox"),
@@ -87,7 +87,7 @@ def test_the_outputs_of_a_success_come_in_order_with_names_and_text_as_it_is() -
     assert all(o.url and o.url.startswith("http") for o in outputs[1:])
 
 
-def test_webhook_and_get_tell_of_the_same_outputs() -> None:
+def test_webhook_and_get_report_the_same_outputs() -> None:
     asked = parse_run(encode(sample("run_success_plain")["get_run_states"][-1]["body"]))
     told = webhooks("run_success_plain")[-1]
     assert asked.outputs == told.outputs
@@ -99,19 +99,19 @@ def test_progress_loses_its_float_noise() -> None:
     assert progress == [0.0, 0.12, 0.17, 0.17, 0.21, 0.21, 0.21, 0.21]
 
 
-def test_run_output_events_claim_no_outputs_of_the_whole_run() -> None:
+def test_run_output_events_carry_no_outputs() -> None:
     sent = [hook["body"] for hook in sample("run_success_target_output_intermediate")["webhooks"]]
     assert all(body["outputs"] for body in sent if body["event_type"] == "run.output")
     events = webhooks("run_success_target_output_intermediate", "run.output")
     assert [event.outputs for event in events] == [()] * 3
 
 
-def test_what_comes_after_a_cancel_still_says_cancelled() -> None:
+def test_an_event_after_a_cancel_still_says_cancelled() -> None:
     late = webhooks("run_cancelled_by_api", "run.output")[-1]
     assert late.state is RunState.CANCELLED
 
 
-def test_queue_positions_count_from_zero_and_are_absent_when_not_asked_for() -> None:
+def test_queue_positions_count_from_zero_and_must_be_asked_for() -> None:
     exchanges = sample("run_not_started_queue_position")["exchanges"]
     reports = {
         label: parse_run(encode(exchange["response"]["body"]))
@@ -147,5 +147,5 @@ def test_the_list_keeps_inputs_that_share_an_id() -> None:
     assert by_name["no inputs"].inputs == ()
 
 
-def test_an_upload_answers_with_the_address_to_use() -> None:
+def test_an_upload_reply_gives_the_recorded_address() -> None:
     assert "/inputs/img_raGSp32i24dHmWeY.png?" in parse_upload_reply(answer("file_upload")[1])

@@ -36,13 +36,13 @@ NEVER = [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_are_open_to_all(address: str) -> None:
+def test_public_addresses_are_open(address: str) -> None:
     assert is_public(ip_address(address))
     assert is_public_or_private(ip_address(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_private_addresses_are_open_to_self_hosted_machines_only(address: str) -> None:
+def test_private_addresses_are_open_only_for_self_hosted_machines(address: str) -> None:
     assert not is_public(ip_address(address))
     assert is_public_or_private(ip_address(address))
 
@@ -68,7 +68,7 @@ def test_metadata_and_special_addresses_are_never_open(address: str) -> None:
         "http://:pw@example.com/", "",
     ],
 )  # fmt: skip
-def test_addresses_that_are_not_opened(url: str) -> None:
+def test_a_private_or_malformed_url_is_not_opened(url: str) -> None:
     with pytest.raises(MediaForbidden):
         check_url(URL(url), is_public)
 
@@ -84,7 +84,7 @@ def test_addresses_that_are_not_opened(url: str) -> None:
         "http://[2606:4700::1]/",
     ],
 )
-def test_addresses_that_are_opened(url: str) -> None:
+def test_a_public_http_url_is_opened(url: str) -> None:
     check_url(URL(url), is_public)
 
 

@@ -32,25 +32,25 @@ def limits(of: ServerRules, *roles: int) -> Limits:
     return limits_of(Person(id=9, role_ids=frozenset(roles), created_at=datetime(2026, 1, 1, tzinfo=UTC)), of)
 
 
-def test_without_roles_that_count_everybody_has_the_same() -> None:
+def test_without_a_role_budget_everybody_has_the_same_limits() -> None:
     everybody = Limits(at_once=3, waiting=10, runs_a_day=20, gpu_seconds_a_day=None, server_at_once=9)
     assert limits(rules()) == everybody
     assert limits(rules(one={"runs_a_day": 99}), TWO) == everybody
 
 
 @pytest.mark.parametrize("runs", [1, 50])
-def test_a_role_gives_more_or_less_and_leaves_the_rest(runs: int) -> None:
+def test_a_role_budget_changes_only_the_limits_it_names(runs: int) -> None:
     found = limits(rules(one={"runs_a_day": runs}), ONE)
     assert (found.at_once, found.waiting, found.runs_a_day) == (3, 10, runs)
 
 
-def test_of_several_roles_the_most_generous_counts_for_each_limit() -> None:
+def test_the_most_generous_role_wins_for_each_limit() -> None:
     several = rules(one={"at_once": 1, "runs_a_day": 50}, two={"at_once": 2, "gpu_seconds_a_day": 600})
     found = limits(several, ONE, TWO)
     assert (found.at_once, found.runs_a_day, found.gpu_seconds_a_day) == (2, 50, 600)
 
 
-def test_an_unlimited_role_lifts_the_persons_limits_and_not_the_servers() -> None:
+def test_an_unlimited_role_lifts_the_persons_limits_but_not_the_servers() -> None:
     found = limits(rules(one={"runs_a_day": 1}, free={"unlimited": True}), ONE, FREE)
     assert found == Limits(server_at_once=9)
 
