@@ -323,7 +323,11 @@ def lines_of(change: str) -> set[str]:
 def diff_of(copy: Path, name: str) -> str:
     """Return the lines that a mutant removes and adds."""
     shown = subprocess.run(
-        [sys.executable, "-m", "mutmut", "show", name], cwd=copy, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mutmut", "show", name],
+        cwd=copy,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     ).stdout
     lines = [line for line in shown.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     return "\n".join(lines)
