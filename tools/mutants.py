@@ -274,6 +274,8 @@ def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
         )
     except subprocess.TimeoutExpired:
         return KILLED
+    if ran.returncode in (4, 5):
+        sys.exit(f"{name}: {' '.join(tests)} can't be run: {ran.stdout.decode()[-2000:]}")
     return ran.returncode
 
 
