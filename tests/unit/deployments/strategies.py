@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from bot.comfy.deployments import DeploymentInfo, InputType
@@ -73,5 +75,7 @@ def deployments(draw: st.DrawFn, name: str = "flux", *, most: int = 40) -> Deplo
 
 @st.composite
 def several(draw: st.DrawFn) -> list[Deployment]:
+    """Draw up to 25 deployments of at most three kinds: drawing each anew costs more than planning them."""
+    kinds = draw(st.lists(deployments(most=8), min_size=1, max_size=3))
     count = draw(st.integers(1, 25))
-    return [draw(deployments(f"deployment_{number}", most=8)) for number in range(count)]
+    return [replace(kinds[number % len(kinds)], name=f"deployment_{number}") for number in range(count)]

@@ -98,7 +98,7 @@ def assert_nothing_lost(plan: CommandPlan, made: Deployment) -> None:
         assert next(option.required for option in command.options if option.name == "more")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(deployments())
 def test_any_deployment_becomes_a_command_that_discord_takes_and_loses_no_input(made: Deployment) -> None:
     assume(sum(item.kind in ATTACHMENTS for item in made.offered) <= 22)
@@ -108,11 +108,7 @@ def test_any_deployment_becomes_a_command_that_discord_takes_and_loses_no_input(
     assert_discordpy_takes(plan)
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
-)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(several())
 def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment]) -> None:
     try:

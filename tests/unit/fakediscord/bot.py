@@ -61,6 +61,9 @@ class PainterBot(discord.Client):
         self.add_view(Buttons())
         await self.tree.sync()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Identify again at once; discord.py would wait 5 seconds for Discord's rate limit."""
+
     def _command(self) -> app_commands.Command[Any, ..., Any]:
         command: app_commands.Command[Any, ..., Any] = app_commands.Command(
             name="paint", description="Paints", callback=self._paint

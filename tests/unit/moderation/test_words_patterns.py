@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.moderation.normal import EDGE, clean, fold, mark, views
@@ -83,13 +83,11 @@ TEXTS = st.one_of(
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
 def test_no_text_makes_the_check_fail(text: str) -> None:
     assert HOSTILE.check({"prompt": text}, (), ()) is not None  # the empty pattern is everywhere
 
 
 @given(TEXTS)
-@settings(max_examples=400, deadline=None)
 def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
     plain = clean(text)
     assert clean(plain) == plain
@@ -101,7 +99,6 @@ def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)
-@settings(max_examples=400, deadline=None)
 def test_a_word_is_found_in_any_surroundings(word: str, text: str) -> None:
     rules = WordRules(blocked=(word,))
     if not rules.not_applied:
