@@ -15,8 +15,6 @@ from bot.runs import RunState
 from bot.runs.policy import Allowed, Decision, Refused, Usage
 from bot.runs.request import GenerationRequest
 from bot.store import Store
-from tests.contract.store.competitors import accepted_by_rivals
-from tests.contract.store.conftest import Stores
 from tests.contract.store.decisions import within_five
 from tests.contract.store.runs import (
     HOLD,
@@ -74,10 +72,6 @@ async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other
     assert len(stored) == 5
     assert {r.code for r in refused} == {"daily_limit"}
     assert len(refused) == 95
-
-
-async def test_several_processes_share_one_budget(store: Store, stores: Stores) -> None:
-    assert await accepted_by_rivals(stores.url, within_five, processes=3, many=10) == 5
 
 
 async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:

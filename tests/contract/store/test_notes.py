@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 
 from bot.store import Store
 from tests.contract.store.conftest import Stores
-
-_PROCESS = """
-import asyncio, sys
-from bot.store import Store
-
-async def main():
-    store = Store(sys.argv[1])
-    print(await store.notes.secret("webhook"))
-    await store.close()
-
-asyncio.run(main())
-"""
+from tests.contract.store.processes import in_processes
 
 
 async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> None:
@@ -29,16 +16,19 @@ async def test_every_store_gets_the_same_secret(store: Store, other: Store) -> N
     assert await store.notes.secret("another") != made[0]
 
 
+def secret_of(url: str) -> str:
+    async def read() -> str:
+        store = Store(url)
+        found = await store.notes.secret("webhook")
+        await store.close()
+        return found
+
+    return asyncio.run(read())
+
+
 async def test_two_processes_get_the_same_secret(store: Store, stores: Stores) -> None:
-    root = Path(__file__).parents[3]
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _PROCESS, stores.url, stdout=asyncio.subprocess.PIPE, cwd=root
-        )
-        for _ in range(2)
-    ]
-    answers = [(await process.communicate())[0].decode().strip() for process in processes]
-    assert answers == [await store.notes.secret("webhook")] * 2
+    made = await in_processes(2, secret_of, stores.url)
+    assert made == [await store.notes.secret("webhook")] * 2
 
 
 async def test_a_note_is_replaced_whole_also_by_two_at_once(store: Store, other: Store) -> None:
