@@ -57,14 +57,14 @@ input_configs = st.builds(
 
 
 @st.composite
-def deployments(draw: st.DrawFn, name: str = "flux", *, most: int = 40) -> Deployment:
+def deployments(draw: st.DrawFn) -> Deployment:
     # Lists of hypothesis are short by themselves; what is to be seen begins past 25.
-    count = draw(st.integers(0, most))
+    count = draw(st.integers(0, 40))
     found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.input_id)))
     found += tuple(draw(st.lists(nodes, max_size=3)))
     keys = draw(st.lists(st.sampled_from(found), max_size=5)) if found else []
     config = DeploymentConfig(
-        name=name,
+        name="flux",
         deployment_id=UUID,
         description=draw(st.none() | st.text(max_size=300)),
         gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
@@ -75,7 +75,7 @@ def deployments(draw: st.DrawFn, name: str = "flux", *, most: int = 40) -> Deplo
 
 @st.composite
 def several(draw: st.DrawFn) -> list[Deployment]:
-    """Draw up to 25 deployments of at most three kinds: drawing each anew costs more than planning them."""
-    kinds = draw(st.lists(deployments(most=8), min_size=1, max_size=3))
+    """Draw up to 25 deployments of one or two kinds: drawing each anew costs more than planning them."""
+    kinds = draw(st.lists(deployments(), min_size=1, max_size=2))
     count = draw(st.integers(1, 25))
     return [replace(kinds[number % len(kinds)], name=f"deployment_{number}") for number in range(count)]
