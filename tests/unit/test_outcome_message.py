@@ -10,16 +10,7 @@ from bot.messages.parts import FileKind, Prepared
 from bot.messages.run import outcome_parts
 from bot.runs import RunState
 from bot.words import SENTENCES
-from tests.unit.messages import (
-    CODES,
-    KEY,
-    assert_within_limits,
-    buttons,
-    file,
-    gallery,
-    run,
-    text,
-)
+from tests.unit.messages import CODES, KEY, assert_within_limits, buttons, file, gallery, run, text
 
 RESULT_BUTTONS = [
     (name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete", "Report")
@@ -61,11 +52,7 @@ def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
     done = run(RunState.SUCCEEDED, run_duration=3.4, gpu_used="H100", seed=99)
     files = (file(1), file(2, FileKind.VIDEO, "mp4"))
     (part,) = outcome_parts(done, "Flux", Prepared(files))
-    assert text(part).splitlines() == [
-        "<@42> **Flux**",
-        "> a lighthouse",
-        "-# took 3 s · GPU H100 · seed 99",
-    ]
+    assert text(part).splitlines() == ["<@42> **Flux**", "> a lighthouse", "-# took 3 s · GPU H100 · seed 99"]
     assert gallery(part) == [f"attachment://{f.filename}" for f in files]
     assert (part.files, part.mention) == (files, 42)
     assert buttons(part) == RESULT_BUTTONS

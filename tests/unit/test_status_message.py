@@ -7,14 +7,7 @@ import pytest
 from bot.messages.run import status_part
 from bot.runs import FINAL, RunState
 from bot.words import SENTENCES
-from tests.unit.messages import (
-    ASKED,
-    KEY,
-    assert_within_limits,
-    buttons,
-    run,
-    text,
-)
+from tests.unit.messages import ASKED, KEY, assert_within_limits, buttons, run, text
 
 STATUS = {
     RunState.WAITING: "Waiting for a free place: Flux",

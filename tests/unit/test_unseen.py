@@ -10,15 +10,7 @@ import pytest
 from bot.messages.parts import Prepared
 from bot.messages.run import outcome_parts, status_part
 from bot.runs import FINAL, RunState
-from tests.unit.messages import (
-    ASKED,
-    assert_within_limits,
-    buttons,
-    components,
-    file,
-    run,
-    text,
-)
+from tests.unit.messages import ASKED, assert_within_limits, buttons, components, file, run, text
 
 
 def test_direct_messages_have_nobody_to_report_to() -> None:

@@ -10,17 +10,7 @@ from bot.runs import Output, Run, RunReport, RunState
 from bot.runs.request import GenerationRequest, several
 from bot.store import Store
 from bot.store.intake import Decide
-from tests.contract.store.runs import (
-    HOLD,
-    NOW,
-    PERSON,
-    SOON,
-    allow,
-    fetch,
-    purposes,
-    request,
-    take,
-)
+from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, purposes, request, take
 
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:

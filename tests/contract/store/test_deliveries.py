@@ -8,18 +8,7 @@ from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import DeliveryState, Purpose
 from tests.contract.store.conftest import Stores
-from tests.contract.store.runs import (
-    LEASE,
-    NOW,
-    SOON,
-    SUCCESS,
-    at,
-    brought_to,
-    claimed,
-    fetch,
-    owed,
-    report,
-)
+from tests.contract.store.runs import LEASE, NOW, SOON, SUCCESS, at, brought_to, claimed, fetch, owed, report
 
 
 async def test_each_message_is_claimed_by_exactly_one_courier(store: Store, other: Store) -> None:

@@ -46,10 +46,7 @@ async def usage(store: Store, **more: Any) -> Usage:
         (TEN, "budget_runs"),
         ({**TEN, "person": {"waiting": 10}}, "budget_waiting"),
         ({**TEN, "person": {"waiting": None, "gpu_seconds_a_day": 659}}, "budget_gpu"),
-        (
-            {"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}},
-            "server_budget_runs",
-        ),
+        ({"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}}, "server_budget_runs"),
     ],
 )
 async def test_a_hundred_at_once_never_pass_a_budget_of_ten(

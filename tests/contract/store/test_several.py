@@ -12,19 +12,8 @@ from bot.runs.policy import Decision, Refused
 from bot.store import Store
 from tests.contract.store.decisions import by_rules, in_review
 from tests.contract.store.rows import GUILD, record, run_keys, stored_rules
-from tests.contract.store.runs import (
-    NOW,
-    PERSON,
-    columns,
-    request,
-    take,
-)
-from tests.contract.store.several import (
-    accepted,
-    asked,
-    purposes_of_each,
-    taken,
-)
+from tests.contract.store.runs import NOW, PERSON, columns, request, take
+from tests.contract.store.several import accepted, asked, purposes_of_each, taken
 
 
 async def test_all_are_stored_with_the_first_as_their_lead(store: Store) -> None:

@@ -13,14 +13,7 @@ from bot.store.history import RunFilter
 from bot.store.retention import Outdated
 from bot.store.rows import DeliveryState
 from tests.contract.store.rows import run_keys
-from tests.contract.store.runs import (
-    NOW,
-    PERSON,
-    claimed,
-    fetch,
-    owed,
-    request,
-)
+from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 from tests.contract.store.several import accepted, ended, purposes_of_each, running
 
 

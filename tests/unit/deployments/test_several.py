@@ -43,12 +43,7 @@ def test_a_seed_in_more_was_given_too() -> None:
     assert seeds(made(SEED), 3, more="seed=5") == [5, 6, 7]
 
 
-@given(
-    low=st.integers(-50, 50),
-    width=st.integers(0, 30),
-    start=st.integers(0, 30),
-    count=st.integers(1, 10),
-)
+@given(low=st.integers(-50, 50), width=st.integers(0, 30), start=st.integers(0, 30), count=st.integers(1, 10))
 def test_seeds_stay_within_the_inputs_range_and_differ_as_long_as_it_has_room(
     low: int, width: int, start: int, count: int
 ) -> None:

@@ -74,19 +74,13 @@ def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
 
 
 @pytest.mark.parametrize("values", [[("prompt", "x" * 401)], [(f"input{n}", "x" * 150) for n in range(20)]])
-def test_where_inputs_are_too_long_for_the_card_details_has_them_whole(
-    values: list[tuple[str, str]],
-) -> None:
+def test_where_inputs_are_too_long_for_the_card_details_has_them_whole(values: list[tuple[str, str]]) -> None:
     part = review_part(run(), "Flux", ShownInputs(tuple(values), ()), Prepared())
     assert labels(part) == ["Approve", "Reject", "Block", "Details"]
 
 
 def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> None:
-    files = (
-        file(1, FileKind.IMAGE, "png"),
-        file(2, FileKind.AUDIO, "wav"),
-        file(3, FileKind.VIDEO, "mp4"),
-    )
+    files = (file(1, FileKind.IMAGE, "png"), file(2, FileKind.AUDIO, "wav"), file(3, FileKind.VIDEO, "mp4"))
     part = review_part(run(), "Flux", INPUTS, Prepared(files, notes=("big.png is too large",)))
     found = components(part)
     assert [i["media"]["url"] for c in found if c["type"] == 12 for i in c["items"]] == [
@@ -142,11 +136,7 @@ def test_the_reason_goes_to_the_requester_alone() -> None:
 
 def test_who_is_blocked_reads_that_and_the_card_says_who_did_it() -> None:
     ended = run(
-        RunState.REJECTED,
-        failure_code=BARRED,
-        failure_params={"reason": "spam"},
-        decided_by=5,
-        decided_at=AT,
+        RunState.REJECTED, failure_code=BARRED, failure_params={"reason": "spam"}, decided_by=5, decided_at=AT
     )
     shown = text(notice_part(ended, "Flux", None))
     assert "a moderator has blocked you from generating there." in shown
@@ -177,10 +167,7 @@ def test_a_reported_result_is_shown_behind_a_spoiler_under_a_name_of_its_own() -
     assert item["spoiler"]
     (sound,) = (c for c in found if c["type"] == 13)
     assert sound["spoiler"]
-    assert [each.filename for each in part.files] == [
-        f"report-flux-{KEY}-1.png",
-        f"report-flux-{KEY}-2.wav",
-    ]
+    assert [each.filename for each in part.files] == [f"report-flux-{KEY}-1.png", f"report-flux-{KEY}-2.wav"]
     assert "||a \\| fox||" in text(part)
 
 

@@ -149,8 +149,7 @@ def test_tidying_takes_out_all_that_is_gone_and_nothing_else() -> None:
             gpus=frozenset({"T4", "GTX"}),
         ),
         budgets=Budgets(
-            roles={1: RoleBudget(at_once=1), 900: RoleBudget(at_once=1)},
-            gpu_weights={"T4": 2, "GTX": 3},
+            roles={1: RoleBudget(at_once=1), 900: RoleBudget(at_once=1)}, gpu_weights={"T4": 2, "GTX": 3}
         ),
         gpu_roles={"GTX": frozenset({1}), "T4": frozenset({1, 900})},
         deployment_roles={"old": frozenset({1}), "flux": frozenset({900})},

@@ -14,15 +14,7 @@ from bot.moderation.panels.lines import News, changed
 from bot.moderation.panels.sections import Chosen
 from bot.moderation.surroundings import ReviewPlace, Surroundings
 from bot.moderation.words import NotApplied
-from bot.rules import (
-    Approval,
-    ApprovalMode,
-    Budgets,
-    People,
-    RoleBudget,
-    ServerRules,
-    Words,
-)
+from bot.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
 from bot.words import SENTENCES
 
 ROLES = frozenset(range(10**18, 10**18 + 25))

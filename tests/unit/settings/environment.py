@@ -12,11 +12,7 @@ from bot.settings import Settings, load_settings
 DEPLOYMENT = "3f2b9c1e-0d54-4a0e-9f0b-6d1f0c7f5a11"
 TOKEN = "made-up-discord-token"
 API_KEY = "made-up-comfydeploy-key"
-REQUIRED = {
-    "DISCORD_TOKEN": TOKEN,
-    "COMFYDEPLOY_API_KEY": API_KEY,
-    "COMFYDEPLOY_DEPLOYMENT_ID": DEPLOYMENT,
-}
+REQUIRED = {"DISCORD_TOKEN": TOKEN, "COMFYDEPLOY_API_KEY": API_KEY, "COMFYDEPLOY_DEPLOYMENT_ID": DEPLOYMENT}
 
 
 def write_env(**values: str) -> None:
