@@ -1,4 +1,7 @@
-"""Every test here runs on a SQLite file and on a real PostgreSQL: the same promises on both."""
+"""Runs every test on a SQLite file and on a real PostgreSQL: the same promises on both.
+
+A test marked `sqlite_only` is about what Python decides and needs one database.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,10 @@ def postgres() -> Iterator[PostgresServer]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "dialect" in metafunc.fixturenames:
+        alone = metafunc.definition.get_closest_marker("sqlite_only")
+        metafunc.parametrize("dialect", ["sqlite"] if alone else ["sqlite", "postgresql"])
 
 
 @pytest.fixture

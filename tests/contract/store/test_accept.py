@@ -54,6 +54,7 @@ async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None
     assert run.failure_params == {}
 
 
+@pytest.mark.sqlite_only
 async def test_a_refused_request_leaves_no_row(store: Store) -> None:
     asked = request()
     with pytest.raises(RefusedError) as caught:

@@ -113,10 +113,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "found"), FILTERS)
-async def test_a_filter_finds_just_what_it_says(
-    store: Store, audit: AuditStore, wanted: AuditFilter, found: set[int]
-) -> None:
+async def test_a_filter_finds_just_what_it_says(store: Store, audit: AuditStore) -> None:
     entries = [
         entry(),
         entry(action=AuditAction.BLOCK, actor_id=MOD, subject_id=BOB, deployment=None),
@@ -126,9 +123,10 @@ async def test_a_filter_finds_just_what_it_says(
         entry(action=AuditAction.OUTCOME, actor_id=None, outcome="refused"),
     ]
     await fill(store, [replace(one, at=at(n), details={"n": n}) for n, one in enumerate(entries)])
-    assert set(numbers(await audit.page(GUILD, wanted, 10))) == found
-    exported = [line.entry.details["n"] async for lines in audit.export(GUILD, wanted) for line in lines]
-    assert set(exported) == found
+    for wanted, found in FILTERS:
+        assert set(numbers(await audit.page(GUILD, wanted, 10))) == found, wanted
+        exported = [line.entry.details["n"] async for lines in audit.export(GUILD, wanted) for line in lines]
+        assert set(exported) == found, wanted
 
 
 async def test_another_servers_record_is_never_shown(store: Store, audit: AuditStore) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta, timezone
 
-import pytest
-
 from bot.runs import FINAL, RunState
 from bot.runs.request import GenerationRequest
 from bot.store import Store
@@ -80,16 +78,16 @@ async def test_nobody_asks_about_what_has_not_gone_out_or_was_refused(store: Sto
     assert await _due(store, 10_000) == []
 
 
-@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED])
-async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store, state: RunState) -> None:
-    run = await brought_to(store, state)
-    assert await _due(store, 4) == []
-    assert await _due(store, 5) == [run.key]
-    answer = report(state, outputs=(PICTURE,), gpu="A10G", run_duration=12.5)
-    assert await store.runs.record(run.key, answer, at(6), at(36), asked=True) is None
-    settled = await fetch(store, run.key)
-    assert (settled.gpu_used, settled.run_duration, settled.charged_seconds) == ("A10G", 12.5, 12.5)
-    assert await _due(store, 10_000) == []
+async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None:
+    for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED):
+        run = await brought_to(store, state)
+        assert await _due(store, 4) == []
+        assert await _due(store, 5) == [run.key]
+        answer = report(state, outputs=(PICTURE,), gpu="A10G", run_duration=12.5)
+        assert await store.runs.record(run.key, answer, at(6), at(36), asked=True) is None
+        settled = await fetch(store, run.key)
+        assert (settled.gpu_used, settled.run_duration, settled.charged_seconds) == ("A10G", 12.5, 12.5)
+        assert await _due(store, 10_000) == []
 
 
 async def test_a_given_up_run_with_an_id_is_asked_about_for_a_day(store: Store) -> None:
@@ -132,9 +130,9 @@ async def test_edits_keep_the_fast_pause_while_the_token_lives_and_the_slow_one_
     assert await _status(store, minutes_15 + 15) == [run.key]
 
 
-@pytest.mark.parametrize("state", sorted(FINAL - {RunState.REJECTED, RunState.EXPIRED}))
-async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store, state: RunState) -> None:
-    await brought_to(store, state)
+async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store) -> None:
+    for state in FINAL - {RunState.REJECTED, RunState.EXPIRED}:
+        await brought_to(store, state)
     assert await _status(store, 1000) == []
 
 

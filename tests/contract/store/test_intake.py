@@ -36,8 +36,8 @@ async def tried(store: Store, **changes: Any) -> str | None:
     return None
 
 
-async def usage(store: Store, **more: Any) -> Usage:
-    return await store.intake.usage_of(GUILD, PERSON.id, more.get("now", NOW))
+async def usage(store: Store) -> Usage:
+    return await store.intake.usage_of(GUILD, PERSON.id, NOW)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ async def usage(store: Store, **more: Any) -> Usage:
         ({**TEN, "person": {"waiting": None, "gpu_seconds_a_day": 659}}, "budget_gpu"),
         ({"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}}, "server_budget_runs"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_a_hundred_at_once_never_pass_a_budget_of_ten(
     store: Store, other: Store, budgets: dict[str, Any], code: str
@@ -108,15 +109,15 @@ async def test_the_day_is_a_day_in_utc(store: Store) -> None:
     assert found.day_end == midnight + timedelta(days=1)
 
 
-@pytest.mark.parametrize("state", sorted(RunState))
-async def test_a_run_counts_unless_nothing_came_of_it(store: Store, state: RunState) -> None:
-    await stored_run(store, state, person=PERSON.id)
-    spent = (await usage(store)).person
+async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
+    for person, state in enumerate(RunState):
+        await stored_run(store, state, person=person)
     nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
-    ended = {*nothing, "succeeded"}
-    assert spent.runs == (0 if state.value in nothing else 1)
-    assert spent.gpu_seconds == (0 if state.value in ended else 60)
-    assert spent.waiting == (1 if state.value in ("waiting", "awaiting_approval") else 0)
+    for person, state in enumerate(RunState):
+        spent = (await store.intake.usage_of(GUILD, person, NOW)).person
+        counts, runs_now = state not in nothing, state not in {*nothing, "succeeded"}
+        waits = state in ("waiting", "awaiting_approval")
+        assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
 
 
 async def test_what_waits_from_yesterday_still_waits(store: Store) -> None:
@@ -145,7 +146,7 @@ async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(
     assert found.person.runs == 0
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("told", [True, False], ids=["told", "never told"])
 async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Store, told: bool) -> None:
     assert await tried(store) is None
     run = await take(store, at(6))

@@ -44,6 +44,7 @@ def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
     return [reports, reports[::-1], doubled, doubled[::-1], reports + reports, *shuffled]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("name", RECORDED)
 async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: str) -> None:
     ends = set()
@@ -122,6 +123,7 @@ async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store
     assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.REFUSED])
 async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
@@ -132,6 +134,7 @@ async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunSt
     assert len(await owed(store, run.key)) == 1
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("state", [RunState.SUBMITTING, RunState.RUNNING, RunState.TIMED_OUT])
 async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
@@ -143,6 +146,7 @@ async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, st
     assert (await fetch(store, run.key)).outputs == (PICTURE,)
 
 
+@pytest.mark.sqlite_only
 async def test_an_answer_to_our_question_may_have_no_outputs(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
@@ -158,6 +162,7 @@ async def test_a_given_up_run_that_failed_upstream_too_is_not_asked_about_any_mo
     assert (row["state"], row["due_at"]) == (RunState.UNCONFIRMED, None)
 
 
+@pytest.mark.sqlite_only
 async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     before = await columns(store, run.key)
@@ -169,6 +174,7 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
     assert await owed(store, run.key) == []
 
 
+@pytest.mark.sqlite_only
 async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
     with pytest.raises(KeyError):
         await store.runs.record("nobody", SUCCESS, NOW, SOON)
@@ -233,6 +239,7 @@ async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store, state: 
     assert await owed(store, run.key) == []
 
 
+@pytest.mark.sqlite_only
 async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     before = await columns(store, run.key)
@@ -266,6 +273,7 @@ async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store:
     assert (await fetch(store, first.key)).progress == 0.6
 
 
+@pytest.mark.sqlite_only
 async def test_progress_of_another_run_is_passed_over(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))

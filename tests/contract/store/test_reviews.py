@@ -107,6 +107,7 @@ async def test_a_decision_and_an_end_at_once_have_one_winner(store: Store, other
             assert found.state is RunState.WAITING
 
 
+@pytest.mark.sqlite_only
 async def test_nobody_decides_about_their_own(store: Store) -> None:
     run = await awaiting_approval(store)
     for decision in (
@@ -119,6 +120,7 @@ async def test_nobody_decides_about_their_own(store: Store) -> None:
     assert await fetch(store, run.key) == run
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("state", [RunState.WAITING, RunState.RUNNING, RunState.SUCCEEDED])
 async def test_what_never_waited_is_not_decided(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
@@ -138,6 +140,7 @@ async def test_an_end_without_a_decision_owes_the_outcome_and_the_card(
     assert ended.unseen
 
 
+@pytest.mark.sqlite_only
 async def test_nothing_that_comfydeploy_says_approves_a_request(store: Store) -> None:
     run = await awaiting_approval(store)
     for state in RunState:
@@ -223,6 +226,7 @@ async def test_a_report_after_a_dismissal_owes_one_card_more_unless_it_is_the_sa
     assert await store.reviews.dismissals(run) == 1
 
 
+@pytest.mark.sqlite_only
 async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store) -> None:
     assert not (await accepted(store)).unseen
 

@@ -116,6 +116,7 @@ async def test_without_an_approval_all_of_them_end_with_one_outcome(store: Store
     assert others == [[], []]
 
 
+@pytest.mark.sqlite_only
 async def test_a_refusal_that_a_smaller_number_would_meet_as_well_says_nothing_of_numbers(
     store: Store,
 ) -> None:
