@@ -1,4 +1,4 @@
-"""A run as the store would give it, for tests without a store."""
+"""Runs and presets as the store would give them, for tests without a store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.runs import Run, RunState
+from bot.store.presets import Holder, Preset
 
 _PLAIN = Run(
     key="abcdefghij234567",
@@ -23,3 +24,19 @@ _PLAIN = Run(
 
 def made_run(state: RunState = RunState.SUCCEEDED, **changes: Any) -> Run:
     return replace(_PLAIN, state=state, **changes)
+
+
+def made_preset(name: str = "noir", **changes: Any) -> Preset:
+    return Preset(
+        **{
+            "holder": Holder.PERSON,
+            "holder_id": 1,
+            "name": name,
+            "deployment": "flux",
+            "inputs": {},
+            "gpu": None,
+            "created_at": _PLAIN.created_at,
+            "created_by": 1,
+            **changes,
+        }
+    )

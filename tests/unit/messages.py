@@ -1,4 +1,4 @@
-"""A run in any state, and what a person sees of the message about it."""
+"""A run in any state, and what a person sees of a message."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from discord.ui.view import BaseView
 
 from bot.messages.buttons import PATTERN
 from bot.messages.parts import FileKind, Part, PreparedFile
@@ -32,25 +34,36 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
     return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind)
 
 
-def components(part: Part) -> list[Mapping[str, Any]]:
-    """All components of a message, as Discord counts them."""
+def components(shown: Part | BaseView) -> list[Mapping[str, Any]]:
+    """Return all components of a message or a view, as Discord counts them."""
 
     def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         inner = [*component.get("components", ()), *filter(None, [component.get("accessory")])]
         return [component, *(below for child in inner for below in walk(child))]
 
-    view = part.layout or part.view
+    view = (shown.layout or shown.view) if isinstance(shown, Part) else shown
     tops = view.to_components() if view is not None else []
     return [component for top in tops for component in walk(top)]
 
 
-def text(part: Part) -> str:
-    shown = [c["content"] for c in components(part) if c["type"] == 10]
-    return "\n".join([part.content or "", *shown]).strip("\n")
+def text(shown: Part | BaseView) -> str:
+    content = shown.content if isinstance(shown, Part) else None
+    displays = [c["content"] for c in components(shown) if c["type"] == 10]
+    return "\n".join([content or "", *displays]).strip("\n")
 
 
-def buttons(part: Part) -> list[tuple[str, str]]:
-    return [(c["label"], c["custom_id"]) for c in components(part) if c["type"] == 2]
+def buttons(shown: Part | BaseView) -> list[tuple[str, str]]:
+    """Return the label and the custom id of each button."""
+    return [(c["label"], c["custom_id"]) for c in components(shown) if c["type"] == 2]
+
+
+def labels(shown: Part | BaseView) -> list[str]:
+    return [label for label, _ in buttons(shown)]
+
+
+def options(shown: Part | BaseView) -> list[Mapping[str, Any]]:
+    """Return what the select menus offer."""
+    return [option for c in components(shown) for option in c.get("options", ())]
 
 
 def gallery(part: Part) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
 from bot.messages.several import Several, one_of_several_layout, several_parts, several_status_part
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage
+from tests.unit.factories import made_run
+from tests.unit.messages import ASKED
 from tests.unit.snapshot import of_layout, of_parts
 
 S = RunState
-AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 TITLE = "Flux"
 
 
@@ -26,26 +26,19 @@ def runs(*states: RunState, **more: Any) -> list[Run]:
     """One in each of these states."""
     keys = [letter * 16 for letter in "abcdefghij"]
     ends: Mapping[RunState, dict[str, Any]] = {
-        S.SUCCEEDED: {"run_duration": 4.0, "gpu_used": "L4", "started_at": AT},
-        S.FAILED: {"failure_code": "run_failed", "run_duration": 2.0, "started_at": AT},
+        S.SUCCEEDED: {"run_duration": 4.0, "gpu_used": "L4", "started_at": ASKED},
+        S.FAILED: {"failure_code": "run_failed", "run_duration": 2.0, "started_at": ASKED},
         S.CANCELLED: {"failure_code": "cancelled_by_requester"},
-        S.TIMED_OUT: {"failure_code": "deadline", "started_at": AT},
+        S.TIMED_OUT: {"failure_code": "deadline", "started_at": ASKED},
         S.REFUSED: {"failure_code": "comfy_unauthorized"},
-        S.REJECTED: {"failure_code": "rejected", "review_channel_id": 9, "decided_at": AT},
+        S.REJECTED: {"failure_code": "rejected", "review_channel_id": 9, "decided_at": ASKED},
     }
     return [
-        Run(
+        made_run(
+            state,
+            key=keys[index],
             **{
-                "key": keys[index],
-                "state": state,
-                "created_at": AT,
-                "requester_id": 42,
-                "guild_id": 1,
-                "channel_id": 2,
                 "status_message_id": 3,
-                "deployment": "flux",
-                "deployment_id": "d",
-                "inputs": {},
                 "prompt": "a lighthouse",
                 "seed": 7 + index,
                 "batch_key": keys[0],
@@ -53,7 +46,7 @@ def runs(*states: RunState, **more: Any) -> list[Run]:
                 "batch_size": len(states),
                 **ends.get(state, {}),
                 **more,
-            }
+            },
         )
         for index, state in enumerate(states)
     ]
@@ -90,7 +83,7 @@ def on_their_way() -> str:
 
 def deleted() -> str:
     first, second, third = runs(S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED)
-    return of_parts(parts([first, replace(second, deleted_at=AT), third]))
+    return of_parts(parts([first, replace(second, deleted_at=ASKED), third]))
 
 
 def late() -> str:
@@ -124,7 +117,7 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),
     "several-status-on-their-way": on_their_way,
     "several-status-failed-one": lambda: status(runs(S.FAILED, S.SUCCEEDED, S.RUNNING)),
-    "several-status-cancelling": lambda: status(runs(S.RUNNING, S.RUNNING, cancel_requested_at=AT)),
+    "several-status-cancelling": lambda: status(runs(S.RUNNING, S.RUNNING, cancel_requested_at=ASKED)),
     "several-result": lambda: ended(*[S.SUCCEEDED] * 4),
     "several-result-weighted": lambda: ended(*[S.SUCCEEDED] * 4, charged_seconds=8.0),
     "several-result-ten": lambda: ended(*[S.SUCCEEDED] * 10),
@@ -144,6 +137,6 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-end-rejected": lambda: ended(*[S.REJECTED] * 3),
     "several-one": lambda: one(S.SUCCEEDED),
     "several-one-failed": lambda: one(S.FAILED),
-    "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=AT),
+    "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),
     "several-runs": listed,
 }

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from discord.ui import TextDisplay
 
 from bot.deployments.model import Deployment, Input, InputKind
 from bot.deployments.plan import CommandPlan
 from bot.deployments.planning import plan_commands
-from bot.messages.details import Details, details
+from bot.messages.details import details
 from bot.runs import Run
 from tests.unit.factories import made_run
+from tests.unit.messages import text
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
 FLUX = Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(PROMPT,))
@@ -26,15 +26,8 @@ def run(**more: Any) -> Run:
     return made_run(**{"inputs": {"p": "a fox"}, **more})
 
 
-def text(found: Details) -> str:
-    return "\n".join(item.content for item in found.layout.walk_children() if isinstance(item, TextDisplay))
-
-
-def test_short_details_stand_in_the_message_with_a_command() -> None:
-    found = details(run(parent_key="p" * 16, seed=5), "Flux", FLUX, plan())
-    assert found.file is None
-    assert "```\n/generate prompt:a fox\n```" in text(found)
-    assert "p" * 16 in text(found)
+def test_short_details_need_no_file() -> None:
+    assert details(run(), "Flux", FLUX, plan()).file is None
 
 
 @pytest.mark.parametrize("prompt", ["x" * 6000, "*" * 3000, "a ``` b", "<@1>" * 900])
@@ -42,16 +35,12 @@ def test_long_or_fenced_prompts_are_whole_in_the_file(prompt: str) -> None:
     found = details(run(inputs={"p": prompt}), "Flux", FLUX, plan())
     assert found.file is not None
     assert f"/generate prompt:{prompt}" in found.file
-    assert len(text(found)) <= 4000
+    assert len(text(found.layout)) <= 4000
 
 
 def test_many_inputs_keep_the_layouts_limit() -> None:
     inputs = {f"key{n}": "*" * 500 for n in range(60)}
     found = details(run(inputs=inputs), "Flux", None, plan())
-    assert len(text(found)) <= 4000
+    assert len(text(found.layout)) <= 4000
     assert found.file is not None
     assert "key59" in found.file
-
-
-def test_a_deployment_that_is_gone_has_no_command() -> None:
-    assert "isn't offered any more" in text(details(run(), "flux", None, plan()))

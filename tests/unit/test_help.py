@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bot.deployments.model import Choice, Deployment, Input, InputKind
 from bot.deployments.planning import plan_commands
 from bot.messages.help import deployment_layout, help_layout
+from tests.unit.messages import components, options, text
 
 WORST = "*_`~<@[" * 200
 
@@ -26,30 +25,14 @@ def deployment(
         )
         for index in range(inputs)
     )
-    title = f"{words[:60]} {number}"
     return Deployment(
         name=f"name-{number:03}",
         deployment_id="d",
-        title=title,
+        title=f"{words[:60]} {number}",
         description=words,
         inputs=options,
         group=group,
     )
-
-
-def size(layout: Any) -> tuple[int, int, list[str]]:
-    """Characters of text, components, and what the selects offer."""
-    characters, count, offered = 0, 0, []
-    waiting = list(layout.to_components())
-    while waiting:
-        part = waiting.pop()
-        count += 1
-        characters += len(part.get("content", ""))
-        offered += [option["value"] for option in part.get("options", ())]
-        assert len(part.get("options", ())) <= 25
-        assert all(1 <= len(option["label"]) <= 100 for option in part.get("options", ()))
-        waiting += part.get("components", [])
-    return characters, count, offered
 
 
 @pytest.mark.parametrize("many", [1, 2, 10, 24, 55])
@@ -61,17 +44,17 @@ def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words
     deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
     plan = plan_commands(deployments)
     for layout in (help_layout(deployments, plan), deployment_layout(deployments[0], deployments, plan)):
-        characters, count, offered = size(layout)
-        assert 0 < characters <= 4000
-        assert count <= 40
-        assert sorted(offered) == ([] if many == 1 else [each.name for each in deployments])
+        assert 0 < len(text(layout)) <= 4000
+        assert len(components(layout)) <= 40
+        assert all(1 <= len(option["label"]) <= 100 for option in options(layout))
+        assert all(len(component.get("options", ())) <= 25 for component in components(layout))
+        names = [] if many == 1 else [each.name for each in deployments]
+        assert sorted(option["value"] for option in options(layout)) == names
 
 
 @pytest.mark.parametrize("inputs", [0, 1, 24, 80])
 def test_one_deployment_with_very_many_options_fits_and_says_how_many_more(inputs: int) -> None:
     only = deployment(1, inputs=inputs, words=WORST)
     layout = deployment_layout(only, [only], plan_commands([only]))
-    characters, _, _ = size(layout)
-    assert characters <= 4000
-    text = str(layout.to_components())
-    assert ("more options" in text) is (text.count("option_") < inputs)
+    assert len(text(layout)) <= 4000
+    assert ("more options" in text(layout)) is (text(layout).count("option_") < inputs)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from discord.ui.view import BaseView
 
 from bot.errors import RefusedError
 from bot.messages.list_ids import PATTERN, Control, PagePlace, Step, read_runs_id, runs_id
@@ -15,8 +15,9 @@ from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN, queue_layout, runs_layou
 from bot.presets.list import PRESETS_SHOWN, presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
-from bot.store.presets import Holder, Preset
-from tests.unit.factories import made_run
+from bot.store.presets import Holder
+from tests.unit.factories import made_preset, made_run
+from tests.unit.messages import components, options, text
 
 AT = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 WORST = "*_`~<@[" * 1000
@@ -37,16 +38,8 @@ def run(**changes: Any) -> Run:
     return made_run(**{**worst, **changes})
 
 
-def parts(layout: Any) -> Iterator[dict[str, Any]]:
-    waiting = list(layout.to_components())
-    while waiting:
-        part = waiting.pop()
-        yield part
-        waiting += part.get("components", [])
-
-
-def text(layout: Any) -> str:
-    return "\n".join(part["content"] for part in parts(layout) if "content" in part)
+def custom_ids(layout: BaseView) -> list[str]:
+    return [part["custom_id"] for part in components(layout) if "custom_id" in part]
 
 
 @pytest.mark.parametrize("here", [None, 7])
@@ -55,8 +48,9 @@ def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> No
     layout = runs_layout(HistoryPage(entries), PagePlace(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
     assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == RUNS_SHOWN
-    ids = [part["custom_id"] for part in parts(layout) if "custom_id" in part]
-    assert not [custom_id for custom_id in ids if custom_id.startswith(f"runs:{Control.POST}:")]
+    assert not [
+        custom_id for custom_id in custom_ids(layout) if custom_id.startswith(f"runs:{Control.POST}:")
+    ]
 
 
 @pytest.mark.parametrize("wanted", RunFilter)
@@ -66,19 +60,18 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
     cursor = RunCursor(AT, "k" * 20)
     layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
     assert len(text(layout)) <= 4000
-    ids = [part["custom_id"] for part in parts(layout) if "custom_id" in part]
+    ids = custom_ids(layout)
     assert len(ids) == len(set(ids)) == 4
     assert all(len(custom_id) <= 100 and PATTERN.fullmatch(custom_id) for custom_id in ids)
-    labels = [option["label"] for part in parts(layout) for option in part.get("options", [])]
-    assert len(labels) == 2 * RUNS_SHOWN
-    assert all(len(label) <= 100 for label in labels)
+    assert len(options(layout)) == 2 * RUNS_SHOWN
+    assert all(len(option["label"]) <= 100 for option in options(layout))
 
 
 def test_a_run_that_is_being_cancelled_says_so_and_is_not_offered_again() -> None:
     entry = Entry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
     layout = runs_layout(HistoryPage([entry]), PagePlace(), lambda name: name, here=1)
     assert "Cancelling: **flux**" in text(layout)
-    assert not [part for part in parts(layout) if "options" in part]
+    assert options(layout) == []
 
 
 def test_the_queue_shows_ones_own_prompt_and_nobody_elses() -> None:
@@ -112,16 +105,7 @@ def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
 
 
 def test_a_full_page_of_presets_fits() -> None:
-    one = Preset(
-        holder=Holder.SERVER,
-        holder_id=1,
-        name="*" * 32,
-        deployment="flux",
-        inputs={"style": WORST},
-        gpu="A10G",
-        created_at=AT,
-        created_by=None,
-    )
+    one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
     assert len(text(presets_layout([one] * PRESETS_SHOWN, 1, more=True, title=lambda _: WORST))) <= 4000
 
 

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 from bot.presets.memory import KEPT, PresetMemory
 from bot.store.presets import Holder, Preset
 from tests.harness import Clock
-
-NOW = datetime(2026, 5, 4, tzinfo=UTC)
-
-
-def preset(name: str, holder: Holder = Holder.PERSON, holder_id: int = 1) -> Preset:
-    return Preset(
-        holder=holder,
-        holder_id=holder_id,
-        name=name,
-        deployment="flux",
-        inputs={},
-        gpu=None,
-        created_at=NOW,
-        created_by=1,
-    )
+from tests.unit.factories import made_preset
 
 
 class Shelf:
     """Presets as a database would give them, and how often it was asked; `gate` holds the answer back."""
 
     def __init__(self) -> None:
-        self.presets = [preset("noir")]
+        self.presets = [made_preset("noir")]
         self.asked: list[Any] = []
         self.gate: asyncio.Event | None = None
 
@@ -57,7 +42,7 @@ async def test_what_another_process_saved_shows_up_a_little_later() -> None:
     shelf, clock = Shelf(), Clock()
     memory = PresetMemory(shelf.visible, clock)
     await memory.visible(1, 7)
-    shelf.presets.append(preset("ink"))
+    shelf.presets.append(made_preset("ink"))
     clock.now += KEPT
     assert len(await memory.visible(1, 7)) == 2
 
@@ -84,7 +69,7 @@ async def test_an_answer_from_before_a_change_is_not_kept() -> None:
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(memory.visible(1, 7))
     await asyncio.sleep(0)
-    shelf.presets.append(preset("ink"))
+    shelf.presets.append(made_preset("ink"))
     memory.forget(Holder.PERSON, 1)
     shelf.gate.set()
     assert len(await asking) == 1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ from bot.presets.list import presets_layout
 from bot.runs import Run, RunState
 from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
 from bot.store.presets import Holder, Preset
+from tests.unit.factories import made_preset, made_run
+from tests.unit.messages import ASKED, KEY
 from tests.unit.several_messages import SEVERAL
 from tests.unit.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
 
 S = RunState
 RAN = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
-AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
-KEY = "abcdefghij234567"
 TITLE = "Flux"
 STYLES = ("photo", "ink")
 FLUX = Deployment(
@@ -55,22 +54,9 @@ PLAN = plan_commands(BOTH, (PRESET_OPTION,))
 
 
 def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
-    base = Run(
-        key=KEY,
-        state=state,
-        created_at=AT,
-        requester_id=42,
-        guild_id=1,
-        channel_id=2,
-        status_message_id=3,
-        deployment="flux",
-        deployment_id="d",
-        inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7},
-        prompt="a lighthouse",
-        seed=7,
-    )
     ended = {"gpu_used": "L4", "run_duration": 8.2} if state in RAN else {}
-    return replace(base, **{**ended, **more})
+    asked = {"status_message_id": 3, "inputs": {"p": "a lighthouse", "s": "ink", "w": 768, "n": 7}}
+    return made_run(state, **{**asked, "prompt": "a lighthouse", "seed": 7, **ended, **more})
 
 
 def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:
@@ -92,7 +78,7 @@ STATUS: Mapping[str, Run] = {
     "running": run(S.RUNNING, progress=0.42, live_status="Executing KSampler", gpu="L4"),
     "running-silent": run(S.RUNNING),
     "uploading": run(S.UPLOADING, progress=1.0),
-    "cancelling": run(S.RUNNING, progress=0.42, cancel_requested_at=AT),
+    "cancelling": run(S.RUNNING, progress=0.42, cancel_requested_at=ASKED),
     "not-cancellable": run(S.RUNNING, note="not_cancellable"),
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
@@ -107,7 +93,7 @@ ENDS: Mapping[str, Run] = {
     "cancelled": run(S.CANCELLED, failure_code="cancelled_by_requester"),
     "cancelled-by-moderator": run(S.CANCELLED, failure_code="cancelled_by_moderator"),
     "cancelled-there": run(S.CANCELLED, failure_code="run_cancelled"),
-    "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=AT),
+    "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=ASKED),
     "expired": run(S.EXPIRED, failure_code="expired", review_channel_id=9),
     "unconfirmed": run(S.UNCONFIRMED, failure_code="comfy_timeout"),
     "refused-inputs": run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "width"}),
@@ -150,19 +136,8 @@ RESULTS: Mapping[str, list[Part]] = {
 
 
 def presets() -> list[Preset]:
-    def one(name: str, holder: Holder) -> Preset:
-        return Preset(
-            holder=holder,
-            holder_id=1,
-            name=name,
-            deployment="flux",
-            inputs={"s": "ink", "p": "{prompt}, in ink"},
-            gpu="L4",
-            created_at=AT,
-            created_by=42,
-        )
-
-    return [one("noir", Holder.PERSON), one("house style", Holder.SERVER)]
+    asked = {"inputs": {"s": "ink", "p": "{prompt}, in ink"}, "gpu": "L4", "created_by": 42}
+    return [made_preset("noir", **asked), made_preset("house style", holder=Holder.SERVER, **asked)]
 
 
 def listed() -> HistoryPage:
@@ -174,7 +149,7 @@ def listed() -> HistoryPage:
         Entry(run(S.FAILED, key="e" * 16), False, (99, 5)),
         Entry(run(key="f" * 16, user_install=True, guild_id=None), False, (2, 5)),
     ]
-    return HistoryPage(entries, RunCursor(AT - timedelta(days=1), "g" * 16), None)
+    return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
 
 
 def kept() -> HistoryPage:

@@ -10,12 +10,12 @@ import pytest
 from bot.messages.parts import Prepared
 from bot.messages.run import outcome_parts, status_part
 from bot.runs import FINAL, RunState
-from tests.unit.messages import ASKED, assert_within_limits, buttons, components, file, run, text
+from tests.unit.messages import ASKED, assert_within_limits, components, file, labels, run, text
 
 
 def test_direct_messages_have_nobody_to_report_to() -> None:
     (part,) = outcome_parts(run(RunState.SUCCEEDED, guild_id=None), "Flux", Prepared((file(),)))
-    assert [label for label, _ in buttons(part)] == ["Again", "Edit", "Details", "Delete"]
+    assert labels(part) == ["Again", "Edit", "Details", "Delete"]
 
 
 def test_a_hidden_result_hides_its_pictures_and_its_words() -> None:

@@ -10,6 +10,7 @@ from bot.errors import StartupError
 
 UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 OTHER = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
+A = f'[deployments.a]\ndeployment_id = "{UUID}"\n'
 
 
 def mistakes(tmp_path: Path, text: str) -> tuple[str, ...]:
@@ -31,10 +32,7 @@ def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> Non
 
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
-    file.write_text(
-        f'[deployments.a]\ndeployment_id = "{UUID}"\n'
-        'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n'
-    )
+    file.write_text(A + 'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n')
     (config,) = load_deployments_file(file)
     pairs = [(choice.name, choice.value) for choice in config.inputs["x"].choices]
     assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
@@ -43,8 +41,7 @@ def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Pa
 def test_a_mistake_in_a_choice_says_in_which(tmp_path: Path) -> None:
     told = mistakes(
         tmp_path,
-        f'[deployments.a]\ndeployment_id = "{UUID}"\n'
-        'inputs.x.choices = ["euler", {name = "Fast"}, {nam = "Slow", value = 1}, true, ""]\n',
+        A + 'inputs.x.choices = ["euler", {name = "Fast"}, {nam = "Slow", value = 1}, true, ""]\n',
     )
     place = "deployments.toml: deployment 'a', input 'x', choice"
     assert set(told) == {
@@ -131,17 +128,14 @@ def test_every_mistake_is_told_at_once_with_deployment_and_input(tmp_path: Path)
         ("deployments = 3", "no deployment is described"),
         ("[deployments]\na = 3", "'a' must be a table"),
         ('[deployments.a]\ndeployment_id = "x"', "'deployment_id' must be a UUID"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs = 3', "'inputs' must be a table"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x = 3', "input 'x': must be a table"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.default = nan', "'default' must be a finite"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.fixed = {{a = 1}}', "'fixed' must be text"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.x.min = "a"', "'min' must be a number"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\nage_restricted = "x"', "must be true or false"),
-        (f'[deployments.a]\ndeployment_id = "{UUID}"\ngpus = ["T4"]\ndefault_gpu = "L4"', "not one of its"),
-        (
-            f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments.b]\ndeployment_id = "{UUID}"',
-            "same deploy",
-        ),
+        (A + "inputs = 3", "'inputs' must be a table"),
+        (A + "inputs.x = 3", "input 'x': must be a table"),
+        (A + "inputs.x.default = nan", "'default' must be a finite"),
+        (A + "inputs.x.fixed = {a = 1}", "'fixed' must be text"),
+        (A + 'inputs.x.min = "a"', "'min' must be a number"),
+        (A + 'age_restricted = "x"', "must be true or false"),
+        (A + 'gpus = ["T4"]\ndefault_gpu = "L4"', "not one of its"),
+        (A + A.replace("s.a", "s.b"), "same deploy"),
     ],
 )
 def test_a_mistake_is_told_in_words(tmp_path: Path, text: str, part: str) -> None:
@@ -221,15 +215,13 @@ def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
     ],
 )
 def test_what_an_input_would_lose_silently_is_a_mistake(tmp_path: Path, settings: str, part: str) -> None:
-    (told,) = mistakes(
-        tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\n[deployments.a.inputs.x]\n{settings}\n'
-    )
+    (told,) = mistakes(tmp_path, A + f"[deployments.a.inputs.x]\n{settings}\n")
     assert told.startswith("deployments.toml: deployment 'a', input 'x': ")
     assert part in told
 
 
 def test_two_inputs_with_one_option(tmp_path: Path) -> None:
-    described = f'[deployments.a]\ndeployment_id = "{UUID}"\ninputs.b.option = "x"\ninputs.c.option = "x"\n'
+    described = A + 'inputs.b.option = "x"\ninputs.c.option = "x"\n'
     (told,) = mistakes(tmp_path, described)
     assert told == "deployments.toml: deployment 'a': inputs 'b', 'c' all have the option 'x'; one can"
     file = tmp_path / "deployments.toml"
@@ -238,7 +230,7 @@ def test_two_inputs_with_one_option(tmp_path: Path) -> None:
 
 
 def test_a_name_among_the_settings_is_none(tmp_path: Path) -> None:
-    (told,) = mistakes(tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\nname = "b"\n')
+    (told,) = mistakes(tmp_path, A + 'name = "b"\n')
     assert "unknown setting 'name'; its name is that of its table" in told
 
 
@@ -248,5 +240,5 @@ def test_the_quick_start_needs_only_an_id() -> None:
 
 @pytest.mark.parametrize("gpu", ['""', '" "', f'"{"x" * 101}"'])
 def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu: str) -> None:
-    (told,) = mistakes(tmp_path, f'[deployments.a]\ndeployment_id = "{UUID}"\ndefault_gpu = {gpu}\n')
+    (told,) = mistakes(tmp_path, A + f"default_gpu = {gpu}\n")
     assert told.startswith("deployments.toml: deployment 'a': 'default_gpu' ")

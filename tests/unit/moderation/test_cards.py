@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.shown import ShownInputs
-from bot.messages.parts import FileKind, Part, Place, Prepared, PreparedFile
+from bot.messages.parts import FileKind, Place, Prepared
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
 from bot.runs import Run, RunState
 from bot.runs.transitions import BARRED
 from tests.unit.factories import made_run
+from tests.unit.messages import KEY, components, file, labels, text
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
-KEY = "abcdefghij234567"
 INPUTS = ShownInputs((("prompt", "a fox"), ("style", "ink"), ("seed", "7")), ())
 
 
@@ -35,28 +33,6 @@ def run(state: RunState = RunState.AWAITING_APPROVAL, **more: Any) -> Run:
         "requester_joined_at": AT,
     }
     return made_run(state, key=KEY, created_at=AT, **{**asked, **more})
-
-
-def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [component, *(below for child in component.get("components", ()) for below in walk(child))]
-
-
-def components(part: Part) -> list[Mapping[str, Any]]:
-    assert part.layout is not None
-    tops: list[Mapping[str, Any]] = part.layout.to_components()  # type: ignore[no-untyped-call]  # discord.py's
-    return [found for top in tops for found in walk(top)]
-
-
-def text(part: Part) -> str:
-    return "\n".join(c["content"] for c in components(part) if c["type"] == 10)
-
-
-def labels(part: Part) -> list[str]:
-    return [c["label"] for c in components(part) if c["type"] == 2]
-
-
-def file(number: int, kind: FileKind, suffix: str) -> PreparedFile:
-    return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind)
 
 
 def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:

@@ -18,6 +18,7 @@ from bot.moderation.record_csv import CsvWriter
 from bot.moderation.record_ids import OUTCOMES, PATTERN, Step, read_record_id, record_id
 from bot.runs import RunState
 from bot.store.audit import AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPage, Cursor
+from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 LARGEST = (1 << 63) - 1
@@ -47,16 +48,9 @@ def line(number: int = 1, **changes: Any) -> AuditLine:
     )
 
 
-def texts(layout: discord.ui.LayoutView) -> str:
-    return "\n".join(
-        item.content for item in layout.walk_children() if isinstance(item, discord.ui.TextDisplay)
-    )
-
-
-def buttons(layout: discord.ui.LayoutView) -> dict[str | None, bool]:
-    """Label -> whether it can be pressed."""
-    found = [item for item in layout.walk_children() if isinstance(item, discord.ui.Button)]
-    return {button.label: not button.disabled for button in found}
+def buttons(layout: discord.ui.LayoutView) -> dict[str, bool]:
+    """Return for each label whether the button can be pressed."""
+    return {c["label"]: not c["disabled"] for c in components(layout) if c["type"] == 2}
 
 
 @given(wanted=filters, cursor=cursors, step=st.sampled_from(Step))
@@ -156,7 +150,7 @@ def test_buttons_that_lead_nowhere_can_not_be_pressed() -> None:
     only = record_layout(AuditPage([line()], None, None), AuditFilter())
     assert buttons(only) == {"Newer": False, "Older": False, "CSV file": True}
     nothing = record_layout(AuditPage([], None, None), AuditFilter(deployment="flux"))
-    assert "Nothing was found" in texts(nothing)
+    assert "Nothing was found" in text(nothing)
     assert not any(buttons(nothing).values())
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from demo.standin.deployments import slow
@@ -103,16 +101,3 @@ def test_faults_set_for_the_next_calls_come_first_and_once() -> None:
     plan.queue_up([Faults(queue_drop=True)])
     assert plan.take() == Faults(queue_drop=True)
     assert plan.take() is None
-
-
-def test_the_stand_in_imports_nothing_of_the_bot() -> None:
-    folder = Path(__file__).parents[3] / "demo" / "standin"
-    imported = set()
-    for path in folder.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                imported.add((node.module or "").split(".")[0])
-            elif isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-    assert "aiohttp" in imported
-    assert not imported & {"bot", "cogs", "tests"}
