@@ -1,4 +1,4 @@
-"""How it is decided about a request while it is taken in."""
+"""Decisions about a request for the store's intake, and a request that waits for one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bot.runs import Run
 from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
 from bot.runs.request import GenerationRequest
 from bot.store import Store
+from bot.store.intake import Decide
 from tests.contract.store.runs import HOLD, NOW, PERSON, fetch, request
 
 ROOM_FOR_FIVE = 5 * EXPECTED_SECONDS
@@ -21,6 +22,16 @@ APPROVAL_ENDS = NOW + timedelta(hours=24)
 def by_rules(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
     """As the bot decides, for an operator without limits."""
     return decide(asked, person, usage, OperatorRules(), rules)
+
+
+def noting(seen: list[Usage]) -> Decide:
+    """Allow every request and append the usage that it was judged with to `seen`."""
+
+    def judge(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+        seen.append(usage)
+        return Allowed()
+
+    return judge
 
 
 def within_five(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:

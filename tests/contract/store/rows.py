@@ -64,7 +64,7 @@ async def stored_run(
     return asked.key
 
 
-async def stored_rules(store: Store, guild: int, rules: dict[str, Any]) -> None:
+async def stored_rules(store: Store, guild: int, rules: object) -> None:
     async with store.database.write() as connection:
         await connection.execute(
             insert(server_rules).values(guild_id=guild, rules=rules, updated_at=NOW, updated_by=MOD)

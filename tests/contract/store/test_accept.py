@@ -8,14 +8,11 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import RefusedError
-from bot.rules import ServerRules
 from bot.rules.budgets import EXPECTED_SECONDS
-from bot.rules.people import Person
 from bot.runs import RunState
-from bot.runs.policy import Allowed, Decision, Refused, Usage
-from bot.runs.request import GenerationRequest
+from bot.runs.policy import Refused, Usage
 from bot.store import Store
-from tests.contract.store.decisions import within_five
+from tests.contract.store.decisions import noting, within_five
 from tests.contract.store.runs import (
     HOLD,
     NOW,
@@ -76,32 +73,21 @@ async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other
 
 
 async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:
-    seen: list[float] = []
-
-    def note(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
-        seen.append(usage.gpu_seconds_today)
-        return Allowed()
-
+    seen: list[Usage] = []
     run = await submitted(store)
-    await store.intake.accept(request(), PERSON, note, NOW, HOLD)
+    await store.intake.accept(request(), PERSON, noting(seen), NOW, HOLD)
     await store.runs.record(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
-    await store.intake.accept(request(), PERSON, note, NOW, HOLD)
-    tomorrow = NOW + timedelta(days=1)
-    await store.intake.accept(request(), PERSON, note, tomorrow, HOLD)
-    assert seen == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
+    for now in (NOW, NOW + timedelta(days=1)):
+        await store.intake.accept(request(), PERSON, noting(seen), now, HOLD)
+    assert [usage.gpu_seconds_today for usage in seen] == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
 
 
 async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.finish(run.key, RunState.TIMED_OUT, at(90), code="deadline")
-    seen: list[float] = []
-
-    def note(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
-        seen.append(usage.gpu_seconds_today)
-        return Allowed()
-
-    await store.intake.accept(request(), PERSON, note, at(91), HOLD)
-    assert seen == [90]
+    seen: list[Usage] = []
+    await store.intake.accept(request(), PERSON, noting(seen), at(91), HOLD)
+    assert [usage.gpu_seconds_today for usage in seen] == [90]
 
 
 async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:

@@ -9,12 +9,13 @@ from bot.errors import AlreadyTaken, RefusedError
 from bot.rules import ServerRules
 from bot.rules.people import Person
 from bot.runs import Run
-from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Spent, Usage, decide
+from bot.runs.policy import Allowed, Decision, Refused, Spent, Usage
 from bot.runs.request import GenerationRequest
 from bot.store import Store
 from bot.store.audit import AuditAction, AuditFilter
 from bot.store.intake import Decide
 from bot.store.usage import day_of
+from tests.contract.store.decisions import by_rules, noting
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
 from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request
 
@@ -73,11 +74,8 @@ async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(sto
     await stored_rules(store, GUILD, {"budgets": {"person": {"waiting": None, "runs_a_day": 1}}})
     await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
 
-    def judge(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
-        return decide(asked, person, usage, OperatorRules(), rules)
-
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
-    results = await together(store, *asked, judge=judge)
+    results = await together(store, *asked, judge=by_rules)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
     lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
@@ -114,17 +112,12 @@ async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: 
 
 async def test_two_days_at_midnight_are_counted_apart(store: Store) -> None:
     midnight = day_of(NOW) + timedelta(days=1)
-    seen: list[int] = []
-
-    def judge(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
-        seen.append(usage.person.runs)
-        return Allowed()
-
+    seen: list[Usage] = []
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(
         *(
-            store.intake.accept(asked_by(PERSON), PERSON, judge, now, HOLD)
+            store.intake.accept(asked_by(PERSON), PERSON, noting(seen), now, HOLD)
             for now in (before, after, before, after)
         )
     )
-    assert sorted(seen) == [0, 0, 1, 1]
+    assert sorted(usage.person.runs for usage in seen) == [0, 0, 1, 1]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,7 +32,7 @@ from tests.contract.store.runs import (
     request,
     take,
 )
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, new_sqlite
 
 # An interaction has to be answered within 3 s.
 BOUND = 60.0
@@ -43,17 +40,7 @@ BOUND = 60.0
 
 @pytest.fixture
 async def file_store(opening: Stores, tmp_path: Path) -> Store:
-    return await opening.open(f"sqlite+aiosqlite:///{tmp_path}/bot.db")
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that a test may stop."""
-    folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
-    server = PostgresServer(folder)
-    yield server
-    server.server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    return await opening.open(new_sqlite(tmp_path))
 
 
 async def test_a_file_locked_by_another_process_is_unavailable_within_the_bound(

