@@ -33,6 +33,10 @@ def asking(gathering: Gathering[int, int], *items: int) -> list[asyncio.Task[int
     return [asyncio.create_task(gathering.ask(item)) for item in items]
 
 
+async def answers(gathering: Gathering[int, int], *items: int) -> list[int | BaseException]:
+    return await asyncio.gather(*asking(gathering, *items), return_exceptions=True)
+
+
 async def steps() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -40,7 +44,7 @@ async def steps() -> None:
 
 async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arrival() -> None:
     work = Transactions()
-    gathering = Gathering(work.handle, within=10, most=3)
+    gathering = Gathering(work.handle, within=60, most=3)
     first = asking(gathering, 0)
     await steps()
     others = asking(gathering, 2, 4, 6, 8)
@@ -53,9 +57,7 @@ async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arri
 async def test_one_that_fails_alone_fails_alone() -> None:
     work = Transactions()
     work.open.set()
-    results = await asyncio.gather(
-        *asking(Gathering(work.handle, within=10), 2, -2, 4), return_exceptions=True
-    )
+    results = await answers(Gathering(work.handle, within=60), 2, -2, 4)
     assert (results[0], type(results[1]), results[2]) == (4, ValueError, 8)
     assert work.seen == [[2, -2, 4]]
 
@@ -63,9 +65,7 @@ async def test_one_that_fails_alone_fails_alone() -> None:
 async def test_after_one_that_undid_the_transaction_each_is_tried_by_itself() -> None:
     work = Transactions()
     work.open.set()
-    results = await asyncio.gather(
-        *asking(Gathering(work.handle, within=10), 2, 3, 4), return_exceptions=True
-    )
+    results = await answers(Gathering(work.handle, within=60), 2, 3, 4)
     assert (results[0], type(results[1]), results[2]) == (4, LookupError, 8)
     assert work.seen == [[2, 3, 4], [2], [3], [4]]
 
@@ -74,8 +74,8 @@ async def test_a_database_that_is_away_is_everybodys_answer_and_nothing_is_tried
     work = Transactions()
     work.away = True
     work.open.set()
-    gathering = Gathering(work.handle, within=10)
-    results = await asyncio.gather(*asking(gathering, 2, 4), return_exceptions=True)
+    gathering = Gathering(work.handle, within=60)
+    results = await answers(gathering, 2, 4)
     assert [str(result) for result in results if isinstance(result, StoreUnavailable)] == ["away", "away"]
     assert work.seen == [[2, 4]]
     work.away = False
@@ -96,7 +96,7 @@ async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
 
 async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
     work = Transactions()
-    gathering = Gathering(work.handle, within=10)
+    gathering = Gathering(work.handle, within=60)
     first = asking(gathering, 2)
     await steps()
     cancelled, kept = asking(gathering, 4, 6)
@@ -109,7 +109,7 @@ async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
 
 async def test_who_is_cancelled_during_the_transaction_holds_nobody_up() -> None:
     work = Transactions()
-    gathering = Gathering(work.handle, within=10)
+    gathering = Gathering(work.handle, within=60)
     cancelled, kept = asking(gathering, 2, 4)
     await steps()
     cancelled.cancel()

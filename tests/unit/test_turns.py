@@ -10,7 +10,7 @@ from bot.store.turns import Turns
 
 
 async def in_turn(turns: Turns, name: str, seen: list[str], *, urgent: bool = False) -> None:
-    async with turns.turn(urgent=urgent, within=10):
+    async with turns.turn(urgent=urgent, within=60):
         seen.append(name)
 
 
@@ -23,7 +23,7 @@ async def lined_up(turns: Turns, seen: list[str], *names: str) -> list[asyncio.T
 
 async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> None:
     turns, seen = Turns(), list[str]()
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b", "X", "c", "Y")
     await asyncio.gather(*tasks)
     assert seen == ["X", "Y", "a", "b", "c"]
@@ -31,7 +31,7 @@ async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> N
 
 async def test_others_who_have_waited_long_have_every_second_turn() -> None:
     turns, seen = Turns(patience=0), list[str]()
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b", "W", "X", "Y", "Z")
     await asyncio.gather(*tasks)
     assert seen == ["W", "a", "X", "b", "Y", "Z"]
@@ -42,13 +42,13 @@ async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
     waiting: list[asyncio.Task[None]] = []
 
     async def urgent_again() -> None:
-        async with turns.turn(urgent=True, within=10):
+        async with turns.turn(urgent=True, within=60):
             seen.append("X")
             if "a" not in seen and len(seen) < 100:
                 waiting.append(asyncio.create_task(urgent_again()))
                 await asyncio.sleep(0)
 
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         waiting += [asyncio.create_task(urgent_again()), *await lined_up(turns, seen, "a")]
     await waiting[1]
     assert seen.count("X") <= 2
@@ -57,7 +57,7 @@ async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
 
 async def test_who_gives_up_waiting_holds_nobody_up() -> None:
     turns, seen = Turns(), list[str]()
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b")
         tasks[0].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -66,7 +66,7 @@ async def test_who_gives_up_waiting_holds_nobody_up() -> None:
 
 async def test_a_turn_that_comes_to_somebody_just_cancelled_goes_on() -> None:
     turns, seen = Turns(), list[str]()
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b")
     tasks[0].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -77,9 +77,9 @@ async def test_a_turn_that_comes_to_somebody_just_cancelled_goes_on() -> None:
 
 async def test_waiting_ends_when_its_time_is_up() -> None:
     turns = Turns()
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         with pytest.raises(TimeoutError):
             async with turns.turn(urgent=True, within=0):
                 pass
-    async with turns.turn(urgent=False, within=10):
+    async with turns.turn(urgent=False, within=60):
         pass

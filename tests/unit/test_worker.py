@@ -139,10 +139,12 @@ async def test_a_fault_in_one_item_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailable("away"), RuntimeError("a bug")])
-async def test_a_claim_that_fails_is_repeated_after_a_pause(bench: Bench, fault: Exception) -> None:
+async def test_a_claim_that_fails_is_repeated_after_the_faults_pause_and_not_another(
+    bench: Bench, fault: Exception
+) -> None:
     bench.faults.append(fault)
     bench.items.append(1)
-    async with running(bench.worker(fault_pause=0, pause=0)):
+    async with running(bench.worker(fault_pause=0, pause=FOREVER)):
         await bench.until(lambda: bench.done == [1])
 
 
@@ -154,13 +156,6 @@ async def test_a_claim_that_fails_is_not_repeated_at_once(bench: Bench) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
         assert bench.claims == 1
-
-
-async def test_after_a_fault_it_waits_the_faults_pause_and_not_another(bench: Bench) -> None:
-    bench.faults.append(StoreUnavailable("away"))
-    bench.items.append(1)
-    async with running(bench.worker(fault_pause=0, pause=FOREVER)):
-        await bench.until(lambda: bench.done == [1])
 
 
 async def test_draining_does_all_there_is_and_counts_it(bench: Bench) -> None:

@@ -7,11 +7,11 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import pytest
 
 from demo.standin.deployments import CAPTION_ID
 
@@ -29,43 +29,40 @@ class Process:
             return await reply.json()
 
 
-@pytest.fixture
+@asynccontextmanager
 async def running() -> AsyncIterator[Process]:
+    """Run the stand-in, stop it with SIGTERM and check that it ends cleanly."""
     arguments = ("-m", "demo.standin", "--port", "0", "--pace", "0")
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
-    told = json.loads(await process.stdout.readline())
-    async with aiohttp.ClientSession() as session:
-        yield Process(process, session, told)
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
+    try:
+        assert process.stdout
+        told = json.loads(await process.stdout.readline())
+        async with aiohttp.ClientSession() as session:
+            yield Process(process, session, told)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-async def test_it_ends_cleanly_on_sigterm(running: Process) -> None:
-    running.process.send_signal(signal.SIGTERM)
-    assert await running.process.wait() == 0
-
-
-async def test_faults_idle_and_books_work_over_http(running: Process) -> None:
+async def test_it_is_steered_over_http_and_ends_cleanly_on_sigterm() -> None:
     queue = {"deployment_id": CAPTION_ID, "inputs": {}, "webhook": "http://127.0.0.1:9/key-1"}
-    await running.call("POST", "/control/faults/next", [{"hold_at": "running", "ends_as": "failed"}])
-    run_id = (await running.call("POST", "/api/run/deployment/queue", queue))["run_id"]
-    assert await running.call("POST", "/control/release") in ({"released": 0}, {"released": 1})
-    await running.call("PUT", "/control/faults", {"webhook_drop": True})
-    ledger = await running.call("GET", "/control/ledger")
-    assert [call["run_ids"] for call in ledger["queue_calls"]] == [[run_id]]
-    await running.call("DELETE", "/control/ledger")
-    assert (await running.call("GET", "/control/ledger"))["queue_calls"] == []
+    async with running() as standin:
+        await standin.call("POST", "/control/faults/next", [{"hold_at": "running", "ends_as": "failed"}])
+        run_id = (await standin.call("POST", "/api/run/deployment/queue", queue))["run_id"]
+        assert await standin.call("POST", "/control/release") in ({"released": 0}, {"released": 1})
+        await standin.call("PUT", "/control/faults", {"webhook_drop": True})
+        ledger = await standin.call("GET", "/control/ledger")
+        assert [call["run_ids"] for call in ledger["queue_calls"]] == [[run_id]]
+        await standin.call("DELETE", "/control/ledger")
+        assert (await standin.call("GET", "/control/ledger"))["queue_calls"] == []
+        assert "wat" in (await standin.call("PUT", "/control/faults", {"wat": 1}))["detail"]
 
-
-async def test_a_misspelt_fault_is_refused(running: Process) -> None:
-    assert "wat" in (await running.call("PUT", "/control/faults", {"wat": 1}))["detail"]
-
-
-async def test_a_chaos_run_is_set_over_http(running: Process) -> None:
-    await running.call("PUT", "/control/chaos", {"seed": 3, "probabilities": {"failed": 1.0}})
-    body = {"deployment_id": CAPTION_ID, "inputs": {}}
-    run_id = (await running.call("POST", "/api/run/deployment/queue", body))["run_id"]
-    assert await running.call("GET", "/control/idle?timeout=20") == {"idle": True}
-    assert (await running.call("GET", f"/api/run/{run_id}"))["status"] == "failed"
+    async with running() as standin:
+        await standin.call("PUT", "/control/chaos", {"seed": 3, "probabilities": {"failed": 1.0}})
+        body = {"deployment_id": CAPTION_ID, "inputs": {}}
+        run_id = (await standin.call("POST", "/api/run/deployment/queue", body))["run_id"]
+        assert await standin.call("GET", "/control/idle?timeout=60") == {"idle": True}
+        assert (await standin.call("GET", f"/api/run/{run_id}"))["status"] == "failed"

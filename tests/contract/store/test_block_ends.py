@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import select
+
 from bot.errors import RefusedError
 from bot.rules import ServerRules
 from bot.rules.people import Person
@@ -18,6 +20,7 @@ from tests.contract.store.decisions import awaiting_approval, in_review
 from tests.contract.store.rows import GUILD, MOD, record, stored_run
 from tests.contract.store.runs import (
     HOLD,
+    LEASE,
     NOW,
     PERSON,
     SOON,
@@ -161,10 +164,17 @@ async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothi
 
 
 async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> None:
-    await accepted(store)
+    run = await accepted(store)
     await block(store)
-    async with store.database.read() as connection:
-        assert (await connection.execute(runs.select().where(settled()))).first() is None
+
+    async def erasable() -> list[str]:
+        async with store.database.read() as connection:
+            return list((await connection.execute(select(runs.c.key).where(settled()))).scalars())
+
+    assert await erasable() == []
+    while (delivery := await store.deliveries.claim("courier", at(120), LEASE)) is not None:
+        await store.deliveries.complete(delivery.id, at(120))
+    assert await erasable() == [run.key]
 
 
 async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import DeliveryState, Purpose
@@ -49,20 +51,13 @@ async def test_a_lease_that_ran_out_goes_to_another_unless_extended(store: Store
     assert not await store.deliveries.extend(delivery.id, "one", at(200))
 
 
-async def test_who_lost_the_lease_may_not_send(store: Store) -> None:
+@pytest.mark.parametrize("again", ["two", "one"], ids=["another courier", "the same courier"])
+async def test_a_claim_whose_lease_was_lost_may_not_be_sent(store: Store, again: str) -> None:
     await brought_to(store, RunState.SUCCEEDED)
     late = await claimed(store, "one")
-    current = await claimed(store, "two", at(61))
+    current = await claimed(store, again, at(61))
     assert not await store.deliveries.mark_attempt(late, "one", at(62), LEASE, 1)
-    assert await store.deliveries.mark_attempt(current, "two", at(62), LEASE, 1)
-
-
-async def test_an_old_claim_of_the_same_courier_may_not_send_either(store: Store) -> None:
-    await brought_to(store, RunState.SUCCEEDED)
-    late = await claimed(store, "one")
-    current = await claimed(store, "one", at(61))
-    assert not await store.deliveries.mark_attempt(late, "one", at(62), LEASE, 1)
-    assert await store.deliveries.mark_attempt(current, "one", at(62), LEASE, 1)
+    assert await store.deliveries.mark_attempt(current, again, at(62), LEASE, 1)
 
 
 async def test_a_verdict_that_a_success_replaced_may_not_be_sent(store: Store) -> None:
@@ -99,28 +94,23 @@ async def test_attempt_and_late_success_at_once_show_the_success_exactly_once(
         assert await store.deliveries.claim("courier", NOW, LEASE) is None
 
 
-async def test_a_success_after_the_verdict_was_told_is_a_second_message(store: Store) -> None:
+@pytest.mark.parametrize("completed", [True, False], ids=["completed", "sent and not yet completed"])
+async def test_a_success_after_the_verdict_was_sent_is_a_second_message(
+    store: Store, completed: bool
+) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
     await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
     await store.deliveries.mark_sent(verdict.id, [(7, 8)])
-    await store.deliveries.complete(verdict.id, NOW)
+    if completed:
+        await store.deliveries.complete(verdict.id, NOW)
     await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    if not completed:
+        await store.deliveries.complete(verdict.id, at(5))
     late = await claimed(store, now=at(5))
-    assert (late.purpose, late.messages) == (Purpose.LATE, ())
+    assert (late.purpose, late.run.state, late.messages) == (Purpose.LATE, RunState.SUCCEEDED, ())
     assert (await store.deliveries.told(run.key, Purpose.OUTCOME)).messages == ((7, 8),)
     assert (await store.deliveries.told(run.key, Purpose.LATE)).messages == ()
-
-
-async def test_a_success_between_sending_and_completing_the_verdict_is_not_lost(store: Store) -> None:
-    run = await brought_to(store, RunState.TIMED_OUT)
-    verdict = await claimed(store)
-    await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
-    await store.deliveries.mark_sent(verdict.id, [(7, 8)])
-    await store.runs.record(run.key, SUCCESS, at(5), SOON)
-    await store.deliveries.complete(verdict.id, at(6))
-    late = await claimed(store, now=at(6))
-    assert (late.purpose, late.run.state) == (Purpose.LATE, RunState.SUCCEEDED)
 
 
 async def test_a_death_in_the_middle_of_the_verdict_does_not_show_the_success_twice(store: Store) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta, timezone
+
+import pytest
 
 from bot.runs import FINAL, RunState
 from bot.runs.request import GenerationRequest
@@ -63,12 +66,15 @@ async def test_the_longest_silent_come_first_in_portions(store: Store) -> None:
     assert await _due(store, 60, 3) == []
 
 
-async def test_each_silent_run_is_asked_about_by_one_process(store: Store, other: Store) -> None:
+@pytest.mark.parametrize("claim", [_due, _status], ids=["silent run", "status message"])
+async def test_each_run_is_claimed_by_one_process(
+    store: Store, other: Store, claim: Callable[[Store, float, int], Awaitable[list[str]]]
+) -> None:
     keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
-    portions = await asyncio.gather(*(_due((store, other)[n % 2], 60, 4) for n in range(4)))
+    portions = await asyncio.gather(*(claim((store, other)[n % 2], 60, 4) for n in range(4)))
     found = [key for portion in portions for key in portion]
     assert len(found) == len(set(found))
-    found += await _due(store, 60, 20)
+    found += await claim(store, 60, 20)
     assert sorted(found) == sorted(keys)
 
 
@@ -150,15 +156,6 @@ async def test_a_message_never_edited_does_not_starve_behind_busy_ones(store: St
         await store.runs.record(key, report(progress=0.5), at(1), at(200))
     fresh = await brought_to(store, RunState.RUNNING)
     assert await _status(store, 100, 1) == [fresh.key]
-
-
-async def test_each_status_message_is_edited_by_one_process(store: Store, other: Store) -> None:
-    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(12)]
-    portions = await asyncio.gather(*(_status((store, other)[n % 2], 0, 4) for n in range(4)))
-    found = [key for portion in portions for key in portion]
-    assert len(found) == len(set(found))
-    found += await _status(store, 0)
-    assert sorted(found) == sorted(keys)
 
 
 async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(store: Store) -> None:

@@ -105,9 +105,7 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
     await hold(line, "shard 0")
 
 
-async def test_a_nudge_is_heard_by_others_and_not_by_oneself(
-    on_postgres: Store, opening: Stores, lines: Lines
-) -> None:
+async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
     Nudges(mine.announce).deliver()

@@ -114,13 +114,13 @@ async def test_the_longest_phrase_that_the_parser_lets_through_fits(store: Store
     assert (await fetch(store, run.key)).live_status == "é" * 200
 
 
-@pytest.mark.parametrize("state", [RunState.UNCONFIRMED, RunState.TIMED_OUT])
-async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store, state: RunState) -> None:
-    run = await brought_to(store, state)
-    await store.runs.record(run.key, SUCCESS, at(5), SOON)
-    ended = await fetch(store, run.key)
-    assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
-    assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
+async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store) -> None:
+    for state in (RunState.UNCONFIRMED, RunState.TIMED_OUT):
+        run = await brought_to(store, state)
+        await store.runs.record(run.key, SUCCESS, at(5), SOON)
+        ended = await fetch(store, run.key)
+        assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
+        assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
 
 
 @pytest.mark.sqlite_only
@@ -228,15 +228,15 @@ async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: 
     assert (await columns(store, run.key))["due_at"] == at(2)
 
 
-@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING])
-async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store, state: RunState) -> None:
-    run = await brought_to(store, state)
-    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
-    row = await columns(store, run.key)
-    assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
-    assert row["rev"] > row["shown_rev"]
-    assert await owed(store, run.key) == []
+async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None:
+    for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
+        run = await brought_to(store, state)
+        await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
+        row = await columns(store, run.key)
+        assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
+        assert row["rev"] > row["shown_rev"]
+        assert await owed(store, run.key) == []
 
 
 @pytest.mark.sqlite_only
@@ -295,16 +295,14 @@ async def test_progress_from_two_processes_in_opposite_orders_does_not_deadlock(
         assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8
 
 
-@pytest.mark.parametrize("state", [None, RunState.QUEUED, RunState.RUNNING])
-async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(
-    store: Store, state: RunState | None
-) -> None:
+async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(store: Store) -> None:
     """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
-    run = await submitted(store)
-    await store.work.put_back(run.key, at(5), NOW)
-    await store.runs.record(run.key, report(state), at(6), SOON)
-    assert await take(store, at(10)) is None
-    adopted = await fetch(store, run.key)
-    assert adopted.state is (state or RunState.QUEUED)
-    assert adopted.run_id == RUN_ID
-    assert adopted.deadline == at(6 + adopted.deadline_seconds)
+    for state in (None, RunState.QUEUED, RunState.RUNNING):
+        run = await submitted(store)
+        await store.work.put_back(run.key, at(5), NOW)
+        await store.runs.record(run.key, report(state), at(6), SOON)
+        assert await take(store, at(10)) is None
+        adopted = await fetch(store, run.key)
+        assert adopted.state is (state or RunState.QUEUED)
+        assert adopted.run_id == RUN_ID
+        assert adopted.deadline == at(6 + adopted.deadline_seconds)

@@ -267,6 +267,12 @@ def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
         assert_nothing_lost(moved, item)
 
 
+def test_what_can_not_be_made_smaller_is_refused_in_words() -> None:
+    pictures = [node(f"{'p' * 28}{number}", "Image") for number in range(20)]
+    with pytest.raises(StartupError, match="Discord takes 8000"):
+        plan_commands([deployment(*pictures, name=f"d{number}") for number in range(25)])
+
+
 def test_the_bots_own_further_options_take_their_room() -> None:
     count = OptionSpec(name="count", description="How many", type=OptionType.INTEGER, minimum=1, maximum=4)
     made = deployment(*(node(f"t{number}", "Text", default_value="x") for number in range(40)))

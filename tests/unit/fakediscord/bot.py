@@ -45,7 +45,7 @@ def picture(name: str = "cat.png", size: int = 64) -> discord.File:
 
 
 class PainterBot(discord.Client):
-    """`defer` makes /paint answer with a deferral first; what arrives is kept for the tests to look at."""
+    """Keeps what arrives. With an event in `painting`, /paint defers and edits its answer after the event."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True), max_messages=None)
@@ -53,7 +53,7 @@ class PainterBot(discord.Client):
         self.guild_seen = asyncio.Event()
         self.resumed = asyncio.Event()
         self.interactions: list[discord.Interaction] = []
-        self.defer = False
+        self.painting: asyncio.Event | None = None
         self.silent = False
 
     async def setup_hook(self) -> None:
@@ -90,8 +90,9 @@ class PainterBot(discord.Client):
         self.interactions.append(interaction)
         if self.silent:
             return
-        if self.defer:
+        if self.painting is not None:
             await interaction.response.defer(thinking=True)
+            await self.painting.wait()
             await interaction.edit_original_response(content=f"painting {prompt}")
             return
         told = f" from {(await image.read()).decode()}" if image else ""

@@ -27,7 +27,8 @@ def _addresses() -> Iterator[None]:
 
 @pytest.fixture
 async def fake(_addresses: None) -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as server:
+    # Longer than Discord's three seconds, which a busy machine may take.
+    async with FakeDiscord(answer_within=60) as server:
         point_discord_at(server.url)
         yield server
 

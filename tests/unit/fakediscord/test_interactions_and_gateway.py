@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import discord
 import pytest
 
-from tests.fakediscord import Fault, Interaction
+from tests.fakediscord import Interaction
 from tests.unit.fakediscord.bot import picture
 from tests.unit.fakediscord.harness import Studio
 
@@ -24,14 +26,12 @@ async def _unanswered(studio: Studio) -> discord.Interaction:
 
 
 async def test_a_deferred_answer_thinks_until_it_is_edited(studio: Studio) -> None:
-    studio.bot.defer = True
-    studio.fake.faults.add(
-        "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}", Fault.delay(0.05)
-    )
+    studio.bot.painting = asyncio.Event()
     run = await _paint(studio)
     await run.wait_answer()
     assert run.original is not None
     assert run.original.loading
+    studio.bot.painting.set()
     await studio.fake.wait_until(lambda: run.text)
     assert (run.text, run.original.loading, run.original.edits) == ("painting a cat", False, 1)
 
@@ -64,6 +64,7 @@ async def test_answering_twice_is_40060(studio: Studio) -> None:
 
 async def test_answering_late_is_10062(studio: Studio) -> None:
     interaction = await _unanswered(studio)
+    studio.fake.interactions.answer_within = 3.0
     studio.fake.world.clock.advance(3.1)
     with pytest.raises(discord.NotFound) as late:
         await interaction.response.send_message("late")

@@ -34,7 +34,7 @@ async def child(fake: FakeDiscord) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def test_a_bot_in_another_process_is_killed_and_started_again() -> None:
-    async with FakeDiscord() as fake:
+    async with FakeDiscord(answer_within=60) as fake:
         guild = fake.add_guild("Studio")
         general = fake.add_text(guild, "general")
         alice = fake.add_user("alice", guild)
@@ -75,9 +75,8 @@ async def test_commands_and_posts_work_in_every_kind_of_channel(studio: Studio, 
 
 async def test_every_shard_hears_of_its_own_servers_only(fake: FakeDiscord) -> None:
     guilds = [fake.add_guild(f"G{n}", shard=n, shards=2) for n in range(2)]
-    clients = [
-        discord.Client(intents=discord.Intents(guilds=True), shard_id=n, shard_count=2) for n in range(2)
-    ]
+    options = {"intents": discord.Intents(guilds=True), "shard_count": 2, "guild_ready_timeout": 0.01}
+    clients = [discord.Client(shard_id=n, **options) for n in range(2)]
     running = [asyncio.create_task(client.start(fake.token)) for client in clients]
     try:
         await asyncio.gather(*(client.wait_for("ready", timeout=60) for client in await _set_up(clients)))
@@ -97,7 +96,6 @@ async def _set_up(clients: list[discord.Client]) -> list[discord.Client]:
 
 
 async def test_two_hundred_commands_at_once_are_all_answered(studio: Studio) -> None:
-    studio.fake.interactions.answer_within = 60
     places = [studio.fake.add_text(studio.guild, f"c{n}") for n in range(20)]
     runs = await asyncio.gather(
         *(studio.fake.slash(studio.alice, places[n % 20], "paint", {"prompt": str(n)}) for n in range(200))

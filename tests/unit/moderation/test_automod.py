@@ -67,7 +67,7 @@ class Discord:
         return self.now
 
     def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.fetch, self.clock, **options)
+        return AutomodCache(self.fetch, self.clock, **{"patience": 60, **options})
 
 
 @pytest.fixture
