@@ -56,6 +56,12 @@ class Caller:
         run_id: str = reply.body["run_id"]
         return run_id
 
+    async def finish(self, deployment_id: str, **fields: Any) -> str:
+        """Start a run, wait until the stand-in has nothing more to do and return the run's id."""
+        run_id = await self.start(deployment_id, **fields)
+        await self.standin.idle()
+        return run_id
+
     async def run(self, run_id: str, query: str = "") -> dict[str, Any]:
         reply = await self.call("GET", f"/api/run/{run_id}{query}")
         assert reply.status == 200, reply.text

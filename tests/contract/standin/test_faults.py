@@ -16,9 +16,7 @@ QUICK = CAPTION_ID
 
 async def finish(caller: Caller, standin: StandIn, receiver: Receiver, faults: Faults, **fields: bool) -> str:
     standin.next_faults(faults)
-    run_id = await caller.start(QUICK, inputs={}, webhook=receiver.url(), **fields)
-    await standin.idle()
-    return run_id
+    return await caller.finish(QUICK, inputs={}, webhook=receiver.url(), **fields)
 
 
 @pytest.mark.parametrize("starts", [0, 1, 3])
@@ -127,8 +125,7 @@ async def test_a_run_can_end_without_a_webhook(caller: Caller, standin: StandIn,
 
 async def test_a_held_run_goes_on_when_released(caller: Caller, standin: StandIn) -> None:
     standin.next_faults(Faults(hold_at="running"))
-    run_id = await caller.start(QUICK, inputs={})
-    await standin.idle()
+    run_id = await caller.finish(QUICK, inputs={})
     assert (await caller.run(run_id))["status"] == "running"
     assert standin.release(run_id) == 1
     await standin.idle()
@@ -139,8 +136,7 @@ async def test_a_cancelled_run_can_succeed_all_the_same(
     caller: Caller, standin: StandIn, receiver: Receiver
 ) -> None:
     standin.next_faults(Faults(hold_at="running", success_after_cancel=True))
-    run_id = await caller.start(QUICK, inputs={}, webhook=receiver.url())
-    await standin.idle()
+    run_id = await caller.finish(QUICK, inputs={}, webhook=receiver.url())
     await caller.call("POST", f"/api/run/{run_id}/cancel")
     await standin.idle()
     assert [body["status"] for body in receiver.bodies][-2:] == ["cancelled", "success"]
@@ -181,8 +177,7 @@ async def test_an_output_file_can_take_for_ever(caller: Caller, standin: StandIn
 
 async def _output_url(caller: Caller, standin: StandIn, body: str) -> str:
     standin.next_faults(Faults.model_validate({"body": body}))
-    run_id = await caller.start(PICTURE_ID, inputs={"width": 256, "height": 256})
-    await standin.idle()
+    run_id = await caller.finish(PICTURE_ID, inputs={"width": 256, "height": 256})
     url: str = (await caller.run(run_id))["outputs"][-1]["data"]["images"][0]["url"]
     return url
 

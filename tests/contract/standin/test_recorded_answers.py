@@ -91,9 +91,8 @@ async def test_what_is_not_json_is_a_422(caller: Caller) -> None:
     assert (reply.status, reply.body["detail"][0]["type"]) == (422, "json_invalid")
 
 
-async def test_other_inputs_are_not_checked_and_fail_the_run_later(caller: Caller, standin: StandIn) -> None:
-    run_id = await caller.start(PICTURE_ID, inputs={"nonsense": [1, "a", True], "width": "very wide"})
-    await standin.idle()
+async def test_other_inputs_are_not_checked_and_fail_the_run_later(caller: Caller) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={"nonsense": [1, "a", True], "width": "very wide"})
     assert (await caller.run(run_id))["status"] == "failed"
 
 
@@ -109,10 +108,9 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQD
     ],
 )
 async def test_the_machine_downloads_the_start_image_or_fails(
-    caller: Caller, standin: StandIn, image: str, status: str
+    caller: Caller, image: str, status: str
 ) -> None:
-    run_id = await caller.start(PICTURE_ID, inputs={"image": image})
-    await standin.idle()
+    run_id = await caller.finish(PICTURE_ID, inputs={"image": image})
     assert (await caller.run(run_id))["status"] == status
 
 
@@ -126,10 +124,9 @@ async def test_a_rejected_workflow_sends_its_failed_webhook_before_the_400(
 
 
 async def test_a_finished_run_has_the_recorded_keys_in_their_order(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, receiver: Receiver
 ) -> None:
-    run_id = await caller.start(PICTURE_ID, inputs={"prompt": "a fox"}, webhook=receiver.url("/h?k=secret"))
-    await standin.idle()
+    run_id = await caller.finish(PICTURE_ID, inputs={"prompt": "a fox"}, webhook=receiver.url("/h?k=secret"))
     told = await caller.run(run_id)
     recorded = sample("run_success_serverless_intermediate")["get_run_states"][-1]["body"]
     assert list(told) == list(recorded)
@@ -142,10 +139,9 @@ async def test_a_finished_run_has_the_recorded_keys_in_their_order(
 
 
 async def test_times_have_microseconds_in_the_answer_and_milliseconds_in_webhooks(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, receiver: Receiver
 ) -> None:
-    run_id = await caller.start(VIDEO_ID, inputs={}, webhook=receiver.url())
-    await standin.idle()
+    run_id = await caller.finish(VIDEO_ID, inputs={}, webhook=receiver.url())
     output = (await caller.run(run_id))["outputs"][0]
     pushed = receiver.bodies[-1]["outputs"][0]
     # Either has the other's digits, but for a whole second, whose seconds the webhook loses.
