@@ -1,12 +1,13 @@
-"""What a person sees of a run's end where a snapshot of the whole message doesn't tell."""
+"""Checks what a person sees of a run's end beyond the snapshots of whole messages."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from bot.messages.parts import FileKind, Prepared
+from bot.messages.parts import FileKind, Part, Prepared
 from bot.messages.run import outcome_parts
 from bot.runs import RunState
 from bot.words import SENTENCES
@@ -15,6 +16,14 @@ from tests.unit.messages import KEY, assert_within_limits, buttons, file, galler
 RESULT_BUTTONS = [
     (name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete", "Report")
 ]
+
+
+def result(prepared: Prepared, title: str = "Flux", **more: Any) -> list[Part]:
+    """Return the messages of a run that succeeded, each within Discord's limits."""
+    parts = outcome_parts(run(RunState.SUCCEEDED, **more), title, prepared)
+    for part in parts:
+        assert_within_limits(part)
+    return parts
 
 
 def test_an_ending_without_a_known_reason_is_told_and_not_shown_raw() -> None:
@@ -32,49 +41,42 @@ def test_fields_that_comfydeploy_names_are_named_or_left_out() -> None:
 
 
 def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
-    done = run(RunState.SUCCEEDED, run_duration=3.4, gpu_used="H100", seed=99)
     files = (file(1), file(2, FileKind.VIDEO, "mp4"))
-    (part,) = outcome_parts(done, "Flux", Prepared(files))
+    (part,) = result(Prepared(files), run_duration=3.4, gpu_used="H100", seed=99)
     assert text(part).splitlines() == ["<@42> **Flux**", "> a lighthouse", "-# took 3 s · GPU H100 · seed 99"]
     assert gallery(part) == [f"attachment://{f.filename}" for f in files]
     assert (part.files, part.mention) == (files, 42)
     assert buttons(part) == RESULT_BUTTONS
-    assert_within_limits(part)
 
 
 def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> None:
     files = tuple(file(n) for n in range(1, 24))
     others = tuple(file(n, FileKind.AUDIO, "wav") for n in range(24, 37))
-    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared(files + others))
+    parts = result(Prepared(files + others))
     assert [len(part.files) for part in parts] == [10, 10, 3, 10, 3]
     assert [part.mention for part in parts] == [42, None, None, None, None]
     assert [f for part in parts for f in part.files] == [*files, *others]
-    for part in parts:
-        assert_within_limits(part)
 
 
 def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
     sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
-    first, second = outcome_parts(run(RunState.SUCCEEDED), "Bark", Prepared(sounds))
+    first, second = result(Prepared(sounds), "Bark")
     assert (first.layout, second.layout) == (None, None)
     assert first.content == "<@42> **Bark**\n> a lighthouse"
     assert buttons(first) == RESULT_BUTTONS
     assert (first.mention, second.mention) == (42, None)
-    assert_within_limits(first)
-    assert_within_limits(second)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
 def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
-    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=(f"{{a{'`' * count}b @everyone",)))
+    (part,) = result(Prepared(texts=(f"{{a{'`' * count}b @everyone",)), "LLM")
     assert text(part).count("```") == 2
     assert text(part).replace("\u200b", "").count("`") == 6 + count
 
 
 def test_very_many_texts_share_one_block() -> None:
     texts = tuple(f"line {n}" for n in range(150))
-    (part,) = outcome_parts(run(RunState.SUCCEEDED), "LLM", Prepared(texts=texts))
-    assert_within_limits(part)
+    (part,) = result(Prepared(texts=texts), "LLM")
     assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
 
 
@@ -91,10 +93,9 @@ def test_very_many_texts_share_one_block() -> None:
     ],
 )
 def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str, shown: str) -> None:
-    (part,) = outcome_parts(run(RunState.SUCCEEDED, prompt=None), "LLM", Prepared(texts=(made,)))
+    (part,) = result(Prepared(texts=(made,)), "LLM", prompt=None)
     assert shown in text(part)
     assert ("```" in text(part)) is shown.startswith("```")
-    assert_within_limits(part)
 
 
 @pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
@@ -102,19 +103,15 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     notes = tuple(
         f"file {n} is too large: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40)
     )
-    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared((file(1, kind),), notes=notes))
+    parts = result(Prepared((file(1, kind),), notes=notes))
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in notes)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
-    for part in parts:
-        assert_within_limits(part)
 
 
 def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> None:
     note = (
         f"movie.mp4 is too large to upload here: [open it](https://s3.example/{'x' * 8000}) while it works."
     )
-    parts = outcome_parts(run(RunState.SUCCEEDED), "Flux", Prepared((file(),), notes=(note,)))
+    parts = result(Prepared((file(),), notes=(note,)))
     assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])
-    for part in parts:
-        assert_within_limits(part)
