@@ -84,7 +84,7 @@ async def stores(url: str) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def opening() -> AsyncIterator[Stores]:
-    """For a test that names its own database."""
+    """Opens stores of a test that names its own database."""
     async with AsyncExitStack() as stack:
         yield Stores("", stack)
 

@@ -20,7 +20,7 @@ APPROVAL_ENDS = NOW + timedelta(hours=24)
 
 
 def by_rules(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
-    """As the bot decides, for an operator without limits."""
+    """Decide as the bot does, for an operator without limits."""
     return decide(asked, person, usage, OperatorRules(), rules)
 
 
@@ -40,12 +40,12 @@ def within_five(_asked: GenerationRequest, _person: Person, usage: Usage, _rules
 
 
 def in_review(*_: object) -> Decision:
-    """A moderator has a day to agree."""
+    """Ask for approval within a day."""
     return Allowed(review_channel_id=9, approval_ends=APPROVAL_ENDS)
 
 
 async def awaiting_approval(store: Store) -> Run:
-    """A request whose card is owed."""
+    """Return a run that waits for approval and whose card is undelivered."""
     run = await store.intake.accept(request(), PERSON, in_review, NOW, HOLD)
     await store.runs.release(run.key, 77, NOW)
     return await fetch(store, run.key)

@@ -1,4 +1,4 @@
-"""How a database means to read a query: the steps of its plan, as text."""
+"""Query plans."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bot.store import Store
 
 
 async def plan_of(store: Store, query: Select[Any], *, scans: bool = True) -> str:
-    """`scans=False`: how PostgreSQL reads it when reading the whole table is out of the question.
+    """Return the steps of the query's plan; with `scans=False`, PostgreSQL may not scan a whole table.
 
-    PostgreSQL gathers its statistics by itself and the tests hurry it. SQLite has none unless somebody asks,
-    which the bot never does: with them it takes each state to be as frequent as any other.
+    PostgreSQL gathers statistics by itself, so they are gathered here first. The bot never asks SQLite for
+    statistics, with which SQLite would take each state to be as frequent as any other.
     """
     compiled = query.compile(
         store.database.engine, compile_kwargs={"literal_binds": True, "render_postcompile": True}

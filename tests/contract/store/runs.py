@@ -1,4 +1,4 @@
-"""What the store's tests begin with: a clock that stands, requests, and runs brought to a state."""
+"""A fixed clock, requests, and runs brought to a state, for the store's tests."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
-    """Waiting, its interaction answered."""
+    """Return a waiting run whose interaction has been answered."""
     run = await store.intake.accept(request(**changes), PERSON, allow, now, HOLD)
     await store.runs.release(run.key, 77, now)
     return await fetch(store, run.key)
@@ -79,12 +79,12 @@ async def submitted(store: Store, **changes: Any) -> Run:
 
 
 async def take(store: Store, now: datetime = NOW, limit: int | None = None) -> Run | None:
-    """The next run to submit, with the same limit for every deployment."""
+    """Claim the next run to submit, with the same limit for every deployment."""
     return await store.work.claim_submission(lambda _: limit, now, now + GRACE)
 
 
 async def brought_to(store: Store, state: RunState) -> Run:
-    """A run in any state that ComfyDeploy, its requester or we can bring it to."""
+    """Return a run in any state that ComfyDeploy, its requester or the bot can bring it to."""
     if state is RunState.WAITING:
         return await accepted(store)
     run = await submitted(store)
@@ -106,21 +106,21 @@ async def fetch(store: Store, key: str) -> Run:
 
 
 async def columns(store: Store, key: str) -> dict[str, Any]:
-    """The whole row, with the workers' bookkeeping."""
+    """Return the whole row, with the columns that only workers use."""
     async with store.database.read() as connection:
         result = await connection.execute(select(runs).where(runs.c.key == key))
         return dict(result.mappings().one())
 
 
 async def owed(store: Store, key: str) -> list[dict[str, Any]]:
-    """The run's delivery rows, oldest first."""
+    """Return the run's delivery rows, oldest first."""
     async with store.database.read() as connection:
         query = select(deliveries).where(deliveries.c.run_key == key).order_by(deliveries.c.id)
         return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def purposes(store: Store, key: str) -> list[str]:
-    """What is owed for the run, oldest first."""
+    """Return the purposes of the run's deliveries, oldest first."""
     return [row["purpose"] for row in await owed(store, key)]
 
 

@@ -1,4 +1,4 @@
-"""Several runs of one request, brought to a state."""
+"""Batches of runs, brought to a state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, pur
 
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
-    """As the desk asks: the same with different seeds."""
+    """Return the requests of a batch: the same with different seeds, as the desk asks."""
     return several(request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)])
 
 
@@ -26,7 +26,7 @@ async def taken(
 
 
 async def accepted(store: Store, count: int = 3, **changes: Any) -> list[Run]:
-    """Waiting, their interaction answered."""
+    """Return a batch of waiting runs whose interaction has been answered."""
     lead = await taken(store, asked(count, **changes))
     await store.runs.release(lead.key, 77, NOW)
     return list(await store.runs.together(lead))
@@ -41,7 +41,7 @@ async def running(store: Store, count: int = 3, **changes: Any) -> list[Run]:
 
 
 def said(run: Run, state: RunState, **more: Any) -> RunReport:
-    """ComfyDeploy about one of them."""
+    """Return ComfyDeploy's report about one run of the batch."""
     return RunReport(run_id=f"run-{run.key}", state=state, **more)
 
 

@@ -17,7 +17,7 @@ from bot.store.privacy import settled
 from bot.store.tables import runs
 from tests.contract.store import several
 from tests.contract.store.decisions import awaiting_approval, in_review
-from tests.contract.store.rows import GUILD, MOD, record, stored_run
+from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
 from tests.contract.store.runs import (
     HOLD,
     LEASE,
@@ -63,7 +63,7 @@ async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(st
     assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
     assert sum(found.count("d") for found in letters) == 1
     assert await take(store, at(3600)) is None
-    (line,) = [line for line in await record(store) if line.action == "block"]
+    (line,) = [line for line in await audit_log(store) if line.action == "block"]
     assert line.details == {"reason": "spam", "ended": 2}
 
 

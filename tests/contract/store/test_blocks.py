@@ -1,4 +1,4 @@
-"""Blocks and the pause, each with its line in the record."""
+"""Blocks and the pause, each with its line in the audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.store import Store
 from bot.store.blocks import BlockStore
 from bot.store.notes import NoteStore
 from bot.store.pause import PAUSE_NOTE, PauseStore
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, record
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log
 from tests.contract.store.runs import NOW, at
 
 
@@ -44,7 +44,7 @@ async def test_a_second_block_replaces_the_first(blocks: BlockStore, store: Stor
     await blocks.block(GUILD, ALICE, by=BOB, reason="worse", until=None, now=at(1))
     (one,) = await blocks.list(GUILD, at(2), limit=10)
     assert (one.reason, one.until, one.created_by) == ("worse", None, BOB)
-    assert [(row.action, row.actor_id, row.subject_id, row.details) for row in await record(store)] == [
+    assert [(row.action, row.actor_id, row.subject_id, row.details) for row in await audit_log(store)] == [
         ("block", MOD, ALICE, {"reason": "spam", "until": at(60).isoformat()}),
         ("block", BOB, ALICE, {"reason": "worse"}),
     ]
@@ -55,7 +55,7 @@ async def test_a_block_is_lifted_once(blocks: BlockStore, store: Store) -> None:
     tries = await asyncio.gather(*(blocks.unblock(GUILD, ALICE, by=MOD, now=at(1)) for _ in range(4)))
     assert sorted(tries) == [False, False, False, True]
     assert await blocks.list(GUILD, at(1), limit=10) == []
-    assert [row.action for row in await record(store)] == ["block", "unblock"]
+    assert [row.action for row in await audit_log(store)] == ["block", "unblock"]
 
 
 async def test_what_has_run_out_or_never_was_is_not_lifted(blocks: BlockStore, store: Store) -> None:
@@ -63,7 +63,7 @@ async def test_what_has_run_out_or_never_was_is_not_lifted(blocks: BlockStore, s
     assert not await blocks.unblock(GUILD, ALICE, by=MOD, now=at(2))
     assert not await blocks.unblock(GUILD, BOB, by=MOD, now=at(2))
     assert not await blocks.unblock(GUILD + 1, ALICE, by=MOD, now=NOW)
-    assert [row.action for row in await record(store)] == ["block"]
+    assert [row.action for row in await audit_log(store)] == ["block"]
 
 
 async def test_two_processes_that_block_at_once_leave_one_block(store: Store, other: Store) -> None:
@@ -75,7 +75,7 @@ async def test_two_processes_that_block_at_once_leave_one_block(store: Store, ot
         )
     )
     assert len(await both[0].list(GUILD, NOW, limit=10)) == 1
-    assert len(await record(store)) == 8
+    assert len(await audit_log(store)) == 8
 
 
 async def test_a_pause_is_seen_by_every_process_and_lifted_once(store: Store, other: Store) -> None:
@@ -86,7 +86,7 @@ async def test_a_pause_is_seen_by_every_process_and_lifted_once(store: Store, ot
     assert await here.resume(by=BOB, now=at(9))
     assert not await there.resume(by=BOB, now=at(9))
     assert await NoteStore(other.database).get(PAUSE_NOTE) is None
-    assert [(row.guild_id, row.action, row.actor_id, row.details) for row in await record(store)] == [
+    assert [(row.guild_id, row.action, row.actor_id, row.details) for row in await audit_log(store)] == [
         (None, "pause", MOD, {"reason": "moving house"}),
         (None, "pause", MOD, {"reason": "still moving"}),
         (None, "resume", BOB, {"reason": "still moving"}),

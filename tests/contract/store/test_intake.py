@@ -18,7 +18,7 @@ from bot.store.tables import runs
 from tests.contract.store.conftest import Stores
 from tests.contract.store.decisions import by_rules
 from tests.contract.store.processes import in_processes
-from tests.contract.store.rows import GUILD, record, stored_rules, stored_run
+from tests.contract.store.rows import GUILD, audit_log, stored_rules, stored_run
 from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
 
 TEN = {
@@ -179,7 +179,7 @@ async def test_what_was_accepted_and_refused_stands_in_the_record(store: Store) 
     await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
     assert await tried(store, gpu="L4") is None
     assert await tried(store) == "budget_runs"
-    accepted, refused = await record(store)
+    accepted, refused = await audit_log(store)
     assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"gpu": "L4"})
     assert (refused.action, refused.outcome, refused.run_key) == ("refusal", "budget_runs", None)
     assert "lighthouse" not in str([accepted, refused])

@@ -11,7 +11,7 @@ from bot.errors import RefusedError
 from bot.store import Store
 from bot.store.audit import AuditAction
 from bot.store.presets import MOST, Holder, Preset
-from tests.contract.store.rows import ALICE, BOB, GUILD, record
+from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW
 
 
@@ -78,7 +78,7 @@ async def test_what_changes_for_a_server_stands_in_its_record(store: Store) -> N
     await store.presets.put(servers(), NOW)
     assert await store.presets.remove(Holder.SERVER, GUILD, "NOIR", by=BOB, now=NOW)
     assert not await store.presets.remove(Holder.SERVER, GUILD, "noir", by=BOB, now=NOW)
-    lines = await record(store)
+    lines = await audit_log(store)
     assert [(line.action, line.actor_id, line.details["what"]) for line in lines] == [
         (AuditAction.SETTINGS, ALICE, "+ preset noir"),
         (AuditAction.SETTINGS, BOB, "- preset noir"),

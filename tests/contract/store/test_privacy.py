@@ -16,7 +16,7 @@ from bot.store.privacy import PrivacyStore
 from bot.store.retention import RetentionStore
 from bot.store.rows import DeliveryState
 from bot.worker import Worker
-from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, record, run_keys, stored_rules, stored_run
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
 
 UNENDED = [
@@ -86,7 +86,7 @@ async def test_erasure_empties_ended_requests_and_keeps_that_they_were(
         assert wiped == [{}, None, None, [], None]
         assert (row["requester_id"], row["guild_id"], row["deployment"]) == (ALICE, GUILD, "flux")
     assert await columns(store, theirs) == before
-    (entry,) = await record(store)
+    (entry,) = await audit_log(store)
     assert (entry.action, entry.subject_id, entry.details) == ("privacy", ALICE, {"requests": 2})
 
 
@@ -123,7 +123,7 @@ async def test_the_record_keeps_its_lines_without_what_the_person_wrote(
     await audit.add(line(ALICE, prompt="a secret", gpu="A100"))
     await audit.add(line(BOB, prompt="another"))
     await privacy.erase(ALICE, NOW)
-    assert [row.details for row in await record(store)] == [
+    assert [row.details for row in await audit_log(store)] == [
         {"gpu": "A100"},
         {"prompt": "another"},
         {"requests": 0},
@@ -142,7 +142,7 @@ async def test_retention_follows_each_servers_own_days(store: Store) -> None:
             expected.add(key)
     assert await prune(store) == 1
     assert await run_keys(store) == expected
-    assert {row.details["of"] for row in await record(store)} == expected
+    assert {row.details["of"] for row in await audit_log(store)} == expected
     assert await prune(store) == 0
 
 
@@ -159,7 +159,7 @@ async def test_a_long_arrears_goes_in_small_steps(store: Store) -> None:
     for number in range(450):
         await AuditStore(store.database).add(line(number, days_ago=400))
     assert await prune(store) == 3
-    assert await record(store) == []
+    assert await audit_log(store) == []
 
 
 async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> None:

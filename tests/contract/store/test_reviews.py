@@ -15,7 +15,7 @@ from bot.runs import RunState
 from bot.store import Store
 from bot.store.rows import OUTCOMES
 from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
-from tests.contract.store.rows import GUILD, MOD, record, stored_rules
+from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
@@ -63,7 +63,7 @@ async def test_a_rejected_request_owes_outcome_card_and_letter_in_one_step(store
     assert rejected.failure_params == {"reason": "not here"}
     assert rejected.unseen
     assert sorted(await purposes(store, run.key)) == ["c", "d", "o", "r"]
-    line = (await record(store))[-1]
+    line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
     assert line.details == {"reason": "not here"}
 
@@ -86,7 +86,7 @@ async def test_of_many_decisions_at_once_one_wins_and_the_others_are_told_who(
         assert {(error.code, error.params["person"]) for error in losers} == {
             ("already_decided", decided.decided_by)
         }
-        decisions = [line for line in await record(store) if line.run_key == run.key]
+        decisions = [line for line in await audit_log(store) if line.run_key == run.key]
         assert sum(line.action in ("approve", "reject") for line in decisions) == 1
 
 
@@ -190,7 +190,7 @@ async def test_however_many_report_it_there_is_one_card(store: Store, other: Sto
         assert await store.reviews.report(run.key, reporter, where, NOW)
     assert (await purposes(store, run.key)).count("p") == 1
     assert (await fetch(store, run.key)).report_channel_id == 90
-    reports = [line for line in await record(store) if line.action == "report"]
+    reports = [line for line in await audit_log(store) if line.action == "report"]
     assert [line.actor_id for line in reports] == [5, 6]
     told = await asyncio.gather(
         store.reviews.dismiss(run.key, MOD, NOW),
@@ -198,7 +198,7 @@ async def test_however_many_report_it_there_is_one_card(store: Store, other: Sto
         return_exceptions=True,
     )
     assert sorted(str(getattr(one, "code", one)) for one in told) == ["None", "report_over"]
-    assert [line.action for line in await record(store)].count("dismiss") == 1
+    assert [line.action for line in await audit_log(store)].count("dismiss") == 1
 
 
 async def test_a_report_after_a_dismissal_owes_one_card_more_unless_it_is_the_same_persons(

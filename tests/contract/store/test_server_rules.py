@@ -13,7 +13,7 @@ from bot.moderation.edits import replaced
 from bot.rules import ApprovalMode, ServerRules
 from bot.store import Store
 from bot.store.server_rules import RuleStore, read_rules
-from tests.contract.store.rows import GUILD, record, stored_rules
+from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW
 
 ADA, BEN = 7, 8
@@ -44,7 +44,7 @@ async def test_a_change_stands_in_the_record_with_who_when_and_what(store: Store
     for words in (("a", "b"), ("b", "c")):
         change = partial(replaced, values={"words.blocked": words})
         await rules.change(GUILD, BEN, change, NOW, "words.list")
-    first, _, last = await record(store)
+    first, _, last = await audit_log(store)
     assert (first.guild_id, first.actor_id, first.at, first.action) == (GUILD, ADA, NOW, "settings")
     assert first.details == {
         "what": "approval.hours",
@@ -58,7 +58,7 @@ async def test_a_change_stands_in_the_record_with_who_when_and_what(store: Store
 async def test_a_change_that_changes_nothing_writes_nothing(store: Store) -> None:
     rules = RuleStore(store.database)
     assert await rules.change(GUILD, ADA, lambda old: old, NOW, "spoiler") == ServerRules()
-    assert await record(store) == []
+    assert await audit_log(store) == []
 
 
 @pytest.mark.sqlite_only
@@ -70,14 +70,14 @@ async def test_a_refused_edit_leaves_no_trace(store: Store) -> None:
             GUILD, ADA, lambda old: replaced(old, {"approval.hours": 0}), NOW, "approval.hours"
         )
     assert (await rules.get(GUILD)).approval.hours == 25
-    assert len(await record(store)) == 1
+    assert len(await audit_log(store)) == 1
 
 
 async def test_many_moderators_in_several_processes_lose_no_change(store: Store, other: Store) -> None:
     stores = [RuleStore(store.database), RuleStore(other.database)]
     await asyncio.gather(*(stores[n % 2].change(GUILD, n, longer, NOW, "approval.hours") for n in range(12)))
     assert (await stores[0].get(GUILD)).approval.hours == 24 + 12
-    told = [entry.details["changes"]["approval.hours"]["to"] for entry in await record(store)]
+    told = [entry.details["changes"]["approval.hours"]["to"] for entry in await audit_log(store)]
     assert sorted(told) == list(range(25, 37))
 
 
@@ -125,4 +125,4 @@ async def test_damaged_rules_let_no_request_pass_until_a_moderator_saves_what_is
         await RuleStore(store.database).change(guild_id, ADA, lambda old: old, NOW, "spoiler")
         async with store.database.read() as connection:
             assert await read_rules(connection, guild_id) == ServerRules()
-        assert (await record(store))[-1].details["unreadable"], damage
+        assert (await audit_log(store))[-1].details["unreadable"], damage

@@ -11,7 +11,7 @@ from bot.runs import Run, RunState
 from bot.runs.policy import Decision, Refused
 from bot.store import Store
 from tests.contract.store.decisions import by_rules, in_review
-from tests.contract.store.rows import GUILD, record, run_keys, stored_rules
+from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules
 from tests.contract.store.runs import NOW, PERSON, columns, request, take
 from tests.contract.store.several import accepted, asked, purposes_of_each, taken
 
@@ -27,7 +27,7 @@ async def test_all_are_stored_with_the_first_as_their_lead(store: Store) -> None
     assert [run.seed for run in runs] == [0, 1, 2]
     # The interaction is answered once.
     assert [run.interaction_token for run in runs] == ["an-interaction-token", None, None]
-    assert [line.action for line in await record(store)] == ["request"] * 3
+    assert [line.action for line in await audit_log(store)] == ["request"] * 3
 
 
 async def test_the_budget_has_room_for_all_or_none_is_taken(store: Store) -> None:
@@ -42,7 +42,7 @@ async def test_the_budget_has_room_for_all_or_none_is_taken(store: Store) -> Non
         "limit": 3,
     }
     assert len(await run_keys(store)) == 1
-    lines = await record(store)
+    lines = await audit_log(store)
     assert [(line.action, line.outcome) for line in lines[1:]] == [("refusal", "budget_runs_count")]
     await taken(store, asked(2), by_rules)
     assert len(await run_keys(store)) == 3
@@ -97,7 +97,7 @@ async def test_one_card_decides_about_all_of_them(store: Store) -> None:
     after = await store.runs.together(lead)
     assert {(run.state, run.decided_by) for run in after} == {(RunState.WAITING, 5)}
     assert await purposes_of_each(store, runs) == [["r", "c"], [], []]
-    assert [line.action for line in await record(store)].count("approve") == 3
+    assert [line.action for line in await audit_log(store)].count("approve") == 3
 
 
 async def test_without_an_approval_all_of_them_end_with_one_outcome(store: Store) -> None:
