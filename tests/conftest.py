@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("slow" if config.option.markexpr == "slow" else "fast")
 
 
+@pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers() -> int:
     """Start three workers for two cores: the tests of whole processes spend half their time waiting."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)

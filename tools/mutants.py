@@ -241,6 +241,8 @@ def generate(copy: Path) -> None:
 
 def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
     """Run each of the mutants in a process of its own."""
+    if code := run_one(copy, "", ["tests/unit/test_signing.py"]):
+        sys.exit(f"pytest fails without a mutant, too (exit code {code})")
 
     def judge(name: str) -> tuple[str, int]:
         code = run_one(copy, name, tests_for(name))
