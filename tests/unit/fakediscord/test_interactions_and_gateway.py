@@ -56,9 +56,9 @@ async def test_follow_ups_carry_files_and_can_be_edited_and_deleted(studio: Stud
 async def test_answering_twice_is_40060(studio: Studio) -> None:
     interaction = await _unanswered(studio)
     await interaction.response.send_message("first")
-    interaction.response._response_type = None  # another process, which knows nothing of the first answer
+    from_another_process = discord.InteractionResponse(interaction)  # does not know of the first answer
     with pytest.raises(discord.HTTPException) as twice:
-        await interaction.response.send_message("second")
+        await from_another_process.send_message("second")
     assert twice.value.code == 40060
 
 

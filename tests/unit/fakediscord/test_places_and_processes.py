@@ -77,22 +77,17 @@ async def test_every_shard_hears_of_its_own_servers_only(fake: FakeDiscord) -> N
     guilds = [fake.add_guild(f"G{n}", shard=n, shards=2) for n in range(2)]
     options = {"intents": discord.Intents(guilds=True), "shard_count": 2, "guild_ready_timeout": 0.01}
     clients = [discord.Client(shard_id=n, **options) for n in range(2)]
-    running = [asyncio.create_task(client.start(fake.token)) for client in clients]
+    for client in clients:
+        await client.login(fake.token)  # `wait_for` needs the event loop that it sets
+    running = [asyncio.create_task(client.connect()) for client in clients]
     try:
-        await asyncio.gather(*(client.wait_for("ready", timeout=60) for client in await _set_up(clients)))
+        await asyncio.gather(*(client.wait_for("ready", timeout=60) for client in clients))
         assert [[g.id for g in client.guilds] for client in clients] == [[g.id] for g in guilds]
         assert sorted(s.shard for s in fake.gateway.live) == [(0, 2), (1, 2)]
     finally:
         for client in clients:
             await client.close()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _set_up(clients: list[discord.Client]) -> list[discord.Client]:
-    """`wait_for` needs the loop that a client gets when it logs in."""
-    for client in clients:
-        await client._async_setup_hook()
-    return clients
 
 
 async def test_two_hundred_commands_at_once_are_all_answered(studio: Studio) -> None:
