@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,74 +79,72 @@ class Server:
         )
 
 
-@asynccontextmanager
-async def studio() -> AsyncIterator[Server]:
-    async with simcord.run(Watcher()) as env:
-        assert isinstance(env.bot, Watcher)
-        handle = env.create_guild("Studio")
-        await env.settle()
-        yield Server(env, env.bot, handle)
+@pytest.fixture
+def simcord_bot() -> Watcher:
+    return Watcher()
 
 
-async def test_the_servers_rules_are_applied_and_read_once() -> None:
-    async with studio() as server:
-        await server.add_rule(
-            "cat*", trigger=discord.AutoModTrigger(keyword_filter=["cat*"], regex_patterns=["b[ai]t"])
-        )
-        assert await server.check("a c\u200bats") == Hit("No cats", "prompt", "cat*")
-        assert await server.check("a bat") == Hit("No cats", "prompt", "b[ai]t")
-        assert await server.check("a wildcat") is None
-        assert server.reads() == 1
+@pytest.fixture
+async def server(simcord_bot: Watcher, simcord_env: simcord.Env) -> Server:
+    handle = simcord_env.create_guild("Studio")
+    await simcord_env.settle()
+    return Server(simcord_env, simcord_bot, handle)
 
 
-async def test_exempt_roles_and_channels_and_their_threads_are_left_alone() -> None:
-    async with studio() as server:
-        role = server.handle.create_role("artists")
-        channel = server.handle.create_text_channel("free")
-        alice = server.handle.add_member(server.env.create_user("alice"))
-        made = server.env.backend.create_thread(channel.id, "a thread", alice.id, broadcast=False)
-        server.env.backend.announce_thread_create(made)
-        await server.env.settle()
-        await server.add_rule(
-            "cat", exempt_roles=[discord.Object(role.id)], exempt_channels=[discord.Object(channel.id)]
-        )
-        thread = server.guild.get_thread(made.id)
-        assert thread is not None
-        assert await server.check("a cat", channels=[thread.id]) is not None
-        assert await server.check("a cat", channels=[thread.id, thread.parent_id]) is None
-        assert await server.check("a cat", channels=[channel.id]) is None
-        assert await server.check("a cat", roles=[role.id]) is None
-        assert await server.check("a cat", roles=[1], channels=[2]) is not None
+async def test_the_servers_rules_are_applied_and_read_once(server: Server) -> None:
+    await server.add_rule(
+        "cat*", trigger=discord.AutoModTrigger(keyword_filter=["cat*"], regex_patterns=["b[ai]t"])
+    )
+    assert await server.check("a c\u200bats") == Hit("No cats", "prompt", "cat*")
+    assert await server.check("a bat") == Hit("No cats", "prompt", "b[ai]t")
+    assert await server.check("a wildcat") is None
+    assert server.reads() == 1
 
 
-async def test_a_changed_rule_holds_from_the_next_request_on() -> None:
-    async with studio() as server:
-        rule = await server.add_rule("cat")
-        assert await server.check("a cat") is not None
-        await rule.edit(trigger=discord.AutoModTrigger(keyword_filter=["dog"]))
-        await server.env.settle()
-        assert await server.check("a cat") is None
-        assert await server.check("a dog") is not None
-        await rule.delete()
-        await server.env.settle()
-        assert await server.check("a dog") is None
+async def test_exempt_roles_and_channels_and_their_threads_are_left_alone(server: Server) -> None:
+    role = server.handle.create_role("artists")
+    channel = server.handle.create_text_channel("free")
+    alice = server.handle.add_member(server.env.create_user("alice"))
+    made = server.env.backend.create_thread(channel.id, "a thread", alice.id, broadcast=False)
+    server.env.backend.announce_thread_create(made)
+    await server.env.settle()
+    await server.add_rule(
+        "cat", exempt_roles=[discord.Object(role.id)], exempt_channels=[discord.Object(channel.id)]
+    )
+    thread = server.guild.get_thread(made.id)
+    assert thread is not None
+    assert await server.check("a cat", channels=[thread.id]) is not None
+    assert await server.check("a cat", channels=[thread.id, thread.parent_id]) is None
+    assert await server.check("a cat", channels=[channel.id]) is None
+    assert await server.check("a cat", roles=[role.id]) is None
+    assert await server.check("a cat", roles=[1], channels=[2]) is not None
 
 
-async def test_preset_words_are_reported_as_not_applied() -> None:
-    async with studio() as server:
-        presets = discord.AutoModTrigger(presets=discord.AutoModPresets.all())
-        await server.add_rule(name="Flagged words", trigger=presets)
-        rules = await server.bot.cache.automod(server.handle.id)
-        assert rules.not_applied == (NotApplied("automod_preset", "Flagged words"),)
+async def test_a_changed_rule_holds_from_the_next_request_on(server: Server) -> None:
+    rule = await server.add_rule("cat")
+    assert await server.check("a cat") is not None
+    await rule.edit(trigger=discord.AutoModTrigger(keyword_filter=["dog"]))
+    await server.env.settle()
+    assert await server.check("a cat") is None
+    assert await server.check("a dog") is not None
+    await rule.delete()
+    await server.env.settle()
+    assert await server.check("a dog") is None
 
 
-async def test_without_manage_server_the_request_is_refused() -> None:
-    async with studio() as server:
-        await server.add_rule("cat")
-        server.bot.cache.invalidate(server.handle.id)
-        for role in server.guild.me.roles:
-            server.env.backend.edit_role(server.handle.id, role.id, {"permissions": 0})
-        await server.env.settle()
-        with pytest.raises(RefusedError) as refused:
-            await server.check("a fox")
-        assert refused.value.code == "words_forbidden"
+async def test_preset_words_are_reported_as_not_applied(server: Server) -> None:
+    presets = discord.AutoModTrigger(presets=discord.AutoModPresets.all())
+    await server.add_rule(name="Flagged words", trigger=presets)
+    rules = await server.bot.cache.automod(server.handle.id)
+    assert rules.not_applied == (NotApplied("automod_preset", "Flagged words"),)
+
+
+async def test_without_manage_server_the_request_is_refused(server: Server) -> None:
+    await server.add_rule("cat")
+    server.bot.cache.invalidate(server.handle.id)
+    for role in server.guild.me.roles:
+        server.env.backend.edit_role(server.handle.id, role.id, {"permissions": 0})
+    await server.env.settle()
+    with pytest.raises(RefusedError) as refused:
+        await server.check("a fox")
+    assert refused.value.code == "words_forbidden"

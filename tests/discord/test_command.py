@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import discord
@@ -107,27 +108,47 @@ def test_several_deployments_are_subcommands_and_groups() -> None:
     assert [entry["name"] for entry in options["video"]["options"]] == ["ltx"]
 
 
+@dataclass
+class Studio:
+    """A server with the command of the deployments, and Alice, who uses it."""
+
+    bot: Bot
+    channel: simcord.ChannelHandle
+    alice: simcord.MemberActor
+
+    async def generate(self, words: str = "", **given: Any) -> simcord.InteractionResult:
+        return await self.alice.slash(self.channel, f"generate {words}".strip(), **given)
+
+
 @pytest.fixture
-def bot() -> Bot:
-    return Bot([FLUX])
+def deployments() -> list[Deployment]:
+    return [FLUX]
 
 
-async def test_what_a_person_gives_arrives_with_its_types(bot: Bot) -> None:
-    async with simcord.run(bot) as env:
-        guild = env.create_guild()
-        channel = guild.create_text_channel("general")
-        alice = guild.add_member(env.create_user("alice"))
-        values = {
-            "ma_requête": "a red fox",
-            "steps": 30,
-            "cfg": 4.5,
-            "hires": True,
-            "class": "ddim",
-            "gpu": "A100",
-        }
-        result = await alice.slash(channel, "generate", **values, image1=("fox.png", b"\x89PNG\r\n"))
-        assert result.response.content == "Queued"
-    ((name, given),) = bot.arrived
+@pytest.fixture
+def simcord_bot(deployments: list[Deployment]) -> Bot:
+    return Bot(deployments)
+
+
+@pytest.fixture
+def studio(simcord_bot: Bot, simcord_env: simcord.Env) -> Studio:
+    guild = simcord_env.create_guild()
+    channel = guild.create_text_channel("general")
+    return Studio(simcord_bot, channel, guild.add_member(simcord_env.create_user("alice")))
+
+
+async def test_what_a_person_gives_arrives_with_its_types(studio: Studio) -> None:
+    values = {
+        "ma_requête": "a red fox",
+        "steps": 30,
+        "cfg": 4.5,
+        "hires": True,
+        "class": "ddim",
+        "gpu": "A100",
+    }
+    result = await studio.generate(**values, image1=("fox.png", b"\x89PNG\r\n"))
+    assert result.response.content == "Queued"
+    ((name, given),) = studio.bot.arrived
     file = given["image1"]
     assert name == "flux"
     assert {key: value for key, value in given.items() if key != "image1"} == values
@@ -136,32 +157,20 @@ async def test_what_a_person_gives_arrives_with_its_types(bot: Bot) -> None:
     assert file.url.startswith("http")
 
 
-async def test_options_left_out_do_not_arrive(bot: Bot) -> None:
-    async with simcord.run(bot) as env:
-        guild = env.create_guild()
-        channel = guild.create_text_channel("general")
-        alice = guild.add_member(env.create_user("alice"))
-        await alice.slash(channel, "generate", ma_requête="a red fox")
-    assert bot.arrived == [("flux", {"ma_requête": "a red fox"})]
+async def test_options_left_out_do_not_arrive(studio: Studio) -> None:
+    await studio.generate(ma_requête="a red fox")
+    assert studio.bot.arrived == [("flux", {"ma_requête": "a red fox"})]
 
 
-async def test_typing_into_a_long_list_gets_suggestions_and_anything_else_still_arrives(bot: Bot) -> None:
-    async with simcord.run(bot) as env:
-        guild = env.create_guild()
-        channel = guild.create_text_channel("general")
-        alice = guild.add_member(env.create_user("alice"))
-        choices = await alice.autocomplete(channel, "generate", "model", "m3")
-        await alice.slash(channel, "generate", ma_requête="a red fox", model="none of them")
+async def test_a_long_list_is_suggested_from_and_anything_else_arrives(studio: Studio) -> None:
+    choices = await studio.alice.autocomplete(studio.channel, "generate", "model", "m3")
+    await studio.generate(ma_requête="a red fox", model="none of them")
     assert [choice["value"] for choice in choices] == ["m3", *(f"m{number}" for number in range(30, 40))]
-    assert bot.arrived[0][1]["model"] == "none of them"
+    assert studio.bot.arrived[0][1]["model"] == "none of them"
 
 
-async def test_a_grouped_deployment_is_called_by_two_words() -> None:
-    bot = Bot([FLUX, LTX])
-    async with simcord.run(bot) as env:
-        guild = env.create_guild()
-        channel = guild.create_text_channel("general")
-        alice = guild.add_member(env.create_user("alice"))
-        await alice.slash(channel, "generate video ltx", prompt="a fox runs")
-        await alice.slash(channel, "generate flux", ma_requête="a red fox")
-    assert [name for name, _ in bot.arrived] == ["ltx", "flux"]
+@pytest.mark.parametrize("deployments", [[FLUX, LTX]], ids=["two"])
+async def test_a_grouped_deployment_is_called_by_two_words(studio: Studio) -> None:
+    await studio.generate("video ltx", prompt="a fox runs")
+    await studio.generate("flux", ma_requête="a red fox")
+    assert [name for name, _ in studio.bot.arrived] == ["ltx", "flux"]
