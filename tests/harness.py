@@ -20,9 +20,12 @@ from bot.settings import Settings
 from bot.wiring import App
 from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID
+from demo.standin.faults import Faults
 from demo.standin.server import API_KEY
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
+
+HELD = Faults(hold_at="running")
 
 
 class Clock:
@@ -79,6 +82,11 @@ class AppRunner:
     async def close(self) -> None:
         await self.stack.aclose()
 
+    def write_deployments(self, text: str) -> None:
+        """Replace the text of deployments.toml, as the operator does."""
+        assert self.settings.deployments_file is not None
+        self.settings.deployments_file.write_text(text, encoding="utf-8")
+
 
 @dataclass
 class Harness:
@@ -94,6 +102,43 @@ class Harness:
     alice: simcord.MemberActor
     bob: simcord.MemberActor
 
+    async def ask(
+        self,
+        actor: Any = None,
+        *,
+        command: str = "generate",
+        channel: Any = None,
+        faults: Faults | None = None,
+        **options: Any,
+    ) -> Any:
+        """Send a request, run what follows from it, and let a later one have a later time.
+
+        `faults` befall its first queue call.
+        """
+        if faults is not None:
+            self.standin.next_faults(faults)
+        given = {"prompt": "a fox", **options}
+        result = await (actor or self.alice).slash(channel or self.channel, command, **given)
+        await self.play()
+        self.clock.move(milliseconds=1)
+        return result
+
+    async def made(self, **options: Any) -> discord.Message:
+        """Send a request as `ask` does, and return the newest message in the channel."""
+        await self.ask(**options)
+        return self.messages()[-1]
+
+    async def click(self, message: Any, label: str, actor: Any = None) -> Any:
+        """Press a button, as Alice unless told otherwise, and run what follows from it."""
+        result = await (actor or self.alice).click(message, label=label)
+        await self.play()
+        return result
+
+    async def release(self) -> None:
+        """Let every held run go on, and run what follows from it."""
+        self.standin.release()
+        await self.play()
+
     async def play(self) -> None:
         """Run the workers until they and the stand-in for ComfyDeploy are idle together."""
         rarely = [self.app.workers[name] for name in ("look", "prune") if name in self.app.workers]
@@ -107,14 +152,20 @@ class Harness:
             if not sum([await worker.drain() for worker in rarely]):
                 return
 
-    async def later(self, **parts: float) -> None:
-        """Move the clocks of the bot and of Discord, then run what has become due."""
-        self.clock.move(**parts)
-        await self.env.advance_time(timedelta(**parts).total_seconds())
-        await self.play()
+    async def later(self, *, times: int = 1, **parts: float) -> None:
+        """Move the clocks of the bot and of Discord, then run what has become due; so many times."""
+        for _ in range(times):
+            self.clock.move(**parts)
+            await self.env.advance_time(timedelta(**parts).total_seconds())
+            await self.play()
 
-    async def restart(self, **changed: Any) -> None:
-        """Stop the bot and start it again over the same database, with some settings changed."""
+    async def restart(self, *, deployments: str | None = None, **changed: Any) -> None:
+        """Stop the bot and start it again over the same database, with some settings changed.
+
+        `deployments` is the new text of deployments.toml.
+        """
+        if deployments is not None:
+            self.runner.write_deployments(deployments)
         await self.runner.close()
         self.runner.settings = self.runner.settings.model_copy(update=changed)
         self.app = await self.runner.open()

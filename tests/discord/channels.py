@@ -1,13 +1,10 @@
-"""WorldChanges that are not a plain channel, and deployments that are not for every place."""
+"""Channels that are not plain text channels."""
 
 from __future__ import annotations
 
 import simcord
 
-from demo.standin.deployments import PICTURE_ID
 from tests.harness import Harness
-
-ADULT = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
 
 
 def thread_in(bot: Harness, parent: simcord.ChannelHandle, *, locked: bool = False) -> simcord.ChannelHandle:

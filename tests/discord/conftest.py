@@ -13,7 +13,9 @@ import discord
 import pytest
 import simcord
 
+from demo.standin import StandIn
 from demo.world import SETTLED_WITHIN
+from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
 from tests.harness import AppRunner, Harness, open_app, populate
 
@@ -24,14 +26,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
-    marker = request.node.get_closest_marker("bot")
-    return dict(marker.kwargs) if marker else {}
+    """Return the settings of the marker `bot`; those of one parameter set add to those of the test."""
+    markers = reversed(list(request.node.iter_markers("bot")))
+    return {name: value for marker in markers for name, value in marker.kwargs.items()}
 
 
 @pytest.fixture
 async def runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppRunner]:
+    """Open the app with the settings of the marker; `standin` in it are arguments of `StandIn`."""
     settings = {name: value for name, value in wanted(request).items() if name != "rules"}
-    async with open_app(tmp_path, **settings) as opened:
+    standin = StandIn(webhook_waits=(0, 0), **settings.pop("standin", {}))
+    async with open_app(tmp_path, standin=standin, **settings) as opened:
         yield opened
 
 
@@ -42,11 +47,17 @@ def simcord_bot(runner: AppRunner) -> discord.Client:
 
 @pytest.fixture
 def bot(runner: AppRunner, simcord_env: simcord.Env) -> Harness:
-    """A bot on a server without rules."""
+    """Run a bot on a server without rules."""
     return populate(simcord_env, runner)
 
 
 @pytest.fixture
+def mona(bot: Harness) -> simcord.MemberActor:
+    """Return a member with Manage Server."""
+    return moderator(bot)
+
+
+@pytest.fixture
 async def server(request: pytest.FixtureRequest, bot: Harness) -> ModeratedServer:
-    """A bot on a server where requests need approval; `rules` in the marker are those of `moderate`."""
+    """Run a bot on a server where requests need approval; `rules` in the marker are those of `moderate`."""
     return await moderate(bot, wanted(request).get("rules"))

@@ -7,14 +7,15 @@ import random
 import wave
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import Any
 
+import aiohttp
 from aiohttp import web
 from PIL import Image
 
+from demo.standin.faults import Faults
 from tests.harness import Harness
 from tests.serving import serving
-from tests.web.service import run_under_way
 
 Files = Mapping[str, tuple[bytes, str]]
 
@@ -30,7 +31,7 @@ def song() -> bytes:
 
 
 def picture(width: int, height: int) -> bytes:
-    """Noise, which no compression without loss makes smaller."""
+    """Return a PNG of noise, which no compression without loss makes smaller."""
     file = io.BytesIO()
     noise = random.Random(1).randbytes(width * height * 3)
     Image.frombytes("RGB", (width, height), noise).save(file, "PNG", compress_level=0)
@@ -47,15 +48,27 @@ async def bucket(files: Files) -> AsyncIterator[str]:
         yield address
 
 
-@asynccontextmanager
-async def finished_with(folder: Path, files: Files) -> AsyncIterator[Harness]:
-    """A run that has made these files; they are in the channel."""
-    async with bucket(files) as base, run_under_way(folder) as caller:
-        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
-        output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
-        assert (await caller.call(caller.event("success", outputs=[output])))[0] == 204
-        await caller.bot.play()
-        yield caller.bot
+async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
+    """Send a request and let its run end with these files; delivering them is left to the caller."""
+    await bot.ask(faults=Faults(hold_at="queued", webhook_drop=True), **options)
+    await end_with(bot, files)
+
+
+async def end_with(bot: Harness, files: Files) -> None:
+    """Tell the bot, as ComfyDeploy does, that the only run has ended with these files."""
+    made, (call,) = bot.standin.world.bucket, bot.calls
+    for name, (content, content_type) in files.items():
+        made.put(name, content, content_type)
+    items = [{"url": made.plain_link(name), "filename": name, "type": "output"} for name in files]
+    output = {"id": "o", "data": {"files": items}, "node_meta": {"node_id": "9"}}
+    event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": "success", "outputs": [output]}
+    async with aiohttp.ClientSession() as session, session.post(call.webhook, json=event) as reply:
+        assert reply.status == 204
+
+
+def pictures(count: int) -> Files:
+    """Return so many small pictures with numbers for names."""
+    return {f"{number}.png": (picture(8, 8), "image/png") for number in range(count)}
 
 
 def png() -> bytes:

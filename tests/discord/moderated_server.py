@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -15,7 +14,7 @@ from bot.rules import Approval, ServerRules
 from bot.store.server_rules import RuleStore
 from tests.discord.actors import moderator
 from tests.discord.rendered import text_of
-from tests.harness import Harness, running_bot
+from tests.harness import Harness
 
 NO_APPROVAL = {"approval": {"mode": "off"}}
 
@@ -24,6 +23,12 @@ async def set_rules(bot: Harness, **rules: Any) -> None:
     """Replace the server's rules."""
     wanted = ServerRules.model_validate(rules)
     await RuleStore(bot.app.store.database).change(bot.guild.id, 1, lambda _: wanted, bot.clock(), "rules")
+
+
+def midnight(bot: Harness) -> str:
+    """Return the time when daily budgets return, as Discord shows it."""
+    start = bot.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+    return f"<t:{int((start + timedelta(days=1)).timestamp())}:R>"
 
 
 def mark_adult(bot: Harness, channel: simcord.ChannelHandle, *, marked: bool = True) -> None:
@@ -41,11 +46,8 @@ class ModeratedServer(Harness):
     mona: simcord.MemberActor
 
     async def ask(self, actor: Any = None, **options: Any) -> Any:
-        """Send a request and run what follows from it."""
-        given = {"prompt": "a fox", "seed": 7, **options}
-        result = await (actor or self.alice).slash(self.channel, "generate", **given)
-        await self.play()
-        return result
+        """Send a request with a known seed and run what follows from it."""
+        return await super().ask(actor, **{"seed": 7, **options})
 
     def cards(self) -> list[discord.Message]:
         """Return what moderators see in the review channel, oldest first."""
@@ -62,17 +64,18 @@ class ModeratedServer(Harness):
 
     async def decide(self, label: str, actor: Any = None) -> Any:
         """Press a button of the newest card and run what follows."""
-        result = await (actor or self.mona).click(self.card, label=label)
+        return await self.click(self.card, label, actor or self.mona)
+
+    async def decide_with_reason(self, label: str, reason: str) -> Any:
+        """Press a button of the newest card that asks for a reason, give one, and run what follows."""
+        shown = await self.mona.click(self.card, label=label)
+        result = await self.mona.submit_modal(shown, {"reason": reason})
         await self.play()
         return result
 
-    async def reject(self, reason: str, actor: Any = None) -> Any:
+    async def reject(self, reason: str) -> Any:
         """Reject the newest card's request for a reason and run what follows."""
-        moderator = actor or self.mona
-        shown = await moderator.click(self.card, label="Reject")
-        result = await moderator.submit_modal(shown, {"reason": reason})
-        await self.play()
-        return result
+        return await self.decide_with_reason("Reject", reason)
 
     def letters(self, actor: Any = None) -> list[str]:
         """Return the texts of the bot's direct messages to a person."""
@@ -92,12 +95,3 @@ async def moderate(bot: Harness, rules: Mapping[str, Any] | None = None) -> Mode
     approval = Approval(review_channel_id=review.id).model_dump() | {"mode": "everybody"} | given["approval"]
     await set_rules(server, **{**given, "approval": approval})
     return server
-
-
-@asynccontextmanager
-async def moderated_server(
-    folder: Path, *, rules: Mapping[str, Any] | None = None, **settings: Any
-) -> AsyncIterator[ModeratedServer]:
-    """Run a bot on a moderated server; `rules` are those of `moderate`, `settings` those of `open_app`."""
-    async with running_bot(folder, **settings) as bot:
-        yield await moderate(bot, rules)

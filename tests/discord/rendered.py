@@ -6,9 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from simcord.backend.serializers import message_payload
-from simcord.enums import InteractionType
-
 from bot.errors import BotError
 from demo.standin.server import API_KEY
 from tests.harness import Harness
@@ -19,7 +16,7 @@ RAW = ('detail\\"', "'detail'")
 
 
 def stored(bot: Harness, message: Any) -> Any:
-    """A message as Discord keeps it."""
+    """Return a message as Discord keeps it."""
     channel_id = getattr(message, "channel_id", None) or message.channel.id
     return bot.env.backend.get_message(channel_id, message.id)
 
@@ -29,7 +26,7 @@ def raw_components(bot: Harness, message: Any) -> list[dict[str, Any]]:
 
 
 def text_of(bot: Harness, message: Any) -> str:
-    """Every word of a message, classic or of components."""
+    """Return all text of a message, classic or of components."""
     texts = [part["content"] for part in _walk(raw_components(bot, message)) if part["type"] == TEXT]
     return "\n".join([message.content, *texts]).strip()
 
@@ -38,23 +35,23 @@ RESULT_BUTTONS = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delet
 
 
 def buttons_of(bot: Harness, message: Any) -> dict[str, str]:
-    """Label -> custom_id."""
+    """Return the custom_id of each button by its label."""
     found = [part for part in _walk(raw_components(bot, message)) if part["type"] == BUTTON]
     return {part["label"]: part["custom_id"] for part in found}
 
 
 def galleries_of(bot: Harness, message: Any) -> list[int]:
-    """How many items each gallery of the message shows."""
+    """Return how many items each gallery of the message shows."""
     return [len(part["items"]) for part in _walk(raw_components(bot, message)) if part["type"] == GALLERY]
 
 
 def texts(bot: Harness, channel: Any = None) -> list[str]:
-    """What stands in the channel, oldest first."""
+    """Return the text of each message in the channel, oldest first."""
     return [text_of(bot, message) for message in bot.messages(channel)]
 
 
 def pinged(bot: Harness) -> list[int]:
-    """Every ping that any request of the bot could have caused, in order; edits never ping."""
+    """Return every user whom a request of the bot could have pinged, in order; edits never ping."""
     users: list[int] = []
     for request in bot.env.http_requests:
         body = request.json if isinstance(request.json, dict) else {}
@@ -69,12 +66,12 @@ def pinged(bot: Harness) -> list[int]:
 
 
 def requests_to(bot: Harness, method: str, part: str) -> list[Any]:
-    """The bot's calls to Discord whose path contains `part`."""
+    """Return the bot's calls to Discord whose path contains `part`."""
     return [each for each in bot.env.http_requests if each.method == method and part in each.path]
 
 
 def edits(bot: Harness) -> int:
-    """How often a message of the bot was edited."""
+    """Count the edits of the bot's messages."""
     return len(requests_to(bot, "PATCH", "/messages/"))
 
 
@@ -84,34 +81,8 @@ def _walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from _walk(component.get("components", []))
 
 
-async def press(bot: Harness, actor: Any, message: Any, custom_id: str) -> Any:
-    """A click on a button that the bot did not put there: stale, forged or malformed."""
-    payload = dict(message_payload(bot.env.backend, stored(bot, message)))
-    button = {"type": BUTTON, "style": 2, "label": "?", "custom_id": custom_id}
-    payload["components"] = [{"type": 1, "components": [button]}]
-    return await actor._dispatch_interaction(
-        InteractionType.MESSAGE_COMPONENT,
-        bot.channel,
-        {"custom_id": custom_id, "component_type": BUTTON},
-        extra={"message": payload},
-        source_message_id=message.id,
-    )
-
-
-async def forge(bot: Harness, actor: Any, **options: str) -> Any:
-    """A command whose options Discord's own client would not have let through."""
-    command = bot.env.backend.find_command("generate", bot.guild.id, type=1)
-    data = {
-        "id": command["id"],
-        "name": "generate",
-        "type": 1,
-        "options": [{"name": name, "type": 3, "value": value} for name, value in options.items()],
-    }
-    return await actor._dispatch_interaction(InteractionType.APPLICATION_COMMAND, bot.channel, data)
-
-
 def assert_nothing_leaked(bot: Harness) -> None:
-    """No secret and no raw error in anything that the bot ever sent to Discord."""
+    """Check that nothing that the bot sent to Discord has a secret or a raw error in it."""
     macs = [call.webhook.rpartition("/")[2].partition("?")[0] for call in bot.calls if call.webhook]
     for request in bot.env.http_requests:
         said = json.dumps(request.json, ensure_ascii=False)
@@ -120,7 +91,7 @@ def assert_nothing_leaked(bot: Harness) -> None:
 
 
 def refusal(bot: Harness, result: Any) -> str:
-    """The sentence that only the person saw; the bot raised nothing but errors that have words."""
+    """Return the text of an ephemeral answer; check that the bot raised no error without words for it."""
     assert result.ephemeral
     for error in bot.env.errors:
         assert isinstance(getattr(error, "original", error), BotError), error
@@ -128,7 +99,7 @@ def refusal(bot: Harness, result: Any) -> str:
 
 
 def menus(bot: Harness, message: Any) -> dict[str, list[tuple[str, str]]]:
-    """What each menu under the list offers, by its placeholder: (label, run key)."""
+    """Return the options (label, run key) of each menu under a list, by the menu's placeholder."""
     rows = [part["components"] for part in raw_components(bot, message) if part["type"] == 1]
     return {
         part["placeholder"]: [(option["label"], option["value"]) for option in part["options"]]
@@ -139,11 +110,11 @@ def menus(bot: Harness, message: Any) -> dict[str, list[tuple[str, str]]]:
 
 
 def fields(modal: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a form asks for, by its labels."""
+    """Return the fields of a form by their labels."""
     return {label["label"]: label["component"] for label in modal["components"]}
 
 
 def hidden(bot: Harness, message: Any) -> list[bool]:
-    """For each picture of a message, whether it is behind a spoiler."""
+    """Return for each picture of a message whether it is behind a spoiler."""
     galleries = [part for part in _walk(raw_components(bot, message)) if part["type"] == GALLERY]
     return [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import discord
-from simcord.backend.serializers import message_payload
-from simcord.enums import InteractionType
 
 from bot.rules import ServerRules
 from bot.store.server_rules import RuleStore
@@ -18,7 +16,7 @@ STRING_SELECT = 3
 
 
 class Moderator:
-    """Mona has Manage Server; `panel` is the ephemeral message that she has open."""
+    """A member with Manage Server; `panel` is the ephemeral message that they have open."""
 
     def __init__(self, bot: Harness, name: str) -> None:
         self.bot = bot
@@ -47,23 +45,23 @@ class Moderator:
         return await self.actor.click(self.panel, label=label)
 
     async def choose(self, control: str, *values: Any) -> Any:
-        """In the select whose custom_id is `set:{control}`."""
+        """Choose in the select whose custom_id is `set:{control}`."""
         return await self.actor.select(self.panel, list(values), custom_id=f"set:{control}")
 
     async def fill(self, shown: Any, *texts: str) -> Any:
-        """The boxes of a form, in their order."""
+        """Submit a form with these texts in its boxes, in their order."""
         result = await self.actor.submit_modal(shown, {str(n): text for n, text in enumerate(texts)})
         assert result.acknowledged
         return result
 
     def defaults(self, control: str) -> list[str]:
-        """What a select shows as chosen: ids, or the values of its options."""
+        """Return what a select shows as chosen: ids, or the values of its options."""
         (menu,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
         chosen = [option["value"] for option in menu.get("options", ()) if option.get("default")]
         return chosen + [str(value["id"]) for value in menu.get("default_values", ())]
 
     def options(self, control: str) -> list[str]:
-        """The values that a select offers."""
+        """Return the values that a select offers."""
         (menu,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
         return [option["value"] for option in menu["options"]]
 
@@ -71,7 +69,7 @@ class Moderator:
         return list(_walk(stored(self.bot, self.panel).components))
 
     def controls(self) -> set[str]:
-        """The custom_ids in the panel, without their prefix."""
+        """Return the custom_ids in the panel, without their prefix."""
         ids = {str(part["custom_id"]) for part in self.parts() if "custom_id" in part}
         assert all(custom_id.startswith("set:") and len(custom_id) <= 100 for custom_id in ids)
         return {custom_id.removeprefix("set:") for custom_id in ids}
@@ -82,43 +80,9 @@ def _walk(components: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def boxes(shown: Any) -> list[str]:
-    """What stands in a form that was opened."""
+    """Return the texts in the boxes of a form that was opened."""
     return [part["component"].get("value") or "" for part in shown.modal["components"]]
-
-
-def moderator(bot: Harness, name: str = "mona") -> Moderator:
-    return Moderator(bot, name)
 
 
 async def rules_of(bot: Harness) -> ServerRules:
     return await RuleStore(bot.app.store.database).get(bot.guild.id)
-
-
-async def select_as(bot: Harness, actor: Any, message: Any, custom_id: str, *values: str) -> Any:
-    """A choice that no panel offers: from a stranger, stale, or forged."""
-    payload = dict(message_payload(bot.env.backend, stored(bot, message)))
-    options = [{"label": value or "?", "value": value or "?"} for value in (values or ("x",))]
-    menu = {"type": STRING_SELECT, "custom_id": custom_id, "options": options}
-    payload["components"] = [{"type": 1, "components": [menu]}]
-    return await actor._dispatch_interaction(
-        InteractionType.MESSAGE_COMPONENT,
-        bot.channel,
-        {"custom_id": custom_id, "component_type": STRING_SELECT, "values": list(values)},
-        extra={"message": payload},
-        source_message_id=message.id,
-    )
-
-
-async def send_form(bot: Harness, actor: Any, message: Any, custom_id: str, *texts: str) -> Any:
-    """A form that was never shown."""
-    components = [
-        {"type": 18, "id": n, "component": {"type": 4, "id": n + 50, "custom_id": str(n), "value": text}}
-        for n, text in enumerate(texts)
-    ]
-    return await actor._dispatch_interaction(
-        InteractionType.MODAL_SUBMIT,
-        bot.channel,
-        {"custom_id": custom_id, "components": components},
-        extra={"message": dict(message_payload(bot.env.backend, stored(bot, message)))},
-        source_message_id=message.id,
-    )

@@ -9,12 +9,15 @@ import simcord
 
 from bot.store.rows import DeliveryState
 from demo.standin.faults import Faults
-from tests.discord.channels import ADULT, thread_in
+from tests.discord.channels import thread_in
 from tests.discord.deliveries import ANSWERS, delivery_states, die_after_the_post
+from tests.discord.deployments import ADULT
 from tests.discord.moderated_server import mark_adult
 from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of
 from tests.discord.user_install import OWN_ACCOUNT, elsewhere
-from tests.harness import Harness
+from tests.harness import HELD, Harness
+
+pytestmark = pytest.mark.bot(deployments=ADULT)
 
 WITHHELD = "It is age-restricted, so I post it only in channels that are marked so."
 
@@ -27,9 +30,7 @@ async def adult_channel(bot: Harness) -> simcord.ChannelHandle:
 
 
 async def under_way(bot: Harness, channel: Any, **options: Any) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(channel, "generate", prompt="a fox", **options)
-    await bot.play()
+    await bot.ask(channel=channel, faults=HELD, **options)
 
 
 async def finished(bot: Harness) -> None:
@@ -37,7 +38,6 @@ async def finished(bot: Harness) -> None:
     await bot.later(seconds=3)
 
 
-@pytest.mark.bot(deployments=ADULT)
 @pytest.mark.parametrize("count", [1, 2])
 async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(bot: Harness, count: int) -> None:
     adult = await adult_channel(bot)
@@ -53,8 +53,7 @@ async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(bot: Harn
     refused = await bot.alice.click(told, label="Post it here")
     assert "marked as age-restricted" in refusal(bot, refused)
     mark_adult(bot, adult)
-    await bot.alice.click(told, label="Post it here")
-    await bot.play()
+    await bot.click(told, "Post it here")
     (result,) = bot.messages(adult)
     assert len(result.attachments) == count
     assert DeliveryState.KEPT not in await delivery_states(bot)
@@ -63,7 +62,6 @@ async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(bot: Harn
     assert len({each.json["nonce"] for each in posts}) == 2
 
 
-@pytest.mark.bot(deployments=ADULT)
 async def test_a_thread_goes_by_its_parent(bot: Harness) -> None:
     adult = await adult_channel(bot)
     thread = thread_in(bot, adult)
@@ -77,11 +75,8 @@ async def test_a_thread_goes_by_its_parent(bot: Harness) -> None:
     assert WITHHELD in text_of(bot, bot.messages(thread)[-1])
 
 
-@pytest.mark.bot(deployments=ADULT)
 @pytest.mark.parametrize("answers", [True, False])
-async def test_with_its_channel_closed_it_never_comes_as_a_direct_message(
-    bot: Harness, answers: bool
-) -> None:
+async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, answers: bool) -> None:
     adult = await adult_channel(bot)
     await under_way(bot, adult)
     bot.env.inject_error("POST", f"/channels/{adult.id}/messages", status=403, code=50013, times=None)
@@ -105,7 +100,6 @@ async def test_with_its_channel_closed_it_never_comes_as_a_direct_message(
     assert len(bot.messages(adult)[-1].attachments) == 1
 
 
-@pytest.mark.bot(deployments=ADULT)
 async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> None:
     adult = await adult_channel(bot)
     bot.standin.next_faults(Faults(ends_as="failed"))
@@ -117,7 +111,6 @@ async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> No
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
-@pytest.mark.bot(deployments=ADULT)
 async def test_discord_is_asked_for_the_mark_only_where_nothing_remembers_it(bot: Harness) -> None:
     adult = await adult_channel(bot)
     await under_way(bot, adult)
@@ -126,7 +119,6 @@ async def test_discord_is_asked_for_the_mark_only_where_nothing_remembers_it(bot
     assert requests_to(bot, "GET", f"/channels/{adult.id}") == []
 
 
-@pytest.mark.bot(deployments=ADULT)
 async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     adult = await adult_channel(bot)
     await under_way(bot, adult)
@@ -141,9 +133,9 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     assert await delivery_states(bot) == [DeliveryState.KEPT]
 
 
-@pytest.mark.bot(deployments=ADULT, **OWN_ACCOUNT)
+@pytest.mark.bot(**OWN_ACCOUNT)
 async def test_what_took_longer_than_the_answer_lives_is_not_sent_directly_either(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
+    bot.standin.next_faults(HELD)
     with elsewhere(bot, "foreign server", nsfw=True):
         await bot.alice.user.slash("generate", prompt="a fox")
     await bot.play()

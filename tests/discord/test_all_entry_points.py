@@ -61,8 +61,7 @@ OPENING: dict[str, Act] = {"edit": edit, "use as input": use, "use as input, by 
 
 async def rehearsed(bot: Harness) -> Any:
     """A result of Alice's, her preset, and two open forms; then a rule comes."""
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", style="ink")
-    await bot.play()
+    await bot.ask(style="ink")
     (message,) = bot.messages()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
     offered = await use(bot, message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,16 +9,13 @@ from sqlalchemy import select
 
 from bot.runs import RunState
 from bot.store.tables import audit
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.discord.actors import reviewer
-from tests.discord.moderated_server import ModeratedServer, moderated_server, set_rules
-from tests.discord.rendered import buttons_of, pinged, press, refusal, text_of, texts
+from tests.discord.deployments import TWO
+from tests.discord.forged import press
+from tests.discord.moderated_server import ModeratedServer, set_rules
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.harness import Harness
 
-TWO = (
-    f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
-)
 SECRETS = ("a fox", "seed 7", "H100", "ink")
 
 
@@ -38,9 +34,7 @@ async def actions(bot: Harness) -> list[str]:
         return list((await connection.execute(select(audit.c.action).order_by(audit.c.id))).scalars())
 
 
-async def test_a_request_waits_unseen_is_approved_and_comes_out_in_its_channel(
-    server: ModeratedServer,
-) -> None:
+async def test_a_request_waits_unseen_and_its_result_is_posted_once_approved(server: ModeratedServer) -> None:
     asked = await server.ask(style="ink", gpu="H100")
     assert asked.ephemeral
     assert "Waiting for approval" in text_of(server, asked.response)
@@ -62,9 +56,7 @@ async def test_a_request_waits_unseen_is_approved_and_comes_out_in_its_channel(
     assert await actions(server) == ["settings", "request", "approve", "outcome"]
 
 
-async def test_a_prompt_too_long_for_the_card_is_read_whole_by_moderators_alone(
-    server: ModeratedServer,
-) -> None:
+async def test_moderators_alone_read_a_prompt_too_long_for_the_card(server: ModeratedServer) -> None:
     await server.ask(prompt=f"a fox {'and a fox ' * 100}in the dark")
     assert "in the dark" not in server.verdict
     whole = await server.decide("Details")
@@ -76,9 +68,7 @@ async def test_a_prompt_too_long_for_the_card_is_read_whole_by_moderators_alone(
     assert (await server.run()).state is RunState.SUCCEEDED
 
 
-async def test_a_rejection_is_told_in_the_channel_and_its_reason_to_the_requester_alone(
-    server: ModeratedServer,
-) -> None:
+async def test_only_the_requester_is_told_the_reason_of_a_rejection(server: ModeratedServer) -> None:
     await server.ask(style="ink")
     server.clock.move(hours=3)  # the interaction's token is long gone
     await server.reject("Not @everyone, please")
@@ -142,9 +132,7 @@ async def test_of_two_moderators_one_wins_and_the_other_is_told_who(server: Mode
     assert len(server.calls) == 1
 
 
-async def test_the_reviewer_role_decides_without_manage_server_and_a_stranger_does_not(
-    server: ModeratedServer,
-) -> None:
+async def test_the_reviewer_role_decides_and_a_stranger_does_not(server: ModeratedServer) -> None:
     rita = await reviewer(server)
     await server.ask()
     for label in ("Approve", "Reject", "Block"):
@@ -187,33 +175,31 @@ async def test_a_request_that_nobody_decides_about_expires(server: ModeratedServ
 
 async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer) -> None:
     asked = await server.ask()
-    await server.alice.click(asked.response.message, label="Cancel")
-    await server.play()
+    await server.click(asked.response.message, "Cancel")
     assert "Cancelled, as you asked." in text_of(server, asked.response)
     assert texts(server) == []
     assert "The requester took it back." in server.verdict
     assert buttons_of(server, server.card) == {}
 
 
+@pytest.mark.bot(deployments=TWO)
 @pytest.mark.parametrize(
     ("approval", "options", "waits"),
     [
         ({"mode": "off"}, {}, False),
         ({"mode": "everybody"}, {}, True),
-        ({"mode": "selected", "deployments": ["video"]}, {"deployment": "video"}, True),
-        ({"mode": "selected", "deployments": ["video"]}, {"deployment": "picture"}, False),
-        ({"mode": "selected", "gpus": ["H100"]}, {"deployment": "picture", "gpu": "H100"}, True),
-        ({"mode": "selected", "gpus": ["H100"]}, {"deployment": "picture", "gpu": "L4"}, False),
+        ({"mode": "selected", "deployments": ["video"]}, {"command": "generate video"}, True),
+        ({"mode": "selected", "deployments": ["video"]}, {}, False),
+        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "H100"}, True),
+        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "L4"}, False),
     ],
 )
 async def test_who_and_what_waits_is_as_the_server_set_it(
-    tmp_path: Path, approval: dict[str, Any], options: dict[str, str], waits: bool
+    server: ModeratedServer, approval: dict[str, Any], options: dict[str, str], waits: bool
 ) -> None:
-    async with moderated_server(tmp_path, rules={"approval": approval}, deployments=TWO) as server:
-        name = options.pop("deployment", "picture")
-        await server.alice.slash(server.channel, f"generate {name}", prompt="a fox", **options)
-        await server.play()
-        assert [len(server.cards()), len(server.calls)] == ([1, 0] if waits else [0, 1])
+    await set_rules(server, approval={"review_channel_id": server.review.id, **approval})
+    await server.ask(**{"command": "generate picture", **options})
+    assert [len(server.cards()), len(server.calls)] == ([1, 0] if waits else [0, 1])
 
 
 async def test_who_has_a_trusted_role_need_not_wait(server: ModeratedServer) -> None:
@@ -232,17 +218,11 @@ async def test_who_has_a_trusted_role_need_not_wait(server: ModeratedServer) -> 
     assert [len(server.cards()), len(server.calls)] == [1, 1]
 
 
-async def again_waits(server: ModeratedServer) -> None:
-    server.clock.move(seconds=1)
-    again = await server.alice.click(server.messages()[0], label="Again")
-    await server.play()
-    assert again.ephemeral
-    assert len(server.cards()) == 2
-
-
 async def test_again_waits_like_the_command(server: ModeratedServer) -> None:
     await server.ask()
     await server.decide("Approve")
-    await again_waits(server)
+    again = await server.click(server.messages()[0], "Again")
+    assert again.ephemeral
+    assert len(server.cards()) == 2
     await server.decide("Approve")
     assert len(server.calls) == 2

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from datetime import datetime
 
+import pytest
+
 from bot.runs import RunState
-from tests.discord.actors import call
 from tests.discord.files import bucket, png
+from tests.discord.forged import call, press
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import buttons_of, galleries_of, pinged, press, texts
+from tests.discord.rendered import buttons_of, galleries_of, pinged, texts
 
 
-def picture_host() -> AbstractAsyncContextManager[str]:
-    return bucket({"cat.png": (png(), "image/png")})
+@pytest.fixture
+async def host() -> AsyncIterator[str]:
+    """Serve a picture, as Discord's media server does."""
+    async with bucket({"cat.png": (png(), "image/png")}) as address:
+        yield address
 
 
 async def ask_with_picture(server: ModeratedServer, url: str) -> None:
@@ -34,93 +39,79 @@ async def ask_with_picture(server: ModeratedServer, url: str) -> None:
     await server.play()
 
 
+async def ask_and_wait_until_the_link_runs_out(server: ModeratedServer, host: str) -> None:
+    await ask_with_picture(server, signed(host, server.clock().replace(hour=10)))
+    await server.later(hours=11)
+
+
+def fail_renewal(server: ModeratedServer, status: int) -> None:
+    """Let Discord give no card, so that the bot can't read the link of the card's copy from it."""
+    code = 10008 if status == 404 else 0
+    path = f"/channels/{server.review.id}/messages/{server.card.id}"
+    server.env.inject_error("GET", path, status=status, code=code, times=None)
+
+
 def signed(base: str, until: datetime) -> str:
     return f"{base}/cat.png?ex={int(until.timestamp()):x}&is=1&hm=2"
 
 
-async def test_an_attached_picture_is_shown_and_renewed_from_the_card_when_its_link_runs_out(
-    server: ModeratedServer,
+async def test_an_expired_link_is_renewed_from_the_card(server: ModeratedServer, host: str) -> None:
+    url = signed(host, server.clock().replace(hour=10))
+    await ask_with_picture(server, url)
+    assert galleries_of(server, server.card) == [1]
+    (copy,) = server.card.attachments
+    assert await copy.read() == png()
+    await server.later(hours=11)
+    await server.restart()
+    await server.decide("Approve")
+    (queued,) = server.calls
+    assert queued.body["inputs"]["image"] == copy.url
+    assert len(server.messages()) == 1
+
+
+async def test_a_link_that_still_works_is_used_as_it_is(server: ModeratedServer, host: str) -> None:
+    url = signed(host, server.clock().replace(hour=10))
+    await ask_with_picture(server, url)
+    await server.later(hours=1)
+    await server.decide("Approve")
+    assert server.calls[0].body["inputs"]["image"] == url
+
+
+async def test_a_renewal_is_retried_after_a_server_error(server: ModeratedServer, host: str) -> None:
+    await ask_and_wait_until_the_link_runs_out(server, host)
+    (copy,) = server.card.attachments
+    fail_renewal(server, 503)
+    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
+    await server.play()
+    await server.restart()
+    await server.later(minutes=3, times=7)
+    assert (await server.run()).state is RunState.WAITING
+    assert texts(server) == []
+    assert server.calls == []
+    server.env.backend.faults.clear()
+    await server.later(minutes=3)
+    (queued,) = server.calls
+    assert queued.body["inputs"]["image"] == copy.url
+    assert len(server.messages()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "sentence"),
+    [
+        (404, 0, "The file you attached has expired"),
+        (503, 120, "Discord didn't give me the file you attached."),
+    ],
+    ids=["deleted", "server errors"],
+)
+async def test_a_picture_that_can_not_be_renewed_is_asked_for_again(
+    server: ModeratedServer, host: str, status: int, minutes: int, sentence: str
 ) -> None:
-    async with picture_host() as base:
-        url = signed(base, server.clock().replace(hour=10))
-        await ask_with_picture(server, url)
-        assert galleries_of(server, server.card) == [1]
-        (copy,) = server.card.attachments
-        assert await copy.read() == png()
-        await server.later(hours=11)
-        await server.restart()
-        await server.decide("Approve")
-        (queued,) = server.calls
-        assert queued.body["inputs"]["image"] == copy.url
-        assert len(server.messages()) == 1
-
-
-async def test_a_link_that_still_works_is_used_as_it_is(server: ModeratedServer) -> None:
-    async with picture_host() as base:
-        url = signed(base, server.clock().replace(hour=10))
-        await ask_with_picture(server, url)
-        await server.later(hours=1)
-        await server.decide("Approve")
-        assert server.calls[0].body["inputs"]["image"] == url
-
-
-async def test_a_picture_that_can_not_be_renewed_is_asked_for_again(server: ModeratedServer) -> None:
-    async with picture_host() as base:
-        await ask_with_picture(server, signed(base, server.clock().replace(hour=10)))
-        await server.later(hours=11)
-        card = server.card
-        ids = buttons_of(server, card)
-        server.env.backend.faults.clear()
-        server.env.inject_error(
-            "GET", f"/channels/{server.review.id}/messages/*", status=404, code=10008, times=None
-        )
-        await press(server, server.mona, card, ids["Approve"])
-        await server.play()
-        (outcome,) = texts(server)
-        assert "The file you attached has expired" in outcome
-        assert pinged(server) == [server.alice.id]
-        assert server.calls == []
-
-
-async def test_a_server_error_while_a_picture_is_renewed_is_no_end(server: ModeratedServer) -> None:
-    async with picture_host() as base:
-        await ask_with_picture(server, signed(base, server.clock().replace(hour=10)))
-        await server.later(hours=11)
-        card = server.card
-        (copy,) = card.attachments
-        ids = buttons_of(server, card)
-        renewal = f"/channels/{server.review.id}/messages/{card.id}"
-        server.env.inject_error("GET", renewal, status=503, times=None)
-        await press(server, server.mona, card, ids["Approve"])
-        await server.play()
-        await server.restart()
-        for _ in range(7):
-            await server.later(minutes=3)
-        assert (await server.run()).state is RunState.WAITING
-        assert texts(server) == []
-        assert server.calls == []
-        server.env.backend.faults.clear()
-        await server.later(minutes=3)
-        (queued,) = server.calls
-        assert queued.body["inputs"]["image"] == copy.url
-        assert len(server.messages()) == 1
-
-
-async def test_a_picture_that_discord_never_gives_is_asked_for_again_in_the_end(
-    server: ModeratedServer,
-) -> None:
-    async with picture_host() as base:
-        await ask_with_picture(server, signed(base, server.clock().replace(hour=10)))
-        await server.later(hours=11)
-        card = server.card
-        ids = buttons_of(server, card)
-        server.env.inject_error(
-            "GET", f"/channels/{server.review.id}/messages/{card.id}", status=503, times=None
-        )
-        await press(server, server.mona, card, ids["Approve"])
-        for _ in range(40):
-            await server.later(minutes=3)
-        (outcome,) = texts(server)
-        assert "Discord didn't give me the file you attached." in outcome
-        assert pinged(server) == [server.alice.id]
-        assert server.calls == []
+    await ask_and_wait_until_the_link_runs_out(server, host)
+    fail_renewal(server, status)
+    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
+    await server.play()
+    await server.later(minutes=3, times=minutes // 3)
+    (outcome,) = texts(server)
+    assert sentence in outcome
+    assert pinged(server) == [server.alice.id]
+    assert server.calls == []

@@ -7,10 +7,13 @@ import io
 from datetime import timedelta
 from typing import Any
 
+from simcord import MemberActor
+
 from bot.moderation.record_ids import Step, record_id
 from bot.store.audit import AuditAction, AuditEntry, AuditFilter
-from tests.discord.actors import call, moderator, reviewer, write
-from tests.discord.rendered import buttons_of, pinged, press, refusal, text_of
+from tests.discord.actors import moderator, reviewer, write
+from tests.discord.forged import call, press, strings
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
 
 
@@ -47,8 +50,7 @@ async def file_of(bot: Harness, result: Any) -> tuple[str, list[dict[str, str]]]
     return answer.content, list(csv.DictReader(io.StringIO(text)))
 
 
-async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness, mona: MemberActor) -> None:
     await write(bot, *(entry(bot, number) for number in range(25)))
     asked = await mona.slash(bot.channel, "audit")
     assert numbers(shown(bot, asked)) == list(range(10))
@@ -65,8 +67,7 @@ async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness) ->
     assert pinged(bot) == []
 
 
-async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: MemberActor) -> None:
     wanted = {"subject_id": bot.bob.id, "actor_id": mona.id, "action": AuditAction.REJECT}
     lines = [
         entry(bot, number, outcome="rejected", **wanted | {"deployment": "flux"}) for number in range(24, 36)
@@ -113,8 +114,7 @@ async def test_the_reviewer_role_reads_the_record_and_a_stranger_does_not(bot: H
     assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 
-async def test_a_button_checks_who_presses_it(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_button_checks_who_presses_it(bot: Harness, mona: MemberActor) -> None:
     await write(bot, *(entry(bot, number) for number in range(12)))
     asked = await mona.slash(bot.channel, "audit")
     for custom_id in buttons_of(bot, asked.response).values():
@@ -133,21 +133,18 @@ async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lin
     assert [row["deployment"] for row in rows] == ["picture2"]
 
 
-async def test_options_that_discord_did_not_offer_get_a_sentence(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_options_that_discord_did_not_offer_get_a_sentence(bot: Harness, mona: MemberActor) -> None:
     for name, value in (("outcome", "running"), ("outcome", "x"), ("action", "x")):
-        refused = await call(bot, mona, "audit", [{"name": name, "type": 3, "value": value}])
+        refused = await call(bot, mona, "audit", strings(**{name: value}))
         assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."
 
 
-async def test_a_time_range_that_holds_nothing_is_refused(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_time_range_that_holds_nothing_is_refused(bot: Harness, mona: MemberActor) -> None:
     refused = await mona.slash(bot.channel, "audit", since_days=3, until_days=3)
     assert refusal(bot, refused).startswith("That begins 3 days ago and ends 3 days ago")
 
 
-async def test_deployments_are_suggested_from_those_on_offer(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_deployments_are_suggested_from_those_on_offer(bot: Harness, mona: MemberActor) -> None:
     choices = await mona.autocomplete(bot.channel, "audit", "deployment", "DEF")
     assert [choice["value"] for choice in choices] == ["default"]
     assert await mona.autocomplete(bot.channel, "audit", "deployment", "nothing") == []

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bot.runs import Run
 from demo.standin.faults import Faults
-from tests.discord.batches import DEPLOYMENTS, HELD, ask, files, open_one
+from tests.discord.batches import DEPLOYMENTS, ask, files, open_one
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of, texts
-from tests.harness import Harness, running_bot
+from tests.harness import HELD, Harness
 
 
 async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness) -> None:
@@ -32,8 +30,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
 
 
 async def test_seeds_that_nobody_gave_are_drawn_for_each(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=3)
-    await bot.play()
+    await bot.ask(count=3)
     seeds = [call.body["inputs"]["seed"] for call in bot.calls]
     assert len(set(seeds)) == 3
     assert max(seeds) - min(seeds) > 2
@@ -68,34 +65,29 @@ async def test_only_when_all_of_them_failed_it_is_a_failure(bot: Harness) -> Non
     assert shown.count("The run failed on the machine") == 1
     assert list(buttons_of(bot, bot.messages()[0])) == ["1", "2", "3", "Try again"]
     assert pinged(bot) == [bot.alice.id]
-    bot.clock.move(seconds=1)
-    await bot.alice.click(bot.messages()[0], label="Try again")
-    await bot.play()
+    await bot.click(bot.messages()[0], "Try again")
     assert (await bot.states())[3:] == ["succeeded"] * 3
 
 
-async def test_a_success_after_the_deadline_comes_by_itself_and_the_result_stays(tmp_path: Path) -> None:
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_success_after_the_deadline_comes_by_itself_and_the_result_stays(bot: Harness) -> None:
     late = Faults(hold_at="running", success_after_cancel=True, cancel_supported=False)
-    async with running_bot(tmp_path, run_deadline_seconds=600) as bot:
-        await ask(bot, Faults(), late, count=2)
-        for _ in range(4):
-            await bot.later(minutes=5)
-        (result,) = bot.messages()
-        assert "**2** The run took too long" in text_of(bot, result)
-        bot.standin.release()
-        await bot.play()
-        await bot.later(hours=3)
-        first, second = bot.messages()
-        assert first.id == result.id
-        assert files(second) == [(await bot.keys())[1]]
-        assert "Again" in buttons_of(bot, second)
-        assert await bot.states() == ["succeeded", "succeeded"]
+    await ask(bot, Faults(), late, count=2)
+    await bot.later(minutes=5, times=4)
+    (result,) = bot.messages()
+    assert "**2** The run took too long" in text_of(bot, result)
+    await bot.release()
+    await bot.later(hours=3)
+    first, second = bot.messages()
+    assert first.id == result.id
+    assert files(second) == [(await bot.keys())[1]]
+    assert "Again" in buttons_of(bot, second)
+    assert await bot.states() == ["succeeded", "succeeded"]
 
 
 @pytest.mark.bot(deployments=DEPLOYMENTS)
 async def test_ten_at_once_fit_into_one_message(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate picture", prompt="a fox", count=10)
-    await bot.play()
+    await bot.ask(command="generate picture", count=10)
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [10]
     assert len(buttons_of(bot, message)) == 13
@@ -103,8 +95,7 @@ async def test_ten_at_once_fit_into_one_message(bot: Harness) -> None:
 
 @pytest.mark.bot(deployments=DEPLOYMENTS)
 async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate variations", prompt="a fox", batch=4, count=4)
-    await bot.play()
+    await bot.ask(command="generate variations", batch=4, count=4)
     first, second = bot.messages()
     assert [*galleries_of(bot, first), *galleries_of(bot, second)] == [10, 6]
     expected = [key for key in await bot.keys() for _ in range(4)]
@@ -112,8 +103,7 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     assert pinged(bot) == [bot.alice.id]
     # The third stands in both; taken out, it is in neither, and the others are where they were.
     one = await bot.alice.click(first, label="3")
-    await bot.alice.click(one.response.message, label="Delete")
-    await bot.play()
+    await bot.click(one.response.message, "Delete")
     first, second = bot.messages()
     left = [key for key in expected if key != expected[8]]
     assert files(first) + files(second) == left
@@ -122,8 +112,7 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
 
 @pytest.mark.bot(deployments=DEPLOYMENTS)
 async def test_words_of_each_stand_under_its_number(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate caption", prompt="a fox", count=2)
-    await bot.play()
+    await bot.ask(command="generate caption", count=2)
     (message,) = bot.messages()
     shown = text_of(bot, message)
     assert "**1**\n" in shown
@@ -150,8 +139,7 @@ async def test_where_the_channel_is_closed_all_of_them_come_directly(bot: Harnes
     await ask(bot, HELD, HELD, count=2)
     bot.clock.move(minutes=20)
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50013, times=None)
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     dm = bot.alice.user.dm_channel
     result = next(message for message in dm.history() if message.attachments)
     assert files(result) == await bot.keys()

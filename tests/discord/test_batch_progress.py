@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from demo.standin.faults import Faults
-from tests.discord.batches import HELD, ask
+from tests.discord.batches import ask
 from tests.discord.rendered import galleries_of, pinged, text_of, texts
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.bot(max_concurrent_runs=2)
@@ -34,8 +34,7 @@ async def test_the_status_tells_how_far_they_are_as_a_whole(bot: Harness) -> Non
 @pytest.mark.bot(max_concurrent_runs=2)
 async def test_cancel_in_the_middle_keeps_what_is_finished(bot: Harness) -> None:
     asked = await ask(bot, Faults(), HELD, HELD)
-    await bot.alice.click(asked.response.message, label="Cancel")
-    await bot.play()
+    await bot.click(asked.response.message, "Cancel")
     assert await bot.states() == ["succeeded", "cancelled", "cancelled", "cancelled"]
     assert len(bot.calls) == 3
     (message,) = bot.messages()
@@ -47,8 +46,7 @@ async def test_cancel_in_the_middle_keeps_what_is_finished(bot: Harness) -> None
 
 async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: Harness) -> None:
     asked = await ask(bot, *[HELD] * 4)
-    await bot.alice.click(asked.response.message, label="Cancel")
-    await bot.play()
+    await bot.click(asked.response.message, "Cancel")
     (shown,) = texts(bot)
     assert "Cancelled: Picture ×4" in shown
     assert "**1, 2** Cancelled, as you asked. The GPU time was charged." in shown

@@ -5,27 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from simcord import MemberActor
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.contract.store.rows import record
 from tests.discord.actors import moderator, reviewer
+from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, pinged, press, refusal, text_of, texts
-from tests.harness import Harness
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.harness import HELD, Harness
 
 ENDED = "A moderator ended this request before it was started."
-HELD = Faults(hold_at="running")
 
 
-async def queue_of_three(bot: Harness, **options: Any) -> list[Any]:
-    """Alice's first request runs, two more wait behind it."""
-    bot.standin.next_faults(HELD)
-    asked = []
-    for _ in range(3):
-        bot.clock.move(milliseconds=1)
-        asked.append(await bot.alice.slash(bot.channel, "generate", prompt="a fox", **options))
-        await bot.play()
+async def queue_of_three(bot: Harness) -> list[Any]:
+    """Send three requests of Alice's: the first runs, two wait behind it."""
+    asked = [await bot.ask(faults=HELD), await bot.ask(), await bot.ask()]
     assert await bot.states() == [RunState.RUNNING, RunState.WAITING, RunState.WAITING]
     return asked
 
@@ -35,8 +31,7 @@ def letters(bot: Harness) -> list[str]:
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
-async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness, mona: MemberActor) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 3}})
     asked = await queue_of_three(bot)
     assert not (await bot.bob.slash(bot.channel, "generate", prompt="a hen")).ephemeral
@@ -51,8 +46,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     (letter,) = letters(bot)
     assert "The moderator's reason: spam" in letter
     await bot.restart()
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     ended = {run.requester_id: run.state for run in await bot.runs() if run.state is RunState.SUCCEEDED}
     assert set(ended) == {bot.alice.id, bot.bob.id}
     assert len(bot.calls) == 2
@@ -60,18 +54,14 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     await mona.slash(bot.channel, "unblock", user=bot.alice)
     # Of the three runs a day, the two that were ended came back.
     for _ in range(2):
-        bot.clock.move(seconds=1)
-        assert not (await bot.alice.slash(bot.channel, "generate", prompt="a fox")).ephemeral
-        await bot.play()
-    over = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    assert refusal(bot, over).startswith("You have used your 3 runs for today.")
+        assert not (await bot.ask()).ephemeral
+    assert refusal(bot, await bot.ask()).startswith("You have used your 3 runs for today.")
 
 
 async def test_a_cards_button_ends_every_request_that_awaits_approval(server: ModeratedServer) -> None:
     await server.ask()
     server.clock.move(hours=1)  # the interaction's token is long gone
     await server.ask()
-    server.clock.move(seconds=1)
     await server.ask(server.bob)
     first, second, others = server.cards()
     pinged_before = pinged(server)
@@ -107,10 +97,9 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
     await server.ask()
     (message,) = server.messages()
     await server.bob.click(message, label="Report")
-    await queue_of_three_more(server)
-    shown = await server.mona.click(server.card, label="Block")
-    await server.mona.submit_modal(shown, {"reason": "that picture"})
-    await server.play()
+    await server.ask(faults=HELD)
+    await server.ask()
+    await server.decide_with_reason("Block", "that picture")
     assert await server.states() == [RunState.SUCCEEDED, RunState.RUNNING, RunState.REFUSED]
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
     assert len(server.letters()) == 1
@@ -119,16 +108,13 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
 async def queue_of_three_more(server: ModeratedServer) -> None:
     server.standin.next_faults(HELD)
     for _ in range(2):
-        server.clock.move(seconds=1)
         await server.ask()
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_an_approved_request_that_still_waits_ends_as_well(server: ModeratedServer) -> None:
-    server.standin.next_faults(HELD)
-    await server.ask(server.bob)
+    await server.ask(server.bob, faults=HELD)
     await server.decide("Approve")
-    server.clock.move(seconds=1)
     asked = await server.ask()
     await server.decide("Approve")
     await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
@@ -141,9 +127,7 @@ async def test_an_approved_request_that_still_waits_ends_as_well(server: Moderat
 
 async def test_a_block_while_the_queue_call_is_refused_for_now_ends_the_run_too(bot: Harness) -> None:
     mona = moderator(bot)
-    bot.standin.next_faults(Faults(queue_status=429))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_status=429))
     assert await bot.states() == [RunState.WAITING]
     await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     await bot.later(minutes=5)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from simcord import MemberActor
+
 from bot.store.blocks import BlockStore
-from tests.discord.actors import call, moderator, reviewer
-from tests.discord.rendered import buttons_of, pinged, press, refusal, text_of
+from tests.discord.actors import moderator, reviewer
+from tests.discord.forged import call, press, strings, user_option
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
 
 
@@ -17,14 +20,7 @@ async def blocked_ids(bot: Harness) -> list[int]:
     ]
 
 
-def user_option(bot: Harness, person_id: int, name: str = "gone") -> tuple[list[dict[str, object]], object]:
-    """An option that names somebody who is not on the server, as Discord resolves it."""
-    user = {"id": str(person_id), "username": name, "discriminator": "0", "avatar": None, "global_name": None}
-    return [{"name": "user", "type": 6, "value": str(person_id)}], {"users": {str(person_id): user}}
-
-
-async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, mona: MemberActor) -> None:
     done = await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
     assert done.ephemeral
     assert done.response.content == (
@@ -42,8 +38,7 @@ async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness) 
     assert pinged(bot) == []
 
 
-async def test_a_block_ends_when_it_was_said_to(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_block_ends_when_it_was_said_to(bot: Harness, mona: MemberActor) -> None:
     for options, ends in (({"duration": "hour"}, timedelta(hours=1)), ({"days": 3}, timedelta(days=3))):
         done = await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", **options)
         (one,) = await BlockStore(bot.app.store.database).list(bot.guild.id, bot.clock(), limit=9)
@@ -54,21 +49,15 @@ async def test_a_block_ends_when_it_was_said_to(bot: Harness) -> None:
     assert "Nobody." in text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
 
 
-async def test_a_duration_given_twice_changes_nothing(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_duration_given_twice_changes_nothing(bot: Harness, mona: MemberActor) -> None:
     refused = await mona.slash(bot.channel, "block", user=bot.bob, reason="x", duration="day", days=2)
     assert refusal(bot, refused) == "Please give either a duration or a number of days, not both."
     assert await blocked_ids(bot) == []
 
 
 async def test_a_duration_that_is_not_offered_blocks_nobody_for_ever(bot: Harness) -> None:
-    given = [
-        {"name": "user", "type": 6, "value": str(bot.bob.id)},
-        {"name": "reason", "type": 3, "value": "x"},
-        {"name": "duration", "type": 3, "value": "fortnight"},
-    ]
-    bob = {"id": str(bot.bob.id), "username": "bob", "discriminator": "0", "avatar": None}
-    resolved = {"users": {str(bot.bob.id): bob | {"global_name": None}}}
+    bob, resolved = user_option(bot.bob.id, "bob")
+    given = [*bob, *strings(reason="x", duration="fortnight")]
     refused = await call(bot, moderator(bot), "block", given, resolved)
     assert refusal(bot, refused) == "This duration isn't offered. Please choose one from the list."
     assert await blocked_ids(bot) == []
@@ -93,32 +82,30 @@ async def test_moderators_oneself_and_bots_can_not_be_blocked(bot: Harness) -> N
 
 async def test_the_reviewer_role_blocks_and_a_stranger_can_not(bot: Harness) -> None:
     rita = await reviewer(bot)
-    options, resolved = user_option(bot, bot.alice.id, "alice")
-    reason = {"name": "reason", "type": 3, "value": "spam"}
+    options, resolved = user_option(bot.alice.id, "alice")
+    reason = strings(reason="spam")
     assert not {"block", "unblock", "blocked"} & set(bot.bob.available_commands(bot.channel))
-    for name, given in (("block", [*options, reason]), ("unblock", options), ("blocked", [])):
+    for name, given in (("block", [*options, *reason]), ("unblock", options), ("blocked", [])):
         refused = await call(bot, bot.bob, name, given, resolved)
         assert refusal(bot, refused) == "Only this server's moderators can do that."
-    await call(bot, rita, "block", [*options, reason], resolved)
+    await call(bot, rita, "block", [*options, *reason], resolved)
     assert await blocked_ids(bot) == [bot.alice.id]
 
 
-async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness) -> None:
-    mona = moderator(bot)
-    options, resolved = user_option(bot, 1 << 60, "deleted_user_1")
-    await call(bot, mona, "block", [*options, {"name": "reason", "type": 3, "value": "spam"}], resolved)
+async def test_somebody_who_left_or_was_deleted_is_blocked_by_id(bot: Harness, mona: MemberActor) -> None:
+    options, resolved = user_option(1 << 60, "deleted_user_1")
+    await call(bot, mona, "block", [*options, *strings(reason="spam")], resolved)
     assert await blocked_ids(bot) == [1 << 60]
     await mona.slash(bot.channel, "block", user=bot.bob, reason="left")
     bot.guild.remove_member(bot.bob)
     listed = text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
     assert f"<@{1 << 60}>" in listed
     assert f"<@{bot.bob.id}>" in listed
-    done = await call(bot, mona, "unblock", *user_option(bot, bot.bob.id, "bob"))
+    done = await call(bot, mona, "unblock", *user_option(bot.bob.id, "bob"))
     assert done.response.content == f"<@{bot.bob.id}> can generate here again."
 
 
-async def test_a_long_list_turns_its_pages_for_moderators_only(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_long_list_turns_its_pages_for_moderators_only(bot: Harness, mona: MemberActor) -> None:
     blocks = BlockStore(bot.app.store.database)
     for number in range(1, 24):
         at = bot.clock() + timedelta(seconds=number)

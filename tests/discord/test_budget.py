@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -14,96 +12,76 @@ from bot.runs import IN_FLIGHT, RunState
 from bot.runs.request import Origin
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
 from demo.standin.faults import Faults
-from tests.discord.moderated_server import set_rules
+from tests.discord.deployments import described
+from tests.discord.moderated_server import midnight, set_rules
 from tests.discord.rendered import refusal, text_of
-from tests.harness import Harness
-
-TWO = (
-    f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    f'[deployments.variations]\ndeployment_id = "{VARIATIONS_ID}"\n'
-)
-HELD = Faults(hold_at="running")
+from tests.harness import HELD, Harness
 
 
-async def ask(bot: Harness, actor: Any = None, name: str = "generate", **options: Any) -> Any:
-    bot.clock.move(milliseconds=1)
-    result = await (actor or bot.alice).slash(bot.channel, name, prompt="a fox", **options)
-    await bot.play()
-    return result
-
-
-def midnight(bot: Harness) -> str:
-    start = bot.clock().replace(hour=0, minute=0, second=0, microsecond=0)
-    return f"<t:{int((start + timedelta(days=1)).timestamp())}:R>"
-
-
-@pytest.mark.bot(deployments=TWO)
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID, variations=VARIATIONS_ID))
 async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(bot: Harness) -> None:
     bot.standin.next_faults(*[HELD] * 20)
     names = ("generate picture", "generate variations")
-    answers = [await ask(bot, name=names[number % 2]) for number in range(13)]
+    answers = [await bot.ask(command=names[number % 2]) for number in range(13)]
     assert len(bot.calls) == 3
     assert (await bot.states()).count(RunState.WAITING) == 10
     await bot.later(seconds=30)
     assert "Next in the queue" in text_of(bot, answers[3].response)
     assert "Number 5 in the queue" in text_of(bot, answers[12].response)
     told = "You already have 10 requests waiting. Please let one finish, or cancel one."
-    assert refusal(bot, await ask(bot, name=names[0])) == told
+    assert refusal(bot, await bot.ask(command=names[0])) == told
     await bot.restart()
-    assert refusal(bot, await ask(bot, name=names[1])) == told
-    assert not (await ask(bot, bot.bob, names[1])).ephemeral
+    assert refusal(bot, await bot.ask(command=names[1])) == told
+    assert not (await bot.ask(bot.bob, command=names[1])).ephemeral
     assert len(bot.calls) == 4
-    await bot.alice.click(answers[12].response.message, label="Cancel")
-    await bot.play()
-    assert not (await ask(bot, name=names[0])).ephemeral
+    await bot.click(answers[12].response.message, "Cancel")
+    assert not (await bot.ask(command=names[0])).ephemeral
 
 
 async def test_runs_a_day_return_at_midnight_and_are_counted_over_restarts(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 2}})
     for _ in range(2):
-        await ask(bot)
+        await bot.ask()
     await bot.restart()
-    refused = refusal(bot, await ask(bot))
+    refused = refusal(bot, await bot.ask())
     assert refused == f"You have used your 2 runs for today. They return {midnight(bot)}."
-    assert not (await ask(bot, bot.bob)).ephemeral
+    assert not (await bot.ask(bot.bob)).ephemeral
     bot.clock.move(days=1)
-    assert not (await ask(bot)).ephemeral
+    assert not (await bot.ask()).ephemeral
 
 
 @pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_a_run_of_which_nothing_came_is_given_back(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
     for _ in range(3):
-        assert not (await ask(bot)).ephemeral
+        assert not (await bot.ask()).ephemeral
     assert await bot.states() == [RunState.FAILED] * 3
 
 
 async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"gpu_seconds_a_day": 100}, "gpu_weights": {"H100": 1.5}})
     bot.standin.next_faults(HELD)
-    await ask(bot, gpu="H100")
-    refused = refusal(bot, await ask(bot))
+    await bot.ask(gpu="H100")
+    refused = refusal(bot, await bot.ask())
     assert refused == (
         f"This needs about 60 GPU seconds, and 10 of your 100 are left today. They return {midnight(bot)}."
     )
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     await bot.later(seconds=10)
     run = await bot.run()
     assert run.gpu_used is not None
     assert run.run_duration is not None
     assert run.charged_seconds == pytest.approx(run.run_duration * 1.5)
-    assert not (await ask(bot)).ephemeral
+    assert not (await bot.ask()).ephemeral
 
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 async def test_what_failed_or_was_cancelled_is_settled_as_well(bot: Harness, end: str) -> None:
     bot.standin.next_faults(HELD if end == "cancelled" else Faults(ends_as="failed"))
-    answer = await ask(bot, gpu="L4")
+    answer = await bot.ask(gpu="L4")
     if end == "cancelled":
         bot.clock.move(seconds=20)
-        await bot.alice.click(answer.response.message, label="Cancel")
-        await bot.play()
+        await bot.click(answer.response.message, "Cancel")
     await bot.later(seconds=10)
     run = await bot.run()
     assert run.state.value == end
@@ -123,7 +101,7 @@ async def test_roles_give_more_less_or_everything(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 2}, "roles": budgets})
     accepted = {}
     for name, person in (*people.items(), ("plain", bot.bob)):
-        answers = [await ask(bot, person) for _ in range(4)]
+        answers = [await bot.ask(person) for _ in range(4)]
         accepted[name] = sum(not answer.ephemeral for answer in answers)
         for answer in answers[accepted[name] :]:
             assert refusal(bot, answer).startswith(f"You have used your {accepted[name]} runs")
@@ -134,15 +112,14 @@ async def test_a_servers_budget_is_shared_by_all_its_people(bot: Harness) -> Non
     await set_rules(bot, budgets={"server": {"at_once": 1, "waiting": 2, "runs_a_day": 4}})
     bot.standin.next_faults(*[HELD] * 3)
     people = [bot.guild.add_member(bot.env.create_user(f"p{n}")) for n in range(4)]
-    answers = [await ask(bot, person) for person in people]
+    answers = [await bot.ask(person) for person in people]
     assert len(bot.calls) == 1
     told = "This server already has 2 requests waiting. Please try again soon."
     assert refusal(bot, answers[-1]) == told
     for _ in range(3):
-        bot.standin.release()
-        await bot.play()
-    assert not (await ask(bot, people[3])).ephemeral
-    refused = refusal(bot, await ask(bot, bot.bob))
+        await bot.release()
+    assert not (await bot.ask(people[3])).ephemeral
+    refused = refusal(bot, await bot.ask(bot.bob))
     assert refused == f"This server has used its 4 runs for today. They return {midnight(bot)}."
 
 

@@ -7,15 +7,14 @@ import pytest
 from bot.runs import RunState
 from demo.standin.deployments import FAILS_ID
 from demo.standin.faults import Faults
-from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, press, text_of, texts
-from tests.harness import Harness
+from tests.discord.forged import press
+from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, refusal, text_of, texts
+from tests.harness import HELD, Harness
 
 
 async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", seed=7, style="ink", gpu="L4")
-    await bot.play()
+    await bot.ask(seed=7, style="ink", gpu="L4")
     (message,) = bot.messages()
-    bot.clock.move(seconds=1)
     again = await bot.alice.click(message, label="Again")
     assert not again.ephemeral
     await bot.play()
@@ -32,50 +31,48 @@ async def test_again_makes_the_same_with_another_seed(bot: Harness) -> None:
 
 @pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_try_again_after_a_failure(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     (message,) = bot.messages()
     text = text_of(bot, message)
     assert "That didn't work: Fails" in text
     assert "ComfyDeploy gives no reason" in text
     assert pinged(bot) == [bot.alice.id]
-    await bot.alice.click(message, label="Try again")
-    await bot.play()
+    await bot.click(message, "Try again")
     assert len(bot.calls) == 2
 
 
-async def test_a_stranger_can_not_spend_on_anothers_button(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    refused = await bot.bob.click(bot.messages()[0], label="Again")
-    assert refused.ephemeral
-    assert refused.response.content == "Only the person who asked can use this button."
-    await bot.play()
-    assert len(bot.calls) == 1
+@pytest.mark.parametrize(
+    ("count", "label", "told"),
+    [
+        (1, "Again", "Only the person who asked can use this button."),
+        (1, "Vary ×4", "Only the person who asked can use this button."),
+        (1, "Delete", "Only this server's moderators can do that."),
+        (2, "Again", "Only the person who asked can use this button."),
+        (2, "Delete", "Only this server's moderators can do that."),
+    ],
+)
+async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told: str) -> None:
+    message = await bot.made(count=count)
+    assert refusal(bot, await bot.click(message, label, bot.bob)) == told
+    assert len(bot.calls) == count
+    assert len(bot.messages()) == 1
 
 
 async def test_buttons_work_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(), Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    bot.standin.next_faults(Faults(), HELD)
+    await bot.ask()
     await bot.restart()
-    bot.clock.move(seconds=1)
-    again = await bot.alice.click(bot.messages()[0], label="Again")
-    await bot.play()
+    again = await bot.click(bot.messages()[0], "Again")
     await bot.restart()
-    await bot.alice.click(again.response.message, label="Cancel")
-    await bot.play()
+    await bot.click(again.response.message, "Cancel")
     assert "Cancelled, as you asked." in text_of(bot, again.response)
     assert await bot.states() == [RunState.SUCCEEDED, RunState.CANCELLED]
 
 
 async def test_a_run_goes_on_over_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     await bot.restart()
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     (message,) = bot.messages()
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert len(bot.calls) == 1
@@ -84,11 +81,9 @@ async def test_a_run_goes_on_over_a_restart(bot: Harness) -> None:
 
 @pytest.mark.parametrize("action", ["cancel", "again"])
 async def test_a_key_that_nobody_knows_is_told_so(bot: Harness, action: str) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     told = await press(bot, bot.alice, bot.messages()[0], f"run:zzzz:{action}")
-    assert told.ephemeral
-    assert told.response.content == "I don't know this request any more."
+    assert refusal(bot, told) == "I don't know this request any more."
     assert len(bot.calls) == 1
 
 
@@ -104,9 +99,7 @@ async def test_a_key_that_nobody_knows_is_told_so(bot: Harness, action: str) -> 
     ],
 )
 async def test_a_malformed_custom_id_changes_nothing(bot: Harness, custom_id: str) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=HELD)
     before = await bot.run()
     forged = custom_id.format(key=before.key, upper=before.key.upper())
     result = await press(bot, bot.alice, asked.response.message, forged)

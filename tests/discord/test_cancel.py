@@ -10,24 +10,20 @@ import pytest
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, press, text_of, texts
-from tests.harness import Harness
-
-HELD = Faults(hold_at="running")
+from tests.discord.forged import press
+from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, refusal, text_of, texts
+from tests.harness import HELD, Harness
 
 
 async def running(bot: Harness, faults: Faults = HELD) -> discord.Message:
     """A run that is under way, and its status message."""
-    bot.standin.next_faults(faults)
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=faults)
     return asked.response.message
 
 
 async def test_the_requester_cancels(bot: Harness) -> None:
     message = await running(bot)
-    await bot.alice.click(message, label="Cancel")
-    await bot.play()
+    await bot.click(message, "Cancel")
     assert [call.run_id for call in bot.standin.ledger.cancel_calls] == bot.calls[0].run_ids
     shown = text_of(bot, message)
     assert "Cancelled: Picture" in shown
@@ -41,8 +37,7 @@ async def test_the_requester_cancels(bot: Harness) -> None:
 
 async def test_a_stranger_can_not(bot: Harness) -> None:
     refused = await bot.bob.click(await running(bot), label="Cancel")
-    assert refused.ephemeral
-    assert refused.response.content == "Only the person who asked can use this button."
+    assert refusal(bot, refused) == "Only the person who asked can use this button."
     await bot.play()
     assert not bot.standin.ledger.cancel_calls
     assert (await bot.run()).state is RunState.RUNNING
@@ -84,8 +79,7 @@ async def test_who_manages_messages_elsewhere_reaches_nothing_here(bot: Harness)
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_what_waits_in_the_bots_own_queue_never_reaches_comfydeploy(bot: Harness) -> None:
     await running(bot)
-    bot.clock.move(seconds=1)
-    waiting = await bot.bob.slash(bot.channel, "generate", prompt="an owl")
+    waiting = await bot.ask(bot.bob)
     await bot.later(seconds=3)
     await bot.bob.click(waiting.response.message, label="Cancel")
     bot.standin.release()
@@ -98,8 +92,7 @@ async def test_the_wish_waits_for_the_id_that_only_the_webhook_brings(bot: Harne
     lost = Faults(queue_drop=True, queue_starts=1, webhook_drop=True, hold_at="running")
     message = await running(bot, lost)
     assert (await bot.run()).state is RunState.SUBMITTING
-    await bot.alice.click(message, label="Cancel")
-    await bot.play()
+    await bot.click(message, "Cancel")
     assert not bot.standin.ledger.cancel_calls
     (call,) = bot.calls
     event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": "running", "progress": 0.1}
@@ -113,13 +106,11 @@ async def test_the_wish_waits_for_the_id_that_only_the_webhook_brings(bot: Harne
 
 
 async def test_after_the_end_it_is_too_late(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     (message,) = bot.messages()
     run = await bot.run()
     late = await press(bot, bot.alice, message, f"run:{run.key}:cancel")
-    assert late.ephemeral
-    assert late.response.content == "It has already finished."
+    assert refusal(bot, late) == "It has already finished."
     assert await bot.run() == run
 
 
@@ -154,8 +145,7 @@ async def test_a_success_that_can_not_be_asked_about_at_once_is_shown_later(bot:
     await bot.standin.idle()
     (run,) = bot.standin.runs
     run.own_faults = Faults(get_status=500)
-    await bot.alice.click(message, label="Cancel")
-    await bot.play()
+    await bot.click(message, "Cancel")
     run.own_faults = Faults()
     await bot.later(minutes=1)
     assert (await bot.run()).state is RunState.SUCCEEDED

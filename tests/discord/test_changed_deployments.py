@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from demo.standin.deployments import PICTURE_ID, SLOW_ID
+from tests.discord.deployments import ONE, described
+from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import fields, press, refusal, text_of
+from tests.discord.rendered import fields, refusal, text_of
 from tests.harness import Harness
 
-ONE = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
+pytestmark = pytest.mark.bot(deployments=ONE)
+
 DROPPED = "This deployment has changed. Left out of your request, because it doesn't take them any more: "
 
 
-async def asked(bot: Harness, **options: Any) -> Any:
-    await bot.alice.slash(bot.channel, "generate", **{"prompt": "a fox", **options})
-    await bot.play()
-    bot.clock.move(seconds=1)
-    return bot.messages()[-1]
-
-
-async def becomes(bot: Harness, folder: Path, text: str) -> None:
-    """The operator changes the file and starts the bot anew."""
-    (folder / "deployments.toml").write_text(text)
-    await bot.restart()
-
-
-@pytest.mark.bot(deployments=ONE)
-async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harness, tmp_path: Path) -> None:
-    message = await asked(bot, style="ink", gpu="L4", seed=7)
-    await becomes(bot, tmp_path, ONE.replace(PICTURE_ID, SLOW_ID) + 'gpus = ["T4"]\n')
+async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harness) -> None:
+    message = await bot.made(style="ink", gpu="L4", seed=7)
+    await bot.restart(deployments=described(picture=SLOW_ID) + 'gpus = ["T4"]\n')
     again = await bot.alice.click(message, label="Again")
     assert not again.ephemeral
     (told,) = again.followups
@@ -47,11 +33,10 @@ async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harne
     assert sent["seed"] != 7
 
 
-@pytest.mark.bot(deployments=ONE)
-async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness, tmp_path: Path) -> None:
-    message = await asked(bot, style="ink")
+async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness) -> None:
+    message = await bot.made(style="ink")
     narrower = f'{ONE}[deployments.picture.inputs.style]\nchoices = ["photo", "neon"]\n'
-    await becomes(bot, tmp_path, narrower)
+    await bot.restart(deployments=narrower)
     again = await bot.alice.click(message, label="Again")
     assert [told.content for told in again.followups] == [f"{DROPPED}`style`."]
     await bot.play()
@@ -61,27 +46,23 @@ async def test_again_and_edit_leave_out_a_choice_that_is_gone(bot: Harness, tmp_
     assert [told.content for told in sent.followups] == [f"{DROPPED}`style`."]
 
 
-@pytest.mark.bot(deployments=ONE)
 async def test_nothing_is_said_where_nothing_was_left_out(bot: Harness) -> None:
-    message = await asked(bot, style="ink")
+    message = await bot.made(style="ink")
     again = await bot.alice.click(message, label="Again")
     assert again.followups == []
 
 
-@pytest.mark.bot(deployments=ONE)
-async def test_a_deployment_under_another_name_is_found_again(bot: Harness, tmp_path: Path) -> None:
-    message = await asked(bot, seed=7)
-    await becomes(bot, tmp_path, ONE.replace("deployments.picture", "deployments.landscape"))
-    await bot.alice.click(message, label="Again")
-    await bot.play()
+async def test_a_deployment_under_another_name_is_found_again(bot: Harness) -> None:
+    message = await bot.made(seed=7)
+    await bot.restart(deployments=described(landscape=PICTURE_ID))
+    await bot.click(message, "Again")
     assert [run.deployment for run in await bot.runs()] == ["picture", "landscape"]
 
 
-@pytest.mark.bot(deployments=ONE)
-async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness, tmp_path: Path) -> None:
-    message = await asked(bot)
+async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> None:
+    message = await bot.made()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
-    await becomes(bot, tmp_path, f'[deployments.slow]\ndeployment_id = "{SLOW_ID}"\n')
+    await bot.restart(deployments=described(slow=SLOW_ID))
     for refused in (
         await bot.alice.click(message, label="Again"),
         await bot.alice.click(message, label="Edit"),
@@ -90,6 +71,8 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness, tmp_
         assert refusal(bot, refused).startswith("That deployment isn't offered any more.")
     use = await bot.alice.click(message, label="Use as input")
     assert refusal(bot, use) == "None of the deployments here takes a picture."
+    details = await bot.alice.click(message, label="Details")
+    assert "no command that gives the same" in text_of(bot, details.response)
     assert len(bot.calls) == 1
 
 
@@ -135,7 +118,6 @@ async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
     await alice.submit_modal(form, {"prompt": "a wolf"})
     offered = await alice.click(message, label="Use as input")
     picture = await alice.click(offered.response.message, label="Use with Picture")
-    bot.clock.move(seconds=1)
     await alice.submit_modal(picture, {"prompt": "a lion"})
     await alice.slash("preset save", name="noir")
     await alice.slash("preset use", name="noir")

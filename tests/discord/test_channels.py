@@ -17,8 +17,7 @@ async def test_the_result_comes_to(bot: Harness, place: str) -> None:
         "forum post": lambda: thread_in(bot, bot.guild.create_forum_channel("forum")),
         "voice chat": lambda: bot.guild.create_voice_channel("talk"),
     }[place]()
-    await bot.alice.slash(channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(channel=channel)
     (message,) = bot.messages(channel)
     assert "> a fox" in text_of(bot, message)
     assert len(message.attachments) == 1
@@ -74,10 +73,8 @@ async def test_a_button_in_direct_messages_is_refused_once_they_are_off(bot: Har
 
 
 async def test_two_people_get_each_their_own(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    bot.clock.move(seconds=1)
-    await bot.bob.slash(bot.channel, "generate", prompt="an owl")
-    await bot.play()
+    await bot.ask()
+    await bot.ask(bot.bob, prompt="an owl")
     first, second = sorted(texts(bot), key=lambda text: "owl" in text)
     assert f"<@{bot.alice.id}>" in first
     assert "a fox" in first

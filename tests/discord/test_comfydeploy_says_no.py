@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -15,7 +15,7 @@ from demo.standin.catalogue import all_deployments
 from demo.standin.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
 from demo.standin.faults import Faults
 from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
-from tests.harness import Harness, free_port, running_bot
+from tests.harness import Harness
 from tests.serving import serving
 
 DESCRIBED = f"""
@@ -25,6 +25,7 @@ gpus = ["L4", "RTX4090"]
 [deployments.own.inputs.prompt]
 kind = "text"
 """
+EVERY_DEPLOYMENT = {"deployments": all_deployments()}
 
 
 async def told(bot: Harness, state: RunState) -> str:
@@ -46,50 +47,37 @@ async def told(bot: Harness, state: RunState) -> str:
     ],
 )
 async def test_a_refusal_is_told_where_it_was_asked(bot: Harness, status: int, sentence: str) -> None:
-    bot.standin.next_faults(Faults(queue_status=status))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_status=status))
     assert sentence in await told(bot, RunState.REFUSED)
     await bot.later(hours=1)
     assert len(bot.calls) == 1
 
 
-async def test_no_credits(tmp_path: Path) -> None:
-    described = DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID)
-    async with running_bot(
-        tmp_path, deployments=described, standin=StandIn(webhook_waits=(0, 0), deployments=all_deployments())
-    ) as bot:
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
-        assert "out of credits" in await told(bot, RunState.REFUSED)
+@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID), standin=EVERY_DEPLOYMENT)
+async def test_no_credits(bot: Harness) -> None:
+    await bot.ask()
+    assert "out of credits" in await told(bot, RunState.REFUSED)
 
 
-async def test_the_400_explains_the_failed_webhook_that_came_first(tmp_path: Path) -> None:
-    described = DESCRIBED.replace(PICTURE_ID, REJECTS_ID)
-    async with running_bot(
-        tmp_path, deployments=described, standin=StandIn(webhook_waits=(0, 0), deployments=all_deployments())
-    ) as bot:
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
-        await bot.later(seconds=5)
-        assert "The machine didn't accept the workflow." in await told(bot, RunState.FAILED)
-        assert pinged(bot) == [bot.alice.id]
+@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, REJECTS_ID), standin=EVERY_DEPLOYMENT)
+async def test_the_400_explains_the_failed_webhook_that_came_first(bot: Harness) -> None:
+    await bot.ask()
+    await bot.later(seconds=5)
+    assert "The machine didn't accept the workflow." in await told(bot, RunState.FAILED)
+    assert pinged(bot) == [bot.alice.id]
 
 
 @pytest.mark.bot(deployments=DESCRIBED)
 async def test_a_422_names_the_option(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", gpu="RTX4090")
-    await bot.play()
+    await bot.ask(gpu="RTX4090")
     assert "ComfyDeploy didn't accept these inputs: gpu." in await told(bot, RunState.REFUSED)
 
 
 async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
     bot.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     assert (await bot.run()).state is RunState.WAITING
-    await bot.later(minutes=3)
-    await bot.later(minutes=3)
+    await bot.later(minutes=3, times=2)
     assert [call.status for call in bot.calls] == [429, 429, 200]
     (message,) = bot.messages()
     assert len(message.attachments) == 1
@@ -98,28 +86,22 @@ async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
 
 async def test_a_429_that_lasts_is_told_in_the_end(bot: Harness) -> None:
     bot.standin.faults = Faults(queue_status=429)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(10):
-        await bot.later(minutes=3)
+    await bot.ask()
+    await bot.later(minutes=3, times=10)
     assert "ComfyDeploy is too busy right now." in await told(bot, RunState.REFUSED)
     assert len(bot.calls) == 5
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 async def test_a_5xx_proves_nothing_and_is_not_asked_again(bot: Harness, status: int) -> None:
-    bot.standin.next_faults(Faults(queue_status=status))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_status=status))
     assert f"ComfyDeploy had a problem (error {status})" in await told(bot, RunState.UNCONFIRMED)
     await bot.later(hours=2)
     assert len(bot.calls) == 1
 
 
 async def test_a_lost_reply_is_told_after_the_grace_time(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(queue_drop=True, queue_starts=0))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_drop=True, queue_starts=0))
     assert (await bot.run()).state is RunState.SUBMITTING
     await bot.later(seconds=200)
     assert "ComfyDeploy didn't confirm the run." in await told(bot, RunState.UNCONFIRMED)
@@ -127,27 +109,23 @@ async def test_a_lost_reply_is_told_after_the_grace_time(bot: Harness) -> None:
     assert len(bot.calls) == 1
 
 
-async def test_comfydeploy_is_down_and_comes_back(tmp_path: Path) -> None:
-    port = free_port()
-    async with running_bot(tmp_path, standin=StandIn(port=port, webhook_waits=(0, 0))) as bot:
-        await bot.standin.__aexit__(None, None, None)
-        asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
-        await bot.later(seconds=3)
-        assert list(buttons_of(bot, asked.response)) == ["Cancel"]
-        async with StandIn(port=port, webhook_waits=(0, 0)) as bot.standin:
-            await bot.later(minutes=3)
-            (message,) = bot.messages()
-            assert len(message.attachments) == 1
-            assert len(bot.calls) == 1
+async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
+    port = urlsplit(bot.standin.url).port
+    await bot.standin.__aexit__(None, None, None)
+    asked = await bot.ask()
+    await bot.later(seconds=3)
+    assert list(buttons_of(bot, asked.response)) == ["Cancel"]
+    async with StandIn(port=port, webhook_waits=(0, 0)) as bot.standin:
+        await bot.later(minutes=3)
+        (message,) = bot.messages()
+        assert len(message.attachments) == 1
+        assert len(bot.calls) == 1
 
 
 async def test_comfydeploy_stays_down(bot: Harness) -> None:
     await bot.standin.__aexit__(None, None, None)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(10):
-        await bot.later(minutes=3)
+    await bot.ask()
+    await bot.later(minutes=3, times=10)
     assert "I can't reach ComfyDeploy right now. Nothing was started" in await told(bot, RunState.REFUSED)
 
 
@@ -162,6 +140,7 @@ async def service(answer: web.Response) -> AsyncIterator[str]:
         yield f"{address}/api"
 
 
+@pytest.mark.bot(deployments=DESCRIBED)
 @pytest.mark.parametrize(
     ("answer", "sentence", "state"),
     [
@@ -175,22 +154,16 @@ async def service(answer: web.Response) -> AsyncIterator[str]:
     ],
 )
 async def test_an_answer_that_is_none(
-    tmp_path: Path, answer: web.Response, sentence: str, state: RunState
+    bot: Harness, answer: web.Response, sentence: str, state: RunState
 ) -> None:
-    async with (
-        service(answer) as url,
-        running_bot(tmp_path, deployments=DESCRIBED, comfydeploy_api_url=url) as bot,
-    ):
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
+    async with service(answer) as url:
+        await bot.restart(comfydeploy_api_url=url)
+        await bot.ask()
         assert sentence in await told(bot, state)
 
 
 async def test_try_again_asks_once_more(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(queue_status=403))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    await bot.alice.click(bot.messages()[0], label="Try again")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_status=403))
+    await bot.click(bot.messages()[0], "Try again")
     assert [call.status for call in bot.calls] == [403, 200]
     assert [len(message.attachments) for message in bot.messages()] == [0, 1]

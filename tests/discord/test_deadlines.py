@@ -8,18 +8,15 @@ from pydantic import SecretStr
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.bot(run_deadline_seconds=600)
 async def test_a_run_past_its_deadline_is_told_and_cancelled_once(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     await bot.later(minutes=5)
     assert (await bot.run()).state is RunState.RUNNING
-    for _ in range(4):
-        await bot.later(minutes=5)
+    await bot.later(minutes=5, times=4)
     (message,) = bot.messages()
     assert "so I stopped waiting" in text_of(bot, message)
     assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
@@ -30,14 +27,10 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(bot: Harness) 
 
 @pytest.mark.bot(run_deadline_seconds=600)
 async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_away(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running", success_after_cancel=True, cancel_supported=False))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(4):
-        await bot.later(minutes=5)
+    await bot.ask(faults=Faults(hold_at="running", success_after_cancel=True, cancel_supported=False))
+    await bot.later(minutes=5, times=4)
     assert "so I stopped waiting" in texts(bot)[0]
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
@@ -49,11 +42,8 @@ async def test_a_success_after_the_deadline_is_shown_once_and_takes_the_verdict_
 
 @pytest.mark.bot(webhooks=False, run_deadline_seconds=600)
 async def test_without_webhooks_a_success_after_the_deadline_is_shown_too(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running", cancel_supported=False))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(4):
-        await bot.later(minutes=5)
+    await bot.ask(faults=Faults(hold_at="running", cancel_supported=False))
+    await bot.later(minutes=5, times=4)
     assert "so I stopped waiting" in texts(bot)[0]
     bot.standin.release()
     await bot.standin.idle()
@@ -68,15 +58,11 @@ async def test_without_webhooks_a_success_after_the_deadline_is_shown_too(bot: H
 
 @pytest.mark.bot(run_deadline_seconds=600)
 async def test_a_wish_to_cancel_that_comfydeploy_does_not_hear_ends_at_the_deadline(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=HELD)
     await bot.restart(comfydeploy_api_key=SecretStr("a key that was revoked"))
-    await bot.alice.click(asked.response.message, label="Cancel")
-    await bot.play()
+    await bot.click(asked.response.message, "Cancel")
     assert (await bot.run()).state is RunState.RUNNING
-    for _ in range(4):
-        await bot.later(minutes=5)
+    await bot.later(minutes=5, times=4)
     (message,) = bot.messages()
     assert "so I stopped waiting" in text_of(bot, message)
     assert (await bot.run()).state is RunState.TIMED_OUT
@@ -84,11 +70,8 @@ async def test_a_wish_to_cancel_that_comfydeploy_does_not_hear_ends_at_the_deadl
 
 @pytest.mark.bot(run_deadline_seconds=600)
 async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(never_ends=True))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(4):
-        await bot.later(minutes=5)
+    await bot.ask(faults=Faults(never_ends=True))
+    await bot.later(minutes=5, times=4)
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert (await bot.run()).state is RunState.SUCCEEDED
@@ -99,9 +82,7 @@ async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(bo
 
 async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(bot: Harness) -> None:
     lost = Faults(queue_drop=True, queue_starts=1, hold_at="queued", webhook_drop=True)
-    bot.standin.next_faults(lost)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=lost)
     await bot.later(seconds=100)
     assert (await bot.run()).state is RunState.SUBMITTING
     await bot.later(seconds=100)
@@ -109,8 +90,7 @@ async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(
     assert "ComfyDeploy didn't confirm the run." in text_of(bot, message)
     (run,) = bot.standin.runs
     run.own_faults = Faults()
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert (await bot.run()).state is RunState.SUCCEEDED
@@ -119,23 +99,18 @@ async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(
 
 async def test_a_late_failure_after_the_verdict_says_nothing_more(bot: Harness) -> None:
     lost = Faults(queue_drop=True, queue_starts=1, hold_at="queued", webhook_drop=True)
-    bot.standin.next_faults(lost)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=lost)
     await bot.later(seconds=200)
     (run,) = bot.standin.runs
     run.own_faults = Faults(ends_as="failed")
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     assert len(bot.messages()) == 1
     assert "ComfyDeploy didn't confirm the run." in texts(bot)[0]
     assert pinged(bot) == [bot.alice.id]
 
 
 async def test_an_hour_away_and_the_result_is_there_after_the_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     await bot.runner.close()
     bot.standin.release()
     await bot.standin.idle()

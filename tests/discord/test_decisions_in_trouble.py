@@ -6,16 +6,15 @@ import pytest
 
 from bot.runs import RunState
 from tests.discord.actors import reviewer
+from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer
-from tests.discord.rendered import buttons_of, press, refusal, texts
+from tests.discord.rendered import buttons_of, refusal, texts
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
 
 
 @pytest.mark.parametrize("decision", ["Approve", "Reject", "Block"])
-async def test_a_requester_who_has_left_is_decided_about_like_others(
-    server: ModeratedServer, decision: str
-) -> None:
+async def test_requests_of_somebody_who_left_are_decided(server: ModeratedServer, decision: str) -> None:
     await server.ask()
     server.guild.remove_member(server.alice)
     dm = server.alice.user.dm_channel
@@ -23,9 +22,7 @@ async def test_a_requester_who_has_left_is_decided_about_like_others(
     if decision == "Approve":
         await server.decide("Approve")
     else:
-        shown = await server.mona.click(server.card, label=decision)
-        await server.mona.submit_modal(shown, {"reason": "gone"})
-        await server.play()
+        await server.decide_with_reason(decision, "gone")
     expected = RunState.SUCCEEDED if decision == "Approve" else RunState.REJECTED
     assert (await server.run()).state is expected
     found = [message for message in server.channel.history(viewer=server.bob) if not message.flags.ephemeral]
@@ -57,9 +54,7 @@ async def test_a_rejections_outcome_comes_directly_where_the_channel_is_gone(ser
     assert any("[Open the channel](" in letter for letter in letters)
 
 
-async def test_a_reviewer_who_lost_the_role_decides_nothing_with_what_was_open(
-    server: ModeratedServer,
-) -> None:
+async def test_a_reviewer_who_lost_the_role_decides_nothing(server: ModeratedServer) -> None:
     rita = await reviewer(server)
     await server.ask()
     ids = buttons_of(server, server.card)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from bot.store.rows import DeliveryState
-from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
 from tests.discord.deliveries import ANSWERS, POSTS, delivery_states, die_after_the_post
+from tests.discord.deployments import ONE
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, requests_to, text_of
-from tests.harness import Harness, running_bot
+from tests.harness import HELD, Harness
+
+Act = Callable[[Harness], Awaitable[None]]
 
 
 async def asked(bot: Harness) -> Any:
-    """A request whose outcome is there, but not in Discord yet."""
-    bot.standin.next_faults(Faults(hold_at="running"))
-    result = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    """Send a request, and stop when its outcome is there but not in Discord yet."""
+    result = await bot.ask(faults=HELD)
     bot.standin.release()
     await bot.standin.idle()
     return result
@@ -32,8 +32,7 @@ async def test_a_post_that_discord_did_not_take_is_made_again(bot: Harness, stat
     bot.env.inject_error("POST", POSTS, status=status, times=3)
     await bot.play()
     assert await delivery_states(bot) == [DeliveryState.PENDING]
-    for _ in range(4):
-        await bot.later(minutes=1)
+    await bot.later(minutes=1, times=4)
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert await delivery_states(bot) == [DeliveryState.SENT]
@@ -53,11 +52,36 @@ async def test_a_closed_channel_leaves_the_commands_own_answer(bot: Harness, sta
     assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
-async def test_with_the_answer_gone_too_it_comes_as_a_direct_message(bot: Harness) -> None:
-    await asked(bot)
+async def lose_channel_and_answer(bot: Harness) -> None:
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50013, times=None)
     bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
+
+
+async def lose_channel_after_the_interaction(bot: Harness) -> None:
+    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50013, times=None)
+    bot.clock.move(minutes=20)
+    await bot.env.advance_time(20 * 60)
+
+
+async def delete_channel(bot: Harness) -> None:
+    bot.env.backend.delete_channel(bot.channel.id)
+
+
+async def remove_bot_from_server(bot: Harness) -> None:
+    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50001, times=None)
+    bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
+    bot.env.inject_error("DELETE", "*", status=403, code=50001, times=None)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [lose_channel_and_answer, lose_channel_after_the_interaction, delete_channel, remove_bot_from_server],
+)
+async def test_with_channel_and_answer_gone_it_comes_as_a_direct_message(bot: Harness, trouble: Act) -> None:
+    await asked(bot)
+    await trouble(bot)
     await bot.play()
+    await bot.later(minutes=1)
     result, note = bot.alice.user.dm_channel.history()
     assert len(result.attachments) == 1
     link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
@@ -77,27 +101,6 @@ async def test_with_every_way_closed_it_is_kept(bot: Harness) -> None:
     assert (await bot.run()).outputs
 
 
-async def test_an_expired_interaction_is_no_rung(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    await bot.later(minutes=20)
-    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50013, times=None)
-    bot.standin.release()
-    await bot.play()
-    assert len(bot.alice.user.dm_channel.history()) == 2
-
-
-async def test_a_deleted_channel_sends_it_to_the_person(bot: Harness) -> None:
-    await asked(bot)
-    bot.env.backend.delete_channel(bot.channel.id)
-    await bot.play()
-    await bot.later(minutes=1)
-    result, note = bot.alice.user.dm_channel.history()
-    assert len(result.attachments) == 1
-    assert "I couldn't post this" in note.content
-
-
 async def test_what_discord_finds_too_large_becomes_a_link_and_says_so(bot: Harness) -> None:
     await asked(bot)
     bot.env.inject_error("POST", POSTS, status=413, code=40005, times=2)
@@ -112,55 +115,45 @@ async def test_what_discord_finds_too_large_becomes_a_link_and_says_so(bot: Harn
 async def test_a_failure_is_told_down_the_ladder_too(bot: Harness) -> None:
     bot.standin.next_faults(Faults(ends_as="failed"))
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
-    result = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    result = await bot.ask()
     assert "The run failed on the machine, " in text_of(bot, result.response)
     assert list(buttons_of(bot, result.response)) == ["Try again", "Edit", "Details"]
 
 
-async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(bot: Harness) -> None:
+async def change_nothing(bot: Harness) -> None:
+    await bot.restart()
+
+
+async def cut_files_off(bot: Harness) -> None:
+    (run,) = bot.standin.runs
+    run.own_faults = Faults(body="cut-off")
+    await bot.restart()
+
+
+async def expire_files(bot: Harness) -> None:
+    (run,) = bot.standin.runs
+    run.own_faults = Faults(body="expired")
+    await bot.restart()
+
+
+async def offer_more_at_once(bot: Harness) -> None:
+    await bot.restart(deployments=f"{ONE}max_count = 4\n")
+
+
+@pytest.mark.bot(deployments=f"{ONE}max_count = 3\n")
+@pytest.mark.parametrize("change", [change_nothing, cut_files_off, expire_files, offer_more_at_once])
+async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(bot: Harness, change: Act) -> None:
     await asked(bot)
     await die_after_the_post(bot)
     assert len(bot.messages()) == 2
-    await bot.restart()
-    await bot.later(minutes=2)
+    await change(bot)
+    await bot.later(minutes=5, times=8)
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [1]
+    assert "Vary ×4" not in buttons_of(bot, message)
     assert len(requests_to(bot, "POST", f"/channels/{bot.channel.id}/messages")) == 1
     assert pinged(bot) == [bot.alice.id]
     assert await delivery_states(bot) == [DeliveryState.SENT]
-
-
-@pytest.mark.parametrize("body", ["cut-off", "expired"])
-async def test_a_post_whose_answer_was_lost_is_found_also_when_its_files_are_gone_by_now(
-    bot: Harness, body: str
-) -> None:
-    await asked(bot)
-    await die_after_the_post(bot)
-    (run,) = bot.standin.runs
-    run.own_faults = Faults.model_validate({"body": body})
-    await bot.restart()
-    for _ in range(8):
-        await bot.later(minutes=5)
-    (message,) = bot.messages()
-    assert galleries_of(bot, message) == [1]
-    assert pinged(bot) == [bot.alice.id]
-    assert await delivery_states(bot) == [DeliveryState.SENT]
-
-
-async def test_it_is_found_also_when_the_deployment_takes_more_at_once_by_now(tmp_path: Path) -> None:
-    three = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nmax_count = 3\n'
-    async with running_bot(tmp_path, deployments=three) as bot:
-        await asked(bot)
-        await die_after_the_post(bot)
-        (tmp_path / "deployments.toml").write_text(three.replace("count = 3", "count = 4"))
-        await bot.restart()
-        for _ in range(8):
-            await bot.later(minutes=5)
-        (message,) = bot.messages()
-        assert "Vary ×4" not in buttons_of(bot, message)
-        assert pinged(bot) == [bot.alice.id]
-        assert await delivery_states(bot) == [DeliveryState.SENT]
 
 
 async def test_what_was_made_smaller_is_found_too(bot: Harness) -> None:
@@ -193,13 +186,3 @@ async def test_dying_before_the_post_leaves_it_to_the_next_process(bot: Harness)
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [1]
     assert pinged(bot) == [bot.alice.id]
-
-
-async def test_the_bot_was_removed_from_the_server(bot: Harness) -> None:
-    await asked(bot)
-    bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=403, code=50001, times=None)
-    bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
-    bot.env.inject_error("DELETE", "*", status=403, code=50001, times=None)
-    await bot.play()
-    assert len(bot.alice.user.dm_channel.history()) == 2
-    assert await delivery_states(bot) == [DeliveryState.SENT]

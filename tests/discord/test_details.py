@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.discord.rendered import press, text_of
+from tests.discord.forged import press
+from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
 
 
 async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a *red* fox", seed=7, style="ink", gpu="L4")
-    await bot.play()
+    await bot.ask(prompt="a *red* fox", seed=7, style="ink", gpu="L4")
     await bot.restart()
     shown = await bot.bob.click(bot.messages()[0], label="Details")
     assert shown.ephemeral
@@ -23,8 +23,7 @@ async def test_details_show_every_input_and_a_command_to_copy(bot: Harness) -> N
 
 async def test_a_long_prompt_is_whole_in_a_file(bot: Harness) -> None:
     prompt = "a fox, " * 700 + "the end"
-    await bot.alice.slash(bot.channel, "generate", prompt=prompt)
-    await bot.play()
+    await bot.ask(prompt=prompt)
     shown = await bot.alice.click(bot.messages()[0], label="Details")
     (file,) = shown.response.attachments
     assert prompt in (await file.read()).decode()
@@ -33,11 +32,8 @@ async def test_a_long_prompt_is_whole_in_a_file(bot: Harness) -> None:
 
 async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     elsewhere = bot.guild.create_text_channel("elsewhere")
-    await bot.alice.slash(elsewhere, "generate", prompt="a secret fox")
-    await bot.play()
+    await bot.ask(channel=elsewhere, prompt="a secret fox")
     run = await bot.run()
-    await bot.bob.slash(bot.channel, "generate", prompt="a dog")
-    await bot.play()
+    await bot.ask(bot.bob, prompt="a dog")
     refused = await press(bot, bot.bob, bot.messages()[0], f"run:{run.key}:details")
-    assert refused.ephemeral
-    assert refused.response.content == "I don't know this request any more."
+    assert refusal(bot, refused) == "I don't know this request any more."

@@ -17,20 +17,14 @@ from tests.discord.rendered import pinged, text_of
 from tests.harness import Harness
 
 
-async def asked(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-
-
 def take_the_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "gone"))
 
 
 async def test_files_become_links(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take_the_room(tmp_path, monkeypatch)
-    await asked(bot)
-    for _ in range(8):
-        await bot.later(minutes=11)
+    await bot.ask()
+    await bot.later(minutes=11, times=8)
     (message,) = bot.messages()
     assert not message.attachments
     assert "couldn't be fetched: [try it yourself](http" in text_of(bot, message)
@@ -38,12 +32,10 @@ async def test_files_become_links(bot: Harness, tmp_path: Path, monkeypatch: pyt
     assert (await bot.run()).state is RunState.SUCCEEDED
 
 
-async def test_files_come_once_there_is_room_again(
-    bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_files_come_later(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as meanwhile:
         take_the_room(tmp_path, meanwhile)
-        await asked(bot)
+        await bot.ask()
     await bot.later(minutes=1)
     (message,) = bot.messages()
     assert len(message.attachments) == 1
@@ -52,7 +44,7 @@ async def test_files_come_once_there_is_room_again(
 async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bot.standin.next_faults(Faults(ends_as="failed"))
     take_the_room(tmp_path, monkeypatch)
-    await asked(bot)
+    await bot.ask()
     (message,) = bot.messages()
     assert "failed" in text_of(bot, message)
 

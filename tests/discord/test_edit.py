@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, SLOW_ID
-from tests.discord.rendered import buttons_of, fields, refusal, text_of
-from tests.harness import Harness, running_bot
-
-
-async def asked(bot: Harness, **options: Any) -> Any:
-    await bot.alice.slash(bot.channel, "generate", **options)
-    await bot.play()
-    bot.clock.move(seconds=1)
-    return bot.messages()[-1]
+from tests.discord.deployments import ONE
+from tests.discord.rendered import buttons_of, fields, text_of
+from tests.harness import Harness
 
 
 async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -> None:
-    message = await asked(bot, prompt="a fox", seed=7, style="ink", gpu="L4")
+    message = await bot.made(seed=7, style="ink", gpu="L4")
     form = await bot.alice.click(message, label="Edit")
     shown = fields(form.modal)
     assert list(shown) == ["prompt", "negative", "seed", "width", "gpu"]
@@ -38,7 +29,7 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
 
 
 async def test_anybody_may_edit_and_it_becomes_their_own(bot: Harness) -> None:
-    message = await asked(bot, prompt="a fox")
+    message = await bot.made()
     form = await bot.bob.click(message, label="Edit")
     await bot.bob.submit_modal(form, {"prompt": "a dog"})
     await bot.play()
@@ -46,7 +37,7 @@ async def test_anybody_may_edit_and_it_becomes_their_own(bot: Harness) -> None:
 
 
 async def test_a_value_out_of_range_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:
-    message = await asked(bot, prompt="a fox")
+    message = await bot.made()
     form = await bot.alice.click(message, label="Edit")
     refused = await bot.alice.submit_modal(form, {"prompt": "a wolf", "width": "99999"})
     assert refused.ephemeral
@@ -61,7 +52,7 @@ async def test_a_value_out_of_range_is_told_and_nothing_typed_is_lost(bot: Harne
 
 
 async def test_edit_again_after_a_restart_opens_with_what_is_stored(bot: Harness) -> None:
-    message = await asked(bot, prompt="a fox")
+    message = await bot.made()
     form = await bot.alice.click(message, label="Edit")
     refused = await bot.alice.submit_modal(form, {"prompt": "a wolf", "width": "x"})
     await bot.restart()
@@ -71,7 +62,7 @@ async def test_edit_again_after_a_restart_opens_with_what_is_stored(bot: Harness
 
 @pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_a_failure_can_be_edited(bot: Harness) -> None:
-    message = await asked(bot, prompt="a fox")
+    message = await bot.made()
     assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
     form = await bot.alice.click(message, label="Edit")
     await bot.alice.submit_modal(form, {"prompt": "a wolf"})
@@ -80,20 +71,19 @@ async def test_a_failure_can_be_edited(bot: Harness) -> None:
 
 
 async def test_a_text_too_long_for_a_form_goes_as_a_file(bot: Harness) -> None:
-    message = await asked(bot, prompt="fox " * 1200)
+    message = await bot.made(prompt="fox " * 1200)
     form = await bot.alice.click(message, label="Edit")
     assert fields(form.modal)["prompt"]["custom_id"] == "prompt.txt"
     text = "wolf " * 1000 + "the end"
     ready = await bot.alice.submit_modal(form, {"prompt.txt": ("prompt.txt", text.encode())})
     assert len(bot.calls) == 1
     (answer,) = ready.followups or [ready.response]
-    await bot.alice.click(answer.message, label="Send")
-    await bot.play()
+    await bot.click(answer.message, "Send")
     assert bot.calls[-1].body["inputs"]["prompt"] == text
 
 
 async def test_a_file_that_is_no_text_is_refused(bot: Harness) -> None:
-    message = await asked(bot, prompt="fox " * 1200)
+    message = await bot.made(prompt="fox " * 1200)
     form = await bot.alice.click(message, label="Edit")
     sent = await bot.alice.submit_modal(form, {"prompt.txt": ("a.png", b"\x89PNG\xff\xfe")})
     (answer,) = sent.followups or [sent.response]
@@ -101,28 +91,14 @@ async def test_a_file_that_is_no_text_is_refused(bot: Harness) -> None:
     assert len(bot.calls) == 1
 
 
-async def test_a_changed_deployment_takes_what_still_fits_and_says_what_not(tmp_path: Path) -> None:
-    one = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    async with running_bot(tmp_path, deployments=one) as bot:
-        message = await asked(bot, prompt="a fox", seed=7, style="ink")
-        (tmp_path / "deployments.toml").write_text(one.replace(PICTURE_ID, SLOW_ID))
-        await bot.restart()
-        form = await bot.alice.click(message, label="Edit")
-        sent = await bot.alice.submit_modal(form, {"prompt": "a fox", "seed": "7"})
-        await bot.play()
-        assert bot.calls[-1].body["inputs"] == {"prompt": "a fox", "seed": 7}
-        (told,) = sent.followups
-        assert told.ephemeral
-        assert "`style`" in told.content
-
-
-async def test_a_deployment_that_is_gone_is_told(tmp_path: Path) -> None:
-    one = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    async with running_bot(tmp_path, deployments=one) as bot:
-        message = await asked(bot, prompt="a fox")
-        (tmp_path / "deployments.toml").write_text(f'[deployments.slow]\ndeployment_id = "{SLOW_ID}"\n')
-        await bot.restart()
-        refused = await bot.alice.click(message, label="Edit")
-        assert "isn't offered any more" in refusal(bot, refused)
-        shown = await bot.alice.click(message, label="Details")
-        assert "no command that gives the same" in text_of(bot, shown.response)
+@pytest.mark.bot(deployments=ONE)
+async def test_a_changed_deployment_takes_what_still_fits_and_says_what_not(bot: Harness) -> None:
+    message = await bot.made(seed=7, style="ink")
+    await bot.restart(deployments=ONE.replace(PICTURE_ID, SLOW_ID))
+    form = await bot.alice.click(message, label="Edit")
+    sent = await bot.alice.submit_modal(form, {"prompt": "a fox", "seed": "7"})
+    await bot.play()
+    assert bot.calls[-1].body["inputs"] == {"prompt": "a fox", "seed": 7}
+    (told,) = sent.followups
+    assert told.ephemeral
+    assert "`style`" in told.content

@@ -13,42 +13,45 @@ from PIL import Image
 from bot.runs import RunState
 from demo.standin import StandIn
 from demo.standin.faults import Faults
-from tests.discord.files import finished_with, picture, song
+from tests.discord.files import finish_with, picture, song
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of
 from tests.harness import Clock, Harness, running_bot
 
 
-async def test_audio_comes_as_a_classic_message_that_has_a_player(tmp_path: Path) -> None:
-    async with finished_with(tmp_path, {"a.wav": (song(), "audio/wav")}) as bot:
-        (message,) = bot.messages()
-        assert not message.flags.components_v2
-        assert message.content.startswith(f"<@{bot.alice.id}>")
-        assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
-        assert await message.attachments[0].read() == song()
-        assert list(buttons_of(bot, message)) == ["Again", "Vary ×4", "Edit", "Details", "Delete", "Report"]
-        assert pinged(bot) == [bot.alice.id]
+async def test_audio_comes_as_a_classic_message_that_has_a_player(bot: Harness) -> None:
+    await finish_with(bot, {"a.wav": (song(), "audio/wav")})
+    await bot.play()
+    (message,) = bot.messages()
+    assert not message.flags.components_v2
+    assert message.content.startswith(f"<@{bot.alice.id}>")
+    assert [attachment.filename[-4:] for attachment in message.attachments] == [".wav"]
+    assert await message.attachments[0].read() == song()
+    assert list(buttons_of(bot, message)) == ["Again", "Vary ×4", "Edit", "Details", "Delete", "Report"]
+    assert pinged(bot) == [bot.alice.id]
 
 
-async def test_pictures_come_in_a_gallery_and_other_files_after_it(tmp_path: Path) -> None:
+async def test_pictures_come_in_a_gallery_and_other_files_after_it(bot: Harness) -> None:
     files = {"a.png": (picture(8, 8), "image/png"), "a.wav": (song(), "audio/wav")}
-    async with finished_with(tmp_path, files) as bot:
-        first, second = bot.messages()
-        assert galleries_of(bot, first) == [1]
-        assert [attachment.filename[-4:] for attachment in second.attachments] == [".wav"]
-        assert pinged(bot) == [bot.alice.id]
+    await finish_with(bot, files)
+    await bot.play()
+    first, second = bot.messages()
+    assert galleries_of(bot, first) == [1]
+    assert [attachment.filename[-4:] for attachment in second.attachments] == [".wav"]
+    assert pinged(bot) == [bot.alice.id]
 
 
-async def test_a_picture_above_the_servers_limit_is_recompressed(tmp_path: Path) -> None:
+async def test_a_picture_above_the_servers_limit_is_recompressed(bot: Harness) -> None:
     large = picture(2100, 2100)
-    async with finished_with(tmp_path, {"big.png": (large, "image/png")}) as bot:
-        (message,) = bot.messages()
-        (attachment,) = message.attachments
-        assert len(large) > 10 * 1024**2 > attachment.size > 100_000
-        assert "big.png was recompressed to fit this server's upload limit." in text_of(bot, message)
+    await finish_with(bot, {"big.png": (large, "image/png")})
+    await bot.play()
+    (message,) = bot.messages()
+    (attachment,) = message.attachments
+    assert len(large) > 10 * 1024**2 > attachment.size > 100_000
+    assert "big.png was recompressed to fit this server's upload limit." in text_of(bot, message)
 
 
 async def test_large_pictures_are_recompressed_one_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Decoded, each may take hundreds of megabytes."""
     save, lock = Image.Image.save, threading.Lock()
@@ -65,27 +68,26 @@ async def test_large_pictures_are_recompressed_one_at_a_time(
 
     large = (picture(2100, 2100), "image/png")
     monkeypatch.setattr(Image.Image, "save", counted)
-    async with finished_with(tmp_path, {"a.png": large, "b.png": large, "c.png": large}) as bot:
-        (message,) = bot.messages()
-        assert galleries_of(bot, message) == [3]
-        assert set(at_once) == {1}
+    await finish_with(bot, {"a.png": large, "b.png": large, "c.png": large})
+    await bot.play()
+    (message,) = bot.messages()
+    assert galleries_of(bot, message) == [3]
+    assert set(at_once) == {1}
 
 
-async def test_anything_else_above_the_limit_is_linked(tmp_path: Path) -> None:
+async def test_anything_else_above_the_limit_is_linked(bot: Harness) -> None:
     body = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(11 * 1024**2)
-    async with finished_with(tmp_path, {"long.wav": (body, "audio/wav")}) as bot:
-        (message,) = bot.messages()
-        assert not message.attachments
-        assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
+    await finish_with(bot, {"long.wav": (body, "audio/wav")})
+    await bot.play()
+    (message,) = bot.messages()
+    assert not message.attachments
+    assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
 
 
 @pytest.mark.parametrize("body", ["wrong-type", "cut-off", "expired"])
 async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(bot: Harness, body: str) -> None:
-    bot.standin.next_faults(Faults.model_validate({"body": body}))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(8):
-        await bot.later(minutes=11)
+    await bot.ask(faults=Faults.model_validate({"body": body}))
+    await bot.later(minutes=11, times=8)
     (message,) = bot.messages()
     assert not message.attachments
     assert "couldn't be fetched: [try it yourself](http" in text_of(bot, message)
@@ -99,8 +101,7 @@ async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
     standin = StandIn(webhook_waits=(0, 0), private_bucket=True, now=clock)
     async with running_bot(tmp_path, standin=standin, clock=clock) as bot:
         bot.env.inject_error("POST", "/channels/*/messages", status=503)
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
+        await bot.ask()
         run = await bot.run()
         assert run.state is RunState.SUCCEEDED
         await bot.later(hours=2)

@@ -5,30 +5,24 @@ from __future__ import annotations
 import hashlib
 from io import BytesIO
 
+import aiohttp
 import pytest
 from PIL import Image
 
 from bot.runs import RunState
 from demo.standin.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
+from tests.discord.deployments import described
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, text_of, texts
 from tests.harness import Harness
 
-SEVERAL = f"""
-[deployments.picture]
-deployment_id = "{PICTURE_ID}"
-[deployments.variations]
-deployment_id = "{VARIATIONS_ID}"
-[deployments.video]
-deployment_id = "{VIDEO_ID}"
-[deployments.caption]
-deployment_id = "{CAPTION_ID}"
-"""
+SEVERAL = described(picture=PICTURE_ID, variations=VARIATIONS_ID, video=VIDEO_ID, caption=CAPTION_ID)
 
 
-def made(bot: Harness) -> list[bytes]:
-    """The files that ComfyDeploy's machine made, in order."""
-    bucket = bot.standin.world.bucket
-    return [each.content for path, each in bucket._files.items() if path.startswith("outputs/")]
+async def made_by_the_machine(bot: Harness) -> bytes:
+    """Return the only file of the only run, from where ComfyDeploy keeps it."""
+    url = str((await bot.run()).outputs[-1].url)
+    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+        return await reply.read()
 
 
 async def test_the_picture_comes_to_the_channel_and_the_status_message_goes(bot: Harness) -> None:
@@ -49,24 +43,20 @@ async def test_the_picture_comes_to_the_channel_and_the_status_message_goes(bot:
 
 
 async def test_the_file_is_the_machines_own_bytes_under_a_name_of_ours(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", seed=7)
-    await bot.play()
+    await bot.ask(seed=7)
     (message,) = bot.messages()
     (attachment,) = message.attachments
     run = await bot.run()
     assert attachment.filename == f"default-{run.key}-1.png"
     assert attachment.description == "a fox"
     data = await attachment.read()
-    assert [hashlib.sha256(data).digest()] == [hashlib.sha256(each).digest() for each in made(bot)]
+    assert hashlib.sha256(data).digest() == hashlib.sha256(await made_by_the_machine(bot)).digest()
     assert Image.open(BytesIO(data)).format == "PNG"
     assert galleries_of(bot, message) == [1]
 
 
 async def test_exactly_one_queue_call_carries_what_was_typed(bot: Harness) -> None:
-    await bot.alice.slash(
-        bot.channel, "generate", prompt="a fox", seed=7, style="ink", guidance=3.5, hires=True, gpu="L4"
-    )
-    await bot.play()
+    await bot.ask(seed=7, style="ink", guidance=3.5, hires=True, gpu="L4")
     (call,) = bot.calls
     assert call.status == 200
     assert call.body["deployment_id"] == PICTURE_ID
@@ -102,8 +92,7 @@ async def test_each_deployment_is_a_subcommand_of_its_own(bot: Harness) -> None:
         "generate video",
         "generate caption",
     )
-    await bot.alice.slash(bot.channel, "generate video", prompt="a fox")
-    await bot.play()
+    await bot.ask(command="generate video")
     (message,) = bot.messages()
     (attachment,) = message.attachments
     assert attachment.filename.startswith("video-")
@@ -115,8 +104,7 @@ async def test_each_deployment_is_a_subcommand_of_its_own(bot: Harness) -> None:
 
 @pytest.mark.bot(deployments=SEVERAL)
 async def test_words_come_as_words(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate caption", prompt="a fox", seed=1)
-    await bot.play()
+    await bot.ask(command="generate caption", seed=1)
     (message,) = bot.messages()
     assert not message.attachments
     assert "after the words “a fox”" in text_of(bot, message)
@@ -125,8 +113,7 @@ async def test_words_come_as_words(bot: Harness) -> None:
 
 @pytest.mark.bot(deployments=SEVERAL)
 async def test_several_pictures_share_one_gallery(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate variations", prompt="a fox", batch=4)
-    await bot.play()
+    await bot.ask(command="generate variations", batch=4)
     (message,) = bot.messages()
     assert len(message.attachments) == 4
     assert galleries_of(bot, message) == [4]
@@ -134,8 +121,7 @@ async def test_several_pictures_share_one_gallery(bot: Harness) -> None:
 
 @pytest.mark.bot(deployments=SEVERAL)
 async def test_more_than_ten_files_take_a_second_message_that_pings_nobody(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate variations", prompt="a fox", batch=12, width=256, height=256)
-    await bot.play()
+    await bot.ask(command="generate variations", batch=12, width=256, height=256)
     first, second = bot.messages()
     assert [len(first.attachments), len(second.attachments)] == [10, 2]
     assert [*galleries_of(bot, first), *galleries_of(bot, second)] == [10, 2]

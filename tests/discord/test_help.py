@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from tests.discord.deployments import TWO
 from tests.discord.rendered import text_of
-from tests.harness import Harness, running_bot
+from tests.harness import Harness
 
 
 async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness) -> None:
@@ -24,14 +24,10 @@ async def test_help_tells_the_only_deployments_options_with_limits(bot: Harness)
         assert part in text
 
 
-async def test_help_of_several_turns_to_each(tmp_path: Path) -> None:
-    two = (
-        f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-        f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
-    )
-    async with running_bot(tmp_path, deployments=two) as bot:
-        shown = await bot.alice.slash(bot.channel, "help")
-        assert "/generate video" in text_of(bot, shown.response)
-        await bot.restart()
-        await bot.alice.select(shown.response.message, ["picture"])
-        assert "from 256 to 1536" in text_of(bot, shown.response)
+@pytest.mark.bot(deployments=TWO)
+async def test_help_of_several_turns_to_each(bot: Harness) -> None:
+    shown = await bot.alice.slash(bot.channel, "help")
+    assert "/generate video" in text_of(bot, shown.response)
+    await bot.restart()
+    await bot.alice.select(shown.response.message, ["picture"])
+    assert "from 256 to 1536" in text_of(bot, shown.response)

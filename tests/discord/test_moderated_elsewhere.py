@@ -8,8 +8,9 @@ import discord
 import pytest
 
 from tests.contract.store.rows import record
+from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
-from tests.discord.rendered import press, refusal
+from tests.discord.rendered import refusal
 
 UNKNOWN = "I don't know this request any more."
 
@@ -42,7 +43,7 @@ async def test_what_stands_there_is_out_of_reach(server: ModeratedServer, action
     assert [run.deleted_at for run in await server.runs()] == [None] * 3
 
 
-@pytest.mark.parametrize("action", ["approve", "reject", "block", "cancel", "details"])
+@pytest.mark.parametrize("action", ["approve", "reject", "block", "cancel", "details", "delete"])
 async def test_what_waits_there_is_out_of_reach(server: ModeratedServer, action: str) -> None:
     await server.ask()
     (waiting,) = await server.runs()

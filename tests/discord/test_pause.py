@@ -7,14 +7,13 @@ import discord
 from bot.runs import RunState
 from bot.store.notes import NoteStore
 from bot.store.pause import PAUSE_NOTE
-from tests.discord.actors import call, owner
+from tests.discord.actors import owner
+from tests.discord.forged import call, strings
 from tests.discord.rendered import pinged, refusal
 from tests.harness import Harness
 
 
-async def test_while_paused_everybody_is_refused_with_the_reason_until_the_owner_resumes(
-    bot: Harness,
-) -> None:
+async def test_everybody_is_refused_until_the_owner_resumes(bot: Harness) -> None:
     olga = owner(bot)
     done = await olga.slash(bot.channel, "pause", reason="moving the machines")
     assert done.ephemeral
@@ -26,8 +25,7 @@ async def test_while_paused_everybody_is_refused_with_the_reason_until_the_owner
         assert refusal(bot, refused) == "Generating is paused for the moment: moving the machines"
     assert await bot.runs() == []
     assert (await olga.slash(bot.channel, "resume")).response.content == "I take on requests again."
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     assert (await bot.run()).state is RunState.SUCCEEDED
     refused = await olga.slash(bot.channel, "resume")
     assert refusal(bot, refused) == "The bot isn't paused."
@@ -44,7 +42,7 @@ async def test_the_servers_admin_is_not_the_bots_owner(bot: Harness) -> None:
     role = bot.guild.create_role("admin", permissions=discord.Permissions(administrator=True))
     admin = bot.guild.add_member(bot.env.create_user("adam"), roles=[role])
     assert not {"pause", "resume"} & set(bot.bob.available_commands(bot.channel))
-    reason = [{"name": "reason", "type": 3, "value": "because"}]
+    reason = strings(reason="because")
     for person in (admin, bot.bob):
         for name, options in (("pause", reason), ("resume", [])):
             refused = await call(bot, person, name, options)

@@ -5,25 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from simcord import MemberActor
 
 from bot.store.tables import presets
 from demo.standin.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator
+from tests.discord.deployments import described
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
 from tests.harness import Harness
-
-TWO = f"""
-[deployments.picture]
-deployment_id = "{PICTURE_ID}"
-
-[deployments.variations]
-deployment_id = "{VARIATIONS_ID}"
-"""
-
-
-async def generated(bot: Harness, actor: Any, **given: Any) -> None:
-    await actor.slash(bot.channel, "generate", **given)
-    await bot.play()
 
 
 async def told(bot: Harness, actor: Any, command: str, **given: Any) -> str:
@@ -39,7 +28,7 @@ async def inputs(bot: Harness) -> dict[str, Any]:
 
 
 async def test_a_saved_preset_is_used_with_another_prompt_after_a_restart(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox", style="ink", seed=7)
+    await bot.ask(style="ink", seed=7)
     said = await told(bot, bot.alice, "save", name="Noir")
     assert said == "Saved as **Noir** for Picture. Use it with `/preset use` or in `/generate`."
     await bot.restart()
@@ -55,20 +44,20 @@ async def test_a_saved_preset_is_used_with_another_prompt_after_a_restart(bot: H
 
 
 async def test_in_generate_what_is_typed_wins(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox", style="ink", seed=7)
+    await bot.ask(style="ink", seed=7)
     await told(bot, bot.alice, "save", name="noir", seed=True)
-    await generated(bot, bot.alice, prompt="an owl", preset="noir")
+    await bot.ask(prompt="an owl", preset="noir")
     sent = await inputs(bot)
     assert (sent["prompt"], sent["style"], sent["seed"]) == ("an owl", "ink", 7)
-    await generated(bot, bot.alice, prompt="an owl", preset="noir", style="neon", seed=8)
+    await bot.ask(prompt="an owl", preset="noir", style="neon", seed=8)
     sent = await inputs(bot)
     assert (sent["style"], sent["seed"]) == ("neon", 8)
 
 
 async def test_a_prompt_with_a_gap_takes_in_what_is_typed(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox")
+    await bot.ask()
     await told(bot, bot.alice, "save", name="house", prompt="{prompt}, in our house style")
-    await generated(bot, bot.alice, prompt="an owl", preset="house")
+    await bot.ask(prompt="an owl", preset="house")
     assert (await inputs(bot))["prompt"] == "an owl, in our house style"
     await bot.alice.slash(bot.channel, "preset use", name="house", prompt="a cat {prompt}")
     assert (await inputs(bot))["prompt"] == "a cat {prompt}, in our house style"
@@ -80,8 +69,8 @@ async def test_a_prompt_with_a_gap_takes_in_what_is_typed(bot: Harness) -> None:
 
 
 async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="first", style="ink")
-    await generated(bot, bot.alice, prompt="second", style="neon")
+    await bot.ask(prompt="first", style="ink")
+    await bot.ask(prompt="second", style="neon")
     offered = await bot.alice.autocomplete(bot.channel, "preset save", "run", "FIRST", name="x")
     assert [choice["name"] for choice in offered] == ["Picture: first"]
     key = offered[0]["value"]
@@ -93,9 +82,8 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
     assert nothing == "There is no request of yours to save. Try `/generate` first."
 
 
-async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness) -> None:
-    mona = moderator(bot)
-    await generated(bot, bot.alice, prompt="a fox", style="ink")
+async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness, mona: MemberActor) -> None:
+    await bot.ask(style="ink")
     await told(bot, bot.alice, "save", name="house")
     for refused in (
         await told(bot, bot.alice, "share", name="house"),
@@ -103,7 +91,7 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness)
         await told(bot, bot.alice, "delete", name="house", server=True),
     ):
         assert refused.startswith("A server's presets are for people with Manage Server.")
-    await generated(bot, mona, prompt="an owl", style="neon")
+    await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
     shared = await told(bot, mona, "share", name="house")
     assert shared == "This server has **house** now, for everybody here."
@@ -119,12 +107,11 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness)
     assert (await told(bot, bot.alice, "delete", name="house")).startswith("There is no preset **house**.")
 
 
-@pytest.mark.bot(deployments=TWO)
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID, variations=VARIATIONS_ID))
 async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deployment(bot: Harness) -> None:
     mona = moderator(bot)
-    await bot.alice.slash(bot.channel, "generate picture", prompt="a fox")
-    await mona.slash(bot.channel, "generate picture", prompt="a fox")
-    await bot.play()
+    for person in (bot.alice, mona):
+        await bot.ask(person, command="generate picture")
     await told(bot, bot.alice, "save", name="zebra")
     for name in ("Apple", "Zebra"):
         await told(bot, mona, "save", name=name, server=True)
@@ -143,7 +130,7 @@ async def test_generate_suggests_ones_own_first_then_the_servers_of_that_deploym
 
 
 async def test_what_does_not_fit_any_more_is_left_out_and_told(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox", style="ink")
+    await bot.ask(style="ink")
     await told(bot, bot.alice, "save", name="noir")
     old = {"prompt": "a fox", "gone": 1, "style": "engraving", "steps": "many"}
     async with bot.app.store.database.write() as connection:
@@ -160,8 +147,8 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
     empty = (await bot.alice.slash(bot.channel, "preset list")).response
     assert "There are none yet." in text_of(bot, empty)
     mona = moderator(bot)
-    await generated(bot, bot.alice, prompt="@everyone", style="ink")
-    await generated(bot, mona, prompt="a fox")
+    await bot.ask(prompt="@everyone", style="ink")
+    await bot.ask(mona)
     for number in range(10):
         await told(bot, bot.alice, "save", name=f"n{number}")
     await told(bot, mona, "save", name="house", server=True)
@@ -177,24 +164,8 @@ async def test_the_list_shows_what_one_can_use_in_pages_also_after_a_restart(bot
     assert "n1" not in others
 
 
-async def test_a_preset_passes_the_same_rules_as_what_is_typed(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox")
-    await told(bot, bot.alice, "save", name="noir")
-    await bot.app.store.blocks.block(
-        bot.guild.id, bot.alice.id, by=1, reason="enough", until=None, now=bot.clock()
-    )
-    calls = len(bot.calls)
-    for refused in (
-        await told(bot, bot.alice, "use", name="noir"),
-        refusal(bot, await bot.alice.slash(bot.channel, "generate", prompt="x", preset="noir")),
-    ):
-        assert "enough" in refused
-    await bot.play()
-    assert len(bot.calls) == calls
-
-
 async def test_deleting_ones_data_deletes_ones_presets(bot: Harness) -> None:
-    await generated(bot, bot.alice, prompt="a fox")
+    await bot.ask()
     await told(bot, bot.alice, "save", name="noir")
     asked = await bot.alice.slash(bot.channel, "privacy delete")
     assert "and your presets. It can't be undone" in asked.response.content

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.rules import ServerRules
+from simcord import MemberActor
+
 from bot.runs import RunState
 from bot.store.audit import AuditAction, AuditEntry
-from bot.store.server_rules import RuleStore
-from demo.standin.faults import Faults
-from tests.discord.actors import moderator, write
-from tests.discord.rendered import buttons_of, pinged, press, refusal, text_of, texts
-from tests.harness import Harness
-
-
-async def generated(bot: Harness, person: Any, prompt: str) -> None:
-    await person.slash(bot.channel, "generate", prompt=prompt)
-    await bot.play()
+from tests.discord.actors import write
+from tests.discord.forged import press
+from tests.discord.moderated_server import set_rules
+from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.harness import HELD, Harness
 
 
 async def exported(bot: Harness, person: Any) -> dict[str, Any]:
@@ -37,10 +33,9 @@ async def asked_to_delete(bot: Harness, person: Any) -> Any:
     return result.response
 
 
-async def test_the_export_holds_ones_own_requests_and_nobody_elses(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a lighthouse")
-    await generated(bot, bot.bob, "a secret fox")
-    mona = moderator(bot)
+async def test_the_export_holds_ones_own_requests_and_nobody_elses(bot: Harness, mona: MemberActor) -> None:
+    await bot.ask(prompt="a lighthouse")
+    await bot.ask(bot.bob, prompt="a secret fox")
     await mona.slash(bot.channel, "block", user=bot.alice, reason="too many lighthouses")
     held = await exported(bot, bot.alice)
     assert [run["prompt"] for run in held["requests"]] == ["a lighthouse"]
@@ -52,8 +47,8 @@ async def test_the_export_holds_ones_own_requests_and_nobody_elses(bot: Harness)
 
 
 async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a lighthouse")
-    await generated(bot, bot.bob, "a fox")
+    await bot.ask(prompt="a lighthouse")
+    await bot.ask(bot.bob)
     message = await asked_to_delete(bot, bot.alice)
     assert "It can't be undone" in message.content
     assert all(run.prompt for run in await bot.runs())
@@ -63,12 +58,8 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     assert buttons_of(bot, message) == {}
     found = {run.requester_id: run for run in await bot.runs()}
     mine, theirs = found[bot.alice.id], found[bot.bob.id]
-    assert (mine.state, mine.prompt, dict(mine.inputs), mine.outputs) == (
-        RunState.SUCCEEDED,
-        None,
-        {},
-        (),
-    )
+    assert mine.state is RunState.SUCCEEDED
+    assert (mine.prompt, dict(mine.inputs), mine.outputs) == (None, {}, ())
     assert (mine.requester_id, mine.guild_id) == (bot.alice.id, bot.guild.id)
     assert theirs.prompt == "a fox"
     held = await exported(bot, bot.alice)
@@ -81,8 +72,7 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
 
 
 async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await generated(bot, bot.alice, "a lighthouse")
+    await bot.ask(faults=HELD, prompt="a lighthouse")
     (run,) = await bot.runs()
     message = await asked_to_delete(bot, bot.alice)
     await bot.alice.click(message, label="Delete my data")
@@ -92,7 +82,7 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
 
 
 async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a lighthouse")
+    await bot.ask(prompt="a lighthouse")
     result = bot.messages()[-1]
     await bot.alice.click(await asked_to_delete(bot, bot.alice), label="Delete my data")
     refused = await bot.alice.click(result, label="Again")
@@ -102,7 +92,7 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot
 
 
 async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a lighthouse")
+    await bot.ask(prompt="a lighthouse")
     message = await asked_to_delete(bot, bot.alice)
     refused = await press(bot, bot.bob, message, f"erase:{bot.alice.id}")
     assert refusal(bot, refused) == "Only the person who asked can use this button."
@@ -118,16 +108,12 @@ async def test_nothing_of_it_is_public_or_pings(bot: Harness) -> None:
 
 
 async def test_the_worker_removes_what_is_older_than_the_server_keeps(bot: Harness) -> None:
-    await RuleStore(bot.app.store.database).change(
-        bot.guild.id, 1, lambda _: ServerRules(retention_days=7), bot.clock(), "retention"
+    await set_rules(bot, retention_days=7)
+    await bot.ask(prompt="a lighthouse")
+    line = AuditEntry(
+        at=bot.clock(), guild_id=bot.guild.id, action=AuditAction.REPORT, subject_id=bot.alice.id
     )
-    await generated(bot, bot.alice, "a lighthouse")
-    fields: dict[str, Any] = {
-        "guild_id": bot.guild.id,
-        "action": AuditAction.REPORT,
-        "subject_id": bot.alice.id,
-    }
-    await write(bot, AuditEntry(at=bot.clock(), **fields))
+    await write(bot, line)
     bot.clock.move(days=6)
     await bot.play()
     assert len(await bot.runs()) == 1

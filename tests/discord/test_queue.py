@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.faults import Faults
-from tests.discord.rendered import buttons_of, pinged, press, text_of
-from tests.harness import Harness
+from tests.discord.forged import press
+from tests.discord.rendered import buttons_of, pinged, text_of
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_what_runs_comes_first_then_what_waits_in_its_order(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
+    bot.standin.next_faults(HELD)
     for actor, prompt in ((bot.alice, "a fox"), (bot.alice, "an owl"), (bot.bob, "a secret")):
-        await actor.slash(bot.channel, "generate", prompt=prompt)
-        bot.clock.move(seconds=1)
-    await bot.play()
+        await bot.ask(actor, prompt=prompt)
     asked = await bot.alice.slash(bot.channel, "queue")
     assert asked.ephemeral
     heading, *lines = text_of(bot, asked.response).splitlines()
@@ -33,12 +31,10 @@ async def test_what_runs_comes_first_then_what_waits_in_its_order(bot: Harness) 
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
+    bot.standin.next_faults(HELD)
     for number in range(12):
         actor, animal = (bot.alice, "fox") if number < 8 else (bot.bob, "owl")
-        await actor.slash(bot.channel, "generate", prompt=f"{animal} {number}")
-        bot.clock.move(seconds=1)
-    await bot.play()
+        await bot.ask(actor, prompt=f"{animal} {number}")
     message = (await bot.bob.slash(bot.channel, "queue")).response
     assert text_of(bot, message).count("**Picture**") == 10
     await bot.restart()
@@ -51,8 +47,7 @@ async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None
 
 
 async def test_an_idle_server_and_another_servers_runs_show_nothing(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     message = (await bot.bob.slash(bot.channel, "queue")).response
     assert "Nothing at the moment." in text_of(bot, message)
     assert buttons_of(bot, message) == {}

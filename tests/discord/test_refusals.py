@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
-from demo.standin.faults import Faults
-from tests.discord.rendered import forge, refusal
-from tests.harness import Harness
+from demo.standin.deployments import PICTURE_ID
+from tests.discord.forged import call, strings
+from tests.discord.rendered import refusal
+from tests.harness import HELD, Harness
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _NUMBER = """
@@ -38,7 +37,7 @@ async def assert_nothing_happened(bot: Harness) -> None:
 
 
 async def test_a_gpu_that_is_not_offered(bot: Harness) -> None:
-    told = refusal(bot, await forge(bot, bot.alice, prompt="a fox", gpu="RTX4090"))
+    told = refusal(bot, await call(bot, bot.alice, "generate", strings(prompt="a fox", gpu="RTX4090")))
     assert "RTX4090" in told
     assert "A100-80GB" in told
     await assert_nothing_happened(bot)
@@ -64,8 +63,7 @@ async def test_more_is_checked_like_any_option(bot: Harness, more: str, said: st
 
 @pytest.mark.bot(deployments=MANY)
 async def test_more_reaches_comfydeploy(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", more="number29=7, NUMBER28=2")
-    await bot.play()
+    await bot.ask(more="number29=7, NUMBER28=2")
     (call,) = bot.calls
     assert call.body["inputs"]["number29"] == 7
     assert call.body["inputs"]["number28"] == 2
@@ -88,27 +86,22 @@ async def test_a_picture_goes_on_as_its_address(bot: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "name"),
+    ("denied", "names"),
     [
-        ("send_messages", "Send Messages"),
-        ("embed_links", "Embed Links"),
-        ("attach_files", "Attach Files"),
-        ("read_message_history", "Read Message History"),
+        (["send_messages"], "Send Messages"),
+        (["embed_links"], "Embed Links"),
+        (["attach_files"], "Attach Files"),
+        (["read_message_history"], "Read Message History"),
+        (["attach_files", "embed_links"], "Embed Links, Attach Files"),
     ],
+    ids=lambda given: "+".join(given) if isinstance(given, list) else "",
 )
-async def test_a_missing_permission_is_named(bot: Harness, flag: str, name: str) -> None:
-    overwrite: Any = discord.PermissionOverwrite(**{flag: False})
+async def test_missing_permissions_are_named_at_once(bot: Harness, denied: list[str], names: str) -> None:
+    overwrite: Any = discord.PermissionOverwrite(**dict.fromkeys(denied, False))
     closed = bot.guild.create_text_channel("closed", overwrites={bot.env.bot.user: overwrite})
     told = refusal(bot, await bot.alice.slash(closed, "generate", prompt="a fox"))
-    assert f"I need: {name}." in told
+    assert f"I need: {names}." in told
     await assert_nothing_happened(bot)
-
-
-async def test_all_missing_permissions_are_named_at_once(bot: Harness) -> None:
-    denied = discord.PermissionOverwrite(attach_files=False, embed_links=False)
-    closed = bot.guild.create_text_channel("closed", overwrites={bot.env.bot.user: denied})
-    told = refusal(bot, await bot.alice.slash(closed, "generate", prompt="a fox"))
-    assert "Embed Links, Attach Files" in told
 
 
 @pytest.mark.bot(allowed_guild_ids=(1,))
@@ -120,9 +113,7 @@ async def test_a_server_that_the_operator_does_not_allow(bot: Harness) -> None:
 
 @pytest.mark.bot(daily_gpu_seconds=60)
 async def test_the_days_gpu_seconds_are_used_up(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     told = refusal(bot, await bot.bob.slash(bot.channel, "generate", prompt="an owl"))
     assert told.startswith("Today's GPU time is used up.")
     await bot.play()
@@ -130,18 +121,6 @@ async def test_the_days_gpu_seconds_are_used_up(bot: Harness) -> None:
     await bot.later(days=1)
     asked = await bot.bob.slash(bot.channel, "generate", prompt="an owl")
     assert not asked.ephemeral
-
-
-@pytest.mark.bot(deployments=f'[deployments.old]\ndeployment_id = "{PICTURE_ID}"')
-async def test_a_deployment_that_is_gone(bot: Harness, tmp_path: Path) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    (tmp_path / "deployments.toml").write_text(f'[deployments.new]\ndeployment_id = "{VIDEO_ID}"')
-    await bot.restart()
-    told = await bot.alice.click(bot.messages()[0], label="Again")
-    assert refusal(bot, told).startswith("That deployment isn't offered any more.")
-    await bot.play()
-    assert len(bot.calls) == 1
 
 
 async def test_the_database_is_away(bot: Harness) -> None:
@@ -168,8 +147,7 @@ async def test_an_answer_of_unknown_fate_goes_on_and_the_result_is_posted(bot: H
     bot.env.inject_error("POST", "/interactions/*", status=503)
     # simcord doesn't know @original in this place; Discord would say that there is no such message.
     bot.env.inject_error("DELETE", "/webhooks/*", status=404, code=10008)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     assert len(bot.calls) == 1
     (message,) = bot.messages()
     assert len(message.attachments) == 1

@@ -9,15 +9,18 @@ import pytest
 
 from tests.contract.store.rows import record
 from tests.discord.actors import moderator
-from tests.discord.channels import ADULT
+from tests.discord.deployments import ADULT
+from tests.discord.forged import press
 from tests.discord.moderated_server import (
     NO_APPROVAL,
     ModeratedServer,
     mark_adult,
     set_rules,
 )
-from tests.discord.rendered import buttons_of, hidden, pinged, press, refusal, requests_to, text_of, texts
+from tests.discord.rendered import buttons_of, hidden, pinged, refusal, requests_to, text_of, texts
 from tests.harness import Harness
+
+pytestmark = pytest.mark.bot(rules=NO_APPROVAL)
 
 NOTED = "Thank you. The moderators will look at it."
 
@@ -33,7 +36,6 @@ async def reported(server: ModeratedServer) -> Any:
     return message
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) -> None:
     message = await reported(server)
     card = text_of(server, server.card)
@@ -59,7 +61,6 @@ def assert_closed(server: ModeratedServer, verdict: str) -> None:
     assert server.card.attachments == []
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_moderators_deletion_under_the_result_empties_the_card(server: ModeratedServer) -> None:
     message = await reported(server)
     await server.mona.click(message, label="Delete")
@@ -69,11 +70,9 @@ async def test_a_moderators_deletion_under_the_result_empties_the_card(server: M
     assert_closed(server, f"Deleted by <@{server.mona.id}>.")
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_whose_result_was_reported_can_not_take_the_report_away(server: ModeratedServer) -> None:
     message = await reported(server)
-    await server.alice.click(message, label="Delete")
-    await server.play()
+    await server.click(message, "Delete")
     assert texts(server) == []
     assert len(server.card.attachments) == 1
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
@@ -84,7 +83,7 @@ async def test_whose_result_was_reported_can_not_take_the_report_away(server: Mo
     ]
 
 
-@pytest.mark.bot(rules=NO_APPROVAL, deployments=ADULT)
+@pytest.mark.bot(deployments=ADULT)
 async def test_an_age_restricted_result_is_linked_and_not_shown(server: ModeratedServer) -> None:
     mark_adult(server, server.channel)
     await reported(server)
@@ -93,7 +92,6 @@ async def test_an_age_restricted_result_is_linked_and_not_shown(server: Moderate
     assert server.card.attachments == []
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 @pytest.mark.parametrize(("status", "code"), [(413, 40005), (403, 50013)])
 async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
     server: ModeratedServer, status: int, code: int
@@ -103,29 +101,23 @@ async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
     server.env.inject_error(
         "POST", f"/channels/{server.review.id}/messages", status=status, code=code, times=1
     )
-    await server.bob.click(message, label="Report")
-    await server.play()
+    await server.click(message, "Report", server.bob)
     assert f"/{server.guild.id}/{server.channel.id}/{message.id}" in server.verdict
     assert server.card.attachments == []
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
-async def test_a_report_card_is_posted_once_although_discord_failed_in_between(
-    server: ModeratedServer,
-) -> None:
+async def test_a_report_card_is_posted_once_after_server_errors(server: ModeratedServer) -> None:
     await server.ask()
     await set_rules(server, approval={"review_channel_id": server.channel.id})
     server.env.inject_error("POST", f"/channels/{server.channel.id}/messages", status=503, times=2)
     await server.bob.click(server.messages()[0], label="Report")
-    for _ in range(3):
-        await server.later(minutes=2)
+    await server.later(minutes=2, times=3)
     result, card = server.messages()
     assert "was reported" in text_of(server, card)
     assert len(card.attachments) == len(result.attachments) == 1
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_several_reports_of_one_result_make_one_card(server: ModeratedServer) -> None:
     message = await reported(server)
     again = await server.mona.click(message, label="Report")
@@ -134,7 +126,6 @@ async def test_several_reports_of_one_result_make_one_card(server: ModeratedServ
     assert len(server.cards()) == 1
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_delete_on_the_card_takes_the_result_away(server: ModeratedServer) -> None:
     await reported(server)
     await server.restart()
@@ -143,7 +134,6 @@ async def test_delete_on_the_card_takes_the_result_away(server: ModeratedServer)
     assert_closed(server, f"Deleted by <@{server.mona.id}>.")
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedServer) -> None:
     await reported(server)
     await server.decide("Dismiss")
@@ -152,7 +142,6 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedSe
     assert (await record(server.app.store))[-1].action == "dismiss"
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server: ModeratedServer) -> None:
     await reported(server)
     otto, pressed = moderator(server, "otto"), buttons_of(server, server.card)["Dismiss"]
@@ -163,7 +152,6 @@ async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server:
     assert [line.action for line in await record(server.app.store)].count("dismiss") == 1
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedServer) -> None:
     message = await reported(server)
     await server.decide("Dismiss")
@@ -183,10 +171,7 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
     assert_closed(server, f"Deleted by <@{server.mona.id}>.")
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
-async def test_who_reports_the_same_again_is_heard_once_and_told_that_it_was_looked_at(
-    server: ModeratedServer,
-) -> None:
+async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
     message = await reported(server)
     for _ in range(3):
         assert (await server.bob.click(message, label="Report")).response.content == NOTED
@@ -198,16 +183,13 @@ async def test_who_reports_the_same_again_is_heard_once_and_told_that_it_was_loo
     assert [line.action for line in await record(server.app.store)].count("report") == 1
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_block_on_the_card_is_about_who_made_it(server: ModeratedServer) -> None:
     await reported(server)
-    shown = await server.mona.click(server.card, label="Block")
-    await server.mona.submit_modal(shown, {"reason": "that picture"})
+    await server.decide_with_reason("Block", "that picture")
     assert refusal(server, await server.ask()).endswith("from generating on this server: that picture")
     assert not (await server.ask(server.bob)).ephemeral
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_stranger_can_not_use_the_card(server: ModeratedServer) -> None:
     await reported(server)
     for label in ("Delete", "Block", "Dismiss"):
@@ -222,14 +204,12 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, re
     closed = bot.guild.create_text_channel("closed", overwrites=overwrites)
     channel = {"none": None, "deleted": 77, "closed": closed.id}[review]
     await set_rules(bot, approval={"review_channel_id": channel})
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     refused = await bot.bob.click(bot.messages()[0], label="Report")
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
     assert [line.action for line in await record(bot.app.store)][-1] == "outcome"
 
 
-@pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
     await server.ask()
     (message,) = server.messages()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
+from simcord import MemberActor
 from sqlalchemy import update
 
 from bot.runs import RunState
@@ -13,26 +11,18 @@ from bot.store.rows import DeliveryState
 from bot.store.tables import deliveries
 from demo.standin.deployments import VARIATIONS_ID
 from tests.contract.store.rows import record
-from tests.discord.actors import moderator
-from tests.discord.files import finished_with, picture, song
+from tests.discord.files import finish_with, picture, song
+from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
-from tests.discord.rendered import buttons_of, press, refusal, texts
+from tests.discord.rendered import buttons_of, refusal, texts
 from tests.harness import Harness
 
 
-async def made(bot: Harness, **options: Any) -> Any:
-    """A result in the channel."""
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", **options)
-    await bot.play()
-    return bot.messages()[-1]
-
-
 async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness) -> None:
-    message = await made(bot)
+    message = await bot.made()
     await bot.restart()
     done = await bot.alice.click(message, label="Delete")
-    assert done.ephemeral
-    assert done.response.content == "It will be gone in a moment."
+    assert refusal(bot, done) == "It will be gone in a moment."
     await bot.play()
     assert texts(bot) == []
     run = await bot.run()
@@ -44,9 +34,8 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
     assert (lines[-1].actor_id, lines[-1].run_key) == (bot.alice.id, run.key)
 
 
-async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> None:
-    mona = moderator(bot)
-    message = await made(bot)
+async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness, mona: MemberActor) -> None:
+    message = await bot.made()
     refused = await bot.bob.click(message, label="Delete")
     assert refusal(bot, refused) == "Only this server's moderators can do that."
     assert len(texts(bot)) == 1
@@ -57,7 +46,7 @@ async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness) -> N
 
 
 async def test_a_second_delete_is_told_so(bot: Harness) -> None:
-    message = await made(bot)
+    message = await bot.made()
     custom_id = buttons_of(bot, message)["Delete"]
     await bot.alice.click(message, label="Delete")
     refused = await press(bot, bot.alice, message, custom_id)
@@ -66,21 +55,20 @@ async def test_a_second_delete_is_told_so(bot: Harness) -> None:
     assert [line.action for line in await record(bot.app.store)].count("delete") == 1
 
 
-async def test_every_message_of_a_result_goes(tmp_path: Path) -> None:
+async def test_every_message_of_a_result_goes(bot: Harness) -> None:
     files = {"a.png": (picture(8, 8), "image/png"), "a.wav": (song(), "audio/wav")}
-    async with finished_with(tmp_path, files) as bot:
-        first, second = bot.messages()
-        assert buttons_of(bot, second) == {}
-        await bot.alice.click(first, label="Delete")
-        await bot.play()
-        assert bot.messages() == []
+    await finish_with(bot, files)
+    await bot.play()
+    first, second = bot.messages()
+    assert buttons_of(bot, second) == {}
+    await bot.click(first, "Delete")
+    assert bot.messages() == []
 
 
 @pytest.mark.bot(comfydeploy_deployment_id=VARIATIONS_ID)
 async def test_what_is_still_being_posted_goes_as_well(bot: Harness) -> None:
     """The button is there with the first message; the second one is late."""
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox", batch=12)
-    await bot.play()
+    await bot.ask(batch=12)
     first, _second = bot.messages()
     run = await bot.run()
     # As a crash between the two messages leaves it.
@@ -89,16 +77,14 @@ async def test_what_is_still_being_posted_goes_as_well(bot: Harness) -> None:
         await connection.execute(update(deliveries).values(left))
     await bot.app.store.deliveries.release_leases()
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=503)
-    await bot.alice.click(first, label="Delete")
-    await bot.play()
-    for _ in range(4):
-        await bot.later(minutes=1)
+    await bot.click(first, "Delete")
+    await bot.later(minutes=1, times=4)
     assert not [m for m in bot.messages() if run.key in str(m.attachments) or m.id == first.id]
     assert await bot.app.store.deliveries.pending() == 0
 
 
 async def test_a_message_that_somebody_deleted_by_hand_is_no_hindrance(bot: Harness) -> None:
-    message = await made(bot)
+    message = await bot.made()
     custom_id = buttons_of(bot, message)["Delete"]
     await press(bot, bot.alice, message, custom_id)
     await message.delete()

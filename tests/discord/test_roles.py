@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import discord
 import pytest
+from simcord import MemberActor
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.contract.store.rows import record
 from tests.discord.actors import moderator, override
-from tests.discord.channels import ADULT
+from tests.discord.deployments import ADULT, TWO
+from tests.discord.forged import press
 from tests.discord.moderated_server import mark_adult, set_rules
-from tests.discord.rendered import buttons_of, press, refusal
+from tests.discord.rendered import buttons_of, refusal
 from tests.harness import Harness
-
-TWO = (
-    f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
-)
-
-
-async def ask(
-    bot: Harness, actor: Any = None, name: str = "generate", channel: Any = None, **options: Any
-) -> Any:
-    given = {"prompt": "a fox", **options}
-    result = await (actor or bot.alice).slash(channel or bot.channel, name, **given)
-    await bot.play()
-    return result
-
-
-async def result_of(bot: Harness, **options: Any) -> discord.Message:
-    await ask(bot, **options)
-    bot.clock.move(seconds=1)
-    return bot.messages()[-1]
 
 
 async def test_a_gpu_for_some_roles_is_refused_to_others_also_by_again(bot: Harness) -> None:
     patrons = bot.guild.create_role("patrons")
     pat = bot.guild.add_member(bot.env.create_user("pat"), roles=[patrons])
-    message = await result_of(bot, gpu="H100")
+    message = await bot.made(gpu="H100")
     await set_rules(bot, gpu_roles={"H100": [patrons.id], "L4": [patrons.id]})
     told = (
         "Your roles don't include H100. None of the restricted GPUs is open to them. "
         "Please choose another, or ask a moderator which role you need."
     )
-    assert refusal(bot, await ask(bot, gpu="H100")) == told
+    assert refusal(bot, await bot.ask(gpu="H100")) == told
     assert refusal(bot, await bot.alice.click(message, label="Again")) == told
-    assert not (await ask(bot, gpu="A10G")).ephemeral
-    assert not (await ask(bot, pat, gpu="H100")).ephemeral
+    assert not (await bot.ask(gpu="A10G")).ephemeral
+    assert not (await bot.ask(pat, gpu="H100")).ephemeral
     assert len(bot.calls) == 3
 
 
@@ -57,11 +36,11 @@ async def test_a_deployment_for_some_roles_names_those_that_one_may_use(bot: Har
     staff, artists = bot.guild.create_role("staff"), bot.guild.create_role("artists")
     art = bot.guild.add_member(bot.env.create_user("art"), roles=[artists])
     await set_rules(bot, deployment_roles={"video": [staff.id], "picture": [artists.id]})
-    refused = await ask(bot, art, "generate video")
+    refused = await bot.ask(art, command="generate video")
     assert refusal(bot, refused).endswith("Of the restricted ones you may use: picture.")
-    assert not (await ask(bot, art, "generate picture")).ephemeral
+    assert not (await bot.ask(art, command="generate picture")).ephemeral
     bot.env.backend.remove_member_role(bot.guild.id, art.id, artists.id)
-    assert refusal(bot, await ask(bot, art, "generate picture")).endswith(
+    assert refusal(bot, await bot.ask(art, command="generate picture")).endswith(
         "None of the restricted ones is open to them. Please ask a moderator which role you need."
     )
 
@@ -70,50 +49,41 @@ async def test_a_role_that_was_deleted_opens_nothing(bot: Harness) -> None:
     role = bot.guild.create_role("gone")
     await set_rules(bot, gpu_roles={"H100": [role.id]})
     bot.env.backend.delete_role(bot.guild.id, role.id)
-    assert refusal(bot, await ask(bot, gpu="H100")).startswith("Your roles don't include H100.")
+    assert refusal(bot, await bot.ask(gpu="H100")).startswith("Your roles don't include H100.")
 
 
-async def test_a_block_ends_when_it_was_to_end(bot: Harness) -> None:
-    mona = moderator(bot)
-    message = await result_of(bot)
+async def test_a_block_ends_when_it_was_to_end(bot: Harness, mona: MemberActor) -> None:
+    message = await bot.made()
     await mona.slash(bot.channel, "block", user=bot.alice, reason="spam *x*", duration="day")
-    for refused in (await ask(bot), await bot.alice.click(message, label="Again")):
+    for refused in (await bot.ask(), await bot.alice.click(message, label="Again")):
         assert refusal(bot, refused).endswith(": spam \\*x\\*")
     await bot.restart()
-    assert refusal(bot, await ask(bot)).endswith(": spam \\*x\\*")
+    assert refusal(bot, await bot.ask()).endswith(": spam \\*x\\*")
     bot.clock.move(days=1, seconds=1)
-    assert not (await ask(bot)).ephemeral
+    assert not (await bot.ask()).ephemeral
     await mona.slash(bot.channel, "block", user=bot.alice, reason="again")
     bot.clock.move(days=400)
-    assert refusal(bot, await ask(bot)).endswith("on this server: again")
+    assert refusal(bot, await bot.ask()).endswith("on this server: again")
     await mona.slash(bot.channel, "unblock", user=bot.alice)
-    assert not (await ask(bot)).ephemeral
+    assert not (await bot.ask()).ephemeral
 
 
 async def test_young_accounts_and_members_wait(bot: Harness) -> None:
     await set_rules(bot, people={"account_days": 30})
-    assert "accounts older than 30 days" in refusal(bot, await ask(bot))
-    assert not (await ask(bot, moderator(bot))).ephemeral
+    assert "accounts older than 30 days" in refusal(bot, await bot.ask())
+    assert not (await bot.ask(moderator(bot))).ephemeral
     await set_rules(bot, people={"member_days": 7})
-    assert "7 days of membership" in refusal(bot, await ask(bot))
+    assert "7 days of membership" in refusal(bot, await bot.ask())
     bot.clock.move(days=8)
-    assert not (await ask(bot)).ephemeral
+    assert not (await bot.ask()).ephemeral
 
 
 # Discord's own permissions for the command
 
 
-async def test_again_asks_for_the_commands_own_permissions(bot: Harness) -> None:
-    message = await result_of(bot)
-    override(bot, {bot.alice.user: False})
-    refused = await bot.alice.click(message, label="Again")
-    assert refusal(bot, refused) == "This server's settings don't let you use this here."
-    assert len(bot.calls) == 1
-
-
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_a_channels_override_holds_for_again(bot: Harness, allowed: bool) -> None:
-    message = await result_of(bot)
+    message = await bot.made()
     override(bot, {bot.channel: allowed})
     again = await bot.alice.click(message, label="Again")
     assert again.ephemeral is not allowed
@@ -122,8 +92,7 @@ async def test_a_channels_override_holds_for_again(bot: Harness, allowed: bool) 
 async def test_an_administrator_stands_above_overrides(bot: Harness) -> None:
     role = bot.guild.create_role("admin", permissions=discord.Permissions(administrator=True))
     adam = bot.guild.add_member(bot.env.create_user("adam"), roles=[role])
-    await ask(bot, adam)
-    bot.clock.move(seconds=1)
+    await bot.ask(adam)
     override(bot, {bot.guild.default_role: False})
     assert not (await adam.click(bot.messages()[0], label="Again")).ephemeral
 
@@ -132,13 +101,13 @@ async def test_an_administrator_stands_above_overrides(bot: Harness) -> None:
 
 
 async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness) -> None:
-    message = await result_of(bot)
+    message = await bot.made()
     await set_rules(bot, words={"blocked": ["fox"]})
-    for refused in (await ask(bot, prompt="a F0\u200bx"), await bot.alice.click(message, label="Again")):
+    for refused in (await bot.ask(prompt="a F0\u200bx"), await bot.alice.click(message, label="Again")):
         told = refusal(bot, refused)
         assert told.startswith("`prompt` has something in it that this server doesn't allow.")
         assert "fox" not in told.lower()
-    negative = refusal(bot, await ask(bot, prompt="a hare", negative="fox"))
+    negative = refusal(bot, await bot.ask(prompt="a hare", negative="fox"))
     assert negative.startswith("`negative`")
     assert len(bot.calls) == 1
     lines = [line for line in await record(bot.app.store) if line.outcome == "words_refused"]
@@ -162,9 +131,9 @@ async def automod(bot: Harness, keyword: str) -> None:
 
 async def test_automod_holds_where_the_bot_may_read_it(bot: Harness) -> None:
     await automod(bot, "fox*")
-    refused = await ask(bot, prompt="many foxes")
+    refused = await bot.ask(prompt="many foxes")
     assert refusal(bot, refused).startswith("`prompt` has something in it")
-    assert not (await ask(bot, prompt="a hare")).ephemeral
+    assert not (await bot.ask(prompt="a hare")).ephemeral
     line = next(line for line in await record(bot.app.store) if line.outcome == "words_refused")
     assert line.details == {"rule": "No foxes", "word": "fox*", "option": "prompt"}
 
@@ -177,7 +146,7 @@ async def test_without_the_right_to_read_automod_it_holds_only_where_it_was_aske
     await set_rules(bot, words={"automod": asked_for})
     bot.env.inject_error("GET", "/guilds/*/auto-moderation/rules", status=403, code=50013, times=None)
     bot.app.bot.words.cache.invalidate(bot.guild.id)
-    answer = await ask(bot)
+    answer = await bot.ask()
     assert answer.ephemeral is not passes
     if not passes:
         assert refusal(bot, answer).startswith("I can't read this server's AutoMod rules.")
@@ -185,7 +154,7 @@ async def test_without_the_right_to_read_automod_it_holds_only_where_it_was_aske
 
 async def test_rules_that_can_not_be_read_refuse_and_let_nothing_pass(bot: Harness) -> None:
     bot.env.inject_error("GET", "/guilds/*/auto-moderation/rules", status=500, times=None)
-    told = refusal(bot, await ask(bot))
+    told = refusal(bot, await bot.ask())
     assert told.startswith("I can't read this server's word rules right now")
     assert bot.calls == []
     (line,) = await record(bot.app.store)
@@ -202,8 +171,8 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
     await bot.env.settle()
     mark_adult(bot, adult)
     told = "This deployment runs only in channels that are marked as age-restricted."
-    assert refusal(bot, await ask(bot)) == told
-    assert not (await ask(bot, channel=adult)).ephemeral
+    assert refusal(bot, await bot.ask()) == told
+    assert not (await bot.ask(channel=adult)).ephemeral
     (message,) = bot.messages(adult)
     mark_adult(bot, adult, marked=False)
     bot.channel = adult
@@ -219,4 +188,4 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
 async def test_rules_survive_a_restart(bot: Harness) -> None:
     await set_rules(bot, words={"blocked": ["fox"]})
     await bot.restart()
-    assert refusal(bot, await ask(bot)).startswith("`prompt` has something in it")
+    assert refusal(bot, await bot.ask()).startswith("`prompt` has something in it")

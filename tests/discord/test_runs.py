@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,22 +9,13 @@ import pytest
 from bot.runs import RunState
 from demo.standin.deployments import VIDEO_ID
 from demo.standin.faults import Faults
-from tests.discord.channels import ADULT, thread_in
-from tests.discord.files import bucket, picture
+from tests.discord.channels import thread_in
+from tests.discord.deliveries import every_way_closed
+from tests.discord.deployments import ADULT, described
+from tests.discord.forged import press, select_as
 from tests.discord.moderated_server import mark_adult
-from tests.discord.rendered import (
-    buttons_of,
-    galleries_of,
-    menus,
-    pinged,
-    press,
-    raw_components,
-    refusal,
-    text_of,
-)
-from tests.discord.settings_panel import select_as
-from tests.harness import Harness
-from tests.web.service import run_under_way
+from tests.discord.rendered import buttons_of, menus, pinged, raw_components, refusal, text_of
+from tests.harness import HELD, Harness
 
 
 def menu_id(bot: Harness, message: Any, control: str) -> str:
@@ -40,11 +30,9 @@ def prompts(text: str) -> list[str]:
     return [line.removeprefix("-# ") for line in text.splitlines() if line.startswith("-# ")]
 
 
-async def generated(bot: Harness, actor: Any, *given: str) -> None:
-    for prompt in given:
-        await actor.slash(bot.channel, "generate", prompt=prompt)
-        bot.clock.move(seconds=1)
-        await bot.play()
+async def generated(bot: Harness, actor: Any, *prompts: str) -> None:
+    for prompt in prompts:
+        await bot.ask(actor, prompt=prompt)
 
 
 async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot: Harness) -> None:
@@ -64,7 +52,7 @@ async def test_ones_own_runs_come_newest_first_in_pages_also_after_a_restart(bot
 
 
 async def test_a_line_says_what_became_of_it_and_leads_to_its_message(bot: Harness) -> None:
-    await generated(bot, bot.alice, "a fox")
+    await bot.ask()
     (result,) = bot.messages()
     text = text_of(bot, (await bot.alice.slash(bot.channel, "runs")).response)
     assert "1. Done: **Picture** <t:" in text
@@ -72,16 +60,14 @@ async def test_a_line_says_what_became_of_it_and_leads_to_its_message(bot: Harne
 
 
 async def test_one_that_is_under_way_leads_to_its_status_message(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await generated(bot, bot.alice, "a fox")
+    await bot.ask(faults=HELD)
     (status,) = bot.messages()
     text = text_of(bot, (await bot.alice.slash(bot.channel, "runs")).response)
     assert f"/{bot.channel.id}/{status.id})" in text
 
 
 async def test_the_state_filters_and_its_pages_keep_it(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(ends_as="failed"))
-    await generated(bot, bot.alice, "broken")
+    await bot.ask(faults=Faults(ends_as="failed"), prompt="broken")
     await generated(bot, bot.alice, *(f"fox {number}" for number in range(11)))
     failed = (await bot.alice.slash(bot.channel, "runs", state="failed")).response
     assert "### Your requests: Failed" in text_of(bot, failed)
@@ -101,7 +87,7 @@ async def test_who_has_asked_for_nothing_is_told_how(bot: Harness) -> None:
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_what_waits_or_runs_is_cancelled_from_the_list_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
+    bot.standin.next_faults(HELD)
     await generated(bot, bot.alice, "runs", "waits")
     message = (await bot.alice.slash(bot.channel, "runs")).response
     offered = menus(bot, message)["Cancel a request"]
@@ -119,12 +105,9 @@ async def test_what_waits_or_runs_is_cancelled_from_the_list_after_a_restart(bot
 
 
 async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    bot.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
-    bot.env.inject_error("PATCH", "/webhooks/*", status=404, code=10015, times=None)
-    await bot.play()
-    await bot.restart()
-    bot.env.backend.faults.clear()
+    with every_way_closed(bot):
+        await bot.ask()
+        await bot.restart()
     kept = (await bot.alice.slash(bot.channel, "runs", state="kept")).response
     assert "couldn't be posted; choose it below" in text_of(bot, kept)
     ((_, key),) = menus(bot, kept)["Post a result here"]
@@ -137,7 +120,7 @@ async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(bot: H
     assert "> a fox" in text_of(bot, posted)
 
 
-KEPT_ADULT = {"deployments": f'{ADULT}[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'}
+KEPT_ADULT = {"deployments": ADULT + described(video=VIDEO_ID)}
 
 
 async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
@@ -145,11 +128,8 @@ async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
     adult = bot.guild.create_text_channel("adult")
     await bot.env.settle()
     mark_adult(bot, adult)
-    await bot.alice.slash(adult, "generate picture", prompt="a fox")
-    bot.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
-    bot.env.inject_error("PATCH", "/webhooks/*", status=404, code=10015, times=None)
-    await bot.play()
-    bot.env.backend.faults.clear()
+    with every_way_closed(bot):
+        await bot.ask(channel=adult, command="generate picture")
     return adult, (await bot.run()).key
 
 
@@ -157,14 +137,12 @@ async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
 @pytest.mark.parametrize("offered", [True, False])
 @pytest.mark.parametrize("where", ["plain channel", "its own, no longer marked", "thread of a plain channel"])
 async def test_an_age_restricted_result_is_never_brought_where_discord_marks_nothing(
-    bot: Harness, tmp_path: Path, where: str, offered: bool
+    bot: Harness, where: str, offered: bool
 ) -> None:
     adult, key = await kept_adult_result(bot)
     if not offered:
         # The deployment is taken out of the file, and with it the operator's mark.
-        (tmp_path / "deployments.toml").write_text(
-            f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n', encoding="utf-8"
-        )
+        bot.runner.write_deployments(described(video=VIDEO_ID))
     await bot.restart()
     mark_adult(bot, adult)
     place = bot.channel
@@ -188,8 +166,7 @@ async def test_an_age_restricted_result_is_never_brought_where_discord_marks_not
 
 
 async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await generated(bot, bot.alice, "a fox")
+    await bot.ask(faults=HELD)
     mine = (await bot.alice.slash(bot.channel, "runs")).response
     ((_, key),) = menus(bot, mine)["Cancel a request"]
     cancel = menu_id(bot, mine, "cancel")
@@ -207,33 +184,3 @@ async def test_another_persons_list_button_shows_ones_own_runs(bot: Harness) -> 
     shown = (await bot.bob.slash(bot.channel, "runs")).response
     await press(bot, bot.bob, shown, "runs:page:o:all:0:")
     assert "a secret fox" not in text_of(bot, shown)
-
-
-async def test_a_result_of_which_half_came_is_posted_again_whole(tmp_path: Path) -> None:
-    files = {f"{number}.png": (picture(8, 8), "image/png") for number in range(12)}
-    async with bucket(files) as base, run_under_way(tmp_path) as caller:
-        bot = caller.bot
-        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in files]
-        output = {"id": "o", "data": {"images": items}, "node_meta": {"node_id": "9"}}
-        await caller.call(caller.event("success", outputs=[output]))
-        posts = f"/channels/{bot.channel.id}/messages"
-        emit = bot.env.backend.emit
-
-        def closing(event: str, *rest: Any) -> Any:
-            """The bot loses the channel once the first of two messages is there."""
-            if event == "MESSAGE_CREATE":
-                bot.env.inject_error("POST", posts, status=403, code=50013, times=1)
-            return emit(event, *rest)
-
-        bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=1)
-        bot.env.backend.emit = closing  # type: ignore[method-assign]
-        await bot.play()
-        bot.env.backend.emit = emit  # type: ignore[method-assign]
-        assert [galleries_of(bot, message) for message in bot.messages()] == [[], [10]]
-        listed = await bot.alice.slash(bot.channel, "runs")
-        assert "couldn't be posted" in text_of(bot, listed.response)
-        await bot.alice.select(listed.response, [(await bot.run()).key])
-        await bot.play()
-        # What came of it the first time is gone.
-        assert [galleries_of(bot, message) for message in bot.messages()] == [[10], [2]]
-        assert len(bot.calls) == 1

@@ -8,8 +8,14 @@ from sqlalchemy import select
 
 from bot.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from bot.store.tables import audit
-from tests.discord.settings_panel import boxes, moderator, rules_of
+from tests.discord.settings_panel import Moderator, boxes, rules_of
 from tests.harness import Harness
+
+
+@pytest.fixture
+def mona(bot: Harness) -> Moderator:
+    """Return a moderator who uses the panel."""
+    return Moderator(bot, "mona")
 
 
 async def settings_record(bot: Harness) -> list[tuple[int, str]]:
@@ -21,8 +27,7 @@ async def settings_record(bot: Harness) -> list[tuple[int, str]]:
         return [(row.actor_id, row.details["what"]) for row in rows]
 
 
-async def test_the_overview_shows_the_state_of_every_section_and_opens_each(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_the_overview_shows_and_opens_every_section(bot: Harness, mona: Moderator) -> None:
     await mona.open()
     for words in (
         "Settings of Studio",
@@ -43,8 +48,7 @@ async def test_the_overview_shows_the_state_of_every_section_and_opens_each(bot:
     assert await settings_record(bot) == []
 
 
-async def test_approval_is_set_up_step_by_step(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_approval_is_set_up_step_by_step(bot: Harness, mona: Moderator) -> None:
     review = bot.guild.create_text_channel("review")
     role, trusted = bot.guild.create_role("Reviewers"), bot.guild.create_role("Trusted")
     await mona.open("approval")
@@ -88,8 +92,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness) -> None:
     assert [what for _, what in await settings_record(bot)][:2] == ["approval.channel", "approval.mode"]
 
 
-async def test_words_are_added_edited_shown_and_removed(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_words_are_added_edited_shown_and_removed(bot: Harness, mona: Moderator) -> None:
     await mona.open("words")
     assert mona.defaults("words:automod") == ["able"]
     await mona.choose("words:automod", "never")
@@ -112,8 +115,7 @@ async def test_words_are_added_edited_shown_and_removed(bot: Harness) -> None:
     assert "words:list" not in mona.controls()
 
 
-async def test_a_list_too_long_for_one_form_is_changed_word_by_word(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_list_too_long_for_one_form_is_changed_word_by_word(bot: Harness, mona: Moderator) -> None:
     await mona.open("words")
     for half in ("a", "b"):
         words = "\n".join(f"{half}{number:03d} {'x' * 10}" for number in range(240))
@@ -125,8 +127,7 @@ async def test_a_list_too_long_for_one_form_is_changed_word_by_word(bot: Harness
     assert "“c001” is not on the list." in mona.text
 
 
-async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(bot: Harness, mona: Moderator) -> None:
     boosters, staff = bot.guild.create_role("Boosters"), bot.guild.create_role("Staff")
     await mona.open("budgets")
     form = await mona.press("Limit each person")
@@ -160,8 +161,7 @@ async def test_budgets_of_a_person_the_server_a_role_and_a_gpu(bot: Harness) -> 
     assert (budgets.roles, budgets.gpu_weights) == ({}, {})
 
 
-async def test_gpus_and_deployments_for_some_roles_only(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, mona: Moderator) -> None:
     staff, boosters = bot.guild.create_role("Staff"), bot.guild.create_role("Boosters")
     await mona.open("gpus")
     (deployment,) = mona.options("gpus:deployment:0")
@@ -181,8 +181,7 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness) -> None:
     assert (await rules_of(bot)) == ServerRules()
 
 
-async def test_people_results_and_the_record(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_people_results_and_the_record(bot: Harness, mona: Moderator) -> None:
     await mona.open("people")
     form = await mona.press("Change the limits")
     assert boxes(form) == ["0", "0"]
@@ -200,8 +199,7 @@ async def test_people_results_and_the_record(bot: Harness) -> None:
     assert (rules.spoiler, rules.retention_days) == (Spoiler.ALWAYS, 90)
 
 
-async def test_choosing_what_is_chosen_already_changes_nothing(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_choosing_what_is_chosen_already_changes_nothing(bot: Harness, mona: Moderator) -> None:
     await mona.open("results")
     await mona.choose("results:spoiler", "never")
     assert "Nothing changed." in mona.text
@@ -231,7 +229,7 @@ async def test_choosing_what_is_chosen_already_changes_nothing(bot: Harness) -> 
 async def test_what_was_typed_out_of_range_comes_back_to_be_edited(
     bot: Harness, section: str, button: str, typed: list[str], sentence: str
 ) -> None:
-    mona = moderator(bot)
+    mona = Moderator(bot, "mona")
     await mona.open(section)
     await mona.fill(await mona.press(button), *typed)
     assert "❌" in mona.text
@@ -244,7 +242,7 @@ async def test_what_was_typed_out_of_range_comes_back_to_be_edited(
 
 
 async def test_two_moderators_at_once_lose_nothing(bot: Harness) -> None:
-    mona, theo = moderator(bot), moderator(bot, "theo")
+    mona, theo = Moderator(bot, "mona"), Moderator(bot, "theo")
     await mona.open("budgets")
     await theo.open("budgets")
     monas, theos = await mona.press("Limit each person"), await theo.press("Limit each person")
@@ -259,8 +257,7 @@ async def test_two_moderators_at_once_lose_nothing(bot: Harness) -> None:
     assert [who for who, _ in await settings_record(bot)] == [mona.actor.id, theo.actor.id]
 
 
-async def test_an_open_panel_and_an_open_form_go_on_after_a_restart(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_an_open_panel_and_an_open_form_go_on_after_a_restart(bot: Harness, mona: Moderator) -> None:
     review = bot.guild.create_text_channel("review")
     await mona.open("approval")
     await bot.restart()

@@ -10,8 +10,9 @@ from sqlalchemy import insert
 
 from bot.rules import ApprovalMode, ServerRules
 from bot.store.tables import server_rules
-from tests.discord.rendered import press, refusal
-from tests.discord.settings_panel import moderator, rules_of, select_as, send_form
+from tests.discord.forged import press, select_as, send_form
+from tests.discord.rendered import refusal
+from tests.discord.settings_panel import Moderator, rules_of
 from tests.harness import Harness
 
 NOT_ALLOWED = "Only people with Manage Server can change the settings."
@@ -51,13 +52,18 @@ EVERY_SELECT = (
 )
 
 
+@pytest.fixture
+def mona(bot: Harness) -> Moderator:
+    """Return a moderator who uses the panel."""
+    return Moderator(bot, "mona")
+
+
 def said(result: Any) -> str:
     assert result.ephemeral
     return str(result.response.content)
 
 
-async def test_a_stranger_gets_one_sentence_from_every_control_and_from_a_form(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_every_control_and_form_refuses_a_stranger(bot: Harness, mona: Moderator) -> None:
     await mona.open()
     for button in EVERY_BUTTON:
         assert said(await press(bot, bot.bob, mona.panel, f"set:{button}")) == NOT_ALLOWED
@@ -68,8 +74,7 @@ async def test_a_stranger_gets_one_sentence_from_every_control_and_from_a_form(b
     assert await rules_of(bot) == ServerRules()
 
 
-async def test_a_moderator_who_lost_the_permission_can_not_go_on(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_moderator_who_lost_the_permission_can_not_go_on(bot: Harness, mona: Moderator) -> None:
     await mona.open("record")
     form = await mona.press("Change how long it is kept")
     bot.env.backend.delete_role(bot.guild.id, mona.role.id)
@@ -109,8 +114,7 @@ async def test_discord_is_told_who_may_see_the_command(bot: Harness) -> None:
         "set:a\nb:c",
     ],
 )
-async def test_a_control_of_another_version_is_answered(bot: Harness, custom_id: str) -> None:
-    mona = moderator(bot)
+async def test_a_control_of_another_version_is_stale(bot: Harness, mona: Moderator, custom_id: str) -> None:
     await mona.open()
     assert said(await press(bot, mona.actor, mona.panel, custom_id)) == STALE
     assert said(await send_form(bot, mona.actor, mona.panel, custom_id, "1")) == STALE
@@ -136,25 +140,22 @@ async def test_a_control_of_another_version_is_answered(bot: Harness, custom_id:
     ],
 )
 async def test_a_choice_that_is_not_offered_changes_nothing(
-    bot: Harness, control: str, value: str, sentence: str
+    bot: Harness, mona: Moderator, control: str, value: str, sentence: str
 ) -> None:
-    mona = moderator(bot)
     await mona.open()
     await select_as(bot, mona.actor, mona.panel, f"set:{control}", value)
     assert sentence in mona.text
     assert await rules_of(bot) == ServerRules()
 
 
-async def test_everyone_is_no_role_to_be_chosen(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_everyone_is_no_role_to_be_chosen(bot: Harness, mona: Moderator) -> None:
     await mona.open("budgets")
     await mona.choose("budgets:unlimited", bot.guild.default_role)
     assert "This role is gone, or it is @everyone." in mona.text
     assert said(await mona.choose("budgets:role", bot.guild.default_role)).startswith("This role is gone")
 
 
-async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness, mona: Moderator) -> None:
     await mona.open("budgets")
     for control, value in (("budgets:role", "12"), ("budgets:role", "x"), ("budgets:weight:0", "GTX")):
         result = await select_as(bot, mona.actor, mona.panel, f"set:{control}", value)
@@ -164,8 +165,7 @@ async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness) -> Non
     assert said(wrong_boxes) == STALE
 
 
-async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness, mona: Moderator) -> None:
     review, role = bot.guild.create_text_channel("review"), bot.guild.create_role("Staff")
     kept = bot.guild.create_role("Kept")
     await mona.open("approval")
@@ -217,8 +217,7 @@ async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness
     assert (await rules_of(bot)).gpu_roles == {}
 
 
-async def test_a_review_channel_without_permissions_is_told(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_a_review_channel_without_permissions_is_told(bot: Harness, mona: Moderator) -> None:
     role = bot.guild.create_role("Reviewers")
     hidden, seen = (discord.PermissionOverwrite(view_channel=view) for view in (False, True))
     mute = discord.PermissionOverwrite(view_channel=True, send_messages=False)
@@ -235,8 +234,7 @@ async def test_a_review_channel_without_permissions_is_told(bot: Harness) -> Non
     assert "Send Messages" in mona.text
 
 
-async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness, mona: Moderator) -> None:
     await put(bot, {"spoiler": "sometimes", "retention_days": 30})
     await mona.open("results")
     assert "Some stored settings can't be read and are shown as they come: spoiler." in mona.text
@@ -251,8 +249,7 @@ async def put(bot: Harness, rules: object) -> None:
         await connection.execute(insert(server_rules).values(values))
 
 
-async def test_without_the_database_the_panel_says_so(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_without_the_database_the_panel_says_so(bot: Harness, mona: Moderator) -> None:
     await mona.open("results")
     await bot.app.store.close()
     with bot.database_away():

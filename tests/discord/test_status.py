@@ -7,7 +7,7 @@ import pytest
 from bot.runs import RunState
 from demo.standin.faults import Faults, Held
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of, texts
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 @pytest.mark.parametrize(
@@ -15,26 +15,19 @@ from tests.harness import Harness
     [("queued", "In the queue"), ("running", "Generating"), ("uploading", "Finishing up")],
 )
 async def test_it_tells_the_phase(bot: Harness, held: Held, title: str) -> None:
-    bot.standin.next_faults(Faults(hold_at=held))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=Faults(hold_at=held))
     await bot.later(seconds=3)
     assert f"{title}: Picture" in text_of(bot, asked.response)
     assert list(buttons_of(bot, asked.response)) == ["Cancel"]
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     assert len(bot.messages()) == 1
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    bot.clock.move(seconds=1)
-    second = await bot.bob.slash(bot.channel, "generate", prompt="an owl")
-    bot.clock.move(seconds=1)
-    third = await bot.bob.slash(bot.channel, "generate", prompt="an elk")
+    await bot.ask(faults=HELD)
+    second = await bot.ask(bot.bob)
+    third = await bot.ask(bot.bob)
     await bot.later(seconds=3)
     assert "Waiting for a free place" in text_of(bot, second.response)
     assert "Next in the queue" in text_of(bot, second.response)
@@ -47,9 +40,7 @@ async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
 
 
 async def test_progress_in_one_moment_is_one_edit(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="uploading"))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=Faults(hold_at="uploading"))
     heard = [each for each in bot.standin.ledger.webhook_attempts if each.answer == 204]
     assert len(heard) > 5
     assert edits(bot) == 1
@@ -59,23 +50,18 @@ async def test_progress_in_one_moment_is_one_edit(bot: Harness) -> None:
 
 
 async def test_nothing_new_is_no_edit(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     await bot.later(seconds=3)
     before = edits(bot)
-    for _ in range(5):
-        await bot.later(seconds=60)
+    await bot.later(seconds=60, times=5)
     assert edits(bot) == before
 
 
 async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="queued"))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=16)
     bot.standin.release()
-    bot.standin.faults = Faults(hold_at="running")
+    bot.standin.faults = HELD
     await bot.play()
     assert len(bot.messages()) == 1
     assert asked.response is None
@@ -84,9 +70,7 @@ async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness)
 
 
 async def test_a_deleted_status_message_does_not_keep_the_result_away(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    asked = await bot.ask(faults=HELD)
     bot.env.backend.delete_message(bot.channel.id, asked.response.id)
     bot.standin.release()
     await bot.later(seconds=3)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import discord
 import pytest
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from tests.discord.deployments import ONE, TWO
 from tests.discord.rendered import requests_to
 from tests.harness import Harness
 
-ONE = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-TWO = ONE + f'[deployments.video]\ndeployment_id = "{VIDEO_ID}"\n'
 SERVER = 1456074443980809999
 
 
@@ -37,9 +32,8 @@ async def test_a_second_start_syncs_nothing(bot: Harness) -> None:
 
 
 @pytest.mark.bot(deployments=ONE)
-async def test_a_changed_deployment_is_synced(bot: Harness, tmp_path: Path) -> None:
-    (tmp_path / "deployments.toml").write_text(TWO)
-    await bot.restart()
+async def test_a_changed_deployment_is_synced(bot: Harness) -> None:
+    await bot.restart(deployments=TWO)
     assert len(syncs(bot)) == 2
     assert "generate video" in bot.alice.available_commands(bot.channel)
 
@@ -64,13 +58,3 @@ async def test_a_server_that_refuses_does_not_stop_the_start(bot: Harness) -> No
     bot.env.create_guild("Home", id=SERVER)
     await bot.restart()
     assert syncs(bot)[-1][0] == str(SERVER)
-
-
-@pytest.mark.bot(allow_direct_messages=True)
-async def test_the_command_is_not_for_direct_messages_unless_allowed(bot: Harness) -> None:
-    (request,) = requests_to(bot, "PUT", "/commands")
-    (generate,) = [command for command in request.json if command["name"] == "generate"]
-    contexts = discord.app_commands.AppCommandContext._from_value(generate["contexts"])
-    assert contexts.guild
-    assert contexts.dm_channel
-    assert not contexts.private_channel

@@ -31,13 +31,12 @@ HOSTILE = [
 async def test_a_hostile_prompt_is_only_text(bot: Harness, prompt: str, ends_as: str) -> None:
     role = bot.guild.create_role("team")
     typed = prompt.replace("{role}", str(role.id)).replace("{bob}", str(bot.bob.id))
-    bot.standin.next_faults(Faults.model_validate({"ends_as": ends_as, "hold_at": "running"}))
-    asked = await bot.alice.slash(bot.channel, "generate", prompt=typed)
-    await bot.play()
+    asked = await bot.ask(
+        faults=Faults.model_validate({"ends_as": ends_as, "hold_at": "running"}), prompt=typed
+    )
     assert list(buttons_of(bot, asked.response)) == ["Cancel"]
     assert bot.calls[0].body["inputs"]["prompt"] == typed
-    bot.standin.release()
-    await bot.play()
+    await bot.release()
     (message,) = bot.messages()
     assert pinged(bot) == [bot.alice.id]
     kept = stored(bot, message)
@@ -54,8 +53,7 @@ async def test_a_hostile_prompt_is_only_text(bot: Harness, prompt: str, ends_as:
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
 async def test_a_text_output_is_only_text(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt=f"```@everyone <@{bot.bob.id}> ```")
-    await bot.play()
+    await bot.ask(prompt=f"```@everyone <@{bot.bob.id}> ```")
     (message,) = bot.messages()
     kept = stored(bot, message)
     assert kept.ping_user_ids == [bot.alice.id]
@@ -65,8 +63,7 @@ async def test_a_text_output_is_only_text(bot: Harness) -> None:
 
 @pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
 async def test_a_long_text_output_is_a_file(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="long " * 1000)
-    await bot.play()
+    await bot.ask(prompt="long " * 1000)
     (message,) = bot.messages()
     (attachment,) = message.attachments
     assert attachment.filename.endswith(".txt")
@@ -75,11 +72,8 @@ async def test_a_long_text_output_is_a_file(bot: Harness) -> None:
 
 
 async def test_a_failing_file_is_only_a_sentence(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(body="private-redirect"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    for _ in range(8):
-        await bot.later(minutes=11)
+    await bot.ask(faults=Faults(body="private-redirect"))
+    await bot.later(minutes=11, times=8)
     (message,) = bot.messages()
     assert not message.attachments
     assert "169.254" not in text_of(bot, message)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,27 +12,18 @@ import simcord
 
 from bot.delivery.courier import MAX_TRIES
 from bot.store.rows import DeliveryState
-from demo.standin.faults import Faults
 from tests.discord.actors import moderator, override, owner
 from tests.discord.batches import DEPLOYMENTS, files
-from tests.discord.deliveries import delivery_states
-from tests.discord.files import bucket, picture
+from tests.discord.deliveries import delivery_states, every_way_closed
+from tests.discord.files import finish_with, pictures
+from tests.discord.forged import press, select_as
 from tests.discord.moderated_server import mark_adult, set_rules
-from tests.discord.rendered import galleries_of, menus, press, raw_components, refusal, text_of
-from tests.discord.settings_panel import select_as
-from tests.harness import Harness
-from tests.web.service import run_under_way
+from tests.discord.rendered import galleries_of, hidden, menus, refusal, text_of
+from tests.harness import HELD, Harness
 
 POST = "Post a result here"
 POST_ID = "runs:post:o:kept:0:"
-
-
-@contextmanager
-def every_way_closed(bot: Harness) -> Iterator[None]:
-    bot.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
-    bot.env.inject_error("PATCH", "/webhooks/*", status=404, code=10015, times=None)
-    yield
-    bot.env.backend.faults.clear()
+Rule = Callable[[Harness], Awaitable[None]]
 
 
 @contextmanager
@@ -79,7 +69,7 @@ async def own_server(bot: Harness) -> tuple[simcord.MemberActor, simcord.Channel
     return alice, channel
 
 
-async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_the_end(
+async def test_an_unforeseen_error_ends_in_a_kept_result(
     bot: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     http = bot.app.bot.http
@@ -94,8 +84,7 @@ async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_th
     monkeypatch.setattr(http, "request", stumbles)
     await bot.play()
     assert await delivery_states(bot) == [DeliveryState.PENDING]
-    for _ in range(25):
-        await bot.later(minutes=11)
+    await bot.later(minutes=11, times=25)
     assert await delivery_states(bot) == [DeliveryState.KEPT]
     monkeypatch.undo()
     await post_from(bot, bot.channel)
@@ -103,10 +92,8 @@ async def test_what_can_not_be_brought_for_a_reason_nobody_foresaw_is_kept_in_th
     assert "> a fox" in text_of(bot, message)
 
 
-async def test_what_ends_the_process_with_each_try_is_kept_in_the_end(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: Harness) -> None:
+    await bot.ask(faults=HELD)
     bot.standin.release()
     await bot.standin.idle()
     for _ in range(MAX_TRIES):
@@ -165,27 +152,30 @@ async def test_who_is_blocked_meanwhile_posts_nothing_until_it_is_lifted(bot: Ha
     assert len(bot.messages()[-1].attachments) == 1
 
 
-async def test_while_paused_nothing_kept_is_posted(bot: Harness) -> None:
-    await kept_result(bot)
+async def pause(bot: Harness) -> None:
     await owner(bot).slash(bot.channel, "pause", reason="moving")
-    refused = await post_from(bot, bot.channel)
-    assert refusal(bot, refused) == "Generating is paused for the moment: moving"
-    assert not [message for message in bot.messages() if message.attachments]
 
 
-async def test_a_server_no_longer_allowed_gets_nothing_kept(bot: Harness) -> None:
-    await kept_result(bot)
+async def allow_another_server_only(bot: Harness) -> None:
     await bot.restart(allowed_guild_ids="1")
-    refused = await post_from(bot, bot.channel)
-    assert refusal(bot, refused).startswith("This bot doesn't generate on this server.")
-    assert not [message for message in bot.messages() if message.attachments]
 
 
-async def test_the_commands_own_permissions_hold_for_posting_too(bot: Harness) -> None:
-    await kept_result(bot)
+async def take_the_command_away(bot: Harness) -> None:
     override(bot, {bot.alice.user: False})
-    refused = await post_from(bot, bot.channel)
-    assert refusal(bot, refused) == "This server's settings don't let you use this here."
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (pause, "Generating is paused for the moment: moving"),
+        (allow_another_server_only, "This bot doesn't generate on this server. Its operator can allow it."),
+        (take_the_command_away, "This server's settings don't let you use this here."),
+    ],
+)
+async def test_the_rules_for_requests_hold_for_posting_too(bot: Harness, rule: Rule, told: str) -> None:
+    await kept_result(bot)
+    await rule(bot)
+    assert refusal(bot, await post_from(bot, bot.channel)) == told
     assert not [message for message in bot.messages() if message.attachments]
 
 
@@ -196,79 +186,78 @@ async def test_it_hides_behind_a_click_where_the_rules_now_say_so(bot: Harness, 
     mark_adult(bot, bot.channel, marked=adult)
     await post_from(bot, bot.channel)
     posted = bot.messages()[-1]
-    galleries = [part for part in everything(raw_components(bot, posted)) if part.get("type") == 12]
-    hidden = [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]
-    assert hidden == [not adult]
+    assert hidden(bot, posted) == [not adult]
 
 
-def everything(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for part in components:
-        yield part
-        yield from everything(part.get("components", []))
-
-
-@asynccontextmanager
-async def half_posted(folder: Path) -> AsyncIterator[Harness]:
-    """A result of twelve files, of which only the first message could be posted."""
-    made = {f"{number}.png": (picture(8, 8), "image/png") for number in range(12)}
-    async with bucket(made) as base, run_under_way(folder) as caller:
-        items = [{"url": f"{base}/{name}", "filename": name, "type": "output"} for name in made]
-        output = {"id": "o", "data": {"images": items}, "node_meta": {"node_id": "9"}}
-        await caller.call(caller.event("success", outputs=[output]))
-        with only_one_part(caller.bot):
-            await caller.bot.play()
-        yield caller.bot
+@pytest.fixture
+async def half_posted(bot: Harness) -> Harness:
+    """Return a bot with a result of twelve files, of which only the first message could be posted."""
+    await finish_with(bot, pictures(12))
+    with only_one_part(bot):
+        await bot.play()
+    return bot
 
 
 def shown(bot: Harness) -> list[list[int]]:
     return [galleries_of(bot, message) for message in bot.messages() if message.attachments]
 
 
-async def test_delete_takes_every_message_of_a_result_that_was_posted_by_halves(tmp_path: Path) -> None:
-    async with half_posted(tmp_path) as bot:
-        with only_one_part(bot):
-            await post_from(bot, bot.channel)
-        assert shown(bot) == [[10], [10]]
-        mona = moderator(bot)
-        deleted = await press(bot, mona, bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
-        assert deleted.response.content == "It will be gone in a moment."
-        await bot.play()
-        assert shown(bot) == []
+async def test_a_result_of_which_half_came_is_posted_again_whole(half_posted: Harness) -> None:
+    bot = half_posted
+    assert shown(bot) == [[10]]
+    listed = await bot.alice.slash(bot.channel, "runs")
+    assert "couldn't be posted" in text_of(bot, listed.response)
+    await post_from(bot, bot.channel)
+    assert shown(bot) == [[10], [2]]  # the first half of the first time is gone
+    assert len(bot.messages()) == 2
+    assert len(bot.calls) == 1
 
 
-async def test_a_first_half_that_could_not_be_removed_goes_with_delete(tmp_path: Path) -> None:
-    async with half_posted(tmp_path) as bot:
-        bot.env.inject_error("DELETE", "/channels/*/messages/*", status=403, code=50013, times=None)
+async def test_delete_takes_every_message_of_a_result_that_was_posted_by_halves(half_posted: Harness) -> None:
+    bot = half_posted
+    with only_one_part(bot):
         await post_from(bot, bot.channel)
-        assert shown(bot) == [[10], [10], [2]]
-        bot.env.backend.faults.clear()
-        await moderator(bot).click(bot.messages()[-2], label="Delete")
-        await bot.play()
-        assert shown(bot) == []
+    assert shown(bot) == [[10], [10]]
+    mona = moderator(bot)
+    deleted = await press(bot, mona, bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
+    assert deleted.response.content == "It will be gone in a moment."
+    await bot.play()
+    assert shown(bot) == []
 
 
-async def test_a_deleted_result_is_not_posted_again(tmp_path: Path) -> None:
-    async with half_posted(tmp_path) as bot:
-        key = (await bot.run()).key
-        await press(bot, moderator(bot), bot.messages()[-1], f"run:{key}:delete")
-        await bot.play()
-        listed = (await bot.alice.slash(bot.channel, "runs")).response
-        refused = await select_as(bot, bot.alice, listed, POST_ID, key)
-        assert refusal(bot, refused) == "There is nothing left to post for this request."
-        await bot.play()
-        assert shown(bot) == []
+async def test_a_first_half_that_could_not_be_removed_goes_with_delete(half_posted: Harness) -> None:
+    bot = half_posted
+    bot.env.inject_error("DELETE", "/channels/*/messages/*", status=403, code=50013, times=None)
+    await post_from(bot, bot.channel)
+    assert shown(bot) == [[10], [10], [2]]
+    bot.env.backend.faults.clear()
+    await moderator(bot).click(bot.messages()[-2], label="Delete")
+    await bot.play()
+    assert shown(bot) == []
 
 
-async def test_after_its_requester_erased_their_data_moderators_still_delete_the_half(tmp_path: Path) -> None:
-    async with half_posted(tmp_path) as bot:
-        asked = await bot.alice.slash(bot.channel, "privacy delete")
-        await bot.alice.click(asked.response, label="Delete my data")
-        assert (await bot.run()).prompt is None
-        none = (await bot.alice.slash(bot.channel, "runs", state="kept")).response
-        assert menus(bot, none) == {}
-        await press(bot, moderator(bot), bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
-        await bot.play()
-        assert shown(bot) == []
+async def test_a_deleted_result_is_not_posted_again(half_posted: Harness) -> None:
+    bot = half_posted
+    key = (await bot.run()).key
+    await press(bot, moderator(bot), bot.messages()[-1], f"run:{key}:delete")
+    await bot.play()
+    listed = (await bot.alice.slash(bot.channel, "runs")).response
+    refused = await select_as(bot, bot.alice, listed, POST_ID, key)
+    assert refusal(bot, refused) == "There is nothing left to post for this request."
+    await bot.play()
+    assert shown(bot) == []
+
+
+async def test_moderators_delete_it_after_its_requester_erased_their_data(half_posted: Harness) -> None:
+    bot = half_posted
+    asked = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.alice.click(asked.response, label="Delete my data")
+    assert (await bot.run()).prompt is None
+    none = (await bot.alice.slash(bot.channel, "runs", state="kept")).response
+    assert menus(bot, none) == {}
+    await press(bot, moderator(bot), bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
+    await bot.play()
+    assert shown(bot) == []
 
 
 @pytest.mark.bot(deployments=DEPLOYMENTS)
@@ -283,11 +272,9 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(bot: Harness
     assert shown(bot) == [[10], [10], [6]]
     first = (await bot.runs())[0].key
     one = await bot.alice.click(bot.messages()[-2], label="1")
-    await bot.alice.click(one.response.message, label="Delete")
-    await bot.play()
+    await bot.click(one.response.message, "Delete")
     left = [message for message in bot.messages() if message.attachments]
     assert sum(len(files(message)) for message in left) == 12
     assert first not in [key for message in left for key in files(message)]
-    await bot.alice.click(left[0], label="Delete")
-    await bot.play()
+    await bot.click(left[0], "Delete")
     assert shown(bot) == []

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from simcord import MemberActor
 
-from bot.rules import Budget, Budgets, RoleBudget, ServerRules
+from bot.rules import Budget, Budgets, RoleBudget
 from bot.store.blocks import BlockStore
-from bot.store.server_rules import RuleStore
-from demo.standin.faults import Faults
-from tests.discord.actors import call, moderator
+from tests.discord.actors import moderator
+from tests.discord.forged import call, user_option
+from tests.discord.moderated_server import midnight, set_rules
 from tests.discord.rendered import pinged, refusal, text_of
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 BUDGETS = Budgets(
     person=Budget(at_once=2, waiting=5, runs_a_day=4, gpu_seconds_a_day=600),
     server=Budget(at_once=9, waiting=None, runs_a_day=50, gpu_seconds_a_day=None),
 )
-
-
-async def set_rules(bot: Harness, budgets: Budgets = BUDGETS) -> None:
-    await RuleStore(bot.app.store.database).change(
-        bot.guild.id, 1, lambda _: ServerRules(budgets=budgets), bot.clock(), "budgets"
-    )
 
 
 async def lines(bot: Harness, actor: Any, /, **options: Any) -> list[str]:
@@ -33,13 +27,8 @@ async def lines(bot: Harness, actor: Any, /, **options: Any) -> list[str]:
     return text_of(bot, result.response).splitlines()
 
 
-def midnight(bot: Harness) -> int:
-    start = bot.clock().replace(hour=0, minute=0, second=0, microsecond=0)
-    return int((start + timedelta(days=1)).timestamp())
-
-
 async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harness) -> None:
-    await set_rules(bot)
+    await set_rules(bot, budgets=BUDGETS)
     assert (await lines(bot, bot.alice))[:5] == [
         "### Your usage today",
         "Runs: 0 of 4, 4 left",
@@ -47,9 +36,7 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
         "Running: 0 of 2 at once",
         "Waiting: 0 of 5",
     ]
-    bot.standin.next_faults(Faults(hold_at="running"))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=HELD)
     await bot.bob.slash(bot.channel, "generate", prompt="a hare")
     await bot.restart()
     assert await lines(bot, bot.alice) == [
@@ -58,16 +45,15 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
         "GPU seconds: 60 of 600, 540 left",
         "Running: 1 of 2 at once",
         "Waiting: 0 of 5",
-        f"-# Runs and GPU seconds return <t:{midnight(bot)}:R>. What still runs is estimated.",
+        f"-# Runs and GPU seconds return {midnight(bot)}. What still runs is estimated.",
     ]
     assert "Waiting: 1 of 5" in await lines(bot, bot.bob)
     assert pinged(bot) == []
 
 
 async def test_a_finished_run_counts_what_it_really_took_and_the_next_day_begins_afresh(bot: Harness) -> None:
-    await set_rules(bot)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await set_rules(bot, budgets=BUDGETS)
+    await bot.ask()
     run = await bot.run()
     assert run.run_duration is not None
     took = round(run.run_duration)
@@ -78,7 +64,7 @@ async def test_a_finished_run_counts_what_it_really_took_and_the_next_day_begins
 
 async def test_no_limit_is_told_as_none(bot: Harness) -> None:
     role = bot.guild.create_role("patrons")
-    await set_rules(bot, Budgets(person=BUDGETS.person, roles={role.id: RoleBudget(unlimited=True)}))
+    await set_rules(bot, budgets=Budgets(person=BUDGETS.person, roles={role.id: RoleBudget(unlimited=True)}))
     pat = bot.guild.add_member(bot.env.create_user("pat"), roles=[role])
     assert (await lines(bot, pat))[1:5] == ["Runs: 0", "GPU seconds: 0", "Running: 0", "Waiting: 0"]
 
@@ -94,7 +80,7 @@ async def test_directly_one_is_told_the_limits_that_hold_there(bot: Harness) -> 
 
 
 async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bot: Harness) -> None:
-    await set_rules(bot)
+    await set_rules(bot, budgets=BUDGETS)
     mona = moderator(bot)
     for person in (bot.alice, bot.bob):
         await person.slash(bot.channel, "generate", prompt="a fox")
@@ -108,15 +94,11 @@ async def test_a_moderator_sees_others_and_the_server_and_a_stranger_does_not(bo
     assert refusal(bot, refused) == "Only this server's moderators can do that."
 
 
-async def test_who_is_blocked_or_left_is_told_so(bot: Harness) -> None:
-    mona = moderator(bot)
+async def test_who_is_blocked_or_left_is_told_so(bot: Harness, mona: MemberActor) -> None:
     await mona.slash(bot.channel, "block", user=bot.bob, reason="spam", duration="day")
     (block,) = await BlockStore(bot.app.store.database).list(bot.guild.id, bot.clock(), limit=2)
     assert block.until is not None
     told = f"Blocked on this server until <t:{int(block.until.timestamp())}:f>."
     assert told in await lines(bot, bot.bob)
-    gone = {"id": "7", "username": "gone", "discriminator": "0", "avatar": None, "global_name": None}
-    result = await call(
-        bot, mona, "usage", [{"name": "person", "type": 6, "value": "7"}], {"users": {"7": gone}}
-    )
+    result = await call(bot, mona, "usage", *user_option(7, option="person"))
     assert text_of(bot, result.response).startswith("### Usage of <@7> today\nRuns: 0")

@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 
 from demo.standin.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
+from tests.discord.deployments import described
 from tests.discord.files import png
 from tests.discord.rendered import buttons_of, refusal, stored, text_of
 from tests.harness import Harness
-
-TWO = (
-    f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\n'
-    f'[deployments.every]\ndeployment_id = "{EVERY_INPUT_ID}"\n'
-)
 
 
 async def test_a_picture_of_anybodys_message_becomes_an_input(bot: Harness) -> None:
@@ -32,9 +28,7 @@ async def test_a_picture_of_anybodys_message_becomes_an_input(bot: Harness) -> N
 
 
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
-    bot.clock.move(seconds=1)
+    await bot.ask()
     (message,) = bot.messages()
     assert "Use as input" in buttons_of(bot, message)
     await bot.restart()
@@ -47,7 +41,7 @@ async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) ->
     assert child.parent_key == parent.key
 
 
-@pytest.mark.bot(deployments=TWO)
+@pytest.mark.bot(deployments=described(picture=PICTURE_ID, every=EVERY_INPUT_ID))
 async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
     message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
     offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
@@ -88,8 +82,7 @@ async def test_a_picture_behind_an_address_of_another_application_is_not_taken(b
 
 @pytest.mark.bot(comfydeploy_deployment_id=VIDEO_ID)
 async def test_without_a_deployment_that_takes_pictures_nothing_is_offered(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     assert "Use as input" not in buttons_of(bot, bot.messages()[0])
     assert bot.env.backend.find_command("generate", bot.guild.id, type=1)
     names = [command.name for command in bot.app.bot.tree.get_commands()]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, assert_nothing_leaked, buttons_of, pinged, text_of
-from tests.harness import Harness, running_bot
+from tests.harness import Harness
 
 
 async def one_result(bot: Harness) -> None:
     await bot.play()
-    for _ in range(4):
-        await bot.later(minutes=2)
+    await bot.later(minutes=2, times=4)
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
@@ -60,9 +57,7 @@ async def test_without_a_public_url_results_are_polled(bot: Harness, faults: Fau
 
 
 async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(queue_status=500, queue_starts=3))
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask(faults=Faults(queue_status=500, queue_starts=3))
     await bot.later(minutes=2)
     assert len(bot.calls[0].run_ids) == 3
     (message,) = bot.messages()
@@ -83,24 +78,22 @@ async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harne
 )
 @pytest.mark.parametrize("webhooks", [True, False])
 async def test_an_end_that_is_no_success_is_told_in_words(
-    tmp_path: Path, ends_as: str, sentence: str, webhooks: bool
+    bot: Harness, ends_as: str, sentence: str, webhooks: bool
 ) -> None:
-    async with running_bot(tmp_path, webhooks=webhooks) as bot:
-        bot.standin.next_faults(Faults.model_validate({"ends_as": ends_as}))
-        await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-        await bot.play()
-        await bot.later(minutes=2)
-        (message,) = bot.messages()
-        assert sentence in text_of(bot, message)
-        assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
-        assert pinged(bot) == [bot.alice.id]
+    if not webhooks:
+        await bot.restart(public_url=None)
+    await bot.ask(faults=Faults.model_validate({"ends_as": ends_as}))
+    await bot.later(minutes=2)
+    (message,) = bot.messages()
+    assert sentence in text_of(bot, message)
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert pinged(bot) == [bot.alice.id]
 
 
 @pytest.mark.bot(webhooks=False)
 async def test_get_run_that_answers_errors_is_asked_again(bot: Harness) -> None:
     bot.standin.faults = Faults(get_status=500)
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
-    await bot.play()
+    await bot.ask()
     await bot.later(minutes=1)
     assert (await bot.run()).state is RunState.QUEUED
     bot.standin.faults = Faults()

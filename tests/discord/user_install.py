@@ -21,7 +21,7 @@ TEXT_CHANNEL, GROUP, THREAD = 0, 3, 11
 
 @contextmanager
 def elsewhere(bot: Harness, place: Place, *, nsfw: bool = False) -> Iterator[None]:
-    """Inside the block whatever a person does in direct messages happens in `place`."""
+    """Turn each interaction in direct messages inside the block into one from `place`."""
     emit = bot.env.backend.emit
 
     def rewritten(event: str, payload: Any, *args: Any, **more: Any) -> Any:

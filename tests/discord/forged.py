@@ -1,0 +1,86 @@
+"""Interactions that Discord's own client would not send: forged, stale, malformed, or from somewhere else.
+
+Simcord's public methods act as the client does: they press only buttons that a message has, and run only
+commands that the person is shown. A hostile client is not bound by that, so this module, and no other,
+hands interactions to simcord's private `_dispatch_interaction`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simcord.backend.serializers import message_payload
+from simcord.enums import InteractionType
+
+from tests.discord.rendered import BUTTON, SELECT, stored
+from tests.harness import Harness
+
+ACTION_ROW, TEXT_INPUT, LABEL = 1, 4, 18
+STRING, USER = 3, 6
+
+
+async def press(bot: Harness, actor: Any, message: Any, custom_id: str) -> Any:
+    """Press a button that the message does not have."""
+    button = {"type": BUTTON, "style": 2, "label": "?", "custom_id": custom_id}
+    return await _use(bot, actor, message, button)
+
+
+async def select_as(bot: Harness, actor: Any, message: Any, custom_id: str, *values: str) -> Any:
+    """Choose in a menu that the message does not have."""
+    options = [{"label": value or "?", "value": value or "?"} for value in (values or ("x",))]
+    menu = {"type": SELECT, "custom_id": custom_id, "options": options}
+    return await _use(bot, actor, message, menu, values=list(values))
+
+
+async def send_form(bot: Harness, actor: Any, message: Any, custom_id: str, *texts: str) -> Any:
+    """Submit a form that was never shown."""
+    boxes = [
+        {"type": TEXT_INPUT, "id": n + 50, "custom_id": str(n), "value": text} for n, text in enumerate(texts)
+    ]
+    labels = [{"type": LABEL, "id": n, "component": box} for n, box in enumerate(boxes)]
+    data = {"custom_id": custom_id, "components": labels}
+    return await _send(bot, actor, InteractionType.MODAL_SUBMIT, data, **_from(bot, message))
+
+
+async def call(
+    bot: Harness, actor: Any, name: str, options: list[dict[str, Any]] | None = None, resolved: Any = None
+) -> Any:
+    """Run a command past Discord's own permissions, or with options that it would not have let through."""
+    command = bot.env.backend.find_command(name, bot.guild.id, type=1)
+    data: dict[str, Any] = {"id": command["id"], "name": name, "type": 1, "options": options or []}
+    if resolved is not None:
+        data["resolved"] = resolved
+    return await _send(bot, actor, InteractionType.APPLICATION_COMMAND, data)
+
+
+def strings(**options: str) -> list[dict[str, Any]]:
+    """Return text options for `call`."""
+    return [{"name": name, "type": STRING, "value": value} for name, value in options.items()]
+
+
+def user_option(id: int, username: str = "gone", *, option: str = "user") -> tuple[list[dict[str, Any]], Any]:
+    """Return an option for `call` that names a person, and how Discord resolves it.
+
+    The person need not be on the server.
+    """
+    user = {"id": str(id), "username": username, "discriminator": "0", "avatar": None, "global_name": None}
+    return [{"name": option, "type": USER, "value": str(id)}], {"users": {str(id): user}}
+
+
+async def _use(bot: Harness, actor: Any, message: Any, component: dict[str, Any], **given: Any) -> Any:
+    """Send the interaction of a component as if the message had it."""
+    data = {"custom_id": component["custom_id"], "component_type": component["type"], **given}
+    row = {"type": ACTION_ROW, "components": [component]}
+    return await _send(
+        bot, actor, InteractionType.MESSAGE_COMPONENT, data, **_from(bot, message, components=[row])
+    )
+
+
+def _from(bot: Harness, message: Any, **changed: Any) -> dict[str, Any]:
+    """Return the message that an interaction comes from, as Discord describes it."""
+    payload = dict(message_payload(bot.env.backend, stored(bot, message)))
+    return {"extra": {"message": payload | changed}, "source_message_id": message.id}
+
+
+async def _send(bot: Harness, actor: Any, kind: int, data: dict[str, Any], **source: Any) -> Any:
+    return await actor._dispatch_interaction(kind, bot.channel, data, **source)
