@@ -20,8 +20,8 @@ SEVERAL = described(picture=PICTURE_ID, variations=VARIATIONS_ID, video=VIDEO_ID
 
 async def made_by_the_machine(bot: Harness) -> bytes:
     """Return the only file of the only run, from where ComfyDeploy keeps it."""
-    url = str((await bot.run()).outputs[-1].url)
-    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+    (output,) = (await bot.run()).outputs
+    async with aiohttp.ClientSession() as session, session.get(str(output.url)) as reply:
         return await reply.read()
 
 
