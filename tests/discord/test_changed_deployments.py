@@ -118,6 +118,7 @@ async def test_every_button_works_in_direct_messages(bot: Harness) -> None:
     await alice.submit_modal(form, {"prompt": "a wolf"})
     offered = await alice.click(message, label="Use as input")
     picture = await alice.click(offered.response.message, label="Use with Picture")
+    bot.clock.move(seconds=1)
     await alice.submit_modal(picture, {"prompt": "a lion"})
     await alice.slash("preset save", name="noir")
     await alice.slash("preset use", name="noir")
