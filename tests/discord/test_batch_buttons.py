@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.batches import ask, files, open_one
 from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of
 from tests.harness import Harness
@@ -69,5 +69,5 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert refusal(bot, again) == "It has already been deleted."
     await bot.click(message, "Delete")
     assert bot.messages() == []
-    lines = [line.action for line in await record(bot.app.store)]
+    lines = [line.action for line in await audit_log(bot.app.store)]
     assert lines.count("delete") == 4

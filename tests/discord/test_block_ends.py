@@ -9,7 +9,7 @@ from simcord import MemberActor
 
 from bot.runs import RunState
 from demo.standin.faults import Faults
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
@@ -153,4 +153,4 @@ async def test_who_may_not_be_blocked_loses_nothing(server: ModeratedServer, gui
     assert refused.ephemeral
     await server.play()
     assert await server.states() == [RunState.AWAITING_APPROVAL]
-    assert not [line for line in await record(server.app.store) if line.action == "block"]
+    assert not [line for line in await audit_log(server.app.store) if line.action == "block"]

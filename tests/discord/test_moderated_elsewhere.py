@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import refusal
@@ -36,10 +36,10 @@ async def test_what_stands_there_is_out_of_reach(server: ModeratedServer, action
     await server.ask(count=2)
     key = (await server.runs())[0].key
     eve, own = await boss_elsewhere(server)
-    before = await record(server.app.store)
+    before = await audit_log(server.app.store)
     assert refusal(server, await press(server, eve, own, f"run:{key}:{action}")) == UNKNOWN
     await server.play()
-    assert await record(server.app.store) == before
+    assert await audit_log(server.app.store) == before
     assert [run.deleted_at for run in await server.runs()] == [None] * 3
 
 

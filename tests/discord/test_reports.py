@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator
 from tests.discord.deployments import ADULT
 from tests.discord.forged import press
@@ -50,7 +50,7 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
     (original,) = message.attachments
     assert await copy.read() == await original.read()
     assert hidden(server, server.card) == [True]
-    line = (await record(server.app.store))[-1]
+    line = (await audit_log(server.app.store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("report", server.bob.id, server.alice.id)
 
 
@@ -78,7 +78,7 @@ async def test_whose_result_was_reported_can_not_take_the_report_away(server: Mo
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
     await server.decide("Delete")
     assert_closed(server, "It had been deleted before.")
-    assert [line.actor_id for line in await record(server.app.store) if line.action == "delete"] == [
+    assert [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"] == [
         server.alice.id
     ]
 
@@ -139,7 +139,7 @@ async def test_dismiss_leaves_the_result_and_closes_the_card(server: ModeratedSe
     await server.decide("Dismiss")
     assert len(texts(server)) == 1
     assert_closed(server, f"Dismissed by <@{server.mona.id}>.")
-    assert (await record(server.app.store))[-1].action == "dismiss"
+    assert (await audit_log(server.app.store))[-1].action == "dismiss"
 
 
 async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server: ModeratedServer) -> None:
@@ -149,7 +149,7 @@ async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server:
     late = await press(server, otto, server.card, pressed)
     assert refusal(server, late) == "This report has already been looked at."
     assert_closed(server, f"Dismissed by <@{server.mona.id}>.")
-    assert [line.action for line in await record(server.app.store)].count("dismiss") == 1
+    assert [line.action for line in await audit_log(server.app.store)].count("dismiss") == 1
 
 
 async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedServer) -> None:
@@ -180,7 +180,7 @@ async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
     assert again.response.content.startswith("The moderators have already looked at your report")
     await server.play()
     assert len(server.cards()) == 1
-    assert [line.action for line in await record(server.app.store)].count("report") == 1
+    assert [line.action for line in await audit_log(server.app.store)].count("report") == 1
 
 
 async def test_block_on_the_card_is_about_who_made_it(server: ModeratedServer) -> None:
@@ -207,7 +207,7 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, re
     await bot.ask()
     refused = await bot.bob.click(bot.messages()[0], label="Report")
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
-    assert [line.action for line in await record(bot.app.store)][-1] == "outcome"
+    assert [line.action for line in await audit_log(bot.app.store)][-1] == "outcome"
 
 
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:

@@ -10,7 +10,7 @@ from bot.runs import RunState
 from bot.store.rows import DeliveryState
 from bot.store.tables import deliveries
 from demo.standin.deployments import VARIATIONS_ID
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.files import finish_with, picture, song
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
@@ -29,7 +29,7 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
     assert run.state is RunState.SUCCEEDED
     assert run.deleted_at is not None
     assert run.prompt == "a fox"
-    lines = await record(bot.app.store)
+    lines = await audit_log(bot.app.store)
     assert [line.action for line in lines] == ["request", "outcome", "delete"]
     assert (lines[-1].actor_id, lines[-1].run_key) == (bot.alice.id, run.key)
 
@@ -42,7 +42,7 @@ async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness, mona
     await mona.click(message, label="Delete")
     await bot.play()
     assert texts(bot) == []
-    assert (await record(bot.app.store))[-1].actor_id == mona.id
+    assert (await audit_log(bot.app.store))[-1].actor_id == mona.id
 
 
 async def test_a_second_delete_is_told_so(bot: Harness) -> None:
@@ -52,7 +52,7 @@ async def test_a_second_delete_is_told_so(bot: Harness) -> None:
     refused = await press(bot, bot.alice, message, custom_id)
     assert refusal(bot, refused) == "It has already been deleted."
     await bot.play()
-    assert [line.action for line in await record(bot.app.store)].count("delete") == 1
+    assert [line.action for line in await audit_log(bot.app.store)].count("delete") == 1
 
 
 async def test_every_message_of_a_result_goes(bot: Harness) -> None:

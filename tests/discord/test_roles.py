@@ -6,7 +6,7 @@ import discord
 import pytest
 from simcord import MemberActor
 
-from tests.contract.store.rows import record
+from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, override
 from tests.discord.deployments import ADULT, TWO
 from tests.discord.forged import press
@@ -110,7 +110,7 @@ async def test_a_refused_word_is_told_without_it_and_noted_with_it(bot: Harness)
     negative = refusal(bot, await bot.ask(prompt="a hare", negative="fox"))
     assert negative.startswith("`negative`")
     assert len(bot.calls) == 1
-    lines = [line for line in await record(bot.app.store) if line.outcome == "words_refused"]
+    lines = [line for line in await audit_log(bot.app.store) if line.outcome == "words_refused"]
     assert [line.details["word"] for line in lines] == ["fox"] * 3
     name = (await bot.run()).deployment
     assert {(line.actor_id, line.deployment) for line in lines} == {(bot.alice.id, name)}
@@ -134,7 +134,7 @@ async def test_automod_holds_where_the_bot_may_read_it(bot: Harness) -> None:
     refused = await bot.ask(prompt="many foxes")
     assert refusal(bot, refused).startswith("`prompt` has something in it")
     assert not (await bot.ask(prompt="a hare")).ephemeral
-    line = next(line for line in await record(bot.app.store) if line.outcome == "words_refused")
+    line = next(line for line in await audit_log(bot.app.store) if line.outcome == "words_refused")
     assert line.details == {"rule": "No foxes", "word": "fox*", "option": "prompt"}
 
 
@@ -157,7 +157,7 @@ async def test_rules_that_can_not_be_read_refuse_and_let_nothing_pass(bot: Harne
     told = refusal(bot, await bot.ask())
     assert told.startswith("I can't read this server's word rules right now")
     assert bot.calls == []
-    (line,) = await record(bot.app.store)
+    (line,) = await audit_log(bot.app.store)
     assert (line.action, line.outcome) == ("refusal", "words_unavailable")
     assert (line.actor_id, line.guild_id) == (bot.alice.id, bot.guild.id)
 
@@ -179,7 +179,7 @@ async def test_an_age_restricted_deployment_runs_only_where_discord_marks_the_ch
     refused = await press(bot, bot.alice, message, buttons_of(bot, message)["Again"])
     assert refusal(bot, refused) == told
     assert len(bot.calls) == 1
-    lines = [line for line in await record(bot.app.store) if line.action == "refusal"]
+    lines = [line for line in await audit_log(bot.app.store) if line.action == "refusal"]
     assert [(line.actor_id, line.deployment, line.outcome) for line in lines] == [
         (bot.alice.id, "picture", "age_restricted")
     ] * 2

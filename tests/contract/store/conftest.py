@@ -55,11 +55,15 @@ async def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path
 
 
 @pytest.fixture
-async def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a migrated database without rows."""
     if dialect == "sqlite":
-        return new_sqlite(tmp_path)
-    return await request.getfixturevalue("postgres").new_database()
+        yield new_sqlite(tmp_path)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    given = await server.new_database()
+    yield given
+    server.give_back(given)
 
 
 class Stores:

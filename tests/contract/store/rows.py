@@ -77,9 +77,6 @@ async def audit_log(store: Store) -> Sequence[Any]:
         return (await connection.execute(select(audit).order_by(audit.c.id))).all()
 
 
-record = audit_log  # the name that tests/discord imports
-
-
 async def run_keys(store: Store) -> set[str]:
     async with store.database.read() as connection:
         return set((await connection.execute(select(runs.c.key))).scalars())
