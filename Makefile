@@ -7,7 +7,7 @@ RUNS ?= 100
 SEED ?= 1
 DATABASE ?= sqlite
 
-.PHONY: help demo test test-slow lint format bench mutants chaos scale snapshots screenshots docs lock clean
+.PHONY: help demo test test-slow lint format bench mutants faults chaos scale snapshots screenshots docs lock clean
 
 help:
 	@echo "make demo   the bot in an offline Discord in your browser (ARGS=--once: one picture, then exit)"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint   ruff, mypy and the import contracts in pyproject.toml"
 	@echo "make bench  speed and memory, as figures (ARGS=answers for a part)"
 	@echo "make mutants  small faults in the code that the tests miss (ARGS=core, or ARGS=\"sample --seed 9\")"
+	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\")"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
 	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
@@ -55,6 +56,9 @@ bench: .venv/.ready
 
 mutants: .venv/.ready
 	$(BIN)/python -m tools.mutants $(or $(ARGS),core)
+
+faults: .venv/.ready
+	$(BIN)/python -m tools.planted_faults $(ARGS)
 
 chaos: .venv/.ready
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $(DATABASE)
