@@ -1,0 +1,31 @@
+"""The list of planted faults fits the code and the tests as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tools.planted_faults import AREAS, ROOT, Fault, read_faults
+
+FAULTS = read_faults()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_changes_exactly_one_place(fault: Fault) -> None:
+    assert fault.old != fault.new
+    assert (ROOT / fault.file).read_text(encoding="utf-8").count(fault.old) == 1
+
+
+def test_every_area_has_faults_with_names_of_their_own() -> None:
+    counts = Counter(fault.area for fault in FAULTS)
+    assert set(counts) == set(AREAS)
+    assert min(counts.values()) >= 4
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+@pytest.mark.parametrize("test", sorted({test for fault in FAULTS for test in fault.tests}))
+def test_a_listed_test_exists(test: str) -> None:
+    path, _, function = test.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert f"def {function}(" in text if function else path.endswith(".py")
