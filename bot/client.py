@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -134,9 +135,12 @@ class GenerateBot(commands.Bot):
             await self.sync.run(self.tree, self.application_id)
 
     async def load_cogs(self) -> None:
-        """A cog that can't be loaded stops the start: a bot without its command would look alive."""
+        """Set up every cog; one that fails stops the start, since a bot without its command would look alive.
+
+        `load_extension` would execute the modules again for every bot. Nothing here reloads code.
+        """
         for extension in self._extensions:
-            await self.load_extension(extension)
+            await importlib.import_module(extension).setup(self)
         self._reach.apply(self.tree.get_commands())
 
     async def _on_command_error(

@@ -21,8 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # `make mutants` runs without xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """Start three workers for two cores: the tests of whole processes spend half their time waiting."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Start two workers for each core: the tests of whole processes spend half their time waiting."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
