@@ -35,6 +35,9 @@ help:
 demo: .venv/.ready
 	$(BIN)/python -m demo $(ARGS)
 
+# Test processes share compiled modules; without them each one compiles the bot again.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/.ready
 	$(BIN)/python -m pytest $(ARGS)
 
