@@ -7,7 +7,7 @@ import os
 import sys
 
 from bot import cli
-from bot.errors import StartLater, StartupError, StoreUnavailable
+from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 from bot.logs import setup_logging
 from bot.settings import Settings, load_settings
 

@@ -12,7 +12,8 @@ from aiohttp import web
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.source import configs_of
-from bot.media import MediaFetcher, is_public, is_public_or_private
+from bot.media.address import is_public, is_public_or_private
+from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.presets.inputs import PRESET_OPTION
@@ -20,8 +21,8 @@ from bot.roles import ALL_ROLES, CALLING
 from bot.settings import Settings
 from bot.store import Store
 from bot.web import listening, start_server
-from bot.wiring import App, Foundations, assemble
-from bot.wiring.foundations import signer_of
+from bot.wiring.assembly import App, assemble
+from bot.wiring.foundations import Foundations, signer_of
 
 
 def utc_now() -> datetime:

@@ -17,15 +17,15 @@ from bot.commands.overrides import CommandOverrides
 from bot.commands.reach import Reach
 from bot.commands.sync import CommandSync
 from bot.desk import FrontDesk
+from bot.domain.errors import AlreadyTaken, BotError
 from bot.edit.desk import EditDesk
-from bot.errors import AlreadyTaken, BotError
 from bot.moderation.people_desk import PeopleDesk
 from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.presets.desk import PresetDesk
 from bot.reload import Reloader
-from bot.words import explain, say
+from bot.strings import explain, say
 
 log = logging.getLogger(__name__)
 

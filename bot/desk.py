@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import COUNT, CommandPlan, OptionChoice
@@ -16,23 +15,22 @@ from bot.deployments.several import Repeat, check_count, repeated, spread, varie
 from bot.deployments.shown import text_inputs
 from bot.deployments.suggestions import suggest
 from bot.deployments.values import Collected, GivenValue, collect, seed_range
+from bot.domain.errors import InputError, RefusedError
+from bot.domain.policy import check_age
+from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
+from bot.domain.requests import Asker, GenerationRequest, several
+from bot.domain.runs import HistoryPage, PagePlace, Run, Step
+from bot.domain.text import channel_url
 from bot.edit.inputs import edited
 from bot.edit.onward import deployment_of
-from bot.errors import InputError, RefusedError
 from bot.intake import ANSWER_HOLD, Intake
 from bot.logs import run_context
-from bot.messages.list_ids import PagePlace, Step
-from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN, channel_url
 from bot.messages.parts import Part
 from bot.messages.run import status_part
 from bot.messages.several import several_status_part
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.runs import Run
-from bot.runs.policy import check_age
-from bot.runs.request import GenerationRequest, several
 from bot.store import Store
-from bot.store.history import HistoryPage
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
-from bot.errors import StartupError
-from bot.runs import InputValue, Output, Run
+from bot.domain.errors import StartupError
+from bot.domain.runs import InputValue, Output, Run
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.export import ExportStore, Wanted

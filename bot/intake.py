@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.asker import Asker
-from bot.errors import RefusedError
+from bot.domain.budgets import Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import Allowed, Decision, OperatorRules, Refused, check_posting, decide
+from bot.domain.requests import Asker, GenerationRequest, Person
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Run
 from bot.nudges import Nudges
-from bot.rules import ServerRules
-from bot.rules.people import Person
-from bot.runs import Run
-from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, check_posting, decide
-from bot.runs.request import GenerationRequest
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ class Intake:
         self._clock = clock
 
     async def accept(self, requests: Sequence[GenerationRequest], asker: Asker) -> Run:
-        """Stores the intent, of several (`bot.runs.request.several`) all or none; returns the first.
+        """Stores the intent, of several (`bot.domain.requests.several`) all or none; returns the first.
 
         Raises RefusedError or StoreUnavailable; nothing has been spent then.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from bot.roles import ALL_ROLES, Role
 from bot.settings import Settings
 from bot.store.line import AlreadyHeld, Line, hold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
 
 # Discord's own names for them, as a server admin finds them in the channel's settings.
 _NEEDED = {

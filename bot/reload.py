@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 log = logging.getLogger(__name__)
 

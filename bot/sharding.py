@@ -14,7 +14,7 @@ from discord.ext import commands
 
 from bot.client import Desks, GenerateBot
 from bot.commands.sync import CommandSync
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.roles import Shards
 from bot.store.notes import NoteStore
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 # A webhook is the largest body that anybody has to send.
 MAX_BODY = 1024 * 1024

@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 
 import discord
 
-from bot.asker import Asker
 from bot.client import GenerateBot
 from bot.commands.reach import only_by_interaction
+from bot.domain.requests import Asker, Origin, Person
 from bot.preflight import check_place, lacks
-from bot.rules.people import Person
-from bot.runs.request import Origin
 
 Interaction = discord.Interaction[GenerateBot]
 

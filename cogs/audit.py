@@ -13,10 +13,11 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
 from bot.client import GenerateBot
+from bot.domain.records import OUTCOMES, Step
 from bot.moderation.people_desk import PeopleDesk, RecordQuery
 from bot.moderation.record import SERVER_ACTIONS, action_text, outcome_text, record_layout
-from bot.moderation.record_ids import OUTCOMES, PATTERN, Step, read_record_id
-from bot.words import say
+from bot.moderation.record_ids import PATTERN, read_record_id
+from bot.strings import say
 from cogs.asker import Interaction, person_of
 from cogs.items import button_of, errors_told
 

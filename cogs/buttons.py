@@ -16,7 +16,7 @@ from bot.deployments.several import Repeat
 from bot.edit.ids import EditForm
 from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part
-from bot.words import say
+from bot.strings import say
 from cogs.answers import owe_here, post_here
 from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card

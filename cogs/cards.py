@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import discord
 
 from bot.client import tell_error
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
 from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part
 from bot.moderation.cards import gone_part

@@ -13,7 +13,7 @@ from discord.ui import DynamicItem, Item
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
 from bot.messages.help import SELECT, deployment_layout, help_layout
-from bot.words import say
+from bot.strings import say
 from cogs.asker import Interaction
 from cogs.items import chosen_of, errors_told
 

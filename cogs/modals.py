@@ -10,8 +10,8 @@ from discord.ext import commands
 from discord.ui import Label, Modal, TextInput
 
 from bot.client import GenerateBot, tell
-from bot.rules.people import Person
-from bot.words import say
+from bot.domain.requests import Person
+from bot.strings import say
 from cogs.asker import Interaction, person_of
 from cogs.cards import show_card, told_of_card
 from cogs.items import sent_form

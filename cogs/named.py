@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from bot.rules.people import Person
+from bot.domain.requests import Person
 
 
 def named(user: discord.User | discord.Member) -> Person:

@@ -7,10 +7,10 @@ from discord.app_commands import Range
 from discord.ext import commands
 
 from bot.client import GenerateBot, tell
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.text import quoted
 from bot.moderation.people_desk import PeopleDesk
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 from cogs.asker import Interaction
 
 _REASON = 300

@@ -11,10 +11,11 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.client import GenerateBot, tell
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.records import Blocked
 from bot.moderation.blocked import PATTERN, blocked_layout
-from bot.moderation.people_desk import Blocked, PeopleDesk
-from bot.words import say
+from bot.moderation.people_desk import PeopleDesk
+from bot.strings import say
 from cogs.asker import Interaction, person_of
 from cogs.named import named
 from cogs.pages import page_button, show_list

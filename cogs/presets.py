@@ -8,11 +8,11 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.client import GenerateBot, tell
+from bot.domain.requests import NAME_LENGTH
+from bot.domain.text import quoted
 from bot.presets.desk import Generated, PresetDesk, Wish
-from bot.presets.inputs import NAME_LENGTH
 from bot.presets.list import PATTERN, presets_layout
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.pages import page_button, show_list

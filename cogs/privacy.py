@@ -12,10 +12,10 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, View
 
 from bot.client import GenerateBot
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
 from bot.moderation.own_data import erased_text
 from bot.moderation.people_desk import PeopleDesk
-from bot.words import say
+from bot.strings import say
 from cogs.asker import Interaction
 from cogs.items import button_of, errors_told
 

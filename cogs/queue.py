@@ -7,9 +7,9 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.client import GenerateBot
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
 from bot.messages.lists import QUEUE_PATTERN, queue_layout
-from bot.words import say
+from bot.strings import say
 from cogs.asker import Interaction
 from cogs.pages import page_button, show_list
 

@@ -14,10 +14,11 @@ from discord.ui import Button, DynamicItem, Item, Select
 from bot.client import GenerateBot, tell
 from bot.commands.reach import only_by_interaction
 from bot.desk import FrontDesk
-from bot.errors import RefusedError
-from bot.messages.list_ids import PATTERN, RUN_FILTERS, Control, PagePlace, newest, read_runs_id
+from bot.domain.errors import RefusedError
+from bot.domain.runs import PagePlace
+from bot.messages.list_ids import PATTERN, RUN_FILTERS, Control, newest, read_runs_id
 from bot.messages.lists import runs_layout
-from bot.words import say
+from bot.strings import say
 from cogs.answers import owe_here, post_here
 from cogs.asker import Interaction, server_of
 from cogs.items import chosen_of, errors_told

@@ -15,13 +15,13 @@ from discord.ext import commands
 from discord.ui import DynamicItem, Item, LayoutView
 
 from bot.client import GenerateBot
-from bot.errors import RefusedError
-from bot.moderation.forms import FORMS
-from bot.moderation.panels.ids import PATTERN, Control, Section, parse
+from bot.domain.errors import RefusedError
+from bot.domain.settings_table import FORMS, Control, Section
+from bot.moderation.panels.ids import PATTERN, parse
 from bot.moderation.panels.layout import Panel
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.server_facts import ServerFacts
-from bot.words import say
+from bot.strings import say
 from cogs.asker import Interaction
 from cogs.items import chosen_of, errors_told, sent_form
 from cogs.typed import texts_of

@@ -14,12 +14,12 @@ from discord.ui import DynamicItem, Item
 from bot.client import GenerateBot
 from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import InputKind
+from bot.domain.errors import BotError, InputError, RefusedError
 from bot.edit.form import pictures_layout, refused_layout
 from bot.edit.ids import USE_PATTERN, UseForm, use_form
 from bot.edit.inputs import TypedValue
-from bot.errors import BotError, InputError, RefusedError
 from bot.messages.buttons import PATTERN
-from bot.words import explain, say
+from bot.strings import explain, say
 from cogs.asker import Interaction, asker_of
 from cogs.edit import check_start, started
 from cogs.items import chosen_of, custom_ids, errors_told, sent_form

@@ -16,7 +16,7 @@ from typing import Any
 
 from simcord.backend.errors import SetupError
 
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from demo.ears import overhearing
 from demo.once import DemoFailed, generate_once, keep
 from demo.page import Pages, open_pages

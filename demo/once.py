@@ -13,8 +13,8 @@ from pathlib import Path
 import discord
 from PIL import Image
 
+from bot.domain.runs import Run, RunState
 from bot.messages.buttons import PATTERN
-from bot.runs import Run, RunState
 from demo.story import Story
 from demo.world import World
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.runs import Run
+from bot.domain.runs import Run
 from demo.ears import LogLine
 from demo.standin.ledger import QueueCall, WebhookAttempt
 from demo.world import World

@@ -15,10 +15,10 @@ import discord
 import simcord
 
 from bot.app import build, start_web, utc_now, working
-from bot.errors import BotError
+from bot.domain.errors import BotError
 from bot.settings import Settings
-from bot.wiring import App
-from demo.standin import StandIn
+from bot.wiring.assembly import App
+from demo.standin.server import StandIn
 
 HOST = "127.0.0.1"
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")

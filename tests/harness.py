@@ -15,13 +15,12 @@ import discord
 import simcord
 
 from bot.app import build, start_web
-from bot.runs import Run, RunState
+from bot.domain.runs import Run, RunState
 from bot.settings import Settings
-from bot.wiring import App
-from demo.standin import StandIn
+from bot.wiring.assembly import App
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
-from demo.standin.server import API_KEY
+from demo.standin.server import API_KEY, StandIn
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
 

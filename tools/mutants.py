@@ -46,8 +46,12 @@ class Scope:
 
 CORE = Scope(
     files=(
-        "bot/runs/*.py",
-        "bot/rules/budgets.py",
+        "bot/domain/budgets.py",
+        "bot/domain/fair_queue.py",
+        "bot/domain/policy.py",
+        "bot/domain/requests.py",
+        "bot/domain/runs.py",
+        "bot/domain/transitions.py",
         "bot/media/address.py",
         "bot/tracking/signing.py",
         "bot/comfy/body.py",

@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.check.finding import Finding, fine, warning, wrong
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from bot.tracking.ping import ping_route
 from bot.tracking.signing import WebhookSigner
 from bot.web import listening

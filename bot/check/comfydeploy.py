@@ -14,7 +14,7 @@ from bot.deployments.compile import describes_itself
 from bot.deployments.plan import size
 from bot.deployments.planning import LARGEST_COMMAND
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import (
+from bot.domain.errors import (
     ComfyBadReply,
     ComfyError,
     ComfyForbidden,
@@ -26,9 +26,9 @@ from bot.errors import (
     StartLater,
     StartupError,
 )
+from bot.domain.text import shorten
 from bot.presets.inputs import PRESET_OPTION
 from bot.store.notes import NoteStore
-from bot.text import shorten
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.

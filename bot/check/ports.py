@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from bot.check.finding import Finding, fine, warning, wrong
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from bot.settings import Settings
 from bot.web import HEALTHY, listening, port_remedy
 

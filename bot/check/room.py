@@ -7,7 +7,7 @@ import tempfile
 
 from bot.check.finding import Finding, fine, wrong
 from bot.delivery.room import check_room
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 SUBJECT = "Temporary files"
 

@@ -20,15 +20,15 @@ from bot.commands.discord_api import DiscordApi, discord_api
 from bot.commands.invite import install_url, invite_url
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.source import configs_of
-from bot.errors import StartupError
-from bot.media import MediaFetcher
+from bot.domain.errors import StartupError
+from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.roles import CALLING, Role
 from bot.settings import Settings
 from bot.store import Store
 from bot.tracking.signing import WebhookSigner
-from bot.wiring import Foundations
+from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot
 from bot.wiring.reloading import reloader_of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import CommandSpec, OptionSpec
-from bot.text import shorten, visible
+from bot.domain.text import shorten, visible
 
 _HEAD = ("option", "type", "input", "needed", "takes", "default")
 _WIDEST = 36

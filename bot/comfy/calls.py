@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.comfy.body import WireError, load_object, uuid_of
-from bot.runs import InputValue
+from bot.domain.runs import InputValue
 
 QUEUE_PATH = "/run/deployment/queue"
 

@@ -1,7 +1,7 @@
 """The calls to ComfyDeploy. One attempt each: a run costs money, and the callers are durable workers.
 
-Every fault becomes one `bot.errors.ComfyError`, mapped in one place (`_faults`), whose `accepted` tells
-whether a run may exist.
+Every fault becomes one `bot.domain.errors.ComfyError`, mapped in one place (`_faults`), whose
+`accepted` tells whether a run may exist.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bot.comfy.deployments import DeploymentInfo, parse_deployment, parse_deploy
 from bot.comfy.faults import error_from_cancel, error_from_http, scrub
 from bot.comfy.outputs import clean_filename
 from bot.comfy.reports import parse_run
-from bot.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnreachable
-from bot.runs import RunReport
+from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnreachable
+from bot.domain.runs import RunReport
 
 MAX_REPLY = 8 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024

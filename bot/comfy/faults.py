@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 
 from bot.comfy.body import WireError, load_object
-from bot.comfy.outputs import clean_text
-from bot.errors import (
+from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,
     ComfyInvalid,
@@ -21,6 +20,7 @@ from bot.errors import (
     ComfyTimeout,
     ComfyUnauthorized,
 )
+from bot.domain.text import clean_text
 
 MAX_DETAIL = 500
 MAX_FIELDS = 10

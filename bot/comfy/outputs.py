@@ -9,24 +9,15 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from bot.runs import Output
+from bot.domain.runs import Output
+from bot.domain.text import clean_text
 
 MAX_OUTPUTS = 200
 MAX_TEXT = 100_000
 MAX_URL = 8192
 MAX_FILENAME = 150
 MAX_WORD = 200
-
-# PostgreSQL refuses NUL in text and terminals obey the rest; a text output keeps its lines and tabs.
-_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
-
-
-def clean_text(text: str, limit: int) -> str:
-    """Without control characters, at most `limit` long."""
-    text = text[: limit * 2]
-    # Most is plain; looking whether it is takes a small part of the time that the removal takes.
-    return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]
 
 
 def clean_filename(name: object) -> str | None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.comfy.body import WireError, load_object, uuid_of
-from bot.comfy.outputs import MAX_WORD, clean_text, parse_outputs
-from bot.runs import RunReport, RunState
+from bot.comfy.outputs import MAX_WORD, parse_outputs
+from bot.domain.runs import RunReport, RunState
+from bot.domain.text import clean_text
 
 STATES: Mapping[str, RunState] = {
     "not-started": RunState.QUEUED,

@@ -16,7 +16,7 @@ from typing import Any
 import discord
 from discord import AppCommandPermissionType, app_commands
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
-from bot.words import say
+from bot.strings import say
 
 # The bot's owner, who finds them in direct messages whatever a server's Integrations say.
 OWNER = frozenset({"pause", "resume", "reload"})

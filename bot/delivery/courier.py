@@ -17,10 +17,10 @@ from bot.delivery.posting import Closed, Poster, TooLarge, Unclear
 from bot.delivery.room import folder
 from bot.delivery.status import StatusKeeper
 from bot.delivery.tidying import Tidying
-from bot.errors import ComfyError, MediaError, StoreUnavailable
+from bot.domain.errors import ComfyError, MediaError, StoreUnavailable
+from bot.domain.runs import OUTCOMES, Delivery
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.store.rows import OUTCOMES, Delivery
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,13 @@ from bot.delivery.packing import Packer
 from bot.delivery.posting import Closed, Poster, Unclear
 from bot.delivery.removal import Removal
 from bot.deployments.shown import ShownInputs
+from bot.domain.records import AuditAction
+from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState
+from bot.domain.text import jump_url
 from bot.messages.buttons import Action
-from bot.messages.lists import jump_url
 from bot.messages.parts import Part, Prepared
 from bot.moderation.cards import decided_part, notice_part, report_part, review_part
-from bot.runs import Run, RunState
 from bot.store import Store
-from bot.store.audit import AuditAction
-from bot.store.rows import OUTCOMES, Delivery, Purpose
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,13 @@ from pathlib import Path
 
 from bot.delivery.packing import Packer
 from bot.delivery.posting import Closed, Poster, TooLarge
-from bot.delivery.status import token_of
+from bot.domain.runs import Delivery, Purpose, Run, RunState, token_of
+from bot.domain.text import channel_url
 from bot.messages.blocks import note_parts
-from bot.messages.lists import channel_url
 from bot.messages.parts import Part, Prepared
 from bot.messages.run import withheld_part
-from bot.runs import Run, RunState
 from bot.store.deliveries import DeliveryStore
-from bot.store.rows import Delivery, Purpose
-from bot.words import say
+from bot.strings import say
 
 log = logging.getLogger(__name__)
 

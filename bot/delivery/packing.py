@@ -9,12 +9,20 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from bot.delivery.room import writing
-from bot.errors import ComfyError, MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
-from bot.media import Media, MediaFetcher, shrink_image
+from bot.domain.errors import (
+    ComfyError,
+    MediaError,
+    MediaExpired,
+    MediaForbidden,
+    MediaTooLarge,
+    MediaUnavailable,
+)
+from bot.domain.runs import Output, Run
+from bot.domain.text import quoted, shorten, visible
+from bot.media.fetch import Media, MediaFetcher
+from bot.media.shrink import shrink_image
 from bot.messages.parts import GALLERY, FileKind, Prepared, PreparedFile
-from bot.runs import Output, Run
-from bot.text import quoted, shorten, visible
-from bot.words import say
+from bot.strings import say
 
 log = logging.getLogger(__name__)
 

@@ -11,16 +11,15 @@ from urllib.parse import urlsplit
 
 from bot.delivery.packing import file_stem, inline_texts, kind_of
 from bot.delivery.posting import Closed, Posted, Poster, Unclear
+from bot.domain.records import AuditAction
+from bot.domain.runs import OUTCOMES, Purpose, Run, RunState
+from bot.domain.text import quoted
 from bot.messages.blocks import gallery_only
 from bot.messages.parts import Part, Prepared, PreparedFile
 from bot.messages.several import Several, first_part
 from bot.moderation.cards import closed_report_part
-from bot.runs import Run, RunState
 from bot.store import Store
-from bot.store.audit import AuditAction
-from bot.store.rows import OUTCOMES, Purpose
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 Place = tuple[int, int]
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from bot.errors import MediaUnavailable, StartupError
+from bot.domain.errors import MediaUnavailable, StartupError
 
 log = logging.getLogger(__name__)
 

@@ -11,27 +11,17 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.delivery.posting import Poster, PostError, Unclear
+from bot.domain.runs import Run, token_of
 from bot.messages.run import status_part
 from bot.messages.several import several_status_part
-from bot.runs import Run
 from bot.store import Store
 from bot.store.line import AlreadyHeld, Line, guarded
 
 log = logging.getLogger(__name__)
-
 # Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
 _PORTION = 50
-# An edit begun in the token's last seconds would arrive too late.
-_TOKEN_MARGIN = timedelta(seconds=20)
-
-
-def token_of(run: Run, now: datetime) -> str | None:
-    """The interaction's token while it can still be used."""
-    if run.interaction_token is None or run.interaction_expires_at is None:
-        return None
-    return run.interaction_token if now < run.interaction_expires_at - _TOKEN_MARGIN else None
 
 
 class StatusKeeper:

@@ -7,11 +7,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from bot.delivery.posting import Closed, Poster
-from bot.delivery.status import token_of
+from bot.domain.runs import Delivery, Purpose, Run, token_of
 from bot.messages.buttons import Action
-from bot.runs import Run
 from bot.store import Store
-from bot.store.rows import Delivery, Purpose
 
 
 class Tidying:

@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.plan import CommandPlan, OptionSpec
 from bot.deployments.planning import plan_commands
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import ComfyError, StartLater, StartupError, StoreUnavailable
+from bot.domain.errors import ComfyError, StartLater, StartupError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 

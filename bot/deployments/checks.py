@@ -7,9 +7,9 @@ import math
 from bot.deployments.compile_input import FLOAT, INTEGER, number
 from bot.deployments.model import Choice, Input, InputKind
 from bot.deployments.schema import LARGEST
-from bot.errors import InputError
-from bot.runs import InputValue
-from bot.text import visible
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
+from bot.domain.text import visible
 
 Plain = str | int | float | bool
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.more import write_more
 from bot.deployments.plan import GPU, MORE, CommandPlan
-from bot.runs import InputValue
+from bot.domain.runs import InputValue
 
 
 def command_line(

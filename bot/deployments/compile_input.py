@@ -12,7 +12,7 @@ from bot.deployments.classes import kind_of
 from bot.deployments.model import Choice, Input, InputKind
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten, unique
 from bot.deployments.schema import LARGEST, InputConfig
-from bot.runs import InputValue
+from bot.domain.runs import InputValue
 
 _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})

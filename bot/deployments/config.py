@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 _KIND_MESSAGES = {
     "missing": "is missing",

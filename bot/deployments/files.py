@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import dataclass
 
 from bot.deployments.model import InputKind
-from bot.errors import InputError
+from bot.domain.errors import InputError
 
 # What ComfyDeploy's own upload takes; a larger file would fail on the machine, without a reason.
 LARGEST_FILE = 250 * 1024 * 1024

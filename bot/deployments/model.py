@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.runs import InputValue
+from bot.domain.runs import InputValue
 
 # The page's seven, in its order; `deployments.toml` cuts the list down or extends it.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from bot.errors import InputError
+from bot.domain.errors import InputError
 
 # Possessive quantifiers keep it linear: 6,000 characters of a stranger's text run through it.
 _PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)

@@ -8,7 +8,7 @@ from bot.deployments.compile_input import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
 from bot.deployments.plan import COUNT, GPU, MORE, OptionChoice, OptionSpec, OptionType
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 OPTIONS = 25
 CHOICES = 25

@@ -9,15 +9,8 @@ from dataclasses import replace
 from bot.deployments.model import Deployment
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
 from bot.deployments.options import OPTIONS, plan_options
-from bot.deployments.plan import (
-    CommandPlan,
-    CommandSpec,
-    OptionSpec,
-    choices_size,
-    command_size,
-    size,
-)
-from bot.errors import StartupError
+from bot.deployments.plan import CommandPlan, CommandSpec, OptionSpec, choices_size, command_size, size
+from bot.domain.errors import StartupError
 
 LARGEST_COMMAND = 8000
 SUBCOMMANDS = 25

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 from bot.deployments.classes import kind_of
 from bot.deployments.model import InputKind
 from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, slug
-from bot.runs import InputValue
+from bot.domain.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 # Past 2^53 a number loses digits on its way through Discord.

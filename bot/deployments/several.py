@@ -8,8 +8,8 @@ from enum import Enum, auto
 from bot.deployments.model import Deployment, Input
 from bot.deployments.plan import COUNT
 from bot.deployments.values import Collected, GivenValue, seed_of, seed_range
-from bot.errors import InputError
-from bot.runs import InputValue
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
 
 # How many Vary makes. It stands on buttons out there: a deployment may take fewer since, never more.
 VARIED = 4

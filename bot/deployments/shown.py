@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.deployments.model import ATTACHMENTS, Deployment, InputKind
-from bot.runs import InputValue, Output
+from bot.domain.runs import InputValue, Output
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.deployments.config import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from bot.settings import Settings
 
 

@@ -12,8 +12,8 @@ from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.more import parse_more
 from bot.deployments.plan import GPU, MORE
 from bot.deployments.schema import LARGEST
-from bot.errors import InputError
-from bot.runs import InputValue
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
 
 GivenValue = str | int | float | bool | GivenFile
 

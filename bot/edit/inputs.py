@@ -11,8 +11,8 @@ from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.plan import GPU
 from bot.deployments.values import Collected, check_gpu, left_out, prompt_of, seed_of
-from bot.errors import InputError
-from bot.runs import InputValue
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
 
 # Discord's limit for a form, and for one of its text inputs.
 FIELDS = 5

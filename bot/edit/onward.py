@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from bot.deployments.model import Deployment
 from bot.deployments.pictures import taking_pictures
 from bot.deployments.several import VARIED
+from bot.domain.runs import Run
 from bot.messages.onward import Onward
-from bot.runs import Run
 
 
 def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:

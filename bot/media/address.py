@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.errors import MediaForbidden
+from bot.domain.errors import MediaForbidden
 
 IPAddress = IPv4Address | IPv6Address
 AddressRule = Callable[[IPAddress], bool]

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
+from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from bot.media.address import AddressRule, GuardedResolver, check_url, is_public
 from bot.media.names import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
 

@@ -9,11 +9,11 @@ from typing import Any
 from discord import ButtonStyle, MediaGalleryItem
 from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
+from bot.domain.runs import Run, RunState
+from bot.domain.text import prose, quoted
 from bot.messages.buttons import Action, custom_id
 from bot.messages.parts import Part, PreparedFile
-from bot.runs import Run, RunState
-from bot.text import prose, quoted
-from bot.words import say
+from bot.strings import say
 
 FILES_A_MESSAGE = 10
 PROMPT_SHOWN = 300
@@ -107,7 +107,7 @@ def run_button(
 
 
 def phase(state: RunState) -> str:
-    """The code of a state's title in `bot.words`."""
+    """The code of a state's title in `bot.strings`."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 

@@ -13,10 +13,10 @@ from bot.deployments.commandline import command_line
 from bot.deployments.model import Deployment
 from bot.deployments.plan import CommandPlan
 from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.domain.runs import Run
+from bot.domain.text import quoted, shorten
 from bot.messages.blocks import phase
-from bot.runs import Run
-from bot.text import quoted, shorten
-from bot.words import say
+from bot.strings import say
 
 # Above this the whole goes into a file, since a layout holds 4,000 characters of text.
 SHOWN_WHOLE = 3500

@@ -11,8 +11,8 @@ from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import describe
 from bot.deployments.pictures import taking_pictures
 from bot.deployments.plan import COUNT, GPU, CommandPlan
-from bot.text import quoted, shorten
-from bot.words import say
+from bot.domain.text import quoted, shorten
+from bot.strings import say
 
 SELECT = "help:"
 _OPTIONS = 25

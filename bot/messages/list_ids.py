@@ -4,12 +4,11 @@ any restart. Whose runs are meant comes with the press, never from here."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from bot.errors import RefusedError
-from bot.store.history import RunCursor, RunFilter
+from bot.domain.errors import RefusedError
+from bot.domain.runs import PagePlace, RunCursor, RunFilter, Step
 
 
 class Control(StrEnum):
@@ -18,20 +17,6 @@ class Control(StrEnum):
     PAGE = "page"
     CANCEL = "cancel"
     POST = "post"
-
-
-class Step(StrEnum):
-    OLDER = "o"
-    NEWER = "n"
-
-
-@dataclass(frozen=True, slots=True)
-class PagePlace:
-    """A page of somebody's runs: from the cursor on in one direction; without one, the newest."""
-
-    wanted: RunFilter = RunFilter.ALL
-    step: Step = Step.OLDER
-    cursor: RunCursor | None = None
 
 
 RUN_FILTERS = tuple(RunFilter)

@@ -9,16 +9,14 @@ from typing import Any
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
+from bot.domain.records import QUEUE_SHOWN
+from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunFilter, RunState, Step
+from bot.domain.text import channel_url, jump_url, quoted, shorten, visible
 from bot.messages.blocks import phase
-from bot.messages.list_ids import Control, PagePlace, Step, runs_id
+from bot.messages.list_ids import Control, runs_id
 from bot.messages.pages import page_layout
-from bot.runs import Run, RunState
-from bot.store.history import Entry, HistoryPage, RunFilter
-from bot.text import quoted, shorten, visible
-from bot.words import say
+from bot.strings import say
 
-RUNS_SHOWN = 10
-QUEUE_SHOWN = 10
 QUEUE_PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
 # With every character escaped, ten lines stay below the 4,000 of a layout.
 _TITLE = 40
@@ -89,16 +87,6 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
     """A run in a menu or a suggestion: plain text, at most 100 characters."""
     name = shorten(visible(title(run.deployment)), _TITLE)
     return shorten(f"{name}: {visible(run.prompt)}" if run.prompt else name, _LABEL)
-
-
-def channel_url(guild_id: int | None, channel_id: int) -> str:
-    """A link that opens the channel for whoever can see it."""
-    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
-
-
-def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
-    """Discord's link to a message; without a server it lies in direct messages."""
-    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
 
 
 def _line(number: int, entry: Entry, title: Callable[[str], str], here: int | None) -> str:

@@ -9,10 +9,10 @@ from discord import ButtonStyle
 from discord.ui import Button
 
 from bot.deployments.several import VARIED
+from bot.domain.runs import Run, RunState
+from bot.domain.transitions import BARRED
 from bot.messages.blocks import run_button
 from bot.messages.buttons import Action
-from bot.runs import Run, RunState
-from bot.runs.transitions import BARRED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
-from bot.words import say
+from bot.strings import say
 
 
 def page_layout(

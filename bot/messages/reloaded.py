@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.text import quoted, shorten
 from bot.reload import Reloaded
-from bot.text import quoted, shorten
-from bot.words import say
+from bot.strings import say
 
 _NAMES = 600
 _LINE = 300

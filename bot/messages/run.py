@@ -1,4 +1,4 @@
-"""What a person sees of a run: Run -> parts. Pure; every sentence comes from `bot.words`."""
+"""What a person sees of a run: Run -> parts. Pure; every sentence comes from `bot.strings`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from discord import Colour
 from discord.ui import ActionRow, Container, Item, LayoutView, TextDisplay
 
+from bot.domain.runs import Run, RunState
+from bot.domain.text import quoted
 from bot.messages.blocks import (
     CONTENT_TEXT,
     FILES_A_MESSAGE,
@@ -29,9 +31,7 @@ from bot.messages.blocks import (
 from bot.messages.buttons import Action
 from bot.messages.onward import Onward, result_rows, ways_on
 from bot.messages.parts import GALLERY, FileKind, Part, Prepared, PreparedFile
-from bot.runs import Run, RunState
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 _BAR = 12
 _NOWHERE = Onward()

@@ -9,6 +9,9 @@ from typing import Any
 from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGallery, TextDisplay
 
+from bot.domain.runs import Run, RunState
+from bot.domain.text import quoted, shorten, visible
+from bot.domain.transitions import BARRED
 from bot.messages.blocks import (
     CONTENT_TEXT,
     FILES_A_MESSAGE,
@@ -32,20 +35,8 @@ from bot.messages.blocks import (
 from bot.messages.buttons import Action
 from bot.messages.onward import Onward, one_rows
 from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
-from bot.messages.run import (
-    COLOURS,
-    bar,
-    charge,
-    heading_of,
-    note_of,
-    position_line,
-    reason,
-    reason_charged,
-)
-from bot.runs import Run, RunState
-from bot.runs.transitions import BARRED
-from bot.text import quoted, shorten, visible
-from bot.words import say
+from bot.messages.run import COLOURS, bar, charge, heading_of, note_of, position_line, reason, reason_charged
+from bot.strings import say
 
 _BUTTONS_A_ROW = 5
 _ALT_TEXT = 500

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from bot.errors import BotError
-from bot.runs import Run
+from bot.domain.errors import BotError
+from bot.domain.runs import Run
 
 PREFIX: Final = "comfydeploy_bot"
 # Words for what a webhook was answered.

@@ -12,9 +12,9 @@ import discord
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.runs import FINAL, RunState
 from bot.store.gauges import GaugeStore
 
 log = logging.getLogger(__name__)

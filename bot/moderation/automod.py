@@ -16,9 +16,10 @@ from typing import TypeVar
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
-from bot.errors import RefusedError
-from bot.moderation.words import Hit, NotApplied, WordRule, WordRules
-from bot.rules import ServerRules
+from bot.domain.errors import RefusedError
+from bot.domain.rules import ServerRules
+from bot.domain.settings_values import NotApplied
+from bot.moderation.words import Hit, WordRule, WordRules
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from discord.ui import LayoutView
 
+from bot.domain.records import BlockedPerson
+from bot.domain.text import quoted
 from bot.messages.pages import page_layout
-from bot.store.blocks import BlockedPerson
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 BLOCKED_SHOWN = 10
 PATTERN = re.compile(r"blocked:(?P<page>\d{1,6})")

@@ -10,14 +10,13 @@ from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, Med
 from discord.utils import snowflake_time
 
 from bot.deployments.shown import ShownInputs
+from bot.domain.runs import Run, RunState
+from bot.domain.text import channel_url, quoted
+from bot.domain.transitions import BARRED
 from bot.messages.blocks import LAYOUT_TEXT, PROMPT_SHOWN
 from bot.messages.buttons import Action, custom_id
-from bot.messages.lists import channel_url
 from bot.messages.parts import GALLERY, Part, Place, Prepared, PreparedFile
-from bot.runs import Run, RunState
-from bot.runs.transitions import BARRED
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 _VALUE = 400
 _ALL_VALUES = 3000

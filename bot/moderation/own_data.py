@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from bot.runs import Run
-from bot.store.audit import AuditAction, AuditLine
-from bot.store.privacy import Erased, OwnBlock, OwnPreset
-from bot.words import say
+from bot.domain.records import AuditAction, AuditLine, Erased, OwnBlock, OwnPreset
+from bot.domain.runs import Run
+from bot.strings import say
 
 SIZE = 8 * 1024 * 1024
 _NAMED = 10

@@ -8,22 +8,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from bot.errors import RefusedError
+from bot.domain.budgets import Limits, UsageView, limits_of
+from bot.domain.errors import RefusedError
+from bot.domain.records import OUTCOMES, AuditFilter, AuditPage, Blocked, BlockedPerson, Cursor, Erased, Step
+from bot.domain.requests import Person
+from bot.domain.rules import ServerRules
 from bot.moderation.blocked import BLOCKED_SHOWN
 from bot.moderation.own_data import OwnData, OwnDataWriter
 from bot.moderation.record import LINES_SHOWN, SERVER_ACTIONS
 from bot.moderation.record_csv import CsvFile, CsvWriter
-from bot.moderation.record_ids import OUTCOMES, Step
-from bot.moderation.usage_layout import UsageView
 from bot.nudges import Nudges
-from bot.rules import ServerRules
-from bot.rules.budgets import Limits, limits_of
-from bot.rules.people import Person
-from bot.store.audit import AuditFilter, AuditPage, AuditStore, Cursor
-from bot.store.blocks import BlockedPerson, BlockStore
+from bot.store.audit import AuditStore
+from bot.store.blocks import BlockStore
 from bot.store.intake import IntakeStore
 from bot.store.pause import PauseStore
-from bot.store.privacy import Erased, PrivacyStore
+from bot.store.privacy import PrivacyStore
 from bot.store.running import RunningStore
 
 _SUGGESTED = 25
@@ -41,14 +40,6 @@ class RecordQuery:
     action: str | None = None
     since_days: int | None = None
     until_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """`until` None: until somebody lifts it; `ended` requests of theirs waited and have ended."""
-
-    until: datetime | None
-    ended: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView, TextDisplay
 
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor, Step
+from bot.domain.runs import RunState
+from bot.domain.text import quoted
 from bot.messages.blocks import phase
-from bot.moderation.record_ids import Step, record_id
-from bot.runs import RunState
-from bot.store.audit import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor
-from bot.text import quoted
-from bot.words import say
+from bot.moderation.record_ids import record_id
+from bot.strings import say
 
 LINES_SHOWN = 10
 # What belongs to no server stands in no server's record.

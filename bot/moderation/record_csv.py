@@ -7,7 +7,7 @@ import io
 import json
 from dataclasses import dataclass
 
-from bot.store.audit import AuditLine
+from bot.domain.records import AuditLine
 
 ROWS = 50_000
 SIZE = 8 * 1024 * 1024

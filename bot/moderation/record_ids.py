@@ -7,20 +7,10 @@ import base64
 import re
 import struct
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from bot.errors import RefusedError
-from bot.runs import FINAL, RunState
-from bot.store.audit import AuditAction, AuditFilter, Cursor
-
-
-class Step(StrEnum):
-    """What a button does."""
-
-    OLDER = "o"
-    NEWER = "n"
-    FILE = "c"
-
+from bot.domain.errors import RefusedError
+from bot.domain.records import OUTCOMES, AuditAction, AuditFilter, Cursor, Step
+from bot.domain.runs import RunState
 
 # microseconds and number of the cursor, subject, actor; seconds of since and until; action and outcome.
 _FIELDS = struct.Struct(">QQQQIIBB")
@@ -29,9 +19,7 @@ _LARGEST_ID = (1 << 63) - 1
 _LARGEST_NUMBER = (1 << 31) - 1
 # Numbers stand in messages that outlive this version: new actions and states go to the end.
 _ACTIONS = (None, *AuditAction)
-OUTCOMES = tuple(state for state in RunState if state in FINAL)
 _OUTCOMES = (None, *OUTCOMES)
-
 # 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
 PATTERN = re.compile(
     r"audit:(?P<step>[onc]):(?P<fields>[A-Za-z0-9_-]{56}):(?P<deployment>.{0,32})", re.DOTALL

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.asker import Asker
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.shown import ShownInputs, shown_inputs
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.requests import Asker, Person
+from bot.domain.runs import Run, RunState
 from bot.messages.parts import Part
 from bot.moderation.cards import closed_report_part, decided_part
 from bot.nudges import Nudges
-from bot.rules.people import Person
-from bot.runs import Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided
-from bot.words import say
+from bot.strings import say
 
 
 class ReviewDesk:

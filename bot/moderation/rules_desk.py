@@ -13,21 +13,18 @@ from typing import Protocol
 from discord.ui import LayoutView, Modal
 
 from bot.deployments.catalogue import Catalogue
-from bot.errors import BotError, InputError, RefusedError
+from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.rules import ServerRules
+from bot.domain.settings_table import Control, Section, change, form_of, named
+from bot.domain.settings_values import ReviewPlace, Surroundings, known_ids, known_names
+from bot.domain.text import quoted
 from bot.moderation.automod import AutomodCache
-from bot.moderation.changes import change
 from bot.moderation.drafts import Drafts
-from bot.moderation.edits import known_ids, known_names
-from bot.moderation.forms import form_of
 from bot.moderation.panels.dialog import dialog, opened
-from bot.moderation.panels.ids import Control, Section, named
 from bot.moderation.panels.layout import Panel, panel_layout
 from bot.moderation.panels.lines import changed
-from bot.moderation.surroundings import ReviewPlace, Surroundings
-from bot.rules import ServerRules
 from bot.store.server_rules import RuleStore
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 # Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.
 _AUTOMOD_SECONDS = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import discord
 
-from bot.moderation.surroundings import ReviewPlace
+from bot.domain.rules import ServerRules
+from bot.domain.settings_values import ReviewPlace
 from bot.preflight import lacks
-from bot.rules import ServerRules
 
 
 class ServerFacts:

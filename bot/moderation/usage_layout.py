@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from discord.ui import LayoutView, TextDisplay
 
-from bot.rules.budgets import Limits
-from bot.runs.policy import Spent, Usage
-from bot.store.running import Running
-from bot.words import say
-
-
-@dataclass(frozen=True, slots=True)
-class UsageView:
-    """`server` are the server's own limits, None where they are not the reader's to see."""
-
-    person_id: int
-    own: bool
-    usage: Usage
-    running: Running
-    limits: Limits
-    server: Limits | None
+from bot.domain.budgets import Limits, Spent, UsageView
+from bot.strings import say
 
 
 def usage_layout(view: UsageView) -> LayoutView:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from bot.asker import Asker
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.requests import Asker
+from bot.domain.rules import ServerRules
 from bot.moderation.automod import AutomodCache, word_check
 from bot.moderation.words import Hit
-from bot.rules import ServerRules
 from bot.store import Store
-from bot.store.audit import AuditAction, AuditEntry
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from bot.domain.settings_values import NotApplied
 from bot.moderation.literals import Cover, Literals, Span
 from bot.moderation.normal import EDGE, Views, fold, mark, views
 from bot.moderation.patterns import Pattern, compile_pattern
@@ -38,14 +39,6 @@ class Hit:
     rule: str | None
     option: str
     keyword: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NotApplied:
-    """Something of the rule that can't be applied here; `code` says why, for `/settings`."""
-
-    code: str
-    rule: str
 
 
 class WordRules:

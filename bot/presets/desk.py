@@ -7,22 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.asker import Asker
 from bot.deployments.model import Deployment
 from bot.deployments.options import CHOICES
 from bot.deployments.plan import OptionChoice
 from bot.deployments.values import GivenValue
 from bot.desk import FrontDesk
-from bot.errors import InputError, RefusedError, StoreUnavailable
+from bot.domain.errors import InputError, RefusedError, StoreUnavailable
+from bot.domain.requests import NAME_LENGTH, Asker, Holder, Person, Preset, folded
+from bot.domain.runs import Run
+from bot.domain.text import quoted, visible
 from bot.messages.lists import run_label
-from bot.presets.inputs import NAME_LENGTH, apply_preset, kept_inputs, prompt_input
+from bot.presets.inputs import apply_preset, kept_inputs, prompt_input
 from bot.presets.list import PRESETS_SHOWN
 from bot.presets.memory import PresetMemory
-from bot.rules.people import Person
-from bot.runs import Run
 from bot.store import Store
-from bot.store.presets import Holder, Preset, folded
-from bot.text import quoted, visible
 
 log = logging.getLogger(__name__)
 

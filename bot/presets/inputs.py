@@ -10,13 +10,12 @@ from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.more import parse_more
 from bot.deployments.plan import GPU, MORE, OptionSpec, OptionType
 from bot.deployments.values import GivenValue, check_gpu
-from bot.errors import InputError
-from bot.runs import InputValue
-from bot.store.presets import Preset
-from bot.text import quoted
-from bot.words import say
+from bot.domain.errors import InputError
+from bot.domain.requests import NAME_LENGTH, Preset
+from bot.domain.runs import InputValue
+from bot.domain.text import quoted
+from bot.strings import say
 
-NAME_LENGTH = 32
 # In a kept prompt: where what is typed later goes.
 GAP = "{prompt}"
 PRESET_OPTION = OptionSpec(

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 
 from discord.ui import LayoutView
 
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
+from bot.domain.text import quoted
 from bot.messages.pages import page_layout
-from bot.presets.inputs import NAME_LENGTH
-from bot.store.presets import Holder, Preset
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 PRESETS_SHOWN = 10
 PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.store.presets import Holder, Preset
+from bot.domain.requests import Holder, Preset
 
 # How late what another process saved or deleted may be suggested, or not.
 KEPT = timedelta(seconds=10)

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from bot.roles import ALL_ROLES, CALLING, Role, Shards, shards_of
 from bot.settings.crossing import port_mistakes, shards_mistakes
 from bot.settings.deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes

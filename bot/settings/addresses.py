@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from bot.settings.shown import shown
+from bot.domain.text import shown
 from bot.tracking.signing import WEBHOOK_PATH
 
 HIGHEST_PORT = 65535

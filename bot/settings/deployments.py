@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.deployments.config import load_deployments_file
-from bot.errors import StartupError
-from bot.settings.shown import shown
+from bot.domain.errors import StartupError
+from bot.domain.text import shown
 
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 NO_DEPLOYMENT = (

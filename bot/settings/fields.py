@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from bot.domain.text import shown
 from bot.roles import Role
 from bot.settings.addresses import HIGHEST_PORT, base_url, host, public_url
 from bot.settings.database import database_url
-from bot.settings.shown import shown
 
 
 def whole(low: int, high: int) -> BeforeValidator:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 
 @dataclass(frozen=True, slots=True)

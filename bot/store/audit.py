@@ -2,102 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import RunState
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPage, Cursor
+from bot.domain.runs import RunState
 from bot.store.database import Database
 from bot.store.tables import audit
 
 _STEP = 1000
-
 _LINE = insert(audit)
-
-
-class AuditAction(StrEnum):
-    """What can stand in the record."""
-
-    REQUEST = "request"
-    REFUSAL = "refusal"
-    OUTCOME = "outcome"
-    APPROVE = "approve"
-    REJECT = "reject"
-    EXPIRE = "expire"
-    CANCEL = "cancel"
-    DELETE = "delete"
-    REPORT = "report"
-    DISMISS = "dismiss"
-    BLOCK = "block"
-    UNBLOCK = "unblock"
-    SETTINGS = "settings"
-    PAUSE = "pause"
-    RESUME = "resume"
-    PRIVACY = "privacy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """One line of the record. `actor_id` None is the bot itself; `details` is small JSON without secrets."""
-
-    at: datetime
-    guild_id: int | None
-    action: AuditAction
-    actor_id: int | None = None
-    subject_id: int | None = None
-    run_key: str | None = None
-    deployment: str | None = None
-    outcome: str | None = None
-    details: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the record: a line's time and number. It stays valid when the line itself is gone."""
-
-    at: datetime
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLine:
-    """An entry with its number."""
-
-    id: int
-    entry: AuditEntry
-
-    @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.entry.at, self.id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFilter:
-    """None lets everything through. `since` is included, `until` is not.
-
-    `outcome` "refused" also finds requests refused at once, whose own outcome is the rule that refused them.
-    """
-
-    subject: int | None = None
-    actor: int | None = None
-    deployment: str | None = None
-    outcome: str | None = None
-    action: AuditAction | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """Newest first; `older` and `newer` are where to go on, None where the record ends."""
-
-    lines: Sequence[AuditLine]
-    older: Cursor | None
-    newer: Cursor | None
 
 
 async def note(connection: AsyncConnection, *entries: AuditEntry) -> None:

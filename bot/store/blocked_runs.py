@@ -8,10 +8,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import Run, RunState
-from bot.runs.transitions import barred
+from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.transitions import barred
 from bot.store.changing import apply_change
-from bot.store.rows import Purpose, owe, run_columns, to_run
+from bot.store.rows import owe, run_columns, to_run
 from bot.store.tables import blocks, runs
 
 _member = runs.alias("member")

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, insert, select
 
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.records import AuditAction, AuditEntry, BlockedPerson
+from bot.store.audit import note
 from bot.store.blocked_runs import Barring, end_waiting, stands
 from bot.store.database import Database
 from bot.store.tables import blocks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockedPerson:
-    """A block as it stands; `until` None: until somebody lifts it."""
-
-    user_id: int
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-    created_by: int
 
 
 class BlockStore:

@@ -12,10 +12,11 @@ from datetime import datetime
 from sqlalchemy import BindParameter, RowMapping, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import FINAL, REVIVABLE, Run, RunState
-from bot.runs.transitions import REASON_GRACE, Change
-from bot.store.audit import AuditAction, AuditEntry, note
-from bot.store.rows import DeliveryState, Purpose, nothing_shown, owe, run_columns, to_run
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.runs import FINAL, REVIVABLE, DeliveryState, Purpose, Run, RunState
+from bot.domain.transitions import REASON_GRACE, Change
+from bot.store.audit import note
+from bot.store.rows import nothing_shown, owe, run_columns, to_run
 from bot.store.tables import deliveries, runs
 
 _WANTED: BindParameter[str] = bindparam("wanted")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import Run, RunState
+from bot.domain.runs import Delivery, DeliveryState, Purpose, Run, RunState, Told
 from bot.store.database import Database
-from bot.store.rows import Delivery, DeliveryState, Purpose, run_columns, to_run
+from bot.store.rows import run_columns, to_run
 from bot.store.tables import deliveries, runs
 
 _OWN = (
@@ -23,21 +22,6 @@ _OWN = (
     deliveries.c.attempted_at,
     deliveries.c.messages,
 )
-
-
-class Told(NamedTuple):
-    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well.
-
-    `earlier` are those of a time before, when a part of it found no way: what it shows is shown anew.
-    """
-
-    messages: tuple[tuple[int, int], ...] = ()
-    attempted_at: datetime | None = None
-    earlier: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def everywhere(self) -> tuple[tuple[int, int], ...]:
-        return (*self.messages, *self.earlier)
 
 
 class DeliveryStore:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, and_, or_, select
 
-from bot.runs import Run
+from bot.domain.runs import Run
 from bot.store.database import Database
 from bot.store.rows import run_columns, to_run
 from bot.store.tables import runs

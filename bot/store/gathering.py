@@ -13,7 +13,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 
 T = TypeVar("T")
 R = TypeVar("R")

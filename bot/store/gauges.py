@@ -8,11 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from bot.runs import FINAL, RunState
+from bot.domain.budgets import day_of
+from bot.domain.runs import FINAL, OUTCOMES, DeliveryState, RunState
 from bot.store.database import Database
-from bot.store.rows import OUTCOMES, DeliveryState
 from bot.store.tables import deliveries, runs
-from bot.store.usage import day_of, read_tally
+from bot.store.usage import read_tally
 
 _OPEN = tuple(sorted(set(RunState) - FINAL))
 

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import IN_FLIGHT, Run, RunState
-from bot.runs.policy import is_spoiler
-from bot.runs.request import Origin
+from bot.domain.policy import is_spoiler
+from bot.domain.requests import Origin
+from bot.domain.runs import (
+    IN_FLIGHT,
+    OUTCOMES,
+    DeliveryState,
+    Entry,
+    HistoryPage,
+    Run,
+    RunCursor,
+    RunFilter,
+    RunState,
+)
 from bot.store.database import Database
 from bot.store.kept import AFRESH, kept_of, of_request, place_of
-from bot.store.rows import OUTCOMES, DeliveryState, run_columns, to_run
+from bot.store.rows import run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
-
-
-class RunFilter(StrEnum):
-    """Which of one's own runs; KEPT are those whose result found no way."""
-
-    ALL = "all"
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    ENDED = "ended"
-    KEPT = "kept"
-
 
 S = RunState
 _member = runs.alias("member")
@@ -45,40 +40,6 @@ _STATES = {
     RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
     RunFilter.ENDED: (S.CANCELLED, S.REJECTED, S.EXPIRED),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A request and its newest message: `kept` when no way was open, `place` (channel, message) when it was.
-
-    Of several runs `run` is the first and `together` are all of them; a run by itself has none.
-    """
-
-    run: Run
-    kept: bool
-    place: tuple[int, int] | None
-    together: Sequence[Run] = ()
-
-    @property
-    def all(self) -> Sequence[Run]:
-        return self.together or (self.run,)
-
-
-@dataclass(frozen=True, slots=True)
-class RunCursor:
-    """A place in somebody's runs. It stays valid when the run itself is gone."""
-
-    at: datetime
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Newest first; `older` and `newer` are where to go on, None where the runs end."""
-
-    entries: Sequence[Entry]
-    older: RunCursor | None = None
-    newer: RunCursor | None = None
 
 
 class HistoryStore:

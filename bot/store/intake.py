@@ -13,19 +13,20 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import AlreadyTaken
-from bot.rules import ServerRules
-from bot.rules.people import Person
-from bot.runs import Run, RunState
-from bot.runs.policy import Allowed, Decision, Refused, Usage, for_several
-from bot.runs.request import GenerationRequest
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.budgets import Usage, day_of
+from bot.domain.errors import AlreadyTaken
+from bot.domain.policy import Allowed, Decision, Refused, for_several
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.requests import GenerationRequest, Person
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Purpose, Run, RunState
+from bot.store.audit import note
 from bot.store.database import LOCK_SECONDS, Database
 from bot.store.gathering import Gathering
-from bot.store.rows import Purpose, owe, request_values, run_columns, to_run
+from bot.store.rows import owe, request_values, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import runs
-from bot.store.usage import Tally, day_of, read_tally
+from bot.store.usage import Tally, read_tally
 
 Decide = Callable[[GenerationRequest, Person, Usage, ServerRules], Decision]
 # The terms of each, or why there are none.

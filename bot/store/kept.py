@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from bot.runs.request import Origin
-from bot.store.rows import OUTCOMES, DeliveryState, Purpose
+from bot.domain.requests import Origin
+from bot.domain.runs import OUTCOMES, DeliveryState, Purpose
 from bot.store.tables import deliveries, runs
 
 # A message owed as if nothing of it had been tried.

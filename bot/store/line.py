@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Protocol
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 
 Hear = Callable[[Collection[str]], None]
 # An orderly stop takes so long, and a supervisor may start the successor before it is over.

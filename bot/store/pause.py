@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert
 
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.records import AuditAction, AuditEntry
+from bot.store.audit import note
 from bot.store.database import Database
 from bot.store.tables import notes
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.store.database import CONNECT_SECONDS, faults
 from bot.store.line import AlreadyHeld, Hear
 

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, case, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import RefusedError
-from bot.runs import InputValue
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.requests import Holder, Preset, folded
+from bot.store.audit import note
 from bot.store.database import Database
 from bot.store.tables import presets
 
-
-class Holder(StrEnum):
-    """Whose a preset is."""
-
-    PERSON = "p"
-    SERVER = "s"
-
-
 MOST = {Holder.PERSON: 50, Holder.SERVER: 100}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """`inputs` by ComfyDeploy's own keys. `created_by` is None once that person had their data deleted."""
-
-    holder: Holder
-    holder_id: int
-    name: str
-    deployment: str
-    inputs: Mapping[str, InputValue]
-    gpu: str | None
-    created_at: datetime
-    created_by: int | None
-
-
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 
 
@@ -105,11 +80,6 @@ class PresetStore:
                 select(*_COLUMNS).where(whose, *more).order_by(own_first, presets.c.folded)
             )
             return [_preset(row) for row in found]
-
-
-def folded(name: str) -> str:
-    """A name as it is looked up: case does not count."""
-    return name.strip().casefold()
 
 
 def made_by(person_id: int) -> ColumnElement[bool]:

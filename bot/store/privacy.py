@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import (
@@ -22,16 +21,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import FINAL, Run
-from bot.store.audit import AuditAction, AuditEntry, AuditLine, note, to_line
+from bot.domain.records import AuditAction, AuditEntry, AuditLine, Erased, OwnBlock, OwnPreset
+from bot.domain.requests import Holder
+from bot.domain.runs import FINAL, DeliveryState, Run
+from bot.store.audit import note, to_line
 from bot.store.database import Database
-from bot.store.presets import Holder, made_by
-from bot.store.rows import DeliveryState, run_columns, to_run
+from bot.store.presets import made_by
+from bot.store.rows import run_columns, to_run
 from bot.store.tables import audit, blocks, deliveries, presets, runs
 
 _STEP = 200
 # What a person wrote, in the details of the record.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
+
 # What a run keeps of a request; the rest of its row says only that there was one.
 _ERASED: Mapping[str, object] = {
     "inputs": {},
@@ -41,36 +43,6 @@ _ERASED: Mapping[str, object] = {
     "live_status": None,
     "interaction_token": None,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OwnBlock:
-    """A block as the blocked person may see it: not who made it."""
-
-    guild_id: int
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OwnPreset:
-    """A preset of one's own, or one made for a server (`guild_id`)."""
-
-    guild_id: int | None
-    name: str
-    deployment: str
-    inputs: Mapping[str, object]
-    gpu: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What an erasure did: requests emptied, and those left because something is still owed for them."""
-
-    emptied: int
-    left: Sequence[Run] = field(default=())
 
 
 class PrivacyStore:

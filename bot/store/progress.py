@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import Run, RunReport
-from bot.runs.transitions import Change, apply_report
+from bot.domain.runs import Run, RunReport
+from bot.domain.transitions import Change, apply_report
 from bot.store.rows import run_columns, to_run
 from bot.store.tables import runs
 

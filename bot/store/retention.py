@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Column, ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.rules import ServerRules
+from bot.domain.rules import ServerRules
 from bot.store.database import Database
 from bot.store.privacy import settled
 from bot.store.tables import audit, runs, server_rules

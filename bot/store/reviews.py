@@ -9,16 +9,17 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import RefusedError
-from bot.rules import ServerRules
-from bot.runs import Run, RunState
-from bot.runs.transitions import Change, end
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.rules import ServerRules
+from bot.domain.runs import DeliveryState, Purpose, Run, RunState
+from bot.domain.transitions import Change, end
+from bot.store.audit import note
 from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import LOCK_SECONDS, Database
 from bot.store.gathering import Gathering
 from bot.store.kept import AFRESH
-from bot.store.rows import DeliveryState, Purpose, owe, to_run
+from bot.store.rows import owe, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import audit, deliveries, runs
 

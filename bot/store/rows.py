@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import Output, Run, RunState
-from bot.runs.request import GenerationRequest
+from bot.domain.requests import GenerationRequest
+from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
 from bot.store.tables import deliveries, runs
 
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
-
-
-class DeliveryState(StrEnum):
-    """KEPT: every way to show it failed; `/runs` still has it."""
-
-    PENDING = "pending"
-    SENT = "sent"
-    KEPT = "kept"
-
-
-class Purpose(StrEnum):
-    """Which message a run owes; at most one of each, and the letter is in the nonce."""
-
-    OUTCOME = "o"
-    LATE = "l"  # a success that came after we had given it up
-    REVIEW = "r"  # the card that asks the moderators
-    CARD = "c"  # that card once nobody has to decide any more
-    NOTICE = "d"  # the reason of a rejection, to the requester directly
-    REPORT = "p"  # the card that reports a result
-    REMOVAL = "x"  # not a message: the result's messages go
-
-
-# Those that show how a run ended.
-OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
-
-    Of the outcome of several `together` are all of them, `late` the keys of those that come by themselves.
-    """
-
-    id: int
-    run: Run
-    purpose: Purpose
-    tries: int
-    rung: int
-    attempted: bool
-    attempted_at: datetime | None
-    messages: tuple[tuple[int, int], ...]
-    together: tuple[Run, ...] = ()
-    late: frozenset[str] = frozenset()
-
-    @property
-    def beside_others(self) -> bool:
-        """A late success of one of several: it leaves the answer and the outcome to all of them."""
-        return self.purpose is Purpose.LATE and self.run.batch_key is not None
 
 
 def run_columns() -> tuple[Any, ...]:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import case, func, select
 
-from bot.runs import IN_FLIGHT
+from bot.domain.budgets import Running
+from bot.domain.runs import IN_FLIGHT
 from bot.store.database import Database
 from bot.store.tables import runs
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """Of one person, and of everybody in the same place."""
-
-    person: int
-    server: int
 
 
 class RunningStore:

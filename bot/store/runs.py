@@ -10,15 +10,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import BotError
-from bot.rules.budgets import weight_of
-from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, Run, RunReport, RunState
-from bot.runs.transitions import Change, apply_report, belongs, end
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.budgets import weight_of
+from bot.domain.errors import BotError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport, RunState
+from bot.domain.transitions import Change, apply_report, belongs, end
+from bot.store.audit import note
 from bot.store.changing import apply_change, locked_row, locked_together
 from bot.store.database import Database
 from bot.store.progress import save_progress
-from bot.store.rows import Purpose, nothing_shown, run_columns, to_run
+from bot.store.rows import nothing_shown, run_columns, to_run
 from bot.store.server_rules import read_rules
 from bot.store.tables import deliveries, runs
 

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import StartupError, StoreUnavailable
+from bot.domain.errors import StartupError, StoreUnavailable
 from bot.store.database import Database
 from bot.store.unopened import clashing, unopened
 

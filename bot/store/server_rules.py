@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.rules import ServerRules
-from bot.rules.differences import differences
-from bot.rules.salvage import salvage
-from bot.store.audit import AuditAction, AuditEntry, note
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.rules import ServerRules, differences, salvage
+from bot.store.audit import note
 from bot.store.database import Database
 from bot.store.tables import server_rules
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
 
-from bot.errors import StartLater, StartupError
+from bot.domain.errors import StartLater, StartupError
 from bot.store.database import Database
 
 

@@ -24,8 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import FINAL, RunState
-from bot.runs.policy import Allowed, Block, Spent, Usage
+from bot.domain.budgets import Block, Spent, Usage
+from bot.domain.policy import Allowed
+from bot.domain.runs import FINAL, RunState
 from bot.store.pause import PAUSE_NOTE
 from bot.store.tables import UtcDateTime, blocks, notes, runs
 
@@ -33,13 +34,10 @@ from bot.store.tables import UtcDateTime, blocks, notes, runs
 _NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
 _NEVER = cast(null(), UtcDateTime)
 _NOBODY = cast(null(), blocks.c.user_id.type)
+
 _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
+
 _WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
-
-
-def day_of(now: datetime) -> datetime:
-    """The beginning of the day that budgets count."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.runs.queueing import Place, next_in_line, positions
-from bot.runs.transitions import Change, end
+from bot.domain.fair_queue import Place, next_in_line, positions
+from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
+from bot.domain.transitions import Change, end
 from bot.store.blocked_runs import block_of, end_barred
 from bot.store.changing import apply_change, locked_row
 from bot.store.database import Database

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from bot.delivery.posting import Poster, PostError, Unclear
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
-from bot.errors import NotNow, RefusedError
-from bot.runs import InputValue, Run
+from bot.domain.errors import NotNow, RefusedError
+from bot.domain.runs import InputValue, Run
 from bot.store.reviews import ReviewStore
 
 # The machine downloads its inputs later, when a GPU is free.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.nudges import Nudges
-from bot.runs import IN_FLIGHT, RunReport, RunState
 from bot.store import Store
 
 _KNOWN_RUNS = 10_000

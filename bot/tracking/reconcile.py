@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.comfy.client import ComfyClient
-from bot.errors import ComfyError, ComfyNotCancellable
+from bot.domain.errors import ComfyError, ComfyNotCancellable
+from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignReport
 from bot.tracking.recorder import Recorder

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bot.domain.runs import RunReport, RunState
 from bot.nudges import Nudges
-from bot.runs import RunReport, RunState
 from bot.store import Store
 from bot.tracking.progress import ProgressBuffer
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
-from bot.errors import (
+from bot.domain.errors import (
     BotError,
     ComfyError,
     ComfyRateLimited,
@@ -24,9 +24,9 @@ from bot.errors import (
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.logs import run_context
 from bot.nudges import Nudges
-from bot.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignReport
 from bot.tracking.signing import WebhookSigner

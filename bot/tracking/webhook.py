@@ -8,8 +8,9 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.comfy.wire import WireError, parse_webhook
-from bot.errors import StoreUnavailable
+from bot.comfy.body import WireError
+from bot.comfy.reports import parse_webhook
+from bot.domain.errors import StoreUnavailable
 from bot.logs import run_context
 from bot.metrics import Metrics
 from bot.store.runs import ForeignReport

@@ -16,12 +16,11 @@ from bot.delivery.packing import Packer
 from bot.delivery.posting import Poster
 from bot.delivery.status import StatusKeeper
 from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.domain.runs import Delivery, Output, Run
 from bot.edit.onward import onward_of
 from bot.messages.parts import Part, Prepared
 from bot.messages.run import outcome_parts
 from bot.messages.several import Several, several_parts
-from bot.runs import Output, Run
-from bot.store.rows import Delivery
 from bot.wiring.foundations import Foundations
 from bot.worker import Worker
 

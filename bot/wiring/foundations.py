@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from bot.comfy.client import ComfyClient
 from bot.deployments.catalogue import Catalogue
-from bot.errors import StoreUnavailable
-from bot.media import MediaFetcher
+from bot.domain.errors import StoreUnavailable
+from bot.domain.policy import OperatorRules
+from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.runs.policy import OperatorRules
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.line import Line

@@ -7,14 +7,15 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from tests.bench.figures import Figure, latencies
 from tests.bench.processes import busy
 from tests.bench.setup import backend, channels, pid_of, scene
 from tests.e2e.bot_process import PROJECT
-from tests.fakediscord import Channel, FakeDiscord, Guild, User
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Guild, User
 
 COMMANDS = 200
 ROUNDS = 3

@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import aiohttp
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.painting import paint_png
 from demo.standin.scenery import Scene
 from demo.standin.workshop import scene_of

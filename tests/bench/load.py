@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.messages.buttons import PATTERN, Action
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from demo.standin.runs import Run
 from tests.bench import events
 from tests.bench.answers import check_accepted
@@ -21,8 +21,8 @@ from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.processes import hammer, rate_of, run_module
 from tests.bench.setup import backend, channels, scene
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord import Channel
 from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Channel
 
 REQUESTS = 200
 PLACES = 20

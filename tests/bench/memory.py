@@ -14,7 +14,7 @@ from tests.bench.figures import Figure
 from tests.bench.processes import run_module
 from tests.bench.setup import channels, pid_of, scene
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord import Channel, User
+from tests.fakediscord.world import Channel, User
 
 MIB = 1024 * 1024
 AT_ONCE = 25

@@ -14,17 +14,17 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from bot.runs import RunState
-from bot.runs.request import new_key
+from bot.domain.requests import new_key
+from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.tables import runs
 from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
-from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
+from demo.standin.server import StandIn
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.fakediscord import Channel
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
+from tests.fakediscord.world import Channel
 
 SECRET = "the-bench-s-own-webhook-secret-0001"
 AT_ONCE = 1000

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 from sqlalchemy import text
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.tables import audit, deliveries, runs
 from demo.standin.deployments import PICTURE_ID

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from tests.bench import events
 from tests.bench.figures import Figure
 from tests.bench.processes import bare_server, busy, hammer, lanes, rate_of

@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from demo.standin import StandIn
 from demo.standin.deployments import picture
+from demo.standin.server import StandIn
 from tests.chaos.database import Database
 from tests.e2e.bot_process import bot_environment
-from tests.fakediscord import FakeDiscord
 from tests.fakediscord.launch import command
+from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
 from tests.harness import free_port
 

@@ -14,7 +14,7 @@ from tests.chaos.database import DELIVERIES, RUNS
 from tests.chaos.environment import Environment
 from tests.chaos.rounds import Round
 from tests.e2e.bot_process import OPEN
-from tests.fakediscord import Message
+from tests.fakediscord.world import Message
 
 _BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
 _OPEN = ("awaiting_approval", "waiting", "submitting", "queued", "running", "uploading")

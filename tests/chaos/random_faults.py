@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from demo.standin import CHAOS, Chaos, Faults
+from demo.standin.faults import CHAOS, Chaos, Faults
 from tests.e2e.kill_points import ONE_LIFE
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"
 _ANSWER = "/webhooks/{webhook_id}/{webhook_token}/messages/{message_id}"

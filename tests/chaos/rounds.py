@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from tests.chaos.environment import Environment
 from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults
-from tests.fakediscord import CannotSend, Channel, Interaction, Message
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Channel, Message
 
 HAPPENINGS = (
     "nothing",

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from demo.page import open_pages
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from demo.world import World, open_world
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from demo.ears import overhearing
 from demo.once import DemoFailed, generate_once
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from demo.story import Story, telling
 from demo.world import open_world
 

@@ -7,7 +7,8 @@ from typing import Any
 import discord
 import simcord
 
-from bot.store.audit import AuditEntry, note
+from bot.domain.records import AuditEntry
+from bot.store.audit import note
 from bot.store.server_rules import RuleStore
 from tests.harness import Harness
 

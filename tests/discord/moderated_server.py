@@ -10,7 +10,7 @@ from typing import Any
 import discord
 import simcord
 
-from bot.rules import Approval, ServerRules
+from bot.domain.rules import Approval, ServerRules
 from bot.store.server_rules import RuleStore
 from tests.discord.actors import moderator
 from tests.discord.rendered import text_of

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bot.errors import BotError
+from bot.domain.errors import BotError
 from demo.standin.server import API_KEY
 from tests.harness import Harness
 

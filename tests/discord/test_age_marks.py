@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import simcord
 
-from bot.store.rows import DeliveryState
+from bot.domain.runs import DeliveryState
 from demo.standin.faults import Faults
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import ANSWERS, delivery_states, die_after_the_post

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from bot.store.tables import audit
 from tests.discord.actors import reviewer
 from tests.discord.deployments import TWO

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
 from tests.discord.moderated_server import ModeratedServer

@@ -9,8 +9,8 @@ from typing import Any
 
 from simcord import MemberActor
 
-from bot.moderation.record_ids import Step, record_id
-from bot.store.audit import AuditAction, AuditEntry, AuditFilter
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter, Step
+from bot.moderation.record_ids import record_id
 from tests.discord.actors import moderator, reviewer, write
 from tests.discord.forged import call, press, strings
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of

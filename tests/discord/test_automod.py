@@ -11,10 +11,11 @@ import discord
 import pytest
 import simcord
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.rules import ServerRules
+from bot.domain.settings_values import NotApplied
 from bot.moderation.automod import AutomodCache, word_check
-from bot.moderation.words import Hit, NotApplied
-from bot.rules import ServerRules
+from bot.moderation.words import Hit
 
 
 class Watcher(discord.Client):

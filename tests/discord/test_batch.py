@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.runs import Run
+from bot.domain.runs import Run
 from demo.standin.faults import Faults
 from tests.discord.batches import DEPLOYMENTS, ask, files, open_one
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of, texts

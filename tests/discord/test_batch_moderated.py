@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from tests.discord.batches import ask, files, open_one
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of, texts

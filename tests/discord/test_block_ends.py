@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, reviewer

@@ -6,10 +6,8 @@ import asyncio
 
 import pytest
 
-from bot.asker import Asker
-from bot.rules.people import Person
-from bot.runs import IN_FLIGHT, RunState
-from bot.runs.request import Origin
+from bot.domain.requests import Asker, Origin, Person
+from bot.domain.runs import IN_FLIGHT, RunState
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
 from demo.standin.faults import Faults
 from tests.discord.deployments import described

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.deployments import FAILS_ID
 from demo.standin.faults import Faults
 from tests.discord.forged import press

@@ -8,7 +8,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.forged import press
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, refusal, text_of, texts

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from bot.runs import RunState
-from demo.standin import StandIn
+from bot.domain.runs import RunState
 from demo.standin.catalogue import all_deployments
 from demo.standin.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
 from demo.standin.faults import Faults
+from demo.standin.server import StandIn
 from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
 from tests.harness import Harness
 from tests.serving import serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
 from tests.harness import HELD, Harness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from tests.discord.actors import reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.store.rows import DeliveryState
+from bot.domain.runs import DeliveryState
 from demo.standin.faults import Faults
 from tests.discord.deliveries import ANSWERS, POSTS, delivery_states, die_after_the_post
 from tests.discord.deployments import ONE

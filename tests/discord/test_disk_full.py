@@ -10,8 +10,8 @@ import pytest
 from bot.check.finding import Level
 from bot.check.room import outputs
 from bot.delivery.room import check_room
-from bot.errors import StartupError
-from bot.runs import RunState
+from bot.domain.errors import StartupError
+from bot.domain.runs import RunState
 from demo.standin.faults import Faults
 from tests.discord.rendered import pinged, text_of
 from tests.harness import Harness

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.runs import RunState
-from demo.standin import StandIn
+from bot.domain.runs import RunState
 from demo.standin.faults import Faults
+from demo.standin.server import StandIn
 from tests.discord.files import finish_with, picture, song
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of
 from tests.harness import Clock, Harness, running_bot

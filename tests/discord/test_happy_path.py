@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
 from tests.discord.deployments import described
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, text_of, texts

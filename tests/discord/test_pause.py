@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from bot.store.notes import NoteStore
 from bot.store.pause import PAUSE_NOTE
 from tests.discord.actors import owner

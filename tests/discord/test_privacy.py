@@ -7,8 +7,8 @@ from typing import Any
 
 from simcord import MemberActor
 
-from bot.runs import RunState
-from bot.store.audit import AuditAction, AuditEntry
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.runs import RunState
 from tests.discord.actors import write
 from tests.discord.forged import press
 from tests.discord.moderated_server import set_rules

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import simcord
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID, InputNode, picture, video
 from demo.standin.faults import Faults
 from tests.discord.actors import owner

@@ -6,8 +6,7 @@ import pytest
 from simcord import MemberActor
 from sqlalchemy import update
 
-from bot.runs import RunState
-from bot.store.rows import DeliveryState
+from bot.domain.runs import DeliveryState, RunState
 from bot.store.tables import deliveries
 from demo.standin.deployments import VARIATIONS_ID
 from tests.contract.store.rows import audit_log

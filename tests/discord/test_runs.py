@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from demo.standin.deployments import VIDEO_ID
 from demo.standin.faults import Faults
 from tests.discord.channels import thread_in

@@ -6,7 +6,7 @@ import discord
 import pytest
 from sqlalchemy import select
 
-from bot.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
+from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from bot.store.tables import audit
 from tests.discord.settings_panel import Moderator, boxes, rules_of
 from tests.harness import Harness

@@ -8,7 +8,7 @@ import discord
 import pytest
 from sqlalchemy import insert
 
-from bot.rules import ApprovalMode, ServerRules
+from bot.domain.rules import ApprovalMode, ServerRules
 from bot.store.tables import server_rules
 from tests.discord.forged import press, select_as, send_form
 from tests.discord.rendered import refusal

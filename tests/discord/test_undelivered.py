@@ -11,7 +11,7 @@ import pytest
 import simcord
 
 from bot.delivery.courier import MAX_TRIES
-from bot.store.rows import DeliveryState
+from bot.domain.runs import DeliveryState
 from tests.discord.actors import moderator, override, owner
 from tests.discord.batches import DEPLOYMENTS, files
 from tests.discord.deliveries import delivery_states, every_way_closed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.store.rows import DeliveryState
+from bot.domain.runs import DeliveryState
 from demo.standin.faults import Faults
 from tests.discord.deliveries import delivery_states
 from tests.discord.deployments import ADULT

@@ -17,14 +17,16 @@ from typing import Any
 
 import aiohttp
 
-from demo.standin import Faults, StandIn
 from demo.standin.deployments import PICTURE_ID
+from demo.standin.faults import Faults
+from demo.standin.server import StandIn
 from tests.databases import new_sqlite
 from tests.e2e import fork_server
 from tests.e2e.fork_server import ForkedProcess
-from tests.fakediscord import Channel, FakeDiscord, Message
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Message
 from tests.harness import free_port
 
 OPEN = (

@@ -7,7 +7,7 @@ import json
 import aiohttp
 
 from tests.e2e.bot_process import BotProcess
-from tests.fakediscord import Interaction
+from tests.fakediscord.interactions import Interaction
 
 REFUSAL = "I can't reach my database right now"
 

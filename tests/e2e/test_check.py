@@ -12,7 +12,7 @@ from aiohttp import web
 
 from demo.standin.deployments import PICTURE_ID
 from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 from tests.harness import free_port
 from tests.serving import serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin import Faults
 from demo.standin.deployments import REJECTS_ID
+from demo.standin.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 
 SPEED = 6.0

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.bot_process import ANSWER_WITHIN, PATIENCE, BotProcess, bot_process
-from tests.fakediscord import Channel, Fault, Interaction
+from tests.fakediscord.faults import Fault
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Channel
 
 POST = "POST /channels/{channel_id}/messages"
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"

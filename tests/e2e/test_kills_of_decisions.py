@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.rules import Approval, ApprovalMode, ServerRules
+from bot.domain.rules import Approval, ApprovalMode, ServerRules
 from bot.store import Store
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away
-from tests.fakediscord import Message
-from tests.fakediscord.world import MODERATOR, Channel, User
+from tests.fakediscord.world import MODERATOR, Channel, Message, User
 
 REVIEWS = "bot.store.reviews:ReviewStore"
 BLOCKS = "bot.store.blocks:BlockStore"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.bot_process import bot_process
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 
 POST = "POST /channels/{channel_id}/messages"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.fakediscord import Interaction
+from tests.fakediscord.interactions import Interaction
 
 
 async def ask(home: BotProcess, name: str, prompt: str) -> Interaction:

@@ -13,7 +13,7 @@ from discord import Permissions
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.chaos.database import opened
 from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
-from tests.fakediscord import User
+from tests.fakediscord.world import User
 
 ONE = f'[deployments.paint]\ndeployment_id = "{PICTURE_ID}"\n'
 TWO = f'{ONE}[deployments.film]\ndeployment_id = "{VIDEO_ID}"\n'

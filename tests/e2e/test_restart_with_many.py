@@ -13,15 +13,14 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from bot.rules.people import Person
-from bot.runs import RunReport, RunState
-from bot.runs.policy import Allowed
-from bot.runs.request import GenerationRequest, Origin
+from bot.domain.policy import Allowed
+from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.runs import Run as StandInRun
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.fakediscord import Channel
+from tests.fakediscord.world import Channel
 
 MANY = 1000
 PLACES = 100

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin import Faults
+from demo.standin.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 
 POST = "POST /channels/{channel_id}/messages"
 CALLBACK = "POST /interactions/{webhook_id}/{webhook_token}/callback"

@@ -12,7 +12,7 @@ import pytest
 
 from demo.standin.deployments import PICTURE_ID, VIDEO_ID
 from tests.e2e.bot_process import PATIENCE, bot_process
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 
 
 @asynccontextmanager

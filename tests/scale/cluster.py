@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from demo.standin import StandIn
 from demo.standin.deployments import PICTURE_ID, picture
+from demo.standin.server import StandIn
 from tests.chaos.database import Database, opened
 from tests.e2e.bot_process import PROJECT
-from tests.fakediscord import Channel, FakeDiscord, User
 from tests.fakediscord.launch import command
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, User
 from tests.harness import free_port
 from tests.scale.balancer import Balancer, balancing
 

@@ -14,7 +14,8 @@ from tests.chaos.environment import Environment
 from tests.chaos.invariants import InvariantChecker, Verdict
 from tests.chaos.rounds import Round
 from tests.e2e.bot_process import OPEN
-from tests.fakediscord import CannotSend, Channel, User
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.world import Channel, User
 from tests.scale.cluster import Cluster, built
 
 KILL_EVERY = 5.0

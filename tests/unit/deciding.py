@@ -6,18 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.errors import Param
-from bot.rules import ServerRules
-from bot.rules.people import Person
-from bot.runs.policy import (
-    Allowed,
-    Decision,
-    OperatorRules,
-    Usage,
-    decide,
-)
-from bot.runs.request import GenerationRequest, Origin
-from bot.words import SENTENCES, explain
+from bot.domain.budgets import Usage
+from bot.domain.errors import Param
+from bot.domain.policy import Allowed, Decision, OperatorRules, decide
+from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.rules import ServerRules
+from bot.strings import SENTENCES, explain
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY_END = datetime(2026, 5, 5, tzinfo=UTC)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.runs import Run, RunState
-from bot.store.presets import Holder, Preset
+from bot.domain.requests import Holder, Preset
+from bot.domain.runs import Run, RunState
 
 _PLAIN = Run(
     key="abcdefghij234567",

@@ -9,9 +9,9 @@ from typing import Any
 
 from discord.ui.view import BaseView
 
+from bot.domain.runs import Run, RunState
 from bot.messages.buttons import PATTERN
 from bot.messages.parts import FileKind, Part, PreparedFile
-from bot.runs import Run, RunState
 from tests.unit.factories import made_run
 
 ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)

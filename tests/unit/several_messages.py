@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.messages.list_ids import PagePlace
+from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunState
 from bot.messages.lists import runs_layout
 from bot.messages.onward import Onward
 from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
 from bot.messages.several import Several, one_of_several_layout, several_parts, several_status_part
-from bot.runs import Run, RunState
-from bot.store.history import Entry, HistoryPage
 from tests.unit.factories import made_run
 from tests.unit.messages import ASKED
 from tests.unit.snapshot import of_layout, of_parts

@@ -9,8 +9,8 @@ import pytest
 from bot.deployments.model import Deployment, Input, InputKind
 from bot.deployments.plan import CommandPlan
 from bot.deployments.planning import plan_commands
+from bot.domain.runs import Run
 from bot.messages.details import details
-from bot.runs import Run
 from tests.unit.factories import made_run
 from tests.unit.messages import text
 

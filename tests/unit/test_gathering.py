@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.store.gathering import Gathering
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from discord.ui.view import BaseView
 
-from bot.errors import RefusedError
-from bot.messages.list_ids import PATTERN, Control, PagePlace, Step, read_runs_id, runs_id
-from bot.messages.lists import QUEUE_SHOWN, RUNS_SHOWN, queue_layout, runs_layout
+from bot.domain.errors import RefusedError
+from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
+from bot.domain.requests import Holder
+from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState, Step
+from bot.messages.list_ids import PATTERN, Control, read_runs_id, runs_id
+from bot.messages.lists import queue_layout, runs_layout
 from bot.presets.list import PRESETS_SHOWN, presets_layout
-from bot.runs import Run, RunState
-from bot.store.history import Entry, HistoryPage, RunCursor, RunFilter
-from bot.store.presets import Holder
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import components, options, text
 

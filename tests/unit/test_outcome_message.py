@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.runs import RunState
 from bot.messages.parts import FileKind, Part, Prepared
 from bot.messages.run import outcome_parts
-from bot.runs import RunState
-from bot.words import SENTENCES
+from bot.strings import SENTENCES
 from tests.unit.messages import KEY, assert_within_limits, buttons, file, gallery, run, text
 
 RESULT_BUTTONS = [

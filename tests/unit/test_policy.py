@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.errors import RefusedError
-from bot.rules import Budget, Budgets, People, ServerRules
-from bot.rules.budgets import EXPECTED_SECONDS
-from bot.rules.people import Person
-from bot.runs.policy import LIMITS, Block, OperatorRules, Spent, Usage, check_posting, for_several
-from bot.runs.request import GenerationRequest
-from bot.words import SENTENCES, explain
+from bot.domain.budgets import EXPECTED_SECONDS, Block, Spent, Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_several
+from bot.domain.requests import GenerationRequest, Person
+from bot.domain.rules import Budget, Budgets, People, ServerRules
+from bot.strings import SENTENCES, explain
 from tests.unit.deciding import (
     ARTISTS,
     DAY_END,

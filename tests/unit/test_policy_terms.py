@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.rules import Approval, Budget, Budgets, RoleBudget, ServerRules
-from bot.rules.budgets import Limits
-from bot.runs.policy import Allowed, Decision, is_spoiler
+from bot.domain.budgets import Limits
+from bot.domain.policy import Allowed, Decision, is_spoiler
+from bot.domain.rules import Approval, Budget, Budgets, RoleBudget, ServerRules
 from tests.unit.deciding import ARTISTS, NOW, STAFF, code, having, judge, request
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from bot.domain.requests import Holder, Preset
 from bot.presets.memory import KEPT, PresetMemory
-from bot.store.presets import Holder, Preset
 from tests.harness import Clock
 from tests.unit.factories import made_preset
 

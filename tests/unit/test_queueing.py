@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.runs.queueing import Place, in_order, next_in_line, positions
+from bot.domain.fair_queue import Place, in_order, next_in_line, positions
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 FLUX = "flux"

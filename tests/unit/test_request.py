@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bot.domain.requests import GenerationRequest, Origin, new_key, several
 from bot.messages.buttons import PATTERN, Action, custom_id
-from bot.runs.request import GenerationRequest, Origin, new_key, several
 
 ORIGIN = Origin(
     guild_id=1,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.runs import RunState
 from bot.messages.run import status_part
-from bot.runs import RunState
 from tests.unit.messages import run, text
 
 

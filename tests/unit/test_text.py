@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.text import quoted, shorten, visible
+from bot.domain.text import quoted, shorten, visible
 
 # What starts something in Discord's markdown when no backslash stands before it.
 _LIVE = re.compile(r"(?<!\\)(?:\\\\)*[*_~|`\[<@]")

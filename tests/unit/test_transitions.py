@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState, sources
-from bot.runs.transitions import BARRED, REASON_GRACE, Change, apply_report, barred, belongs, end
+from bot.domain.runs import (
+    FINAL,
+    IN_FLIGHT,
+    REVIVABLE,
+    TRANSITIONS,
+    Output,
+    Run,
+    RunReport,
+    RunState,
+    sources,
+)
+from bot.domain.transitions import BARRED, REASON_GRACE, Change, apply_report, barred, belongs, end
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.domain.runs import FINAL, RunState
 from bot.messages.parts import Prepared
 from bot.messages.run import outcome_parts, status_part
-from bot.runs import FINAL, RunState
 from tests.unit.messages import ASKED, assert_within_limits, components, file, labels, run, text
 
 

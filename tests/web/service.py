@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.runs import Run
+from bot.domain.runs import Run
 from demo.standin.faults import Faults
 from tests.harness import Harness, running_bot
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.runs import FINAL, Run
+from bot.domain.runs import FINAL, Run
 from tests.web.service import Caller, output, run_under_way
 
 ODD: list[Any] = [

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from bot.tracking.signing import WebhookSigner
 from tests.web.service import output, run_under_way
 

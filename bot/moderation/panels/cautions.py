@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.domain.rules import ApprovalMode, ServerRules
+from bot.domain.settings_table import Section
+from bot.domain.settings_values import Surroundings, gone
+from bot.domain.text import quoted
 from bot.moderation.panels import names
-from bot.moderation.panels.ids import Section
-from bot.moderation.surroundings import Surroundings, gone
-from bot.rules import ApprovalMode, ServerRules
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 
 def cautions(section: Section, rules: ServerRules, around: Surroundings) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
-from bot.moderation.edits import MANY
-from bot.moderation.panels.ids import Control, Section
-from bot.text import shorten, visible
-from bot.words import say
+from bot.domain.settings_table import Control, Section
+from bot.domain.settings_values import MANY
+from bot.domain.text import shorten, visible
+from bot.strings import say
 
 Items = Iterator[Item[LayoutView]]
 # So many selects of 25 for one list: more would pass the 40 components of a message.

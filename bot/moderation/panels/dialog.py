@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from discord import TextStyle
 from discord.ui import Label, Modal, TextInput
 
-from bot.moderation.forms import Box, form_of
-from bot.moderation.panels.ids import Control, token
-from bot.rules import ServerRules
-from bot.text import shorten, visible
-from bot.words import say
+from bot.domain.rules import ServerRules
+from bot.domain.settings_table import Box, Control, form_of, token
+from bot.domain.text import shorten, visible
+from bot.strings import say
 
 _TITLE = 45
 

@@ -9,16 +9,16 @@ from discord import ButtonStyle, Colour
 from discord.ui import ActionRow, Button, Container, Item, LayoutView, Separator, TextDisplay
 from discord.ui.select import BaseSelect
 
+from bot.domain.rules import ServerRules
+from bot.domain.settings_table import Control, Section
+from bot.domain.settings_values import Surroundings, gone
+from bot.domain.text import quoted
 from bot.moderation.panels.cautions import cautions
 from bot.moderation.panels.controls import button, choice, option
-from bot.moderation.panels.ids import Control, Section
 from bot.moderation.panels.lines import News, clipped, lines_of
 from bot.moderation.panels.sections import CONTROLS, Chosen
 from bot.moderation.panels.summaries import summaries
-from bot.moderation.surroundings import Surroundings, gone
-from bot.rules import ServerRules
-from bot.text import quoted
-from bot.words import say
+from bot.strings import say
 
 LONGEST = 4000
 _CAUTIONS = 1000

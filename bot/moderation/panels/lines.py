@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 
+from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules
+from bot.domain.settings_table import Section
+from bot.domain.settings_values import Surroundings
+from bot.domain.text import quoted, shorten
 from bot.moderation.panels import names
-from bot.moderation.panels.ids import Section
-from bot.moderation.surroundings import Surroundings
-from bot.rules import ApprovalMode, Budget, RoleBudget, ServerRules
-from bot.text import quoted, shorten
-from bot.words import say
+from bot.strings import say
 
 _ROWS = 10  # of a long list, so many are written out
 _OLD = 120

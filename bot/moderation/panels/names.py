@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from bot.moderation.surroundings import Surroundings
-from bot.text import quoted
-from bot.words import say
+from bot.domain.settings_values import Surroundings
+from bot.domain.text import quoted
+from bot.strings import say
 
 
 def roles(ids: Collection[int], around: Surroundings) -> list[str]:

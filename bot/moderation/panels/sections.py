@@ -8,8 +8,9 @@ from types import MappingProxyType
 from discord import ButtonStyle
 from discord.ui import ActionRow, Button, LayoutView
 
-from bot.moderation.changes import AUTOMOD
-from bot.moderation.forms import fits
+from bot.domain.rules import ApprovalMode, ServerRules, Spoiler
+from bot.domain.settings_table import AUTOMOD, Section, fits, token
+from bot.domain.settings_values import Surroundings
 from bot.moderation.panels.controls import (
     Items,
     button,
@@ -20,11 +21,8 @@ from bot.moderation.panels.controls import (
     pages,
     role_select,
 )
-from bot.moderation.panels.ids import Section, token
 from bot.moderation.panels.names import counted
-from bot.moderation.surroundings import Surroundings
-from bot.rules import ApprovalMode, ServerRules, Spoiler
-from bot.words import say
+from bot.strings import say
 
 # `chosen`: which GPU or deployment a section is about, as (name of the control, name).
 Chosen = tuple[str, str] | None

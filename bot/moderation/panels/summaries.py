@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.domain.rules import ApprovalMode, ServerRules
+from bot.domain.settings_table import Section
+from bot.domain.settings_values import Surroundings
 from bot.moderation.panels import names
-from bot.moderation.panels.ids import Section
 from bot.moderation.panels.lines import automod_text, budget_text
-from bot.moderation.surroundings import Surroundings
-from bot.rules import ApprovalMode, ServerRules
-from bot.words import say
+from bot.strings import say
 
 
 def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Section, str]]:

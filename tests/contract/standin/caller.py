@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from demo.standin import StandIn
+from demo.standin.server import StandIn
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from demo.standin import StandIn
+from demo.standin.server import StandIn
 from tests.contract.standin.caller import Caller
 from tests.contract.standin.receiver import Receiver
 

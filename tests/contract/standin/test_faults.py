@@ -5,9 +5,9 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from demo.standin import Faults, StandIn
 from demo.standin.deployments import CAPTION_ID, PICTURE_ID
-from demo.standin.faults import Chaos
+from demo.standin.faults import Chaos, Faults
+from demo.standin.server import StandIn
 from tests.contract.standin.caller import Caller
 from tests.contract.standin.receiver import Receiver
 

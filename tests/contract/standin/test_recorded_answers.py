@@ -7,7 +7,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from demo.standin import Faults, StandIn
 from demo.standin.deployments import (
     CLASSIC_ID,
     EVERY_INPUT_ID,
@@ -18,6 +17,8 @@ from demo.standin.deployments import (
     SLOW_ID,
     VIDEO_ID,
 )
+from demo.standin.faults import Faults
+from demo.standin.server import StandIn
 from tests.contract.standin.caller import Caller, Reply, sample
 from tests.contract.standin.receiver import Receiver
 

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from demo.standin import Faults, StandIn
 from demo.standin.deployments import CLASSIC_ID, FAILS_ID, PICTURE_ID, VIDEO_ID
+from demo.standin.faults import Faults
+from demo.standin.server import StandIn
 from tests.contract.standin.caller import Caller, sample
 from tests.contract.standin.receiver import Receiver
 

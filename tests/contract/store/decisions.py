@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import RefusedError
-from bot.rules import ServerRules
-from bot.rules.budgets import EXPECTED_SECONDS
-from bot.rules.people import Person
-from bot.runs import Run
-from bot.runs.policy import Allowed, Decision, OperatorRules, Refused, Usage, decide
-from bot.runs.request import GenerationRequest
+from bot.domain.budgets import EXPECTED_SECONDS, Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import Allowed, Decision, OperatorRules, Refused, decide
+from bot.domain.requests import GenerationRequest, Person
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.intake import Decide
 from tests.contract.store.runs import HOLD, NOW, PERSON, fetch, request

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.runs import RunState
-from bot.runs.request import GenerationRequest, Origin
+from bot.domain.requests import GenerationRequest, Origin
+from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
-from bot.store.rows import DeliveryState, Purpose, request_values
+from bot.store.rows import request_values
 from bot.store.tables import audit, deliveries, runs, server_rules
 from tests.contract.store.runs import NOW
 

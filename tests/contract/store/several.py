@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.runs import Output, Run, RunReport, RunState
-from bot.runs.request import GenerationRequest, several
+from bot.domain.requests import GenerationRequest, several
+from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.intake import Decide
 from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, purposes, request, take

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import RefusedError
-from bot.rules.budgets import EXPECTED_SECONDS
-from bot.runs import RunState
-from bot.runs.policy import Refused, Usage
+from bot.domain.budgets import EXPECTED_SECONDS, Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import Refused
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.decisions import noting, within_five
 from tests.contract.store.runs import (

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from bot.errors import AlreadyTaken, RefusedError
-from bot.rules import ServerRules
-from bot.rules.people import Person
-from bot.runs import Run
-from bot.runs.policy import Allowed, Decision, Refused, Spent, Usage
-from bot.runs.request import GenerationRequest
+from bot.domain.budgets import Spent, Usage, day_of
+from bot.domain.errors import AlreadyTaken, RefusedError
+from bot.domain.policy import Allowed, Decision, Refused
+from bot.domain.records import AuditAction, AuditFilter
+from bot.domain.requests import GenerationRequest, Person
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.audit import AuditAction, AuditFilter
 from bot.store.intake import Decide
-from bot.store.usage import day_of
 from tests.contract.store.decisions import by_rules, noting
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
 from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request

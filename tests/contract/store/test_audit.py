@@ -9,17 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor
 from bot.store import Store
-from bot.store.audit import (
-    AuditAction,
-    AuditEntry,
-    AuditFilter,
-    AuditPage,
-    AuditStore,
-    Cursor,
-    newest_first,
-    note,
-)
+from bot.store.audit import AuditStore, newest_first, note
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD
 from tests.contract.store.runs import NOW, at

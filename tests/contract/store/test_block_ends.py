@@ -6,12 +6,12 @@ import asyncio
 
 from sqlalchemy import select
 
-from bot.errors import RefusedError
-from bot.rules import ServerRules
-from bot.rules.people import Person
-from bot.runs import IN_FLIGHT, Run, RunState
-from bot.runs.policy import Allowed, Decision, Refused, Usage
-from bot.runs.request import GenerationRequest
+from bot.domain.budgets import Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import Allowed, Decision, Refused
+from bot.domain.requests import GenerationRequest, Person
+from bot.domain.rules import ServerRules
+from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.privacy import settled
 from bot.store.tables import runs

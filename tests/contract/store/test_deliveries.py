@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
-from bot.store.rows import DeliveryState, Purpose
 from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import LEASE, NOW, SOON, SUCCESS, at, brought_to, claimed, fetch, owed, report
 

@@ -8,8 +8,8 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from bot.runs import FINAL, RunState
-from bot.runs.request import GenerationRequest
+from bot.domain.requests import GenerationRequest
+from bot.domain.runs import FINAL, RunState
 from bot.store import Store
 from tests.contract.store.runs import (
     GRACE,

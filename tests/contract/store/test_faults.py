@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from bot.errors import StoreUnavailable
-from bot.runs import RunState
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import (

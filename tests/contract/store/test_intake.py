@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from bot.errors import RefusedError, StoreUnavailable
-from bot.runs import RunState
-from bot.runs.policy import Usage
+from bot.domain.budgets import Usage
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.runs import RunState
 from bot.store import Store
 from bot.store.tables import runs
 from tests.contract.store.conftest import Stores

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, event, text
 
-from bot.errors import StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.line import AlreadyHeld, Line, guarded, hold

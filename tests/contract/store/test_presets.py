@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction
+from bot.domain.requests import Holder, Preset
 from bot.store import Store
-from bot.store.audit import AuditAction
-from bot.store.presets import MOST, Holder, Preset
+from bot.store.presets import MOST
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW
 

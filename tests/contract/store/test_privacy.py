@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.runs import DeliveryState, RunState
 from bot.retention import Pruner
-from bot.runs import RunState
 from bot.store import Store
-from bot.store.audit import AuditAction, AuditEntry, AuditStore
+from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.history import HistoryStore
 from bot.store.privacy import PrivacyStore
 from bot.store.retention import RetentionStore
-from bot.store.rows import DeliveryState
 from bot.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
-from bot.errors import StoreUnavailable
-from bot.runs import Run, RunState
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.tables import runs
 from bot.store.work import SERVED

@@ -9,8 +9,8 @@ import random
 import pytest
 
 from bot.comfy.reports import parse_webhook
-from bot.errors import StoreUnavailable
-from bot.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignReport
 from tests.contract.store.runs import (

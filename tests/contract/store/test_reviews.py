@@ -9,11 +9,10 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from bot.errors import RefusedError
-from bot.rules import ServerRules
-from bot.runs import RunState
+from bot.domain.errors import RefusedError
+from bot.domain.rules import ServerRules
+from bot.domain.runs import OUTCOMES, RunState
 from bot.store import Store
-from bot.store.rows import OUTCOMES
 from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
 from tests.contract.store.runs import (

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, make_url, select, text
 
-from bot.errors import StartLater, StartupError
+from bot.domain.errors import StartLater, StartupError
 from bot.store import Store
 from bot.store.schema import alembic_config
 from bot.store.tables import UtcDateTime, metadata

@@ -8,9 +8,8 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
-from bot.errors import InputError
-from bot.moderation.edits import replaced
-from bot.rules import ApprovalMode, ServerRules
+from bot.domain.errors import InputError
+from bot.domain.rules import ApprovalMode, ServerRules, replaced
 from bot.store import Store
 from bot.store.server_rules import RuleStore, read_rules
 from tests.contract.store.rows import GUILD, audit_log, stored_rules

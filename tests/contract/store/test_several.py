@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from bot.errors import AlreadyTaken, RefusedError
-from bot.runs import Run, RunState
-from bot.runs.policy import Decision, Refused
+from bot.domain.errors import AlreadyTaken, RefusedError
+from bot.domain.policy import Decision, Refused
+from bot.domain.runs import Run, RunState
 from bot.store import Store
 from tests.contract.store.decisions import by_rules, in_review
 from tests.contract.store.rows import GUILD, audit_log, run_keys, stored_rules

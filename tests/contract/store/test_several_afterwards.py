@@ -6,12 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import RefusedError
-from bot.runs import RunState
+from bot.domain.errors import RefusedError
+from bot.domain.runs import DeliveryState, RunFilter, RunState
 from bot.store import Store
-from bot.store.history import RunFilter
 from bot.store.retention import Outdated
-from bot.store.rows import DeliveryState
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 from tests.contract.store.several import accepted, ended, purposes_of_each, running

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.runs import RunState
+from bot.domain.runs import Purpose, RunState
 from bot.store import Store
-from bot.store.rows import Purpose
 from tests.contract.store.runs import LEASE, NOW, PERSON, SOON, at, claimed, take
 from tests.contract.store.several import accepted, ended, purposes_of_each, running, said, success
 

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.comfy.calls import QueueCall
 from bot.comfy.client import ComfyClient
-from bot.comfy.wire import QueueCall
-from bot.errors import (
+from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,
     ComfyInvalid,
@@ -22,7 +22,7 @@ from bot.errors import (
     ComfyServerError,
     ComfyUnauthorized,
 )
-from tests.unit.comfy.servers import Handler
+from tests.serving import Handler
 
 KEY = "sk-very-secret"
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfy.client import MAX_REPLY, ComfyClient
-from bot.errors import (
+from bot.domain.errors import (
     ComfyBadReply,
     ComfyError,
     ComfyForbidden,
@@ -17,7 +17,7 @@ from bot.errors import (
     ComfyRateLimited,
     ComfyServerError,
 )
-from bot.runs import RunState
+from bot.domain.runs import RunState
 from tests.unit.comfy.calls import CALL, KEY, RUN_ID, STATUSES, answering, fault
 from tests.unit.comfy.samples import answer, encode, sample
 from tests.unit.comfy.servers import http_server

@@ -10,13 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfy.client import ComfyClient
-from bot.errors import (
-    ComfyBadReply,
-    ComfyError,
-    ComfyTimeout,
-    ComfyUnauthorized,
-    ComfyUnreachable,
-)
+from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnauthorized, ComfyUnreachable
 from tests.unit.comfy.calls import CALL, KEY, RUN_ID, STATUSES, answering, fault
 from tests.unit.comfy.samples import answer
 from tests.unit.comfy.servers import http_server, raw_server, read_request

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.wire import DeploymentInfo, InputType, WireError, parse_deployment, parse_deployments
+from bot.comfy.body import WireError
+from bot.comfy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
 from tests.unit.comfy.samples import answer
 
 

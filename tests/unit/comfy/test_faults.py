@@ -7,15 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.comfy.wire import (
-    QueueCall,
-    WireError,
-    error_from_cancel,
-    error_from_http,
-    parse_queue_reply,
-    parse_upload_reply,
-)
-from bot.errors import (
+from bot.comfy.body import WireError
+from bot.comfy.calls import QueueCall, parse_queue_reply, parse_upload_reply
+from bot.comfy.faults import error_from_cancel, error_from_http
+from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,
     ComfyInvalid,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.comfy.outputs import MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
-from bot.runs import Output
+from bot.domain.runs import Output
 
 
 def entry(**data: Any) -> dict[str, Any]:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.comfy.wire import (
-    parse_deployment,
-    parse_deployments,
-    parse_queue_reply,
-    parse_run,
-    parse_upload_reply,
-    parse_webhook,
-)
-from bot.runs import FINAL, RunReport, RunState
+from bot.comfy.calls import parse_queue_reply, parse_upload_reply
+from bot.comfy.deployments import parse_deployment, parse_deployments
+from bot.comfy.reports import parse_run, parse_webhook
+from bot.domain.runs import FINAL, RunReport, RunState
 from tests.unit.comfy.samples import answer, encode, names, sample
 
 RUNS = [name for name in names("run_") if "webhooks" in sample(name)]

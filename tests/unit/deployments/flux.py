@@ -9,7 +9,7 @@ import pytest
 from bot.deployments.files import GivenFile
 from bot.deployments.model import Deployment, Input
 from bot.deployments.values import Collected, collect, seed_range
-from bot.errors import InputError
+from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 
 FLUX = deployment(

@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.comfy.client import ComfyClient, open_session
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
-from bot.errors import ComfyUnreachable, StartLater, StartupError
+from bot.domain.errors import ComfyUnreachable, StartLater, StartupError
 from bot.store import Store
 from bot.store.notes import NoteStore
 from tests.databases import new_sqlite

@@ -6,7 +6,7 @@ import pytest
 
 from bot.deployments.compile import describes_itself
 from bot.deployments.config import load_deployments_file, single_deployment
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 
 UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 OTHER = "3d211e35-98da-4fb7-acf6-438b8846a9b9"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.more import parse_more, write_more
-from bot.errors import InputError
+from bot.domain.errors import InputError
 from tests.unit.deployments.flux import refused, take
 
 

@@ -12,7 +12,7 @@ from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
 from bot.deployments.plan import CommandPlan, OptionChoice, OptionSpec, OptionType, size
 from bot.deployments.planning import plan_commands
-from bot.errors import StartupError
+from bot.domain.errors import StartupError
 from tests.unit.deployments.made import deployment, node
 from tests.unit.deployments.strategies import deployments, several
 

@@ -15,7 +15,7 @@ from bot.deployments.options import plan_options
 from bot.deployments.planning import plan_commands
 from bot.deployments.several import check_count, spread, varies
 from bot.deployments.values import collect
-from bot.errors import InputError
+from bot.domain.errors import InputError
 from tests.unit.deployments.made import config, deployment, node
 
 SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)

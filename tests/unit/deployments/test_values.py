@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.deployments.files import GivenFile
 from bot.deployments.values import collect, seed_range
-from bot.errors import InputError
+from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node
 

@@ -11,8 +11,8 @@ import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from tests.fakediscord import FakeDiscord
 from tests.fakediscord.patch import point_discord_at
+from tests.fakediscord.server import FakeDiscord
 from tests.unit.fakediscord.bot import PainterBot
 from tests.unit.fakediscord.harness import Studio
 

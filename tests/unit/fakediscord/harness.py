@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import discord
 
-from tests.fakediscord import Channel, FakeDiscord, Guild, User
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel, Guild, User
 from tests.unit.fakediscord.bot import PainterBot
 
 

@@ -5,7 +5,7 @@ import asyncio
 import discord
 import pytest
 
-from tests.fakediscord import Interaction
+from tests.fakediscord.interactions import Interaction
 from tests.unit.fakediscord.bot import picture
 from tests.unit.fakediscord.harness import Studio
 

@@ -4,8 +4,9 @@ import discord
 import pytest
 from discord.http import Route
 
-from tests.fakediscord import CannotSend, FakeDiscord
+from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.errors import ApiError
+from tests.fakediscord.server import FakeDiscord
 from tests.unit.fakediscord.bot import PainterBot
 from tests.unit.fakediscord.harness import Studio
 

@@ -4,7 +4,7 @@ import aiohttp
 import discord
 import pytest
 
-from tests.fakediscord import Fault
+from tests.fakediscord.faults import Fault
 from tests.fakediscord.world import MIB
 from tests.unit.fakediscord.bot import Buttons, card, picture
 from tests.unit.fakediscord.harness import Studio

@@ -12,8 +12,10 @@ import aiohttp
 import discord
 import pytest
 
-from tests.fakediscord import Channel, FakeDiscord, Fault
+from tests.fakediscord.faults import Fault
 from tests.fakediscord.launch import command
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import Channel
 from tests.unit.fakediscord.bot import picture
 from tests.unit.fakediscord.harness import Studio
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.errors import MediaForbidden
+from bot.domain.errors import MediaForbidden
 from bot.media.address import GuardedResolver, check_url, is_public, is_public_or_private
 
 PUBLIC = [

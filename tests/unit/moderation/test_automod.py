@@ -11,10 +11,11 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.rules import ServerRules, Words
+from bot.domain.settings_values import NotApplied
 from bot.moderation.automod import AutomodCache, compile_automod, word_check
-from bot.moderation.words import Hit, NotApplied
-from bot.rules import ServerRules, Words
+from bot.moderation.words import Hit
 
 GUILD = 7
 

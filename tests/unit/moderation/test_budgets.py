@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.rules import ServerRules
-from bot.rules.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
-from bot.rules.people import Person
+from bot.domain.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
+from bot.domain.requests import Person
+from bot.domain.rules import ServerRules
 
 ONE, TWO, FREE = 1, 2, 3
 

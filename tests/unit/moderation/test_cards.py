@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.shown import ShownInputs
+from bot.domain.runs import Run, RunState
+from bot.domain.transitions import BARRED
 from bot.messages.parts import FileKind, Place, Prepared
 from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
-from bot.runs import Run, RunState
-from bot.runs.transitions import BARRED
 from tests.unit.factories import made_run
 from tests.unit.messages import KEY, components, file, labels, text
 

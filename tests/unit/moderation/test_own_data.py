@@ -6,10 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.records import AuditAction, AuditEntry, AuditLine, Erased, OwnBlock
+from bot.domain.runs import Output, Run, RunState
 from bot.moderation.own_data import OwnDataWriter, erased_text
-from bot.runs import Output, Run, RunState
-from bot.store.audit import AuditAction, AuditEntry, AuditLine
-from bot.store.privacy import Erased, OwnBlock
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)

@@ -12,12 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import RefusedError
+from bot.domain.errors import RefusedError
+from bot.domain.records import (
+    OUTCOMES,
+    AuditAction,
+    AuditEntry,
+    AuditFilter,
+    AuditLine,
+    AuditPage,
+    Cursor,
+    Step,
+)
+from bot.domain.runs import RunState
 from bot.moderation.record import LINES_SHOWN, record_layout, record_line
 from bot.moderation.record_csv import CsvWriter
-from bot.moderation.record_ids import OUTCOMES, PATTERN, Step, read_record_id, record_id
-from bot.runs import RunState
-from bot.store.audit import AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPage, Cursor
+from bot.moderation.record_ids import PATTERN, read_record_id, record_id
 from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)

@@ -8,13 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import BotError, InputError, RefusedError
-from bot.moderation.changes import EDITS, change
-from bot.moderation.forms import FORMS
-from bot.moderation.surroundings import Gone, Surroundings, gone
-from bot.rules import Approval, ApprovalMode, Budgets, RoleBudget, ServerRules, Words
-from bot.rules.differences import differences
-from bot.rules.salvage import salvage
+from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.rules import (
+    Approval,
+    ApprovalMode,
+    Budgets,
+    RoleBudget,
+    ServerRules,
+    Words,
+    differences,
+    salvage,
+)
+from bot.domain.settings_table import EDITS, FORMS, change
+from bot.domain.settings_values import Gone, Surroundings, gone
 
 AROUND = Surroundings(
     server="Studio",

@@ -6,16 +6,15 @@ import pytest
 from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Select, TextInput
 from discord.ui.select import BaseSelect
 
-from bot.moderation.forms import FORMS
+from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
+from bot.domain.settings_table import FORMS, Control, Section, named, token
+from bot.domain.settings_values import NotApplied, ReviewPlace, Surroundings
 from bot.moderation.panels.dialog import dialog
-from bot.moderation.panels.ids import Control, Section, named, parse, token
+from bot.moderation.panels.ids import parse
 from bot.moderation.panels.layout import Panel, panel_layout
 from bot.moderation.panels.lines import News, changed
 from bot.moderation.panels.sections import Chosen
-from bot.moderation.surroundings import ReviewPlace, Surroundings
-from bot.moderation.words import NotApplied
-from bot.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
-from bot.words import SENTENCES
+from bot.strings import SENTENCES
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}

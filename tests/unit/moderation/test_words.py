@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.moderation.words import Hit, NotApplied, WordRule, WordRules
+from bot.domain.settings_values import NotApplied
+from bot.moderation.words import Hit, WordRule, WordRules
 
 
 def found(text: str, *keywords: str, allowed: tuple[str, ...] = ()) -> str | None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.settings_values import NotApplied
 from bot.moderation.normal import EDGE, clean, fold, mark, views
-from bot.moderation.words import NotApplied, WordRule, WordRules
+from bot.moderation.words import WordRule, WordRules
 
 
 def rules_of(*patterns: str, allowed: tuple[str, ...] = ()) -> WordRules:

@@ -9,12 +9,10 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import BotError
-from bot.words.experience import EXPERIENCE
-from bot.words.lists import LISTS
-from bot.words.moderation import MODERATION
-from bot.words.operator import OPERATOR
-from bot.words.people import PEOPLE
+from bot.domain.errors import BotError
+from bot.strings.commands import LISTS, OPERATOR, PEOPLE
+from bot.strings.generation import EXPERIENCE
+from bot.strings.settings import MODERATION
 
 log = logging.getLogger(__name__)
 

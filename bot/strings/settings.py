@@ -1,4 +1,4 @@
-"""The sentences of `/settings`, a part of `bot.words`."""
+"""The sentences of `/settings`, a part of `bot.strings`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ _REFUSALS = {
     "settings_word_not_listed": "“{word}” is not on the list.",
     "settings_too_many_roles": "At most {limit} roles can have limits of their own.",
 }
-
 _CAUTIONS = {
     "settings_warn_unreadable": "Some stored settings can't be read and are shown as they come: {where}. "
     "No request is taken until you change a setting here, which saves what you see.",
@@ -57,7 +56,6 @@ _CAUTIONS = {
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gone": "Some settings name things that are gone. They can be removed.",
 }
-
 _PANEL = {
     "command_settings": "What the bot may do on this server, and for whom",
     "settings_heading": "## Settings of {server}",
@@ -84,7 +82,6 @@ _PANEL = {
     "settings_hint_record": "How long the record of requests and decisions is kept",
     "settings_words_file": "The bot's own block list:",
 }
-
 _LABELS = {
     "settings_label_mode": "Waits for approval:",
     "settings_label_exempt": "Needn't wait:",
@@ -108,7 +105,6 @@ _LABELS = {
     "settings_label_spoiler": "Spoiler:",
     "settings_label_retention": "Kept for:",
 }
-
 _VALUES = {
     "settings_mode_off": "Nobody",
     "settings_mode_everybody": "Everybody",
@@ -171,7 +167,6 @@ _VALUES = {
     "settings_weights_plain": "the same on every GPU",
     "settings_counts": "a second counts as {factor}",
 }
-
 _CONTROLS = {
     "settings_choose_section": "Choose what to change",
     "settings_choose_one": "Choose one",
@@ -207,7 +202,6 @@ _CONTROLS = {
     "settings_button_people_ages": "Change the limits",
     "settings_button_record_retention": "Change how long it is kept",
 }
-
 _FORMS = {
     "settings_form_approval_hours": "When a request expires",
     "settings_form_words_list": "The bot's own block list",

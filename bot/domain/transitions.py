@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState
 
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it: the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)

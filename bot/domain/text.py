@@ -5,6 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# PostgreSQL refuses NUL in text and terminals obey the rest; a text output keeps its lines and tabs.
+_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
+
+
+def clean_text(text: str, limit: int) -> str:
+    """Without control characters, at most `limit` long."""
+    text = text[: limit * 2]
+    # Most is plain; looking whether it is takes a small part of the time that the removal takes.
+    return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]
+
+
 _BREAKS = re.compile(r"\s+")
 # Marks that mean something anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`,
 # bare ones from `@`) and at its beginning. Our own, because discord.py's escape_markdown takes all between
@@ -45,3 +56,21 @@ def prose(text: str) -> str | None:
 def _escaped(mark: re.Match[str]) -> str:
     found = mark.group()
     return f"{found}\\" if found[0].isdigit() else f"\\{found}"
+
+
+_LENGTH = 100
+
+
+def shown(text: str) -> str:
+    """Quoted, and not longer than it takes to recognize it."""
+    return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
+
+
+def channel_url(guild_id: int | None, channel_id: int) -> str:
+    """A link that opens the channel for whoever can see it."""
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
+
+
+def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
+    """Discord's link to a message; without a server it lies in direct messages."""
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree. Each error says which sentence of `bot.words` the person is told.
+"""What can go wrong, as a tree. Each error says which sentence of `bot.strings` the person is told.
 
 BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
@@ -27,7 +27,7 @@ BotError                      code, params
     ├── ComfyTimeout          no answer in time, or the connection broke after sending
     └── ComfyBadReply         an answer that can't be read
 
-`code` names the sentence in `bot.words`; `params` fill its gaps. Neither may hold a secret: both are stored
+`code` names the sentence in `bot.strings`; `params` fill its gaps. Neither may hold a secret: both are stored
 with the run and shown. What the log needs (status, body, address) is in `str(error)`.
 """
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+# An edit begun in the token's last seconds would arrive too late.
+_TOKEN_MARGIN = timedelta(seconds=20)
+
+
+def token_of(run: Run, now: datetime) -> str | None:
+    """The interaction's token while it can still be used."""
+    if run.interaction_token is None or run.interaction_expires_at is None:
+        return None
+    return run.interaction_token if now < run.interaction_expires_at - _TOKEN_MARGIN else None
+
 
 InputValue = str | int | float | bool | list[str]
 
@@ -37,8 +48,8 @@ FINAL = frozenset(
 # Paid for and perhaps still alive upstream: a success that comes late is delivered all the same.
 REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
 IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
-
 _ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
+
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
     # A webhook for a run in WAITING proves that the call thought lost was accepted after all.
@@ -179,3 +190,126 @@ class Run:
     def deadline(self) -> datetime | None:
         """When the run counts as lost; None before the queue call."""
         return self.submitted_at + timedelta(seconds=self.deadline_seconds) if self.submitted_at else None
+
+
+class Step(StrEnum):
+    OLDER = "o"
+    NEWER = "n"
+
+
+class RunFilter(StrEnum):
+    """Which of one's own runs; KEPT are those whose result found no way."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    ENDED = "ended"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """A page of somebody's runs: from the cursor on in one direction; without one, the newest."""
+
+    wanted: RunFilter = RunFilter.ALL
+    step: Step = Step.OLDER
+    cursor: RunCursor | None = None
+
+
+class Told(NamedTuple):
+    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well.
+
+    `earlier` are those of a time before, when a part of it found no way: what it shows is shown anew.
+    """
+
+    messages: tuple[tuple[int, int], ...] = ()
+    attempted_at: datetime | None = None
+    earlier: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def everywhere(self) -> tuple[tuple[int, int], ...]:
+        return (*self.messages, *self.earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request and its newest message: `kept` when no way was open, `place` (channel, message) when it was.
+
+    Of several runs `run` is the first and `together` are all of them; a run by itself has none.
+    """
+
+    run: Run
+    kept: bool
+    place: tuple[int, int] | None
+    together: Sequence[Run] = ()
+
+    @property
+    def all(self) -> Sequence[Run]:
+        return self.together or (self.run,)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCursor:
+    """A place in somebody's runs. It stays valid when the run itself is gone."""
+
+    at: datetime
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Newest first; `older` and `newer` are where to go on, None where the runs end."""
+
+    entries: Sequence[Entry]
+    older: RunCursor | None = None
+    newer: RunCursor | None = None
+
+
+class DeliveryState(StrEnum):
+    """KEPT: every way to show it failed; `/runs` still has it."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    KEPT = "kept"
+
+
+class Purpose(StrEnum):
+    """Which message a run owes; at most one of each, and the letter is in the nonce."""
+
+    OUTCOME = "o"
+    LATE = "l"  # a success that came after we had given it up
+    REVIEW = "r"  # the card that asks the moderators
+    CARD = "c"  # that card once nobody has to decide any more
+    NOTICE = "d"  # the reason of a rejection, to the requester directly
+    REPORT = "p"  # the card that reports a result
+    REMOVAL = "x"  # not a message: the result's messages go
+
+
+# Those that show how a run ended.
+OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
+
+    Of the outcome of several `together` are all of them, `late` the keys of those that come by themselves.
+    """
+
+    id: int
+    run: Run
+    purpose: Purpose
+    tries: int
+    rung: int
+    attempted: bool
+    attempted_at: datetime | None
+    messages: tuple[tuple[int, int], ...]
+    together: tuple[Run, ...] = ()
+    late: frozenset[str] = frozenset()
+
+    @property
+    def beside_others(self) -> bool:
+        """A late success of one of several: it leaves the answer and the outcome to all of them."""
+        return self.purpose is Purpose.LATE and self.run.batch_key is not None

@@ -1,4 +1,4 @@
-"""Sentences about a result's buttons, pictures as input, and help. Part of `bot.words`."""
+"""Sentences about a result's buttons, pictures as input, and help. Part of `bot.strings`."""
 
 from __future__ import annotations
 

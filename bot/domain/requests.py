@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.runs import InputValue
+from bot.domain.rules import ServerRules
+from bot.domain.runs import InputValue
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
 _KEY_LENGTH = 16
@@ -92,3 +95,60 @@ def several(
         )
         for index, (key, (own, seed)) in enumerate(zip(keys, inputs, strict=True))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """`channel_ids` are the channel, its parent and its category, for rules that exempt channels.
+
+    `can_post` tells whether the bot could post in another channel of the same server.
+    """
+
+    person: Person
+    origin: Origin
+    channel_ids: frozenset[int]
+    can_post: Callable[[int], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member of a server, or a person in direct messages (no roles, no `joined_at`)."""
+
+    id: int
+    role_ids: frozenset[int] = frozenset()
+    manages_server: bool = False
+    created_at: datetime
+    joined_at: datetime | None = None
+
+    def is_moderator(self, rules: ServerRules) -> bool:
+        """Manage Server, or the server's reviewer role."""
+        return self.manages_server or rules.reviewer_role_id in self.role_ids
+
+
+NAME_LENGTH = 32
+
+
+class Holder(StrEnum):
+    """Whose a preset is."""
+
+    PERSON = "p"
+    SERVER = "s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """`inputs` by ComfyDeploy's own keys. `created_by` is None once that person had their data deleted."""
+
+    holder: Holder
+    holder_id: int
+    name: str
+    deployment: str
+    inputs: Mapping[str, InputValue]
+    gpu: str | None
+    created_at: datetime
+    created_by: int | None
+
+
+def folded(name: str) -> str:
+    """A name as it is looked up: case does not count."""
+    return name.strip().casefold()

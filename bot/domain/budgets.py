@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.rules import Budget, RoleBudget, ServerRules
-from bot.rules.people import Person
+from bot.domain.requests import Person
+from bot.domain.rules import Budget, RoleBudget, ServerRules
 
 # What a run is taken to cost, in seconds, until ComfyDeploy tells what it took.
 EXPECTED_SECONDS = 60.0
@@ -52,3 +53,58 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
     """The weight, and the weighted seconds that are set aside until the run is settled."""
     weight = weight_of(gpu, rules)
     return weight, weight * EXPECTED_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What counts against a budget today: weighted seconds, those of running ones as reserved."""
+
+    runs: int = 0
+    gpu_seconds: float = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Somebody who may not generate on a server; `until` None: until it is lifted."""
+
+    reason: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the store knows when a request comes in. `gpu_seconds_today` is the bot's, unweighted."""
+
+    now: datetime
+    day_end: datetime
+    gpu_seconds_today: float = 0
+    person: Spent = Spent()
+    server: Spent = Spent()
+    block: Block | None = None
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """`server` are the server's own limits, None where they are not the reader's to see."""
+
+    person_id: int
+    own: bool
+    usage: Usage
+    running: Running
+    limits: Limits
+    server: Limits | None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Of one person, and of everybody in the same place."""
+
+    person: int
+    server: int
+
+
+def day_of(now: datetime) -> datetime:
+    """The beginning of the day that budgets count."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)

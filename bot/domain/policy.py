@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.errors import RefusedError
-from bot.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
-from bot.rules.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve
-from bot.rules.people import Person
-from bot.runs.request import GenerationRequest, Origin
-from bot.text import quoted
+from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spent, Usage, limits_of, reserve
+from bot.domain.errors import RefusedError
+from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
+from bot.domain.text import quoted
 
 _REASON = 500
 # Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
@@ -32,36 +31,6 @@ class OperatorRules:
     allow_direct_messages: bool = False
     allow_user_installs: bool = False
     daily_gpu_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What counts against a budget today: weighted seconds, those of running ones as reserved."""
-
-    runs: int = 0
-    gpu_seconds: float = 0
-    waiting: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Somebody who may not generate on a server; `until` None: until it is lifted."""
-
-    reason: str | None
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What the store knows when a request comes in. `gpu_seconds_today` is the bot's, unweighted."""
-
-    now: datetime
-    day_end: datetime
-    gpu_seconds_today: float = 0
-    person: Spent = Spent()
-    server: Spent = Spent()
-    block: Block | None = None
-    paused: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Records and rules without I/O: no discord, aiohttp or SQLAlchemy, not even through an import."""
