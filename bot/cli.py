@@ -12,7 +12,7 @@ from bot.export import export
 from bot.resync import resync
 from bot.serve import serve
 from bot.settings import Settings
-from bot.store.export import Wanted
+from bot.store.history import Wanted
 
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.

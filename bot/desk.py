@@ -182,13 +182,13 @@ class FrontDesk:
         check_age(asker.origin, restricted=marked)
         # Through an interaction it is posted by editing the answer, which has to be there first.
         due_at = self._clock() + (ANSWER_HOLD if asker.origin.user_install else timedelta())
-        if not await self._store.history.reopen(run.lead_key, asker.origin, due_at):
+        if not await self._store.deliveries.reopen(run.lead_key, asker.origin, due_at):
             raise RefusedError("post_nothing")
         self._nudges.deliver()
 
     async def posting(self, key: str, message_id: int | None) -> None:
         """The message is there that `post_again` makes the result of, where nothing else reaches."""
-        await self._store.history.answered(key, message_id, self._clock())
+        await self._store.deliveries.answered(key, message_id, self._clock())
         self._nudges.deliver()
 
     async def answered(self, key: str, status_message_id: int | None) -> None:

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
+from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
 from bot.domain.runs import InputValue, Output, Run
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.export import ExportStore, Wanted
-from bot.store.schema import known_schemas, schema_of
+from bot.store.history import ExportStore, Wanted
 
 # As they are in the store. Not among them: the interaction's token, which lets anybody answer for the bot.
 PLAIN: Final = (

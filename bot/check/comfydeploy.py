@@ -9,6 +9,7 @@ from bot.check.table import options_table
 from bot.comfy.body import WireError, load_object
 from bot.comfy.client import ComfyClient
 from bot.comfy.deployments import DeploymentInfo
+from bot.database.key_values import NoteStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.compile import describes_itself
 from bot.deployments.plan import size
@@ -28,7 +29,6 @@ from bot.domain.errors import (
 )
 from bot.domain.text import shorten
 from bot.presets.inputs import PRESET_OPTION
-from bot.store.notes import NoteStore
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.

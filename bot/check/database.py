@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.check.finding import Finding, fine, wrong
+from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StoreUnavailable
 from bot.store import Store
-from bot.store.schema import known_schemas, schema_of
 
 SUBJECT = "Database"
 

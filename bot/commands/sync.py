@@ -11,7 +11,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.store.notes import NoteStore
+from bot.database.key_values import NoteStore
 
 log = logging.getLogger(__name__)
 

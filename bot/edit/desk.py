@@ -115,7 +115,7 @@ class EditDesk:
             return run
         if run.guild_id is None or run.guild_id != asker.origin.guild_id:
             raise RefusedError("run_gone")
-        if asker.person.is_moderator(await self._store.reviews.rules(run.guild_id)):
+        if asker.person.is_moderator(await self._store.rules.current(run.guild_id)):
             return run
         if run.unseen:  # wherever its card is: the request is not gone
             raise RefusedError("details_hidden")

@@ -20,10 +20,10 @@ from bot.moderation.record_csv import CsvFile, CsvWriter
 from bot.nudges import Nudges
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
-from bot.store.intake import IntakeStore
-from bot.store.pause import PauseStore
 from bot.store.privacy import PrivacyStore
-from bot.store.running import RunningStore
+from bot.store.requests import IntakeStore
+from bot.store.rules import PauseStore
+from bot.store.usage import RunningStore
 
 _SUGGESTED = 25
 E = TypeVar("E", bound=StrEnum)

@@ -87,7 +87,7 @@ class ReviewDesk:
             _check_shown(run)
         elif not any(map(_is_shown, await self._store.runs.together(run))):
             raise RefusedError("no_result")
-        rules = await self._store.reviews.rules(asker.origin.guild_id)
+        rules = await self._store.rules.current(asker.origin.guild_id)
         channel_id = rules.approval.review_channel_id
         if channel_id is None or not asker.can_post(channel_id):
             raise RefusedError("no_review_channel")
@@ -111,7 +111,7 @@ class ReviewDesk:
 
     async def _moderated(self, key: str, person: Person, guild_id: int | None) -> Run:
         run = await self._run(key, guild_id)
-        if not person.is_moderator(await self._store.reviews.rules(guild_id)):
+        if not person.is_moderator(await self._store.rules.current(guild_id)):
             raise RefusedError("not_a_moderator")
         return run
 

@@ -23,7 +23,7 @@ from bot.moderation.drafts import Drafts
 from bot.moderation.panels.dialog import dialog, opened
 from bot.moderation.panels.layout import Panel, panel_layout
 from bot.moderation.panels.lines import changed
-from bot.store.server_rules import RuleStore
+from bot.store.rules import RuleStore
 from bot.strings import say
 
 # Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.

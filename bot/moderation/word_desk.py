@@ -31,7 +31,7 @@ class WordDesk:
         guild_id = asker.origin.guild_id
         if guild_id is None:
             return
-        rules = await self._store.reviews.rules(guild_id)
+        rules = await self._store.rules.current(guild_id)
         try:
             hit = await self._hit(asker, guild_id, rules, texts)
         except RefusedError as unread:

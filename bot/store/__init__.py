@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from bot.database.coordination import FileLine, Line, PostgresLine
+from bot.database.engine import Database
+from bot.database.key_values import NoteStore
+from bot.database.schema import upgrade
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
-from bot.store.database import Database
+from bot.store.claims import WorkStore
 from bot.store.deliveries import DeliveryStore
-from bot.store.gauges import GaugeStore
 from bot.store.history import HistoryStore
-from bot.store.intake import IntakeStore
-from bot.store.line import FileLine, Line
-from bot.store.notes import NoteStore
-from bot.store.pause import PauseStore
-from bot.store.postgres_line import PostgresLine
 from bot.store.presets import PresetStore
-from bot.store.privacy import PrivacyStore
-from bot.store.retention import RetentionStore
+from bot.store.privacy import PrivacyStore, RetentionStore
+from bot.store.requests import IntakeStore
 from bot.store.reviews import ReviewStore
-from bot.store.running import RunningStore
+from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
-from bot.store.schema import upgrade
-from bot.store.server_rules import RuleStore
-from bot.store.work import WorkStore
+from bot.store.usage import GaugeStore, RunningStore
 
 
 class Store:

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import Database
+from bot.database.tables import audit
 from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPage, Cursor
 from bot.domain.runs import RunState
-from bot.store.database import Database
-from bot.store.tables import audit
 
 _STEP = 1000
 _LINE = insert(audit)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.runs import Delivery, DeliveryState, Purpose, Run, RunState, Told
-from bot.store.database import Database
-from bot.store.rows import run_columns, to_run
-from bot.store.tables import deliveries, runs
+from bot.database.engine import Database
+from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.domain.policy import is_spoiler
+from bot.domain.requests import Origin
+from bot.domain.runs import (
+    OUTCOMES,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Run,
+    RunState,
+    Told,
+)
+from bot.store.rules import read_rules
 
 _OWN = (
     deliveries.c.id.label("delivery_id"),
@@ -204,6 +215,44 @@ class DeliveryStore:
                 update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
             )
 
+    async def reopen(self, key: str, origin: Origin, due_at: datetime) -> bool:
+        """A kept message is owed again, whole, where it is now asked for; False when it is not kept.
+
+        It hides behind a click where the server's rules say so for this channel.
+        """
+        async with self._database.write() as connection:
+            kept = (await connection.execute(kept_of(key))).all()
+            if not kept:
+                return False
+            for row in kept:
+                await connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.id == row.id)
+                    .values(**AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
+                )
+            rules = await read_rules(connection, origin.guild_id)
+            spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
+            await connection.execute(
+                update(runs).where(of_request(key)).values(**place_of(origin), spoiler=spoiler)
+            )
+            return True
+
+    async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
+        """The message is there that becomes what `reopen` has made owed."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs).where(runs.c.key == key).values(status_message_id=message_id)
+            )
+            await connection.execute(
+                update(deliveries)
+                .where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose.in_(OUTCOMES),
+                    deliveries.c.state == DeliveryState.PENDING,
+                )
+                .values(due_at=now)
+            )
+
 
 async def _together(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
     """All runs of the request, and which of them have a message of their own: a success that came late."""
@@ -222,3 +271,56 @@ async def _together(connection: AsyncConnection, batch_key: str) -> tuple[tuple[
 async def _states(connection: AsyncConnection, batch_key: str) -> dict[str, RunState]:
     found = await connection.execute(select(runs.c.key, runs.c.state).where(runs.c.batch_key == batch_key))
     return {row.key: RunState(row.state) for row in found}
+
+
+# A message owed as if nothing of it had been tried.
+AFRESH = {
+    "state": DeliveryState.PENDING,
+    "tries": 0,
+    "rung": 0,
+    "messages": [],
+    "attempted": False,
+    "attempted_at": None,
+    "done_at": None,
+}
+
+
+def of_request(key: str) -> ColumnElement[bool]:
+    """A run by itself, or all that began with it."""
+    return or_(runs.c.key == key, runs.c.batch_key == key)
+
+
+def kept_of(key: str) -> Select[Any]:
+    """What may be owed again of a request. A deleted result stays deleted; of several, those that are left
+    come without it."""
+    left = or_(
+        runs.c.deleted_at.is_(None),
+        and_(runs.c.batch_key.is_not(None), deliveries.c.purpose == Purpose.OUTCOME),
+    )
+    return (
+        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier)
+        .join(runs, runs.c.key == deliveries.c.run_key)
+        .where(
+            of_request(key),
+            deliveries.c.purpose.in_(OUTCOMES),
+            deliveries.c.state == DeliveryState.KEPT,
+            left,
+        )
+        .order_by(deliveries.c.id)
+        .with_for_update(of=deliveries)
+    )
+
+
+def place_of(origin: Origin) -> dict[str, object]:
+    """Where to post. The server stays: its budget has paid, and its moderators answer for it. The answer to
+    the command that asks is its own, so it is not there to be edited; but for a place that nothing else
+    reaches."""
+    token, expires = origin.interaction_token, origin.interaction_expires_at
+    return {
+        "channel_id": origin.channel_id,
+        "upload_limit": origin.upload_limit,
+        "user_install": origin.user_install,
+        "interaction_token": token if origin.user_install else None,
+        "interaction_expires_at": expires if origin.user_install else None,
+        "status_message_id": None,
+    }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.policy import is_spoiler
-from bot.domain.requests import Origin
+from bot.database.engine import Database
+from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.runs import (
     IN_FLIGHT,
     OUTCOMES,
@@ -22,11 +23,6 @@ from bot.domain.runs import (
     RunFilter,
     RunState,
 )
-from bot.store.database import Database
-from bot.store.kept import AFRESH, kept_of, of_request, place_of
-from bot.store.rows import run_columns, to_run
-from bot.store.server_rules import read_rules
-from bot.store.tables import deliveries, runs
 
 S = RunState
 _member = runs.alias("member")
@@ -86,44 +82,6 @@ class HistoryStore:
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
             return [to_run(row) for row in found.mappings()]
-
-    async def reopen(self, key: str, origin: Origin, due_at: datetime) -> bool:
-        """A kept message is owed again, whole, where it is now asked for; False when it is not kept.
-
-        It hides behind a click where the server's rules say so for this channel.
-        """
-        async with self._database.write() as connection:
-            kept = (await connection.execute(kept_of(key))).all()
-            if not kept:
-                return False
-            for row in kept:
-                await connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.id == row.id)
-                    .values(**AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
-                )
-            rules = await read_rules(connection, origin.guild_id)
-            spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
-            await connection.execute(
-                update(runs).where(of_request(key)).values(**place_of(origin), spoiler=spoiler)
-            )
-            return True
-
-    async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
-        """The message is there that becomes what `reopen` has made owed."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(runs).where(runs.c.key == key).values(status_message_id=message_id)
-            )
-            await connection.execute(
-                update(deliveries)
-                .where(
-                    deliveries.c.run_key == key,
-                    deliveries.c.purpose.in_(OUTCOMES),
-                    deliveries.c.state == DeliveryState.PENDING,
-                )
-                .values(due_at=now)
-            )
 
 
 def own_runs(
@@ -210,3 +168,50 @@ def _entry(run: Run, rows: Sequence[Any], together: Sequence[Run]) -> Entry:
     shown = rows[0] if together else rows[-1]
     place = tuple(shown.messages[0]) if shown.messages else None
     return Entry(run, kept=kept, place=place, together=together)
+
+
+_PORTION = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs: `since` counts, `until` doesn't."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    guild_id: int | None = None
+
+
+class ExportStore:
+    """Reads in portions, so that a long export keeps nobody from writing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def runs(self, wanted: Wanted, portion: int = _PORTION) -> AsyncIterator[Run]:
+        """Raises StoreUnavailable."""
+        last: Run | None = None
+        while True:
+            async with self._database.read() as connection:
+                rows = (await connection.execute(_next(wanted, last, portion))).mappings().all()
+            found = [to_run(row) for row in rows]
+            for run in found:
+                yield run
+            if len(found) < portion:
+                return
+            last = found[-1]
+
+
+def _next(wanted: Wanted, last: Run | None, portion: int) -> Select[tuple[object, ...]]:
+    query = select(*run_columns())
+    if wanted.since is not None:
+        query = query.where(runs.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(runs.c.created_at < wanted.until)
+    if wanted.guild_id is not None:
+        query = query.where(runs.c.guild_id == wanted.guild_id)
+    if last is not None:
+        at = last.created_at
+        beyond = or_(runs.c.created_at > at, and_(runs.c.created_at == at, runs.c.key > last.key))
+        query = query.where(runs.c.created_at >= at, beyond)
+    return query.order_by(runs.c.created_at, runs.c.key).limit(portion)

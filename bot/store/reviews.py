@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import Database
+from bot.database.tables import audit, deliveries, owe, runs, to_run
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.rules import ServerRules
 from bot.domain.runs import DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import note
-from bot.store.changing import apply_change, locked_row, locked_together
-from bot.store.database import LOCK_SECONDS, Database
-from bot.store.gathering import Gathering
-from bot.store.kept import AFRESH
-from bot.store.rows import owe, to_run
-from bot.store.server_rules import read_rules
-from bot.store.tables import audit, deliveries, runs
+from bot.store.deliveries import AFRESH
+from bot.store.run_changes import apply_change, locked_row, locked_together
 
 
 class ReviewStore:
@@ -31,7 +26,6 @@ class ReviewStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = Gathering(self._rules, within=LOCK_SECONDS, most=200)
 
     async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
         """The run may start. Of two moderators at once one wins; the other reads who did."""
@@ -122,15 +116,6 @@ class ReviewStore:
         async with self._database.read() as connection:
             found: int | None = await connection.scalar(_lines(run, AuditAction.DISMISS))
             return found or 0
-
-    async def rules(self, guild_id: int | None) -> ServerRules:
-        """As they are now: who asks while a reading is under way shares the next, not that one."""
-        return await self._reading.ask(guild_id)
-
-    async def _rules(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
-        async with self._database.read() as connection:
-            found = {guild_id: await read_rules(connection, guild_id) for guild_id in set(guild_ids)}
-        return [found[guild_id] for guild_id in guild_ids]
 
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
         """Who did this to a run, each once, the first of them first, as far as the record reaches back."""

@@ -10,18 +10,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import Database
+from bot.database.tables import deliveries, nothing_shown, run_columns, runs, to_run
 from bot.domain.budgets import weight_of
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import Change, apply_report, belongs, end
 from bot.store.audit import note
-from bot.store.changing import apply_change, locked_row, locked_together
-from bot.store.database import Database
-from bot.store.progress import save_progress
-from bot.store.rows import nothing_shown, run_columns, to_run
-from bot.store.server_rules import read_rules
-from bot.store.tables import deliveries, runs
+from bot.store.rules import read_rules
+from bot.store.run_changes import apply_change, locked_row, locked_together
 
 SETTLE_AFTER = timedelta(seconds=5)
 _BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)
@@ -247,3 +245,37 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport) -> N
         values["run_duration"] = report.run_duration
         values |= await _charge(connection, run, report, Change(run.state, values))
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
+
+
+_NEWS = ("progress", "live_status", "queue_position")
+# Locked, and in one order everywhere, so that two processes neither lose news nor deadlock.
+_LOCKED = (
+    select(*run_columns())
+    .where(runs.c.key.in_(bindparam("wanted", expanding=True)))
+    .order_by(runs.c.key)
+    .with_for_update()
+)
+_SAVE = (
+    update(runs)
+    .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
+    .values(rev=runs.c.rev + 1, **{name: bindparam(f"new_{name}") for name in _NEWS})
+)
+
+
+async def save_progress(connection: AsyncConnection, news: Mapping[str, RunReport], now: datetime) -> None:
+    """What `apply_report` finds new; a report about another state or another of their runs is passed over."""
+    found = await connection.execute(_LOCKED, {"wanted": list(news)})
+    moved = []
+    for run in [to_run(row) for row in found.mappings()]:
+        report = news[run.key]
+        if run.state is report.state and run.run_id == report.run_id:
+            change = apply_report(run, report, now)
+            moved += [_values(run, change)] if change is not None else []
+    if moved:
+        await connection.execute(_SAVE, moved)
+
+
+def _values(run: Run, change: Change) -> dict[str, object]:
+    """What did not change is written as it was."""
+    news = {f"new_{name}": change.values.get(name, getattr(run, name)) for name in _NEWS}
+    return news | {"of_run": run.key, "in_state": run.state}

@@ -24,11 +24,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.budgets import Block, Spent, Usage
+from bot.database.engine import Database
+from bot.database.tables import UtcDateTime, blocks, deliveries, notes, runs
+from bot.domain.budgets import Block, Running, Spent, Usage, day_of
 from bot.domain.policy import Allowed
-from bot.domain.runs import FINAL, RunState
-from bot.store.pause import PAUSE_NOTE
-from bot.store.tables import UtcDateTime, blocks, notes, runs
+from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOMES, DeliveryState, RunState
+from bot.store.rules import PAUSE_NOTE
 
 # Given back to the count of runs a day, since nothing came out of them.
 _NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
@@ -164,3 +165,74 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
 _STANDING = _standing()
 _SPENT_IN_SERVER = _spendings(runs.c.guild_id == bindparam("guild"))
 _SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))
+
+
+class RunningStore:
+    """Raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def count(self, guild_id: int | None, person_id: int) -> Running:
+        """`guild_id` None: direct messages."""
+        here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
+        own = func.sum(case((runs.c.requester_id == person_id, 1), else_=0))
+        query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
+        async with self._database.read() as connection:
+            person, server = (await connection.execute(query)).one()
+            return Running(int(person), int(server))
+
+
+_OPEN = tuple(sorted(set(RunState) - FINAL))
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """`runs` by (deployment, state), those that have not ended. `oldest`: since when an outcome is owed."""
+
+    runs: Mapping[tuple[str, str], int]
+    owed: int
+    kept: int
+    oldest: datetime | None
+    gpu_seconds_today: float
+
+
+class GaugeStore:
+    """Raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, now: datetime) -> Gauges:
+        async with self._database.read() as connection:
+            counted = await connection.execute(_RUNS)
+            owed = (await connection.execute(_OWED)).all()
+            states = {row.state: row for row in owed}
+            tally = await read_tally(connection, None, (), day_of(now))
+            pending, kept = states.get(DeliveryState.PENDING), states.get(DeliveryState.KEPT)
+            return Gauges(
+                runs={(row.deployment, row.state): row.number for row in counted},
+                owed=pending.number if pending else 0,
+                kept=kept.number if kept else 0,
+                oldest=pending.oldest if pending else None,
+                gpu_seconds_today=tally.seconds,
+            )
+
+
+_RUNS = (
+    select(runs.c.deployment, runs.c.state, func.count().label("number"))
+    .where(runs.c.state.in_(_OPEN))
+    .group_by(runs.c.deployment, runs.c.state)
+)
+_OWED = (
+    select(
+        deliveries.c.state,
+        func.count().label("number"),
+        func.min(deliveries.c.created_at).label("oldest"),
+    )
+    .where(
+        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.KEPT)),
+        deliveries.c.purpose.in_(tuple(sorted(OUTCOMES))),
+    )
+    .group_by(deliveries.c.state)
+)

@@ -10,6 +10,7 @@ import discord
 from aiohttp import web
 
 from bot.client import GenerateBot
+from bot.database.coordination import Line
 from bot.delivery.posting import Poster
 from bot.delivery.speaker import Speaker
 from bot.metrics.page import MetricsPage
@@ -17,7 +18,6 @@ from bot.reload import Reloader
 from bot.roles import CALLING, Role
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.line import Line
 from bot.tracking.progress import ProgressBuffer
 from bot.tracking.recorder import Recorder
 from bot.tracking.webhook import WebhookServer

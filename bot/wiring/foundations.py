@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.comfy.client import ComfyClient
+from bot.database.coordination import Line
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
@@ -15,7 +16,6 @@ from bot.metrics import Metrics
 from bot.nudges import Nudges
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.line import Line
 from bot.tracking.signing import WebhookSigner
 
 # With webhooks, a run is asked about only after it has been quiet for this many polling intervals.

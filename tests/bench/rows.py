@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Column, Select, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditFilter
 from bot.domain.runs import RunFilter
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.history import open_on_server, own_runs
-from bot.store.tables import audit, deliveries, runs
 from tests.bench.figures import Figure
 from tests.chaos.database import opened
 

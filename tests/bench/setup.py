@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from bot.database.tables import runs
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.tables import runs
 from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
 from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.standin.server import StandIn

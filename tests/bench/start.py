@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 from sqlalchemy import text
 
+from bot.database.tables import audit, deliveries, runs
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.tables import audit, deliveries, runs
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
 from tests.bench.figures import Figure

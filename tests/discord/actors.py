@@ -9,7 +9,7 @@ import simcord
 
 from bot.domain.records import AuditEntry
 from bot.store.audit import note
-from bot.store.server_rules import RuleStore
+from bot.store.rules import RuleStore
 from tests.harness import Harness
 
 

@@ -11,7 +11,7 @@ import discord
 import simcord
 
 from bot.domain.rules import Approval, ServerRules
-from bot.store.server_rules import RuleStore
+from bot.store.rules import RuleStore
 from tests.discord.actors import moderator
 from tests.discord.rendered import text_of
 from tests.harness import Harness

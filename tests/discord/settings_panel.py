@@ -8,7 +8,7 @@ from typing import Any
 import discord
 
 from bot.domain.rules import ServerRules
-from bot.store.server_rules import RuleStore
+from bot.store.rules import RuleStore
 from tests.discord.rendered import stored, text_of
 from tests.harness import Harness
 

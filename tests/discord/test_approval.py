@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot.database.tables import audit
 from bot.domain.runs import RunState
-from bot.store.tables import audit
 from tests.discord.actors import reviewer
 from tests.discord.deployments import TWO
 from tests.discord.forged import press

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import discord
 
+from bot.database.key_values import NoteStore
 from bot.domain.runs import RunState
-from bot.store.notes import NoteStore
-from bot.store.pause import PAUSE_NOTE
+from bot.store.rules import PAUSE_NOTE
 from tests.discord.actors import owner
 from tests.discord.forged import call, strings
 from tests.discord.rendered import pinged, refusal

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simcord import MemberActor
 
-from bot.store.tables import presets
+from bot.database.tables import presets
 from demo.standin.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator
 from tests.discord.deployments import described

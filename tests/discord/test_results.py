@@ -6,8 +6,8 @@ import pytest
 from simcord import MemberActor
 from sqlalchemy import update
 
+from bot.database.tables import deliveries
 from bot.domain.runs import DeliveryState, RunState
-from bot.store.tables import deliveries
 from demo.standin.deployments import VARIATIONS_ID
 from tests.contract.store.rows import audit_log
 from tests.discord.files import finish_with, picture, song

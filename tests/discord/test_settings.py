@@ -6,8 +6,8 @@ import discord
 import pytest
 from sqlalchemy import select
 
+from bot.database.tables import audit
 from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
-from bot.store.tables import audit
 from tests.discord.settings_panel import Moderator, boxes, rules_of
 from tests.harness import Harness
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-INTAKE = "bot.store.intake:IntakeStore"
+INTAKE = "bot.store.requests:IntakeStore"
 RUNS = "bot.store.runs:RunStore"
-WORK = "bot.store.work:WorkStore"
+WORK = "bot.store.claims:WorkStore"
 OWED = "bot.store.deliveries:DeliveryStore"
 COMFY = "bot.comfy.client:ComfyClient"
 POSTER = "bot.delivery.posting:Poster"

@@ -12,10 +12,10 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics, call_of
 from bot.metrics.page import MetricsPage
-from bot.store.database import Database
-from bot.store.gauges import GaugeStore
+from bot.store.usage import GaugeStore
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.database.write_queue import Gathering
 from bot.domain.errors import StoreUnavailable
-from bot.store.gathering import Gathering
 
 
 class Transactions:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.store.turns import Turns
+from bot.database.write_queue import Turns
 
 
 async def in_turn(turns: Turns, name: str, seen: list[str], *, urgent: bool = False) -> None:

@@ -11,7 +11,7 @@ from bot.domain.requests import GenerationRequest, Person
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.intake import Decide
+from bot.store.requests import Decide
 from tests.contract.store.runs import HOLD, NOW, PERSON, fetch, request
 
 ROOM_FOR_FIVE = 5 * EXPECTED_SECONDS

@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from bot.database.tables import audit, deliveries, request_values, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
 from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
-from bot.store.rows import request_values
-from bot.store.tables import audit, deliveries, runs, server_rules
 from tests.contract.store.runs import NOW
 
 GUILD = 1 << 62

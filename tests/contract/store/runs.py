@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bot.database.tables import deliveries, runs
 from bot.domain.budgets import Usage
 from bot.domain.policy import Allowed, Decision
 from bot.domain.requests import GenerationRequest, Origin, Person
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Delivery, Output, Run, RunReport, RunState
 from bot.store import Store
-from bot.store.tables import deliveries, runs
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=30)

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.requests import GenerationRequest, several
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
-from bot.store.intake import Decide
+from bot.store.requests import Decide
 from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, purposes, request, take
 
 

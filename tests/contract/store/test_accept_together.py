@@ -13,7 +13,7 @@ from bot.domain.requests import GenerationRequest, Person
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.intake import Decide
+from bot.store.requests import Decide
 from tests.contract.store.decisions import by_rules, noting
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
 from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request

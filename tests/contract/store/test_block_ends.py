@@ -6,6 +6,7 @@ import asyncio
 
 from sqlalchemy import select
 
+from bot.database.tables import runs
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
 from bot.domain.policy import Allowed, Decision, Refused
@@ -14,7 +15,6 @@ from bot.domain.rules import ServerRules
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.privacy import settled
-from bot.store.tables import runs
 from tests.contract.store import several
 from tests.contract.store.decisions import awaiting_approval, in_review
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run

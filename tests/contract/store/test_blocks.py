@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.database.key_values import NoteStore
 from bot.store import Store
 from bot.store.blocks import BlockStore
-from bot.store.notes import NoteStore
-from bot.store.pause import PAUSE_NOTE, PauseStore
+from bot.store.rules import PAUSE_NOTE, PauseStore
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log
 from tests.contract.store.runs import NOW, at
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.store import Store
-from bot.store.export import ExportStore, Wanted
+from bot.store.history import ExportStore, Wanted
 from tests.contract.store.rows import stored_run
 from tests.contract.store.runs import at
 

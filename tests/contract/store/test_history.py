@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
+from bot.database.tables import runs
 from bot.domain.runs import DeliveryState, HistoryPage, RunFilter, RunState
 from bot.store import Store
 from bot.store.history import open_on_server
-from bot.store.tables import runs
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
 from tests.contract.store.runs import NOW, at, columns

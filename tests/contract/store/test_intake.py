@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from bot.database.tables import runs
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.store.tables import runs
 from tests.contract.store.conftest import Stores
 from tests.contract.store.decisions import by_rules
 from tests.contract.store.processes import in_processes

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, event, text
 
+from bot.database.coordination import AlreadyHeld, Line, guarded, hold
 from bot.domain.errors import StoreUnavailable
 from bot.nudges import Nudges
 from bot.store import Store
-from bot.store.line import AlreadyHeld, Line, guarded, hold
 from tests.contract.store.conftest import Stores
 from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer
@@ -221,7 +221,7 @@ async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: S
 async def test_a_hold_that_another_took_meanwhile_is_told(
     on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.store.postgres_line._OWN_GHOST", 0.0)
+    monkeypatch.setattr("bot.database.coordination._OWN_GHOST", 0.0)
     mine, _ = await lines.open(on_postgres)
     assert await mine.try_hold("shard 0")
     # The session is ended from outside, and somebody is quicker.

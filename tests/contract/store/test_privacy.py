@@ -13,8 +13,7 @@ from bot.store import Store
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.history import HistoryStore
-from bot.store.privacy import PrivacyStore
-from bot.store.retention import RetentionStore
+from bot.store.privacy import PrivacyStore, RetentionStore
 from bot.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
@@ -167,7 +166,7 @@ async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> No
     retention = RetentionStore(store.database)
     found = await retention.outdated(NOW, 10)
     assert found is not None
-    assert await HistoryStore(store.database).reopen(key, request().origin, NOW)
+    assert await store.deliveries.reopen(key, request().origin, NOW)
     assert await retention.remove(found) == 0
     assert await run_keys(store) == {key}
 

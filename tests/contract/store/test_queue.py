@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
+from bot.database.tables import runs
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import Run, RunState
 from bot.store import Store
-from bot.store.tables import runs
-from bot.store.work import SERVED
+from bot.store.claims import SERVED
 from tests.contract.store.conftest import Stores
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import stored_run

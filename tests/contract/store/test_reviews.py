@@ -230,14 +230,14 @@ async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store)
 async def test_rules_read_together_are_each_servers_own_and_as_they_are_now(store: Store) -> None:
     await stored_rules(store, GUILD, {"reviewer_role_id": 1})
     await stored_rules(store, 5, {"budgets": "not budgets"})
-    first = asyncio.create_task(store.reviews.rules(GUILD))
+    first = asyncio.create_task(store.rules.current(GUILD))
     await asyncio.sleep(0)
-    asked = [store.reviews.rules(guild_id) for guild_id in (GUILD, 5, None, GUILD, 6)]
+    asked = [store.rules.current(guild_id) for guild_id in (GUILD, 5, None, GUILD, 6)]
     found = await asyncio.gather(*asked, return_exceptions=True)
     seen = [one.reviewer_role_id if isinstance(one, ServerRules) else type(one) for one in found]
     assert seen == [1, ValidationError, None, 1, None]
     await store.rules.change(
         GUILD, 1, lambda rules: rules.model_copy(update={"reviewer_role_id": 2}), NOW, "reviewers"
     )
-    assert (await store.reviews.rules(GUILD)).reviewer_role_id == 2
+    assert (await store.rules.current(GUILD)).reviewer_role_id == 2
     assert (await first).reviewer_role_id == 1

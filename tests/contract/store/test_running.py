@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.budgets import Running
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from bot.store.running import RunningStore
+from bot.store.usage import RunningStore
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
 
 

@@ -14,10 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, make_url, select, text
 
+from bot.database.schema import alembic_config
+from bot.database.tables import UtcDateTime, metadata
 from bot.domain.errors import StartLater, StartupError
 from bot.store import Store
-from bot.store.schema import alembic_config
-from bot.store.tables import UtcDateTime, metadata
 from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import accepted, fetch
 from tests.databases import PostgresServer
@@ -191,7 +191,7 @@ async def test_a_migration_may_take_its_time(postgres: PostgresServer, opening: 
 async def test_a_server_that_is_too_old_is_told_in_words(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.store.schema._OLDEST", {"sqlite": (99, 1), "postgresql": (99,)})
+    monkeypatch.setattr("bot.database.schema._OLDEST", {"sqlite": (99, 1), "postgresql": (99,)})
     with pytest.raises(StartupError, match=r"The database is \w+ [\d.]+, and the bot needs 99.* or newer"):
         await stores.open()
 

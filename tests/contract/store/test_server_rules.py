@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bot.domain.errors import InputError
 from bot.domain.rules import ApprovalMode, ServerRules, replaced
 from bot.store import Store
-from bot.store.server_rules import RuleStore, read_rules
+from bot.store.rules import RuleStore, read_rules
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
 from tests.contract.store.runs import NOW
 

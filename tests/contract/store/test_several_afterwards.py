@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.runs import DeliveryState, RunFilter, RunState
 from bot.store import Store
-from bot.store.retention import Outdated
+from bot.store.privacy import Outdated
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 from tests.contract.store.several import accepted, ended, purposes_of_each, running
@@ -36,7 +36,7 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.KEPT)).entries
     assert entry.kept
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.history.reopen(runs[0].key, place, NOW)
+    assert await store.deliveries.reopen(runs[0].key, place, NOW)
     # The server's budget has paid for them, so there they stay.
     server = request().origin.guild_id
     assert {(run.channel_id, run.guild_id) for run in await store.runs.together(runs[0])} == {(4, server)}

@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 
 from bot.comfy.client import ComfyClient, open_session
+from bot.database.key_values import NoteStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import ComfyUnreachable, StartLater, StartupError
 from bot.store import Store
-from bot.store.notes import NoteStore
 from tests.databases import new_sqlite
 from tests.harness import free_port
 from tests.unit.comfy.servers import http_server

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -16,13 +19,21 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    RowMapping,
     String,
     Table,
     Text,
     TypeDecorator,
+    and_,
+    cast,
     false,
+    insert,
     text,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.requests import GenerationRequest
+from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -39,7 +50,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
-
 runs = Table(
     "runs",
     metadata,
@@ -126,7 +136,6 @@ runs = Table(
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
 )
-
 deliveries = Table(
     "deliveries",
     metadata,
@@ -150,7 +159,6 @@ deliveries = Table(
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
-
 # Small things with a name: the webhook secret, hashes of synced commands, deployments as last seen.
 notes = Table(
     "notes",
@@ -159,7 +167,6 @@ notes = Table(
     Column("value", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
-
 server_rules = Table(
     "server_rules",
     metadata,
@@ -168,7 +175,6 @@ server_rules = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("updated_by", BigInteger, nullable=False),
 )
-
 blocks = Table(
     "blocks",
     metadata,
@@ -179,7 +185,6 @@ blocks = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger, nullable=False),
 )
-
 audit = Table(
     "audit",
     metadata,
@@ -197,7 +202,6 @@ audit = Table(
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_person", "subject_id", "at"),
 )
-
 # Named sets of inputs, by their real keys; a person's own (`holder` p) or a server's (s).
 presets = Table(
     "presets",
@@ -215,3 +219,55 @@ presets = Table(
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
     Index("presets_maker", "created_by"),
 )
+_RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
+
+
+def run_columns() -> tuple[Any, ...]:
+    """The columns of `runs` that make a Run."""
+    return _RUN_COLUMNS
+
+
+def to_run(row: RowMapping) -> Run:
+    """A Run from a row that holds `run_columns()`."""
+    values = {column.name: row[column.name] for column in _RUN_COLUMNS}
+    values["state"] = RunState(values["state"])
+    values["outputs"] = tuple(Output(**item) for item in values["outputs"])
+    return Run(**values)
+
+
+def request_values(request: GenerationRequest, now: datetime) -> dict[str, object]:
+    """The row of a new request. Of several, the first alone is answered in the interaction."""
+    unanswered = {"interaction_token": None} if request.batch_index else {}
+    return {
+        **request.model_dump(exclude={"origin", "expected_seconds"}),
+        **request.origin.model_dump(exclude={"age_restricted"}),
+        "created_at": now,
+        "outputs": [],
+        "failure_params": {},
+        **unanswered,
+    }
+
+
+def nothing_shown() -> ColumnElement[bool]:
+    """A message of which nothing can have reached Discord: neither a part sent nor one under way."""
+    return and_(
+        deliveries.c.state == DeliveryState.PENDING,
+        ~deliveries.c.attempted,
+        cast(deliveries.c.messages, Text) == "[]",
+    )
+
+
+async def owe(
+    connection: AsyncConnection, key: str, purpose: Purpose, due_at: datetime, now: datetime
+) -> None:
+    """Notes that a message is owed; in the same transaction as the change that owes it."""
+    await connection.execute(
+        insert(deliveries).values(
+            run_key=key,
+            purpose=purpose,
+            state=DeliveryState.PENDING,
+            due_at=due_at,
+            messages=[],
+            created_at=now,
+        )
+    )

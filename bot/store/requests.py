@@ -13,6 +13,9 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import LOCK_SECONDS, Database
+from bot.database.tables import owe, request_values, run_columns, runs, to_run
+from bot.database.write_queue import Gathering
 from bot.domain.budgets import Usage, day_of
 from bot.domain.errors import AlreadyTaken
 from bot.domain.policy import Allowed, Decision, Refused, for_several
@@ -21,11 +24,7 @@ from bot.domain.requests import GenerationRequest, Person
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
 from bot.store.audit import note
-from bot.store.database import LOCK_SECONDS, Database
-from bot.store.gathering import Gathering
-from bot.store.rows import owe, request_values, run_columns, to_run
-from bot.store.server_rules import read_rules
-from bot.store.tables import runs
+from bot.store.rules import read_rules
 from bot.store.usage import Tally, read_tally
 
 Decide = Callable[[GenerationRequest, Person, Usage, ServerRules], Decision]

@@ -12,14 +12,14 @@ from datetime import datetime
 from sqlalchemy import BindParameter, RowMapping, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.tables import deliveries, nothing_shown, owe, run_columns, runs, to_run
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, REVIVABLE, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import REASON_GRACE, Change
 from bot.store.audit import note
-from bot.store.rows import nothing_shown, owe, run_columns, to_run
-from bot.store.tables import deliveries, runs
 
 _WANTED: BindParameter[str] = bindparam("wanted")
+
 _self = runs.alias("self")
 _LEAD = select(_self.c.batch_key).where(_self.c.key == _WANTED).scalar_subquery()
 # Built once: putting forty columns together takes longer than the query.

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.database.sqlite import connect as one_turn_connection
+from bot.database.write_queue import Turns
 from bot.domain.errors import StoreUnavailable
-from bot.store.sqlite import connect as one_turn_connection
-from bot.store.turns import Turns
 
 # An interaction has to be answered within 3 s: a writer waits so long for its turn …
 LOCK_SECONDS = 2.0

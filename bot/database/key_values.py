@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
-from bot.store.database import Database
-from bot.store.tables import notes
+from bot.database.engine import Database
+from bot.database.tables import notes
 
 _DEPLOYMENT = "deployment:"
 _FAR_AHEAD = timedelta(hours=1)

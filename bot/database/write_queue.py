@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,7 +21,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True, eq=False)
-class _Place(Generic[T, R]):
+class _Waiter(Generic[T, R]):
     item: T
     result: asyncio.Future[R]
     timer: asyncio.TimerHandle
@@ -44,7 +45,7 @@ class Gathering(Generic[T, R]):
         self._handle = handle
         self._within = within
         self._most = most
-        self._waiting: deque[_Place[T, R]] = deque()
+        self._waiting: deque[_Waiter[T, R]] = deque()
         self._working: asyncio.Task[None] | None = None
 
     async def ask(self, item: T) -> R:
@@ -54,7 +55,7 @@ class Gathering(Generic[T, R]):
         """
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
-        place = _Place(item, result, loop.call_later(self._within, _give_up, result))
+        place = _Waiter(item, result, loop.call_later(self._within, _give_up, result))
         self._waiting.append(place)
         if self._working is None:
             # A context of its own: the log lines of all belong to no single run.
@@ -72,8 +73,8 @@ class Gathering(Generic[T, R]):
                 place.result.cancel()
             self._waiting.clear()
 
-    def _next(self) -> list[_Place[T, R]]:
-        taken: list[_Place[T, R]] = []
+    def _next(self) -> list[_Waiter[T, R]]:
+        taken: list[_Waiter[T, R]] = []
         while self._waiting and len(taken) < self._most:
             place = self._waiting.popleft()
             place.timer.cancel()
@@ -81,7 +82,7 @@ class Gathering(Generic[T, R]):
                 taken.append(place)
         return taken
 
-    async def _together(self, places: Sequence[_Place[T, R]]) -> None:
+    async def _together(self, places: Sequence[_Waiter[T, R]]) -> None:
         try:
             results = await self._results(places)
         except BaseException:  # the loop ends
@@ -91,7 +92,7 @@ class Gathering(Generic[T, R]):
         for place, result in zip(places, results, strict=True):
             _tell(place.result, result)
 
-    async def _results(self, places: Sequence[_Place[T, R]]) -> Sequence[R | Exception]:
+    async def _results(self, places: Sequence[_Waiter[T, R]]) -> Sequence[R | Exception]:
         if not places:
             return []
         try:
@@ -120,3 +121,73 @@ def _tell(waiting: asyncio.Future[R], result: R | Exception) -> None:
         waiting.set_exception(own)
     else:
         waiting.set_exception(result)
+
+
+# Whoever has waited so long goes between two urgent ones: a webhook refused is one that may be lost.
+PATIENCE_SECONDS = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class _WaitingWriter:
+    turn: asyncio.Future[None]
+    since: float
+
+
+class Turns:
+    """With two hundred commands at once, what follows the first answers would delay the last ones.
+
+    However many are urgent, every second turn is for the others once one of them has waited for `patience`.
+    """
+
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
+        self._taken = False
+        self._others_turn = False
+        self._urgent: deque[_WaitingWriter] = deque()
+        self._others: deque[_WaitingWriter] = deque()
+
+    @asynccontextmanager
+    async def turn(self, *, urgent: bool, within: float) -> AsyncIterator[None]:
+        """Raises TimeoutError when it does not come in so many seconds."""
+        async with asyncio.timeout(within):
+            await self._acquire(self._urgent if urgent else self._others)
+        try:
+            yield
+        finally:
+            self._hand_on()
+
+    async def _acquire(self, line: deque[_WaitingWriter]) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        loop = asyncio.get_running_loop()
+        place = _WaitingWriter(loop.create_future(), loop.time())
+        line.append(place)
+        try:
+            await place.turn
+        except asyncio.CancelledError:
+            if place.turn.cancelled():
+                with suppress(ValueError):
+                    line.remove(place)
+            else:  # the turn came in the same moment
+                self._hand_on()
+            raise
+
+    def _hand_on(self) -> None:
+        for line in self._lines():
+            while line:
+                place = line.popleft()
+                if not place.turn.done():
+                    self._others_turn = line is self._urgent
+                    place.turn.set_result(None)
+                    return
+        self._taken = False
+
+    def _lines(self) -> tuple[deque[_WaitingWriter], ...]:
+        """Whichever goes first in front."""
+        if self._others_turn and self._others and self._has_waited(self._others[0]):
+            return self._others, self._urgent
+        return self._urgent, self._others
+
+    def _has_waited(self, place: _WaitingWriter) -> bool:
+        return asyncio.get_running_loop().time() - place.since >= self._patience

@@ -1,20 +1,21 @@
-"""The rules of each server."""
+"""Each server's rules, and the owner's pause."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import LOCK_SECONDS, Database
+from bot.database.tables import notes, server_rules
+from bot.database.write_queue import Gathering
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.rules import ServerRules, differences, salvage
 from bot.store.audit import note
-from bot.store.database import Database
-from bot.store.tables import server_rules
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reading = Gathering(self._current, within=LOCK_SECONDS, most=200)
 
     async def get(self, guild_id: int) -> ServerRules:
         """The rules, defaults where none were set or where they can't be read."""
@@ -81,6 +83,15 @@ class RuleStore:
             await note(connection, entry)
             return after
 
+    async def current(self, guild_id: int | None) -> ServerRules:
+        """As they are now: who asks while a reading is under way shares the next, not that one."""
+        return await self._reading.ask(guild_id)
+
+    async def _current(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
+        async with self._database.read() as connection:
+            found = {guild_id: await read_rules(connection, guild_id) for guild_id in set(guild_ids)}
+        return [found[guild_id] for guild_id in guild_ids]
+
 
 async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
     found: object | None = await connection.scalar(
@@ -108,3 +119,36 @@ async def _write(
     )
     if not result.rowcount:
         await connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
+
+
+PAUSE_NOTE = "pause"
+
+
+class PauseStore:
+    """Raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pause(self, reason: str, *, by: int, now: datetime) -> None:
+        """Nothing is accepted from here on; a second pause changes the reason."""
+        async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
+            await connection.execute(delete(notes).where(notes.c.name == PAUSE_NOTE))
+            await connection.execute(insert(notes).values(name=PAUSE_NOTE, value=reason, updated_at=now))
+            await note(connection, _entry(AuditAction.PAUSE, by, now, reason))
+
+    async def resume(self, *, by: int, now: datetime) -> bool:
+        """False when the bot is not paused."""
+        async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
+            lifted = await connection.execute(
+                delete(notes).where(notes.c.name == PAUSE_NOTE).returning(notes.c.value)
+            )
+            reason = lifted.scalar()
+            if reason is None:
+                return False
+            await note(connection, _entry(AuditAction.RESUME, by, now, reason))
+            return True
+
+
+def _entry(action: AuditAction, by: int, now: datetime, reason: str) -> AuditEntry:
+    return AuditEntry(at=now, guild_id=None, action=action, actor_id=by, details={"reason": reason})

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.engine import Database
+from bot.database.tables import run_columns, runs, to_run
 from bot.domain.fair_queue import Place, next_in_line, positions
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.blocked_runs import block_of, end_barred
-from bot.store.changing import apply_change, locked_row
-from bot.store.database import Database
-from bot.store.rows import run_columns, to_run
-from bot.store.tables import runs
+from bot.store.blocks import block_of, end_barred
+from bot.store.run_changes import apply_change, locked_row
 
 # So long a run that was given up is asked about, if its silence is not broken.
 _HOPE = timedelta(days=1)
@@ -31,8 +30,6 @@ _PLACE = (
     runs.c.person_limit,
     runs.c.server_limit,
 )
-
-
 # Built once: putting such a statement together takes longer than running it.
 _BUSY = select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT))
 _WAITING = select(*_PLACE).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
@@ -58,8 +55,6 @@ SERVED = select(*_PLACE).where(
     runs.c.ended_at
     >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
 )
-
-
 _member = runs.alias("member")
 _OTHERS_GO_ON = exists().where(_member.c.batch_key == runs.c.key, _member.c.state.not_in(FINAL))
 # What changes a message about several is a change of any of them; each number only grows, so their sum does.

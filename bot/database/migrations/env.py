@@ -1,10 +1,10 @@
-"""Alembic's entry. `bot.store.schema` hands in the open connection; there is no alembic.ini to keep true."""
+"""Alembic's entry; `bot.database.schema` passes the open connection, so there is no alembic.ini."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from bot.store.tables import metadata
+from bot.database.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

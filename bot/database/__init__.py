@@ -1,0 +1,1 @@
+"""The connection: transactions on SQLite and PostgreSQL, tables, migrations, locks between processes."""
