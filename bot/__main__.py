@@ -7,9 +7,9 @@ import os
 import sys
 
 from bot import cli
+from bot.config.logs import setup_logging
+from bot.config.settings import Settings, load_settings
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
-from bot.logs import setup_logging
-from bot.settings import Settings, load_settings
 
 CONFIGURATION = 2
 UNAVAILABLE = 1

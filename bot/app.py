@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.comfy.client import ComfyClient, open_session
+from bot.comfydeploy.client import ComfyClient, open_session
+from bot.config.roles import ALL_ROLES, CALLING
+from bot.config.settings import Settings, configs_of
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.source import configs_of
+from bot.deployments.options import PRESET_OPTION
 from bot.media.address import is_public, is_public_or_private
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.presets.inputs import PRESET_OPTION
-from bot.roles import ALL_ROLES, CALLING
-from bot.settings import Settings
 from bot.store import Store
 from bot.web import listening, start_server
 from bot.wiring.assembly import App, assemble

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.check.command import check
+from bot.config.settings import Settings
 from bot.export import export
 from bot.resync import resync
 from bot.serve import serve
-from bot.settings import Settings
 from bot.store.history import Wanted
 
 _EPILOG = """\

@@ -16,6 +16,7 @@ from discord.ext import commands
 from bot.commands.overrides import CommandOverrides
 from bot.commands.reach import Reach
 from bot.commands.sync import CommandSync
+from bot.deployments.catalogue import Reloader
 from bot.desk import FrontDesk
 from bot.domain.errors import AlreadyTaken, BotError
 from bot.edit.desk import EditDesk
@@ -24,7 +25,6 @@ from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.presets.desk import PresetDesk
-from bot.reload import Reloader
 from bot.strings import explain, say
 
 log = logging.getLogger(__name__)

@@ -8,23 +8,30 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.config.logs import run_context
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.model import Deployment, Input
-from bot.deployments.plan import COUNT, CommandPlan, OptionChoice
-from bot.deployments.several import Repeat, check_count, repeated, spread, varies
-from bot.deployments.shown import text_inputs
-from bot.deployments.suggestions import suggest
-from bot.deployments.values import Collected, GivenValue, collect, seed_range
+from bot.deployments.command_plan import CommandPlan
+from bot.deployments.input_text import text_inputs
+from bot.deployments.inputs import (
+    Collected,
+    GivenValue,
+    Repeat,
+    check_count,
+    collect,
+    repeated,
+    seed_range,
+    spread,
+)
+from bot.deployments.model import Deployment, Input, deployment_of, varies
+from bot.deployments.options import COUNT, OptionChoice, suggest
+from bot.deployments.revision import edited
 from bot.domain.errors import InputError, RefusedError
 from bot.domain.policy import check_age
 from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
 from bot.domain.requests import Asker, GenerationRequest, several
 from bot.domain.runs import HistoryPage, PagePlace, Run, Step
 from bot.domain.text import channel_url
-from bot.edit.inputs import edited
-from bot.edit.onward import deployment_of
 from bot.intake import ANSWER_HOLD, Intake
-from bot.logs import run_context
 from bot.messages.parts import Part
 from bot.messages.run import status_part
 from bot.messages.several import several_status_part

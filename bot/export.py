@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
+from bot.config.settings import Settings
 from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
 from bot.domain.runs import InputValue, Output, Run
-from bot.settings import Settings
 from bot.store import Store
 from bot.store.history import ExportStore, Wanted
 

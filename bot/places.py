@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bot.config.roles import ALL_ROLES, Role
+from bot.config.settings import Settings
 from bot.database.coordination import AlreadyHeld, Line, hold
 from bot.domain.errors import StartupError
-from bot.roles import ALL_ROLES, Role
-from bot.settings import Settings
 
 _COURIER = "courier"
 

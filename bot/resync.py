@@ -8,9 +8,9 @@ from bot.app import build
 from bot.commands.differences import Differences, differences
 from bot.commands.discord_api import DiscordApi, DiscordFault, discord_api
 from bot.commands.sync import payload, told
+from bot.config.roles import Role
+from bot.config.settings import Settings
 from bot.domain.errors import StartupError
-from bot.roles import Role
-from bot.settings import Settings
 from bot.wiring.assembly import App
 
 _MISSING_ACCESS = 50001

@@ -14,11 +14,11 @@ import discord
 from bot.app import build, metrics_port, start_web, working
 from bot.client import GenerateBot
 from bot.commands.invite import install_url, invite_url
+from bot.config.roles import Role
+from bot.config.settings import Settings
 from bot.delivery.room import check_room
 from bot.domain.errors import StartLater, StartupError
 from bot.places import take_places, taken
-from bot.roles import Role
-from bot.settings import Settings
 from bot.signals import Signals
 from bot.wiring.assembly import App
 

@@ -14,9 +14,9 @@ from discord.ext import commands
 
 from bot.client import Desks, GenerateBot
 from bot.commands.sync import CommandSync
+from bot.config.roles import Shards
 from bot.database.key_values import NoteStore
 from bot.domain.errors import StoreUnavailable
-from bot.roles import Shards
 
 log = logging.getLogger(__name__)
 

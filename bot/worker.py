@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
+from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
-from bot.logs import run_context
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

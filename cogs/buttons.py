@@ -12,7 +12,7 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.client import GenerateBot, tell
 from bot.commands.reach import only_by_interaction
-from bot.deployments.several import Repeat
+from bot.deployments.inputs import Repeat
 from bot.edit.ids import EditForm
 from bot.messages.buttons import PATTERN, Action, custom_id
 from bot.messages.parts import Part

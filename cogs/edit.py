@@ -13,12 +13,12 @@ from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
 from bot.client import GenerateBot, tell
-from bot.deployments.files import GivenFile
+from bot.deployments.revision import TypedValue
+from bot.deployments.validation import GivenFile
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.runs import Run
 from bot.edit.form import TEXT_FILE, ready_layout, refused_layout
 from bot.edit.ids import EDIT_PATTERN, EditForm, edit_form
-from bot.edit.inputs import TypedValue
 from bot.strings import explain, say
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_here, check_overrides

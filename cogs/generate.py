@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
+import discord
+from discord import AppCommandOptionType, app_commands
 from discord.ext import commands
 
 from bot.client import GenerateBot
-from bot.deployments.command import build_generate
-from bot.deployments.plan import OptionChoice
-from bot.deployments.values import GivenValue
+from bot.deployments.command_plan import CommandPlan, group_description
+from bot.deployments.inputs import GivenValue
+from bot.deployments.options import (
+    PRESET_OPTION,
+    CommandSpec,
+    OptionChoice,
+    OptionSpec,
+    OptionType,
+    OptionValue,
+)
+from bot.deployments.validation import GivenFile
 from bot.desk import FrontDesk
-from bot.presets.inputs import PRESET_OPTION
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_here
 from cogs.presets import answer_generated
@@ -59,3 +70,104 @@ class Generate(commands.Cog):
 
 async def setup(bot: GenerateBot) -> None:
     await bot.add_cog(Generate(bot, bot.desk))
+
+
+AnyInteraction = discord.Interaction[Any]
+# (interaction, deployment name, what was given by option name: `gpu` and `more` are among it)
+OnGenerate = Callable[[AnyInteraction, str, Mapping[str, GivenValue]], Awaitable[None]]
+# (interaction, deployment name, option name, what was typed so far)
+OnAutocomplete = Callable[[AnyInteraction, str, str, str], Awaitable[Sequence[OptionChoice]]]
+GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
+
+
+class _Option(app_commands.Transformer):
+    """One option's type, limits and choices. Values are checked by `collect`, not here."""
+
+    def __init__(self, spec: OptionSpec) -> None:
+        self.spec = spec
+
+    @property
+    def type(self) -> AppCommandOptionType:
+        return AppCommandOptionType[self.spec.type.value]
+
+    @property
+    def min_value(self) -> int | float | None:
+        return self.spec.min_length if self.spec.type is OptionType.STRING else self.spec.minimum
+
+    @property
+    def max_value(self) -> int | float | None:
+        return self.spec.max_length if self.spec.type is OptionType.STRING else self.spec.maximum
+
+    @property
+    def choices(self) -> list[app_commands.Choice[OptionValue]] | None:
+        return _choices(self.spec.choices) or None
+
+    async def transform(self, _: AnyInteraction, value: Any, /) -> GivenValue:
+        if isinstance(value, discord.Attachment):
+            return GivenFile(value.url, value.filename, value.content_type, value.size)
+        given: GivenValue = value
+        return given
+
+
+class _CompletedOption(_Option):
+    """discord.py asks for suggestions exactly where `autocomplete` is overridden."""
+
+    def __init__(self, spec: OptionSpec, deployment: str, on_autocomplete: OnAutocomplete) -> None:
+        super().__init__(spec)
+        self._deployment = deployment
+        self._on_autocomplete = on_autocomplete
+
+    async def autocomplete(
+        self, interaction: AnyInteraction, value: int | float | str, /
+    ) -> list[app_commands.Choice[OptionValue]]:
+        found = await self._on_autocomplete(interaction, self._deployment, self.spec.name, str(value))
+        return _choices(found)
+
+
+def build_generate(
+    plan: CommandPlan, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
+) -> GenerateCommand:
+    """The command to add to a tree; a group when there are several deployments."""
+    if plan.direct:
+        return _command(plan.commands[0], plan.name, on_generate, on_autocomplete)
+    root = app_commands.Group(name=plan.name, description=plan.description)
+    groups = {
+        name: app_commands.Group(name=name, description=group_description(name), parent=root)
+        for name in plan.groups
+    }
+    for spec in plan.commands:
+        parent = groups[spec.group] if spec.group else root
+        parent.add_command(_command(spec, spec.name, on_generate, on_autocomplete))
+    return root
+
+
+def _command(
+    spec: CommandSpec, name: str, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
+) -> app_commands.Command[Any, ..., None]:
+    # Option names need not be Python names (`vidéo-2`, `class`), so the parameters are numbered and renamed.
+    options = {f"option_{index}": option for index, option in enumerate(spec.options)}
+
+    async def callback(interaction: AnyInteraction, **values: GivenValue | None) -> None:
+        given = {options[key].name: value for key, value in values.items() if value is not None}
+        await on_generate(interaction, spec.name, given)
+
+    parameters = [_parameter(key, option, spec.name, on_autocomplete) for key, option in options.items()]
+    interaction = inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    # discord.py reads a callback through inspect.signature, for which this attribute is the documented way
+    # to describe parameters that are known only now.
+    callback.__signature__ = inspect.Signature([interaction, *parameters])  # type: ignore[attr-defined]
+    app_commands.describe(**{key: option.description for key, option in options.items()})(callback)
+    app_commands.rename(**{key: option.name for key, option in options.items()})(callback)
+    return app_commands.Command(name=name, description=spec.description, callback=callback)
+
+
+def _parameter(
+    key: str, option: OptionSpec, deployment: str, on_autocomplete: OnAutocomplete
+) -> inspect.Parameter:
+    kind = _CompletedOption(option, deployment, on_autocomplete) if option.autocomplete else _Option(option)
+    default = inspect.Parameter.empty if option.required else None
+    return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:
+    return [app_commands.Choice(name=choice.name, value=choice.value) for choice in choices]

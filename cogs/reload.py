@@ -6,9 +6,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import GenerateBot, tell
+from bot.deployments.catalogue import Reloader
 from bot.domain.errors import RefusedError, StartupError
 from bot.messages.reloaded import broken_text, reloaded_text
-from bot.reload import Reloader
 from bot.strings import say
 from cogs.asker import Interaction
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.deployments.files import GivenFile
-from bot.edit.inputs import TypedValue
+from bot.deployments.revision import TypedValue
+from bot.deployments.validation import GivenFile
 from cogs.asker import Interaction
 from cogs.items import data_of
 

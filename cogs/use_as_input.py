@@ -12,12 +12,12 @@ from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
 from bot.client import GenerateBot
-from bot.deployments.files import GivenFile, check_file
 from bot.deployments.model import InputKind
+from bot.deployments.revision import TypedValue
+from bot.deployments.validation import GivenFile, check_file
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.edit.form import pictures_layout, refused_layout
 from bot.edit.ids import USE_PATTERN, UseForm, use_form
-from bot.edit.inputs import TypedValue
 from bot.messages.buttons import PATTERN
 from bot.strings import explain, say
 from cogs.asker import Interaction, asker_of

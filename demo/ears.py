@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.logs import setup_logging
+from bot.config.logs import setup_logging
 
 
 @dataclass(frozen=True, slots=True)

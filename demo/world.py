@@ -15,8 +15,8 @@ import discord
 import simcord
 
 from bot.app import build, start_web, utc_now, working
+from bot.config.settings import Settings
 from bot.domain.errors import BotError
-from bot.settings import Settings
 from bot.wiring.assembly import App
 from demo.standin.server import StandIn
 

@@ -15,8 +15,8 @@ import discord
 import simcord
 
 from bot.app import build, start_web
+from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
-from bot.settings import Settings
 from bot.wiring.assembly import App
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults

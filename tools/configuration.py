@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from bot.config.settings import REMEDIES, Settings
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
-from bot.settings import REMEDIES, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -21,7 +21,7 @@ TARGET = ROOT / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-<!-- Written by `make docs` from bot/settings/, .env.example and bot/deployments/schema.py. Change those. -->
+<!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema.py. Change those. -->
 
 Settings are variables of the environment, or lines of a file `.env` in the working directory; the environment goes
 first. An empty value counts as unset. Mistakes are told at the start, all of them at once; `python -m bot check` also

@@ -13,9 +13,9 @@ import aiohttp
 from aiohttp import web
 
 from bot.check.finding import Finding, fine, warning, wrong
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.domain.errors import StartupError
 from bot.tracking.ping import ping_route
-from bot.tracking.signing import WebhookSigner
 from bot.web import listening
 
 SUBJECT = "PUBLIC_URL"

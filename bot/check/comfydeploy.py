@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from bot.check.finding import Finding, fine, warning, wrong
 from bot.check.table import options_table
-from bot.comfy.body import WireError, load_object
-from bot.comfy.client import ComfyClient
-from bot.comfy.deployments import DeploymentInfo
+from bot.comfydeploy.client import ComfyClient
+from bot.comfydeploy.deployments import DeploymentInfo
+from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import NoteStore
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.command_plan import LARGEST_COMMAND, size
 from bot.deployments.compile import describes_itself
-from bot.deployments.plan import size
-from bot.deployments.planning import LARGEST_COMMAND
+from bot.deployments.options import PRESET_OPTION
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import (
     ComfyBadReply,
@@ -28,7 +28,6 @@ from bot.domain.errors import (
     StartupError,
 )
 from bot.domain.text import shorten
-from bot.presets.inputs import PRESET_OPTION
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.

@@ -8,8 +8,8 @@ from typing import TextIO
 from bot.app import utc_now
 from bot.check.finding import Level, counted, printed
 from bot.check.run import findings
-from bot.logs import Redactor
-from bot.settings import Settings
+from bot.config.logs import Redactor
+from bot.config.settings import Settings
 
 
 async def check(settings: Settings, out: TextIO) -> int:

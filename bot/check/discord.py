@@ -13,8 +13,8 @@ from bot.check.finding import Finding, fine, warning, wrong
 from bot.commands.differences import differences
 from bot.commands.discord_api import DiscordApi, DiscordFault
 from bot.commands.sync import CommandSync, payload, told
+from bot.config.settings import Settings
 from bot.preflight import lacks
-from bot.settings import Settings
 
 TOKEN, INTENTS, SESSIONS = "Discord token", "Intents", "Gateway"
 COMMANDS, SERVERS = "Commands", "Servers"

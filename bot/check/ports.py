@@ -10,8 +10,8 @@ from aiohttp import web
 from yarl import URL
 
 from bot.check.finding import Finding, fine, warning, wrong
+from bot.config.settings import Settings
 from bot.domain.errors import StartupError
-from bot.settings import Settings
 from bot.web import HEALTHY, listening, port_remedy
 
 WEB_SERVER = "Web server"

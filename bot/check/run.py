@@ -15,19 +15,18 @@ from bot.check.clock import compare
 from bot.check.database import look
 from bot.check.finding import Finding, Level, fine, warning
 from bot.client import GenerateBot
-from bot.comfy.client import ComfyClient, open_session
+from bot.comfydeploy.client import ComfyClient, open_session
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.commands.discord_api import DiscordApi, discord_api
 from bot.commands.invite import install_url, invite_url
+from bot.config.roles import CALLING, Role
+from bot.config.settings import Settings, configs_of
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.source import configs_of
 from bot.domain.errors import StartupError
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.roles import CALLING, Role
-from bot.settings import Settings
 from bot.store import Store
-from bot.tracking.signing import WebhookSigner
 from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot
 from bot.wiring.reloading import reloader_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.deployments.model import Deployment, Input
-from bot.deployments.plan import CommandSpec, OptionSpec
+from bot.deployments.options import CommandSpec, OptionSpec
 from bot.domain.text import shorten, visible
 
 _HEAD = ("option", "type", "input", "needed", "takes", "default")

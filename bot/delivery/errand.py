@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.delivery.packing import Packer
 from bot.delivery.posting import Closed, Poster, Unclear
 from bot.delivery.removal import Removal
-from bot.deployments.shown import ShownInputs
+from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState
 from bot.domain.text import jump_url

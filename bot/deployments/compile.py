@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bot.comfy.deployments import DeploymentInfo, InputType
-from bot.deployments.classes import names_seed, prompt_rank
+from bot.comfydeploy.deployments import DeploymentInfo, InputType
 from bot.deployments.compile_input import Draft, compile_input, kind_for
-from bot.deployments.model import GPUS, Deployment, Input, InputKind
-from bot.deployments.naming import RESERVED, one_line, slug, unique
+from bot.deployments.model import GPUS, Deployment, Input, InputKind, varies
+from bot.deployments.naming import RESERVED, names_seed, one_line, prompt_rank, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig
-from bot.deployments.several import varies
 
 _NOTHING_SAID = InputConfig()
 MAX_COUNT = 4

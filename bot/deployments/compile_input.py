@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bot.comfy.deployments import InputType
-from bot.deployments.classes import kind_of
+from bot.comfydeploy.deployments import InputType
 from bot.deployments.model import Choice, Input, InputKind
-from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten, unique
+from bot.deployments.naming import DESCRIPTION_LENGTH, kind_of, one_line, shorten, unique
 from bot.deployments.schema import LARGEST, InputConfig
 from bot.domain.runs import InputValue
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.runs import InputValue
+from bot.domain.runs import InputValue, Run
+
+
+def varies(item: Input) -> bool:
+    """Whether each of several gets another value of this input.
+
+    Without such an input all of them would be alike, as far as one can know: then `count` is offered only
+    where deployments.toml asks for it, for workflows that draw by themselves.
+    """
+    return item.is_seed and item.offered and not item.choices
+
 
 # The page's seven, in its order; `deployments.toml` cuts the list down or extends it.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
@@ -102,3 +113,24 @@ class Deployment:
     @property
     def offered(self) -> tuple[Input, ...]:
         return tuple(item for item in self.inputs if item.offered)
+
+
+_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
+
+
+def picture_input(deployment: Deployment) -> Input | None:
+    """The input that a picture goes into: a required one before others."""
+    found = [item for item in deployment.offered if item.kind in _PICTURES]
+    return min(found, key=lambda item: not item.required, default=None)
+
+
+def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
+    """The deployments that have an image input."""
+    return [each for each in deployments if picture_input(each) is not None]
+
+
+def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
+    """Also one that was given another name since."""
+    same = (each for each in deployments if each.name == run.deployment)
+    renamed = (each for each in deployments if each.deployment_id == run.deployment_id)
+    return next(same, None) or next(renamed, None)

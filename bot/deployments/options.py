@@ -3,13 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.deployments.compile_input import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
-from bot.deployments.plan import COUNT, GPU, MORE, OptionChoice, OptionSpec, OptionType
 from bot.domain.errors import StartupError
+from bot.domain.requests import NAME_LENGTH
+from bot.strings import say
 
+OptionValue = str | int | float
+
+
+class OptionType(StrEnum):
+    """Discord's option types that `/generate` uses."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    ATTACHMENT = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionChoice:
+    """One of an option's fixed choices. A string's value is its name: that always fits and tells no URL."""
+
+    name: str
+    value: OptionValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionSpec:
+    """One option. `key` is the input it fills, None for the bot's own (`gpu`, `more`, …).
+
+    At most 25 `choices`; `autocomplete` stands for more of them, or for ones left out to save characters.
+    """
+
+    name: str
+    description: str
+    type: OptionType
+    required: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    choices: tuple[OptionChoice, ...] = ()
+    autocomplete: bool = False
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """One deployment's options; `name` is the deployment's and the subcommand's."""
+
+    name: str
+    description: str
+    options: tuple[OptionSpec, ...]
+    group: str | None = None
+
+    @property
+    def more(self) -> bool:
+        return any(option.name == MORE for option in self.options)
+
+    def option_for(self, name: str) -> OptionSpec | None:
+        return next((option for option in self.options if option.name == name), None)
+
+
+MORE = "more"
+GPU = "gpu"
+COUNT = "count"
 OPTIONS = 25
 CHOICES = 25
 _DEFAULT_LENGTH = 30
@@ -166,3 +230,30 @@ def _more_option(rest: Sequence[Input]) -> OptionSpec:
         required=any(item.required for item in rest),
         max_length=6000,
     )
+
+
+def suggest(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
+    """Up to 25 choices: names that begin with what was typed, then names that hold it. None fit: none."""
+    choices = _choices(deployment, option)
+    typed = current.strip().casefold()
+    names = [(choice.name.casefold(), choice) for choice in choices]
+    begin = [choice for name, choice in names if name.startswith(typed)]
+    hold = [choice for name, choice in names if typed in name and not name.startswith(typed)]
+    return (begin + hold)[:CHOICES]
+
+
+def _choices(deployment: Deployment, option: str) -> tuple[OptionChoice, ...]:
+    if option == GPU:
+        return tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
+    found = (item for item in deployment.offered if item.option == option)
+    item = next(found, None)
+    return option_choices(item) if item else ()
+
+
+PRESET_OPTION = OptionSpec(
+    name="preset",
+    description=say("option_preset"),
+    type=OptionType.STRING,
+    max_length=NAME_LENGTH,
+    autocomplete=True,
+)

@@ -18,9 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from bot.deployments.classes import kind_of
 from bot.deployments.model import InputKind
-from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, slug
+from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, kind_of, slug
 from bot.domain.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)

@@ -9,16 +9,15 @@ from typing import Any
 
 from discord.ui import LayoutView, Modal
 
-from bot.deployments.files import GivenFile
-from bot.deployments.model import Deployment, InputKind
-from bot.deployments.pictures import picture_input, taking_pictures
+from bot.deployments.model import Deployment, InputKind, picture_input, taking_pictures
+from bot.deployments.revision import Typed, TypedValue, edited, form_fields
+from bot.deployments.validation import GivenFile
 from bot.desk import FrontDesk, draw_seed
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Asker
 from bot.domain.runs import InputValue, Run
 from bot.edit.form import form_modal
 from bot.edit.ids import EditForm, UseForm
-from bot.edit.inputs import Typed, TypedValue, edited, form_fields
 from bot.edit.onward import onward_of
 from bot.messages.details import Details, details
 from bot.messages.several import one_of_several_layout

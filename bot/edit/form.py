@@ -22,8 +22,8 @@ from discord.ui import (
 
 from bot.deployments.model import ATTACHMENTS, Deployment, InputKind
 from bot.deployments.options import describe
+from bot.deployments.revision import TEXT_LENGTH, Field
 from bot.domain.text import shorten
-from bot.edit.inputs import TEXT_LENGTH, Field
 from bot.strings import say
 
 # Discord's limits: a form's title, a select's options.

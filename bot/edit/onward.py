@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.deployments.model import Deployment
-from bot.deployments.pictures import taking_pictures
-from bot.deployments.several import VARIED
+from bot.deployments.inputs import VARIED
+from bot.deployments.model import Deployment, deployment_of, taking_pictures
 from bot.domain.runs import Run
 from bot.messages.onward import Onward
-
-
-def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
-    """Also one that was given another name since."""
-    same = (each for each in deployments if each.name == run.deployment)
-    renamed = (each for each in deployments if each.deployment_id == run.deployment_id)
-    return next(same, None) or next(renamed, None)
 
 
 def onward_of(run: Run, deployments: Sequence[Deployment]) -> Onward:

@@ -9,10 +9,9 @@ from datetime import datetime
 from discord import Colour
 from discord.ui import Container, File, Item, LayoutView, TextDisplay
 
-from bot.deployments.commandline import command_line
+from bot.deployments.command_plan import CommandPlan
+from bot.deployments.input_text import ShownInputs, command_line, shown_inputs
 from bot.deployments.model import Deployment
-from bot.deployments.plan import CommandPlan
-from bot.deployments.shown import ShownInputs, shown_inputs
 from bot.domain.runs import Run
 from bot.domain.text import quoted, shorten
 from bot.messages.blocks import phase

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from discord import SelectOption
 from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
-from bot.deployments.options import describe
-from bot.deployments.pictures import taking_pictures
-from bot.deployments.plan import COUNT, GPU, CommandPlan
+from bot.deployments.command_plan import CommandPlan
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, taking_pictures
+from bot.deployments.options import COUNT, GPU, describe
 from bot.domain.text import quoted, shorten
 from bot.strings import say
 

@@ -8,7 +8,7 @@ from typing import Any
 from discord import ButtonStyle
 from discord.ui import Button
 
-from bot.deployments.several import VARIED
+from bot.deployments.inputs import VARIED
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import BARRED
 from bot.messages.blocks import run_button

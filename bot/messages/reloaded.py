@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.deployments.catalogue import Reloaded
 from bot.domain.text import quoted, shorten
-from bot.reload import Reloaded
 from bot.strings import say
 
 _NAMES = 600

@@ -9,7 +9,7 @@ from discord import ButtonStyle, Colour, MediaGalleryItem
 from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
 from discord.utils import snowflake_time
 
-from bot.deployments.shown import ShownInputs
+from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, quoted
 from bot.domain.transitions import BARRED

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.deployments.input_text import ShownInputs, shown_inputs
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Asker, Person
 from bot.domain.runs import Run, RunState

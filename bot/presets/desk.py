@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.deployments.inputs import GivenValue
 from bot.deployments.model import Deployment
-from bot.deployments.options import CHOICES
-from bot.deployments.plan import OptionChoice
-from bot.deployments.values import GivenValue
+from bot.deployments.options import CHOICES, OptionChoice
 from bot.desk import FrontDesk
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.requests import NAME_LENGTH, Asker, Holder, Person, Preset, folded

@@ -5,26 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.deployments.checks import check_value
+from bot.deployments.input_text import parse_more
+from bot.deployments.inputs import GivenValue, check_gpu
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
-from bot.deployments.more import parse_more
-from bot.deployments.plan import GPU, MORE, OptionSpec, OptionType
-from bot.deployments.values import GivenValue, check_gpu
+from bot.deployments.options import GPU, MORE
+from bot.deployments.validation import check_value
 from bot.domain.errors import InputError
 from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
 from bot.domain.text import quoted
-from bot.strings import say
 
 # In a kept prompt: where what is typed later goes.
 GAP = "{prompt}"
-PRESET_OPTION = OptionSpec(
-    name="preset",
-    description=say("option_preset"),
-    type=OptionType.STRING,
-    max_length=NAME_LENGTH,
-    autocomplete=True,
-)
 
 
 @dataclass(frozen=True, slots=True)

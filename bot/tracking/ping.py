@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.tracking.signing import PING_PATH, WebhookSigner
+from bot.comfydeploy.webhook_urls import PING_PATH, WebhookSigner
 
 
 def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:

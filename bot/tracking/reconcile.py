@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
 from bot.domain.errors import ComfyError, ComfyNotCancellable
 from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.metrics import Metrics

@@ -13,8 +13,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
-from bot.comfy.calls import QueueCall
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import QueueCall
+from bot.config.logs import run_context
 from bot.domain.errors import (
     BotError,
     ComfyError,
@@ -25,11 +27,9 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.runs import InputValue, Run, RunReport, RunState
-from bot.logs import run_context
 from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.runs import ForeignReport
-from bot.tracking.signing import WebhookSigner
 
 log = logging.getLogger(__name__)
 

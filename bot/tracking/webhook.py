@@ -8,15 +8,15 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.comfy.body import WireError
-from bot.comfy.reports import parse_webhook
+from bot.comfydeploy.reports import parse_webhook
+from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
+from bot.comfydeploy.wire import WireError
+from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
-from bot.logs import run_context
 from bot.metrics import Metrics
 from bot.store.runs import ForeignReport
 from bot.tracking.ping import ping_route
 from bot.tracking.recorder import Recorder
-from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ import discord
 from aiohttp import web
 
 from bot.client import GenerateBot
+from bot.config.roles import CALLING, Role
+from bot.config.settings import Settings
 from bot.database.coordination import Line
 from bot.delivery.posting import Poster
 from bot.delivery.speaker import Speaker
+from bot.deployments.catalogue import Reloader
 from bot.metrics.page import MetricsPage
-from bot.reload import Reloader
-from bot.roles import CALLING, Role
-from bot.settings import Settings
 from bot.store import Store
 from bot.tracking.progress import ProgressBuffer
 from bot.tracking.recorder import Recorder

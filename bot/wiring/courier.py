@@ -8,14 +8,14 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
 from bot.delivery.courier import Courier
 from bot.delivery.errand import Errands
 from bot.delivery.ladder import Ladder
 from bot.delivery.packing import Packer
 from bot.delivery.posting import Poster
 from bot.delivery.status import StatusKeeper
-from bot.deployments.shown import ShownInputs, shown_inputs
+from bot.deployments.input_text import ShownInputs, shown_inputs
 from bot.domain.runs import Delivery, Output, Run
 from bot.edit.onward import onward_of
 from bot.messages.parts import Part, Prepared

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.config.settings import Settings
 from bot.database.coordination import Line
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StoreUnavailable
@@ -14,9 +16,7 @@ from bot.domain.policy import OperatorRules
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.nudges import Nudges
-from bot.settings import Settings
 from bot.store import Store
-from bot.tracking.signing import WebhookSigner
 
 # With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
 _PATIENCE = 4

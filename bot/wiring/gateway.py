@@ -10,6 +10,7 @@ from discord import AutoModRule
 from bot.client import Desks, GenerateBot
 from bot.commands.reach import Reach
 from bot.commands.sync import CommandSync
+from bot.deployments.catalogue import Reloader
 from bot.desk import FrontDesk
 from bot.edit.desk import EditDesk
 from bot.intake import Intake
@@ -20,7 +21,6 @@ from bot.moderation.review_desk import ReviewDesk
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.word_desk import WordDesk
 from bot.presets.desk import PresetDesk
-from bot.reload import Reloader
 from bot.sharding import ShardedBot
 from bot.wiring.foundations import Foundations
 

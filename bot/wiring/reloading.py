@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.deployments.source import configs_of
-from bot.reload import Reloader
+from bot.config.settings import configs_of
+from bot.deployments.catalogue import Reloader
 from bot.wiring.foundations import Foundations
 
 

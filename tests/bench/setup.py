@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
 from bot.database.tables import runs
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.store import Store
-from bot.tracking.signing import WEBHOOK_PATH, WebhookSigner
 from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
 from demo.standin.server import StandIn
 from tests.e2e.bot_process import BotProcess, bot_process

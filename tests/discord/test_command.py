@@ -11,13 +11,12 @@ import pytest
 import simcord
 from discord.ext import commands
 
-from bot.deployments.command import build_generate
-from bot.deployments.files import GivenFile
+from bot.deployments.command_plan import CommandPlan, plan_commands
+from bot.deployments.inputs import GivenValue
 from bot.deployments.model import Deployment
-from bot.deployments.plan import CommandPlan, CommandSpec, OptionChoice
-from bot.deployments.planning import plan_commands
-from bot.deployments.suggestions import suggest
-from bot.deployments.values import GivenValue
+from bot.deployments.options import CommandSpec, OptionChoice, suggest
+from bot.deployments.validation import GivenFile
+from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
 
 FLUX = deployment(

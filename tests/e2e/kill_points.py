@@ -6,7 +6,7 @@ INTAKE = "bot.store.requests:IntakeStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:WorkStore"
 OWED = "bot.store.deliveries:DeliveryStore"
-COMFY = "bot.comfy.client:ComfyClient"
+COMFY = "bot.comfydeploy.client:ComfyClient"
 POSTER = "bot.delivery.posting:Poster"
 
 TAKEN_IN = (

@@ -12,10 +12,10 @@ from bot.check.clock import compare
 from bot.check.discord import intents
 from bot.check.finding import Level, counted, printed, wrong
 from bot.check.table import options_table
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
-from bot.deployments.planning import plan_commands
 from bot.deployments.schema import DeploymentConfig
-from bot.tracking.signing import WebhookSigner
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"

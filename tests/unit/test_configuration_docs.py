@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.settings import NAMES
+from bot.config.settings import NAMES
 from tools.configuration import TARGET, document, explained
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.model import Deployment, Input, InputKind
-from bot.deployments.plan import CommandPlan
-from bot.deployments.planning import plan_commands
 from bot.domain.runs import Run
 from bot.messages.details import details
 from tests.unit.factories import made_run

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from bot.settings import NAMES
+from bot.config.settings import NAMES
 from bot.strings import SENTENCES
 
 ROOT = Path(__file__).parents[2]

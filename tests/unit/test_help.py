@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input, InputKind
-from bot.deployments.planning import plan_commands
 from bot.messages.help import deployment_layout, help_layout
 from tests.unit.messages import components, options, text
 

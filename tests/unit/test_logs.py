@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from bot.logs import Redactor, run_context, setup_logging
+from bot.config.logs import Redactor, run_context, setup_logging
 from tests.logs import own_logging
 
 BOT_TOKEN = "MTE4NzY1NDMyMTA5ODc2NTQzMg.GaBcDe.aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789ab"

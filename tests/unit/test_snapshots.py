@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input, InputKind
-from bot.deployments.planning import plan_commands
+from bot.deployments.options import PRESET_OPTION
+from bot.deployments.revision import form_fields
 from bot.domain.requests import Holder, Preset
 from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
 from bot.edit.form import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.edit.inputs import form_fields
 from bot.messages.details import details
 from bot.messages.help import deployment_layout, help_layout
 from bot.messages.lists import posting_layout, queue_layout, runs_layout
 from bot.messages.onward import Onward
 from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
 from bot.messages.run import outcome_parts, status_part
-from bot.presets.inputs import PRESET_OPTION
 from bot.presets.list import presets_layout
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import ASKED, KEY

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import http_parser, web_protocol
 
-from bot.logs import setup_logging
-from bot.tracking.signing import WebhookSigner
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.config.logs import setup_logging
 from tests.logs import own_logging
 from tests.web.service import Caller, run_under_way
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.domain.runs import RunState
-from bot.tracking.signing import WebhookSigner
 from tests.web.service import output, run_under_way
 
 SECRET = "a-secret-of-the-operators-own-0123456789"

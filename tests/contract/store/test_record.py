@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from bot.comfy.reports import parse_webhook
+from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfy.calls import QueueCall
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
+from bot.comfydeploy.wire import QueueCall
 from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.comfy.client import open_session
+from bot.comfydeploy.client import open_session
 
 
 @pytest.fixture

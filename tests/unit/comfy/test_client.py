@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfy.client import MAX_REPLY, ComfyClient
+from bot.comfydeploy.client import MAX_REPLY, ComfyClient
 from bot.domain.errors import (
     ComfyBadReply,
     ComfyError,

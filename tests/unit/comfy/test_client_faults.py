@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfy.client import ComfyClient
+from bot.comfydeploy.client import ComfyClient
 from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnauthorized, ComfyUnreachable
 from tests.unit.comfy.calls import CALL, KEY, RUN_ID, STATUSES, answering, fault
 from tests.unit.comfy.samples import answer

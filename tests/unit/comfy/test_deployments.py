@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.body import WireError
-from bot.comfy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
+from bot.comfydeploy.wire import WireError
 from tests.unit.comfy.samples import answer
 
 

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from bot.comfy.body import WireError
-from bot.comfy.calls import QueueCall, parse_queue_reply, parse_upload_reply
-from bot.comfy.faults import error_from_cancel, error_from_http
+from bot.comfydeploy.wire import (
+    QueueCall,
+    WireError,
+    error_from_cancel,
+    error_from_http,
+    parse_queue_reply,
+    parse_upload_reply,
+)
 from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.comfy.outputs import MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
+from bot.comfydeploy.reports import MAX_OUTPUTS, MAX_TEXT, MAX_URL, clean_filename, parse_outputs
 from bot.domain.runs import Output
 
 

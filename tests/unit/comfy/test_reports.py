@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comfy.body import WireError
-from bot.comfy.reports import STATES, parse_run, parse_webhook
+from bot.comfydeploy.reports import STATES, parse_run, parse_webhook
+from bot.comfydeploy.wire import WireError
 from bot.domain.runs import Output, RunReport, RunState
 
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.comfy.calls import parse_queue_reply, parse_upload_reply
-from bot.comfy.deployments import parse_deployment, parse_deployments
-from bot.comfy.reports import parse_run, parse_webhook
+from bot.comfydeploy.deployments import parse_deployment, parse_deployments
+from bot.comfydeploy.reports import parse_run, parse_webhook
+from bot.comfydeploy.wire import parse_queue_reply, parse_upload_reply
 from bot.domain.runs import FINAL, RunReport, RunState
 from tests.unit.comfy.samples import answer, encode, names, sample
 

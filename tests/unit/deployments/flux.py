@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.files import GivenFile
+from bot.deployments.inputs import Collected, collect, seed_range
 from bot.deployments.model import Deployment, Input
-from bot.deployments.values import Collected, collect, seed_range
+from bot.deployments.validation import GivenFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 

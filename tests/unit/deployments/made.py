@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.comfy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
 from bot.deployments.compile import compile_deployment
 from bot.deployments.model import Deployment, Input
 from bot.deployments.schema import DeploymentConfig, InputConfig

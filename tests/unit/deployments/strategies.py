@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from bot.comfy.deployments import DeploymentInfo, InputType
+from bot.comfydeploy.deployments import DeploymentInfo, InputType
 from bot.deployments.compile import compile_deployment
 from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig, InputConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.comfy.client import ComfyClient, open_session
+from bot.comfydeploy.client import ComfyClient, open_session
 from bot.database.key_values import NoteStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from bot.deployments.commandline import command_line
-from bot.deployments.planning import plan_commands
-from bot.deployments.suggestions import suggest
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.input_text import command_line
+from bot.deployments.options import suggest
 from tests.unit.deployments.flux import FLUX, file, take
 from tests.unit.deployments.made import deployment, node
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.deployments.compile import describes_itself
-from bot.deployments.config import load_deployments_file, single_deployment
+from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.domain.errors import StartupError
 
 UUID = "98244b49-9b56-46b8-83c8-334f27412095"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.more import parse_more, write_more
+from bot.deployments.input_text import parse_more, write_more
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import refused, take
 

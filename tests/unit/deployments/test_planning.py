@@ -7,12 +7,12 @@ import pytest
 from discord import app_commands
 from hypothesis import HealthCheck, assume, given, settings
 
-from bot.deployments.command import build_generate
+from bot.deployments.command_plan import CommandPlan, plan_commands, size
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.naming import RESERVED
-from bot.deployments.plan import CommandPlan, OptionChoice, OptionSpec, OptionType, size
-from bot.deployments.planning import plan_commands
+from bot.deployments.options import OptionChoice, OptionSpec, OptionType
 from bot.domain.errors import StartupError
+from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
 from tests.unit.deployments.strategies import deployments, several
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
-from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.deployments.inputs import check_count, collect, spread
+from bot.deployments.model import Choice, Deployment, Input, InputKind, varies
 from bot.deployments.options import plan_options
-from bot.deployments.planning import plan_commands
-from bot.deployments.several import check_count, spread, varies
-from bot.deployments.values import collect
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import config, deployment, node
 

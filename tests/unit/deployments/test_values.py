@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.files import GivenFile
-from bot.deployments.values import collect, seed_range
+from bot.deployments.inputs import collect, seed_range
+from bot.deployments.validation import GivenFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node

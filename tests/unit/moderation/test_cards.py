@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.deployments.shown import ShownInputs
+from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import BARRED
 from bot.messages.parts import FileKind, Place, Prepared

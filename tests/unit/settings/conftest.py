@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import NAMES
+from bot.config.settings import NAMES
 
 
 @pytest.fixture(autouse=True)

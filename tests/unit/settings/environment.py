@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.settings import Settings, load_settings
 from bot.domain.errors import StartupError
-from bot.settings import Settings, load_settings
 
 DEPLOYMENT = "3f2b9c1e-0d54-4a0e-9f0b-6d1f0c7f5a11"
 TOKEN = "made-up-discord-token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asyncpg.connect_utils import SessionAttribute, SSLMode
 
-from bot.settings.database import WORDS
+from bot.config.addresses import WORDS
 from tests.unit.settings.environment import load, mistakes
 
 HOST = "must have a host's name or an IP address (IPv6 in brackets) after the @."

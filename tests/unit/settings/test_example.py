@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from bot.settings import NAMES, load_settings
+from bot.config.settings import NAMES, load_settings
 from tests.unit.settings.environment import REQUIRED, load, write_env
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
-from bot.settings import load_settings
 from tests.unit.settings.environment import REQUIRED, load, mistakes, write_env
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.settings import load_settings
+from bot.config.settings import load_settings
 from tests.unit.settings.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.roles import ALL_ROLES, Role, Shards
+from bot.config.settings import load_settings
 from bot.domain.errors import StartupError
-from bot.roles import ALL_ROLES, Role, Shards
-from bot.settings import load_settings
 from tests.unit.settings.environment import load, mistakes, write_env
 
 

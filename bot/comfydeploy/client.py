@@ -14,18 +14,23 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import SecretStr
 
-from bot.comfy.body import WireError
-from bot.comfy.calls import QUEUE_PATH, QueueCall, parse_queue_reply, parse_upload_reply
-from bot.comfy.deployments import DeploymentInfo, parse_deployment, parse_deployments
-from bot.comfy.faults import error_from_cancel, error_from_http, scrub
-from bot.comfy.outputs import clean_filename
-from bot.comfy.reports import parse_run
+from bot.comfydeploy.deployments import DeploymentInfo, parse_deployment, parse_deployments
+from bot.comfydeploy.reports import clean_filename, parse_run
+from bot.comfydeploy.wire import (
+    QUEUE_PATH,
+    QueueCall,
+    WireError,
+    error_from_cancel,
+    error_from_http,
+    parse_queue_reply,
+    parse_upload_reply,
+    scrub,
+)
 from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnreachable
 from bot.domain.runs import RunReport
 
 MAX_REPLY = 8 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
-
 T = TypeVar("T")
 
 

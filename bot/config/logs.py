@@ -15,10 +15,8 @@ from aiohttp.web import RequestPayloadError
 from pythonjsonlogger.json import JsonFormatter
 
 HIDDEN: Final = "[hidden]"
-
 # A context variable is bound to the running task: two runs handled side by side keep their own.
 _current_run: ContextVar[str | None] = ContextVar("current_run", default=None)
-
 # What each library says above this level is of use to an operator. discord.py's DEBUG prints whole payloads.
 _LEVELS: Final = {
     "discord": logging.INFO,
@@ -32,6 +30,7 @@ _LEVELS: Final = {
 
 _VALUE = r"[^/?&#\s\"'\\<>]+"
 _QUERY = r"(?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|hm|ex|is)"
+
 _PATTERNS: Final = (
     (re.compile(r"(/webhooks/comfydeploy/[\w-]+/)" + _VALUE), rf"\1{HIDDEN}"),
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)" + _VALUE), rf"\1{HIDDEN}"),

@@ -9,7 +9,6 @@ from functools import lru_cache
 WEBHOOK_PATH = "/webhooks/comfydeploy"
 # Beneath the webhooks' path, so that a proxy treats it as it treats them.
 PING_PATH = f"{WEBHOOK_PATH}/ping"
-
 # A run reports several times a second. Whoever measures that a key is remembered learns nothing of its MAC.
 _REMEMBERED = 1024
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import from_json
 
-from bot.comfy.body import WireError, load
+from bot.comfydeploy.wire import WireError, load
 
 Scalar = str | int | float | bool
 _MODEL = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import os
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
-from bot.domain.errors import StartupError
-from bot.roles import ALL_ROLES, CALLING, Role, Shards, shards_of
-from bot.settings.crossing import port_mistakes, shards_mistakes
-from bot.settings.deployments import DEFAULT_DEPLOYMENTS_FILE, deployment_mistakes
-from bot.settings.fields import (
+from bot.config.consistency import (
+    DEFAULT_DEPLOYMENTS_FILE,
+    deployment_mistakes,
+    port_mistakes,
+    shards_mistakes,
+)
+from bot.config.fields import (
     BaseUrl,
     Count,
     DatabaseUrl,
@@ -37,11 +44,13 @@ from bot.settings.fields import (
     WebhookSecret,
     one_of,
 )
-from bot.settings.sources import Sources, read
+from bot.config.roles import ALL_ROLES, CALLING, Role, Shards, shards_of
+from bot.deployments.config_file import load_deployments_file, single_deployment
+from bot.deployments.schema import DeploymentConfig
+from bot.domain.errors import StartupError
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
-
 REMEDIES = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
     "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
@@ -233,3 +242,49 @@ def _is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Variables by their names in capitals; empty ones count as unset. `mistakes` are whole sentences."""
+
+    file: dict[str, str]
+    environment: dict[str, str]
+    mistakes: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> dict[str, str]:
+        """The environment goes first."""
+        return {**self.file, **self.environment}
+
+
+def read(env_file: str | Path | None) -> Sources:
+    """Raises StartupError where the file can't be read at all; one that is not there is empty."""
+    # What can't be understood is told here, with the file's name and once.
+    logging.getLogger("dotenv.main").setLevel(logging.ERROR)
+    environment = {name.upper(): value for name, value in os.environ.items() if value}
+    if env_file is None or not Path(env_file).exists():
+        return Sources({}, environment)
+    try:
+        with Path(env_file).open(encoding="utf-8") as stream:
+            wrong = [binding.original.line for binding in parse_stream(stream) if binding.error]
+        pairs = dotenv_values(env_file, encoding="utf-8")
+    except IsADirectoryError:
+        raise StartupError(f"{env_file} is a folder. Put the file with the settings in its place.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(
+            f"{env_file} can't be read: {type(error).__name__}. Save it as UTF-8 text."
+        ) from None
+    found = {name.upper(): value for name, value in pairs.items() if value}
+    return Sources(
+        found, environment, tuple(f"{env_file}, line {line}, is not NAME=value." for line in wrong)
+    )
+
+
+def configs_of(settings: Settings) -> tuple[DeploymentConfig, ...]:
+    """Raises StartupError."""
+    if settings.deployments_file is not None:
+        return load_deployments_file(settings.deployments_file)
+    if settings.comfydeploy_deployment_id is None:
+        raise StartupError("Set COMFYDEPLOY_DEPLOYMENT_ID, or describe deployments in deployments.toml.")
+    return (single_deployment(str(settings.comfydeploy_deployment_id)),)

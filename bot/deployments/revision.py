@@ -6,18 +6,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.deployments.checks import check_value
-from bot.deployments.files import GivenFile, check_file
+from bot.deployments.inputs import Collected, check_gpu, left_out, prompt_of, seed_of
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
-from bot.deployments.plan import GPU
-from bot.deployments.values import Collected, check_gpu, left_out, prompt_of, seed_of
+from bot.deployments.options import GPU
+from bot.deployments.validation import GivenFile, check_file, check_value
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
 # Discord's limit for a form, and for one of its text inputs.
 FIELDS = 5
 TEXT_LENGTH = 4000
-
 # By option name: text as typed or chosen, or the files of an upload.
 TypedValue = str | tuple[GivenFile, ...]
 Typed = Mapping[str, TypedValue]

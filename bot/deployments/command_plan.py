@@ -1,16 +1,68 @@
-"""All deployments as one `/generate`, within the 8,000 characters that Discord grants a command."""
+"""The slash command as data: what `plan_commands` makes and `build_generate` hands to discord.py."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bot.deployments.model import Deployment
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
-from bot.deployments.options import OPTIONS, plan_options
-from bot.deployments.plan import CommandPlan, CommandSpec, OptionSpec, choices_size, command_size, size
+from bot.deployments.options import OPTIONS, CommandSpec, OptionSpec, plan_options
 from bot.domain.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandPlan:
+    """`/generate`: with one command its options are the command's own, else each is a subcommand."""
+
+    name: str
+    description: str
+    commands: tuple[CommandSpec, ...]
+
+    @property
+    def direct(self) -> bool:
+        return len(self.commands) == 1
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The subcommand groups, in order."""
+        return tuple(dict.fromkeys(spec.group for spec in self.commands if spec.group and not self.direct))
+
+    def command(self, deployment: str) -> CommandSpec | None:
+        return next((spec for spec in self.commands if spec.name == deployment), None)
+
+    def path(self, spec: CommandSpec) -> str:
+        """What a person types to reach `spec`: `/generate`, `/generate flux`, `/generate video ltx`."""
+        words = [self.name] if self.direct else [self.name, *([spec.group] if spec.group else []), spec.name]
+        return "/" + " ".join(words)
+
+
+def group_description(group: str) -> str:
+    return f"Deployments: {group}"
+
+
+def size(plan: CommandPlan) -> int:
+    """The characters Discord counts against 8,000: every name, description, choice name and choice value."""
+    total = len(plan.name)
+    if plan.direct:
+        return total + len(plan.commands[0].description) + options_size(plan.commands[0].options)
+    total += len(plan.description)
+    total += sum(len(group) + len(group_description(group)) for group in plan.groups)
+    return total + sum(command_size(spec) for spec in plan.commands)
+
+
+def command_size(spec: CommandSpec) -> int:
+    return len(spec.name) + len(spec.description) + options_size(spec.options)
+
+
+def options_size(options: Iterable[OptionSpec]) -> int:
+    return sum(len(option.name) + len(option.description) + choices_size(option) for option in options)
+
+
+def choices_size(option: OptionSpec) -> int:
+    return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
+
 
 LARGEST_COMMAND = 8000
 SUBCOMMANDS = 25

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import Any
 
-from bot.comfy.body import WireError, load_object
+from pydantic_core import from_json
+
 from bot.domain.errors import (
     ComfyError,
     ComfyForbidden,
@@ -20,6 +23,7 @@ from bot.domain.errors import (
     ComfyTimeout,
     ComfyUnauthorized,
 )
+from bot.domain.runs import InputValue
 from bot.domain.text import clean_text
 
 MAX_DETAIL = 500
@@ -115,3 +119,70 @@ def _seconds_between(start: str, end: str) -> float:
         return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return float("nan")
+
+
+class WireError(ValueError):
+    """A body that is not what the protocol says. Its text never quotes the body, which may hold secrets."""
+
+
+def load(body: bytes) -> Any:
+    """JSON as a value. Refuses NaN, bad UTF-8 and more than 200 levels; 1e999 reads as infinity."""
+    try:
+        return from_json(body, allow_inf_nan=False, cache_strings="keys")
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not JSON: {str(error)[:100]}") from None
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """A JSON object; WireError for anything else."""
+    value = load(body)
+    if not isinstance(value, dict):
+        raise WireError("not a JSON object")
+    return value
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def uuid_of(data: dict[str, Any], field: str) -> str:
+    """The UUID under `field`, in lower case; WireError when there is none."""
+    value = data.get(field)
+    text = value.lower() if isinstance(value, str) else ""
+    if not _UUID.fullmatch(text):
+        raise WireError(f"{field} is not a UUID")
+    return text
+
+
+QUEUE_PATH = "/run/deployment/queue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCall:
+    """POST /run/deployment/queue. `webhook` holds its own secret, so it stays out of the repr."""
+
+    deployment_id: str
+    inputs: Mapping[str, InputValue]
+    webhook: str | None = field(default=None, repr=False)
+    gpu: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON to send. Progress events come only with `webhook_intermediate_status`."""
+        body: dict[str, Any] = {"deployment_id": self.deployment_id, "inputs": dict(self.inputs)}
+        if self.webhook is not None:
+            body |= {"webhook": self.webhook, "webhook_intermediate_status": True}
+        if self.gpu is not None:
+            body["gpu"] = self.gpu
+        return body
+
+
+def parse_queue_reply(body: bytes) -> str:
+    """The run's id; WireError when the answer names none."""
+    return uuid_of(load_object(body), "run_id")
+
+
+def parse_upload_reply(body: bytes) -> str:
+    """The uploaded file's URL; WireError when the answer names none."""
+    url = load_object(body).get("file_url")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        raise WireError("file_url is not an http(s) address")
+    return url

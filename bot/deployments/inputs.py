@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from bot.deployments.checks import check_value
-from bot.deployments.files import GivenFile, check_file
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
-from bot.deployments.more import parse_more
-from bot.deployments.plan import GPU, MORE
+from bot.deployments.input_text import parse_more
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, varies
+from bot.deployments.options import COUNT, GPU, MORE
 from bot.deployments.schema import LARGEST
+from bot.deployments.validation import GivenFile, check_file, check_value
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
@@ -188,3 +188,65 @@ def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str |
             value = inputs.get(item.key, item.default)
             return value if isinstance(value, str) else None
     return None
+
+
+# How many Vary makes. It stands on buttons out there: a deployment may take fewer since, never more.
+VARIED = 4
+
+
+class Repeat(Enum):
+    """How many a repetition makes: one, as many as there were, or the few of Vary."""
+
+    ONE = auto()
+    ALL = auto()
+    VARIED = auto()
+
+
+def check_count(deployment: Deployment, value: GivenValue | None) -> int:
+    """How many, 1 where nothing was said. InputError otherwise."""
+    if value is None:
+        return 1
+    if not isinstance(value, int) or not 1 <= value <= deployment.max_count:
+        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
+    return value
+
+
+def repeated(deployment: Deployment, repeat: Repeat, before: int) -> int:
+    """How many a repetition makes of what were `before`, as far as the deployment takes so many at once."""
+    wanted = {Repeat.ONE: 1, Repeat.ALL: before, Repeat.VARIED: VARIED}[repeat]
+    return min(wanted, deployment.max_count)
+
+
+def spread(
+    deployment: Deployment, wanted: Collected, count: int, draw_seed: Callable[[Input], int]
+) -> list[tuple[Mapping[str, InputValue], int | None]]:
+    """The inputs and the seed of each: a seed that was given counts on, one that was drawn is drawn anew."""
+    found: list[tuple[Mapping[str, InputValue], int | None]] = [(wanted.inputs, wanted.seed)]
+    for index in range(1, count):
+        inputs = _other(deployment, wanted.inputs, wanted.drawn, index, draw_seed)
+        found.append((inputs, seed_of(deployment, inputs)))
+    return found
+
+
+def _other(
+    deployment: Deployment,
+    first: Mapping[str, InputValue],
+    drawn: Collection[str],
+    index: int,
+    draw_seed: Callable[[Input], int],
+) -> dict[str, InputValue]:
+    inputs = dict(first)
+    for item in filter(varies, deployment.inputs):
+        value = inputs.get(item.key)
+        if item.key in drawn:
+            inputs[item.key] = draw_seed(item)
+        elif isinstance(value, int):
+            inputs[item.key] = _counted_on(item, value, index)
+    return inputs
+
+
+def _counted_on(item: Input, seed: int, index: int) -> int:
+    """Past the end of the input's range it goes on at the beginning."""
+    low, high = seed_range(item)
+    low, high = min(low, seed), max(high, seed)
+    return low + (seed - low + index) % (high - low + 1)

@@ -8,10 +8,9 @@ from uuid import UUID
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from bot.config.addresses import HIGHEST_PORT, base_url, database_url, host, public_url
+from bot.config.roles import Role
 from bot.domain.text import shown
-from bot.roles import Role
-from bot.settings.addresses import HIGHEST_PORT, base_url, host, public_url
-from bot.settings.database import database_url
 
 
 def whole(low: int, high: int) -> BeforeValidator:

@@ -6,12 +6,13 @@ The service's own words are `not-started` … `success` with progress 0..1; its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from bot.comfy.body import WireError, load_object, uuid_of
-from bot.comfy.outputs import MAX_WORD, parse_outputs
-from bot.domain.runs import RunReport, RunState
+from bot.comfydeploy.wire import WireError, load_object, uuid_of
+from bot.domain.runs import Output, RunReport, RunState
 from bot.domain.text import clean_text
 
 STATES: Mapping[str, RunState] = {
@@ -27,6 +28,7 @@ STATES: Mapping[str, RunState] = {
     "timeout": RunState.TIMED_OUT,
     "cancelled": RunState.CANCELLED,
 }
+
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # Words of both dialects leave the scale open: float noise never carries a share this far above 1.
 _SURELY_PERCENT = 1.5
@@ -108,3 +110,56 @@ def _share(value: object, word: str | None) -> float | None:
 def _seconds(value: object) -> float | None:
     number = _number(value)
     return None if number is None or not 0 <= number < 2**31 else round(float(number), 3)
+
+
+MAX_OUTPUTS = 200
+MAX_TEXT = 100_000
+MAX_URL = 8192
+MAX_FILENAME = 150
+MAX_WORD = 200
+_NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
+
+
+def clean_filename(name: object) -> str | None:
+    """Only the last part of a path, printable characters only (no right-to-left tricks), extension kept."""
+    if not isinstance(name, str):
+        return None
+    base = re.split(r"[/\\]", name[-4096:])[-1]
+    base = "".join(char for char in base if char.isprintable()).strip(" .") if base.strip(".") else ""
+    if len(base) > MAX_FILENAME:
+        stem, dot, extension = base.rpartition(".")
+        keep = dot + extension if stem and len(extension) <= 10 else ""
+        base = base[: MAX_FILENAME - len(keep)] + keep
+    return base or None
+
+
+def parse_outputs(entries: object) -> tuple[Output, ...]:
+    """At most MAX_OUTPUTS outputs, each URL and each text once. Previews (`temp`, no URL) are not outputs."""
+    if not isinstance(entries, list):
+        return ()
+    unique: dict[tuple[str | None, str | None], Output] = {}
+    for output in islice(_flatten(entries), MAX_OUTPUTS * 2):
+        unique.setdefault((output.url, output.text), output)
+    return tuple(islice(unique.values(), MAX_OUTPUTS))
+
+
+def _flatten(entries: list[object]) -> Iterator[Output]:
+    for entry in entries:
+        data = entry.get("data") if isinstance(entry, dict) else None
+        for kind, items in data.items() if isinstance(data, dict) else ():
+            for item in items if isinstance(items, list) else [items]:
+                if (output := _output(clean_text(kind, MAX_WORD), item)) is not None:
+                    yield output
+
+
+def _output(kind: str, item: object) -> Output | None:
+    """One item: a file with a URL, or a plain string. Flags such as `animated: [true]` are neither."""
+    if isinstance(item, str):
+        text = clean_text(item, MAX_TEXT)
+        return Output(kind, text=text) if text.strip() else None
+    if not isinstance(item, dict) or item.get("type") == "temp":
+        return None
+    url = item.get("url")
+    if not isinstance(url, str) or not 0 < len(url) <= MAX_URL or _NOT_IN_URL.search(url):
+        return None
+    return Output(kind, url=url, filename=clean_filename(item.get("filename")))

@@ -1,0 +1,1 @@
+"""The adapter to ComfyDeploy: wire formats and one HTTP client."""
