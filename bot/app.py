@@ -17,11 +17,11 @@ from bot.deployments.options import PRESET_OPTION
 from bot.media.address import is_public, is_public_or_private
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
-from bot.nudges import Nudges
 from bot.store import Store
 from bot.web import listening, start_server
 from bot.wiring.assembly import App, assemble
 from bot.wiring.foundations import Foundations, signer_of
+from bot.workers.worker import Nudges
 
 
 def utc_now() -> datetime:

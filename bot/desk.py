@@ -36,8 +36,8 @@ from bot.messages.parts import Part
 from bot.messages.run import status_part
 from bot.messages.several import several_status_part
 from bot.metrics import Metrics
-from bot.nudges import Nudges
 from bot.store import Store
+from bot.workers.worker import Nudges
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from bot.domain.policy import Allowed, Decision, OperatorRules, Refused, check_p
 from bot.domain.requests import Asker, GenerationRequest, Person
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
-from bot.nudges import Nudges
 from bot.store import Store
+from bot.workers.worker import Nudges
 
 log = logging.getLogger(__name__)
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import errno
+import hmac
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from ipaddress import ip_address
 
+import discord
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from bot.domain.errors import StartupError
+from bot.domain.errors import StartupError, StoreUnavailable
+from bot.domain.runs import FINAL, RunState
+from bot.metrics import Metrics
+from bot.store.usage import GaugeStore
 
 # A webhook is the largest body that anybody has to send.
 MAX_BODY = 1024 * 1024
 # What `/healthz` says.
 HEALTHY = "ok\n"
-
 Check = Callable[[], Awaitable[bool]]
 
 
@@ -70,3 +78,103 @@ async def listening(
         yield used
     finally:
         await runner.cleanup()
+
+
+log = logging.getLogger(__name__)
+METRICS_PATH = "/metrics"
+# A proxy on this machine calls from this machine: whom it speaks for stands in one of these.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "CF-Connecting-IP", "X-Forwarded-Host")
+_OPEN = tuple(state.value for state in RunState if state not in FINAL)
+
+
+class MetricsPage:
+    """Counters as they stand, and what the store holds at the moment of asking.
+
+    `client` is None in a process without Discord. `own_port`: whoever reaches it may read it.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        gauges: GaugeStore,
+        clock: Callable[[], datetime],
+        client: discord.Client | None,
+        *,
+        token: str | None,
+        own_port: bool,
+        daily_gpu_seconds: int | None,
+    ) -> None:
+        self._metrics = metrics
+        self._gauges = gauges
+        self._clock = clock
+        self._client = client
+        self._token = token
+        self._own_port = own_port
+        self._seen: set[str] = set()
+        gauge = metrics.gauge
+        self._store_up = gauge("store_up", "Whether the database answered")
+        self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
+        self._owed = gauge("outcomes_owed", "Outcomes not shown yet")
+        self._kept = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
+        self._oldest = gauge("oldest_undelivered_seconds", "How long the oldest outcome has been owed")
+        self._used = gauge("gpu_seconds_today", "GPU seconds of today, what still runs as estimated")
+        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 is none").set(daily_gpu_seconds or 0)
+        self._gateway = gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
+        self._latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
+        self._servers = gauge("servers", "Servers that the bot is on")
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get(METRICS_PATH, self.answer)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if not self._may_read(request):
+            return web.Response(status=403)
+        await self._read_store()
+        self._read_gateway()
+        text = self._metrics.text()
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _may_read(self, request: web.Request) -> bool:
+        if self._token is not None:
+            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+        if self._own_port:
+            return True
+        forwarded = any(name in request.headers for name in _FORWARDED)
+        return not forwarded and _is_loopback(request.remote)
+
+    async def _read_store(self) -> None:
+        now = self._clock()
+        try:
+            found = await self._gauges.read(now)
+        except StoreUnavailable as error:
+            log.warning("the metrics are without what the database holds: %s", error)
+            self._store_up.set(0)
+            return
+        self._store_up.set(1)
+        # What is no longer there has to be told as 0: a series that stays as it was would look alive.
+        self._seen |= {deployment for deployment, _ in found.runs}
+        for deployment in self._seen:
+            for state in _OPEN:
+                self._runs.labels(deployment, state).set(found.runs.get((deployment, state), 0))
+        self._owed.set(found.owed)
+        self._kept.set(found.kept)
+        self._oldest.set(0 if found.oldest is None else max(0.0, (now - found.oldest).total_seconds()))
+        self._used.set(found.gpu_seconds_today)
+
+    def _read_gateway(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        ready = client.is_ready()
+        self._gateway.set(ready)
+        # Before the first heartbeat it is not a number, or infinite.
+        self._latency.set(client.latency if ready and client.latency < 3600 else 0)
+        self._servers.set(len(client.guilds))
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

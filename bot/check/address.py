@@ -15,8 +15,8 @@ from aiohttp import web
 from bot.check.finding import Finding, fine, warning, wrong
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.domain.errors import StartupError
-from bot.tracking.ping import ping_route
 from bot.web import listening
+from bot.workers.webhook import ping_route
 
 SUBJECT = "PUBLIC_URL"
 _LETTERS = string.ascii_lowercase + string.digits

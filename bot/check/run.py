@@ -25,11 +25,11 @@ from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StartupError
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
-from bot.nudges import Nudges
 from bot.store import Store
 from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot
 from bot.wiring.reloading import reloader_of
+from bot.workers.worker import Nudges
 
 
 @dataclass(frozen=True, slots=True)

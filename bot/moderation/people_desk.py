@@ -17,13 +17,13 @@ from bot.moderation.blocked import BLOCKED_SHOWN
 from bot.moderation.own_data import OwnData, OwnDataWriter
 from bot.moderation.record import LINES_SHOWN, SERVER_ACTIONS
 from bot.moderation.record_csv import CsvFile, CsvWriter
-from bot.nudges import Nudges
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.privacy import PrivacyStore
 from bot.store.requests import IntakeStore
 from bot.store.rules import PauseStore
 from bot.store.usage import RunningStore
+from bot.workers.worker import Nudges
 
 _SUGGESTED = 25
 E = TypeVar("E", bound=StrEnum)

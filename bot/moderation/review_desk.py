@@ -12,10 +12,10 @@ from bot.domain.requests import Asker, Person
 from bot.domain.runs import Run, RunState
 from bot.messages.parts import Part
 from bot.moderation.cards import closed_report_part, decided_part
-from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import say
+from bot.workers.worker import Nudges
 
 
 class ReviewDesk:

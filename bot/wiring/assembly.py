@@ -16,18 +16,16 @@ from bot.database.coordination import Line
 from bot.delivery.posting import Poster
 from bot.delivery.speaker import Speaker
 from bot.deployments.catalogue import Reloader
-from bot.metrics.page import MetricsPage
 from bot.store import Store
-from bot.tracking.progress import ProgressBuffer
-from bot.tracking.recorder import Recorder
-from bot.tracking.webhook import WebhookServer
-from bot.web import application
+from bot.web import MetricsPage, application
 from bot.wiring.courier import courier_workers
 from bot.wiring.foundations import Foundations
 from bot.wiring.gateway import gateway_bot
 from bot.wiring.reconcile import reconcile_workers
 from bot.wiring.reloading import reloader_of
-from bot.worker import Worker
+from bot.workers.events import ProgressBuffer, Recorder
+from bot.workers.webhook import WebhookServer
+from bot.workers.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from bot.messages.parts import Part, Prepared
 from bot.messages.run import outcome_parts
 from bot.messages.several import Several, several_parts
 from bot.wiring.foundations import Foundations
-from bot.worker import Worker
+from bot.workers.worker import Worker
 
 
 def courier_workers(base: Foundations, poster: Poster) -> dict[str, Worker[Any]]:

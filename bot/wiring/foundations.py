@@ -15,8 +15,8 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
-from bot.nudges import Nudges
 from bot.store import Store
+from bot.workers.worker import Nudges
 
 # With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
 _PATIENCE = 4

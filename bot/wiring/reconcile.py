@@ -7,11 +7,11 @@ from typing import Any
 from bot.delivery.posting import Poster
 from bot.retention import Pruner
 from bot.tracking.attachments import AttachmentRenewer
-from bot.tracking.reconcile import Reconciler
-from bot.tracking.recorder import Recorder
-from bot.tracking.submission import Submission
 from bot.wiring.foundations import Foundations
-from bot.worker import Worker
+from bot.workers.events import Recorder
+from bot.workers.reconciler import Reconciler
+from bot.workers.submission import Submission
+from bot.workers.worker import Worker
 
 
 def reconcile_workers(base: Foundations, poster: Poster, recorder: Recorder) -> dict[str, Worker[Any]]:

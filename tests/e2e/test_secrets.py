@@ -29,19 +29,19 @@ SIGNATURE = re.compile(r"[?&](?:hm|X-Amz-Signature|X-Amz-Credential)=(?!\[hidden
 KEYS = "SELECT key FROM runs"
 # Whatever these say is about one run.
 OF_A_RUN = (
-    "bot.tracking.submission",
-    "bot.tracking.recorder",
+    "bot.workers.submission",
+    "bot.workers.events",
     "bot.delivery.ladder",
     "bot.delivery.courier",
-    "bot.tracking.reconcile",
-    "bot.tracking.webhook",
+    "bot.workers.reconciler",
+    "bot.workers.webhook",
 )
 
 
 def lines_name_their_run(log: str) -> None:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["logger"] in OF_A_RUN]
-    assert {"bot.tracking.submission", "bot.tracking.recorder", "bot.delivery.courier"} <= {
+    assert {"bot.workers.submission", "bot.workers.events", "bot.delivery.courier"} <= {
         line["logger"] for line in told
     }
     assert [line for line in told if not line.get("run")] == []

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.worker import Worker
+from bot.workers.worker import Worker
 
 FOREVER = 3600.0
 

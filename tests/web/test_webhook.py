@@ -146,7 +146,7 @@ async def test_a_body_beyond_a_mebibyte_is_a_413(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_never_comes_is_a_408(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.tracking.webhook.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
     async with run_under_way(tmp_path) as caller:
         address = urlsplit(caller.url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -14,8 +14,8 @@ from sqlalchemy import NullPool, event, text
 
 from bot.database.coordination import AlreadyHeld, Line, guarded, hold
 from bot.domain.errors import StoreUnavailable
-from bot.nudges import Nudges
 from bot.store import Store
+from bot.workers.worker import Nudges
 from tests.contract.store.conftest import Stores
 from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer

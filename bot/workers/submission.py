@@ -27,18 +27,16 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.runs import InputValue, Run, RunReport, RunState
-from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.runs import ForeignReport
+from bot.workers.worker import Nudges
 
 log = logging.getLogger(__name__)
-
 MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
 # A run that is not begun this long before its interaction ends is not begun at all.
 START_MARGIN = timedelta(minutes=3)
 _STORE_PAUSE = 1.0
-
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 

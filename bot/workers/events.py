@@ -3,14 +3,15 @@ once a second; whatever changes a state goes into the store before its webhook i
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
-from bot.nudges import Nudges
 from bot.store import Store
+from bot.workers.worker import Nudges
 
 _KNOWN_RUNS = 10_000
 
@@ -59,3 +60,46 @@ class ProgressBuffer:
     async def write(self, news: Mapping[str, RunReport]) -> None:
         await self._store.runs.save_progress(news, self._clock())
         self._nudges.show()
+
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Records events and wakes whoever they concern. `silence`: how long until a quiet run is asked about."""
+
+    def __init__(
+        self,
+        store: Store,
+        progress: ProgressBuffer,
+        nudges: Nudges,
+        silence: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._progress = progress
+        self._nudges = nudges
+        self._silence = silence
+        self._clock = clock
+
+    async def record_event(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
+        """Idempotent. Returns the run's state when the event changed anything.
+
+        `asked` tells that it answers GET /run. Raises KeyError, ForeignReport or StoreUnavailable.
+        """
+        if not asked and self._progress.take(key, report):
+            return None
+        now = self._clock()
+        change = await self._store.runs.record(key, report, now, now + self._silence, asked=asked)
+        if change is None:
+            return None
+        self._progress.learn(key, report, change.state)
+        log.info("%s%s", change.state.value, ", a message is owed" if change.owed else "")
+        if change.owed:
+            self._nudges.deliver()
+            self._nudges.submit()
+        if change.visible:
+            self._nudges.show()
+        if change.values.get("due_at") == now:
+            self._nudges.check()
+        return change.state

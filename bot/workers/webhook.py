@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.comfydeploy.webhook_urls import WEBHOOK_PATH, WebhookSigner
+from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOK_PATH, WebhookSigner
 from bot.comfydeploy.wire import WireError
 from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
 from bot.metrics import Metrics
 from bot.store.runs import ForeignReport
-from bot.tracking.ping import ping_route
-from bot.tracking.recorder import Recorder
+from bot.workers.events import Recorder
 
 log = logging.getLogger(__name__)
-
 # ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
 BODY_SECONDS = 10.0
 # nginx's own status for a caller who is gone; nobody receives it.
@@ -93,3 +92,20 @@ class WebhookServer:
             log.warning("a webhook has to wait for the database: %s", error)
             return 503
         return 204
+
+
+def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:
+    """By POST with a body, as the webhooks come; it tells nothing but that it was reached."""
+
+    async def ping(request: web.Request) -> web.Response:
+        nonce = request.match_info["nonce"]
+        if not signer.answers_ping(nonce, request.match_info["mac"]):
+            return web.Response(status=403)
+        try:
+            body = await request.read()
+        except (OSError, web.RequestPayloadError, HttpProcessingError):  # hung up; broken chunks
+            return web.Response(status=400)
+        reached()
+        return web.Response(text=signer.pong(nonce, body))
+
+    return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

@@ -12,13 +12,12 @@ from bot.comfydeploy.client import ComfyClient
 from bot.domain.errors import ComfyError, ComfyNotCancellable
 from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.metrics import Metrics
-from bot.nudges import Nudges
 from bot.store import Store
 from bot.store.runs import ForeignReport
-from bot.tracking.recorder import Recorder
+from bot.workers.events import Recorder
+from bot.workers.worker import Nudges
 
 log = logging.getLogger(__name__)
-
 # A restart with a thousand silent runs asks about them in small portions, with a breath after a full one:
 # 23 a second at the most, so that neither ComfyDeploy nor Discord, which hears of the ends, is stormed.
 _PORTION = 8
