@@ -12,10 +12,10 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyClient, open_session
 from bot.config.roles import ALL_ROLES, CALLING
 from bot.config.settings import Settings, configs_of
+from bot.delivery.download import MediaFetcher
+from bot.delivery.ssrf import is_public, is_public_or_private
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.options import PRESET_OPTION
-from bot.media.address import is_public, is_public_or_private
-from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.web import listening, start_server

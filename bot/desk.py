@@ -29,14 +29,13 @@ from bot.domain.errors import InputError, RefusedError
 from bot.domain.policy import check_age
 from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
 from bot.domain.requests import Asker, GenerationRequest, several
-from bot.domain.runs import HistoryPage, PagePlace, Run, Step
+from bot.domain.runs import Direction, HistoryPage, PagePlace, Run
 from bot.domain.text import channel_url
 from bot.intake import ANSWER_HOLD, Intake
-from bot.messages.parts import Part
-from bot.messages.run import status_part
-from bot.messages.several import several_status_part
 from bot.metrics import Metrics
 from bot.store import Store
+from bot.ui.components import Part
+from bot.ui.status import several_status_part, status_part
 from bot.workers.worker import Nudges
 
 log = logging.getLogger(__name__)
@@ -164,7 +163,7 @@ class FrontDesk:
     async def history(self, requester_id: int, place: PagePlace) -> HistoryPage:
         """A page of a person's own runs, newest first."""
         store, limit, cursor = self._store.history, RUNS_SHOWN, place.cursor
-        if place.step is Step.NEWER and cursor is not None:
+        if place.step is Direction.NEWER and cursor is not None:
             return await store.page_after(requester_id, limit=limit, wanted=place.wanted, after=cursor)
         return await store.page(requester_id, limit=limit, wanted=place.wanted, before=cursor)
 

@@ -16,7 +16,7 @@ from bot.client import GenerateBot
 from bot.commands.invite import install_url, invite_url
 from bot.config.roles import Role
 from bot.config.settings import Settings
-from bot.delivery.room import check_room
+from bot.delivery.uploads import check_room
 from bot.domain.errors import StartLater, StartupError
 from bot.places import take_places, taken
 from bot.signals import Signals

@@ -10,7 +10,7 @@ import discord
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
 from bot.domain.runs import Run, RunState
-from bot.messages.lists import posting_layout
+from bot.ui.lists import posting_layout
 from cogs.asker import asker_of, check_here, check_overrides
 
 log = logging.getLogger(__name__)

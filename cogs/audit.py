@@ -13,11 +13,11 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
 from bot.client import GenerateBot
-from bot.domain.records import OUTCOMES, Step
+from bot.domain.records import OUTCOMES, AuditButton
 from bot.moderation.people_desk import PeopleDesk, RecordQuery
-from bot.moderation.record import SERVER_ACTIONS, action_text, outcome_text, record_layout
-from bot.moderation.record_ids import PATTERN, read_record_id
 from bot.strings import say
+from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id
+from bot.ui.moderation import SERVER_ACTIONS, action_text, outcome_text, record_layout
 from cogs.asker import Interaction, person_of
 from cogs.items import button_of, errors_told
 
@@ -26,10 +26,10 @@ _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in S
 _Days = Range[int, 0, 3650]
 
 
-class RecordButton(DynamicItem[Button[Any]], template=PATTERN):
+class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
     """A button under a page of the record; everything it needs is in its custom_id."""
 
-    def __init__(self, button: Button[Any], step: Step, fields: str, deployment: str) -> None:
+    def __init__(self, button: Button[Any], step: AuditButton, fields: str, deployment: str) -> None:
         super().__init__(button)
         self.step = step
         self.fields = fields
@@ -39,12 +39,12 @@ class RecordButton(DynamicItem[Button[Any]], template=PATTERN):
     async def from_custom_id(
         cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
     ) -> RecordButton:
-        return cls(button_of(item, match), Step(match["step"]), match["fields"], match["deployment"])
+        return cls(button_of(item, match), AuditButton(match["step"]), match["fields"], match["deployment"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: PeopleDesk = interaction.client.people_desk
         async with errors_told(interaction):
-            if self.step is Step.FILE:
+            if self.step is AuditButton.FILE:
                 await self._send_file(interaction, desk)
             else:
                 await self._turn(interaction, desk)

@@ -13,23 +13,22 @@ from discord.ui import Button, DynamicItem, Item
 from bot.client import GenerateBot, tell
 from bot.commands.reach import only_by_interaction
 from bot.deployments.inputs import Repeat
-from bot.edit.ids import EditForm
-from bot.messages.buttons import PATTERN, Action, custom_id
-from bot.messages.parts import Part
 from bot.strings import say
+from bot.ui.components import Part
+from bot.ui.custom_ids import RUN_PATTERN, Action, EditForm, custom_id
+from bot.ui.moderation import block_modal, reject_modal
 from cogs.answers import owe_here, post_here
 from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.cards import is_report, show_card, told_of_card
 from cogs.details import show_details
 from cogs.edit import open_edit, started
-from cogs.modals import block_modal, reject_modal
 from cogs.several import show_one
 from cogs.use_as_input import offer_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 
-class RunButton(DynamicItem[Button[Any]], template=PATTERN):
+class RunButton(DynamicItem[Button[Any]], template=RUN_PATTERN):
     """Any button of a run, recognised by its custom_id."""
 
     def __init__(self, button: Button[Any], key: str, action: Action) -> None:

@@ -8,9 +8,9 @@ import discord
 
 from bot.client import tell_error
 from bot.domain.errors import RefusedError
-from bot.messages.buttons import Action, custom_id
-from bot.messages.parts import Part
-from bot.moderation.cards import gone_part
+from bot.ui.components import Part
+from bot.ui.custom_ids import Action, custom_id
+from bot.ui.moderation import gone_part
 from cogs.asker import Interaction
 from cogs.items import custom_ids
 

@@ -7,7 +7,7 @@ import io
 import discord
 
 from bot.client import GenerateBot
-from bot.messages.details import FILENAME
+from bot.ui.details import FILENAME
 from cogs.asker import asker_of
 
 

@@ -17,9 +17,9 @@ from bot.deployments.revision import TypedValue
 from bot.deployments.validation import GivenFile
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.runs import Run
-from bot.edit.form import TEXT_FILE, ready_layout, refused_layout
-from bot.edit.ids import EDIT_PATTERN, EditForm, edit_form
 from bot.strings import explain, say
+from bot.ui.custom_ids import EDIT_PATTERN, EditForm, edit_form
+from bot.ui.edit_forms import TEXT_FILE, ready_layout, refused_layout
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_here, check_overrides
 from cogs.items import errors_told, sent_form

@@ -12,8 +12,8 @@ from discord.ui import DynamicItem, Item
 
 from bot.client import GenerateBot
 from bot.desk import FrontDesk
-from bot.messages.help import SELECT, deployment_layout, help_layout
 from bot.strings import say
+from bot.ui.help import SELECT, deployment_layout, help_layout
 from cogs.asker import Interaction
 from cogs.items import chosen_of, errors_told
 

@@ -7,39 +7,18 @@ import re
 
 import discord
 from discord.ext import commands
-from discord.ui import Label, Modal, TextInput
 
 from bot.client import GenerateBot, tell
 from bot.domain.requests import Person
-from bot.strings import say
+from bot.ui.lists import told_of_block
+from bot.ui.moderation import _REASON
 from cogs.asker import Interaction, person_of
 from cogs.cards import show_card, told_of_card
 from cogs.items import sent_form
 from cogs.named import named
-from cogs.people import told_of_block
 from cogs.typed import texts_of
 
 _PATTERN = re.compile(r"form:(?P<key>[a-z0-9]{1,20}):(?P<form>reject|block)")
-_REASON = "reason"
-_LONGEST = 500
-
-
-def reject_modal(key: str) -> Modal:
-    return _modal(key, "reject")
-
-
-def block_modal(key: str) -> Modal:
-    return _modal(key, "block")
-
-
-def _modal(key: str, form: str) -> Modal:
-    modal = Modal(title=say(f"{form}_title"), custom_id=f"form:{key}:{form}", timeout=None)
-    field: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph, required=form == "block", max_length=_LONGEST, custom_id=_REASON
-    )
-    modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
-    modal.stop()  # answered by `Forms`, so discord.py need not remember who opened it
-    return modal
 
 
 class Forms(commands.Cog):

@@ -12,10 +12,10 @@ from discord.ui import LayoutView
 
 from bot.client import GenerateBot, tell
 from bot.domain.errors import RefusedError
-from bot.domain.records import Blocked
-from bot.moderation.blocked import PATTERN, blocked_layout
 from bot.moderation.people_desk import PeopleDesk
 from bot.strings import say
+from bot.ui.custom_ids import BLOCKED_PATTERN
+from bot.ui.lists import blocked_layout, told_of_block
 from cogs.asker import Interaction, person_of
 from cogs.named import named
 from cogs.pages import page_button, show_list
@@ -34,7 +34,7 @@ async def _layout(interaction: Interaction, page: int) -> LayoutView:
     return blocked_layout(found, page, more=more)
 
 
-_BlockedButton = page_button(PATTERN, _layout)
+_BlockedButton = page_button(BLOCKED_PATTERN, _layout)
 
 
 class People(commands.Cog):
@@ -92,13 +92,6 @@ class People(commands.Cog):
     @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
         await show_list(interaction, _layout)
-
-
-def told_of_block(person_id: int, done: Blocked) -> str:
-    """What the moderator reads who made it."""
-    until = int(done.until.timestamp()) if done.until is not None else 0
-    said = say("block_done_until" if until else "block_done", person=person_id, until=until)
-    return f"{said} {say('block_ended', count=done.ended)}" if done.ended else said
 
 
 def _duration(named: str | None, days: int | None) -> timedelta | None:

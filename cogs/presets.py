@@ -11,8 +11,9 @@ from bot.client import GenerateBot, tell
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import quoted
 from bot.presets.desk import Generated, PresetDesk, Wish
-from bot.presets.list import PATTERN, presets_layout
 from bot.strings import say
+from bot.ui.custom_ids import PRESETS_PATTERN
+from bot.ui.lists import presets_layout
 from cogs.answers import answer
 from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
 from cogs.pages import page_button, show_list
@@ -34,7 +35,7 @@ async def _layout(interaction: Interaction, page: int) -> LayoutView:
     return presets_layout(found, page, more=more, title=bot.desk.title)
 
 
-_PresetsButton = page_button(PATTERN, _layout)
+_PresetsButton = page_button(PRESETS_PATTERN, _layout)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):

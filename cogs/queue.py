@@ -8,8 +8,8 @@ from discord.ui import LayoutView
 
 from bot.client import GenerateBot
 from bot.domain.errors import RefusedError
-from bot.messages.lists import QUEUE_PATTERN, queue_layout
 from bot.strings import say
+from bot.ui.lists import QUEUE_PATTERN, queue_layout
 from cogs.asker import Interaction
 from cogs.pages import page_button, show_list
 

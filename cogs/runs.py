@@ -16,9 +16,9 @@ from bot.commands.reach import only_by_interaction
 from bot.desk import FrontDesk
 from bot.domain.errors import RefusedError
 from bot.domain.runs import PagePlace
-from bot.messages.list_ids import PATTERN, RUN_FILTERS, Control, newest, read_runs_id
-from bot.messages.lists import runs_layout
 from bot.strings import say
+from bot.ui.custom_ids import RUN_FILTERS, RUNS_PATTERN, RunListAction, newest, read_runs_id
+from bot.ui.lists import runs_layout
 from cogs.answers import owe_here, post_here
 from cogs.asker import Interaction, server_of
 from cogs.items import chosen_of, errors_told
@@ -34,12 +34,12 @@ async def _page(interaction: Interaction, desk: FrontDesk, place: PagePlace) -> 
     return layout
 
 
-class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
+class RunsControl(DynamicItem[Item[Any]], template=RUNS_PATTERN):
     """A page button or a menu under the list; everything it needs is in its custom_id."""
 
     def __init__(self, item: Item[Any], match: re.Match[str]) -> None:
         super().__init__(item)
-        self.control = Control(match["control"])
+        self.control = RunListAction(match["control"])
         self.match_ = match
 
     @classmethod
@@ -55,13 +55,13 @@ class RunsControl(DynamicItem[Item[Any]], template=PATTERN):
     async def _act(self, interaction: Interaction) -> None:
         desk = interaction.client.desk
         place = read_runs_id(self.match_)
-        if self.control is not Control.PAGE:
+        if self.control is not RunListAction.PAGE:
             await _ACTS[self.control](interaction, desk, _chosen(interaction))
-        if self.control is Control.POST and only_by_interaction(interaction):
+        if self.control is RunListAction.POST and only_by_interaction(interaction):
             await post_here(interaction, _chosen(interaction))
             return
         await interaction.response.edit_message(view=await _page(interaction, desk, place))
-        if self.control is Control.POST:
+        if self.control is RunListAction.POST:
             await tell(interaction, say("post_noted"))
 
 
@@ -80,7 +80,7 @@ async def _post(interaction: Interaction, _desk: FrontDesk, key: str) -> None:
     await owe_here(interaction, key)
 
 
-_ACTS = {Control.CANCEL: _cancel, Control.POST: _post}
+_ACTS = {RunListAction.CANCEL: _cancel, RunListAction.POST: _post}
 
 
 class Runs(commands.Cog):

@@ -16,12 +16,12 @@ from discord.ui import DynamicItem, Item, LayoutView
 
 from bot.client import GenerateBot
 from bot.domain.errors import RefusedError
-from bot.domain.settings_table import FORMS, Control, Section
-from bot.moderation.panels.ids import PATTERN, parse
-from bot.moderation.panels.layout import Panel
+from bot.domain.settings_table import FORMS, Section, SettingControl
 from bot.moderation.rules_desk import RulesDesk
 from bot.moderation.server_facts import ServerFacts
 from bot.strings import say
+from bot.ui.custom_ids import SETTINGS_PATTERN, parse
+from bot.ui.settings_panel import Panel
 from cogs.asker import Interaction
 from cogs.items import chosen_of, errors_told, sent_form
 from cogs.typed import texts_of
@@ -40,7 +40,7 @@ def allowed(interaction: Interaction) -> ServerFacts:
     return ServerFacts(interaction.guild)
 
 
-class SettingsItem(DynamicItem[Item[Any]], template=PATTERN):
+class SettingsItem(DynamicItem[Item[Any]], template=SETTINGS_PATTERN):
     """Any button or select of the panel."""
 
     def __init__(self, item: Item[Any], rest: str) -> None:
@@ -70,7 +70,7 @@ async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values:
         await _ask(interaction, modal)
     elif control.field in FORMS:
         about = values[0] if values else control.arg
-        await _ask(interaction, await desk.form(server, Control(control.section, control.name, about)))
+        await _ask(interaction, await desk.form(server, SettingControl(control.section, control.name, about)))
     elif control.field == "words.show":
         await _send_words(interaction, await desk.word_list(server))
     else:
@@ -78,7 +78,7 @@ async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values:
 
 
 async def _next(
-    desk: RulesDesk, server: ServerFacts, person: int, control: Control, values: Sequence[str]
+    desk: RulesDesk, server: ServerFacts, person: int, control: SettingControl, values: Sequence[str]
 ) -> LayoutView:
     """What the panel shows after a press or a choice."""
     if control.field == "home.back":
@@ -128,7 +128,7 @@ class Settings(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        match = sent_form(interaction, PATTERN)
+        match = sent_form(interaction, SETTINGS_PATTERN)
         if match is None:
             return
         async with errors_told(interaction):

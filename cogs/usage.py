@@ -8,8 +8,8 @@ from discord.ext import commands
 
 from bot.client import GenerateBot
 from bot.moderation.people_desk import PeopleDesk
-from bot.moderation.usage_layout import usage_layout
 from bot.strings import say
+from bot.ui.lists import usage_layout
 from cogs.asker import Interaction, person_of, server_of
 from cogs.named import named
 

@@ -16,10 +16,9 @@ from bot.deployments.model import InputKind
 from bot.deployments.revision import TypedValue
 from bot.deployments.validation import GivenFile, check_file
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.edit.form import pictures_layout, refused_layout
-from bot.edit.ids import USE_PATTERN, UseForm, use_form
-from bot.messages.buttons import PATTERN
 from bot.strings import explain, say
+from bot.ui.custom_ids import RUN_PATTERN, USE_PATTERN, UseForm, use_form
+from bot.ui.edit_forms import pictures_layout, refused_layout
 from cogs.asker import Interaction, asker_of
 from cogs.edit import check_start, started
 from cogs.items import chosen_of, custom_ids, errors_told, sent_form
@@ -78,7 +77,7 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 def _key_of(message: discord.Message) -> str:
     """The run that a message of ours shows, read off its buttons."""
-    found = PATTERN.search(" ".join(custom_ids(message.components)))
+    found = RUN_PATTERN.search(" ".join(custom_ids(message.components)))
     return found["key"] if found else ""
 
 

@@ -14,7 +14,7 @@ import discord
 from PIL import Image
 
 from bot.domain.runs import Run, RunState
-from bot.messages.buttons import PATTERN
+from bot.ui.custom_ids import RUN_PATTERN
 from demo.story import Story
 from demo.world import World
 
@@ -52,7 +52,7 @@ async def generate_once(world: World, story: Story, person: str = "ada") -> Made
     response = result.response
     if response is None:
         raise DemoFailed("The bot did not answer the command.")
-    found = re.search(PATTERN, json.dumps(response.components))
+    found = re.search(RUN_PATTERN, json.dumps(response.components))
     if found is None:
         raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
     run = await _outcome(world, found["key"])

@@ -52,7 +52,7 @@ CORE = Scope(
         "bot/domain/requests.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
-        "bot/media/address.py",
+        "bot/delivery/ssrf.py",
         "bot/comfydeploy/webhook_urls.py",
         "bot/comfydeploy/wire.py",
         "bot/comfydeploy/wire.py",
@@ -75,7 +75,7 @@ CORE = Scope(
     ),
 )
 SAMPLED = Scope(
-    files=("bot/store/*.py", "bot/delivery/*.py", "bot/tracking/*.py", "bot/moderation/*.py"),
+    files=("bot/store/*.py", "bot/delivery/*.py", "bot/workers/*.py", "bot/moderation/*.py"),
     tests=("tests/unit",),
 )
 STORE, DISCORD, WORDS = "contract/store/test", "discord/test", "unit/moderation/test"

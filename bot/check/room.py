@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 from bot.check.finding import Finding, fine, wrong
-from bot.delivery.room import check_room
+from bot.delivery.uploads import check_room
 from bot.domain.errors import StartupError
 
 SUBJECT = "Temporary files"

@@ -21,9 +21,9 @@ from bot.commands.discord_api import DiscordApi, discord_api
 from bot.commands.invite import install_url, invite_url
 from bot.config.roles import CALLING, Role
 from bot.config.settings import Settings, configs_of
+from bot.delivery.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StartupError
-from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.wiring.foundations import Foundations

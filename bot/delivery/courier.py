@@ -11,12 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.delivery.errand import Errand, Errands
-from bot.delivery.ladder import LEASE, Ladder, Rung, Superseded
+from bot.delivery.cleanup import Tidying
+from bot.delivery.notices import Errand, Errands
 from bot.delivery.posting import Closed, Poster, TooLarge, Unclear
-from bot.delivery.room import folder
+from bot.delivery.routes import LEASE, Ladder, Rung, Superseded
 from bot.delivery.status import StatusKeeper
-from bot.delivery.tidying import Tidying
+from bot.delivery.uploads import folder
 from bot.domain.errors import ComfyError, MediaError, StoreUnavailable
 from bot.domain.runs import OUTCOMES, Delivery
 from bot.metrics import Metrics

@@ -7,7 +7,7 @@ instead of a second one: its own retries after a 5xx are safe for channels.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +16,10 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.delivery.recognising import marks, tells
-from bot.messages.buttons import Action, custom_id
-from bot.messages.parts import Part, Place
+from bot.ui.components import Part, Place
+from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
 
 log = logging.getLogger(__name__)
-
 _TOO_LARGE = 40005
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 500
@@ -271,3 +269,55 @@ def _mapped() -> Iterator[None]:
         raise Closed(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Unclear(f"{type(error).__name__}: {error}") from error
+
+
+# They come and go with the pictures that could be had and with what the deployments take by now.
+_PASSING = (Action.USE, Action.VARY)
+
+
+def tells(message: discord.Message, key: str, part: Part | None) -> bool:
+    """Whether a message is this part; without a part, whether it tells this run's end without files.
+
+    By its buttons, where it has any: what its files are like, and whether there are any, differs from try to
+    try. Else by the names of its files, which carry the run key, but for their endings; else by its text.
+    """
+    found = set(marks(message.components))
+    files = {_stem(attachment.filename) for attachment in message.attachments}
+    if part is None:
+        return not files and custom_id(key, Action.AGAIN) in found
+    view = part.layout or part.view
+    meant = set(marks(view.walk_children())) if view is not None else set()
+    passing = {custom_id(key, action) for action in _PASSING}
+    buttons = {mark for mark in meant if RUN_PATTERN.fullmatch(mark)} - passing
+    if buttons:
+        return buttons <= found
+    if part.files:
+        return not files.isdisjoint(_stem(file.filename) for file in part.files)
+    return not files and (meant <= found if view is not None else message.content == part.content)
+
+
+def _stem(filename: str) -> str:
+    return filename.rpartition(".")[0]
+
+
+def marks(components: Iterable[Any]) -> Iterator[str]:
+    """What a message is known by: its buttons' custom_ids and its texts."""
+    for component in components:
+        for name in ("custom_id", "content"):
+            mark = getattr(component, name, None)
+            if mark:
+                yield mark
+        yield from marks(getattr(component, "children", ()))
+
+
+class Speaker(discord.Client):
+    """Logged in and never connected. Nothing may rely on a cache: there is none."""
+
+    def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
+        super().__init__(
+            intents=discord.Intents.none(),
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            http_trace=http_trace,
+        )

@@ -13,9 +13,8 @@ from weakref import WeakValueDictionary
 from bot.database.coordination import AlreadyHeld, Line, guarded
 from bot.delivery.posting import Poster, PostError, Unclear
 from bot.domain.runs import Run, token_of
-from bot.messages.run import status_part
-from bot.messages.several import several_status_part
 from bot.store import Store
+from bot.ui.status import several_status_part, status_part
 
 log = logging.getLogger(__name__)
 # Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.

@@ -21,7 +21,7 @@ class Blocked:
     ended: int
 
 
-class Step(StrEnum):
+class AuditButton(StrEnum):
     """What a button does."""
 
     OLDER = "o"

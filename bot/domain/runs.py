@@ -192,7 +192,7 @@ class Run:
         return self.submitted_at + timedelta(seconds=self.deadline_seconds) if self.submitted_at else None
 
 
-class Step(StrEnum):
+class Direction(StrEnum):
     OLDER = "o"
     NEWER = "n"
 
@@ -214,7 +214,7 @@ class PagePlace:
     """A page of somebody's runs: from the cursor on in one direction; without one, the newest."""
 
     wanted: RunFilter = RunFilter.ALL
-    step: Step = Step.OLDER
+    step: Direction = Direction.OLDER
     cursor: RunCursor | None = None
 
 

@@ -368,7 +368,7 @@ class Section(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class SettingControl:
     """What was pressed, chosen or sent."""
 
     section: Section

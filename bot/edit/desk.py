@@ -16,13 +16,13 @@ from bot.desk import FrontDesk, draw_seed
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Asker
 from bot.domain.runs import InputValue, Run
-from bot.edit.form import form_modal
-from bot.edit.ids import EditForm, UseForm
-from bot.edit.onward import onward_of
-from bot.messages.details import Details, details
-from bot.messages.several import one_of_several_layout
 from bot.moderation.drafts import Drafts
 from bot.store import Store
+from bot.ui.custom_ids import EditForm, UseForm
+from bot.ui.details import Details, details
+from bot.ui.edit_forms import form_modal
+from bot.ui.follow_ups import onward_of
+from bot.ui.results import one_of_several_layout
 
 
 class EditDesk:

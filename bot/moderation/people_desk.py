@@ -10,12 +10,19 @@ from typing import TypeVar
 
 from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
-from bot.domain.records import OUTCOMES, AuditFilter, AuditPage, Blocked, BlockedPerson, Cursor, Erased, Step
+from bot.domain.records import (
+    OUTCOMES,
+    AuditButton,
+    AuditFilter,
+    AuditPage,
+    Blocked,
+    BlockedPerson,
+    Cursor,
+    Erased,
+)
 from bot.domain.requests import Person
 from bot.domain.rules import ServerRules
-from bot.moderation.blocked import BLOCKED_SHOWN
 from bot.moderation.own_data import OwnData, OwnDataWriter
-from bot.moderation.record import LINES_SHOWN, SERVER_ACTIONS
 from bot.moderation.record_csv import CsvFile, CsvWriter
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
@@ -23,6 +30,8 @@ from bot.store.privacy import PrivacyStore
 from bot.store.requests import IntakeStore
 from bot.store.rules import PauseStore
 from bot.store.usage import RunningStore
+from bot.ui.lists import BLOCKED_SHOWN
+from bot.ui.moderation import LINES_SHOWN, SERVER_ACTIONS
 from bot.workers.worker import Nudges
 
 _SUGGESTED = 25
@@ -99,11 +108,16 @@ class PeopleDesk:
         return await self._stores.audit.page(server, wanted, LINES_SHOWN), wanted
 
     async def turn(
-        self, guild_id: int | None, moderator: Person, wanted: AuditFilter, step: Step, cursor: Cursor | None
+        self,
+        guild_id: int | None,
+        moderator: Person,
+        wanted: AuditFilter,
+        step: AuditButton,
+        cursor: Cursor | None,
     ) -> AuditPage:
         """The page that a button leads to; the newest one for a button without a place."""
         server = await self.check_moderator(guild_id, moderator)
-        if step is Step.NEWER and cursor is not None:
+        if step is AuditButton.NEWER and cursor is not None:
             return await self._stores.audit.page_after(server, wanted, LINES_SHOWN, cursor)
         return await self._stores.audit.page(server, wanted, LINES_SHOWN, before=cursor)
 

@@ -10,11 +10,11 @@ from bot.deployments.input_text import ShownInputs, shown_inputs
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Asker, Person
 from bot.domain.runs import Run, RunState
-from bot.messages.parts import Part
-from bot.moderation.cards import closed_report_part, decided_part
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import say
+from bot.ui.components import Part
+from bot.ui.moderation import closed_report_part, decided_part
 from bot.workers.worker import Nudges
 
 

@@ -15,16 +15,15 @@ from discord.ui import LayoutView, Modal
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.domain.rules import ServerRules
-from bot.domain.settings_table import Control, Section, change, form_of, named
+from bot.domain.settings_table import Section, SettingControl, change, form_of, named
 from bot.domain.settings_values import ReviewPlace, Surroundings, known_ids, known_names
 from bot.domain.text import quoted
 from bot.moderation.automod import AutomodCache
 from bot.moderation.drafts import Drafts
-from bot.moderation.panels.dialog import dialog, opened
-from bot.moderation.panels.layout import Panel, panel_layout
-from bot.moderation.panels.lines import changed
 from bot.store.rules import RuleStore
 from bot.strings import say
+from bot.ui.settings_panel import Panel, dialog, opened, panel_layout
+from bot.ui.settings_text import changed
 
 # Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.
 _AUTOMOD_SECONDS = 1.0
@@ -51,7 +50,7 @@ class Server(Protocol):
 class _Attempt:
     """An edit before it is tried; `stamp` tells what a form's values were when it was opened."""
 
-    control: Control
+    control: SettingControl
     values: Sequence[str]
     around: Surroundings
     stamp: str | None = None
@@ -91,12 +90,12 @@ class RulesDesk:
         """The bot's own block list, a word a line."""
         return "\n".join((await self._rules.get(server.id)).words.blocked)
 
-    async def choose(self, server: Server, control: Control, value: str) -> LayoutView:
+    async def choose(self, server: Server, control: SettingControl, value: str) -> LayoutView:
         """A section for one GPU or deployment."""
         return await self.show(server, Panel(control.section, (control.name, value)))
 
     async def edit(
-        self, server: Server, person_id: int, control: Control, values: Sequence[str]
+        self, server: Server, person_id: int, control: SettingControl, values: Sequence[str]
     ) -> LayoutView:
         """A press or a choice that changes something; what refuses it is told in the panel."""
         around = self._around(server)
@@ -109,7 +108,9 @@ class RulesDesk:
             panel = Panel(_shown_after(control), _chosen(control), error=_told(error))
         return await self.show(server, panel)
 
-    async def form(self, server: Server, control: Control, typed: Sequence[str] | None = None) -> Modal:
+    async def form(
+        self, server: Server, control: SettingControl, typed: Sequence[str] | None = None
+    ) -> Modal:
         """The form behind a control. Raises RefusedError where it is about something that is gone."""
         form_of(control.field)
         around = self._around(server)
@@ -122,21 +123,21 @@ class RulesDesk:
             known_names([control.arg], around.gpus, "settings_gpu_unknown")
         return dialog(control, await self._rules.get(server.id), about=about, typed=typed)
 
-    async def form_again(self, server: Server, person_id: int, control: Control) -> Modal:
+    async def form_again(self, server: Server, person_id: int, control: SettingControl) -> Modal:
         """The form that was refused, with what was typed; after a restart with what is stored."""
         draft, _, rest = control.arg.partition(":")
         name, _, arg = rest.partition(":")
         return await self.form(
-            server, Control(control.section, name, arg), self._drafts.get(draft, person_id)
+            server, SettingControl(control.section, name, arg), self._drafts.get(draft, person_id)
         )
 
     async def sent(
-        self, server: Server, person_id: int, control: Control, typed: Sequence[str]
+        self, server: Server, person_id: int, control: SettingControl, typed: Sequence[str]
     ) -> LayoutView:
         """A form that was sent; what refuses it is told in the panel, with a button to go on."""
         stamp, arg = opened(control.arg)
         around = self._around(server)
-        plain = Control(control.section, control.name, arg)
+        plain = SettingControl(control.section, control.name, arg)
         if len(form_of(plain.field).boxes) != len(typed):
             raise RefusedError("settings_stale")
         try:
@@ -192,7 +193,7 @@ class RulesDesk:
         return replace(around, automod_unread=known.not_applied)
 
 
-def _about(control: Control, around: Surroundings) -> Control:
+def _about(control: SettingControl, around: Surroundings) -> SettingControl:
     """With the name of a GPU or deployment in place of its token."""
     if control.section is Section.GPUS or control.field == "budgets.weight":
         names = around.deployments if control.name.startswith("deployment") else around.gpus
@@ -200,14 +201,14 @@ def _about(control: Control, around: Surroundings) -> Control:
     return control
 
 
-def _chosen(control: Control) -> tuple[str, str] | None:
+def _chosen(control: SettingControl) -> tuple[str, str] | None:
     """The GPU or deployment whose roles were set stays open."""
     if control.section is not Section.GPUS:
         return None
     return control.name.partition("_")[0], control.arg
 
 
-def _shown_after(control: Control) -> Section:
+def _shown_after(control: SettingControl) -> Section:
     """Tidying goes back to where it was pressed."""
     if control.field == "home.tidy" and control.arg in set(Section):
         return Section(control.arg)

@@ -15,11 +15,10 @@ from bot.domain.errors import InputError, RefusedError, StoreUnavailable
 from bot.domain.requests import NAME_LENGTH, Asker, Holder, Person, Preset, folded
 from bot.domain.runs import Run
 from bot.domain.text import quoted, visible
-from bot.messages.lists import run_label
 from bot.presets.inputs import apply_preset, kept_inputs, prompt_input
-from bot.presets.list import PRESETS_SHOWN
 from bot.presets.memory import PresetMemory
 from bot.store import Store
+from bot.ui.lists import PRESETS_SHOWN, run_label
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from bot.client import GenerateBot
 from bot.config.roles import CALLING, Role
 from bot.config.settings import Settings
 from bot.database.coordination import Line
-from bot.delivery.posting import Poster
-from bot.delivery.speaker import Speaker
+from bot.delivery.posting import Poster, Speaker
 from bot.deployments.catalogue import Reloader
 from bot.store import Store
 from bot.web import MetricsPage, application

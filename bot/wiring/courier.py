@@ -10,17 +10,16 @@ from typing import Any
 
 from bot.comfydeploy.client import ComfyClient
 from bot.delivery.courier import Courier
-from bot.delivery.errand import Errands
-from bot.delivery.ladder import Ladder
-from bot.delivery.packing import Packer
+from bot.delivery.notices import Errands
 from bot.delivery.posting import Poster
+from bot.delivery.routes import Ladder
 from bot.delivery.status import StatusKeeper
+from bot.delivery.uploads import Packer
 from bot.deployments.input_text import ShownInputs, shown_inputs
 from bot.domain.runs import Delivery, Output, Run
-from bot.edit.onward import onward_of
-from bot.messages.parts import Part, Prepared
-from bot.messages.run import outcome_parts
-from bot.messages.several import Several, several_parts
+from bot.ui.components import Part, Prepared
+from bot.ui.follow_ups import onward_of
+from bot.ui.results import Several, outcome_parts, several_parts
 from bot.wiring.foundations import Foundations
 from bot.workers.worker import Worker
 

@@ -10,10 +10,10 @@ from bot.comfydeploy.client import ComfyClient
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.coordination import Line
+from bot.delivery.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
-from bot.media.fetch import MediaFetcher
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.workers.worker import Nudges

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bot.delivery.posting import Poster
+from bot.delivery.uploads import AttachmentRenewer
 from bot.retention import Pruner
-from bot.tracking.attachments import AttachmentRenewer
 from bot.wiring.foundations import Foundations
 from bot.workers.events import Recorder
 from bot.workers.reconciler import Reconciler

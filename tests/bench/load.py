@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.messages.buttons import PATTERN, Action
+from bot.ui.custom_ids import RUN_PATTERN, Action
 from demo.standin.faults import Faults
 from demo.standin.runs import Run
 from tests.bench import events
@@ -109,7 +109,7 @@ def shown(home: BotProcess) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for channel in home.discord.world.channels.values():
         for message in home.discord.messages(channel):
-            for match in map(PATTERN.fullmatch, message.custom_ids):
+            for match in map(RUN_PATTERN.fullmatch, message.custom_ids):
                 if match is not None and match["action"] == Action.AGAIN:
                     found.setdefault(match["key"], []).append(message.created)
     return found

@@ -9,7 +9,7 @@ import pytest
 
 from bot.check.finding import Level
 from bot.check.room import outputs
-from bot.delivery.room import check_room
+from bot.delivery.uploads import check_room
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from demo.standin.faults import Faults

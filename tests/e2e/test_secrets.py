@@ -31,7 +31,7 @@ KEYS = "SELECT key FROM runs"
 OF_A_RUN = (
     "bot.workers.submission",
     "bot.workers.events",
-    "bot.delivery.ladder",
+    "bot.delivery.routes",
     "bot.delivery.courier",
     "bot.workers.reconciler",
     "bot.workers.webhook",

@@ -10,8 +10,8 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
-from bot.messages.buttons import PATTERN
-from bot.messages.parts import FileKind, Part, PreparedFile
+from bot.ui.components import FileKind, Part, PreparedFile
+from bot.ui.custom_ids import RUN_PATTERN
 from tests.unit.factories import made_run
 
 ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -78,5 +78,7 @@ def assert_within_limits(part: Part) -> None:
     assert part.layout or part.content or part.files
     for item in components(part):
         assert item["type"] != 10 or len(item["content"]) >= 1
-        assert item["type"] != 2 or (len(item["custom_id"]) <= 100 and PATTERN.fullmatch(item["custom_id"]))
+        assert item["type"] != 2 or (
+            len(item["custom_id"]) <= 100 and RUN_PATTERN.fullmatch(item["custom_id"])
+        )
         assert item["type"] != 12 or 1 <= len(item["items"]) <= 10

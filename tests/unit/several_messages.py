@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunState
-from bot.messages.lists import runs_layout
-from bot.messages.onward import Onward
-from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
-from bot.messages.several import Several, one_of_several_layout, several_parts, several_status_part
+from bot.ui.components import FileKind, Part, Prepared, PreparedFile
+from bot.ui.follow_ups import Onward
+from bot.ui.lists import runs_layout
+from bot.ui.results import Several, one_of_several_layout, several_parts
+from bot.ui.status import several_status_part
 from tests.unit.factories import made_run
 from tests.unit.messages import ASKED
 from tests.unit.snapshot import of_layout, of_parts

@@ -10,8 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.posting import Closed, Poster, Unclear
-from bot.delivery.speaker import Speaker
+from bot.delivery.posting import Closed, Poster, Speaker, Unclear
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, RunState
-from bot.messages.parts import FileKind, Prepared
-from bot.messages.run import outcome_parts, status_part
+from bot.ui.components import FileKind, Prepared
+from bot.ui.results import outcome_parts
+from bot.ui.status import status_part
 from tests.unit.messages import CODES, assert_within_limits, file, run, text
 
 HOSTILE = "@everyone <@1> <#2> [a](https://evil) **b** `c` ```d``` \u202eevil\u200b # x\n> y ||z|| \\"

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PURE = "Pure modules reach no I/O library"
 
-# `import bot.media.names` runs `bot/media/__init__.py` too, which import-linter's graph doesn't follow.
+# `import bot.delivery.media` runs `bot/delivery/download.py` too, which import-linter's graph doesn't follow.
 LOAD = """
 import importlib, pkgutil, sys
 modules, libraries = map(str.split, sys.argv[1:])

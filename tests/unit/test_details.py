@@ -9,7 +9,7 @@ import pytest
 from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.model import Deployment, Input, InputKind
 from bot.domain.runs import Run
-from bot.messages.details import details
+from bot.ui.details import details
 from tests.unit.factories import made_run
 from tests.unit.messages import text
 

@@ -10,8 +10,8 @@ from bot.deployments.model import Choice, Deployment, Input, InputKind, picture_
 from bot.deployments.revision import FIELDS, edited, form_fields
 from bot.deployments.validation import GivenFile
 from bot.domain.errors import InputError
-from bot.edit.form import form_modal
-from bot.edit.ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
+from bot.ui.custom_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
+from bot.ui.edit_forms import form_modal
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
 SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True, minimum=0, maximum=99)

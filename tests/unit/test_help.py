@@ -6,7 +6,7 @@ import pytest
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input, InputKind
-from bot.messages.help import deployment_layout, help_layout
+from bot.ui.help import deployment_layout, help_layout
 from tests.unit.messages import components, options, text
 
 WORST = "*_`~<@[" * 200

@@ -12,10 +12,9 @@ from discord.ui.view import BaseView
 from bot.domain.errors import RefusedError
 from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
 from bot.domain.requests import Holder
-from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState, Step
-from bot.messages.list_ids import PATTERN, Control, read_runs_id, runs_id
-from bot.messages.lists import queue_layout, runs_layout
-from bot.presets.list import PRESETS_SHOWN, presets_layout
+from bot.domain.runs import Direction, Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
+from bot.ui.custom_ids import RUNS_PATTERN, RunListAction, read_runs_id, runs_id
+from bot.ui.lists import PRESETS_SHOWN, presets_layout, queue_layout, runs_layout
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import components, options, text
 
@@ -49,20 +48,20 @@ def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> No
     assert len(text(layout)) <= 4000
     assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == RUNS_SHOWN
     assert not [
-        custom_id for custom_id in custom_ids(layout) if custom_id.startswith(f"runs:{Control.POST}:")
+        custom_id for custom_id in custom_ids(layout) if custom_id.startswith(f"runs:{RunListAction.POST}:")
     ]
 
 
 @pytest.mark.parametrize("wanted", RunFilter)
 def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
     entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
-    place = PagePlace(wanted, Step.NEWER, RunCursor(AT, "k" * 20))
+    place = PagePlace(wanted, Direction.NEWER, RunCursor(AT, "k" * 20))
     cursor = RunCursor(AT, "k" * 20)
     layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
     assert len(text(layout)) <= 4000
     ids = custom_ids(layout)
     assert len(ids) == len(set(ids)) == 4
-    assert all(len(custom_id) <= 100 and PATTERN.fullmatch(custom_id) for custom_id in ids)
+    assert all(len(custom_id) <= 100 and RUNS_PATTERN.fullmatch(custom_id) for custom_id in ids)
     assert len(options(layout)) == 2 * RUNS_SHOWN
     assert all(len(option["label"]) <= 100 for option in options(layout))
 
@@ -111,15 +110,15 @@ def test_a_full_page_of_presets_fits() -> None:
 
 @pytest.mark.parametrize("cursor", [None, RunCursor(AT, "abc234")])
 def test_a_place_survives_its_custom_id(cursor: RunCursor | None) -> None:
-    place = PagePlace(RunFilter.KEPT, Step.NEWER, cursor)
-    match = PATTERN.fullmatch(runs_id(Control.PAGE, place))
+    place = PagePlace(RunFilter.KEPT, Direction.NEWER, cursor)
+    match = RUNS_PATTERN.fullmatch(runs_id(RunListAction.PAGE, place))
     assert match is not None
     assert read_runs_id(match) == place
 
 
 @pytest.mark.parametrize("forged", ["runs:page:o:nothing:0:", f"runs:page:o:all:{'9' * 18}:a"])
 def test_a_forged_place_is_told_as_stale(forged: str) -> None:
-    match = re.fullmatch(PATTERN, forged)
+    match = re.fullmatch(RUNS_PATTERN, forged)
     assert match is not None
     with pytest.raises(RefusedError, match=r".") as caught:
         read_runs_id(match)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import RunState
-from bot.messages.parts import FileKind, Part, Prepared
-from bot.messages.run import outcome_parts
 from bot.strings import SENTENCES
+from bot.ui.components import FileKind, Part, Prepared
+from bot.ui.results import outcome_parts
 from tests.unit.messages import KEY, assert_within_limits, buttons, file, gallery, run, text
 
 RESULT_BUTTONS = [

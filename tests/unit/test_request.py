@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.domain.requests import GenerationRequest, Origin, new_key, several
-from bot.messages.buttons import PATTERN, Action, custom_id
+from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
 
 ORIGIN = Origin(
     guild_id=1,
@@ -42,7 +42,7 @@ def test_a_key_fits_into_a_nonce_with_its_suffix() -> None:
 @pytest.mark.parametrize("action", Action)
 def test_a_custom_id_parses_back_to_its_key_and_action(action: Action) -> None:
     key = new_key()
-    found = PATTERN.fullmatch(custom_id(key, action))
+    found = RUN_PATTERN.fullmatch(custom_id(key, action))
     assert found is not None
     assert (found["key"], found["action"]) == (key, action)
 

@@ -15,14 +15,14 @@ from bot.deployments.options import PRESET_OPTION
 from bot.deployments.revision import form_fields
 from bot.domain.requests import Holder, Preset
 from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
-from bot.edit.form import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.messages.details import details
-from bot.messages.help import deployment_layout, help_layout
-from bot.messages.lists import posting_layout, queue_layout, runs_layout
-from bot.messages.onward import Onward
-from bot.messages.parts import FileKind, Part, Prepared, PreparedFile
-from bot.messages.run import outcome_parts, status_part
-from bot.presets.list import presets_layout
+from bot.ui.components import FileKind, Part, Prepared, PreparedFile
+from bot.ui.details import details
+from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
+from bot.ui.follow_ups import Onward
+from bot.ui.help import deployment_layout, help_layout
+from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
+from bot.ui.results import outcome_parts
+from bot.ui.status import status_part
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import ASKED, KEY
 from tests.unit.several_messages import SEVERAL

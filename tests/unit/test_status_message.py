@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.runs import RunState
-from bot.messages.run import status_part
+from bot.ui.status import status_part
 from tests.unit.messages import run, text
 
 

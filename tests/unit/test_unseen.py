@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import FINAL, RunState
-from bot.messages.parts import Prepared
-from bot.messages.run import outcome_parts, status_part
+from bot.ui.components import Prepared
+from bot.ui.results import outcome_parts
+from bot.ui.status import status_part
 from tests.unit.messages import ASKED, assert_within_limits, components, file, labels, run, text
 
 

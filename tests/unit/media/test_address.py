@@ -9,8 +9,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from bot.delivery.ssrf import GuardedResolver, check_url, is_public, is_public_or_private
 from bot.domain.errors import MediaForbidden
-from bot.media.address import GuardedResolver, check_url, is_public, is_public_or_private
 
 PUBLIC = [
     "8.8.8.8",

@@ -10,8 +10,8 @@ import socket
 import pytest
 from aiohttp import web
 
+from bot.delivery.download import MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
-from bot.media.fetch import MediaFetcher, MediaLimits
 from tests.unit.media.sites import OUTSIDE, PNG, Site, fetch, outside_only, refusal
 
 

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 import pytest
 from aiohttp import web
 
+from bot.delivery.download import MediaFetcher
+from bot.delivery.ssrf import is_public
 from bot.domain.errors import MediaForbidden
-from bot.media.address import is_public
-from bot.media.fetch import MediaFetcher
 from tests.unit.media.sites import INSIDE, OUTSIDE, PNG, Names, Site, outside_only, refusal
 
 

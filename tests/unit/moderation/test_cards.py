@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import BARRED
-from bot.messages.parts import FileKind, Place, Prepared
-from bot.moderation.cards import closed_report_part, decided_part, notice_part, report_part, review_part
+from bot.ui.components import FileKind, Place, Prepared
+from bot.ui.moderation import closed_report_part, decided_part, notice_part, report_part, review_part
 from tests.unit.factories import made_run
 from tests.unit.messages import KEY, components, file, labels, text
 

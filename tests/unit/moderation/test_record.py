@@ -16,17 +16,17 @@ from bot.domain.errors import RefusedError
 from bot.domain.records import (
     OUTCOMES,
     AuditAction,
+    AuditButton,
     AuditEntry,
     AuditFilter,
     AuditLine,
     AuditPage,
     Cursor,
-    Step,
 )
 from bot.domain.runs import RunState
-from bot.moderation.record import LINES_SHOWN, record_layout, record_line
 from bot.moderation.record_csv import CsvWriter
-from bot.moderation.record_ids import PATTERN, read_record_id, record_id
+from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id, record_id
+from bot.ui.moderation import LINES_SHOWN, record_layout, record_line
 from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -62,13 +62,13 @@ def buttons(layout: discord.ui.LayoutView) -> dict[str, bool]:
     return {c["label"]: not c["disabled"] for c in components(layout) if c["type"] == 2}
 
 
-@given(wanted=filters, cursor=cursors, step=st.sampled_from(Step))
+@given(wanted=filters, cursor=cursors, step=st.sampled_from(AuditButton))
 def test_a_button_carries_any_filter_and_place_within_discords_hundred_characters(
-    wanted: AuditFilter, cursor: Cursor | None, step: Step
+    wanted: AuditFilter, cursor: Cursor | None, step: AuditButton
 ) -> None:
     made = record_id(step, wanted, cursor)
     assert len(made) <= 100
-    match = PATTERN.fullmatch(made)
+    match = AUDIT_PATTERN.fullmatch(made)
     assert match is not None
     assert match["step"] == step
     assert read_record_id(match["fields"], match["deployment"]) == (wanted, cursor)

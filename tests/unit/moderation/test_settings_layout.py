@@ -7,14 +7,13 @@ from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Sele
 from discord.ui.select import BaseSelect
 
 from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
-from bot.domain.settings_table import FORMS, Control, Section, named, token
+from bot.domain.settings_table import FORMS, Section, SettingControl, named, token
 from bot.domain.settings_values import NotApplied, ReviewPlace, Surroundings
-from bot.moderation.panels.dialog import dialog
-from bot.moderation.panels.ids import parse
-from bot.moderation.panels.layout import Panel, panel_layout
-from bot.moderation.panels.lines import News, changed
-from bot.moderation.panels.sections import Chosen
 from bot.strings import SENTENCES
+from bot.ui.custom_ids import parse
+from bot.ui.settings_controls import Chosen
+from bot.ui.settings_panel import Panel, dialog, panel_layout
+from bot.ui.settings_text import News, changed
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
@@ -124,7 +123,7 @@ def test_more_deployments_than_a_select_holds_are_spread_over_several(many: int)
 def test_every_form_has_its_words_within_discords_limits(field: str) -> None:
     section, _, name = field.partition(".")
     arg = str(min(ROLES)) if name == "role" else GPUS[0] if name == "weight" else ""
-    modal = dialog(Control(Section(section), name, arg), CROWDED, about="R" * 100)
+    modal = dialog(SettingControl(Section(section), name, arg), CROWDED, about="R" * 100)
     assert len(modal.title) <= 45
     assert len(modal.custom_id) <= 100
     assert 1 <= len(modal.children) <= 5

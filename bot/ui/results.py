@@ -12,11 +12,17 @@ from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGall
 from bot.domain.runs import Run, RunState
 from bot.domain.text import quoted, shorten, visible
 from bot.domain.transitions import BARRED
-from bot.messages.blocks import (
+from bot.strings import say
+from bot.ui.components import (
     CONTENT_TEXT,
     FILES_A_MESSAGE,
+    GALLERY,
     LAYOUT_TEXT,
     PROSE_SHOWN,
+    FileKind,
+    Part,
+    Prepared,
+    PreparedFile,
     chunks,
     facts_of,
     fitting,
@@ -24,6 +30,7 @@ from bot.messages.blocks import (
     gallery_only,
     layout_of,
     note_parts,
+    phase,
     prompt_line,
     run_button,
     small,
@@ -32,23 +39,12 @@ from bot.messages.blocks import (
     texts,
     view_of,
 )
-from bot.messages.buttons import Action
-from bot.messages.onward import Onward, one_rows
-from bot.messages.parts import GALLERY, Part, Prepared, PreparedFile
-from bot.messages.run import COLOURS, bar, charge, heading_of, note_of, position_line, reason, reason_charged
-from bot.strings import say
+from bot.ui.custom_ids import Action
+from bot.ui.follow_ups import Onward, one_rows, result_rows, ways_on
+from bot.ui.status import _titled, heading_of
 
 _BUTTONS_A_ROW = 5
 _ALT_TEXT = 500
-# How far each state is on its way.
-_ORDER = (
-    RunState.AWAITING_APPROVAL,
-    RunState.WAITING,
-    RunState.SUBMITTING,
-    RunState.QUEUED,
-    RunState.UPLOADING,
-    RunState.RUNNING,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +77,6 @@ class Several:
             for run in self.shown
             for file in self.prepared[run.key].files
         ]
-
-
-def several_status_part(together: Sequence[Run], title: str) -> Part:
-    """While one of them is on its way: how far they are as a whole."""
-    lead, going_on = together[0], [run for run in together if not run.final]
-    furthest = max(going_on, key=lambda run: _ORDER.index(run.state))
-    cancelling = all(run.cancel_requested_at for run in going_on)
-    phase = "title_cancelling" if cancelling else heading_of(replace(furthest, cancel_requested_at=None))
-    noted = next((run for run in (lead, *going_on) if run.note), lead)
-    in_common = replace(lead, seed=None, run_duration=None)
-    facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
-    below = [
-        _done_line(together, going_on),
-        _waiting_line(going_on),
-        note_of(noted),
-        say("waits_for_approval") if lead.state is RunState.AWAITING_APPROVAL else "",
-        small(facts),
-    ]
-    above = [f"### {say(phase)}: {_titled(lead, title)}", prompt_line(lead)]
-    items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in going_on):
-        items.append(ActionRow(run_button(lead, Action.CANCEL, "button_cancel")))
-    return Part(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
 def several_parts(several: Several, title: str) -> list[Part]:
@@ -171,26 +144,6 @@ def _caption(run: Run) -> str:
 
 def _number(run: Run) -> int:
     return run.batch_index + 1
-
-
-def _titled(lead: Run, title: str) -> str:
-    return say("several_title", title=quoted(title, 80), count=lead.batch_size)
-
-
-def _done_line(together: Sequence[Run], going_on: Sequence[Run]) -> str:
-    ended = [run for run in together if run.final]
-    if not ended and not any(run.progress for run in going_on):
-        return ""
-    share = (len(ended) + sum(run.progress or 0 for run in going_on)) / len(together)
-    failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
-    code = "several_done_failed" if failed else "several_done"
-    return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(together), failed=failed)}"
-
-
-def _waiting_line(going_on: Sequence[Run]) -> str:
-    """How many have a place in a queue, and the place of the first of them."""
-    places = [place for run in going_on if (place := position_line(run))]
-    return say("several_waiting", count=len(places), place=places[0]) if places else ""
 
 
 def _heading(several: Several, title: str, mention: int | None) -> str:
@@ -279,3 +232,137 @@ def _rows(several: Several) -> list[list[Button[Any]]]:
     if lead.guild_id is not None:
         last.append(run_button(lead, Action.REPORT, "button_report"))
     return [*rows, last]
+
+
+_NOWHERE = Onward()
+COLOURS = {
+    RunState.SUCCEEDED: Colour.green(),
+    RunState.FAILED: Colour.red(),
+    RunState.REFUSED: Colour.red(),
+    RunState.REJECTED: Colour.red(),
+    RunState.CANCELLED: Colour.light_grey(),
+    RunState.EXPIRED: Colour.light_grey(),
+    RunState.TIMED_OUT: Colour.orange(),
+    RunState.UNCONFIRMED: Colour.orange(),
+}
+
+
+def outcome_parts(run: Run, title: str, prepared: Prepared, onward: Onward = _NOWHERE) -> list[Part]:
+    """The messages that end a run, the first of them pinging the requester."""
+    if run.state is RunState.SUCCEEDED:
+        return _result_parts(run, title, prepared, onward)
+    return [_ending(run, title, prepared.notes)]
+
+
+def withheld_part(run: Run, *, postable: bool) -> Part:
+    """Instead of an age-restricted result; `postable`: where it could still stand, once that is marked."""
+    heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
+    buttons = [run_button(run, Action.DETAILS, "button_details")]
+    if postable:
+        buttons.insert(0, run_button(run, Action.POST, "button_post"))
+    container = Container(
+        *texts([heading, prompt_line(run)], [say("withheld")]),
+        ActionRow(*buttons),
+        accent_colour=COLOURS[RunState.SUCCEEDED],
+    )
+    return Part(layout=layout_of(container), mention=run.requester_id)
+
+
+def _ending(run: Run, title: str, notes: Sequence[str]) -> Part:
+    """Anything but a result: what happened, what to do."""
+    asked_for = run.failure_code == "cancelled_by_requester"
+    mention = None if asked_for else run.requester_id
+    said = f"{say(phase(run.state))}: {quoted(title, 80)}"
+    heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
+    container = Container(
+        *texts([heading, prompt_line(run)], [reason(run), *notes, small(facts_of(run) + charge(run))]),
+        ActionRow(*ways_on(run)),
+        accent_colour=COLOURS[run.state],
+    )
+    return Part(layout=layout_of(container), mention=mention)
+
+
+def was_free(run: Run) -> bool:
+    """Whether it is known to have cost nothing: it never ran."""
+    unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
+    return not unknown and run.started_at is None and run.run_duration is None
+
+
+def charge(run: Run) -> list[str]:
+    """Whether anything was charged, as far as that is known."""
+    if was_free(run):
+        return [say("charged_nothing")]
+    return [say("charged_time")] if run.run_duration is not None else []
+
+
+def reason(run: Run) -> str:
+    """Why a run ended as it did, in words."""
+    code = run.failure_code or "internal"
+    if code == "comfy_invalid" and not run.failure_params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    params = {
+        name: quoted(value, 100) if isinstance(value, str) else value
+        for name, value in run.failure_params.items()
+    }
+    return say(code, **params)
+
+
+def reason_charged(run: Run) -> str:
+    """`reason`, and whether anything was charged, as far as that is known."""
+    if was_free(run):
+        return say("failed_free", reason=reason(run))
+    return reason(run) if run.run_duration is None else say("failed_charged", reason=reason(run))
+
+
+def _result_parts(run: Run, title: str, prepared: Prepared, onward: Onward) -> list[Part]:
+    gallery = [file for file in prepared.files if file.kind in GALLERY]
+    others = [file for file in prepared.files if file.kind not in GALLERY]
+    parts = []
+    # An answer that began as a layout can't become a classic message.
+    if gallery or prepared.texts or not others or run.user_install:
+        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, onward)
+        parts.append(first_part)
+        parts += [gallery_only(run, chunk) for chunk in chunks(gallery[FILES_A_MESSAGE:])]
+        parts += [Part(files=tuple(chunk)) for chunk in chunks(others)]
+    else:
+        first, *rest = chunks(others)
+        first_part, unsaid = _result_classic(run, title, first, prepared, onward)
+        parts.append(first_part)
+        parts += [Part(files=tuple(chunk)) for chunk in rest]
+    return [*parts, *note_parts(unsaid)]
+
+
+def _result_layout(
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, onward: Onward
+) -> tuple[Part, Sequence[str]]:
+    """Pictures and videos in a gallery, short texts quoted; and the notes that found no room."""
+    heading, facts = _result_heading(run, title), small(facts_of(run))
+    blocks = text_blocks(prepared.texts, spoiler=run.spoiler)
+    empty = not (prepared.files or prepared.texts or prepared.notes)
+    room = LAYOUT_TEXT - sum(map(len, (heading, facts, *blocks))) - 1
+    notes, unsaid = fitting([say("no_outputs")] if empty else prepared.notes, room)
+    items: list[Item[LayoutView]] = [TextDisplay(heading)]
+    if files:
+        items.append(gallery_of(run, files))
+    items += texts(*([block] for block in blocks), [*notes, facts])
+    picture = any(file.kind is FileKind.IMAGE for file in files)
+    items += [ActionRow[LayoutView](*row) for row in result_rows(run, onward, picture=picture)]
+    colour = COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
+    layout = layout_of(Container(*items, accent_colour=colour))
+    return Part(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
+
+
+def _result_classic(
+    run: Run, title: str, files: Sequence[PreparedFile], prepared: Prepared, onward: Onward
+) -> tuple[Part, Sequence[str]]:
+    """Audio and other files: components v2 has no player and no preview for them."""
+    heading, facts = _result_heading(run, title), small(facts_of(run))
+    notes, unsaid = fitting(prepared.notes, CONTENT_TEXT - len(heading) - len(facts) - 2)
+    view = view_of(result_rows(run, onward, picture=False))
+    content = "\n".join(line for line in (heading, *notes, facts) if line)
+    return Part(content=content, view=view, files=tuple(files), mention=run.requester_id), unsaid
+
+
+def _result_heading(run: Run, title: str) -> str:
+    lines = [f"{say('mention', user=run.requester_id)} **{quoted(title, 80)}**", prompt_line(run)]
+    return "\n".join(line for line in lines if line)

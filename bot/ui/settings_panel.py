@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from discord import ButtonStyle, Colour
-from discord.ui import ActionRow, Button, Container, Item, LayoutView, Separator, TextDisplay
+from discord import ButtonStyle, Colour, TextStyle
+from discord.ui import (
+    ActionRow,
+    Button,
+    Container,
+    Item,
+    Label,
+    LayoutView,
+    Modal,
+    Separator,
+    TextDisplay,
+    TextInput,
+)
 from discord.ui.select import BaseSelect
 
-from bot.domain.rules import ServerRules
-from bot.domain.settings_table import Control, Section
+from bot.domain.rules import ApprovalMode, ServerRules
+from bot.domain.settings_table import Box, Section, SettingControl, form_of, token
 from bot.domain.settings_values import Surroundings, gone
-from bot.domain.text import quoted
-from bot.moderation.panels.cautions import cautions
-from bot.moderation.panels.controls import button, choice, option
-from bot.moderation.panels.lines import News, clipped, lines_of
-from bot.moderation.panels.sections import CONTROLS, Chosen
-from bot.moderation.panels.summaries import summaries
+from bot.domain.text import quoted, shorten, visible
 from bot.strings import say
+from bot.ui import settings_text
+from bot.ui.settings_controls import CONTROLS, Chosen, button, choice, option
+from bot.ui.settings_text import News, clipped, lines_of, summaries
 
 LONGEST = 4000
 _CAUTIONS = 1000
@@ -72,7 +81,7 @@ def _forget_choices(layout: LayoutView, turn: int) -> None:
     the same choice again. Those that open something get another id each time."""
     for item in layout.walk_children():
         if isinstance(item, BaseSelect) and item.custom_id in _OPENERS:
-            item.id = Control(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
+            item.id = SettingControl(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
 
 
 def _heading(panel: Panel, around: Surroundings) -> str:
@@ -143,3 +152,95 @@ def _colour(panel: Panel, *, amiss: bool) -> Colour:
     if panel.saved is not None and panel.saved.lines:
         return Colour.green()
     return Colour.orange() if amiss else Colour.blurple()
+
+
+def cautions(section: Section, rules: ServerRules, around: Surroundings) -> list[str]:
+    """Sentences, the gravest first; the overview has all of them."""
+    found: list[str] = []
+    if around.unreadable:
+        found.append(say("settings_warn_unreadable", where=quoted(", ".join(around.unreadable), 150)))
+    if section in (Section.HOME, Section.APPROVAL):
+        found += _approval(rules, around)
+    if section in (Section.HOME, Section.WORDS):
+        found += _words(rules, around)
+    if gone(rules, around):
+        found.append(say("settings_warn_gone"))
+    return found
+
+
+def _approval(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+    approval = rules.approval
+    if around.review is not None and around.review.missing:  # reports go there too
+        yield say(
+            "settings_warn_no_access",
+            channel=settings_text.channel_name(approval.review_channel_id, around),
+            missing=", ".join(around.review.missing),
+        )
+    if approval.mode is ApprovalMode.OFF:
+        return
+    if around.review is None:
+        yield say("settings_warn_no_channel")
+    if rules.reviewer_role_id not in around.role_ids:
+        yield say("settings_warn_no_reviewers")
+    elif around.review is not None and not around.review.reviewers_see:
+        yield say("settings_warn_reviewers_blind")
+    if approval.mode is ApprovalMode.SELECTED and not (approval.deployments or approval.gpus):
+        yield say("settings_warn_nothing_selected")
+
+
+def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+    if rules.words.automod is False:
+        return
+    if not around.manages_server:
+        yield say("settings_warn_automod" if rules.words.automod else "settings_warn_unable")
+    elif around.automod_away:
+        yield say("settings_warn_automod_away")
+    elif around.automod_unread:
+        shown = dict.fromkeys(
+            say(f"settings_unread_{item.code}", rule=quoted(item.rule, 60)) for item in around.automod_unread
+        )
+        yield say("settings_warn_not_applied", rules=settings_text.listed(shown, 5))
+
+
+_TITLE = 45
+
+
+def dialog(
+    control: SettingControl, rules: ServerRules, *, about: str = "", typed: Sequence[str] | None = None
+) -> Modal:
+    """`control.arg` is what the form is about, `about` how a person calls it.
+
+    The modal's own custom_id carries the form's stamp before the arg: `set:budgets:role:{stamp}:{role}`.
+    """
+    form = form_of(control.field)
+    stamp = form.stamp(rules, control.arg)
+    sent = SettingControl(control.section, control.name, f"{stamp}:{token(control.arg)}")
+    title = say(f"settings_form_{control.section.value}_{control.name}", about=visible(about))
+    modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.custom_id)
+    texts = form.prefill(rules, control.arg)
+    if typed is not None and len(typed) == len(texts):
+        texts = tuple(typed)
+    for number, (box, text) in enumerate(zip(form.boxes, texts, strict=True)):
+        modal.add_item(_label(number, box, text))
+    return modal
+
+
+def _label(number: int, box: Box, text: str) -> Label[Modal]:
+    component: TextInput[Modal] = TextInput(
+        custom_id=str(number),
+        style=TextStyle.paragraph if box.paragraph else TextStyle.short,
+        default=text[: box.longest] or None,
+        required=box.required,
+        max_length=box.longest,
+    )
+    return Label(
+        text=say(f"settings_box_{box.name}"),
+        description=say(f"settings_help_{box.name}"),
+        component=component,
+    )
+
+
+def opened(arg: str) -> tuple[str, str]:
+    """The stamp and what the form is about, from a sent modal's `arg`."""
+    stamp, _, about = arg.partition(":")
+    return stamp, about

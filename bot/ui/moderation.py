@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import discord
 from discord import ButtonStyle, Colour, MediaGalleryItem
-from discord.ui import ActionRow, Button, Container, File, Item, LayoutView, MediaGallery, TextDisplay
+from discord.ui import (
+    ActionRow,
+    Button,
+    Container,
+    File,
+    Item,
+    Label,
+    LayoutView,
+    MediaGallery,
+    Modal,
+    TextDisplay,
+    TextInput,
+)
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
+from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter, AuditPage, Cursor
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, quoted
 from bot.domain.transitions import BARRED
-from bot.messages.blocks import LAYOUT_TEXT, PROMPT_SHOWN
-from bot.messages.buttons import Action, custom_id
-from bot.messages.parts import GALLERY, Part, Place, Prepared, PreparedFile
 from bot.strings import say
+from bot.ui.components import GALLERY, LAYOUT_TEXT, PROMPT_SHOWN, Part, Place, Prepared, PreparedFile, phase
+from bot.ui.custom_ids import Action, custom_id, record_id
 
 _VALUE = 400
 _ALL_VALUES = 3000
 _FILES = 10
 _REPORTERS = 5
-
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
@@ -39,16 +51,16 @@ def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -
     Nobody agrees to what they can't read: where inputs are too long for it, Details has them whole.
     """
     files = prepared.files[:_FILES]
-    about = _about(run, title, inputs, "card_heading")
+    about = _card_about(run, title, inputs, "card_heading")
     items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=run.spoiler)]
     items += _notes(prepared, len(about))
     row: ActionRow[LayoutView] = ActionRow(
-        _button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
-        _button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
-        _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
+        _card_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
+        _card_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
+        _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
     )
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _FILES:
-        row.add_item(_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
+        row.add_item(_card_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
     items.append(row)
     return Part(layout=_layout(items, Colour.gold()), files=files)
 
@@ -82,7 +94,7 @@ def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
     verdict = say(code, person=run.decided_by or 0, at=at)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
-    lines = [_about(run, title, inputs, "card_heading_over"), verdict]
+    lines = [_card_about(run, title, inputs, "card_heading_over"), verdict]
     if reason:
         lines.append(f"> {quoted(str(reason), _VALUE)}")
     return Part(layout=_layout([TextDisplay("\n".join(lines))], colour))
@@ -106,9 +118,9 @@ def report_part(run: Run, title: str, reporters: Sequence[int], link: str | None
         texts.pop()
     several = run.leads and run.batch_size > 1
     row: ActionRow[LayoutView] = ActionRow(
-        _button(run, Action.CLEAR if several else Action.DELETE, "button_delete", ButtonStyle.danger),
-        _button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
-        _button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
+        _card_button(run, Action.CLEAR if several else Action.DELETE, "button_delete", ButtonStyle.danger),
+        _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
+        _card_button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
     )
     items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
@@ -169,7 +181,7 @@ def notice_part(run: Run, title: str, place: Place | None) -> Part:
     return Part(layout=_layout([TextDisplay(line) for line in lines], Colour.red()))
 
 
-def _about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
+def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     who = [
         say("card_who", person=run.requester_id),
         say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
@@ -205,7 +217,7 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
     return [f"**{quoted(name, 40)}** {quoted(value, length or len(value) + 1)}" for name, value in values]
 
 
-def _button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:
+def _card_button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:
     return Button(label=say(label), style=style, custom_id=custom_id(run.key, action))
 
 
@@ -213,3 +225,121 @@ def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
     layout = LayoutView(timeout=None)
     layout.add_item(Container(*items, accent_colour=colour))
     return layout
+
+
+LINES_SHOWN = 10
+# What belongs to no server stands in no server's record.
+_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
+SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _ELSEWHERE)
+_AUDIT_REASON_LENGTH = 60
+_LINE = 340  # ten of them and the filters stay below Discord's 4,000 characters a message
+
+
+def record_layout(page: AuditPage, wanted: AuditFilter) -> LayoutView:
+    """Newest first, with the filter above and the way on below."""
+    layout = LayoutView(timeout=None)
+    lines = [record_line(line.entry) for line in page.lines] or [say("record_none")]
+    filters = " · ".join(_filters(wanted))
+    text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
+    layout.add_item(TextDisplay("\n".join(text)))
+    layout.add_item(
+        ActionRow(
+            _audit_button("record_newer", AuditButton.NEWER, wanted, page.newer),
+            _audit_button("record_older", AuditButton.OLDER, wanted, page.older),
+            _audit_button("record_file", AuditButton.FILE, wanted, None, enabled=bool(page.lines)),
+        )
+    )
+    return layout
+
+
+def record_line(entry: AuditEntry) -> str:
+    """Who, what, and what it was about, as far as there is room; below it quietly when, and of which request.
+    People are mentions by id, so that it does not matter whether they are still there."""
+    happened = say(
+        f"record_{entry.action}",
+        who=_person(entry.actor_id),
+        whom=_person(entry.subject_id),
+        deployment=quoted(entry.deployment or "?", 32),
+    )
+    when = f"-# <t:{int(entry.at.timestamp())}:f>"
+    below = f"{when} · `{entry.run_key}`" if entry.run_key else when
+    line = happened
+    for part in _audit_about(entry):
+        if len(line) + len(part) + len(below) < _LINE:
+            line += f" · {part}"
+    return f"{line}\n{below}"
+
+
+def _audit_about(entry: AuditEntry) -> Iterator[str]:
+    if entry.outcome and entry.action is not AuditAction.EXPIRE:
+        yield outcome_text(entry.outcome)
+    for name in ("gpu", "reason", "what", "rule", "word"):
+        value = entry.details.get(name)
+        if isinstance(value, str) and value:
+            yield say(f"record_{name}", text=quoted(value, _AUDIT_REASON_LENGTH))
+
+
+def outcome_text(outcome: str) -> str:
+    """A state as people read it; a rule's code as plain words."""
+    if outcome in set(RunState):
+        return say(phase(RunState(outcome)))
+    return quoted(outcome.replace("_", " "), 40)
+
+
+def action_text(action: AuditAction) -> str:
+    """What kind of event it is, in a word or two."""
+    return say(f"action_{action}")
+
+
+def _filters(wanted: AuditFilter) -> Iterator[str]:
+    if wanted.subject is not None:
+        yield say("record_filter_person", person=wanted.subject)
+    if wanted.actor is not None:
+        yield say("record_filter_by", person=wanted.actor)
+    if wanted.deployment is not None:
+        yield quoted(wanted.deployment, 32)
+    if wanted.action is not None:
+        yield action_text(wanted.action)
+    if wanted.outcome is not None:
+        yield outcome_text(wanted.outcome)
+    if wanted.since is not None:
+        yield say("record_filter_since", at=int(wanted.since.timestamp()))
+    if wanted.until is not None:
+        yield say("record_filter_until", at=int(wanted.until.timestamp()))
+
+
+def _person(person_id: int | None) -> str:
+    return f"<@{person_id}>" if person_id is not None else say("record_bot")
+
+
+def _audit_button(
+    label: str, step: AuditButton, wanted: AuditFilter, cursor: Cursor | None, *, enabled: bool | None = None
+) -> Button[LayoutView]:
+    return Button(
+        label=say(label),
+        style=ButtonStyle.secondary,
+        custom_id=record_id(step, wanted, cursor),
+        disabled=not (cursor is not None if enabled is None else enabled),
+    )
+
+
+_REASON = "reason"
+_LONGEST = 500
+
+
+def reject_modal(key: str) -> Modal:
+    return _modal(key, "reject")
+
+
+def block_modal(key: str) -> Modal:
+    return _modal(key, "block")
+
+
+def _modal(key: str, form: str) -> Modal:
+    modal = Modal(title=say(f"{form}_title"), custom_id=f"form:{key}:{form}", timeout=None)
+    field: TextInput[Modal] = TextInput(
+        style=discord.TextStyle.paragraph, required=form == "block", max_length=_LONGEST, custom_id=_REASON
+    )
+    modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
+    modal.stop()  # answered by `Forms`, so discord.py need not remember who opened it
+    return modal

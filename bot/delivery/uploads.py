@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import os
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-from bot.delivery.room import writing
+from bot.delivery.download import Media, MediaFetcher
+from bot.delivery.media import shrink_image
+from bot.delivery.posting import Poster, PostError, Unclear
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.model import ATTACHMENTS
 from bot.domain.errors import (
     ComfyError,
     MediaError,
@@ -16,23 +25,23 @@ from bot.domain.errors import (
     MediaForbidden,
     MediaTooLarge,
     MediaUnavailable,
+    NotNow,
+    RefusedError,
+    StartupError,
 )
-from bot.domain.runs import Output, Run
+from bot.domain.runs import InputValue, Output, Run
 from bot.domain.text import quoted, shorten, visible
-from bot.media.fetch import Media, MediaFetcher
-from bot.media.shrink import shrink_image
-from bot.messages.parts import GALLERY, FileKind, Prepared, PreparedFile
+from bot.store.reviews import ReviewStore
 from bot.strings import say
+from bot.ui.components import GALLERY, FileKind, Prepared, PreparedFile
 
 log = logging.getLogger(__name__)
-
 # A picture above the upload limit is fetched all the same, since it can be recompressed.
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
 _ALT_TEXT = 500
 _AT_ONCE = 4
-
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 Packed = PreparedFile | str
 
@@ -193,3 +202,99 @@ def kind_of(content_type: str) -> FileKind:
     if content_type in ("video/mp4", "video/webm", "video/quicktime"):
         return FileKind.VIDEO
     return FileKind.AUDIO if content_type.startswith("audio/") else FileKind.OTHER
+
+
+def check_room() -> None:
+    """Raises StartupError where no folder can be written, as on a read-only system without a /tmp."""
+    try:
+        with tempfile.TemporaryFile():
+            pass
+    except OSError as error:
+        raise StartupError(
+            f"No folder for temporary files can be written ({error.strerror}), and results pass through one. "
+            "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
+        ) from error
+
+
+def folder() -> AbstractContextManager[str]:
+    """For one delivery. Without room for any, an outcome without files can still be told."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
+    except OSError as error:
+        log.error("there is no folder for outputs: %s", error)  # noqa: TRY400
+        return nullcontext(os.devnull)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What can't be put down now (the disk is full) may be later. Raises MediaUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MediaUnavailable(f"it can't be put into a temporary file: {reason}") from error
+
+
+# The machine downloads its inputs later, when a GPU is free.
+_NEEDED_FOR = timedelta(hours=1)
+
+
+def expires_soon(url: str, now: datetime) -> bool:
+    """Whether a signed link of Discord's runs out before the machine can be sure to have used it."""
+    stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+    try:
+        return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _NEEDED_FOR
+    except (ValueError, OverflowError, OSError):
+        return False
+
+
+class AttachmentRenewer:
+    """Gives a run's inputs with links that work."""
+
+    def __init__(self, catalogue: Catalogue, reviews: ReviewStore, poster: Poster) -> None:
+        self._catalogue = catalogue
+        self._reviews = reviews
+        self._poster = poster
+
+    async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
+        """The run's inputs. Raises RefusedError when a file has to be attached again, NotNow when Discord
+        did not answer."""
+        keys = self._attachment_keys(run)
+        old = [url for key in keys for url in _urls(run.inputs[key])]
+        if not any(expires_soon(url, now) for url in old):
+            return run.inputs
+        new = await self._copies(run, len(old))
+        fresh = iter(new)
+        renewed = dict(run.inputs)
+        for key in keys:
+            value = run.inputs[key]
+            urls = [next(fresh) for _ in _urls(value)]
+            renewed[key] = urls if isinstance(value, list) else urls[0]
+        return renewed
+
+    def _attachment_keys(self, run: Run) -> list[str]:
+        deployment = self._catalogue.get(run.deployment)
+        if deployment is None:
+            return []
+        return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
+
+    async def _copies(self, run: Run, many: int) -> list[str]:
+        """The card's attachments are named by their number, in the order of the inputs; several share one."""
+        place = await self._reviews.card(run.lead_key)
+        if place is None:
+            raise RefusedError("attachment_expired")
+        try:
+            found = await self._poster.attachments(*place)
+        except Unclear as error:
+            raise NotNow(str(error)) from error
+        except PostError as error:
+            raise RefusedError("attachment_expired", str(error)) from error
+        stems = {name.rpartition(".")[0]: url for name, url in found.items()}
+        copies = [stems.get(f"{run.deployment}-{run.lead_key}-{number}") for number in range(1, many + 1)]
+        if None in copies:
+            raise RefusedError("attachment_expired")
+        return [url for url in copies if url is not None]
+
+
+def _urls(value: InputValue) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from discord import ButtonStyle, MediaGalleryItem
+from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Run, RunState
 from bot.domain.text import prose, quoted
-from bot.messages.buttons import Action, custom_id
-from bot.messages.parts import Part, PreparedFile
 from bot.strings import say
+from bot.ui.custom_ids import Action, custom_id
 
 FILES_A_MESSAGE = 10
 PROMPT_SHOWN = 300
@@ -148,3 +150,54 @@ def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
 
 def small(facts: Sequence[str]) -> str:
     return f"-# {' · '.join(facts)}" if facts else ""
+
+
+class FileKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    OTHER = "other"
+
+
+GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """A file ready for upload: fetched, typed by its content, within the limit of the place."""
+
+    path: Path
+    filename: str
+    kind: FileKind
+    description: str | None = None
+
+    def open(self) -> File:
+        return File(self.path, filename=self.filename, description=self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One message. `mention` is the one person it may ping. A layout excludes content and view."""
+
+    layout: LayoutView | None = None
+    content: str | None = None
+    view: View | None = None
+    files: tuple[PreparedFile, ...] = ()
+    mention: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run's outputs as far as they can be shown: files, texts, and sentences about the rest."""
+
+    files: tuple[PreparedFile, ...] = ()
+    texts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A channel by the names that people know."""
+
+    channel: str
+    server: str

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bot.delivery.packing import Packer
+from bot.delivery.cleanup import Removal
 from bot.delivery.posting import Closed, Poster, Unclear
-from bot.delivery.removal import Removal
+from bot.delivery.uploads import Packer
 from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState
 from bot.domain.text import jump_url
-from bot.messages.buttons import Action
-from bot.messages.parts import Part, Prepared
-from bot.moderation.cards import decided_part, notice_part, report_part, review_part
 from bot.store import Store
+from bot.ui.components import Part, Prepared
+from bot.ui.custom_ids import Action
+from bot.ui.moderation import decided_part, notice_part, report_part, review_part
 
 log = logging.getLogger(__name__)
 

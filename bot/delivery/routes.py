@@ -14,18 +14,16 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-from bot.delivery.packing import Packer
 from bot.delivery.posting import Closed, Poster, TooLarge
+from bot.delivery.uploads import Packer
 from bot.domain.runs import Delivery, Purpose, Run, RunState, token_of
 from bot.domain.text import channel_url
-from bot.messages.blocks import note_parts
-from bot.messages.parts import Part, Prepared
-from bot.messages.run import withheld_part
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
+from bot.ui.components import Part, Prepared, note_parts
+from bot.ui.results import withheld_part
 
 log = logging.getLogger(__name__)
-
 LEASE = timedelta(seconds=60)
 MEDIA_TRIES = 5
 _WATCHED = timedelta(minutes=2)

@@ -14,8 +14,8 @@ from bot.deployments.input_text import ShownInputs, command_line, shown_inputs
 from bot.deployments.model import Deployment
 from bot.domain.runs import Run
 from bot.domain.text import quoted, shorten
-from bot.messages.blocks import phase
 from bot.strings import say
+from bot.ui.components import phase
 
 # Above this the whole goes into a file, since a layout holds 4,000 characters of text.
 SHOWN_WHOLE = 3500

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
-from bot.domain.records import QUEUE_SHOWN
-from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunFilter, RunState, Step
+from bot.domain.budgets import Limits, Spent, UsageView
+from bot.domain.records import QUEUE_SHOWN, Blocked, BlockedPerson
+from bot.domain.requests import NAME_LENGTH, Holder, Preset
+from bot.domain.runs import Direction, Entry, HistoryPage, PagePlace, Run, RunFilter, RunState
 from bot.domain.text import channel_url, jump_url, quoted, shorten, visible
-from bot.messages.blocks import phase
-from bot.messages.list_ids import Control, runs_id
-from bot.messages.pages import page_layout
 from bot.strings import say
+from bot.ui.components import phase
+from bot.ui.custom_ids import RunListAction, runs_id
 
 QUEUE_PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
 # With every character escaped, ten lines stay below the 4,000 of a layout.
-_TITLE = 40
+_RUN_TITLE_LENGTH = 40
 _PROMPT = 60
 _LABEL = 100
 
@@ -33,7 +34,7 @@ def runs_layout(
     """
     layout = LayoutView(timeout=None)
     entries = page.entries
-    lines = [_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
+    lines = [_run_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
     heading = say("runs_heading")
     if place.wanted is not RunFilter.ALL:
         heading = f"{heading}: {say(f'runs_filter_{place.wanted}')}"
@@ -47,14 +48,14 @@ def runs_layout(
         for number, entry in enumerate(entries, 1)
         if entry.kept and entry.run.guild_id == here
     ]
-    for control, found in ((Control.CANCEL, open_runs), (Control.POST, kept)):
+    for control, found in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, kept)):
         if found:
             layout.add_item(ActionRow(_select(control, place, found, title)))
     if page.older or page.newer:
         layout.add_item(
             ActionRow(
-                _turn("record_newer", PagePlace(place.wanted, Step.NEWER, page.newer)),
-                _turn("record_older", PagePlace(place.wanted, Step.OLDER, page.older)),
+                _runs_button("record_newer", PagePlace(place.wanted, Direction.NEWER, page.newer)),
+                _runs_button("record_older", PagePlace(place.wanted, Direction.OLDER, page.older)),
             )
         )
     return layout
@@ -85,16 +86,16 @@ def queue_layout(
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
     """A run in a menu or a suggestion: plain text, at most 100 characters."""
-    name = shorten(visible(title(run.deployment)), _TITLE)
+    name = shorten(visible(title(run.deployment)), _RUN_TITLE_LENGTH)
     return shorten(f"{name}: {visible(run.prompt)}" if run.prompt else name, _LABEL)
 
 
-def _line(number: int, entry: Entry, title: Callable[[str], str], here: int | None) -> str:
+def _run_line(number: int, entry: Entry, title: Callable[[str], str], here: int | None) -> str:
     run = entry.run
     line = say(
         "runs_line",
         state=_states(entry.all),
-        title=quoted(title(run.deployment), _TITLE),
+        title=quoted(title(run.deployment), _RUN_TITLE_LENGTH),
         at=int(run.created_at.timestamp()),
         link=_link(entry, here),
     )
@@ -146,7 +147,7 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
     line = say(
         "queue_line",
         state=_state(run),
-        title=_of_several(quoted(title(run.deployment), _TITLE), run),
+        title=_of_several(quoted(title(run.deployment), _RUN_TITLE_LENGTH), run),
         person=run.requester_id,
         at=int(run.created_at.timestamp()),
         position=_position(run),
@@ -169,7 +170,7 @@ def _position(run: Run) -> str:
 
 
 def _select(
-    control: Control,
+    control: RunListAction,
     place: PagePlace,
     found: Sequence[tuple[int, Entry]],
     title: Callable[[str], str],
@@ -186,10 +187,124 @@ def _select(
     )
 
 
-def _turn(label: str, to: PagePlace) -> Button[LayoutView]:
+def _runs_button(label: str, to: PagePlace) -> Button[LayoutView]:
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
-        custom_id=runs_id(Control.PAGE, to),
+        custom_id=runs_id(RunListAction.PAGE, to),
         disabled=to.cursor is None,
     )
+
+
+def page_layout(
+    name: str,
+    lines: Sequence[str],
+    page: int,
+    *,
+    more: bool,
+    turns: tuple[str, str] = ("queue_back", "queue_on"),
+) -> LayoutView:
+    """`name` begins the custom_ids, and the codes of the heading and of the word that there is nothing."""
+    layout = LayoutView(timeout=None)
+    layout.add_item(TextDisplay("\n".join([say(f"{name}_heading"), *(lines or [say(f"{name}_none")])])))
+    if page or more:
+        back, on = turns
+        layout.add_item(
+            ActionRow(
+                _page_button(name, back, max(page - 1, 0), enabled=page > 0),
+                _page_button(name, on, page + 1, enabled=more),
+            )
+        )
+    return layout
+
+
+def _page_button(name: str, label: str, page: int, *, enabled: bool) -> Button[LayoutView]:
+    return Button(
+        label=say(label), style=ButtonStyle.secondary, custom_id=f"{name}:{page}", disabled=not enabled
+    )
+
+
+BLOCKED_SHOWN = 10
+_BLOCK_REASON_LENGTH = 100
+
+
+def blocked_layout(blocked: Sequence[BlockedPerson], page: int, *, more: bool) -> LayoutView:
+    """One page, counted from 0."""
+    lines = [_blocked_line(one) for one in blocked]
+    return page_layout("blocked", lines, page, more=more, turns=("record_newer", "record_older"))
+
+
+def _blocked_line(one: BlockedPerson) -> str:
+    at = int(one.created_at.timestamp())
+    parts = [say("blocked_line", person=one.user_id, by=one.created_by, at=at)]
+    parts.append(
+        say("blocked_until_line", until=int(one.until.timestamp())) if one.until else say("blocked_open")
+    )
+    if one.reason:
+        parts.append(say("record_reason", text=quoted(one.reason, _BLOCK_REASON_LENGTH)))
+    return " · ".join(parts)
+
+
+PRESETS_SHOWN = 10
+_PRESET_TITLE_LENGTH = 60
+_PRESET_VALUES_LENGTH = 60
+
+
+def presets_layout(
+    found: Sequence[Preset], page: int, *, more: bool, title: Callable[[str], str]
+) -> LayoutView:
+    """One page, counted from 0: one's own by name, then the server's."""
+    return page_layout("presets", [_preset_line(preset, title) for preset in found], page, more=more)
+
+
+def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:
+    code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
+    line = say(
+        code,
+        name=quoted(preset.name, NAME_LENGTH),
+        title=quoted(title(preset.deployment), _PRESET_TITLE_LENGTH),
+    )
+    values = [f"{key}={value}" for key, value in preset.inputs.items()]
+    told = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
+    return f"{line}\n-# {quoted(told, _PRESET_VALUES_LENGTH)}" if told else line
+
+
+def usage_layout(view: UsageView) -> LayoutView:
+    layout = LayoutView(timeout=None)
+    heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.person_id)
+    person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_hindrances(view)]
+    layout.add_item(TextDisplay("\n".join(person)))
+    if view.server is not None:
+        server = [say("usage_server"), *_lines(view.usage.server, view.running.server, view.server)]
+        layout.add_item(TextDisplay("\n".join(server)))
+    layout.add_item(TextDisplay(say("usage_returns", until=int(view.usage.day_end.timestamp()))))
+    return layout
+
+
+def _lines(spent: Spent, running: int, limits: Limits) -> Iterator[str]:
+    yield _of("usage_runs", limits.runs_a_day, spent.runs)
+    yield _of("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
+    yield _of("usage_now", limits.at_once, running)
+    yield _of("usage_waiting", limits.waiting, spent.waiting)
+
+
+def _of(code: str, limit: int | None, used: int) -> str:
+    if limit is None:
+        return say(code, used=used)
+    return say(f"{code}_of", used=used, limit=limit, left=max(limit - used, 0))
+
+
+def _hindrances(view: UsageView) -> Iterator[str]:
+    block, paused = view.usage.block, view.usage.paused
+    if block is not None:
+        until = int(block.until.timestamp()) if block.until else 0
+        yield say("usage_blocked_until" if until else "usage_blocked", until=until)
+    if paused is not None:
+        yield say("usage_paused", reason=paused)
+
+
+def told_of_block(person_id: int, done: Blocked) -> str:
+    """What the moderator reads who made it."""
+    until = int(done.until.timestamp()) if done.until is not None else 0
+    said = say("block_done_until" if until else "block_done", person=person_id, until=until)
+    return f"{said} {say('block_ended', count=done.ended)}" if done.ended else said

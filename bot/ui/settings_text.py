@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
@@ -11,7 +11,6 @@ from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules
 from bot.domain.settings_table import Section
 from bot.domain.settings_values import Surroundings
 from bot.domain.text import quoted, shorten
-from bot.moderation.panels import names
 from bot.strings import say
 
 _ROWS = 10  # of a long list, so many are written out
@@ -60,7 +59,7 @@ def clipped(lines: Sequence[Line]) -> list[str]:
         most = _ROWS if kind else len(written)
         shown += [str(line) for line in written[:most]]
         if len(written) > most:
-            rest = names.listed([line.label for line in written[most:]], _ROWS)
+            rest = listed([line.label for line in written[most:]], _ROWS)
             shown.append(f"**{say(f'settings_label_more_{kind}s')}** {rest}")
     return shown
 
@@ -100,7 +99,7 @@ def _came_and_went(old: Sequence[str], new: Sequence[str]) -> str:
     for code, here, there in (("settings_added", new, old), ("settings_removed", old, new)):
         entries = [entry for entry in here if entry not in there]
         if entries:
-            parts.append(say(code, entries=names.listed(entries, 4)))
+            parts.append(say(code, entries=listed(entries, 4)))
     return "; ".join(parts)
 
 
@@ -116,28 +115,28 @@ def _line(key: str, value: str, entries: Sequence[str] = ()) -> Line:
 
 
 def _list(key: str, entries: Sequence[str], most: int = _ROWS) -> Line:
-    return _line(key, names.listed(entries, most), entries)
+    return _line(key, listed(entries, most), entries)
 
 
 def _approval(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     approval = rules.approval
     yield _line("mode", say(f"settings_mode_{approval.mode.value}"))
     if approval.mode is ApprovalMode.WITHOUT_ROLES or approval.exempt_roles:
-        yield _list("exempt", names.roles(approval.exempt_roles, around))
+        yield _list("exempt", role_names(approval.exempt_roles, around))
     if approval.mode is ApprovalMode.SELECTED or approval.deployments or approval.gpus:
-        yield _list("deployments", names.deployments(approval.deployments, around))
-        yield _list("gpus", names.gpus(approval.gpus, around))
-    yield _line("channel", names.channel(approval.review_channel_id, around))
+        yield _list("deployments", deployment_names(approval.deployments, around))
+        yield _list("gpus", gpu_names(approval.gpus, around))
+    yield _line("channel", channel_name(approval.review_channel_id, around))
     reviewer = rules.reviewer_role_id
-    also = say("settings_and_role", role=names.role(reviewer, around)) if reviewer is not None else ""
+    also = say("settings_and_role", role=role_name(reviewer, around)) if reviewer is not None else ""
     yield _line("reviewers", say("settings_managers") + also)
-    yield _line("hours", names.counted("settings_hours", approval.hours))
+    yield _line("hours", counted("settings_hours", approval.hours))
 
 
 def _words(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     yield _line("automod", automod_text(rules, around))
     blocked = [quoted(word, 60) for word in rules.words.blocked]
-    count = names.counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
+    count = counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
     yield _line("blocked", count, blocked)
 
 
@@ -146,17 +145,17 @@ def _budgets(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
     yield _line("person", budget_text(budgets.person))
     yield _line("server", budget_text(budgets.server))
     factors = [
-        say("settings_weight", gpu=names.gpu(gpu, around), factor=f"{weight:g}")
+        say("settings_weight", gpu=gpu_name(gpu, around), factor=f"{weight:g}")
         for gpu, weight in sorted(budgets.gpu_weights.items())
     ]
     yield _list("weights", factors, 15) if factors else _line("weights", say("settings_weights_plain"))
     for role, row in sorted(budgets.roles.items(), key=lambda row: (row[1].unlimited, row[0])):
-        yield Line(f"role {role}", names.role(role, around), role_text(row), kind="role")
+        yield Line(f"role {role}", role_name(role, around), role_text(row), kind="role")
 
 
 def _gpus(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
-    yield from _rows("gpu", rules.gpu_roles, names.gpu, around)
-    yield from _rows("deployment", rules.deployment_roles, names.deployment, around)
+    yield from _rows("gpu", rules.gpu_roles, gpu_name, around)
+    yield from _rows("deployment", rules.deployment_roles, deployment_name, around)
 
 
 def _rows(
@@ -167,16 +166,16 @@ def _rows(
 ) -> Iterator[Line]:
     if not roles_for:
         yield _line(f"all_{kind}s", say("settings_everybody"))
-    for name in names.ordered(roles_for, around):
-        allowed = names.roles(roles_for[name], around)
-        who = names.listed(allowed, 3) if allowed else say("settings_nobody")
+    for name in ordered(roles_for, around):
+        allowed = role_names(roles_for[name], around)
+        who = listed(allowed, 3) if allowed else say("settings_nobody")
         yield Line(f"{kind} {name}", shown(name, around), who, tuple(allowed), kind)
 
 
 def _people(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
     for name in ("account_days", "member_days"):
         days = getattr(rules.people, name)
-        yield _line(name, names.counted("settings_days", days) if days else say("settings_any_age"))
+        yield _line(name, counted("settings_days", days) if days else say("settings_any_age"))
 
 
 def _results(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
@@ -184,7 +183,7 @@ def _results(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
 
 
 def _record(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
-    yield _line("retention", names.counted("settings_days", rules.retention_days))
+    yield _line("retention", counted("settings_days", rules.retention_days))
 
 
 def automod_text(rules: ServerRules, around: Surroundings) -> str:
@@ -226,3 +225,108 @@ _SECTIONS: Mapping[Section, Callable[[ServerRules, Surroundings], Iterator[Line]
         Section.RECORD: _record,
     }
 )
+
+
+def role_names(ids: Collection[int], around: Surroundings) -> list[str]:
+    return [role_name(role_id, around) for role_id in sorted(ids)]
+
+
+def deployment_names(chosen: Collection[str], around: Surroundings) -> list[str]:
+    return [deployment_name(name, around) for name in ordered(chosen, around)]
+
+
+def gpu_names(chosen: Collection[str], around: Surroundings) -> list[str]:
+    return [gpu_name(name, around) for name in ordered(chosen, around)]
+
+
+def ordered(chosen: Collection[str], around: Surroundings) -> list[str]:
+    """In the order in which they are offered, what is gone at the end."""
+    offered = {name: place for place, name in enumerate((*around.gpus, *around.deployments))}
+    return sorted(chosen, key=lambda name: (offered.get(name, len(offered)), name))
+
+
+def role_name(role_id: int, around: Surroundings) -> str:
+    return f"<@&{role_id}>" if role_id in around.role_ids else say("settings_gone_role", id=role_id)
+
+
+def channel_name(channel_id: int | None, around: Surroundings) -> str:
+    if channel_id is None:
+        return say("settings_none_chosen")
+    there = channel_id in around.channel_ids
+    return f"<#{channel_id}>" if there else say("settings_gone_channel", id=channel_id)
+
+
+def deployment_name(name: str, around: Surroundings) -> str:
+    title = around.deployments.get(name)
+    return quoted(title, 40) if title is not None else say("settings_gone_other", name=quoted(name, 40))
+
+
+def gpu_name(name: str, around: Surroundings) -> str:
+    shown = quoted(name, 40)
+    return shown if name in around.gpus else say("settings_gone_other", name=shown)
+
+
+def counted(code: str, count: int) -> str:
+    """`code` with `count`; a single one has its own sentence, `{code}_one`."""
+    return say(f"{code}_one") if count == 1 else say(code, count=count)
+
+
+def listed(entries: Iterable[str], most: int) -> str:
+    """The first of them, and how many more there are."""
+    shown = list(entries)
+    if not shown:
+        return say("settings_none_chosen")
+    text = ", ".join(shown[:most])
+    more = len(shown) - most
+    return say("settings_and_more", text=text, count=more) if more > 0 else text
+
+
+def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Section, str]]:
+    """In the order of the panel."""
+    yield Section.APPROVAL, _approval_summary(rules, around)
+    yield Section.WORDS, _words_summary(rules, around)
+    yield Section.BUDGETS, _budgets_summary(rules)
+    yield Section.GPUS, _gpus_summary(rules)
+    yield Section.PEOPLE, _people_summary(rules)
+    yield Section.RESULTS, say(f"settings_spoiler_{rules.spoiler.value}")
+    yield Section.RECORD, counted("settings_kept_for", rules.retention_days)
+
+
+def _approval_summary(rules: ServerRules, around: Surroundings) -> str:
+    approval = rules.approval
+    mode = say(f"settings_brief_{approval.mode.value}")
+    if approval.mode is ApprovalMode.OFF:
+        return mode
+    place = channel_name(approval.review_channel_id, around)
+    return f"{mode} · {place} · {counted('settings_hours', approval.hours)}"
+
+
+def _words_summary(rules: ServerRules, around: Surroundings) -> str:
+    automod = say("settings_automod", state=automod_text(rules, around))
+    count = len(rules.words.blocked)
+    return f"{automod} · {counted('settings_words_count', count)}" if count else automod
+
+
+def _budgets_summary(rules: ServerRules) -> str:
+    budgets = rules.budgets
+    parts = [
+        say("settings_each_person", limits=budget_text(budgets.person, ", ")),
+        say("settings_whole_server", limits=budget_text(budgets.server, ", ")),
+    ]
+    if budgets.roles:
+        parts.append(counted("settings_roles_differ", len(budgets.roles)))
+    return " · ".join(parts)
+
+
+def _gpus_summary(rules: ServerRules) -> str:
+    gpus, deployments = len(rules.gpu_roles), len(rules.deployment_roles)
+    if not gpus and not deployments:
+        return say("settings_open_to_all")
+    return say("settings_limited", gpus=gpus, deployments=deployments)
+
+
+def _people_summary(rules: ServerRules) -> str:
+    account, member = rules.people.account_days, rules.people.member_days
+    old = counted("settings_account_age", account) if account else say("settings_any_account")
+    here = counted("settings_member_age", member) if member else say("settings_any_member")
+    return f"{old} · {here}"

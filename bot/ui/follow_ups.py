@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ from discord import ButtonStyle
 from discord.ui import Button
 
 from bot.deployments.inputs import VARIED
+from bot.deployments.model import Deployment, deployment_of, taking_pictures
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import BARRED
-from bot.messages.blocks import run_button
-from bot.messages.buttons import Action
+from bot.ui.components import run_button
+from bot.ui.custom_ids import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,10 @@ def one_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any
     if not gone and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
     return [ways_onward(run, onward, picture=picture and not gone), about]
+
+
+def onward_of(run: Run, deployments: Sequence[Deployment]) -> Onward:
+    """The buttons that make sense."""
+    offered = deployment_of(run, deployments)
+    vary = offered is not None and offered.max_count >= VARIED
+    return Onward(vary=vary, usable=bool(taking_pictures(deployments)))

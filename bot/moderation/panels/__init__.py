@@ -1,1 +1,0 @@
-"""The panel of `/settings`: rules and surroundings -> layout. Pure."""
