@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.check.command import check
 from bot.config.settings import Settings
-from bot.export import export
-from bot.resync import resync
+from bot.ops.check import check
+from bot.ops.export import export
+from bot.ops.sync import resync
 from bot.serve import serve
 from bot.store.history import Wanted
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import discord
 
-from bot.app import build, metrics_port, start_web, working
-from bot.client import GenerateBot
-from bot.commands.invite import install_url, invite_url
-from bot.config.roles import Role
+from bot.app import App, build, metrics_port, start_web, working
+from bot.config.roles import ALL_ROLES, Role
 from bot.config.settings import Settings
+from bot.database.coordination import AlreadyHeld, Line, hold
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartLater, StartupError
-from bot.places import take_places, taken
-from bot.signals import Signals
-from bot.wiring.assembly import App
+from bot.gateway.client import GenerateBot
+from bot.gateway.permissions import install_url, invite_url
 
 log = logging.getLogger(__name__)
-
 _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 
 
@@ -115,6 +113,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     if app.line.lost in done:
         raise StartupError(taken(app.line.lost.result()))
     log.info("stopping: no new work, running sends are finished")
+
     # The gateway goes last: its going would close the HTTP session that running sends use.
 
 
@@ -136,3 +135,84 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
         ) from error
     if error is not None:
         raise StartupError(f"Discord closed the connection for good: {error}") from error
+
+
+class Signals:
+    """Heard from the first moment of a start, which may wait long for others.
+
+    Until `up`, a stop cancels the task that made this and `broke_off` says so; afterwards it sets `stop`, and
+    the task ends in order.
+    A hang-up during the start is kept: whether the file was read before it or after can't be told.
+    """
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.broke_off = False
+        self._starting = asyncio.current_task()
+        self._read_again: Callable[[], None] | None = None
+        self._hung_up = False
+        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._hang_up}
+        for name, handler in handlers.items():
+            try:
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
+            except (AttributeError, NotImplementedError):  # Windows: KeyboardInterrupt ends the loop instead
+                break
+
+    @asynccontextmanager
+    async def up(self, read_again: Callable[[], None]) -> AsyncIterator[None]:
+        """The start is over. `read_again` is called for each hang-up inside the block."""
+        self._starting = None
+        self._read_again = read_again
+        if self._hung_up:
+            read_again()
+        try:
+            yield
+        finally:
+            self._read_again = None
+
+    def _stop(self) -> None:
+        self.stop.set()
+        # Once: what the start had opened is being closed then.
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            self.broke_off = True
+            starting.cancel()
+
+    def _hang_up(self) -> None:
+        self._hung_up = True
+        if self._read_again is not None:
+            self._read_again()
+
+
+_COURIER = "courier"
+
+
+async def take_places(line: Line, settings: Settings) -> None:
+    """Raises StartupError when another process has one of them."""
+    for name in _places(settings):
+        try:
+            await hold(line, name)
+        except AlreadyHeld:
+            raise StartupError(taken(name)) from None
+
+
+def taken(name: str) -> str:
+    """What is wrong and what to do, in a sentence."""
+    if name == _COURIER:
+        return "Another process is the courier, and with SQLite there can be only one. Stop one of the two."
+    return (
+        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
+        "or give each its own shards with SHARD_COUNT and SHARD_IDS."
+    )
+
+
+def _places(settings: Settings) -> list[str]:
+    places = []
+    if Role.GATEWAY in settings.roles:
+        shards = settings.shards
+        # Without sharding there is one connection, which is what Discord calls shard 0 of 1.
+        places += [f"shard {number}" for number in (shards.ids if shards is not None else (0,))]
+    on_sqlite = settings.database_url.get_secret_value().startswith("sqlite")
+    if on_sqlite and Role.COURIER in settings.roles and settings.roles != ALL_ROLES:
+        places.append(_COURIER)
+    return places

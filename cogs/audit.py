@@ -12,14 +12,15 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
-from bot.client import GenerateBot
 from bot.domain.records import OUTCOMES, AuditButton
-from bot.moderation.people_desk import PeopleDesk, RecordQuery
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import button_of, errors_told
+from bot.gateway.interactions import Interaction, person_of
+from bot.services.audit import SERVER_ACTIONS, RecordQuery
+from bot.services.blocks import PeopleDesk
 from bot.strings import say
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id
-from bot.ui.moderation import SERVER_ACTIONS, action_text, outcome_text, record_layout
-from cogs.asker import Interaction, person_of
-from cogs.items import button_of, errors_told
+from bot.ui.moderation import action_text, outcome_text, record_layout
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]

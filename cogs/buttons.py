@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,20 +11,25 @@ import discord
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
-from bot.client import GenerateBot, tell
-from bot.commands.reach import only_by_interaction
 from bot.deployments.inputs import Repeat
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.interactions import (
+    Interaction,
+    asker_of,
+    check_here,
+    check_overrides,
+    only_by_interaction,
+    person_of,
+)
+from bot.gateway.replies import owe_here, post_here, started
 from bot.strings import say
 from bot.ui.components import Part
 from bot.ui.custom_ids import RUN_PATTERN, Action, EditForm, custom_id
+from bot.ui.details import FILENAME
 from bot.ui.moderation import block_modal, reject_modal
-from cogs.answers import owe_here, post_here
-from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
-from cogs.cards import is_report, show_card, told_of_card
-from cogs.details import show_details
-from cogs.edit import open_edit, started
-from cogs.several import show_one
-from cogs.use_as_input import offer_pictures
+from cogs.edit import open_edit
+from cogs.reviews import is_report, show_card, told_of_card
+from cogs.use_as_input import offer_pictures, pictures_of
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
@@ -140,6 +146,29 @@ async def _edit(interaction: Interaction, key: str) -> None:
 async def _use(interaction: Interaction, key: str) -> None:
     if interaction.message is not None:
         await offer_pictures(interaction, interaction.message, key)
+
+
+async def show_details(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+    bot = interaction.client
+    found = await bot.edits.details(key, asker_of(interaction, bot.desk.now()))
+    files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
+    await interaction.response.send_message(
+        view=found.layout,
+        files=files,
+        ephemeral=True,
+        allowed_mentions=discord.AllowedMentions.none(),
+    )
+
+
+async def show_one(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+    """Its pictures and its own buttons, which work on it alone."""
+    bot = interaction.client
+    message = interaction.message
+    pictures = [url for url in pictures_of(message) if f"-{key}-" in url] if message is not None else []
+    layout = await bot.edits.one_of_several(key, pictures, asker_of(interaction, bot.desk.now()))
+    await interaction.response.send_message(
+        view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
+    )
 
 
 _PRESSES: Mapping[Action, Press] = {

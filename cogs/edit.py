@@ -12,27 +12,19 @@ import discord
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot, tell
 from bot.deployments.revision import TypedValue
 from bot.deployments.validation import GivenFile
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.runs import Run
-from bot.strings import explain, say
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import errors_told, sent_form, typed_of
+from bot.gateway.interactions import Interaction, asker_of
+from bot.gateway.replies import check_start, started
+from bot.strings import explain
 from bot.ui.custom_ids import EDIT_PATTERN, EditForm, edit_form
 from bot.ui.edit_forms import TEXT_FILE, ready_layout, refused_layout
-from cogs.answers import answer
-from cogs.asker import Interaction, asker_of, check_here, check_overrides
-from cogs.items import errors_told, sent_form
-from cogs.typed import typed_of
 
 _TEXT_BYTES = 64 * 1024
 _READ_SECONDS = 10
-
-
-async def check_start(interaction: Interaction) -> None:
-    """What `/generate` itself would be asked here."""
-    check_here(interaction)
-    await check_overrides(interaction)
 
 
 async def open_edit(interaction: Interaction, form: EditForm) -> None:
@@ -40,13 +32,6 @@ async def open_edit(interaction: Interaction, form: EditForm) -> None:
     await check_start(interaction)
     modal = await bot.edits.form(form, asker_of(interaction, bot.desk.now()))
     await interaction.response.send_modal(modal)
-
-
-async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
-    """The status message, and a word about what was left out."""
-    await answer(interaction, interaction.client.desk, run)
-    if dropped:
-        await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
 
 
 class EditAgain(DynamicItem[Item[Any]], template=EDIT_PATTERN):

@@ -10,7 +10,6 @@ import discord
 from discord import AppCommandOptionType, app_commands
 from discord.ext import commands
 
-from bot.client import GenerateBot
 from bot.deployments.command_plan import CommandPlan, group_description
 from bot.deployments.inputs import GivenValue
 from bot.deployments.options import (
@@ -22,10 +21,10 @@ from bot.deployments.options import (
     OptionValue,
 )
 from bot.deployments.validation import GivenFile
-from bot.desk import FrontDesk
-from cogs.answers import answer
-from cogs.asker import Interaction, asker_of, check_here
-from cogs.presets import answer_generated
+from bot.gateway.client import GenerateBot
+from bot.gateway.interactions import Interaction, asker_of, check_here
+from bot.gateway.replies import answer, answer_generated
+from bot.services.generation import FrontDesk
 
 
 class Generate(commands.Cog):
@@ -66,10 +65,6 @@ class Generate(commands.Cog):
             person_id, guild_id = interaction.user.id, interaction.guild_id
             return await self._bot.presets.suggest(person_id, guild_id, typed, deployment)
         return self._desk.suggestions(deployment, option, typed)
-
-
-async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Generate(bot, bot.desk))
 
 
 AnyInteraction = discord.Interaction[Any]
@@ -171,3 +166,7 @@ def _parameter(
 
 def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[OptionValue]]:
     return [app_commands.Choice(name=choice.name, value=choice.value) for choice in choices]
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Generate(bot, bot.desk))

@@ -10,12 +10,12 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot
-from bot.desk import FrontDesk
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import chosen_of, errors_told
+from bot.gateway.interactions import Interaction
+from bot.services.generation import FrontDesk
 from bot.strings import say
 from bot.ui.help import SELECT, deployment_layout, help_layout
-from cogs.asker import Interaction
-from cogs.items import chosen_of, errors_told
 
 
 class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]")):

@@ -7,26 +7,18 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.client import GenerateBot, tell
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.text import quoted
-from bot.presets.desk import Generated, PresetDesk, Wish
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import page_button, show_list
+from bot.gateway.interactions import Interaction, asker_of, check_here, check_overrides, person_of
+from bot.gateway.replies import _shown, answer_generated
+from bot.services.presets import PresetDesk, Wish
 from bot.strings import say
 from bot.ui.custom_ids import PRESETS_PATTERN
 from bot.ui.lists import presets_layout
-from cogs.answers import answer
-from cogs.asker import Interaction, asker_of, check_here, check_overrides, person_of
-from cogs.pages import page_button, show_list
 
 _Name = Range[str, 1, NAME_LENGTH]
-
-
-async def answer_generated(interaction: Interaction, made: Generated) -> None:
-    """The status message, and to the person alone what of the preset was left out."""
-    await answer(interaction, interaction.client.desk, made.run)
-    if made.dropped:
-        dropped = ", ".join(f"`{name}`" for name in made.dropped)
-        await tell(interaction, say("preset_dropped", name=_shown(made.preset.name), dropped=dropped[:1000]))
 
 
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
@@ -117,10 +109,6 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     async def _suggest_runs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         found = await self._desk.suggest_runs(interaction.user.id, typed)
         return [Choice(name=one.name, value=str(one.value)) for one in found]
-
-
-def _shown(name: str) -> str:
-    return quoted(name, NAME_LENGTH)
 
 
 async def setup(bot: GenerateBot) -> None:

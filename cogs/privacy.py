@@ -11,13 +11,26 @@ from discord import ButtonStyle, app_commands
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, View
 
-from bot.client import GenerateBot
 from bot.domain.errors import RefusedError
-from bot.moderation.own_data import erased_text
-from bot.moderation.people_desk import PeopleDesk
+from bot.domain.records import Erased
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import button_of, errors_told
+from bot.gateway.interactions import Interaction
+from bot.services.blocks import PeopleDesk
+from bot.services.privacy import _NAMED
 from bot.strings import say
-from cogs.asker import Interaction
-from cogs.items import button_of, errors_told
+
+
+def erased_text(erased: Erased) -> str:
+    """What became of a wish to delete, and what was left."""
+    done = say("erase_done", count=erased.emptied)
+    if not erased.left:
+        return done
+    keys = ", ".join(f"`{run.key}`" for run in erased.left[:_NAMED])
+    if len(erased.left) > _NAMED:
+        keys = say("erase_left_more", keys=keys, more=len(erased.left) - _NAMED)
+    return f"{done}\n{say('erase_left', keys=keys)}"
+
 
 _PATTERN = re.compile(r"erase:(?P<person>\d{1,20})")
 

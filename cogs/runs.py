@@ -9,19 +9,19 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 from discord.ext import commands
-from discord.ui import Button, DynamicItem, Item, Select
+from discord.ui import Button, DynamicItem, Item, LayoutView, Select
 
-from bot.client import GenerateBot, tell
-from bot.commands.reach import only_by_interaction
-from bot.desk import FrontDesk
 from bot.domain.errors import RefusedError
 from bot.domain.runs import PagePlace
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import chosen_of, errors_told, page_button, show_list
+from bot.gateway.interactions import Interaction, named, only_by_interaction, person_of, server_of
+from bot.gateway.replies import owe_here, post_here
+from bot.services.blocks import PeopleDesk
+from bot.services.generation import FrontDesk
 from bot.strings import say
 from bot.ui.custom_ids import RUN_FILTERS, RUNS_PATTERN, RunListAction, newest, read_runs_id
-from bot.ui.lists import runs_layout
-from cogs.answers import owe_here, post_here
-from cogs.asker import Interaction, server_of
-from cogs.items import chosen_of, errors_told
+from bot.ui.lists import QUEUE_PATTERN, queue_layout, runs_layout, usage_layout
 
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
@@ -104,5 +104,51 @@ class Runs(commands.Cog):
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
+async def _layout(interaction: Interaction, page: int) -> LayoutView:
+    if interaction.guild_id is None:
+        raise RefusedError("server_only")
+    desk = interaction.client.desk
+    found, more = await desk.queue(interaction.guild_id, page)
+    return queue_layout(found, page, more=more, viewer_id=interaction.user.id, title=desk.title)
+
+
+_QueueButton = page_button(QUEUE_PATTERN, _layout)
+
+
+class Queue(commands.Cog):
+    """Ephemeral: who asks sees their own prompts in it."""
+
+    def __init__(self, bot: GenerateBot) -> None:
+        self._bot = bot
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(_QueueButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(_QueueButton)
+
+    @app_commands.command(name="queue", description=say("command_queue"))
+    @app_commands.guild_only()
+    async def queue(self, interaction: Interaction) -> None:
+        await show_list(interaction, _layout)
+
+
+class Usage(commands.Cog):
+    """Ephemeral: what somebody uses is theirs and the moderators' to know."""
+
+    def __init__(self, desk: PeopleDesk) -> None:
+        self._desk = desk
+
+    @app_commands.command(name="usage", description=say("command_usage"))
+    @app_commands.describe(person=say("option_usage_person"))
+    async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
+        view = await self._desk.usage(
+            server_of(interaction), person_of(interaction), named(person) if person is not None else None
+        )
+        await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
+
+
 async def setup(bot: GenerateBot) -> None:
     await bot.add_cog(Runs(bot, bot.desk))
+    await bot.add_cog(Queue(bot))
+    await bot.add_cog(Usage(bot.people_desk))

@@ -14,17 +14,16 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item, LayoutView
 
-from bot.client import GenerateBot
 from bot.domain.errors import RefusedError
 from bot.domain.settings_table import FORMS, Section, SettingControl
-from bot.moderation.rules_desk import RulesDesk
-from bot.moderation.server_facts import ServerFacts
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import chosen_of, errors_told, sent_form, texts_of
+from bot.gateway.guild import ServerFacts
+from bot.gateway.interactions import Interaction
+from bot.services.server_settings import RulesDesk
 from bot.strings import say
 from bot.ui.custom_ids import SETTINGS_PATTERN, parse
 from bot.ui.settings_panel import Panel
-from cogs.asker import Interaction
-from cogs.items import chosen_of, errors_told, sent_form
-from cogs.typed import texts_of
 
 log = logging.getLogger(__name__)
 

@@ -11,18 +11,17 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.client import GenerateBot
 from bot.deployments.model import InputKind
 from bot.deployments.revision import TypedValue
 from bot.deployments.validation import GivenFile, check_file
 from bot.domain.errors import BotError, InputError, RefusedError
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import chosen_of, custom_ids, errors_told, sent_form, typed_of
+from bot.gateway.interactions import Interaction, asker_of
+from bot.gateway.replies import check_start, started
 from bot.strings import explain, say
 from bot.ui.custom_ids import RUN_PATTERN, USE_PATTERN, UseForm, use_form
 from bot.ui.edit_forms import pictures_layout, refused_layout
-from cogs.asker import Interaction, asker_of
-from cogs.edit import check_start, started
-from cogs.items import chosen_of, custom_ids, errors_told, sent_form
-from cogs.typed import typed_of
 
 _MOST = 10
 

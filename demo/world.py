@@ -14,10 +14,9 @@ from pathlib import Path
 import discord
 import simcord
 
-from bot.app import build, start_web, utc_now, working
+from bot.app import App, build, start_web, utc_now, working
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
-from bot.wiring.assembly import App
 from demo.standin.server import StandIn
 
 HOST = "127.0.0.1"

@@ -14,10 +14,9 @@ from typing import Any
 import discord
 import simcord
 
-from bot.app import build, start_web
+from bot.app import App, build, start_web
 from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
-from bot.wiring.assembly import App
 from demo.standin.deployments import PICTURE_ID
 from demo.standin.faults import Faults
 from demo.standin.server import API_KEY, StandIn

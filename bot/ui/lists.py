@@ -224,7 +224,6 @@ def _page_button(name: str, label: str, page: int, *, enabled: bool) -> Button[L
     )
 
 
-BLOCKED_SHOWN = 10
 _BLOCK_REASON_LENGTH = 100
 
 
@@ -245,7 +244,6 @@ def _blocked_line(one: BlockedPerson) -> str:
     return " · ".join(parts)
 
 
-PRESETS_SHOWN = 10
 _PRESET_TITLE_LENGTH = 60
 _PRESET_VALUES_LENGTH = 60
 

@@ -227,10 +227,6 @@ def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
     return layout
 
 
-LINES_SHOWN = 10
-# What belongs to no server stands in no server's record.
-_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
-SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _ELSEWHERE)
 _AUDIT_REASON_LENGTH = 60
 _LINE = 340  # ten of them and the filters stay below Discord's 4,000 characters a message
 

@@ -14,8 +14,9 @@ import simcord
 from bot.domain.errors import RefusedError
 from bot.domain.rules import ServerRules
 from bot.domain.settings_values import NotApplied
-from bot.moderation.automod import AutomodCache, word_check
-from bot.moderation.words import Hit
+from bot.gateway.guild import read_automod
+from bot.services.word_filter import AutomodCache, word_check
+from bot.services.word_rules import Hit, WordRules
 
 
 class Watcher(discord.Client):
@@ -25,10 +26,10 @@ class Watcher(discord.Client):
         super().__init__(intents=discord.Intents(guilds=True, auto_moderation_configuration=True))
         self.cache = AutomodCache(self.fetch, lambda: datetime.now(UTC))
 
-    async def fetch(self, guild_id: int) -> Sequence[discord.AutoModRule]:
+    async def fetch(self, guild_id: int) -> WordRules:
         guild = self.get_guild(guild_id)
         assert guild is not None
-        return await guild.fetch_automod_rules()
+        return await read_automod(guild)
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         self.cache.invalidate(rule.guild.id)

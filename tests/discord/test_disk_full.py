@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.check.finding import Level
-from bot.check.room import outputs
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
+from bot.ops.check_host import outputs
+from bot.ops.findings import Level
 from demo.standin.faults import Faults
 from tests.discord.rendered import pinged, text_of
 from tests.harness import Harness

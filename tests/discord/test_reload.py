@@ -88,7 +88,7 @@ async def test_what_did_not_change_is_not_synced_again(
     bot: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     olga = owner(bot)
-    with caplog.at_level(logging.INFO, "bot.commands.sync"):
+    with caplog.at_level(logging.INFO, "bot.gateway.sync"):
         assert await reload(bot, olga) == "I have read the deployments again.\nNothing has changed."
         assert caplog.messages == []
         bot.runner.write_deployments(TWO)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.export import FIELDS
+from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess, bot_process
 from tests.harness import free_port
 

@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 import discord
 import pytest
 
-from bot.check.address import Endpoint, round_trip
-from bot.check.clock import compare
-from bot.check.discord import intents
-from bot.check.finding import Level, counted, printed, wrong
-from bot.check.table import options_table
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
 from bot.deployments.schema import DeploymentConfig
+from bot.ops.check_comfydeploy import options_table
+from bot.ops.check_discord import intents
+from bot.ops.check_host import Endpoint, compare, round_trip
+from bot.ops.findings import Level, counted, printed, wrong
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.commands.differences import Differences, differences
+from bot.gateway.sync import Differences, differences
 
 SENT: dict[str, Any] = {
     "name": "generate",

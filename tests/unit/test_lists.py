@@ -13,8 +13,9 @@ from bot.domain.errors import RefusedError
 from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
 from bot.domain.requests import Holder
 from bot.domain.runs import Direction, Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
+from bot.services.presets import PRESETS_SHOWN
 from bot.ui.custom_ids import RUNS_PATTERN, RunListAction, read_runs_id, runs_id
-from bot.ui.lists import PRESETS_SHOWN, presets_layout, queue_layout, runs_layout
+from bot.ui.lists import presets_layout, queue_layout, runs_layout
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import components, options, text
 

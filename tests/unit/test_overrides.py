@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.commands.overrides import Override, Overrides, permitted
+from bot.gateway.permissions import Override, Overrides, permitted
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bot.domain.requests import Holder, Preset
-from bot.presets.memory import KEPT, PresetMemory
+from bot.services.presets import KEPT, PresetMemory
 from tests.harness import Clock
 from tests.unit.factories import made_preset
 

@@ -14,8 +14,9 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.rules import ServerRules, Words
 from bot.domain.settings_values import NotApplied
-from bot.moderation.automod import AutomodCache, compile_automod, word_check
-from bot.moderation.words import Hit
+from bot.gateway.guild import compile_automod, read_automod
+from bot.services.word_filter import AutomodCache, word_check
+from bot.services.word_rules import Hit, WordRules
 
 GUILD = 7
 
@@ -55,8 +56,11 @@ class Discord:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def fetch(self, guild_id: int) -> Sequence[discord.AutoModRule]:
+    async def read(self, guild_id: int) -> WordRules:
         self.reads.append(guild_id)
+        return await read_automod(cast(discord.Guild, self))
+
+    async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
         self.asked.set()
         await self.gate.wait()
@@ -68,7 +72,7 @@ class Discord:
         return self.now
 
     def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.fetch, self.clock, **{"patience": 60, **options})
+        return AutomodCache(self.read, self.clock, **{"patience": 60, **options})
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 from bot.domain.records import AuditAction, AuditEntry, AuditLine, Erased, OwnBlock
 from bot.domain.runs import Output, Run, RunState
-from bot.moderation.own_data import OwnDataWriter, erased_text
+from bot.services.privacy import OwnDataWriter
+from cogs.privacy import erased_text
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, tzinfo=UTC)

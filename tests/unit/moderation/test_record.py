@@ -24,9 +24,9 @@ from bot.domain.records import (
     Cursor,
 )
 from bot.domain.runs import RunState
-from bot.moderation.record_csv import CsvWriter
+from bot.services.audit import LINES_SHOWN, CsvWriter
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id, record_id
-from bot.ui.moderation import LINES_SHOWN, record_layout, record_line
+from bot.ui.moderation import record_layout, record_line
 from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)

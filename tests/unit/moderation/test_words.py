@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.settings_values import NotApplied
-from bot.moderation.words import Hit, WordRule, WordRules
+from bot.services.word_rules import Hit, WordRule, WordRules
 
 
 def found(text: str, *keywords: str, allowed: tuple[str, ...] = ()) -> str | None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.settings_values import NotApplied
-from bot.moderation.normal import EDGE, clean, fold, mark, views
-from bot.moderation.words import WordRule, WordRules
+from bot.services.word_forms import EDGE, clean, fold, mark, views
+from bot.services.word_rules import WordRule, WordRules
 
 
 def rules_of(*patterns: str, allowed: tuple[str, ...] = ()) -> WordRules:

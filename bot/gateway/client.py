@@ -1,0 +1,207 @@
+"""The discord.py client: loads the cogs, syncs commands that changed, turns errors into words."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.config.roles import Shards
+from bot.database.key_values import NoteStore
+from bot.domain.errors import AlreadyTaken, BotError, StoreUnavailable
+from bot.gateway.guild import read_automod
+from bot.gateway.permissions import CommandOverrides
+from bot.gateway.sync import CommandSync, Reach
+from bot.services import Desks
+from bot.services.word_rules import WordRules
+from bot.strings import explain, say
+
+log = logging.getLogger(__name__)
+EXTENSIONS = (
+    "cogs.generate",
+    "cogs.buttons",
+    "cogs.reviews",
+    "cogs.edit",
+    "cogs.use_as_input",
+    "cogs.help",
+    "cogs.runs",
+    "cogs.presets",
+    "cogs.settings",
+    "cogs.audit",
+    "cogs.blocks",
+    "cogs.privacy",
+    "cogs.owner",
+)
+# 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
+_TOO_LATE = frozenset({10062, 40060, 10008, 50027})
+# No voice here, so nobody needs to hear of its missing libraries.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
+
+
+class GenerateBot(commands.Bot):
+    """Only the guilds intent, no message and member cache: the bot reads what each interaction brings."""
+
+    def __init__(
+        self,
+        desks: Desks,
+        sync: CommandSync,
+        *,
+        reach: Reach | None = None,
+        extensions: Sequence[str] = EXTENSIONS,
+        **more: Any,
+    ) -> None:
+        reach = reach or Reach()
+        intents = discord.Intents.none()
+        intents.guilds = True
+        intents.auto_moderation_configuration = True
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=intents,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=reach.contexts,
+            allowed_installs=reach.installs,
+            **more,
+        )
+        self.desk = desks.desk
+        self.reviews = desks.reviews
+        self.rules_desk = desks.rules_desk
+        self.words = desks.words
+        self.people_desk = desks.people_desk
+        self.edits = desks.edits
+        self.presets = desks.presets
+        self.reloader = desks.reloader
+        self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
+        self.sync = sync
+        self._reach = reach
+        self._extensions = extensions
+        self.tree.error(self._on_command_error)
+        self._rebuilders: list[Callable[[], None]] = []
+
+    async def automod_rules(self, guild_id: int) -> WordRules:
+        """Read a server's AutoMod rules. Raises what `read_automod` raises."""
+        return await read_automod(self.get_guild(guild_id) or await self.fetch_guild(guild_id))
+
+    async def setup_hook(self) -> None:
+        await self.load_cogs()
+        await self.sync.run(self.tree, self.application_id or 0)
+
+    def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
+        """`rebuild` puts the commands that are made of deployments into the tree anew."""
+        self._rebuilders.append(rebuild)
+
+    async def show_deployments(self) -> None:
+        """The deployments have changed: so do the commands, here and at Discord. Raises StoreUnavailable."""
+        for rebuild in self._rebuilders:
+            rebuild()
+        if self.application_id is not None:
+            await self.sync.run(self.tree, self.application_id)
+
+    async def load_cogs(self) -> None:
+        """Set up every cog; one that fails stops the start, since a bot without its command would look alive.
+
+        `load_extension` would execute the modules again for every bot. Nothing here reloads code.
+        """
+        for extension in self._extensions:
+            await importlib.import_module(extension).setup(self)
+        self._reach.apply(self.tree.get_commands())
+
+    async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
+        """Forget a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
+        self.words.cache.invalidate(rule.guild.id)
+
+    on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
+
+    async def _on_command_error(
+        self, interaction: discord.Interaction[GenerateBot], error: app_commands.AppCommandError
+    ) -> None:
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        await tell_error(interaction, cause)
+
+
+async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
+    """One plain ephemeral sentence to the person; the detail to the log."""
+    if isinstance(error, discord.HTTPException) and error.code in _TOO_LATE:
+        log.warning("Discord no longer takes the answer to an interaction (%s)", error.code)
+        return
+    if isinstance(error, AlreadyTaken):
+        log.warning("another process with this token and database has taken the interaction: %s", error)
+        return
+    if isinstance(error, BotError):
+        log.info("refused %s: %s", interaction.user.id, error)
+        sentence = explain(error)
+    elif isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        log.warning("Discord still shows an older version of the command: %s", error)
+        sentence = say("command_changed")
+    else:
+        log.error("an interaction failed", exc_info=error)
+        sentence = say("internal")
+    await tell(interaction, sentence)
+
+
+async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:
+    """Ephemeral, whether or not the interaction has been answered."""
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("the person could not be told: %s: %s", type(error).__name__, error)
+
+
+# Discord takes one IDENTIFY in so many seconds from each group of shards (shard id modulo max_concurrency).
+# A second one costs a refused session, so processes that start together take turns through the store.
+# Half a second more, since the way there is not always equally long.
+IDENTIFY_PAUSE = timedelta(seconds=5.5)
+
+
+class ShardedBot(commands.AutoShardedBot, GenerateBot):
+    """GenerateBot on some of the shards."""
+
+    def __init__(
+        self,
+        desks: Desks,
+        sync: CommandSync,
+        shards: Shards,
+        notes: NoteStore,
+        clock: Callable[[], datetime],
+        **more: Any,
+    ) -> None:
+        # Not `super()`: the library's stub gives AutoShardedBot an `__init__` that it does not have.
+        GenerateBot.__init__(self, desks, sync, shard_count=shards.count, shard_ids=list(shards.ids), **more)
+        self._notes = notes
+        self._clock = clock
+        self._groups: int | None = None
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Waits for this shard's turn among all processes."""
+        now = self._clock()
+        group = (shard_id or 0) % await self._concurrency()
+        try:
+            turn = await self._notes.next_turn(f"identify:{group}", now, IDENTIFY_PAUSE)
+        except StoreUnavailable as error:
+            log.warning("no turn to identify, the database is away: %s", error)
+            turn = now + IDENTIFY_PAUSE
+        await asyncio.sleep(max(0.0, (turn - now).total_seconds()))
+
+    async def _concurrency(self) -> int:
+        if self._groups is None:
+            try:
+                self._groups = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("Discord does not say how many shards may identify at once: %s", error)
+                return 1
+        return self._groups

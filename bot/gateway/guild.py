@@ -1,0 +1,110 @@
+"""A server as discord.py remembers it (guilds intent): what the settings refer to. Nothing is fetched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import discord
+from discord import AutoModRuleEventType, AutoModRuleTriggerType
+
+from bot.domain.errors import RefusedError
+from bot.domain.rules import ServerRules
+from bot.domain.settings_values import NotApplied, ReviewPlace
+from bot.gateway.permissions import lacks
+from bot.services.word_rules import WordRule, WordRules
+
+
+class ServerFacts:
+    """Reads off the guild at the moment it is asked."""
+
+    def __init__(self, guild: discord.Guild) -> None:
+        self._guild = guild
+
+    @property
+    def id(self) -> int:
+        return self._guild.id
+
+    @property
+    def name(self) -> str:
+        return self._guild.name
+
+    @property
+    def role_ids(self) -> frozenset[int]:
+        """Without @everyone, whose id is the server's own."""
+        return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
+
+    @property
+    def channel_ids(self) -> frozenset[int]:
+        """The channels that can be a review channel."""
+        return frozenset(channel.id for channel in self._guild.text_channels)
+
+    @property
+    def manages_server(self) -> bool:
+        """Whether the bot may read the server's AutoMod rules."""
+        return self._guild.me.guild_permissions.manage_guild
+
+    def role_name(self, role_id: int) -> str:
+        role = self._guild.get_role(role_id)
+        return role.name if role is not None else str(role_id)
+
+    def review(self, rules: ServerRules) -> ReviewPlace | None:
+        """The review channel, None where none is set or it is gone."""
+        channel = self._guild.get_channel(rules.approval.review_channel_id or 0)
+        if channel is None:
+            return None
+        granted = channel.permissions_for(self._guild.me)
+        role = self._guild.get_role(rules.reviewer_role_id or 0)
+        return ReviewPlace(
+            # A card shows pictures and is found again after a crash, as a result is.
+            missing=tuple(lacks(channel, granted)),
+            reviewers_see=role is None or channel.permissions_for(role).view_channel,
+        )
+
+
+async def read_automod(guild: discord.Guild) -> WordRules:
+    """Fetch and compile a server's AutoMod rules.
+
+    Raises RefusedError without Manage Server there, discord.HTTPException where Discord fails.
+    """
+    try:
+        rules = await guild.fetch_automod_rules()
+    except discord.Forbidden:
+        raise RefusedError("words_forbidden") from None
+    return await asyncio.to_thread(compile_automod, rules)
+
+
+# Nothing of these is about words of a text, so nothing is missing when they are not applied.
+_NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member_profile)
+
+
+def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
+    """Of the enabled rules for messages; what of them can't be read here is in `not_applied`.
+
+    A rule that only alerts in Discord refuses here: there is no message that it could point moderators to.
+    """
+    active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
+    return WordRules(_word_rules(active), not_applied=_unread(active))
+
+
+def _word_rules(rules: Sequence[discord.AutoModRule]) -> Iterator[WordRule]:
+    for rule in rules:
+        if rule.trigger.type is AutoModRuleTriggerType.keyword:
+            yield WordRule(
+                name=rule.name,
+                keywords=tuple(rule.trigger.keyword_filter),
+                patterns=tuple(rule.trigger.regex_patterns),
+                allowed=tuple(rule.trigger.allow_list),
+                exempt_roles=frozenset(rule.exempt_role_ids),
+                exempt_channels=frozenset(rule.exempt_channel_ids),
+            )
+
+
+def _unread(rules: Sequence[discord.AutoModRule]) -> Iterator[NotApplied]:
+    for rule in rules:
+        if rule.trigger.type is AutoModRuleTriggerType.keyword_preset:
+            yield NotApplied("automod_preset", rule.name)
+        elif rule.trigger.type is AutoModRuleTriggerType.spam:
+            yield NotApplied("automod_spam", rule.name)
+        elif rule.trigger.type not in (AutoModRuleTriggerType.keyword, *_NOT_WORDS):
+            yield NotApplied("automod_unknown", rule.name)

@@ -1,1 +1,0 @@
-"""A server's own rules: approval, words, budgets, who may use what, and the record of it all."""

@@ -1,0 +1,263 @@
+"""Whether PUBLIC_URL leads to this bot's endpoint, by a call that only the bot can make and answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import string
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from yarl import URL
+
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.config.settings import Settings
+from bot.database.schema import known_schemas, schema_of
+from bot.delivery.uploads import check_room
+from bot.domain.errors import StartupError, StoreUnavailable
+from bot.ops.findings import Finding, fine, warning, wrong
+from bot.store import Store
+from bot.web import HEALTHY, listening, port_remedy
+from bot.workers.webhook import ping_route
+
+PUBLIC_URL = "PUBLIC_URL"
+_LETTERS = string.ascii_lowercase + string.digits
+_LOSES = (301, 302, 303)  # followed with a GET without body, whose 200 counts as delivered
+_KEEPS = (307, 308)
+_PROXY_ANSWERS = (404, 502, 503, 504, 530)
+_ELSEWHERE = (
+    "Where the bot's own machine can't reach its public address, run the check elsewhere with the same .env."
+)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """This process's own. Not `served`: somebody else has the port, the running bot, we hope."""
+
+    served: bool = False
+    reached: bool = False
+
+    def reach(self) -> None:
+        self.reached = True
+
+
+@asynccontextmanager
+async def endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIterator[Endpoint]:
+    """Serves for the moment, where the port is free."""
+    here = Endpoint()
+    app = web.Application()
+    app.router.add_routes([ping_route(signer, here.reach)])
+    async with AsyncExitStack() as stack:
+        with suppress(StartupError):
+            await stack.enter_async_context(listening(app, host, port))
+            here.served = True
+        yield here
+
+
+async def round_trip(signer: WebhookSigner, public_url: str, here: Endpoint, port: int) -> Finding:
+    """Out through PUBLIC_URL, and back to a process that has the secret."""
+    nonce = "".join(secrets.choice(_LETTERS) for _ in range(24))
+    body = secrets.token_bytes(4096)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+            session.post(signer.ping_url(public_url, nonce), data=body, allow_redirects=False) as answer,
+        ):
+            text = await answer.content.read(100)
+            status, location = answer.status, answer.headers.get("Location", "")
+    except aiohttp.ClientConnectorCertificateError:
+        remedy = "Renew it, or let the proxy fetch one: ComfyDeploy refuses what a browser would refuse."
+        return wrong(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        remedy = f"Check the name, the proxy or tunnel, and the firewall. {_ELSEWHERE}"
+        return wrong(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
+    if text.decode(errors="replace") == signer.pong(nonce, body) and status == 200:
+        by = "this check" if here.reached else "the running bot"
+        return fine(PUBLIC_URL, f"{public_url} leads here; {by} answered.")
+    return _unanswered(public_url, status, location, served=here.served, port=port)
+
+
+def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:
+    if status in _LOSES or status in _KEEPS:
+        return _redirected(public_url, status, location)
+    if status == 403:
+        remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
+        return wrong(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
+    if not served:
+        said = f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
+        return wrong(PUBLIC_URL, said, "Stop what uses the port, or set WEB_PORT to another.")
+    said = f"{public_url} answers {status}, but not from here."
+    if status in _PROXY_ANSWERS:
+        remedy = f"Let the proxy or tunnel pass /webhooks/comfydeploy/ on to port {port} of this machine."
+        return wrong(PUBLIC_URL, said, remedy)
+    return wrong(
+        PUBLIC_URL, said, f"Something else answers there: let it pass POST requests on to port {port}."
+    )
+
+
+def _redirected(public_url: str, status: int, location: str) -> Finding:
+    target = _base(location, public_url)
+    remedy = (
+        f"Set PUBLIC_URL to {target}, if that is the bot."
+        if target
+        else "Let the proxy answer, not redirect."
+    )
+    if status in _LOSES:
+        said = f"{public_url} redirects ({status}): every webhook would be lost."
+        return wrong(PUBLIC_URL, said, remedy)
+    return warning(PUBLIC_URL, f"{public_url} redirects ({status}): each webhook makes two calls.", remedy)
+
+
+def _base(location: str, public_url: str) -> str:
+    """The new PUBLIC_URL, where only scheme and host have changed."""
+    try:
+        old, new = urlsplit(public_url), urlsplit(location)
+    except ValueError:
+        return ""
+    if (
+        new.scheme not in ("http", "https")
+        or not new.netloc
+        or (new.scheme, new.netloc) == (old.scheme, old.netloc)
+    ):
+        return ""
+    return f"{new.scheme}://{new.netloc}{old.path}"
+
+
+WEB_SERVER = "Web server"
+# What listens on every interface is asked on this machine's own.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+
+
+async def listens(settings: Settings) -> AsyncIterator[Finding]:
+    """One for each port that the bot would open."""
+    yield await _port(settings.web_host, settings.web_port, "WEB_PORT")
+    if settings.metrics_port is not None:
+        yield await _port(settings.web_host, settings.metrics_port, "METRICS_PORT")
+
+
+async def _port(host: str, port: int, setting: str) -> Finding:
+    where = f"{setting} {port} on {host}"
+    try:
+        async with listening(web.Application(), host, port, setting=setting):
+            return fine(WEB_SERVER, f"{where} is free.")
+    except StartupError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        if cause.errno == errno.EADDRINUSE:
+            # Where the metrics have a port of their own, nothing else is there to be asked.
+            if setting == "METRICS_PORT" or await _is_a_bot(host, port):
+                return fine(WEB_SERVER, f"{where} is in use, as while the bot runs.")
+            said = f"{where} is in use by something that doesn't answer as the bot does."
+            return warning(WEB_SERVER, said, port_remedy(cause, setting))
+        said = f"{where} can't be used ({cause.strerror})."
+        return wrong(WEB_SERVER, said, port_remedy(cause, setting))
+
+
+async def _is_a_bot(host: str, port: int) -> bool:
+    """Whether `/healthz` answers as ours. Whether it is this bot, the way through PUBLIC_URL tells."""
+    url = URL.build(scheme="http", host=_EVERYWHERE.get(host, host), port=port, path="/healthz")
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            return answer.status == 200 and await answer.content.read(100) == HEALTHY.encode()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+CLOCK = "Clock"
+# A Date header has whole seconds, and the answer was under way for some.
+_NOTICED, _HARMFUL = 5.0, 60.0
+_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
+
+
+def compare(date: str | None, now: datetime) -> Finding | None:
+    """`date` is a Date header that has just arrived; None when there is none to compare with."""
+    try:
+        theirs = parsedate_to_datetime(date or "")
+        ahead = (now - theirs).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    if abs(ahead) < _NOTICED:
+        return fine(CLOCK, "it agrees with Discord's.")
+    said = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
+    if abs(ahead) < _HARMFUL:
+        return warning(CLOCK, said, _REMEDY)
+    return wrong(CLOCK, f"{said} Deadlines, budgets and interactions go by it.", _REMEDY)
+
+
+DATABASE = "Database"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """`usable`: it has this version's schema, so that notes can be read."""
+
+    finding: Finding
+    usable: bool = False
+
+
+async def look(store: Store) -> DatabaseState:
+    file = store.database.file
+    if file is not None and not file.exists():
+        return DatabaseState(_new_file(file))
+    try:
+        async with store.database.read() as connection:
+            version = await connection.run_sync(schema_of)
+            named = "SQLite" if store.database.is_sqlite else await _server(connection)
+    except (StoreUnavailable, OSError) as error:
+        said = f"it can't be opened ({error})."
+        return DatabaseState(
+            wrong(DATABASE, said, "Check DATABASE_URL, that the server runs, and its rights.")
+        )
+    if version is not None and version not in known_schemas():
+        said = f"{named}, with the schema {version}, which this version of the bot doesn't know."
+        remedy = "Start the newer version that made it, or restore a backup from before."
+        return DatabaseState(wrong(DATABASE, said, remedy))
+    if file is not None and not os.access(file, os.W_OK):
+        return DatabaseState(wrong(DATABASE, f"{file} can't be written.", "Give the bot's user that right."))
+    if version == known_schemas()[0]:
+        return DatabaseState(fine(DATABASE, f"{named}, schema {version}, up to date."), usable=True)
+    told = "without tables" if version is None else f"schema {version}"
+    return DatabaseState(fine(DATABASE, f"{named}, {told}: the next start brings it up to date."))
+
+
+async def _server(connection: AsyncConnection) -> str:
+    return f"PostgreSQL {await connection.scalar(text('SHOW server_version'))}"
+
+
+def _new_file(file: Path) -> Finding:
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        return wrong(DATABASE, f"{folder} can't be written.", "Give the bot's user that right.")
+    return fine(DATABASE, f"SQLite; the first start makes {file}.")
+
+
+TEMPORARY_FILES = "Temporary files"
+
+
+def outputs() -> Finding:
+    try:
+        check_room()
+    except StartupError:
+        remedy = "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
+        return wrong(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)
+    folder = tempfile.gettempdir()
+    return fine(
+        TEMPORARY_FILES,
+        f"{folder} can be written; {shutil.disk_usage(folder).free // 1024**2:,} MiB are free.",
+    )

@@ -1,0 +1,243 @@
+"""A server's own AutoMod rules, fetched, kept for a while and applied to what people ask for.
+
+When they can't be had, the request is refused, not passed: `words_forbidden` where the bot lacks Manage
+Server, `words_unavailable` for everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TypeVar
+
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.requests import Asker
+from bot.domain.rules import ServerRules
+from bot.services.word_rules import Hit, WordRules
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+# Raises RefusedError where the bot may not read a server's AutoMod, anything else where Discord fails.
+Fetch = Callable[[int], Awaitable[WordRules]]
+
+
+async def word_check(
+    cache: AutomodCache,
+    rules: ServerRules,
+    guild_id: int,
+    *,
+    role_ids: Collection[int],
+    channel_ids: Collection[int],
+    texts: Mapping[str, str],
+) -> Hit | None:
+    """The bot's own list, then the server's AutoMod. Raises RefusedError when the latter can't be read.
+
+    `channel_ids` has a thread's parent and a channel's category too. Nothing is fetched for a request without
+    text, or where `words.automod` is off.
+    """
+    if not any(texts.values()):
+        return None
+    if rules.words.blocked:
+        own = await cache.own(guild_id, rules.words.blocked)
+        if (hit := await cache.check(own, texts, role_ids, channel_ids)) is not None:
+            return hit
+    if rules.words.automod is False:
+        return None
+    return await cache.check(await cache.automod(guild_id), texts, role_ids, channel_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The last look at a server: its rules and when they were read, the fault if it failed."""
+
+    looked_at: datetime
+    rules: WordRules | None = None
+    read_at: datetime | None = None
+    fault: str | None = None
+
+
+class AutomodCache:
+    """Compiled rules of each server, at most `size` of them.
+
+    Rules are read again after `ttl`, one read for all who wait, each at most `patience` seconds; a read that
+    takes longer goes on for the next request. Where Discord fails, rules up to `stale` old do. A failed read
+    rests for `retry`: Discord bans an address that collects thousands of 403s.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        clock: Callable[[], datetime],
+        *,
+        ttl: timedelta = timedelta(minutes=5),
+        stale: timedelta = timedelta(hours=1),
+        retry: timedelta = timedelta(seconds=30),
+        patience: float = 2.0,
+        size: int = 500,
+    ) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._ttl, self._stale, self._retry = ttl, stale, retry
+        self._patience, self._size = patience, size
+        self._entries: dict[int, _Entry] = {}
+        self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
+        self._reading: dict[int, asyncio.Task[_Entry]] = {}
+        self._tasks: set[asyncio.Task[_Entry]] = set()
+
+    async def automod(self, guild_id: int) -> WordRules:
+        """The server's AutoMod, at most `ttl` old. Raises RefusedError (see above)."""
+        entry = self._entries.get(guild_id)
+        if entry is None or not self._rests(entry):
+            entry = await self._read(guild_id) or entry
+        if entry is None or entry.rules is None or self._too_old(entry):
+            raise RefusedError((entry and entry.fault) or "words_unavailable")
+        return entry.rules
+
+    async def own(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
+        """The bot's own list, compiled once for each state of it."""
+        kept = self._own.get(guild_id)
+        if kept is None or kept[0] != blocked:
+            kept = (blocked, await asyncio.to_thread(WordRules, (), blocked))
+            self._keep(self._own, guild_id, kept)
+        return kept[1]
+
+    async def check(
+        self,
+        rules: WordRules,
+        texts: Mapping[str, str],
+        role_ids: Collection[int],
+        channel_ids: Collection[int],
+    ) -> Hit | None:
+        """In a thread: sixty of a server's regular expressions can take seconds. Raises RefusedError then."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.to_thread(rules.check, texts, role_ids, channel_ids)
+        except TimeoutError:
+            raise RefusedError("words_unavailable", "the rules took too long") from None
+
+    def invalidate(self, guild_id: int) -> None:
+        """The rules changed (or the bot's roles): the next request reads them, no older copy will do."""
+        self._entries.pop(guild_id, None)
+        self._reading.pop(guild_id, None)
+
+    async def close(self) -> None:
+        """Ends reads that are under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _rests(self, entry: _Entry) -> bool:
+        return self._clock() - entry.looked_at < (self._retry if entry.fault else self._ttl)
+
+    def _too_old(self, entry: _Entry) -> bool:
+        return entry.read_at is None or self._clock() - entry.read_at >= self._stale
+
+    async def _read(self, guild_id: int) -> _Entry | None:
+        task = self._reading.get(guild_id)
+        if task is None:
+            task = asyncio.create_task(self._look(guild_id), name=f"automod-{guild_id}")
+            self._reading[guild_id] = task
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._patience)
+        return task.result() if done else None
+
+    async def _look(self, guild_id: int) -> _Entry:
+        """Never fails, since nobody may be left to hear of it."""
+        try:
+            entry = await self._fetched(guild_id)
+            if self._reading.get(guild_id) is asyncio.current_task():
+                self._keep(self._entries, guild_id, entry)
+            return entry
+        finally:
+            if self._reading.get(guild_id) is asyncio.current_task():
+                del self._reading[guild_id]
+
+    async def _fetched(self, guild_id: int) -> _Entry:
+        try:
+            rules = await self._fetch(guild_id)
+        except RefusedError as refused:
+            return _Entry(self._clock(), fault=refused.code)
+        except Exception:
+            log.warning("AutoMod rules of server %s can't be read", guild_id, exc_info=True)
+            old = self._entries.get(guild_id) or _Entry(self._clock())
+            return replace(old, looked_at=self._clock(), fault="words_unavailable")
+        now = self._clock()
+        return _Entry(now, rules, now)
+
+    def _keep(self, kept: dict[int, T], guild_id: int, value: T) -> None:
+        """The longest unread one makes room."""
+        kept.pop(guild_id, None)
+        kept[guild_id] = value
+        if len(kept) > self._size:
+            del kept[next(iter(kept))]
+
+
+class WordDesk:
+    """The server's AutoMod rules and its own list. A hit is told without the word, and noted with it."""
+
+    def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
+        self.cache = cache
+        self._store = store
+        self._clock = clock
+
+    async def check(self, asker: Asker, deployment: str, texts: Mapping[str, str]) -> None:
+        """Raises RefusedError for a hit, and where the rules can't be read; that stands in the record too."""
+        guild_id = asker.origin.guild_id
+        if guild_id is None:
+            return
+        rules = await self._store.rules.current(guild_id)
+        try:
+            hit = await self._hit(asker, guild_id, rules, texts)
+        except RefusedError as unread:
+            await self._note(asker, guild_id, deployment, unread.code)
+            raise
+        if hit is not None:
+            details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
+            await self._note(asker, guild_id, deployment, "words_refused", details)
+            raise RefusedError("words_refused", option=hit.option)
+
+    async def _hit(
+        self, asker: Asker, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
+    ) -> Hit | None:
+        try:
+            return await word_check(
+                self.cache,
+                rules,
+                guild_id,
+                role_ids=asker.person.role_ids,
+                channel_ids=asker.channel_ids,
+                texts=texts,
+            )
+        except RefusedError as error:
+            if error.code == "words_forbidden" and rules.words.automod is None:
+                # Nobody asked for AutoMod here, and the bot was not given the right to read it.
+                return None
+            raise
+
+    async def _note(
+        self,
+        asker: Asker,
+        guild_id: int,
+        deployment: str,
+        code: str,
+        details: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        log.info("%s for %s, rule %r", code, asker.person.id, details.get("rule"))
+        await self._store.audit.add(
+            AuditEntry(
+                at=self._clock(),
+                guild_id=guild_id,
+                actor_id=asker.person.id,
+                subject_id=asker.person.id,
+                action=AuditAction.REFUSAL,
+                deployment=deployment,
+                outcome=code,
+                details=details,
+            )
+        )

@@ -1,0 +1,210 @@
+"""The forms in which a text is searched, so that tricks of writing do not hide a word. Pure.
+
+`views` gives all of them; a word is refused when it shows in any. What they undo, and where they stop:
+
+- invisible and combining characters, wide and styled letters, case: Unicode's NFKD, and AnyAscii for Latin
+  letters without a decomposition (stroked, small capitals, squared). Marks with which a script writes stay.
+- look-alikes of other scripts, by Unicode's confusables: only in a word that mixes scripts, or that is drawn
+  as Latin from end to end. Russian for "mouth" has a letter that is not, so it never reads as "pot".
+- three or more single letters with any spaces or punctuation between them. Longer pieces are never joined.
+- digits and signs for letters, in a word that has enough letters: "sh1t" and "a$$" are read, "4k" is not.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+from anyascii import anyascii
+from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped]  # it ships no types
+    confusables_data,
+)
+
+# Stands at both ends of each word in a marked text; `clean` leaves none in.
+EDGE = "\0"
+# Neither control nor format characters to Unicode, and yet nothing is drawn for them: letters that fill, what
+# stands for an object or for no note, and places that Unicode keeps for more of the kind.
+_UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
+    map(chr, (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
+)
+_VOICED = frozenset("\u3099\u309a")  # a kana with one of these is another letter
+_SPACELESS = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
+_SINGLES = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]++[^\W_](?![^\W_])){2,}")
+_LEET = re.compile(r"[A-Za-z0-9@$!]*[A-Za-z0-9@$]")
+_MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
+_LEET_I = str.maketrans("013457@$!", "oieastasi")
+_LEET_L = str.maketrans("013457@$!", "oleastasl")
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """`raw` as typed; `near` differ from it in letters only; `all` adds joined letters and digits as letters.
+
+    `foreign` shows only words outside the Latin script, look-alikes folded; None where no word mixes scripts.
+    """
+
+    raw: str
+    near: tuple[str, ...]
+    all: tuple[str, ...]
+    foreign: str | None
+
+
+def views(text: str) -> Views:
+    """Every form of `text`, letters' case kept; `fold` it before comparing."""
+    plain = clean(text)
+    near = _distinct(plain, latin(plain))
+    spread = _distinct(*near, *(_joined(view) for view in near))
+    read = (_leet(view, table) for view in spread for table in (_LEET_I, _LEET_L))
+    raw = _encodable(text).replace(EDGE, " ")
+    return Views(raw, near, _distinct(*spread, *read), foreign(plain) if _mixes(plain) else None)
+
+
+def fold(text: str) -> str:
+    """Without case and of the same length, so that a position means the same in both."""
+    whole = text.casefold()
+    if len(whole) == len(text):
+        return whole
+    return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
+
+
+def mark(text: str) -> str:
+    """`text` with EDGE at both ends of every word, which makes "whole word" a plain search."""
+    pieces = ((kind, "".join(run)) for kind, run in groupby(text, _kind))
+    return "".join(piece if kind == "" else f"{EDGE}{piece}{EDGE}" for kind, piece in pieces)
+
+
+def clean(text: str) -> str:
+    """Without what can't be seen; letters in their plain form, blanks as single spaces."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept: list[str] = []
+    for char in "".join(map(_decomposed, _encodable(text))):
+        on_latin = kept and kept[-1].isascii() and kept[-1].isalpha()
+        if not (on_latin and unicodedata.category(char)[0] == "M"):
+            kept.extend(_plain(char))
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+def latin(text: str) -> str:
+    """Look-alikes as Latin letters, where a word mixes scripts or is made of nothing else."""
+    return _words(text, _latin_word)
+
+
+def foreign(text: str) -> str:
+    """The words that are not Latin, with every look-alike folded: so finds them with a Latin letter in."""
+    return _words(text, lambda word: "\ufffd" if word.isascii() else "".join(_alike(c)[1] or c for c in word))
+
+
+def _latin_word(word: str) -> str:
+    if word.isascii():
+        return word
+    if _mixed(word):
+        return "".join(_alike(char)[1] or char for char in word)
+    strict = [_alike(char)[0] if char.isalpha() else char for char in word]
+    return word if None in strict else "".join(char or "" for char in strict)
+
+
+def _mixed(word: str) -> bool:
+    return any(c.isascii() and c.isalpha() for c in word) and any(not c.isascii() for c in word)
+
+
+def _mixes(text: str) -> bool:
+    return not text.isascii() and any(_mixed(word) for kind, word in _runs(text) if kind)
+
+
+def _joined(text: str) -> str:
+    return _SINGLES.sub(_join, text)
+
+
+def _join(run: re.Match[str]) -> str:
+    """Also without an "a" or "I" at the ends, which may be a word of its own: "a b a d" """
+    word = "".join(char for char in run[0] if char.isalnum())
+    inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
+    return " ".join(
+        _distinct(word, word[word[0] in "aAiI" :], word[: len(word) - (word[-1] in "aAiI")], inner)
+    )
+
+
+def _leet(text: str, table: dict[int, int]) -> str:
+    def read(found: re.Match[str]) -> str:
+        word = found[0]
+        letters = sum(char.isalpha() for char in word)
+        digits = sum(char.isdigit() for char in word)
+        if letters < max(1, digits + (digits == 1)) or _MEASURES.fullmatch(word):
+            return word
+        return word.translate(table)
+
+    return _LEET.sub(read, text)
+
+
+def _words(text: str, change: Callable[[str], str]) -> str:
+    if text.isascii() and change is _latin_word:
+        return text
+    return "".join(change(run) if kind else run for kind, run in _runs(text))
+
+
+def _runs(text: str) -> Iterator[tuple[str, str]]:
+    """Words and what is between them; of any script, as look-alikes are."""
+    for kind, run in groupby(text, lambda char: "word" if _kind(char) else ""):
+        yield kind, "".join(run)
+
+
+@lru_cache(maxsize=16_384)
+def _kind(char: str) -> str:
+    """Empty between words. Scripts written without spaces are words apart from what stands beside them."""
+    if not (char.isalnum() or unicodedata.category(char)[0] == "M"):
+        return ""
+    return "spaceless" if unicodedata.name(char, "").startswith(_SPACELESS) else "word"
+
+
+@lru_cache(maxsize=16_384)
+def _decomposed(char: str) -> str:
+    """NFKD, but not where one character would become a sentence: U+FDFA has 18."""
+    parts = unicodedata.normalize("NFKD", char)
+    return parts if len(parts) <= 4 else char
+
+
+@lru_cache(maxsize=16_384)
+def _plain(char: str) -> str:
+    category, name = unicodedata.category(char), unicodedata.name(char, "")
+    if char.isspace() or char == "\u2800":  # braille's blank
+        return " "
+    if category in ("Cc", "Cf") or char in _UNDRAWN:
+        return ""
+    if category in ("Mn", "Me") and char not in _VOICED and ("COMBINING" in name or "VARIATION" in name):
+        return ""
+    if char.isascii() or not ("LATIN" in name or category == "So"):
+        return char
+    letters = anyascii(char)
+    return letters if letters.isalpha() and (len(letters) == 1 or category != "So") else char
+
+
+@lru_cache(maxsize=16_384)
+def _alike(char: str) -> tuple[str | None, str | None]:
+    """The ASCII letter that `char` is drawn as, and the one that it resembles, if only as a capital."""
+    if char.isascii():
+        return (char, char)
+    same = _drawn_as(char)
+    found = (glyph["c"] for glyph in confusables_data.get(char, ()) if "LATIN" in glyph["n"])
+    near = (letter for glyph in found if len(letter := anyascii(glyph)) == 1 and letter.isalpha())
+    return same, same or _drawn_as(char.upper()) or next(near, None)
+
+
+def _drawn_as(char: str) -> str | None:
+    found = (glyph["c"] for glyph in confusables_data.get(char, ()))
+    same = next((glyph for glyph in found if len(glyph) == 1 and glyph.isascii() and glyph.isalpha()), None)
+    # Unicode's prototype of every capital I is "l".
+    return "I" if same == "l" and char.isupper() else same
+
+
+def _encodable(text: str) -> str:
+    """JSON can bring half a surrogate pair, which no matcher takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _distinct(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,242 @@
+"""Words that a server does not want in a request: Discord's AutoMod rules and the bot's own list. Pure.
+
+Keywords are found by Aho-Corasick and regular expressions by RE2, both in time linear in the text: neither a
+hostile text nor a hostile rule stops the bot. How a keyword matches is Discord's, see "Keyword Matching
+Strategies" in its documentation; but any punctuation ends a word, since prompts are lists.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+import re2  # type: ignore[import-untyped]  # google-re2 ships no types
+from ahocorasick_rs import AhoCorasick
+
+from bot.domain.settings_values import NotApplied
+from bot.services.word_forms import EDGE, Views, clean, fold, foreign, latin, mark, views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordRule:
+    """One rule as its server wrote it. `name` is None for the bot's own list.
+
+    `keywords` and `allowed` may have `*` at an end; `patterns` are written for Rust's regex.
+    """
+
+    name: str | None = None
+    keywords: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    exempt_roles: frozenset[int] = frozenset()
+    exempt_channels: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`rule` is None for the bot's own list. `keyword` is for moderators, never for the requester."""
+
+    rule: str | None
+    option: str
+    keyword: str = field(repr=False)
+
+
+class WordRules:
+    """Rules made ready to search with. Costs milliseconds for each thousand keywords: keep it."""
+
+    def __init__(
+        self,
+        rules: Iterable[WordRule] = (),
+        blocked: Sequence[str] = (),
+        not_applied: Iterable[NotApplied] = (),
+    ) -> None:
+        own = [WordRule(keywords=tuple(blocked))] if blocked else []
+        self._rules = tuple(_Compiled(rule) for rule in (*rules, *own))
+        self.not_applied = (*not_applied, *(item for rule in self._rules for item in rule.not_applied))
+
+    def check(
+        self, texts: Mapping[str, str], role_ids: Collection[int], channel_ids: Collection[int]
+    ) -> Hit | None:
+        """The first hit in `texts` (option name -> text). `channel_ids` has a thread's parent too."""
+        rules = [rule for rule in self._rules if rule.holds_for(role_ids, channel_ids)]
+        for option, text in texts.items() if rules else ():
+            forms = views(text)
+            for rule in rules:
+                if (keyword := rule.find(forms)) is not None:
+                    return Hit(rule.rule.name, option, keyword)
+        return None
+
+
+class _Compiled:
+    def __init__(self, rule: WordRule) -> None:
+        self.rule = rule
+        self._keywords = Literals(rule.keywords)
+        self._allowed = Literals(rule.allowed)
+        read = [compile_pattern(source) for source in rule.patterns]
+        self._patterns = [item for item in read if isinstance(item, Pattern)]
+        codes = [item if isinstance(item, str) else item.note for item in read]
+        if self._keywords.empty_ones:
+            codes.append("keyword_empty")
+        self.not_applied = tuple(NotApplied(code, rule.name or "") for code in codes if code)
+
+    def holds_for(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
+        return self.rule.exempt_roles.isdisjoint(role_ids) and self.rule.exempt_channels.isdisjoint(
+            channel_ids
+        )
+
+    def find(self, forms: Views) -> str | None:
+        found = next((word for view in forms.all if (word := self._keyword(view)) is not None), None)
+        if found is None and forms.foreign is not None:
+            found = self._keyword(forms.foreign, foreign=True)
+        return self._pattern(forms) if found is None else found
+
+    def _keyword(self, view: str, *, foreign: bool = False) -> str | None:
+        marked = mark(fold(view))
+        first = self._keywords.first(marked, foreign=foreign)
+        if first is None or not self._allowed:
+            return first
+        allowed = Cover(self._allowed.spans(marked, foreign=foreign))
+        hits = self._keywords.spans(marked, foreign=foreign)
+        return next((hit.keyword for hit in hits if not allowed.holds(hit)), None)
+
+    def _pattern(self, forms: Views) -> str | None:
+        seen = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
+        return next((source for view in seen if (source := self._pattern_in(view)) is not None), None)
+
+    def _pattern_in(self, view: str) -> str | None:
+        allowed: Cover | None = None
+        for pattern in self._patterns:
+            for start, end in pattern.spans(view):
+                allowed = allowed or self._allowed_in(view)
+                if not allowed.holds(Span(start, end, pattern.source)):
+                    return pattern.source
+        return None
+
+    def _allowed_in(self, view: str) -> Cover:
+        """Where allowed phrases stand in `view` itself, which has no edges."""
+        if not self._allowed:
+            return Cover(())
+        marked = mark(fold(view))
+        edges = list(accumulate((char == EDGE for char in marked), initial=0))
+        spans = self._allowed.spans(marked)
+        return Cover(Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword) for s in spans)
+
+
+class Span(NamedTuple):
+    """Where something stands in a text, and which keyword or pattern found it."""
+
+    start: int
+    end: int
+    keyword: str
+
+
+class Cover:
+    """Places of a text that are allowed."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [span.start for span in ordered]
+        self._reach = list(accumulate((span.end for span in ordered), max))
+
+    def holds(self, span: Span) -> bool:
+        """Whether one allowed place has all of `span` in it."""
+        before = bisect_right(self._starts, span.start)
+        return before > 0 and self._reach[before - 1] >= span.end
+
+
+class Literals:
+    """`*` at an end of a keyword leaves that end open; without it, a word has to end there.
+
+    `empty_ones` counts keywords that hold nothing visible and would match everything: they are left out.
+    """
+
+    def __init__(self, keywords: Iterable[str]) -> None:
+        near: dict[str, str] = {}
+        other: dict[str, str] = {}
+        self.empty_ones = 0
+        for keyword in keywords:
+            core = clean(keyword.strip().strip("*"))
+            self.empty_ones += not core
+            for form in (core, latin(core)) if core else ():
+                near.setdefault(_literal(keyword, form), keyword)
+            if not (core.isascii() or latin(core).isascii()):
+                other.setdefault(_literal(keyword, foreign(core)), keyword)
+        self._near, self._foreign = _Automaton(near), _Automaton(other)
+
+    def __bool__(self) -> bool:
+        return bool(self._near)
+
+    def first(self, marked: str, *, foreign: bool = False) -> str | None:
+        """A keyword in a text of `mark`, the quick way. `foreign`: the text is `Views.foreign`."""
+        return (self._foreign if foreign else self._near).first(marked)
+
+    def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span]:
+        """All of them, overlapping ones too, without the edges around them."""
+        return (self._foreign if foreign else self._near).spans(marked)
+
+
+class _Automaton:
+    def __init__(self, literals: dict[str, str]) -> None:
+        self._literals, self._keywords = list(literals), list(literals.values())
+        self._search = AhoCorasick(self._literals) if literals else None
+
+    def __bool__(self) -> bool:
+        return self._search is not None
+
+    def first(self, marked: str) -> str | None:
+        found = self._search.find_matches_as_indexes(marked) if self._search else []
+        return self._keywords[found[0][0]] if found else None
+
+    def spans(self, marked: str) -> Iterator[Span]:
+        found = self._search.find_matches_as_indexes(marked, overlapping=True) if self._search else []
+        for index, start, end in found:
+            literal = self._literals[index]
+            yield Span(start + literal.startswith(EDGE), end - literal.endswith(EDGE), self._keywords[index])
+
+
+def _literal(keyword: str, form: str) -> str:
+    marked, asked = mark(fold(form)), keyword.strip()
+    marked = marked.removeprefix(EDGE) if asked.startswith("*") else marked
+    return marked.removesuffix(EDGE) if asked.endswith("*") else marked
+
+
+# RE2's time is bounded by text x program; Discord allows 260 characters, but repetition multiplies them.
+_LARGEST = 2_000
+# What Rust reads as set arithmetic in a class, and RE2 as plain characters: another meaning, no error.
+_SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
+# Unicode's in Rust, ASCII's in RE2.
+_CLASSES = re.compile(r"\\[wWdDsSbB]")
+
+
+class Pattern:
+    """`note` is a code when the pattern is applied with a smaller reach than in Discord, else empty."""
+
+    def __init__(self, source: str, compiled: re2._Regexp, note: str = "") -> None:
+        self.source = source
+        self.note = note
+        self._compiled = compiled
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it matches, first to last, not overlapping."""
+        return (found.span() for found in self._compiled.finditer(text))
+
+
+def compile_pattern(source: str) -> Pattern | str:
+    """Case counts unless it says `(?i)`, as in Rust. A string is the code of why it can't be applied."""
+    if _SETS.search(source):
+        return "regex_unsupported"
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    try:
+        compiled = re2.compile(source, options)
+    except (re2.error, UnicodeEncodeError):
+        return "regex_unsupported"
+    if compiled.programsize > _LARGEST:
+        return "regex_too_large"
+    narrower = not source.isascii() and _CLASSES.search(source)
+    return Pattern(source, compiled, "regex_ascii_classes" if narrower else "")

@@ -1,0 +1,106 @@
+"""`/block`, `/unblock` and `/blocked`: who may not generate on a server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+from discord.ext import commands
+from discord.ui import LayoutView
+
+from bot.domain.errors import RefusedError
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import page_button, show_list
+from bot.gateway.interactions import Interaction, named, person_of
+from bot.services.blocks import PeopleDesk
+from bot.strings import say
+from bot.ui.custom_ids import BLOCKED_PATTERN
+from bot.ui.lists import blocked_layout, told_of_block
+
+_DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
+    "month": timedelta(days=30),
+    "open": None,
+}
+_CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
+
+
+async def _layout(interaction: Interaction, page: int) -> LayoutView:
+    found, more = await interaction.client.people_desk.blocked(
+        interaction.guild_id, person_of(interaction), page
+    )
+    return blocked_layout(found, page, more=more)
+
+
+_BlockedButton = page_button(BLOCKED_PATTERN, _layout)
+
+
+class People(commands.Cog):
+    """For moderators. A member is named with the roles that the interaction carries."""
+
+    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    async def cog_load(self) -> None:
+        self._bot.add_dynamic_items(_BlockedButton)
+
+    async def cog_unload(self) -> None:
+        self._bot.remove_dynamic_items(_BlockedButton)
+
+    @app_commands.command(name="block", description=say("command_block"))
+    @app_commands.describe(
+        user=say("option_block_user"),
+        reason=say("option_block_reason"),
+        duration=say("option_block_duration"),
+        days=say("option_block_days"),
+    )
+    @app_commands.choices(duration=_CHOICES)
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def block(
+        self,
+        interaction: Interaction,
+        user: discord.User,
+        reason: Range[str, 1, 300],
+        duration: str | None = None,
+        days: Range[int, 1, 3650] | None = None,
+    ) -> None:
+        if user.bot:
+            raise RefusedError("block_bot")
+        done = await self._desk.block(
+            interaction.guild_id,
+            person_of(interaction),
+            named(user),
+            reason=reason,
+            duration=_duration(duration, days),
+        )
+        await tell(interaction, told_of_block(user.id, done))
+
+    @app_commands.command(name="unblock", description=say("command_unblock"))
+    @app_commands.describe(user=say("option_unblock_user"))
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
+        await self._desk.unblock(interaction.guild_id, person_of(interaction), user.id)
+        await tell(interaction, say("unblock_done", person=user.id))
+
+    @app_commands.command(name="blocked", description=say("command_blocked"))
+    @app_commands.default_permissions(manage_guild=True)
+    @app_commands.guild_only()
+    async def blocked(self, interaction: Interaction) -> None:
+        await show_list(interaction, _layout)
+
+
+def _duration(named: str | None, days: int | None) -> timedelta | None:
+    if named is not None and days is not None:
+        raise RefusedError("block_duration_twice")
+    if named is not None and named not in _DURATIONS:
+        # Perhaps from a command of another version: a mistake must not block for ever.
+        raise RefusedError("block_duration_unknown")
+    return timedelta(days=days) if days is not None else _DURATIONS[named or "open"]
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(People(bot, bot.people_desk))

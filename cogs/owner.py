@@ -1,0 +1,106 @@
+"""`/pause` and `/resume`: the bot's owner takes on nothing new, on every server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from discord import app_commands
+from discord.app_commands import Range
+from discord.ext import commands
+
+from bot.deployments.catalogue import Reloaded, Reloader
+from bot.domain.errors import RefusedError, StartupError
+from bot.domain.text import quoted, shorten
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.interactions import Interaction
+from bot.services.blocks import PeopleDesk
+from bot.strings import say
+
+_REASON = 300
+
+
+class Pause(commands.Cog):
+    """Hidden from who isn't an administrator; in direct messages with the bot an owner finds it always."""
+
+    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+        self._bot = bot
+        self._desk = desk
+
+    @app_commands.command(name="pause", description=say("command_pause"))
+    @app_commands.describe(reason=say("option_pause_reason"))
+    @app_commands.default_permissions(administrator=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
+        await self._check(interaction)
+        # Shown to everybody who asks, so it is stored as it may be shown.
+        shown = quoted(reason, _REASON)
+        await self._desk.pause(interaction.user.id, shown)
+        await tell(interaction, say("pause_done", reason=shown))
+
+    @app_commands.command(name="resume", description=say("command_resume"))
+    @app_commands.default_permissions(administrator=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def resume(self, interaction: Interaction) -> None:
+        await self._check(interaction)
+        await self._desk.resume(interaction.user.id)
+        await tell(interaction, say("resume_done"))
+
+    async def _check(self, interaction: Interaction) -> None:
+        """The application's owner, or its team's admins and developers, as Discord names them."""
+        if not await self._bot.is_owner(interaction.user):
+            raise RefusedError("owner_only")
+
+
+class Reload(commands.Cog):
+    """Hidden from who isn't an administrator; in direct messages with the bot an owner finds it always."""
+
+    def __init__(self, bot: GenerateBot, reloader: Reloader) -> None:
+        self._bot = bot
+        self._reloader = reloader
+
+    @app_commands.command(name="reload", description=say("command_reload"))
+    @app_commands.default_permissions(administrator=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def reload(self, interaction: Interaction) -> None:
+        if not await self._bot.is_owner(interaction.user):
+            raise RefusedError("owner_only")
+        # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            found = await self._reloader.reload()
+        except StartupError as error:
+            await tell(interaction, broken_text(error.mistakes))
+            return
+        await tell(interaction, reloaded_text(found))
+
+
+_NAMES = 600
+_LINE = 300
+_LINES = 5
+
+
+def reloaded_text(found: Reloaded) -> str:
+    """Within a message's 2,000 characters."""
+    parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
+    lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
+    lines = [say("reload_done"), *(lines or [say("reload_same")])]
+    if found.warnings:
+        lines += [say("reload_warnings", count=len(found.warnings))]
+    return "\n".join(lines)
+
+
+def broken_text(mistakes: Sequence[str]) -> str:
+    """Why nothing was changed; the file's words in it are made safe."""
+    lines = [f"- {quoted(mistake, _LINE)}" for mistake in mistakes[:_LINES]]
+    if len(mistakes) > _LINES:
+        lines.append(say("reload_more", count=len(mistakes) - _LINES))
+    return "\n".join([say("reload_broken"), *lines])
+
+
+def _names(names: Sequence[str]) -> str:
+    return shorten(", ".join(f"`{name}`" for name in names), _NAMES)
+
+
+async def setup(bot: GenerateBot) -> None:
+    await bot.add_cog(Pause(bot, bot.people_desk))
+    await bot.add_cog(Reload(bot, bot.reloader))
