@@ -15,9 +15,9 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyClient, open_session
 from bot.config.roles import ALL_ROLES, CALLING, Role
 from bot.config.settings import Settings, configs_of
-from bot.database.coordination import Line
+from bot.database.coordination import Coordinator
 from bot.delivery.download import MediaFetcher
-from bot.delivery.posting import Poster, Speaker
+from bot.delivery.posting import Poster, RestClient
 from bot.delivery.ssrf import is_public, is_public_or_private
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.options import PRESET_OPTION
@@ -25,10 +25,10 @@ from bot.gateway.client import GenerateBot
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.web import MetricsPage, application, listening, start_server
-from bot.wiring import Foundations, courier_workers, gateway_bot, reconcile_workers, reloader_of, signer_of
-from bot.workers.events import ProgressBuffer, Recorder
+from bot.wiring import Resources, courier_workers, gateway_bot, make_signer, reconcile_workers, reloader_of
+from bot.workers.events import EventRecorder, ProgressBuffer
 from bot.workers.webhook import WebhookServer
-from bot.workers.worker import Nudges, Worker
+from bot.workers.worker import Wakeups, Worker
 
 
 def utc_now() -> datetime:
@@ -43,9 +43,9 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         configs = configs_of(settings) if calling else ()
         store = await _store(settings, stack)
         line = store.line()
-        nudges = Nudges(line.announce)
+        wakeups = Wakeups(line.announce)
         stack.push_async_callback(line.close)
-        await line.open(nudges.heard)
+        await line.open(wakeups.heard)
         metrics = Metrics()
         comfy = ComfyClient(
             await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
@@ -57,9 +57,9 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         catalogue = Catalogue(configs, comfy, store.notes, extra=(PRESET_OPTION,))
         if calling:
             await catalogue.load()
-        signer = await signer_of(settings, store)
+        signer = await make_signer(settings, store)
         yield assemble(
-            Foundations(settings, store, line, comfy, fetcher, catalogue, clock, nudges, signer, metrics)
+            Resources(settings, store, line, comfy, fetcher, catalogue, clock, wakeups, signer, metrics)
         )
 
 
@@ -117,7 +117,7 @@ class App:
 
     settings: Settings
     store: Store
-    line: Line
+    line: Coordinator
     client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
@@ -128,7 +128,7 @@ class App:
         """The deployments' file, soon; told to the log."""
         self.reloader.ask()
         if "look" in self.workers:
-            self.workers["look"].nudge()
+            self.workers["look"].wake()
 
     @property
     def bot(self) -> GenerateBot:
@@ -138,13 +138,13 @@ class App:
         return self.client
 
 
-def assemble(base: Foundations) -> App:
+def assemble(base: Resources) -> App:
     """Puts the parts together; nothing runs yet."""
     roles = base.settings.roles
     reloader = reloader_of(base)
     client = _client(base, reloader)
-    progress = ProgressBuffer(base.store, base.nudges, base.clock)
-    recorder = Recorder(base.store, progress, base.nudges, base.silence, base.clock)
+    progress = ProgressBuffer(base.store, base.wakeups, base.clock)
+    recorder = EventRecorder(base.store, progress, base.wakeups, base.silence, base.clock)
     workers: dict[str, Worker[Any]] = {}
     if client is not None:
         poster = Poster(client)
@@ -158,23 +158,23 @@ def assemble(base: Foundations) -> App:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, pause=15)
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
-            base.nudges.on(topic, workers[topic].nudge)
+            base.wakeups.on(topic, workers[topic].wake)
     page = _metrics_page(base, client)
     served = _web(base, client, recorder, page)
     app = App(base.settings, base.store, base.line, client, served, workers, page, reloader)
-    base.nudges.on("reload", app.read_again)
+    base.wakeups.on("reload", app.read_again)
     return app
 
 
-def _client(base: Foundations, reloader: Reloader) -> discord.Client | None:
+def _client(base: Resources, reloader: Reloader) -> discord.Client | None:
     roles = base.settings.roles
     if Role.GATEWAY in roles:
         return gateway_bot(base, reloader)
-    return Speaker(base.metrics.discord_trace()) if roles & CALLING else None
+    return RestClient(base.metrics.discord_trace()) if roles & CALLING else None
 
 
 def _web(
-    base: Foundations, client: discord.Client | None, recorder: Recorder, page: MetricsPage
+    base: Resources, client: discord.Client | None, recorder: EventRecorder, page: MetricsPage
 ) -> web.Application:
     async def ready() -> bool:
         connected = Role.GATEWAY not in base.settings.roles or (client is not None and client.is_ready())
@@ -188,7 +188,7 @@ def _web(
     return app
 
 
-def _metrics_page(base: Foundations, client: discord.Client | None) -> MetricsPage:
+def _metrics_page(base: Resources, client: discord.Client | None) -> MetricsPage:
     token = base.settings.metrics_token
     return MetricsPage(
         base.metrics,

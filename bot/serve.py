@@ -15,7 +15,7 @@ import discord
 from bot.app import App, build, metrics_port, start_web, working
 from bot.config.roles import ALL_ROLES, Role
 from bot.config.settings import Settings
-from bot.database.coordination import AlreadyHeld, Line, hold
+from bot.database.coordination import Coordinator, LockHeld, hold
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
@@ -47,7 +47,7 @@ async def _serve(app: App, signals: Signals) -> None:
     runner, port = await start_web(app, settings.web_host, settings.web_port)
     log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
-        await take_places(app.line, settings)
+        await acquire_role_locks(app.line, settings)
         async with metrics_port(app), _speaking(app), working(app), signals.up(app.read_again):
             await _until_stopped(app, signals.stop)
     finally:
@@ -111,7 +111,7 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
         _explain_end(connection)
         return
     if app.line.lost in done:
-        raise StartupError(taken(app.line.lost.result()))
+        raise StartupError(lock_held_error(app.line.lost.result()))
     log.info("stopping: no new work, running sends are finished")
 
     # The gateway goes last: its going would close the HTTP session that running sends use.
@@ -187,16 +187,16 @@ class Signals:
 _COURIER = "courier"
 
 
-async def take_places(line: Line, settings: Settings) -> None:
+async def acquire_role_locks(line: Coordinator, settings: Settings) -> None:
     """Raises StartupError when another process has one of them."""
     for name in _places(settings):
         try:
             await hold(line, name)
-        except AlreadyHeld:
-            raise StartupError(taken(name)) from None
+        except LockHeld:
+            raise StartupError(lock_held_error(name)) from None
 
 
-def taken(name: str) -> str:
+def lock_held_error(name: str) -> str:
     """What is wrong and what to do, in a sentence."""
     if name == _COURIER:
         return "Another process is the courier, and with SQLite there can be only one. Stop one of the two."

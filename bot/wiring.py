@@ -14,58 +14,58 @@ from typing import Any
 from bot.comfydeploy.client import ComfyClient
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings, configs_of
-from bot.database.coordination import Line
+from bot.database.coordination import Coordinator
 from bot.delivery.courier import Courier
 from bot.delivery.download import MediaFetcher
-from bot.delivery.notices import Errands
+from bot.delivery.notices import NoticePlanner
 from bot.delivery.posting import Poster
-from bot.delivery.routes import Ladder
-from bot.delivery.status import StatusKeeper
-from bot.delivery.uploads import AttachmentRenewer, Packer
+from bot.delivery.routes import Router
+from bot.delivery.status import StatusUpdater
+from bot.delivery.uploads import AttachmentRenewer, OutputPreparer
 from bot.deployments.catalogue import Catalogue, Reloader
-from bot.deployments.input_text import ShownInputs, shown_inputs
+from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import Delivery, Output, Run
 from bot.gateway.client import GenerateBot, ShardedBot
-from bot.gateway.sync import CommandSync, Reach
+from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
-from bot.services import Desks
+from bot.services import Services
 from bot.services.blocks import PeopleDesk, PeopleStores
-from bot.services.editing import Drafts, EditDesk
-from bot.services.generation import FrontDesk, Intake
-from bot.services.presets import PresetDesk
-from bot.services.reviews import ReviewDesk
-from bot.services.server_settings import RulesDesk
-from bot.services.word_filter import AutomodCache, WordDesk
+from bot.services.editing import EditingService, FormDrafts
+from bot.services.generation import GenerationService, Intake
+from bot.services.presets import PresetService
+from bot.services.reviews import ReviewService
+from bot.services.server_settings import ServerSettingsService
+from bot.services.word_filter import AutomodCache, WordFilter
 from bot.services.word_rules import WordRules
 from bot.store import Store
-from bot.store.privacy import Outdated, RetentionStore
-from bot.ui.components import Part, Prepared
-from bot.ui.follow_ups import onward_of
-from bot.ui.results import Several, outcome_parts, several_parts
-from bot.workers.events import Recorder
+from bot.store.privacy import ExpiredRows, RetentionStore
+from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.follow_ups import follow_ups_for
+from bot.ui.results import Batch, outcome_messages, run_outcome_messages
+from bot.workers.events import EventRecorder
 from bot.workers.reconciler import Reconciler
-from bot.workers.submission import Submission
-from bot.workers.worker import Nudges, Worker
+from bot.workers.submission import Submitter
+from bot.workers.worker import Wakeups, Worker
 
 
-def gateway_bot(base: Foundations, reloader: Reloader) -> GenerateBot:
+def gateway_bot(base: Resources, reloader: Reloader) -> GenerateBot:
     """Not yet logged in. Its commands follow the deployments."""
 
     async def automod_rules(guild_id: int) -> WordRules:
         return await bot.automod_rules(guild_id)
 
-    words = WordDesk(AutomodCache(automod_rules, base.clock), base.store, base.clock)
+    words = WordFilter(AutomodCache(automod_rules, base.clock), base.store, base.clock)
     desk = _desk(base, words)
-    desks = Desks(
+    desks = Services(
         desk=desk,
-        reviews=ReviewDesk(base.store, base.catalogue, base.nudges, base.clock),
-        rules_desk=RulesDesk(base.store.rules, base.catalogue, base.clock, words.cache),
+        reviews=ReviewService(base.store, base.catalogue, base.wakeups, base.clock),
+        rules_desk=ServerSettingsService(base.store.rules, base.catalogue, base.clock, words.cache),
         words=words,
         people_desk=_people(base),
-        edits=EditDesk(base.store, desk, Drafts()),
-        presets=PresetDesk(desk, base.store, base.clock),
+        edits=EditingService(base.store, desk, FormDrafts()),
+        presets=PresetService(desk, base.store, base.clock),
         reloader=reloader,
     )
     bot = _bot(base, desks)
@@ -73,11 +73,11 @@ def gateway_bot(base: Foundations, reloader: Reloader) -> GenerateBot:
     return bot
 
 
-def _bot(base: Foundations, desks: Desks) -> GenerateBot:
+def _bot(base: Resources, desks: Services) -> GenerateBot:
     sync = CommandSync(base.store.notes, base.settings.command_guild_ids)
     shards = base.settings.shards
     more: dict[str, Any] = {
-        "reach": Reach(
+        "reach": Availability(
             direct_messages=base.settings.allow_direct_messages,
             user_installs=base.settings.allow_user_installs,
         ),
@@ -88,12 +88,12 @@ def _bot(base: Foundations, desks: Desks) -> GenerateBot:
     return ShardedBot(desks, sync, shards, base.store.notes, base.clock, **more)
 
 
-def _desk(base: Foundations, words: WordDesk) -> FrontDesk:
-    return FrontDesk(
+def _desk(base: Resources, words: WordFilter) -> GenerationService:
+    return GenerationService(
         catalogue=base.catalogue,
-        intake=Intake(base.store, base.nudges, base.operator_rules, base.clock),
+        intake=Intake(base.store, base.wakeups, base.operator_rules, base.clock),
         store=base.store,
-        nudges=base.nudges,
+        wakeups=base.wakeups,
         check_words=words.check,
         metrics=base.metrics,
         clock=base.clock,
@@ -101,7 +101,7 @@ def _desk(base: Foundations, words: WordDesk) -> FrontDesk:
     )
 
 
-def _people(base: Foundations) -> PeopleDesk:
+def _people(base: Resources) -> PeopleDesk:
     store, catalogue = base.store, base.catalogue
     stores = PeopleStores(
         audit=store.audit,
@@ -115,7 +115,7 @@ def _people(base: Foundations) -> PeopleDesk:
         stores,
         rules=store.rules.get,
         deployments=lambda: [deployment.name for deployment in catalogue.all()],
-        nudges=base.nudges,
+        wakeups=base.wakeups,
         clock=base.clock,
     )
 
@@ -125,17 +125,17 @@ _PATIENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Foundations:
+class Resources:
     """Opened by `bot.app`, used by every role."""
 
     settings: Settings
     store: Store
-    line: Line
+    line: Coordinator
     comfy: ComfyClient
     fetcher: MediaFetcher
     catalogue: Catalogue
     clock: Callable[[], datetime]
-    nudges: Nudges
+    wakeups: Wakeups
     signer: WebhookSigner
     metrics: Metrics
 
@@ -176,7 +176,7 @@ class Foundations:
         return True
 
 
-async def signer_of(settings: Settings, store: Store) -> WebhookSigner:
+async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
     """All processes over one store sign alike: by WEBHOOK_SECRET, or by the secret that the store keeps."""
     secret = settings.webhook_secret
     return WebhookSigner(
@@ -185,9 +185,9 @@ async def signer_of(settings: Settings, store: Store) -> WebhookSigner:
     )
 
 
-def courier_workers(base: Foundations, poster: Poster) -> dict[str, Worker[Any]]:
+def courier_workers(base: Resources, poster: Poster) -> dict[str, Worker[Any]]:
     """`show` and `deliver`, which keep out of each other's way over one run's status message."""
-    status = StatusKeeper(
+    status = StatusUpdater(
         store=base.store, line=base.line, poster=poster, title=base.catalogue.title, clock=base.clock
     )
     courier = _courier(base, poster, status)
@@ -197,25 +197,25 @@ def courier_workers(base: Foundations, poster: Poster) -> dict[str, Worker[Any]]
     }
 
 
-def _courier(base: Foundations, poster: Poster, status: StatusKeeper) -> Courier:
-    packer = Packer(base.fetcher, _link_renewer(base.comfy))
+def _courier(base: Resources, poster: Poster, status: StatusUpdater) -> Courier:
+    packer = OutputPreparer(base.fetcher, _link_renewer(base.comfy))
 
-    def render(delivery: Delivery, prepared: Mapping[str, Prepared]) -> list[Part]:
+    def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         run = delivery.run
         title = base.catalogue.title(run.deployment)
-        if delivery.together:
-            return several_parts(Several(delivery.together, prepared, delivery.late), title)
-        onward = onward_of(run, base.catalogue.all())
-        return outcome_parts(run, title, prepared.get(run.key, Prepared()), onward)
+        if delivery.batch:
+            return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title)
+        onward = follow_ups_for(run, base.catalogue.all())
+        return run_outcome_messages(run, title, prepared.get(run.key, PreparedOutputs()), onward)
 
     def inputs(run: Run) -> ShownInputs:
-        return shown_inputs(base.catalogue.get(run.deployment), run.inputs)
+        return displayed_inputs(base.catalogue.get(run.deployment), run.inputs)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Courier(
         store=base.store,
         poster=poster,
-        ladder=Ladder(
+        ladder=Router(
             deliveries=base.store.deliveries,
             poster=poster,
             packer=packer,
@@ -225,7 +225,7 @@ def _courier(base: Foundations, poster: Poster, status: StatusKeeper) -> Courier
         ),
         status=status,
         metrics=base.metrics,
-        errands=Errands(
+        errands=NoticePlanner(
             store=base.store,
             poster=poster,
             packer=packer,
@@ -245,7 +245,7 @@ def _link_renewer(comfy: ComfyClient) -> Callable[[Run], Any]:
     return renew
 
 
-def reconcile_workers(base: Foundations, poster: Poster, recorder: Recorder) -> dict[str, Worker[Any]]:
+def reconcile_workers(base: Resources, poster: Poster, recorder: EventRecorder) -> dict[str, Worker[Any]]:
     """`submit`, `check` and `prune`."""
     submission = _submission(base, poster)
     reconciler = _reconciler(base, recorder)
@@ -257,13 +257,13 @@ def reconcile_workers(base: Foundations, poster: Poster, recorder: Recorder) -> 
     }
 
 
-def _submission(base: Foundations, poster: Poster) -> Submission:
+def _submission(base: Resources, poster: Poster) -> Submitter:
     renewer = AttachmentRenewer(base.catalogue, base.store.reviews, poster)
-    return Submission(
+    return Submitter(
         store=base.store,
         comfy=base.comfy,
         signer=base.signer,
-        nudges=base.nudges,
+        wakeups=base.wakeups,
         limit=base.limit,
         renew=renewer.inputs,
         first_check=base.silence,
@@ -273,12 +273,12 @@ def _submission(base: Foundations, poster: Poster) -> Submission:
     )
 
 
-def _reconciler(base: Foundations, recorder: Recorder) -> Reconciler:
+def _reconciler(base: Resources, recorder: EventRecorder) -> Reconciler:
     return Reconciler(
         store=base.store,
         comfy=base.comfy,
         recorder=recorder,
-        nudges=base.nudges,
+        wakeups=base.wakeups,
         metrics=base.metrics,
         pause=base.interval,
         grace=base.grace,
@@ -286,11 +286,11 @@ def _reconciler(base: Foundations, recorder: Recorder) -> Reconciler:
     )
 
 
-def reloader_of(base: Foundations) -> Reloader:
+def reloader_of(base: Resources) -> Reloader:
     return Reloader(
         base.catalogue,
         read=lambda: configs_of(base.settings),
-        announce=base.nudges.reload,
+        announce=base.wakeups.reload,
         every=timedelta(seconds=base.settings.deployments_refresh_seconds),
         clock=base.clock,
     )
@@ -308,10 +308,10 @@ class Pruner:
         self._store = store
         self._clock = clock
 
-    async def claim(self) -> Outdated | None:
+    async def claim(self) -> ExpiredRows | None:
         return await self._store.outdated(self._clock(), _MANY)
 
-    async def handle(self, outdated: Outdated) -> None:
+    async def handle(self, outdated: ExpiredRows) -> None:
         removed = await self._store.remove(outdated)
         log.info(
             "removed %s requests and lines of the record that were older than servers keep them", removed

@@ -14,13 +14,13 @@ from discord.ui import Button, DynamicItem, Item
 
 from bot.domain.records import OUTCOMES, AuditButton
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import button_of, errors_told
-from bot.gateway.interactions import Interaction, person_of
-from bot.services.audit import SERVER_ACTIONS, RecordQuery
+from bot.gateway.dynamic_items import button_of, reporting_errors
+from bot.gateway.interactions import Interaction, member_of
+from bot.services.audit import SERVER_ACTIONS, AuditQuery
 from bot.services.blocks import PeopleDesk
 from bot.strings import say
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id
-from bot.ui.moderation import action_text, outcome_text, record_layout
+from bot.ui.moderation import action_text, audit_layout, outcome_text
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -44,7 +44,7 @@ class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: PeopleDesk = interaction.client.people_desk
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             if self.step is AuditButton.FILE:
                 await self._send_file(interaction, desk)
             else:
@@ -52,16 +52,16 @@ class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
 
     async def _turn(self, interaction: Interaction, desk: PeopleDesk) -> None:
         wanted, cursor = read_record_id(self.fields, self.deployment)
-        page = await desk.turn(interaction.guild_id, person_of(interaction), wanted, self.step, cursor)
-        layout = record_layout(page, wanted)
+        page = await desk.turn(interaction.guild_id, member_of(interaction), wanted, self.step, cursor)
+        layout = audit_layout(page, wanted)
         layout.stop()  # answered by custom_id
         await interaction.response.edit_message(view=layout)
 
     async def _send_file(self, interaction: Interaction, desk: PeopleDesk) -> None:
         wanted, _ = read_record_id(self.fields, self.deployment)
-        await desk.check_moderator(interaction.guild_id, person_of(interaction))
+        await desk.check_moderator(interaction.guild_id, member_of(interaction))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await desk.record_file(interaction.guild_id, person_of(interaction), wanted)
+        made = await desk.record_file(interaction.guild_id, member_of(interaction), wanted)
         sentence = say("record_file_cut" if made.cut else "record_file_done", rows=made.rows)
         await interaction.followup.send(
             sentence, file=discord.File(io.BytesIO(made.data), "audit.csv"), ephemeral=True
@@ -106,7 +106,7 @@ class Audit(commands.Cog):
         since_days: _Days | None = None,
         until_days: _Days | None = None,
     ) -> None:
-        query = RecordQuery(
+        query = AuditQuery(
             subject=person.id if person else None,
             actor=by.id if by else None,
             deployment=deployment,
@@ -115,8 +115,8 @@ class Audit(commands.Cog):
             since_days=since_days,
             until_days=until_days,
         )
-        page, wanted = await self._desk.record(interaction.guild_id, person_of(interaction), query)
-        layout = record_layout(page, wanted)
+        page, wanted = await self._desk.record(interaction.guild_id, member_of(interaction), query)
+        layout = audit_layout(page, wanted)
         layout.stop()  # answered by custom_id
         await interaction.response.send_message(view=layout, ephemeral=True)
 

@@ -13,11 +13,11 @@ from discord.ui import LayoutView
 from bot.domain.errors import RefusedError
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
-from bot.gateway.interactions import Interaction, named, person_of
+from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.blocks import PeopleDesk
 from bot.strings import say
 from bot.ui.custom_ids import BLOCKED_PATTERN
-from bot.ui.lists import blocked_layout, told_of_block
+from bot.ui.lists import block_confirmation, blocked_layout
 
 _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
     "month": timedelta(days=30),
@@ -28,7 +28,7 @@ _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATI
 
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
     found, more = await interaction.client.people_desk.blocked(
-        interaction.guild_id, person_of(interaction), page
+        interaction.guild_id, member_of(interaction), page
     )
     return blocked_layout(found, page, more=more)
 
@@ -71,19 +71,19 @@ class People(commands.Cog):
             raise RefusedError("block_bot")
         done = await self._desk.block(
             interaction.guild_id,
-            person_of(interaction),
-            named(user),
+            member_of(interaction),
+            member_from_user(user),
             reason=reason,
             duration=_duration(duration, days),
         )
-        await tell(interaction, told_of_block(user.id, done))
+        await tell(interaction, block_confirmation(user.id, done))
 
     @app_commands.command(name="unblock", description=say("command_unblock"))
     @app_commands.describe(user=say("option_unblock_user"))
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
-        await self._desk.unblock(interaction.guild_id, person_of(interaction), user.id)
+        await self._desk.unblock(interaction.guild_id, member_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description=say("command_blocked"))

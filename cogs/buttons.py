@@ -11,24 +11,24 @@ import discord
 from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
-from bot.deployments.inputs import Repeat
+from bot.deployments.inputs import RepeatMode
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import (
     Interaction,
-    asker_of,
     check_here,
     check_overrides,
-    only_by_interaction,
-    person_of,
+    is_user_install_only,
+    member_of,
+    requester_of,
 )
-from bot.gateway.replies import owe_here, post_here, started
+from bot.gateway.replies import redeliver_here, send_placeholder, started
 from bot.strings import say
-from bot.ui.components import Part
+from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import RUN_PATTERN, Action, EditForm, custom_id
 from bot.ui.details import FILENAME
 from bot.ui.moderation import block_modal, reject_modal
 from cogs.edit import open_edit
-from cogs.reviews import is_report, show_card, told_of_card
+from cogs.reviews import is_report, report_card_error, show_card
 from cogs.use_as_input import offer_pictures, pictures_of
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -54,74 +54,74 @@ class RunButton(DynamicItem[Button[Any]], template=RUN_PATTERN):
         try:
             await _PRESSES[self.action](interaction, self.key)
         except Exception as error:  # a view's errors never reach the tree's handler
-            await told_of_card(interaction, self.key, error)
+            await report_card_error(interaction, self.key, error)
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
-    moderates = interaction.permissions.manage_messages and not only_by_interaction(interaction)
+    moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
     moderated = interaction.channel_id if moderates else None
     await interaction.client.desk.cancel(key, interaction.user.id, moderated=moderated)
     # The status message itself says that it is being cancelled.
     await interaction.response.defer()
 
 
-async def _again(interaction: Interaction, key: str, repeat: Repeat = Repeat.ONE) -> None:
+async def _again(interaction: Interaction, key: str, repeat: RepeatMode = RepeatMode.ONE) -> None:
     desk = interaction.client.desk
     check_here(interaction)
     await check_overrides(interaction)
-    run, dropped = await desk.again(key, asker_of(interaction, desk.now()), repeat)
+    run, dropped = await desk.again(key, requester_of(interaction, desk.now()), repeat)
     await started(interaction, run, dropped)
 
 
 async def _repeat(interaction: Interaction, key: str) -> None:
-    await _again(interaction, key, Repeat.ALL)
+    await _again(interaction, key, RepeatMode.ALL)
 
 
 async def _vary(interaction: Interaction, key: str) -> None:
-    await _again(interaction, key, Repeat.VARIED)
+    await _again(interaction, key, RepeatMode.VARIED)
 
 
 async def _post(interaction: Interaction, key: str) -> None:
-    await owe_here(interaction, key)
-    if only_by_interaction(interaction):
-        await post_here(interaction, key)
+    await redeliver_here(interaction, key)
+    if is_user_install_only(interaction):
+        await send_placeholder(interaction, key)
     else:
         await tell(interaction, say("post_noted"))
 
 
 async def _approve(interaction: Interaction, key: str) -> None:
     reviews = interaction.client.reviews
-    part = await reviews.approve(key, person_of(interaction), interaction.guild_id)
+    part = await reviews.approve(key, member_of(interaction), interaction.guild_id)
     await show_card(interaction, part)
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    await interaction.client.reviews.check_open(key, person_of(interaction), interaction.guild_id)
+    await interaction.client.reviews.check_open(key, member_of(interaction), interaction.guild_id)
     await interaction.response.send_modal(reject_modal(key))
 
 
 async def _block(interaction: Interaction, key: str) -> None:
-    await interaction.client.reviews.subject(key, person_of(interaction), interaction.guild_id)
+    await interaction.client.reviews.subject(key, member_of(interaction), interaction.guild_id)
     await interaction.response.send_modal(block_modal(key))
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.reviews, is_report(interaction, key)
-    part = await reviews.delete(key, person_of(interaction), interaction.guild_id, by_card=by_card)
+    part = await reviews.delete(key, member_of(interaction), interaction.guild_id, by_card=by_card)
     await _deleted(interaction, part, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.reviews, is_report(interaction, key)
-    part = await reviews.delete_all(key, person_of(interaction), interaction.guild_id, by_card=by_card)
+    part = await reviews.delete_all(key, member_of(interaction), interaction.guild_id, by_card=by_card)
     await _deleted(interaction, part, by_card=by_card)
 
 
-async def _deleted(interaction: Interaction, part: Part, *, by_card: bool) -> None:
+async def _deleted(interaction: Interaction, part: OutgoingMessage, *, by_card: bool) -> None:
     """`part` is a report's card as it looks afterwards."""
     if by_card:
         await show_card(interaction, part, keep_files=False)
-    elif only_by_interaction(interaction):
+    elif is_user_install_only(interaction):
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
@@ -129,13 +129,13 @@ async def _deleted(interaction: Interaction, part: Part, *, by_card: bool) -> No
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    asker = asker_of(interaction, interaction.client.desk.now())
-    heard = await interaction.client.reviews.report(key, asker)
+    requester = requester_of(interaction, interaction.client.desk.now())
+    heard = await interaction.client.reviews.report(key, requester)
     await tell(interaction, say("report_noted" if heard else "report_looked_at"))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:
-    part = await interaction.client.reviews.dismiss(key, person_of(interaction), interaction.guild_id)
+    part = await interaction.client.reviews.dismiss(key, member_of(interaction), interaction.guild_id)
     await show_card(interaction, part, keep_files=False)
 
 
@@ -150,7 +150,7 @@ async def _use(interaction: Interaction, key: str) -> None:
 
 async def show_details(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     bot = interaction.client
-    found = await bot.edits.details(key, asker_of(interaction, bot.desk.now()))
+    found = await bot.edits.details(key, requester_of(interaction, bot.desk.now()))
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,
@@ -165,7 +165,7 @@ async def show_one(interaction: discord.Interaction[GenerateBot], key: str) -> N
     bot = interaction.client
     message = interaction.message
     pictures = [url for url in pictures_of(message) if f"-{key}-" in url] if message is not None else []
-    layout = await bot.edits.one_of_several(key, pictures, asker_of(interaction, bot.desk.now()))
+    layout = await bot.edits.one_of_several(key, pictures, requester_of(interaction, bot.desk.now()))
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )

@@ -12,12 +12,12 @@ import discord
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.deployments.revision import TypedValue
-from bot.deployments.validation import GivenFile
+from bot.deployments.revision import FormValue
+from bot.deployments.validation import AttachedFile
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import errors_told, sent_form, typed_of
-from bot.gateway.interactions import Interaction, asker_of
+from bot.gateway.dynamic_items import form_values, reporting_errors, submitted_form
+from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.replies import check_start, started
 from bot.strings import explain
 from bot.ui.custom_ids import EDIT_PATTERN, EditForm, edit_form
@@ -30,7 +30,7 @@ _READ_SECONDS = 10
 async def open_edit(interaction: Interaction, form: EditForm) -> None:
     bot = interaction.client
     await check_start(interaction)
-    modal = await bot.edits.form(form, asker_of(interaction, bot.desk.now()))
+    modal = await bot.edits.form(form, requester_of(interaction, bot.desk.now()))
     await interaction.response.send_modal(modal)
 
 
@@ -48,7 +48,7 @@ class EditAgain(DynamicItem[Item[Any]], template=EDIT_PATTERN):
         return cls(item, edit_form(match))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             await (_send_draft if self.form.send else open_edit)(interaction, self.form)
 
 
@@ -66,13 +66,13 @@ class Edit(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        match = sent_form(interaction, EDIT_PATTERN)
+        match = submitted_form(interaction, EDIT_PATTERN)
         if match is None:
             return
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             form = edit_form(match)
             earlier = self._bot.edits.draft(form.draft, interaction.user.id)
-            typed = {**earlier, **typed_of(interaction)}
+            typed = {**earlier, **form_values(interaction)}
             if _uploaded_texts(typed):
                 await _read(interaction, form, typed)
             else:
@@ -86,11 +86,11 @@ async def _send_draft(interaction: Interaction, form: EditForm) -> None:
     await _send(interaction, form, typed)
 
 
-async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, TypedValue]) -> None:
+async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, FormValue]) -> None:
     bot = interaction.client
     try:
         await check_start(interaction)
-        run, dropped = await bot.edits.send(form, typed, asker_of(interaction, bot.desk.now()))
+        run, dropped = await bot.edits.send(form, typed, requester_of(interaction, bot.desk.now()))
     except BotError as error:
         draft = bot.edits.keep(interaction.user.id, typed)
         layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
@@ -99,7 +99,7 @@ async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, Ty
     await started(interaction, run, dropped)
 
 
-async def _read(interaction: Interaction, form: EditForm, typed: dict[str, TypedValue]) -> None:
+async def _read(interaction: Interaction, form: EditForm, typed: dict[str, FormValue]) -> None:
     """Reading takes its time, so it is acknowledged first; then the person says whether to send it."""
     await interaction.response.defer(ephemeral=True, thinking=True)
     edits = interaction.client.edits
@@ -117,7 +117,7 @@ async def _read(interaction: Interaction, form: EditForm, typed: dict[str, Typed
     await interaction.followup.send(view=layout, ephemeral=True)
 
 
-def _uploaded_texts(typed: Mapping[str, TypedValue]) -> dict[str, GivenFile]:
+def _uploaded_texts(typed: Mapping[str, FormValue]) -> dict[str, AttachedFile]:
     """By option name; see `TEXT_FILE`."""
     return {
         name.removesuffix(TEXT_FILE): value[0]
@@ -126,7 +126,7 @@ def _uploaded_texts(typed: Mapping[str, TypedValue]) -> dict[str, GivenFile]:
     }
 
 
-async def _text(interaction: Interaction, name: str, file: GivenFile) -> str:
+async def _text(interaction: Interaction, name: str, file: AttachedFile) -> str:
     """Raises InputError."""
     if file.size > _TEXT_BYTES:
         raise InputError("edit_text_too_large", option=name, limit_kib=_TEXT_BYTES // 1024)

@@ -11,7 +11,7 @@ from discord import AppCommandOptionType, app_commands
 from discord.ext import commands
 
 from bot.deployments.command_plan import CommandPlan, group_description
-from bot.deployments.inputs import GivenValue
+from bot.deployments.inputs import RawValue
 from bot.deployments.options import (
     PRESET_OPTION,
     CommandSpec,
@@ -20,17 +20,17 @@ from bot.deployments.options import (
     OptionType,
     OptionValue,
 )
-from bot.deployments.validation import GivenFile
+from bot.deployments.validation import AttachedFile
 from bot.gateway.client import GenerateBot
-from bot.gateway.interactions import Interaction, asker_of, check_here
-from bot.gateway.replies import answer, answer_generated
-from bot.services.generation import FrontDesk
+from bot.gateway.interactions import Interaction, check_here, requester_of
+from bot.gateway.replies import answer_generated, send_status
+from bot.services.generation import GenerationService
 
 
 class Generate(commands.Cog):
     """Adds the command that the deployments make."""
 
-    def __init__(self, bot: GenerateBot, desk: FrontDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
         self._bot = bot
         self._desk = desk
 
@@ -46,30 +46,32 @@ class Generate(commands.Cog):
         self._bot.tree.add_command(self._command, override=True)
 
     async def _generate(
-        self, interaction: Interaction, deployment: str, given: Mapping[str, GivenValue]
+        self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
     ) -> None:
         check_here(interaction)
-        asker = asker_of(interaction, self._desk.now())
+        requester = requester_of(interaction, self._desk.now())
         name = given.get(PRESET_OPTION.name)
         if name is None:
-            await answer(interaction, self._desk, await self._desk.generate(deployment, given, asker))
+            await send_status(
+                interaction, self._desk, await self._desk.generate(deployment, given, requester)
+            )
             return
         typed = {option: value for option, value in given.items() if option != PRESET_OPTION.name}
-        made = await self._bot.presets.generate(deployment, str(name), typed, asker)
+        made = await self._bot.presets.generate(deployment, str(name), typed, requester)
         await answer_generated(interaction, made)
 
     async def _suggest(
         self, interaction: Interaction, deployment: str, option: str, typed: str
     ) -> Sequence[OptionChoice]:
         if option == PRESET_OPTION.name:
-            person_id, guild_id = interaction.user.id, interaction.guild_id
-            return await self._bot.presets.suggest(person_id, guild_id, typed, deployment)
+            user_id, guild_id = interaction.user.id, interaction.guild_id
+            return await self._bot.presets.suggest(user_id, guild_id, typed, deployment)
         return self._desk.suggestions(deployment, option, typed)
 
 
 AnyInteraction = discord.Interaction[Any]
 # (interaction, deployment name, what was given by option name: `gpu` and `more` are among it)
-OnGenerate = Callable[[AnyInteraction, str, Mapping[str, GivenValue]], Awaitable[None]]
+OnGenerate = Callable[[AnyInteraction, str, Mapping[str, RawValue]], Awaitable[None]]
 # (interaction, deployment name, option name, what was typed so far)
 OnAutocomplete = Callable[[AnyInteraction, str, str, str], Awaitable[Sequence[OptionChoice]]]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
@@ -97,10 +99,10 @@ class _Option(app_commands.Transformer):
     def choices(self) -> list[app_commands.Choice[OptionValue]] | None:
         return _choices(self.spec.choices) or None
 
-    async def transform(self, _: AnyInteraction, value: Any, /) -> GivenValue:
+    async def transform(self, _: AnyInteraction, value: Any, /) -> RawValue:
         if isinstance(value, discord.Attachment):
-            return GivenFile(value.url, value.filename, value.content_type, value.size)
-        given: GivenValue = value
+            return AttachedFile(value.url, value.filename, value.content_type, value.size)
+        given: RawValue = value
         return given
 
 
@@ -142,7 +144,7 @@ def _command(
     # Option names need not be Python names (`vidéo-2`, `class`), so the parameters are numbered and renamed.
     options = {f"option_{index}": option for index, option in enumerate(spec.options)}
 
-    async def callback(interaction: AnyInteraction, **values: GivenValue | None) -> None:
+    async def callback(interaction: AnyInteraction, **values: RawValue | None) -> None:
         given = {options[key].name: value for key, value in values.items() if value is not None}
         await on_generate(interaction, spec.name, given)
 

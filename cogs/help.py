@@ -11,9 +11,9 @@ from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import chosen_of, errors_told
+from bot.gateway.dynamic_items import reporting_errors, selected_values
 from bot.gateway.interactions import Interaction
-from bot.services.generation import FrontDesk
+from bot.services.generation import GenerationService
 from bot.strings import say
 from bot.ui.help import SELECT, deployment_layout, help_layout
 
@@ -28,9 +28,9 @@ class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]"))
         return cls(item)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             desk = interaction.client.desk
-            chosen = desk.offered(next(iter(chosen_of(interaction)), ""))
+            chosen = desk.offered(next(iter(selected_values(interaction)), ""))
             layout = deployment_layout(chosen, desk.deployments, desk.plan)
             await interaction.response.edit_message(view=layout)
 
@@ -38,7 +38,7 @@ class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]"))
 class Help(commands.Cog):
     """Ephemeral, and from memory."""
 
-    def __init__(self, bot: GenerateBot, desk: FrontDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
         self._bot = bot
         self._desk = desk
 

@@ -8,9 +8,9 @@ from discord import app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.deployments.catalogue import Reloaded, Reloader
+from bot.deployments.catalogue import Reloader, ReloadResult
 from bot.domain.errors import RefusedError, StartupError
-from bot.domain.text import quoted, shorten
+from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
 from bot.services.blocks import PeopleDesk
@@ -33,7 +33,7 @@ class Pause(commands.Cog):
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
         await self._check(interaction)
         # Shown to everybody who asks, so it is stored as it may be shown.
-        shown = quoted(reason, _REASON)
+        shown = escape_line(reason, _REASON)
         await self._desk.pause(interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
 
@@ -79,7 +79,7 @@ _LINE = 300
 _LINES = 5
 
 
-def reloaded_text(found: Reloaded) -> str:
+def reloaded_text(found: ReloadResult) -> str:
     """Within a message's 2,000 characters."""
     parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
     lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
@@ -91,7 +91,7 @@ def reloaded_text(found: Reloaded) -> str:
 
 def broken_text(mistakes: Sequence[str]) -> str:
     """Why nothing was changed; the file's words in it are made safe."""
-    lines = [f"- {quoted(mistake, _LINE)}" for mistake in mistakes[:_LINES]]
+    lines = [f"- {escape_line(mistake, _LINE)}" for mistake in mistakes[:_LINES]]
     if len(mistakes) > _LINES:
         lines.append(say("reload_more", count=len(mistakes) - _LINES))
     return "\n".join([say("reload_broken"), *lines])

@@ -8,12 +8,12 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.requests import NAME_LENGTH
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
-from bot.gateway.interactions import Interaction, asker_of, check_here, check_overrides, person_of
+from bot.gateway.interactions import Interaction, check_here, check_overrides, member_of, requester_of
 from bot.gateway.replies import _shown, answer_generated
-from bot.services.presets import PresetDesk, Wish
+from bot.services.presets import PresetDraft, PresetService
 from bot.strings import say
 from bot.ui.custom_ids import PRESETS_PATTERN
 from bot.ui.lists import presets_layout
@@ -33,7 +33,7 @@ _PresetsButton = page_button(PRESETS_PATTERN, _layout)
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
     """Only `use` is seen by others: it generates."""
 
-    def __init__(self, bot: GenerateBot, desk: PresetDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: PresetService) -> None:
         super().__init__()
         self._bot = bot
         self._desk = desk
@@ -62,9 +62,9 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         seed: bool = False,
         server: bool = False,
     ) -> None:
-        wish = Wish(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
-        saved = await self._desk.save(person_of(interaction), interaction.guild_id, wish)
-        title = quoted(self._bot.desk.title(saved.preset.deployment), 60)
+        wish = PresetDraft(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
+        saved = await self._desk.save(member_of(interaction), interaction.guild_id, wish)
+        title = escape_line(self._bot.desk.title(saved.preset.deployment), 60)
         code = "preset_replaced" if saved.replaced else "preset_saved"
         told = [say(code, name=_shown(saved.preset.name), title=title)]
         if saved.files_left:
@@ -78,8 +78,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     ) -> None:
         await check_overrides(interaction)
         check_here(interaction)
-        asker = asker_of(interaction, self._bot.desk.now())
-        await answer_generated(interaction, await self._desk.use(name, prompt, asker))
+        requester = requester_of(interaction, self._bot.desk.now())
+        await answer_generated(interaction, await self._desk.use(name, prompt, requester))
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
@@ -88,14 +88,14 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     @app_commands.command(name="delete", description=say("command_preset_delete"))
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
-        await self._desk.delete(person_of(interaction), interaction.guild_id, name, server=server)
+        await self._desk.delete(member_of(interaction), interaction.guild_id, name, server=server)
         await tell(interaction, say("preset_deleted", name=_shown(name)))
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
     @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
-        shared = await self._desk.share(person_of(interaction), interaction.guild_id, name)
+        shared = await self._desk.share(member_of(interaction), interaction.guild_id, name)
         await tell(interaction, say("preset_shared", name=_shown(shared.name)))
 
     @use.autocomplete("name")

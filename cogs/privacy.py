@@ -14,7 +14,7 @@ from discord.ui import Button, DynamicItem, Item, View
 from bot.domain.errors import RefusedError
 from bot.domain.records import Erased
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import button_of, errors_told
+from bot.gateway.dynamic_items import button_of, reporting_errors
 from bot.gateway.interactions import Interaction
 from bot.services.blocks import PeopleDesk
 from bot.services.privacy import _NAMED
@@ -38,9 +38,9 @@ _PATTERN = re.compile(r"erase:(?P<person>\d{1,20})")
 class EraseButton(DynamicItem[Button[Any]], template=_PATTERN):
     """The second yes before anything is deleted; it counts for the person it was shown to."""
 
-    def __init__(self, button: Button[Any], person_id: int) -> None:
+    def __init__(self, button: Button[Any], user_id: int) -> None:
         super().__init__(button)
-        self.person_id = person_id
+        self.user_id = user_id
 
     @classmethod
     async def from_custom_id(
@@ -50,11 +50,11 @@ class EraseButton(DynamicItem[Button[Any]], template=_PATTERN):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         desk: PeopleDesk = interaction.client.people_desk
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             await self._erase(interaction, desk)
 
     async def _erase(self, interaction: Interaction, desk: PeopleDesk) -> None:
-        if interaction.user.id != self.person_id:
+        if interaction.user.id != self.user_id:
             raise RefusedError("not_yours")
         await interaction.response.defer()
         erased = await desk.erase(interaction.user.id)

@@ -10,14 +10,14 @@ import discord
 from discord.ext import commands
 
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Person
+from bot.domain.requests import Member
 from bot.gateway.client import GenerateBot, tell, tell_error
-from bot.gateway.dynamic_items import custom_ids, sent_form, texts_of
-from bot.gateway.interactions import Interaction, named, person_of
-from bot.ui.components import Part
+from bot.gateway.dynamic_items import custom_ids, submitted_form, text_values
+from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import Action, custom_id
-from bot.ui.lists import told_of_block
-from bot.ui.moderation import _REASON, gone_part
+from bot.ui.lists import block_confirmation
+from bot.ui.moderation import _REASON, expired_card
 
 _PATTERN = re.compile(r"form:(?P<key>[a-z0-9]{1,20}):(?P<form>reject|block)")
 
@@ -27,40 +27,40 @@ class Forms(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        match = sent_form(interaction, _PATTERN)
+        match = submitted_form(interaction, _PATTERN)
         if match is None:
             return
-        reason = texts_of(interaction).get(_REASON, "").strip()
+        reason = text_values(interaction).get(_REASON, "").strip()
         try:
             await _SENDS[match["form"]](interaction, match["key"], reason)
         except Exception as error:  # a listener's errors never reach the tree's handler
-            await told_of_card(interaction, match["key"], error)
+            await report_card_error(interaction, match["key"], error)
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
     reviews = interaction.client.reviews
-    part = await reviews.reject(key, person_of(interaction), interaction.guild_id, reason)
+    part = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
     await show_card(interaction, part)
 
 
 async def _block(interaction: Interaction, key: str, reason: str) -> None:
     bot = interaction.client
-    person_id = await bot.reviews.subject(key, person_of(interaction), interaction.guild_id)
-    target = await _member(interaction, person_id)
+    user_id = await bot.reviews.subject(key, member_of(interaction), interaction.guild_id)
+    target = await _member(interaction, user_id)
     done = await bot.people_desk.block(
-        interaction.guild_id, person_of(interaction), target, reason=reason, duration=None
+        interaction.guild_id, member_of(interaction), target, reason=reason, duration=None
     )
-    await tell(interaction, told_of_block(person_id, done))
+    await tell(interaction, block_confirmation(user_id, done))
 
 
-async def _member(interaction: Interaction, person_id: int) -> Person:
+async def _member(interaction: Interaction, user_id: int) -> Member:
     """With the roles that tell a moderator; whoever has left has none."""
     if interaction.guild is not None:
         try:
-            return named(await interaction.guild.fetch_member(person_id))
+            return member_from_user(await interaction.guild.fetch_member(user_id))
         except discord.NotFound:
             pass
-    return Person(id=person_id, created_at=discord.utils.snowflake_time(person_id))
+    return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
 
 
 _SENDS = {"reject": _reject, "block": _block}
@@ -71,7 +71,7 @@ _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
 _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
-async def show_card(interaction: Interaction, part: Part, *, keep_files: bool = True) -> None:
+async def show_card(interaction: Interaction, part: OutgoingMessage, *, keep_files: bool = True) -> None:
     """The card becomes what it is now. Attached pictures stay, for inputs whose links run out."""
     if part.layout is None:
         raise RuntimeError("a card is a layout")
@@ -87,7 +87,7 @@ def is_report(interaction: Interaction, key: str) -> bool:
     return any(_offers(interaction, key, actions) for actions in _REPORTS)
 
 
-async def told_of_card(interaction: Interaction, key: str, error: Exception) -> None:
+async def report_card_error(interaction: Interaction, key: str, error: Exception) -> None:
     """Tells the error; a card whose request is gone says so itself, and loses its buttons."""
     gone = isinstance(error, RefusedError) and error.code == "run_gone"
     is_card = _offers(interaction, key, _REVIEW) or is_report(interaction, key)
@@ -95,7 +95,7 @@ async def told_of_card(interaction: Interaction, key: str, error: Exception) -> 
         await tell_error(interaction, error)
         return
     try:
-        await show_card(interaction, gone_part(), keep_files=False)
+        await show_card(interaction, expired_card(), keep_files=False)
     except discord.HTTPException as late:
         await tell_error(interaction, late)
 

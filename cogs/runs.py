@@ -12,13 +12,19 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item, LayoutView, Select
 
 from bot.domain.errors import RefusedError
-from bot.domain.runs import PagePlace
+from bot.domain.runs import RunsPage
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import chosen_of, errors_told, page_button, show_list
-from bot.gateway.interactions import Interaction, named, only_by_interaction, person_of, server_of
-from bot.gateway.replies import owe_here, post_here
+from bot.gateway.dynamic_items import page_button, reporting_errors, selected_values, show_list
+from bot.gateway.interactions import (
+    Interaction,
+    is_user_install_only,
+    member_from_user,
+    member_of,
+    rules_guild_id,
+)
+from bot.gateway.replies import redeliver_here, send_placeholder
 from bot.services.blocks import PeopleDesk
-from bot.services.generation import FrontDesk
+from bot.services.generation import GenerationService
 from bot.strings import say
 from bot.ui.custom_ids import RUN_FILTERS, RUNS_PATTERN, RunListAction, newest, read_runs_id
 from bot.ui.lists import QUEUE_PATTERN, queue_layout, runs_layout, usage_layout
@@ -26,10 +32,10 @@ from bot.ui.lists import QUEUE_PATTERN, queue_layout, runs_layout, usage_layout
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
 
-async def _page(interaction: Interaction, desk: FrontDesk, place: PagePlace) -> discord.ui.LayoutView:
+async def _page(interaction: Interaction, desk: GenerationService, place: RunsPage) -> discord.ui.LayoutView:
     """Always of the person who asks or presses."""
     found = await desk.history(interaction.user.id, place)
-    layout = runs_layout(found, place, desk.title, here=server_of(interaction))
+    layout = runs_layout(found, place, desk.title, here=rules_guild_id(interaction))
     layout.stop()  # answered by custom_id
     return layout
 
@@ -49,7 +55,7 @@ class RunsControl(DynamicItem[Item[Any]], template=RUNS_PATTERN):
         return cls(item if isinstance(item, Button | Select) else Button(custom_id=match.string), match)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             await self._act(interaction)
 
     async def _act(self, interaction: Interaction) -> None:
@@ -57,8 +63,8 @@ class RunsControl(DynamicItem[Item[Any]], template=RUNS_PATTERN):
         place = read_runs_id(self.match_)
         if self.control is not RunListAction.PAGE:
             await _ACTS[self.control](interaction, desk, _chosen(interaction))
-        if self.control is RunListAction.POST and only_by_interaction(interaction):
-            await post_here(interaction, _chosen(interaction))
+        if self.control is RunListAction.POST and is_user_install_only(interaction):
+            await send_placeholder(interaction, _chosen(interaction))
             return
         await interaction.response.edit_message(view=await _page(interaction, desk, place))
         if self.control is RunListAction.POST:
@@ -66,18 +72,18 @@ class RunsControl(DynamicItem[Item[Any]], template=RUNS_PATTERN):
 
 
 def _chosen(interaction: Interaction) -> str:
-    values = chosen_of(interaction)
+    values = selected_values(interaction)
     if not values:
         raise RefusedError("list_stale", "nothing was chosen")
     return str(values[0])
 
 
-async def _cancel(interaction: Interaction, desk: FrontDesk, key: str) -> None:
+async def _cancel(interaction: Interaction, desk: GenerationService, key: str) -> None:
     await desk.cancel(key, interaction.user.id)
 
 
-async def _post(interaction: Interaction, _desk: FrontDesk, key: str) -> None:
-    await owe_here(interaction, key)
+async def _post(interaction: Interaction, _desk: GenerationService, key: str) -> None:
+    await redeliver_here(interaction, key)
 
 
 _ACTS = {RunListAction.CANCEL: _cancel, RunListAction.POST: _post}
@@ -86,7 +92,7 @@ _ACTS = {RunListAction.CANCEL: _cancel, RunListAction.POST: _post}
 class Runs(commands.Cog):
     """Ephemeral: what somebody generates is theirs to show."""
 
-    def __init__(self, bot: GenerateBot, desk: FrontDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
         self._bot = bot
         self._desk = desk
 
@@ -143,7 +149,9 @@ class Usage(commands.Cog):
     @app_commands.describe(person=say("option_usage_person"))
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
         view = await self._desk.usage(
-            server_of(interaction), person_of(interaction), named(person) if person is not None else None
+            rules_guild_id(interaction),
+            member_of(interaction),
+            member_from_user(person) if person is not None else None,
         )
         await interaction.response.send_message(view=usage_layout(view), ephemeral=True)
 

@@ -17,10 +17,10 @@ from discord.ui import DynamicItem, Item, LayoutView
 from bot.domain.errors import RefusedError
 from bot.domain.settings_table import FORMS, Section, SettingControl
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import chosen_of, errors_told, sent_form, texts_of
-from bot.gateway.guild import ServerFacts
+from bot.gateway.dynamic_items import reporting_errors, selected_values, submitted_form, text_values
+from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
-from bot.services.server_settings import RulesDesk
+from bot.services.server_settings import ServerSettingsService
 from bot.strings import say
 from bot.ui.custom_ids import SETTINGS_PATTERN, parse
 from bot.ui.settings_panel import Panel
@@ -28,7 +28,7 @@ from bot.ui.settings_panel import Panel
 log = logging.getLogger(__name__)
 
 
-def allowed(interaction: Interaction) -> ServerFacts:
+def allowed(interaction: Interaction) -> GuildInfo:
     """The server, for somebody who may manage it. Raises RefusedError."""
     if interaction.guild_id is None:
         raise RefusedError("settings_only_in_servers")
@@ -36,7 +36,7 @@ def allowed(interaction: Interaction) -> ServerFacts:
         raise RefusedError("settings_not_allowed")
     if interaction.guild is None or interaction.guild.me is None:
         raise RefusedError("settings_not_a_member")
-    return ServerFacts(interaction.guild)
+    return GuildInfo(interaction.guild)
 
 
 class SettingsItem(DynamicItem[Item[Any]], template=SETTINGS_PATTERN):
@@ -53,12 +53,14 @@ class SettingsItem(DynamicItem[Item[Any]], template=SETTINGS_PATTERN):
         return cls(item, match["rest"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with errors_told(interaction):
-            desk: RulesDesk = interaction.client.rules_desk
-            await _pressed(interaction, desk, self.rest, chosen_of(interaction))
+        async with reporting_errors(interaction):
+            desk: ServerSettingsService = interaction.client.rules_desk
+            await _pressed(interaction, desk, self.rest, selected_values(interaction))
 
 
-async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values: Sequence[str]) -> None:
+async def _pressed(
+    interaction: Interaction, desk: ServerSettingsService, rest: str, values: Sequence[str]
+) -> None:
     server = allowed(interaction)
     control = parse(rest)
     if control is None:
@@ -77,7 +79,11 @@ async def _pressed(interaction: Interaction, desk: RulesDesk, rest: str, values:
 
 
 async def _next(
-    desk: RulesDesk, server: ServerFacts, person: int, control: SettingControl, values: Sequence[str]
+    desk: ServerSettingsService,
+    server: GuildInfo,
+    person: int,
+    control: SettingControl,
+    values: Sequence[str],
 ) -> LayoutView:
     """What the panel shows after a press or a choice."""
     if control.field == "home.back":
@@ -107,7 +113,7 @@ async def _send_words(interaction: Interaction, words: str) -> None:
 class Settings(commands.Cog):
     """The command; the panel's items while it is loaded; and the forms that are sent."""
 
-    def __init__(self, bot: GenerateBot, desk: RulesDesk) -> None:
+    def __init__(self, bot: GenerateBot, desk: ServerSettingsService) -> None:
         self._bot = bot
         self._desk = desk
 
@@ -127,11 +133,11 @@ class Settings(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        match = sent_form(interaction, SETTINGS_PATTERN)
+        match = submitted_form(interaction, SETTINGS_PATTERN)
         if match is None:
             return
-        async with errors_told(interaction):
-            await self._sent(interaction, match["rest"], list(texts_of(interaction).values()))
+        async with reporting_errors(interaction):
+            await self._sent(interaction, match["rest"], list(text_values(interaction).values()))
 
     async def _sent(self, interaction: Interaction, rest: str, typed: Sequence[str]) -> None:
         server = allowed(interaction)

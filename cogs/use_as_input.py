@@ -12,12 +12,18 @@ from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
 from bot.deployments.model import InputKind
-from bot.deployments.revision import TypedValue
-from bot.deployments.validation import GivenFile, check_file
+from bot.deployments.revision import FormValue
+from bot.deployments.validation import AttachedFile, check_file
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import chosen_of, custom_ids, errors_told, sent_form, typed_of
-from bot.gateway.interactions import Interaction, asker_of
+from bot.gateway.dynamic_items import (
+    custom_ids,
+    form_values,
+    reporting_errors,
+    selected_values,
+    submitted_form,
+)
+from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.replies import check_start, started
 from bot.strings import explain, say
 from bot.ui.custom_ids import RUN_PATTERN, USE_PATTERN, UseForm, use_form
@@ -55,7 +61,7 @@ def attached_to(message: discord.Message) -> list[str]:
 
 
 def _is_picture(attachment: discord.Attachment) -> bool:
-    file = GivenFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
+    file = AttachedFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
     try:
         check_file(InputKind.IMAGE, "image", file)
     except InputError:
@@ -94,12 +100,12 @@ class UseItem(DynamicItem[Item[Any]], template=USE_PATTERN):
         return cls(item, use_form(match))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with errors_told(interaction):
-            chosen = next(iter(chosen_of(interaction)), self.form.deployment)
+        async with reporting_errors(interaction):
+            chosen = next(iter(selected_values(interaction)), self.form.deployment)
             form = UseForm(chosen, self.form.index, self.form.parent, self.form.draft)
             bot = interaction.client
             await check_start(interaction)
-            modal = bot.edits.picture_form(form, asker_of(interaction, bot.desk.now()))
+            modal = bot.edits.picture_form(form, requester_of(interaction, bot.desk.now()))
             await interaction.response.send_modal(modal)
 
 
@@ -128,16 +134,16 @@ class UseAsInput(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        match = sent_form(interaction, USE_PATTERN)
+        match = submitted_form(interaction, USE_PATTERN)
         if match is None:
             return
-        async with errors_told(interaction):
+        async with reporting_errors(interaction):
             form = use_form(match)
             earlier = self._bot.edits.draft(form.draft, interaction.user.id)
-            await _send(interaction, form, {**earlier, **typed_of(interaction)})
+            await _send(interaction, form, {**earlier, **form_values(interaction)})
 
 
-async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, TypedValue]) -> None:
+async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, FormValue]) -> None:
     """The picture stands in the message that the form was opened from."""
     bot = interaction.client
     message = interaction.message
@@ -147,8 +153,8 @@ async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, Typ
     picture = found[form.index]
     try:
         await check_start(interaction)
-        asker = asker_of(interaction, bot.desk.now())
-        run, dropped = await bot.edits.send_picture(form, picture, typed, asker)
+        requester = requester_of(interaction, bot.desk.now())
+        run, dropped = await bot.edits.send_picture(form, picture, typed, requester)
     except BotError as error:
         draft = bot.edits.keep(interaction.user.id, typed)
         again = UseForm(form.deployment, 0, form.parent, draft)

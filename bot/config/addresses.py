@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
-from bot.domain.text import shown
+from bot.domain.text import excerpt
 
 HIGHEST_PORT = 65535
 # Compose names services with underscores; letters of other alphabets are encoded.
@@ -42,7 +42,7 @@ def _encodes(name: str) -> bool:
 def host(value: object) -> object:
     text = str(value).strip()
     if not is_host(text):
-        raise ValueError(f"must be a host's name or an IP address, not {shown(text)}")
+        raise ValueError(f"must be a host's name or an IP address, not {excerpt(text)}")
     return text
 
 
@@ -78,7 +78,7 @@ def public_url(value: object) -> str:
     text = base_url(value)
     before, path, _ = text.partition(WEBHOOK_PATH)
     if path:
-        raise ValueError(f"must be the address before {WEBHOOK_PATH}, which the bot adds: {shown(before)}")
+        raise ValueError(f"must be the address before {WEBHOOK_PATH}, which the bot adds: {excerpt(before)}")
     return text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.config.roles import shard_mistakes
 from bot.deployments.config_file import load_deployments_file
 from bot.domain.errors import StartupError
-from bot.domain.text import shown
+from bot.domain.text import excerpt
 
 DEFAULT_DEPLOYMENTS_FILE = Path("deployments.toml")
 NO_DEPLOYMENT = (
@@ -48,7 +48,7 @@ def _file_mistakes(file: str | None, path: Path) -> list[str]:
 
 
 def _named(file: str | None) -> str:
-    return f"DEPLOYMENTS_FILE names {shown(file)}, which" if file else str(DEFAULT_DEPLOYMENTS_FILE)
+    return f"DEPLOYMENTS_FILE names {excerpt(file)}, which" if file else str(DEFAULT_DEPLOYMENTS_FILE)
 
 
 def port_mistakes(raw: Mapping[str, str], web_port: int) -> list[str]:

@@ -10,14 +10,14 @@ from pydantic_settings import NoDecode
 
 from bot.config.addresses import HIGHEST_PORT, base_url, database_url, host, public_url
 from bot.config.roles import Role
-from bot.domain.text import shown
+from bot.domain.text import excerpt
 
 
 def whole(low: int, high: int) -> BeforeValidator:
     def parse(value: object) -> object:
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
-            raise ValueError(f"must be a whole number from {low} to {high}, not {shown(text)}")
+            raise ValueError(f"must be a whole number from {low} to {high}, not {excerpt(text)}")
         return int(text)
 
     return BeforeValidator(parse)
@@ -27,7 +27,7 @@ def one_of(*words: str) -> BeforeValidator:
     def parse(value: object) -> object:
         found = [word for word in words if word.lower() == str(value).strip().lower()]
         if not found:
-            raise ValueError(f"must be one of {', '.join(words)}, not {shown(str(value))}")
+            raise ValueError(f"must be one of {', '.join(words)}, not {excerpt(str(value))}")
         return found[0]
 
     return BeforeValidator(parse)
@@ -47,7 +47,7 @@ def _yes_or_no(value: object) -> object:
     try:
         return known[str(value).strip().lower()]
     except KeyError:
-        raise ValueError(f"must be true or false, not {shown(str(value))}") from None
+        raise ValueError(f"must be true or false, not {excerpt(str(value))}") from None
 
 
 def _secret(value: object) -> object:
@@ -81,7 +81,7 @@ def _uuid(value: object) -> object:
     except ValueError:
         example = "00000000-0000-4000-8000-000000000000"
         raise ValueError(
-            f"must be a UUID like {example}, as in the deployment's address, not {shown(str(value))}"
+            f"must be a UUID like {example}, as in the deployment's address, not {excerpt(str(value))}"
         ) from None
 
 
@@ -91,9 +91,9 @@ def _ids(value: object) -> object:
     parts = [part.strip() for part in value.split(",") if part.strip()]
     wrong = [part for part in parts if not _is_id(part)]
     if not parts:
-        raise ValueError(f"must be server ids, separated by commas, or empty; {shown(value)} has none")
+        raise ValueError(f"must be server ids, separated by commas, or empty; {excerpt(value)} has none")
     if wrong:
-        raise ValueError(f"must be server ids, separated by commas; {shown(wrong[0])} is none")
+        raise ValueError(f"must be server ids, separated by commas; {excerpt(wrong[0])} is none")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
@@ -108,7 +108,7 @@ def _roles(value: object) -> object:
     wrong = [word for word in words if word not in list(Role)]
     if wrong or not words:
         known = ", ".join(Role)
-        raise ValueError(f"must be one or more of {known}, separated by commas, not {shown(value)}")
+        raise ValueError(f"must be one or more of {known}, separated by commas, not {excerpt(value)}")
     return frozenset(Role(word) for word in words)
 
 
@@ -119,7 +119,7 @@ def _shard_ids(value: object) -> object:
     wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
     if wrong:
         raise ValueError(
-            f"must be numbers of shards from 0 on, separated by commas; {shown(wrong[0])} is none"
+            f"must be numbers of shards from 0 on, separated by commas; {excerpt(wrong[0])} is none"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
 

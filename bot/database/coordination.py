@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from bot.database.engine import CONNECT_SECONDS, faults
+from bot.database.engine import CONNECT_SECONDS, database_errors
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _LET_GO = text("SELECT pg_advisory_unlock(:space, hashtext(:name))")
 _TELL = text("SELECT pg_notify(:channel, :topics)")
 
 
-class PostgresLine:
+class PostgresCoordinator:
     """Keeps one connection, and makes it anew for as long as the server is away."""
 
     def __init__(self, url: URL) -> None:
@@ -92,7 +92,7 @@ class PostgresLine:
         self._topics.add(topic)
         self._to_tell.set()
 
-    async def try_hold(self, name: str) -> bool:
+    async def try_acquire(self, name: str) -> bool:
         if name in self._held:
             return True
         if not await self._ask(_TRY, space=_SPACE, name=name):
@@ -104,7 +104,7 @@ class PostgresLine:
     async def guard(self, name: str) -> AsyncIterator[None]:
         """A session may take a lock several times, so within one process callers keep apart themselves."""
         if not await self._ask(_TRY, space=_SPACE, name=name):
-            raise AlreadyHeld(name)
+            raise LockHeld(name)
         connection = self._connection
         try:
             yield
@@ -115,7 +115,7 @@ class PostgresLine:
                     await self._ask(_LET_GO, space=_SPACE, name=name)
 
     async def _ask(self, statement: Any, **parameters: object) -> Any:
-        async with faults(), self._one_at_a_time:
+        async with database_errors(), self._one_at_a_time:
             # Whoever had to wait may find another one than there was before, or none.
             connection = self._connection
             if connection is None or self._gone.is_set():
@@ -128,7 +128,7 @@ class PostgresLine:
                 raise
 
     async def _connect(self) -> None:
-        async with faults():
+        async with database_errors():
             self._connection = connection = await self._engine.connect()
             raw: Any = (await connection.get_raw_connection()).driver_connection
             self._raw, self._own_pid = raw, raw.get_server_pid()
@@ -212,11 +212,11 @@ _PATIENCE = 10.0
 _RETRY = 0.25
 
 
-class AlreadyHeld(Exception):
+class LockHeld(Exception):
     """Another process has it, named by `args[0]`."""
 
 
-class Line(Protocol):
+class Coordinator(Protocol):
     """Between the processes that share a database."""
 
     @property
@@ -232,39 +232,39 @@ class Line(Protocol):
     def announce(self, topic: str) -> None:
         """Tells the others, now or together with what follows at once."""
 
-    async def try_hold(self, name: str) -> bool:
+    async def try_acquire(self, name: str) -> bool:
         """For as long as the process lives; False where another has it. Raises StoreUnavailable."""
 
     def guard(self, name: str) -> AbstractAsyncContextManager[None]:
-        """A moment in which no other process does the same. Raises AlreadyHeld or StoreUnavailable."""
+        """A moment in which no other process does the same. Raises LockHeld or StoreUnavailable."""
 
 
-async def hold(line: Line, name: str, patience: float = _PATIENCE) -> None:
-    """Waits a little for a predecessor that is just ending. Raises AlreadyHeld or StoreUnavailable."""
-    give_up = asyncio.get_running_loop().time() + patience
-    while not await line.try_hold(name):
+async def hold(line: Coordinator, name: str, within: float = _PATIENCE) -> None:
+    """Waits a little for a predecessor that is just ending. Raises LockHeld or StoreUnavailable."""
+    give_up = asyncio.get_running_loop().time() + within
+    while not await line.try_acquire(name):
         if asyncio.get_running_loop().time() >= give_up:
-            raise AlreadyHeld(name)
+            raise LockHeld(name)
         await asyncio.sleep(_RETRY)
 
 
 @asynccontextmanager
-async def guarded(line: Line, name: str, patience: float = _PATIENCE) -> AsyncIterator[None]:
+async def locked(line: Coordinator, name: str, within: float = _PATIENCE) -> AsyncIterator[None]:
     """Waits for whoever has the guard, and for a line that is coming back. Raises as `Line.guard` does."""
-    give_up = asyncio.get_running_loop().time() + patience
+    give_up = asyncio.get_running_loop().time() + within
     async with AsyncExitStack() as stack:
         while True:
             try:
                 await stack.enter_async_context(line.guard(name))
                 break
-            except (AlreadyHeld, StoreUnavailable):
+            except (LockHeld, StoreUnavailable):
                 if asyncio.get_running_loop().time() >= give_up:
                     raise
             await asyncio.sleep(_RETRY)
         yield
 
 
-class FileLine:
+class FileCoordinator:
     """Beside a SQLite file. Nobody hears anything, everybody polls; what is held is a locked small file:
     SQLite's own lock, which every system takes from a process that dies."""
 
@@ -288,7 +288,7 @@ class FileLine:
     def announce(self, topic: str) -> None:
         pass
 
-    async def try_hold(self, name: str) -> bool:
+    async def try_acquire(self, name: str) -> bool:
         if self._database is None or name in self._held:
             return True
         connection = sqlite3.connect(f"{self._database}.{name.replace(' ', '-')}.lock", timeout=0)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.database.sqlite import connect as one_turn_connection
-from bot.database.write_queue import Turns
+from bot.database.write_queue import WriteLock
 from bot.domain.errors import StoreUnavailable
 
 # An interaction has to be answered within 3 s: a writer waits so long for its turn …
@@ -42,7 +42,7 @@ class Database:
         self.engine = _engine(self.url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = self.engine.execution_options(**{_WRITE: True})
-        self._turns = Turns() if self.is_sqlite else None
+        self._turns = WriteLock() if self.is_sqlite else None
 
     @property
     def file(self) -> Path | None:
@@ -63,7 +63,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A read transaction. Raises StoreUnavailable."""
-        async with faults(), self.engine.connect() as connection:
+        async with database_errors(), self.engine.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -72,7 +72,7 @@ class Database:
 
         `urgent`: somebody waits for the answer or the result, so it goes before others that wait.
         """
-        async with faults(), self._turn(urgent), self._writing.begin() as connection:
+        async with database_errors(), self._turn(urgent), self._writing.begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -95,7 +95,7 @@ class Database:
         patient = create_async_engine(
             self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": CONNECT_SECONDS}
         )
-        async with faults(), patient.begin() as connection:
+        async with database_errors(), patient.begin() as connection:
             await self.lock(connection, "schema")
             yield connection
 
@@ -103,7 +103,7 @@ class Database:
     async def _without_foreign_keys(self) -> AsyncIterator[AsyncConnection]:
         """SQLite alters many a table by copying it and dropping the old one, which takes along every row that
         refers to it. Foreign keys can only be switched off before the transaction begins."""
-        async with faults(), self._turn(urgent=False), self._writing.connect() as connection:
+        async with database_errors(), self._turn(urgent=False), self._writing.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             await driver.execute("PRAGMA foreign_keys=OFF")
             # Another process may be altering it just now.
@@ -129,7 +129,7 @@ class Database:
 
 
 @asynccontextmanager
-async def faults() -> AsyncIterator[None]:
+async def database_errors() -> AsyncIterator[None]:
     """Names the driver's faults once; mistakes of our own (integrity, syntax) stay what they are."""
     try:
         yield

@@ -14,7 +14,7 @@ _DEPLOYMENT = "deployment:"
 _FAR_AHEAD = timedelta(hours=1)
 
 
-class NoteStore:
+class KeyValueStore:
     """Raises StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:

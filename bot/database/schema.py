@@ -72,17 +72,17 @@ async def upgrade(database: Database) -> None:
         async with database.changing_schema() as connection:
             await connection.run_sync(_upgrade)
     except (StoreUnavailable, OSError) as error:
-        raise unopened(database, error) from error
+        raise open_error(database, error) from error
     except DBAPIError as error:
-        raise clashing(error) from error
+        raise schema_conflict_error(error) from error
 
 
-def unopened(database: Database, error: Exception) -> StartupError:
+def open_error(database: Database, error: Exception) -> StartupError:
     """`error` is StoreUnavailable or OSError."""
     return _file(database, error) if database.is_sqlite else _server(error)
 
 
-def clashing(error: DBAPIError) -> StartupError:
+def schema_conflict_error(error: DBAPIError) -> StartupError:
     """Opened, but what is in there is not what the migrations lead on from."""
     return StartupError(
         f"The database can't be brought up to date ({error.orig}). Give the bot a database of its own, or "
@@ -99,7 +99,7 @@ def _file(database: Database, error: Exception) -> StartupError:
         )
     if "already exists" in str(error) or "no such" in str(error):
         cause = error.__cause__
-        return clashing(cause) if isinstance(cause, DBAPIError) else StartupError(str(error))
+        return schema_conflict_error(cause) if isinstance(cause, DBAPIError) else StartupError(str(error))
     if "locked" in str(error):
         return StartLater(f"Another process keeps the database {file} locked. Stop it, or start again later.")
     return StartupError(

@@ -25,7 +25,7 @@ class OneTurnCursor:
 
     arraysize = 1
 
-    def __init__(self, connection: OneTurnConnection) -> None:
+    def __init__(self, connection: OneHopConnection) -> None:
         self._connection = connection
         self._rows: list[Any] = []
         self.description: Any = None
@@ -73,7 +73,7 @@ class OneTurnCursor:
         cursor.close()
 
 
-class OneTurnConnection(aiosqlite.Connection):
+class OneHopConnection(aiosqlite.Connection):
     """`begin_with` is the BEGIN that the next statement sends ahead."""
 
     begin_with: str | None = None
@@ -117,9 +117,9 @@ class OneTurnConnection(aiosqlite.Connection):
             self._ended = True
 
 
-def connect(database: str | Path, **options: Any) -> OneTurnConnection:
+def connect(database: str | Path, **options: Any) -> OneHopConnection:
     """In place of `aiosqlite.connect`, for `create_async_engine(async_creator_fn=…)`."""
-    connection = OneTurnConnection(partial(_open, database, **options), iter_chunk_size=64)
+    connection = OneHopConnection(partial(_open, database, **options), iter_chunk_size=64)
     # As SQLAlchemy does with connections of its own making: a thread must not hold up the end.
     thread: Thread = connection._thread
     thread.daemon = True

@@ -235,7 +235,7 @@ def to_run(row: RowMapping) -> Run:
     return Run(**values)
 
 
-def request_values(request: GenerationRequest, now: datetime) -> dict[str, object]:
+def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
     """The row of a new request. Of several, the first alone is answered in the interaction."""
     unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
@@ -248,7 +248,7 @@ def request_values(request: GenerationRequest, now: datetime) -> dict[str, objec
     }
 
 
-def nothing_shown() -> ColumnElement[bool]:
+def nothing_posted() -> ColumnElement[bool]:
     """A message of which nothing can have reached Discord: neither a part sent nor one under way."""
     return and_(
         deliveries.c.state == DeliveryState.PENDING,
@@ -257,7 +257,7 @@ def nothing_shown() -> ColumnElement[bool]:
     )
 
 
-async def owe(
+async def create_delivery(
     connection: AsyncConnection, key: str, purpose: Purpose, due_at: datetime, now: datetime
 ) -> None:
     """Notes that a message is owed; in the same transaction as the change that owes it."""

@@ -27,8 +27,8 @@ class _Waiter(Generic[T, R]):
     timer: asyncio.TimerHandle
 
 
-class Gathering(Generic[T, R]):
-    """Hands what waits to `handle`, up to `most` at a time, in order of arrival.
+class GroupCommit(Generic[T, R]):
+    """Hands what waits to `handle`, up to `limit` at a time, in order of arrival.
 
     `handle` is one transaction: it returns one result for each item, an exception where that item alone
     fails. What it raises undid all of them: StoreUnavailable is everybody's answer; after anything else
@@ -40,11 +40,11 @@ class Gathering(Generic[T, R]):
         handle: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
         within: float,
-        most: int = 50,
+        limit: int = 50,
     ) -> None:
         self._handle = handle
         self._within = within
-        self._most = most
+        self._most = limit
         self._waiting: deque[_Waiter[T, R]] = deque()
         self._working: asyncio.Task[None] | None = None
 
@@ -133,14 +133,14 @@ class _WaitingWriter:
     since: float
 
 
-class Turns:
+class WriteLock:
     """With two hundred commands at once, what follows the first answers would delay the last ones.
 
-    However many are urgent, every second turn is for the others once one of them has waited for `patience`.
+    However many are urgent, every second turn is for the others once one of them has waited for `timeout`.
     """
 
-    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
-        self._patience = patience
+    def __init__(self, timeout: float = PATIENCE_SECONDS) -> None:
+        self._patience = timeout
         self._taken = False
         self._others_turn = False
         self._urgent: deque[_WaitingWriter] = deque()

@@ -10,22 +10,22 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.delivery.posting import Closed, Posted, Poster, Unclear
+from bot.delivery.posting import OutcomeUnknown, Posted, Poster, Unreachable
 from bot.delivery.uploads import file_stem, inline_texts, kind_of
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState, token_of
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 from bot.store import Store
 from bot.strings import say
-from bot.ui.components import Part, Prepared, PreparedFile, gallery_only
+from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
 from bot.ui.moderation import closed_report_part
-from bot.ui.results import Several, first_part
+from bot.ui.results import Batch, first_part
 
-Place = tuple[int, int]
+MessageRef = tuple[int, int]
 
 
-class Removal:
+class ResultRemoval:
     """Goes by what the rows say now, so a removal done twice, or late, changes nothing more."""
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
@@ -35,17 +35,17 @@ class Removal:
 
     async def remove(self, run: Run) -> None:
         """What is still being posted would stay: the button is there with the first of several messages."""
-        together = await self._store.runs.together(run)
-        for each in together:
-            if await self._store.deliveries.owes(each.key, {*OUTCOMES, Purpose.REPORT}):
-                raise Unclear("the result is still being posted")
+        batch = await self._store.runs.batch(run)
+        for each in batch:
+            if await self._store.deliveries.is_pending(each.key, {*OUTCOMES, Purpose.REPORT}):
+                raise OutcomeUnknown("the result is still being posted")
         if run.batch_key is None:
             for purpose in sorted(OUTCOMES):
                 await self._delete(run, (await self._store.deliveries.told(run.key, purpose)).everywhere)
         else:
-            await self._out_of_several(together)
-        for each in together:
-            await self._empty_report(each, together if each.leads else [each])
+            await self._out_of_several(batch)
+        for each in batch:
+            await self._empty_report(each, batch if each.leads else [each])
 
     async def _empty_report(self, run: Run, reported: Sequence[Run]) -> None:
         """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
@@ -61,16 +61,16 @@ class Removal:
             return
         if any(_is_there(each) for each in reported):
             for place in places:
-                with suppress(Closed):
+                with suppress(Unreachable):
                     await self._take_copies(place, gone)
             return
         verdict = say("report_deleted", person=await self._deleter(gone[-1]))
         for place in places:
-            with suppress(Closed):
+            with suppress(Unreachable):
                 part = closed_report_part(run, self._title(run.deployment), verdict)
                 await self._poster.edit(*place, part, keep_files=False)
 
-    async def _take_copies(self, place: Place, gone: Sequence[Run]) -> None:
+    async def _take_copies(self, place: MessageRef, gone: Sequence[Run]) -> None:
         posted = await self._poster.look(*place)
         keep = {name for name in posted.files if not any(f"-{run.key}" in name for run in gone)}
         if len(keep) < len(posted.files):
@@ -83,35 +83,37 @@ class Removal:
         people = await self._store.reviews.actors(run, AuditAction.DELETE)
         return next((person for person in reversed(people) if person != run.requester_id), None)
 
-    async def _out_of_several(self, together: Sequence[Run]) -> None:
+    async def _out_of_several(self, batch: Sequence[Run]) -> None:
         late: set[str] = set()
-        for run in together:
+        for run in batch:
             own = (await self._store.deliveries.told(run.key, Purpose.LATE)).everywhere
             if own:
                 late.add(run.key)
             if run.deleted_at is not None:
                 await self._delete(run, own)
-        told = await self._store.deliveries.told(together[0].key, Purpose.OUTCOME)
+        told = await self._store.deliveries.told(batch[0].key, Purpose.OUTCOME)
         places = told.messages or told.earlier
         if told.messages:
-            await self._delete(together[0], told.earlier)
-        if any(_is_there(run) and run.key not in late for run in together):
-            await self._redraw(together, late, places)
+            await self._delete(batch[0], told.earlier)
+        if any(_is_there(run) and run.key not in late for run in batch):
+            await self._redraw(batch, late, places)
         else:
-            await self._delete(together[0], places)
+            await self._delete(batch[0], places)
 
-    async def _redraw(self, together: Sequence[Run], late: Collection[str], places: Sequence[Place]) -> None:
-        found: dict[Place, Posted] = {}
+    async def _redraw(
+        self, batch: Sequence[Run], late: Collection[str], places: Sequence[MessageRef]
+    ) -> None:
+        found: dict[MessageRef, Posted] = {}
         for place in places:
-            with suppress(Closed):
+            with suppress(Unreachable):
                 found[place] = await self._poster.look(*place)
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
-        prepared = {run.key: _as_posted(run, files) for run in together}
-        several = Several(together, prepared, late)
+        prepared = {run.key: _as_posted(run, files) for run in batch}
+        several = Batch(batch, prepared, late)
         for place, posted in found.items():
             left = [file for file in several.files() if file.filename in posted.files]
             part = self._part(several, posted, left, first=place == places[0])
-            with suppress(Closed):
+            with suppress(Unreachable):
                 if part is None:
                     await self._poster.delete(*place)
                 else:
@@ -119,8 +121,8 @@ class Removal:
                     await self._poster.edit_keeping(*place, replace(part, files=()), keep)
 
     def _part(
-        self, several: Several, posted: Posted, left: Sequence[PreparedFile], *, first: bool
-    ) -> Part | None:
+        self, several: Batch, posted: Posted, left: Sequence[PreparedFile], *, first: bool
+    ) -> OutgoingMessage | None:
         """The message without what was deleted; None where nothing of it is left."""
         lead = several.lead
         if first:
@@ -128,17 +130,17 @@ class Removal:
             part, _ = first_part(several, self._title(lead.deployment), left, classic=classic)
             return part
         if posted.files:
-            return (gallery_only(lead, left) if posted.layout else Part()) if left else None
-        gone = [run for run in several.together if run.deleted_at is not None]
+            return (gallery_only(lead, left) if posted.layout else OutgoingMessage()) if left else None
+        gone = [run for run in several.batch if run.deleted_at is not None]
         links = {urlsplit(output.url).path for run in gone for output in run.outputs if output.url}
         lines = [line for line in posted.content.splitlines() if not any(link in line for link in links)]
-        return Part(content="\n".join(lines)) if lines else None
+        return OutgoingMessage(content="\n".join(lines)) if lines else None
 
-    async def _delete(self, run: Run, places: Sequence[Place]) -> None:
+    async def _delete(self, run: Run, places: Sequence[MessageRef]) -> None:
         for channel_id, message_id in places:
             if run.user_install and channel_id == run.channel_id:
                 continue  # its own button deletes it: the bot has no access there
-            with suppress(Closed):
+            with suppress(Unreachable):
                 await self._poster.delete(channel_id, message_id)
 
 
@@ -146,17 +148,17 @@ def _is_there(run: Run) -> bool:
     return run.state is RunState.SUCCEEDED and run.deleted_at is None
 
 
-def _as_posted(run: Run, files: Mapping[str, str | None]) -> Prepared:
+def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
     """What of a run stands in the messages; for files that do not, the links that were given instead."""
     own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
     links = [output for output in run.outputs if output.url]
     notes = tuple(
-        say("media_too_large", name=quoted(output.filename or f"file {number}", 80), url=output.url)
+        say("media_too_large", name=escape_line(output.filename or f"file {number}", 80), url=output.url)
         for number, output in enumerate(links, 1)
         if not any(f"{file_stem(run, number)}." in file.filename for file in own)
     )
     texts = [output.text for output in run.outputs if output.text is not None]
-    return Prepared(tuple(own), inline_texts(run, texts) or (), notes)
+    return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), notes)
 
 
 def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
@@ -165,7 +167,7 @@ def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
     return PreparedFile(Path(name), name, kind_of(known.partition(";")[0]))
 
 
-class Tidying:
+class OutcomeCleanup:
     """Removes the status message, a verdict that a late success disproved, and the part of a result that came
     before it was posted again. Raises Unclear."""
 
@@ -192,7 +194,7 @@ class Tidying:
         shown = [message_id for _, message_id in late.messages]
         disproved = [place for place in verdict.everywhere if place[1] not in shown]
         if verdict.attempted_at is not None:
-            with suppress(Closed):
+            with suppress(Unreachable):
                 found = await self._poster.find(
                     run.channel_id, run.key, None, verdict.attempted_at, ignore=shown
                 )
@@ -201,7 +203,7 @@ class Tidying:
 
     async def _delete(self, places: Sequence[tuple[int, int]]) -> None:
         for channel_id, message_id in places:
-            with suppress(Closed):
+            with suppress(Unreachable):
                 await self._poster.delete(channel_id, message_id)
 
     async def _is_shown_there(self, delivery: Delivery) -> bool:
@@ -215,11 +217,11 @@ class Tidying:
         if run.user_install and (token is None or await self._is_shown_there(delivery)):
             return
         if token is not None:
-            with suppress(Closed):
+            with suppress(Unreachable):
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)
                 return
         # The token has run out, by our clock or by Discord's.
-        with suppress(Closed):
+        with suppress(Unreachable):
             status = run.status_message_id
             if status is None and delivery.purpose is Purpose.OUTCOME:
                 # A crash came between the answer and the noting of its id.

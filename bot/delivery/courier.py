@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bot.delivery.cleanup import Tidying
-from bot.delivery.notices import Errand, Errands
-from bot.delivery.posting import Closed, Poster, TooLarge, Unclear
-from bot.delivery.routes import LEASE, Ladder, Rung, Superseded
-from bot.delivery.status import StatusKeeper
+from bot.delivery.cleanup import OutcomeCleanup
+from bot.delivery.notices import Notice, NoticePlanner
+from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
+from bot.delivery.routes import LEASE, Route, Router, Superseded
+from bot.delivery.status import StatusUpdater
 from bot.delivery.uploads import folder
 from bot.domain.errors import ComfyError, MediaError, StoreUnavailable
 from bot.domain.runs import OUTCOMES, Delivery
@@ -36,17 +36,17 @@ class Courier:
         *,
         store: Store,
         poster: Poster,
-        ladder: Ladder,
-        status: StatusKeeper,
+        ladder: Router,
+        status: StatusUpdater,
         metrics: Metrics,
-        errands: Errands,
+        errands: NoticePlanner,
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._poster = poster
         self._ladder = ladder
-        self._tidying = Tidying(store, poster, clock)
+        self._tidying = OutcomeCleanup(store, poster, clock)
         self._status = status
         self._metrics = metrics
         self._errands = errands
@@ -69,7 +69,7 @@ class Courier:
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
             result = "superseded"
-        except (Unclear, MediaError, ComfyError) as error:
+        except (OutcomeUnknown, MediaError, ComfyError) as error:
             result = await self._again_later(delivery, error)
         except StoreUnavailable:
             raise
@@ -89,12 +89,12 @@ class Courier:
         return "done"
 
     async def _show(self, delivery: Delivery, folder: Path) -> str:
-        rung, withheld = await self._ladder.descend(delivery, folder)
-        if rung is Rung.KEPT:
+        rung, withheld = await self._ladder.deliver(delivery, folder)
+        if rung is Route.KEPT:
             log.error("no way is left to show this outcome; it is kept")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
             return "kept"
-        await self._tidying.after(delivery, in_place=rung in (Rung.IN_PLACE, Rung.ANSWER))
+        await self._tidying.after(delivery, in_place=rung in (Route.IN_PLACE, Route.ANSWER))
         if withheld:
             log.warning("an age-restricted result has no place that is marked so; its owner is told")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "age-restricted")
@@ -103,28 +103,28 @@ class Courier:
             if not delivery.beside_others:
                 log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
-        await self._store.runs.forget_answer(delivery.run.key)
+        await self._store.runs.drop_interaction_token(delivery.run.key)
         return "kept" if withheld else "done"
 
-    async def _run_errand(self, delivery: Delivery, errand: Errand) -> None:
+    async def _run_errand(self, delivery: Delivery, errand: Notice) -> None:
         """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
         try:
             if errand.edits is not None:
                 await self._poster.edit(*errand.edits, errand.part)
             else:
                 channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
-                rung = Rung.CHANNEL if errand.channel_id else Rung.DIRECT
+                rung = Route.CHANNEL if errand.channel_id else Route.DIRECT
                 await self._post(delivery, rung, channel_id, errand)
-        except Closed as error:
+        except Unreachable as error:
             log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
             await errand.closed()
 
-    async def _post(self, delivery: Delivery, rung: Rung, channel_id: int, errand: Errand) -> None:
+    async def _post(self, delivery: Delivery, rung: Route, channel_id: int, errand: Notice) -> None:
         try:
             await self._ladder.post(delivery, rung, channel_id, [errand.part], mark=errand.mark)
-        except (TooLarge, Closed) as error:
+        except (TooLarge, Unreachable) as error:
             if errand.smaller is None or not errand.part.files:
-                raise Closed(str(error)) from error
+                raise Unreachable(str(error)) from error
             sent = await self._store.deliveries.clear_attempt(delivery.id)
             delivery = replace(delivery, attempted=False, messages=sent)
             smaller = [await errand.smaller()]

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.ui.components import Part, Place
+from bot.ui.components import ChannelName, OutgoingMessage
 from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class PostError(Exception):
     """A post that did not succeed."""
 
 
-class Closed(PostError):
+class Unreachable(PostError):
     """This way is closed for good, and nothing was posted: no access, no permission, gone, expired."""
 
 
@@ -37,7 +37,7 @@ class TooLarge(PostError):
     """Discord refused the files' size; nothing was posted."""
 
 
-class Unclear(PostError):
+class OutcomeUnknown(PostError):
     """No usable answer: it may have been posted."""
 
 
@@ -56,14 +56,16 @@ class Poster:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def post(self, channel_id: int, part: Part, nonce: str) -> int:
+    async def post(self, channel_id: int, part: OutgoingMessage, nonce: str) -> int:
         """A new message; returns its id. Raises PostError."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.send(**_payload(part), nonce=nonce)
             return message.id
 
-    async def edit_original(self, application_id: int, token: str, message_id: int | None, part: Part) -> int:
+    async def edit_original(
+        self, application_id: int, token: str, message_id: int | None, part: OutgoingMessage
+    ) -> int:
         """The answer to a command, through its interaction token: idempotent, so it needs no nonce."""
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         payload = _payload(part)
@@ -72,7 +74,7 @@ class Poster:
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
-    async def follow_up(self, application_id: int, token: str, part: Part) -> int:
+    async def follow_up(self, application_id: int, token: str, part: OutgoingMessage) -> int:
         """A further message through an interaction, at most five of them.
 
         Discord knows no nonce here: repeated after a lost answer, the message is there twice.
@@ -82,7 +84,9 @@ class Poster:
             message = await webhook.send(**_payload(part), wait=True)
             return message.id
 
-    async def edit(self, channel_id: int, message_id: int, part: Part, *, keep_files: bool = True) -> None:
+    async def edit(
+        self, channel_id: int, message_id: int, part: OutgoingMessage, *, keep_files: bool = True
+    ) -> None:
         """A message of the bot's own, by the bot's token. Without files it may keep those that it has."""
         payload = _payload(part)
         files = payload.pop("files")
@@ -95,7 +99,9 @@ class Poster:
                 .edit(**payload)
             )
 
-    async def edit_keeping(self, channel_id: int, message_id: int, part: Part, keep: Collection[str]) -> None:
+    async def edit_keeping(
+        self, channel_id: int, message_id: int, part: OutgoingMessage, keep: Collection[str]
+    ) -> None:
         """As `edit`, with only those of its files that are named."""
         payload = _payload(part)
         del payload["files"]
@@ -146,12 +152,12 @@ class Poster:
     async def _channel(self, channel_id: int) -> object:
         return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
 
-    def place(self, channel_id: int) -> Place | None:
+    def place(self, channel_id: int) -> ChannelName | None:
         """A server's channel by its names, where the gateway has told them to this process."""
         channel = self._client.get_channel(channel_id)
         if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return None
-        return Place(channel.name, channel.guild.name)
+        return ChannelName(channel.name, channel.guild.name)
 
     async def direct_channel(self, user_id: int) -> int:
         """The id of the direct messages with a person."""
@@ -170,7 +176,7 @@ class Poster:
         self,
         channel_id: int,
         key: str,
-        part: Part | None,
+        part: OutgoingMessage | None,
         since: datetime,
         *,
         ignore: Collection[int] = (),
@@ -181,7 +187,7 @@ class Poster:
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if message.id not in ignore and tells(message, key, part):
+                if message.id not in ignore and is_message_of(message, key, part):
                     return message.id
         return None
 
@@ -189,7 +195,7 @@ class Poster:
         """The id of a message that nobody noted, by a button of the run's that only it has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if custom_id(key, action) in set(marks(message.components)):
+                if custom_id(key, action) in set(markers(message.components)):
                     return message.id
         return None
 
@@ -224,7 +230,7 @@ def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
             view.remove_item(item)
 
 
-def _payload(part: Part) -> dict[str, Any]:
+def _payload(part: OutgoingMessage) -> dict[str, Any]:
     """discord.py's arguments for a part.
 
     A stopped view is sent but not remembered: buttons are answered by their custom_id alone, and a view
@@ -259,34 +265,34 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except discord.RateLimited as error:
-        raise Unclear(f"{type(error).__name__}: {error}") from error
+        raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
         if error.status in (408, 429) or error.status >= 500:
-            raise Unclear(str(error)) from error
+            raise OutcomeUnknown(str(error)) from error
         # 403 and 404 say so; a 400 means that Discord won't have this message in this place.
-        raise Closed(f"{error.status} {error.code}: {error.text}") from error
+        raise Unreachable(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Unclear(f"{type(error).__name__}: {error}") from error
+        raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
 
 
 # They come and go with the pictures that could be had and with what the deployments take by now.
 _PASSING = (Action.USE, Action.VARY)
 
 
-def tells(message: discord.Message, key: str, part: Part | None) -> bool:
+def is_message_of(message: discord.Message, key: str, part: OutgoingMessage | None) -> bool:
     """Whether a message is this part; without a part, whether it tells this run's end without files.
 
     By its buttons, where it has any: what its files are like, and whether there are any, differs from try to
     try. Else by the names of its files, which carry the run key, but for their endings; else by its text.
     """
-    found = set(marks(message.components))
+    found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}
     if part is None:
         return not files and custom_id(key, Action.AGAIN) in found
     view = part.layout or part.view
-    meant = set(marks(view.walk_children())) if view is not None else set()
+    meant = set(markers(view.walk_children())) if view is not None else set()
     passing = {custom_id(key, action) for action in _PASSING}
     buttons = {mark for mark in meant if RUN_PATTERN.fullmatch(mark)} - passing
     if buttons:
@@ -300,17 +306,17 @@ def _stem(filename: str) -> str:
     return filename.rpartition(".")[0]
 
 
-def marks(components: Iterable[Any]) -> Iterator[str]:
+def markers(components: Iterable[Any]) -> Iterator[str]:
     """What a message is known by: its buttons' custom_ids and its texts."""
     for component in components:
         for name in ("custom_id", "content"):
             mark = getattr(component, name, None)
             if mark:
                 yield mark
-        yield from marks(getattr(component, "children", ()))
+        yield from markers(getattr(component, "children", ()))
 
 
-class Speaker(discord.Client):
+class RestClient(discord.Client):
     """Logged in and never connected. Nothing may rely on a cache: there is none."""
 
     def __init__(self, http_trace: aiohttp.TraceConfig) -> None:

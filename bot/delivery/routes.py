@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-from bot.delivery.posting import Closed, Poster, TooLarge
-from bot.delivery.uploads import Packer
+from bot.delivery.posting import Poster, TooLarge, Unreachable
+from bot.delivery.uploads import OutputPreparer
 from bot.domain.runs import Delivery, Purpose, Run, RunState, token_of
 from bot.domain.text import channel_url
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
-from bot.ui.components import Part, Prepared, note_parts
+from bot.ui.components import OutgoingMessage, PreparedOutputs, note_parts
 from bot.ui.results import withheld_part
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _DIRECT_LIMIT = 10 * 1024 * 1024
 _WITHHELD = "w"
 
 
-class Rung(IntEnum):
+class Route(IntEnum):
     """The ladder, top to bottom. IN_PLACE is for ends that the requester is watching."""
 
     IN_PLACE = 0
@@ -43,7 +43,7 @@ class Rung(IntEnum):
 
 
 def _are_watched(delivery: Delivery, now: datetime) -> bool:
-    return all(_is_watched(run, now) for run in delivery.together or (delivery.run,))
+    return all(_is_watched(run, now) for run in delivery.batch or (delivery.run,))
 
 
 def _is_watched(run: Run, now: datetime) -> bool:
@@ -53,45 +53,47 @@ def _is_watched(run: Run, now: datetime) -> bool:
     return run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
 
 
-def _first_rung(delivery: Delivery, now: datetime) -> Rung:
+def _first_rung(delivery: Delivery, now: datetime) -> Route:
     """What was begun goes on where it began, also when nobody watches any more."""
     if delivery.attempted or delivery.messages:
-        return Rung(delivery.rung)
+        return Route(delivery.rung)
     if delivery.run.user_install:
-        return max(Rung(delivery.rung), Rung.ANSWER)
-    return max(Rung(delivery.rung), Rung.IN_PLACE if _are_watched(delivery, now) else Rung.CHANNEL)
+        return max(Route(delivery.rung), Route.ANSWER)
+    return max(Route(delivery.rung), Route.IN_PLACE if _are_watched(delivery, now) else Route.CHANNEL)
 
 
 def _to_be_shown(delivery: Delivery) -> list[Run]:
     """Those that made something, without what stands in a message of its own or was deleted."""
     return [
         run
-        for run in delivery.together or (delivery.run,)
+        for run in delivery.batch or (delivery.run,)
         if run.state is RunState.SUCCEEDED and run.key not in delivery.late and not _is_gone(delivery, run)
     ]
 
 
 def _is_gone(delivery: Delivery, run: Run) -> bool:
-    return bool(delivery.together) and run.deleted_at is not None
+    return bool(delivery.batch) and run.deleted_at is not None
 
 
-def _elsewhere(run: Run) -> Part:
+def _elsewhere(run: Run) -> OutgoingMessage:
     """Why it comes directly."""
     if run.user_install:
-        return Part(content=say("from_elsewhere_late"))
-    return Part(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
+        return OutgoingMessage(content=say("from_elsewhere_late"))
+    return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
-def _withheld(delivery: Delivery, rung: Rung) -> list[Part]:
+def _withheld(delivery: Delivery, rung: Route) -> list[OutgoingMessage]:
     """After what is there already, a message without the result."""
-    return [Part()] * len(delivery.messages) + [withheld_part(delivery.run, postable=rung is not Rung.DIRECT)]
+    return [OutgoingMessage()] * len(delivery.messages) + [
+        withheld_part(delivery.run, postable=rung is not Route.DIRECT)
+    ]
 
 
 class Superseded(Exception):
     """The run changed, or another courier has the lease: nothing was sent."""
 
 
-class Ladder:
+class Router:
     """Raises Unclear where it can't be known what Discord did, Superseded where nothing may be sent."""
 
     def __init__(
@@ -99,8 +101,8 @@ class Ladder:
         *,
         deliveries: DeliveryStore,
         poster: Poster,
-        packer: Packer,
-        render: Callable[[Delivery, Mapping[str, Prepared]], list[Part]],
+        packer: OutputPreparer,
+        render: Callable[[Delivery, Mapping[str, PreparedOutputs]], list[OutgoingMessage]],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -111,26 +113,26 @@ class Ladder:
         self._owner = owner
         self._clock = clock
 
-    async def descend(self, delivery: Delivery, folder: Path) -> tuple[Rung, bool]:
+    async def deliver(self, delivery: Delivery, folder: Path) -> tuple[Route, bool]:
         """Down until a rung holds; returns which, KEPT: none did; and whether it only told of a result that
         may not be shown there."""
         rung = _first_rung(delivery, self._clock())
-        while rung < Rung.KEPT:
+        while rung < Route.KEPT:
             try:
                 withheld = await self._is_withheld(rung, delivery)
                 if withheld:
                     await self._by(rung, delivery, _withheld(delivery, rung), mark=_WITHHELD)
                 else:
                     await self._fitting(rung, delivery, folder)
-            except (Closed, TooLarge) as error:
+            except (Unreachable, TooLarge) as error:
                 log.info("%s is closed: %s", rung.name.lower(), error)
                 delivery = await self._nothing_left(delivery)
-                rung = Rung(rung + 1)
+                rung = Route(rung + 1)
             else:
                 return rung, withheld
-        return Rung.KEPT, False
+        return Route.KEPT, False
 
-    async def _is_withheld(self, rung: Rung, delivery: Delivery) -> bool:
+    async def _is_withheld(self, rung: Route, delivery: Delivery) -> bool:
         """An age-restricted result goes only where Discord marks it so now, not when it was asked for.
 
         Where only the interaction reaches, nobody can look: there the mark it came with holds.
@@ -138,31 +140,31 @@ class Ladder:
         run = delivery.run
         if not run.age_restricted or not _to_be_shown(delivery):
             return False
-        if rung is Rung.DIRECT:
+        if rung is Route.DIRECT:
             return True
         if run.user_install:
             return False
         try:
             return not await self._poster.is_age_restricted(run.channel_id)
-        except Closed:
+        except Unreachable:
             return True
 
-    async def _fitting(self, rung: Rung, delivery: Delivery, folder: Path) -> None:
+    async def _fitting(self, rung: Route, delivery: Delivery, folder: Path) -> None:
         """One rung, with ever smaller files while Discord finds them too large."""
-        limit = delivery.run.upload_limit if rung is not Rung.DIRECT else _DIRECT_LIMIT
-        begun = len(delivery.messages)
+        limit = delivery.run.upload_limit if rung is not Route.DIRECT else _DIRECT_LIMIT
+        already_sent = len(delivery.messages)
         for smaller in (limit, min(limit, _DIRECT_LIMIT), 0):
             try:
-                if len(delivery.messages) > begun:
+                if len(delivery.messages) > already_sent:
                     # Packed smaller, the parts would no longer be those of which some are there already.
                     return await self._by(rung, delivery, await self._links(delivery, folder))
                 return await self._by(rung, delivery, await self._parts(delivery, smaller, folder))
             except TooLarge as error:
                 log.info("too large for this place: %s", error)
                 delivery = await self._nothing_left(delivery)
-        raise Closed("too large, even without files")
+        raise Unreachable("too large, even without files")
 
-    async def _parts(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[Part]:
+    async def _parts(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[OutgoingMessage]:
         last_try = delivery.tries >= MEDIA_TRIES
         prepared = {
             run.key: await self._packer.pack(run, limit, folder, last_try=last_try)
@@ -170,30 +172,38 @@ class Ladder:
         }
         return self._render(delivery, prepared)
 
-    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[Part]:
+    async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
         """What is there, and after it a link to everything."""
         notes: list[str] = []
         for run in _to_be_shown(delivery):
             notes += (await self._packer.pack(run, 0, folder, last_try=True)).notes
-        return [Part()] * len(delivery.messages) + list(note_parts(notes))
+        return [OutgoingMessage()] * len(delivery.messages) + list(note_parts(notes))
 
-    async def _by(self, rung: Rung, delivery: Delivery, parts: Sequence[Part], *, mark: str = "") -> None:
+    async def _by(
+        self, rung: Route, delivery: Delivery, parts: Sequence[OutgoingMessage], *, mark: str = ""
+    ) -> None:
         run = delivery.run
-        if rung is Rung.CHANNEL:
+        if rung is Route.CHANNEL:
             await self.post(delivery, rung, run.channel_id, parts, mark=mark)
-        elif rung is Rung.DIRECT:
+        elif rung is Route.DIRECT:
             channel_id = await self._poster.direct_channel(run.requester_id)
             told = [] if mark else [_elsewhere(run)]
             await self.post(delivery, rung, channel_id, [*parts, *told], mark=mark)
         elif delivery.beside_others:
-            raise Closed("the answer tells of all of them")
+            raise Unreachable("the answer tells of all of them")
         elif run.user_install:
             await self._answer(delivery, rung, parts)
         else:
             await self._edit_answer(delivery, rung, parts)
 
     async def post(
-        self, delivery: Delivery, rung: Rung, channel_id: int, parts: Sequence[Part], *, mark: str = ""
+        self,
+        delivery: Delivery,
+        rung: Route,
+        channel_id: int,
+        parts: Sequence[OutgoingMessage],
+        *,
+        mark: str = "",
     ) -> None:
         """The parts that are not there yet, each marked before and after.
 
@@ -213,7 +223,9 @@ class Ladder:
             sent.append((channel_id, found))
             await self._deliveries.mark_sent(delivery.id, sent)
 
-    async def _find(self, delivery: Delivery, channel_id: int, part: Part, since: datetime) -> int | None:
+    async def _find(
+        self, delivery: Delivery, channel_id: int, part: OutgoingMessage, since: datetime
+    ) -> int | None:
         """A part posted by an attempt of unknown end; neither a part before it is it, nor an earlier verdict
         on the run, nor what came of it the first time."""
         others = (await self._deliveries.told(delivery.run.key, delivery.purpose)).everywhere
@@ -222,35 +234,35 @@ class Ladder:
         ignore = [message_id for _, message_id in others]
         try:
             return await self._poster.find(channel_id, delivery.run.key, part, since, ignore=ignore)
-        except Closed:
+        except Unreachable:
             if self._clock() - since > _NONCE_LIFE:
                 raise
             # The history can't be read any more, but so soon the nonce alone prevents a second post.
             return None
 
-    async def _edit_answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
+    async def _edit_answer(self, delivery: Delivery, rung: Route, parts: Sequence[OutgoingMessage]) -> None:
         """The answer to the command becomes the outcome; an edit twice is the same as once."""
         run = delivery.run
         token = token_of(run, self._clock())
         if delivery.messages and delivery.rung == rung:
             return  # edited and marked; only the tidying is left
         if delivery.messages:
-            raise Closed("a part of it is elsewhere already")
+            raise Unreachable("a part of it is elsewhere already")
         if len(parts) > 1:
-            raise Closed("it takes more than one message, and this is one")
+            raise Unreachable("it takes more than one message, and this is one")
         await self._mark_attempt(delivery, rung)
         if token is not None:
             message_id = await self._poster.edit_original(
                 run.application_id, token, run.status_message_id, parts[0]
             )
-        elif rung is Rung.IN_PLACE and run.status_message_id is not None:
+        elif rung is Route.IN_PLACE and run.status_message_id is not None:
             message_id = run.status_message_id
             await self._poster.edit(run.channel_id, message_id, parts[0])
         else:
-            raise Closed("the interaction's token has run out")
+            raise Unreachable("the interaction's token has run out")
         await self._deliveries.mark_sent(delivery.id, [(run.channel_id, message_id)])
 
-    async def _answer(self, delivery: Delivery, rung: Rung, parts: Sequence[Part]) -> None:
+    async def _answer(self, delivery: Delivery, rung: Route, parts: Sequence[OutgoingMessage]) -> None:
         """Where only the interaction reaches: the answer becomes the outcome, follow-ups take what is left.
 
         A follow-up whose fate is unknown is sent again: twice the same pictures are better than none.
@@ -258,7 +270,7 @@ class Ladder:
         run = delivery.run
         token = token_of(run, self._clock())
         if token is None:
-            raise Closed("the interaction's token has run out")
+            raise Unreachable("the interaction's token has run out")
         sent = list(delivery.messages)
         for index in range(len(sent), len(parts)):
             await self._mark_attempt(delivery, rung)
@@ -276,7 +288,7 @@ class Ladder:
         sent = await self._deliveries.clear_attempt(delivery.id)
         return replace(delivery, attempted=False, messages=sent)
 
-    async def _mark_attempt(self, delivery: Delivery, rung: Rung) -> None:
+    async def _mark_attempt(self, delivery: Delivery, rung: Route) -> None:
         marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(rung))
         if not marked:
             raise Superseded

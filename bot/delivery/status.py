@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from bot.database.coordination import AlreadyHeld, Line, guarded
-from bot.delivery.posting import Poster, PostError, Unclear
+from bot.database.coordination import Coordinator, LockHeld, locked
+from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.domain.runs import Run, token_of
 from bot.store import Store
-from bot.ui.status import several_status_part, status_part
+from bot.ui.status import batch_status_message, status_message
 
 log = logging.getLogger(__name__)
 # Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
@@ -23,14 +23,14 @@ SLOW = timedelta(seconds=15)
 _PORTION = 50
 
 
-class StatusKeeper:
+class StatusUpdater:
     """Edits the status messages of runs that have not ended."""
 
     def __init__(
         self,
         *,
         store: Store,
-        line: Line,
+        line: Coordinator,
         poster: Poster,
         title: Callable[[str], str],
         clock: Callable[[], datetime],
@@ -54,10 +54,10 @@ class StatusKeeper:
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
-                async with guarded(self._line, key):
+                async with locked(self._line, key):
                     yield
-            except AlreadyHeld as error:
-                raise Unclear("another process is changing the status message") from error
+            except LockHeld as error:
+                raise OutcomeUnknown("another process is changing the status message") from error
 
     async def claim(self) -> Run | None:
         if not self._claimed:
@@ -72,16 +72,16 @@ class StatusKeeper:
                 run = await self._store.runs.get(claimed.key)
                 if run is None or run.status_message_id is None:
                     return
-                together = [run] if run.batch_key is None else await self._store.runs.together(run)
-                if not all(each.final for each in together):
-                    await self._edit(run, together, run.status_message_id)
+                batch = [run] if run.batch_key is None else await self._store.runs.batch(run)
+                if not all(each.final for each in batch):
+                    await self._edit(run, batch, run.status_message_id)
         except PostError as error:
             # Deleted, withdrawn or slow: the result finds its own way.
             log.info("the status message was not updated: %s", error)
 
-    async def _edit(self, run: Run, together: Sequence[Run], message_id: int) -> None:
+    async def _edit(self, run: Run, batch: Sequence[Run], message_id: int) -> None:
         title = self._title(run.deployment)
-        part = status_part(run, title) if run.batch_key is None else several_status_part(together, title)
+        part = status_message(run, title) if run.batch_key is None else batch_status_message(batch, title)
         token = token_of(run, self._clock())
         if token is not None:
             await self._poster.edit_original(run.application_id, token, message_id, part)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.delivery.download import Media, MediaFetcher
 from bot.delivery.media import shrink_image
-from bot.delivery.posting import Poster, PostError, Unclear
+from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
 from bot.domain.errors import (
@@ -30,10 +30,10 @@ from bot.domain.errors import (
     StartupError,
 )
 from bot.domain.runs import InputValue, Output, Run
-from bot.domain.text import quoted, shorten, visible
+from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.store.reviews import ReviewStore
 from bot.strings import say
-from bot.ui.components import GALLERY, FileKind, Prepared, PreparedFile
+from bot.ui.components import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
 # A picture above the upload limit is fetched all the same, since it can be recompressed.
@@ -46,7 +46,7 @@ Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 Packed = PreparedFile | str
 
 
-class Packer:
+class OutputPreparer:
     """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not run out."""
 
     def __init__(self, fetcher: MediaFetcher, renew: Renew) -> None:
@@ -55,7 +55,7 @@ class Packer:
         # Decoded, a picture may take hundreds of megabytes: one at a time, of all that are on their way.
         self._shrinking = asyncio.Lock()
 
-    async def pack(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> Prepared:
+    async def pack(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> PreparedOutputs:
         """What can be shown with an upload limit of `limit` bytes a file; 0 links to everything.
 
         Several runs of one request share the folder, and the room for texts.
@@ -82,7 +82,7 @@ class Packer:
 
     async def _pack(
         self, run: Run, outputs: Sequence[Output], limit: int, folder: Path, *, last_try: bool
-    ) -> Prepared:
+    ) -> PreparedOutputs:
         files = [output for output in outputs if output.url is not None]
         slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -98,7 +98,7 @@ class Packer:
         notes = [item for item in everything if isinstance(item, str)]
         if len(files) > MAX_FILES:
             notes.append(say("media_more", count=len(files) - MAX_FILES))
-        return Prepared(
+        return PreparedOutputs(
             files=(*(item for item in everything if isinstance(item, PreparedFile)), *text_files),
             texts=texts,
             notes=tuple(notes),
@@ -108,7 +108,7 @@ class Packer:
         self, run: Run, number: int, output: Output, limit: int, folder: Path, *, last_try: bool
     ) -> list[Packed]:
         url = output.url or ""
-        name = quoted(output.filename or f"file {number}", 80)
+        name = escape_line(output.filename or f"file {number}", 80)
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
         path = folder / f"{run.key}-{number}"
         if limit == 0:
@@ -145,7 +145,7 @@ class Packer:
             raise MediaTooLarge(media.filename)
         return [
             _prepared(run, number, path, suffix, kind),
-            say("media_recompressed", name=quoted(media.filename, 80)),
+            say("media_recompressed", name=escape_line(media.filename, 80)),
         ]
 
     async def _shrink(self, path: Path, limit: int) -> str | None:
@@ -171,7 +171,7 @@ async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
     """The run key in the name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
-    alt = shorten(visible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
+    alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     return PreparedFile(path, f"{prefix}{file_stem(run, number)}{extension}", kind, alt)
 
 
@@ -285,7 +285,7 @@ class AttachmentRenewer:
             raise RefusedError("attachment_expired")
         try:
             found = await self._poster.attachments(*place)
-        except Unclear as error:
+        except OutcomeUnknown as error:
             raise NotNow(str(error)) from error
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error

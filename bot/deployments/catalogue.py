@@ -173,7 +173,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
-class Reloaded:
+class ReloadResult:
     """Names of deployments. `warnings` are sentences about what is offered differently than one may think."""
 
     added: tuple[str, ...] = ()
@@ -226,7 +226,7 @@ class Reloader:
         """The file is to be read again, by the worker."""
         self._asked = True
 
-    async def reload(self) -> Reloaded:
+    async def reload(self) -> ReloadResult:
         """Reads the file again, here and in other processes.
 
         Raises StartupError with the file's mistakes: nothing has changed then.
@@ -274,7 +274,7 @@ class Reloader:
         if found:
             log.info("the deployments changed at ComfyDeploy: %s", _told(found))
 
-    async def _load(self, configs: Sequence[DeploymentConfig] | None) -> Reloaded:
+    async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
         before, plan = self._by_name(), self._catalogue.plan
         await self._catalogue.load(configs)
         self._behind |= self._catalogue.plan != plan
@@ -288,8 +288,8 @@ class Reloader:
         return {deployment.name: deployment for deployment in self._catalogue.all()}
 
 
-def _compared(before: Mapping[str, Deployment], after: Mapping[str, Deployment]) -> Reloaded:
-    return Reloaded(
+def _compared(before: Mapping[str, Deployment], after: Mapping[str, Deployment]) -> ReloadResult:
+    return ReloadResult(
         added=tuple(name for name in after if name not in before),
         changed=tuple(name for name in after if name in before and after[name] != before[name]),
         removed=tuple(name for name in before if name not in after),
@@ -297,6 +297,6 @@ def _compared(before: Mapping[str, Deployment], after: Mapping[str, Deployment])
     )
 
 
-def _told(found: Reloaded) -> str:
+def _told(found: ReloadResult) -> str:
     parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
     return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)

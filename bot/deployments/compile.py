@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.comfydeploy.deployments import DeploymentInfo, InputType
 from bot.deployments.compile_input import Draft, compile_input, kind_for
-from bot.deployments.model import GPUS, Deployment, Input, InputKind, varies
+from bot.deployments.model import GPUS, Deployment, Input, InputKind, varies_in_batch
 from bot.deployments.naming import RESERVED, names_seed, one_line, prompt_rank, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig
 
@@ -35,7 +35,7 @@ def compile_deployment(config: DeploymentConfig, info: DeploymentInfo | None) ->
         gpus=gpus,
         default_gpu=default_gpu,
         concurrency_limit=config.concurrency_limit or (info.concurrency_limit if info else None),
-        max_count=config.max_count or (MAX_COUNT if any(map(varies, inputs)) else 1),
+        max_count=config.max_count or (MAX_COUNT if any(map(varies_in_batch, inputs)) else 1),
         run_timeout=info.run_timeout if info else None,
         age_restricted=config.age_restricted,
         warnings=tuple(f"deployment '{config.name}': {text}" for text in (*_told(drafts), *gpu_warnings)),

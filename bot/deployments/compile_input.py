@@ -93,7 +93,7 @@ def compile_input(draft: Draft) -> Draft:
         fixed=config.fixed,
         hidden=hidden,
     )
-    if config.default is not None and item.offered and usable(item, config.default) is None:
+    if config.default is not None and item.offered and valid_default(item, config.default) is None:
         warnings += (f"doesn't take the default {config.default!r}: it is left out",)
     return draft.with_input(_with_default(item, draft), *warnings)
 
@@ -133,8 +133,8 @@ def _bounds(draft: Draft, kind: InputKind) -> tuple[float | None, float | None]:
     high = draft.config.max if draft.config.max is not None else min(highs, default=None)
     # Nodes that contradict each other: no value would suit both, and the first decides.
     first = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
-    for least, most in ((low, high), first):
-        pair = _clamped(least, kind, math.ceil), _clamped(most, kind, math.floor)
+    for least, limit in ((low, high), first):
+        pair = _clamped(least, kind, math.ceil), _clamped(limit, kind, math.floor)
         if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
             return pair
     return None, None
@@ -187,7 +187,7 @@ def _node_choices(draft: Draft) -> tuple[Choice, ...]:
 
 def _with_default(item: Input, draft: Draft) -> Input:
     theirs = _first_usable(item, draft)
-    ours = usable(item, draft.config.default)
+    ours = valid_default(item, draft.config.default)
     default = theirs if ours is None else ours
     required = draft.config.required
     if required is None:
@@ -208,13 +208,13 @@ def _first_usable(item: Input, draft: Draft) -> InputValue | None:
     for node in draft.nodes:
         value = node.default_value
         if value is not None and not isinstance(value, tuple):
-            found = usable(item, value)
+            found = valid_default(item, value)
             if found is not None:
                 return found
     return None
 
 
-def usable(item: Input, value: InputValue | None) -> InputValue | None:
+def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     """`value` when the input takes it as a default, else None: out of range, of the wrong type, empty."""
     if value is None:
         return None

@@ -108,7 +108,7 @@ class ShownInputs:
     files: tuple[Output, ...]
 
 
-def shown_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
+def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
     """What the person gave. Of a deployment that is gone, the plain inputs by their keys."""
     if deployment is None:
         return ShownInputs(tuple((key, _told(value)) for key, value in inputs.items()), ())
@@ -127,7 +127,7 @@ def shown_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]
     return ShownInputs(tuple(values), tuple(files))
 
 
-def text_inputs(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:
+def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:
     """Every free text that a person gave, by option name: what word rules look at."""
     return {
         item.option: value

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.deployments.input_text import parse_more
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, varies
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, varies_in_batch
 from bot.deployments.options import COUNT, GPU, MORE
 from bot.deployments.schema import LARGEST
-from bot.deployments.validation import GivenFile, check_file, check_value
+from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-GivenValue = str | int | float | bool | GivenFile
+RawValue = str | int | float | bool | AttachedFile
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectedInputs:
     """A queue call's inputs by their real keys, and what the bot shows of them.
 
     `gpu` None leaves it to the machine. `prompt` is ComfyDeploy's default where none was given. `files` are
@@ -31,17 +31,17 @@ class Collected:
     gpu: str | None
     seed: int | None
     prompt: str | None
-    files: Mapping[str, tuple[GivenFile, ...]]
+    files: Mapping[str, tuple[AttachedFile, ...]]
     drawn: frozenset[str] = frozenset()
 
 
 def collect(
     deployment: Deployment,
-    given: Mapping[str, GivenValue],
+    given: Mapping[str, RawValue],
     *,
     draw_seed: Callable[[Input], int],
     gpu: str | None = None,
-) -> Collected:
+) -> CollectedInputs:
     """Checks all that was given, by option name, `more` and `gpu` included. InputError at the first fault.
 
     Optional inputs that were left out stay out, since ComfyDeploy has their defaults: except fixed ones, a
@@ -55,7 +55,7 @@ def collect(
         return draw_seed(item)
 
     inputs: dict[str, InputValue] = {}
-    files: dict[str, tuple[GivenFile, ...]] = {}
+    files: dict[str, tuple[AttachedFile, ...]] = {}
     for item in deployment.inputs:
         if item.kind in ATTACHMENTS and item.offered and (found := _attached(item, values)):
             files[item.key] = found
@@ -64,7 +64,7 @@ def collect(
             inputs[item.key] = value
     chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
     seed, prompt = seed_of(deployment, inputs), prompt_of(deployment, inputs)
-    return Collected(inputs, chosen, seed, prompt, files, frozenset(drawn))
+    return CollectedInputs(inputs, chosen, seed, prompt, files, frozenset(drawn))
 
 
 def seed_range(item: Input) -> tuple[int, int]:
@@ -74,7 +74,7 @@ def seed_range(item: Input) -> tuple[int, int]:
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
-def check_gpu(deployment: Deployment, gpu: GivenValue | None) -> str | None:
+def check_gpu(deployment: Deployment, gpu: RawValue | None) -> str | None:
     """The chosen GPU as its name is written, or the configured one. InputError `input_gpu`."""
     if gpu is None or gpu == "":
         return deployment.default_gpu
@@ -85,7 +85,7 @@ def check_gpu(deployment: Deployment, gpu: GivenValue | None) -> str | None:
     raise InputError("input_gpu", option=GPU, value=str(gpu)[:60], choices=allowed)
 
 
-def _with_more(deployment: Deployment, given: Mapping[str, GivenValue]) -> dict[str, GivenValue]:
+def _with_more(deployment: Deployment, given: Mapping[str, RawValue]) -> dict[str, RawValue]:
     """All values by option name, those inside `more` included."""
     known = {name: item for item in deployment.offered for name in item.option_names}
     for name in given:
@@ -120,13 +120,13 @@ def _unknown(name: str, known: Iterable[str]) -> InputError:
     return InputError("input_unknown", option=name, choices=", ".join(near))
 
 
-def _attached(item: Input, values: Mapping[str, GivenValue]) -> tuple[GivenFile, ...]:
+def _attached(item: Input, values: Mapping[str, RawValue]) -> tuple[AttachedFile, ...]:
     files = []
     for name in item.option_names:
         value = values.get(name)
         if value is None:
             continue
-        if not isinstance(value, GivenFile):
+        if not isinstance(value, AttachedFile):
             raise InputError("input_not_a_file", option=name)
         check_file(item.kind, name, value)
         files.append(value)
@@ -135,8 +135,8 @@ def _attached(item: Input, values: Mapping[str, GivenValue]) -> tuple[GivenFile,
 
 def _value(
     item: Input,
-    values: Mapping[str, GivenValue],
-    files: tuple[GivenFile, ...],
+    values: Mapping[str, RawValue],
+    files: tuple[AttachedFile, ...],
     draw_seed: Callable[[Input], int],
 ) -> InputValue | None:
     if not item.offered:
@@ -156,7 +156,7 @@ def left_out(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | Non
     return None
 
 
-def _urls(item: Input, files: tuple[GivenFile, ...]) -> InputValue | None:
+def _urls(item: Input, files: tuple[AttachedFile, ...]) -> InputValue | None:
     if not files:
         return None
     urls = [file.url for file in files]
@@ -164,10 +164,10 @@ def _urls(item: Input, files: tuple[GivenFile, ...]) -> InputValue | None:
     return urls if item.kind is InputKind.IMAGES else urls[0]
 
 
-def _plain(item: Input, value: GivenValue | None) -> InputValue | None:
+def _plain(item: Input, value: RawValue | None) -> InputValue | None:
     if value is None:
         return None
-    if isinstance(value, GivenFile):
+    if isinstance(value, AttachedFile):
         raise InputError("input_not_text", option=item.option)
     return check_value(item, value)
 
@@ -191,10 +191,10 @@ def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str |
 
 
 # How many Vary makes. It stands on buttons out there: a deployment may take fewer since, never more.
-VARIED = 4
+VARY_COUNT = 4
 
 
-class Repeat(Enum):
+class RepeatMode(Enum):
     """How many a repetition makes: one, as many as there were, or the few of Vary."""
 
     ONE = auto()
@@ -202,7 +202,7 @@ class Repeat(Enum):
     VARIED = auto()
 
 
-def check_count(deployment: Deployment, value: GivenValue | None) -> int:
+def check_count(deployment: Deployment, value: RawValue | None) -> int:
     """How many, 1 where nothing was said. InputError otherwise."""
     if value is None:
         return 1
@@ -211,14 +211,14 @@ def check_count(deployment: Deployment, value: GivenValue | None) -> int:
     return value
 
 
-def repeated(deployment: Deployment, repeat: Repeat, before: int) -> int:
+def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int:
     """How many a repetition makes of what were `before`, as far as the deployment takes so many at once."""
-    wanted = {Repeat.ONE: 1, Repeat.ALL: before, Repeat.VARIED: VARIED}[repeat]
+    wanted = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
     return min(wanted, deployment.max_count)
 
 
-def spread(
-    deployment: Deployment, wanted: Collected, count: int, draw_seed: Callable[[Input], int]
+def batch_inputs(
+    deployment: Deployment, wanted: CollectedInputs, count: int, draw_seed: Callable[[Input], int]
 ) -> list[tuple[Mapping[str, InputValue], int | None]]:
     """The inputs and the seed of each: a seed that was given counts on, one that was drawn is drawn anew."""
     found: list[tuple[Mapping[str, InputValue], int | None]] = [(wanted.inputs, wanted.seed)]
@@ -236,7 +236,7 @@ def _other(
     draw_seed: Callable[[Input], int],
 ) -> dict[str, InputValue]:
     inputs = dict(first)
-    for item in filter(varies, deployment.inputs):
+    for item in filter(varies_in_batch, deployment.inputs):
         value = inputs.get(item.key)
         if item.key in drawn:
             inputs[item.key] = draw_seed(item)

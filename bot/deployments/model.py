@@ -9,7 +9,7 @@ from enum import StrEnum
 from bot.domain.runs import InputValue, Run
 
 
-def varies(item: Input) -> bool:
+def varies_in_batch(item: Input) -> bool:
     """Whether each of several gets another value of this input.
 
     Without such an input all of them would be alike, as far as one can know: then `count` is offered only

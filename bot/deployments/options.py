@@ -111,14 +111,14 @@ def _file_inputs(deployment: Deployment) -> int:
     return sum(item.kind in ATTACHMENTS for item in deployment.offered)
 
 
-def _chosen(deployment: Deployment, room: int, most: int) -> tuple[Input, ...]:
+def _chosen(deployment: Deployment, room: int, limit: int) -> tuple[Input, ...]:
     """The inputs with an option of their own: attachments, then required ones, then the config's order."""
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]
-    if len(files) > most:
-        names = ", ".join(item.key for item in files[most:])
+    if len(files) > limit:
+        names = ", ".join(item.key for item in files[limit:])
         raise StartupError(
-            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {most} beside "
+            f"deployment '{deployment.name}' has {len(files)} file inputs and Discord takes {limit} beside "
             f"the other options; hide some in deployments.toml, for example {names}"
         )
     others = [item for item in inputs if item.kind not in ATTACHMENTS]
@@ -232,7 +232,7 @@ def _more_option(rest: Sequence[Input]) -> OptionSpec:
     )
 
 
-def suggest(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
+def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
     """Up to 25 choices: names that begin with what was typed, then names that hold it. None fit: none."""
     choices = _choices(deployment, option)
     typed = current.strip().casefold()

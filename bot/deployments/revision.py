@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.deployments.inputs import Collected, check_gpu, left_out, prompt_of, seed_of
+from bot.deployments.inputs import CollectedInputs, check_gpu, left_out, prompt_of, seed_of
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import GPU
-from bot.deployments.validation import GivenFile, check_file, check_value
+from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
@@ -17,8 +17,8 @@ from bot.domain.runs import InputValue
 FIELDS = 5
 TEXT_LENGTH = 4000
 # By option name: text as typed or chosen, or the files of an upload.
-TypedValue = str | tuple[GivenFile, ...]
-Typed = Mapping[str, TypedValue]
+FormValue = str | tuple[AttachedFile, ...]
+FormValues = Mapping[str, FormValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class Revision:
     """The new request, and the options whose earlier values the deployment no longer takes."""
 
-    wanted: Collected
+    wanted: CollectedInputs
     dropped: tuple[str, ...]
 
 
-def form_fields(
+def editable_fields(
     deployment: Deployment,
     inputs: Mapping[str, InputValue],
     gpu: str | None,
     *,
-    typed: Typed | None = None,
+    typed: FormValues | None = None,
     without: str | None = None,
 ) -> tuple[Field, ...]:
     """The five that matter most: the prompt, required ones, then the config's order; the GPU is the last.
@@ -61,13 +61,13 @@ def form_fields(
     return tuple(fields)
 
 
-def edited(
+def revise(
     deployment: Deployment,
     earlier: Mapping[str, InputValue],
     gpu: str | None,
-    typed: Typed,
+    typed: FormValues,
     draw_seed: Callable[[Input], int],
-) -> Edited:
+) -> Revision:
     """What was typed, over the earlier values, over the defaults. InputError at the first fault."""
     inputs: dict[str, InputValue] = {}
     dropped = _no_longer_offered(deployment, earlier)
@@ -81,15 +81,15 @@ def edited(
     names = {item.option for item in deployment.offered}
     dropped += [name for name in typed if name not in names and name != GPU]
     chosen = _gpu(deployment, gpu, typed, dropped)
-    wanted = Collected(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {})
-    return Edited(wanted, tuple(dict.fromkeys(dropped)))
+    wanted = CollectedInputs(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {})
+    return Revision(wanted, tuple(dict.fromkeys(dropped)))
 
 
 def _rank(item: Input) -> tuple[bool, bool, bool]:
     return not item.is_prompt, not item.required, item.kind in ATTACHMENTS
 
 
-def _field(item: Input, earlier: InputValue | None, typed: Typed) -> Field:
+def _field(item: Input, earlier: InputValue | None, typed: FormValues) -> Field:
     choices = tuple(choice.name for choice in item.choices)
     if item.kind is InputKind.BOOLEAN and not choices:
         choices = ("yes", "no")
@@ -110,7 +110,9 @@ def _as_typed(item: Input, value: InputValue | None) -> str:
     return names.get(str(value), str(value))
 
 
-def _value(item: Input, earlier: InputValue | None, typed: Typed, dropped: list[str]) -> InputValue | None:
+def _value(
+    item: Input, earlier: InputValue | None, typed: FormValues, dropped: list[str]
+) -> InputValue | None:
     given = typed.get(item.option)
     if isinstance(given, tuple):
         return _files(item, given)
@@ -125,7 +127,7 @@ def _value(item: Input, earlier: InputValue | None, typed: Typed, dropped: list[
     return None
 
 
-def _files(item: Input, files: tuple[GivenFile, ...]) -> InputValue:
+def _files(item: Input, files: tuple[AttachedFile, ...]) -> InputValue:
     if item.kind not in ATTACHMENTS:
         raise InputError("input_not_text", option=item.option)
     urls = [check_file(item.kind, item.option, file) for file in files]
@@ -158,7 +160,7 @@ def _no_longer_offered(deployment: Deployment, earlier: Mapping[str, InputValue]
     return gone
 
 
-def _gpu(deployment: Deployment, earlier: str | None, typed: Typed, dropped: list[str]) -> str | None:
+def _gpu(deployment: Deployment, earlier: str | None, typed: FormValues, dropped: list[str]) -> str | None:
     given = typed.get(GPU)
     if isinstance(given, str):
         return check_gpu(deployment, given)

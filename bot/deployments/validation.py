@@ -11,7 +11,7 @@ from bot.deployments.model import Choice, Input, InputKind
 from bot.deployments.schema import LARGEST
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
-from bot.domain.text import visible
+from bot.domain.text import strip_invisible
 
 Plain = str | int | float | bool
 _YES = frozenset({"yes", "y", "true", "on", "1"})
@@ -107,7 +107,7 @@ def _boolean(item: Input, value: Plain) -> bool:
 def _text(item: Input, value: Plain) -> str:
     # A NUL can be neither stored in PostgreSQL nor seen by anybody; lone surrogates have no UTF-8.
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-    if item.required and not visible(text):
+    if item.required and not strip_invisible(text):
         raise InputError("input_required", option=item.option)
     length = len(text)
     if item.min_length is not None and length < item.min_length:
@@ -138,7 +138,7 @@ _KNOWN = {".webp": "image/webp", ".avif": "image/avif", ".heic": "image/heic", "
 
 
 @dataclass(frozen=True, slots=True)
-class GivenFile:
+class AttachedFile:
     """An attachment: `content_type` as Discord tells it (it can be missing), `size` in bytes."""
 
     url: str
@@ -147,7 +147,7 @@ class GivenFile:
     size: int
 
 
-def check_file(kind: InputKind, option: str, file: GivenFile) -> str:
+def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
     """The file's URL. InputError when it is of another kind than the input's, empty or too large."""
     if file.size <= 0:
         raise InputError("input_file_empty", option=option, filename=file.filename)
@@ -164,7 +164,7 @@ def check_file(kind: InputKind, option: str, file: GivenFile) -> str:
     return file.url
 
 
-def media_type(file: GivenFile) -> str:
+def media_type(file: AttachedFile) -> str:
     """The type without its parameters; by the name's ending where Discord says nothing useful."""
     told = (file.content_type or "").partition(";")[0].strip().lower()
     if told and told != "application/octet-stream":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.requests import Person
+from bot.domain.requests import Member
 from bot.domain.rules import Budget, RoleBudget, ServerRules
 
 # What a run is taken to cost, in seconds, until ComfyDeploy tells what it took.
@@ -23,7 +23,7 @@ class Limits:
     server_at_once: int | None = None
 
 
-def limits_of(person: Person, rules: ServerRules) -> Limits:
+def limits_of(person: Member, rules: ServerRules) -> Limits:
     """The person's own. Of several roles that say something about a limit, the most generous counts."""
     budgets = rules.budgets
     own = [budget for role, budget in budgets.roles.items() if role in person.role_ids]
@@ -56,7 +56,7 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Spending:
     """What counts against a budget today: weighted seconds, those of running ones as reserved."""
 
     runs: int = 0
@@ -79,8 +79,8 @@ class Usage:
     now: datetime
     day_end: datetime
     gpu_seconds_today: float = 0
-    person: Spent = Spent()
-    server: Spent = Spent()
+    person: Spending = Spending()
+    server: Spending = Spending()
     block: Block | None = None
     paused: str | None = None
 
@@ -89,7 +89,7 @@ class Usage:
 class UsageView:
     """`server` are the server's own limits, None where they are not the reader's to see."""
 
-    person_id: int
+    user_id: int
     own: bool
     usage: Usage
     running: Running
@@ -105,6 +105,6 @@ class Running:
     server: int
 
 
-def day_of(now: datetime) -> datetime:
+def budget_day(now: datetime) -> datetime:
     """The beginning of the day that budgets count."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)

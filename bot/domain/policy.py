@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spent, Usage, limits_of, reserve
+from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits_of, reserve
 from bot.domain.errors import RefusedError
-from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.requests import GenerationRequest, Member, Origin
 from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 
 _REASON = 500
 # Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
@@ -56,7 +56,7 @@ Decision = Allowed | Refused
 
 
 def decide(
-    request: GenerationRequest, person: Person, usage: Usage, operator: OperatorRules, rules: ServerRules
+    request: GenerationRequest, person: Member, usage: Usage, operator: OperatorRules, rules: ServerRules
 ) -> Decision:
     """The first rule that forbids the request, or the terms on which it runs."""
     try:
@@ -89,7 +89,7 @@ def for_several(reason: RefusedError, possible: int, count: int) -> RefusedError
     return RefusedError(f"{reason.code}_count", str(reason), **params)
 
 
-def _in_review(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:
+def _in_review(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
     """Whether it waits for a moderator. Without a review channel nobody would ever decide about it."""
     if request.origin.guild_id is None or not needs_approval(request, person, rules):
         return False
@@ -98,7 +98,7 @@ def _in_review(request: GenerationRequest, person: Person, rules: ServerRules) -
     return True
 
 
-def needs_approval(request: GenerationRequest, person: Person, rules: ServerRules) -> bool:
+def needs_approval(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
     """Whether a moderator has to agree."""
     approval = rules.approval
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
@@ -156,11 +156,11 @@ def _unblocked(usage: Usage) -> None:
         until = usage.block.until
         code = "blocked_until" if until else "blocked"
         raise RefusedError(
-            code, reason=quoted(usage.block.reason or "-", _REASON), until=_stamp(until) if until else 0
+            code, reason=escape_line(usage.block.reason or "-", _REASON), until=_stamp(until) if until else 0
         )
 
 
-def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
+def _person(person: Member, usage: Usage, rules: ServerRules) -> None:
     _unblocked(usage)
     if person.is_moderator(rules):
         return
@@ -172,20 +172,20 @@ def _person(person: Person, usage: Usage, rules: ServerRules) -> None:
         raise RefusedError("member_too_young", days=rules.people.member_days, until=_stamp(joined))
 
 
-def _roles(request: GenerationRequest, person: Person, rules: ServerRules) -> None:
+def _roles(request: GenerationRequest, person: Member, rules: ServerRules) -> None:
     if not _may(person, rules.deployment_roles, request.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
     if request.gpu is not None and not _may(person, rules.gpu_roles, request.gpu):
         raise _without_role("gpu_role", person, rules.gpu_roles, gpu=request.gpu)
 
 
-def _may(person: Person, roles_for: RolesFor, name: str) -> bool:
+def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
     # An empty set is nobody: the last of its roles was deleted, which must not open it to everybody.
     roles = roles_for.get(name)
     return roles is None or bool(roles & person.role_ids)
 
 
-def _without_role(code: str, person: Person, roles_for: RolesFor, **params: str) -> RefusedError:
+def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str) -> RefusedError:
     """Names those of the restricted ones that the person may use."""
     allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
     if not allowed:
@@ -206,7 +206,7 @@ def _budget(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -
     _within("server_budget", usage.server, own, reserved, until)
 
 
-def _within(prefix: str, spent: Spent, limits: Limits, reserved: float, until: int) -> None:
+def _within(prefix: str, spent: Spending, limits: Limits, reserved: float, until: int) -> None:
     if limits.waiting is not None and spent.waiting >= limits.waiting:
         raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:

@@ -14,7 +14,7 @@ QUEUE_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class BlockResult:
     """`until` None: until somebody lifts it; `ended` requests of theirs waited and have ended."""
 
     until: datetime | None
@@ -69,7 +69,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class AuditCursor:
     """A place in the record: a line's time and number. It stays valid when the line itself is gone."""
 
     at: datetime
@@ -77,15 +77,15 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLine:
+class StoredEntry:
     """An entry with its number."""
 
     id: int
     entry: AuditEntry
 
     @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.entry.at, self.id)
+    def cursor(self) -> AuditCursor:
+        return AuditCursor(self.entry.at, self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +108,13 @@ class AuditFilter:
 class AuditPage:
     """Newest first; `older` and `newer` are where to go on, None where the record ends."""
 
-    lines: Sequence[AuditLine]
-    older: Cursor | None
-    newer: Cursor | None
+    lines: Sequence[StoredEntry]
+    older: AuditCursor | None
+    newer: AuditCursor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockedPerson:
+class ActiveBlock:
     """A block as it stands; `until` None: until somebody lifts it."""
 
     user_id: int

@@ -72,7 +72,7 @@ class GenerationRequest(BaseModel):
     expected_seconds: float = Field(default=60, gt=0)
 
 
-def several(
+def batch_requests(
     request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
 ) -> list[GenerationRequest]:
     """A request made several that differ in their (inputs, seed); with one of them it stays by itself.
@@ -98,20 +98,20 @@ def several(
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """`channel_ids` are the channel, its parent and its category, for rules that exempt channels.
 
     `can_post` tells whether the bot could post in another channel of the same server.
     """
 
-    person: Person
+    person: Member
     origin: Origin
     channel_ids: frozenset[int]
     can_post: Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Member:
     """A member of a server, or a person in direct messages (no roles, no `joined_at`)."""
 
     id: int

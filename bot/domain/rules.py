@@ -110,7 +110,7 @@ class ServerRules(_Rules):
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 365
 
 
-def salvage(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
+def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
     """The readable rest, defaults for what is not, and where that was (`approval.hours`, or `.` for all)."""
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
@@ -128,36 +128,36 @@ def salvage(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
 
 def _without(kept: Any, place: Sequence[int | str]) -> Sequence[int | str]:
     """Takes out what stands at the place, or the nearest thing around it; returns where that was."""
-    around = kept
+    context = kept
     path: list[int | str] = []
     for part in place[:-1]:
-        inner = _inside(around, part)
+        inner = _inside(context, part)
         if not isinstance(inner, dict | list):
-            return _drop(kept, around, [*path, part])
-        around = inner
+            return _drop(kept, context, [*path, part])
+        context = inner
         path.append(part)
-    return _drop(kept, around, [*path, place[-1]])
+    return _drop(kept, context, [*path, place[-1]])
 
 
-def _inside(around: Any, part: int | str) -> Any:
-    if isinstance(around, list):
-        return around[part] if isinstance(part, int) and part < len(around) else None
-    return around.get(part, around.get(str(part)))
+def _inside(context: Any, part: int | str) -> Any:
+    if isinstance(context, list):
+        return context[part] if isinstance(part, int) and part < len(context) else None
+    return context.get(part, context.get(str(part)))
 
 
-def _drop(kept: Any, around: Any, path: list[int | str]) -> list[int | str]:
+def _drop(kept: Any, context: Any, path: list[int | str]) -> list[int | str]:
     part = path[-1]
-    if isinstance(around, list) and isinstance(part, int) and part < len(around):
-        del around[part]
-    elif isinstance(around, dict) and (part in around or str(part) in around):
-        around.pop(part, around.pop(str(part), None))
+    if isinstance(context, list) and isinstance(part, int) and part < len(context):
+        del context[part]
+    elif isinstance(context, dict) and (part in context or str(part) in context):
+        context.pop(part, context.pop(str(part), None))
     else:  # not where it was reported (a key, a set): its whole section goes
         kept.pop(path[0], None)
         return path[:1]
     return path
 
 
-def differences(before: ServerRules, after: ServerRules) -> dict[str, object]:
+def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Field -> {from, to}, or {added, removed} for lists: `{"approval.hours": {"from": 24, "to": 48}}`."""
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))
@@ -191,7 +191,7 @@ def _change(old: Any, new: Any) -> dict[str, object]:
     }
 
 
-def replaced(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
+def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
     """With values at dotted paths (`approval.hours`). Raises InputError for the first out of range."""
     tree = rules.model_dump()
     for path, value in values.items():

@@ -210,7 +210,7 @@ class RunFilter(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PagePlace:
+class RunsPage:
     """A page of somebody's runs: from the cursor on in one direction; without one, the newest."""
 
     wanted: RunFilter = RunFilter.ALL
@@ -218,7 +218,7 @@ class PagePlace:
     cursor: RunCursor | None = None
 
 
-class Told(NamedTuple):
+class SentMessages(NamedTuple):
     """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well.
 
     `earlier` are those of a time before, when a part of it found no way: what it shows is shown anew.
@@ -234,20 +234,20 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RunListEntry:
     """A request and its newest message: `kept` when no way was open, `place` (channel, message) when it was.
 
-    Of several runs `run` is the first and `together` are all of them; a run by itself has none.
+    Of several runs `run` is the first and `batch` are all of them; a run by itself has none.
     """
 
     run: Run
     kept: bool
     place: tuple[int, int] | None
-    together: Sequence[Run] = ()
+    batch: Sequence[Run] = ()
 
     @property
     def all(self) -> Sequence[Run]:
-        return self.together or (self.run,)
+        return self.batch or (self.run,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ class RunCursor:
 class HistoryPage:
     """Newest first; `older` and `newer` are where to go on, None where the runs end."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[RunListEntry]
     older: RunCursor | None = None
     newer: RunCursor | None = None
 
@@ -295,7 +295,7 @@ OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 class Delivery:
     """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
 
-    Of the outcome of several `together` are all of them, `late` the keys of those that come by themselves.
+    Of the outcome of several `batch` are all of them, `late` the keys of those that come by themselves.
     """
 
     id: int
@@ -306,7 +306,7 @@ class Delivery:
     attempted: bool
     attempted_at: datetime | None
     messages: tuple[tuple[int, int], ...]
-    together: tuple[Run, ...] = ()
+    batch: tuple[Run, ...] = ()
     late: frozenset[str] = frozenset()
 
     @property

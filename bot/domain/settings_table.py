@@ -16,11 +16,10 @@ from typing import Any
 from zlib import crc32
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, replaced
+from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, with_values
 from bot.domain.settings_values import (
     MANY,
-    Surroundings,
-    _tidied,
+    SettingsContext,
     decimal_number,
     known_ids,
     known_names,
@@ -28,22 +27,23 @@ from bot.domain.settings_values import (
     needed,
     one,
     whole_number,
+    without_missing,
 )
 
-Edit = Callable[[ServerRules, str, Sequence[str], Surroundings], ServerRules]
+Edit = Callable[[ServerRules, str, Sequence[str], SettingsContext], ServerRules]
 
 # The choices about the server's own AutoMod rules, as the select's values.
 AUTOMOD: Mapping[str, bool | None] = MappingProxyType({"able": None, "always": True, "never": False})
 
 
 def change(
-    rules: ServerRules, field: str, arg: str, values: Sequence[str], around: Surroundings
+    rules: ServerRules, field: str, arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
     """`field` is `section.name`. InputError for what is out of range, RefusedError for what is unknown."""
     edit = EDITS.get(field)
     if edit is None:
         raise RefusedError("settings_stale")
-    return edit(rules, arg, values, around)
+    return edit(rules, arg, values, context)
 
 
 def page_of(names: Sequence[str], arg: str) -> Sequence[str]:
@@ -52,80 +52,86 @@ def page_of(names: Sequence[str], arg: str) -> Sequence[str]:
     return names[page * MANY : (page + 1) * MANY]
 
 
-def _mode(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
+def _mode(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
     mode = one(values)
-    after = replaced(rules, {"approval.mode": mode})
-    if mode != ApprovalMode.OFF and rules.approval.review_channel_id not in around.channel_ids:
+    after = with_values(rules, {"approval.mode": mode})
+    if mode != ApprovalMode.OFF and rules.approval.review_channel_id not in context.channel_ids:
         raise RefusedError("settings_needs_channel")
     return after
 
 
-def _channel(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    chosen = known_ids(values[:1], around.channel_ids, "settings_channel_unknown")
+def _channel(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    chosen = known_ids(values[:1], context.channel_ids, "settings_channel_unknown")
     if not chosen and rules.approval.mode is not ApprovalMode.OFF:
         raise RefusedError("settings_channel_in_use")
-    return replaced(rules, {"approval.review_channel_id": next(iter(chosen), None)})
+    return with_values(rules, {"approval.review_channel_id": next(iter(chosen), None)})
 
 
-def _reviewer(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    chosen = known_ids(values[:1], around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"reviewer_role_id": next(iter(chosen), None)})
+def _reviewer(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    chosen = known_ids(values[:1], context.role_ids, "settings_role_unknown")
+    return with_values(rules, {"reviewer_role_id": next(iter(chosen), None)})
 
 
-def _exempt(rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    roles = known_ids(values, around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"approval.exempt_roles": roles})
+def _exempt(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    roles = known_ids(values, context.role_ids, "settings_role_unknown")
+    return with_values(rules, {"approval.exempt_roles": roles})
 
 
-def _deployments(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    shown = page_of(tuple(around.deployments), arg)
+def _deployments(
+    rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext
+) -> ServerRules:
+    shown = page_of(tuple(context.deployments), arg)
     chosen = known_names(values, shown, "settings_deployment_unknown")
-    return replaced(rules, {"approval.deployments": (rules.approval.deployments - set(shown)) | chosen})
+    return with_values(rules, {"approval.deployments": (rules.approval.deployments - set(shown)) | chosen})
 
 
-def _gpus(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    shown = page_of(around.gpus, arg)
+def _gpus(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    shown = page_of(context.gpus, arg)
     chosen = known_names(values, shown, "settings_gpu_unknown")
-    return replaced(rules, {"approval.gpus": (rules.approval.gpus - set(shown)) | chosen})
+    return with_values(rules, {"approval.gpus": (rules.approval.gpus - set(shown)) | chosen})
 
 
-def _automod(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
+def _automod(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
     chosen = one(values)
     if chosen not in AUTOMOD:
         raise RefusedError("settings_not_offered", value=chosen[:40])
-    return replaced(rules, {"words.automod": AUTOMOD[chosen]})
+    return with_values(rules, {"words.automod": AUTOMOD[chosen]})
 
 
-def _words(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
-    return replaced(rules, {"words.blocked": lines(one(values))})
+def _words(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
+    return with_values(rules, {"words.blocked": lines(one(values))})
 
 
-def _more_words(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
+def _more_words(
+    rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
+) -> ServerRules:
     both = [*rules.words.blocked, *lines(one(values))]
-    return replaced(rules, {"words.blocked": lines("\n".join(both))})
+    return with_values(rules, {"words.blocked": lines("\n".join(both))})
 
 
-def _fewer_words(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
+def _fewer_words(
+    rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
+) -> ServerRules:
     removed = {word.casefold() for word in lines(one(values))}
     present = {word.casefold() for word in rules.words.blocked}
     if not removed <= present:
         raise RefusedError("settings_word_not_listed", word=min(removed - present))
     kept = tuple(word for word in rules.words.blocked if word.casefold() not in removed)
-    return replaced(rules, {"words.blocked": kept})
+    return with_values(rules, {"words.blocked": kept})
 
 
-def _gpu_roles(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    known_names([arg], around.gpus, "settings_gpu_unknown")
-    roles = known_ids(values, around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"gpu_roles": _allowed(rules.gpu_roles, arg, roles)})
+def _gpu_roles(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    known_names([arg], context.gpus, "settings_gpu_unknown")
+    roles = known_ids(values, context.role_ids, "settings_role_unknown")
+    return with_values(rules, {"gpu_roles": _allowed(rules.gpu_roles, arg, roles)})
 
 
 def _deployment_roles(
-    rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings
+    rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
-    known_names([arg], around.deployments, "settings_deployment_unknown")
-    roles = known_ids(values, around.role_ids, "settings_role_unknown")
-    return replaced(rules, {"deployment_roles": _allowed(rules.deployment_roles, arg, roles)})
+    known_names([arg], context.deployments, "settings_deployment_unknown")
+    roles = known_ids(values, context.role_ids, "settings_role_unknown")
+    return with_values(rules, {"deployment_roles": _allowed(rules.deployment_roles, arg, roles)})
 
 
 def _allowed(
@@ -136,51 +142,51 @@ def _allowed(
     return both if roles else {other: allowed for other, allowed in both.items() if other != name}
 
 
-def _ages(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
+def _ages(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
     names = ("account_days", "member_days")
-    return replaced(
+    return with_values(
         rules, {f"people.{name}": whole_number(text) or 0 for name, text in zip(names, values, strict=True)}
     )
 
 
-def _spoiler(rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings) -> ServerRules:
-    return replaced(rules, {"spoiler": one(values)})
+def _spoiler(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
+    return with_values(rules, {"spoiler": one(values)})
 
 
 def _number(
-    path: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings
+    path: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
 ) -> ServerRules:
-    return replaced(rules, {path: needed(whole_number(one(values)))})
+    return with_values(rules, {path: needed(whole_number(one(values)))})
 
 
 def _opened_to_all(
-    place: str, rules: ServerRules, arg: str, _values: Sequence[str], _around: Surroundings
+    place: str, rules: ServerRules, arg: str, _values: Sequence[str], _around: SettingsContext
 ) -> ServerRules:
     roles_for = getattr(rules, place)
-    return replaced(rules, {place: {name: roles for name, roles in roles_for.items() if name != arg}})
+    return with_values(rules, {place: {name: roles for name, roles in roles_for.items() if name != arg}})
 
 
 def budget(
-    whose: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: Surroundings
+    whose: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
 ) -> ServerRules:
     numbers = {
         f"budgets.{whose}.{name}": whole_number(text) for name, text in zip(LIMITS, values, strict=True)
     }
-    return replaced(rules, numbers)
+    return with_values(rules, numbers)
 
 
-def role_limits(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    (role,) = known_ids([arg], around.role_ids, "settings_role_unknown")
+def role_limits(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    (role,) = known_ids([arg], context.role_ids, "settings_role_unknown")
     numbers = {name: whole_number(text) for name, text in zip(ROLE_LIMITS, values, strict=True)}
     unlimited = rules.budgets.roles.get(role, RoleBudget()).unlimited
     return _with_roles(rules, {role: {**numbers, "unlimited": unlimited}})
 
 
 def unlimited_roles(
-    rules: ServerRules, _arg: str, values: Sequence[str], around: Surroundings
+    rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
-    chosen = known_ids(values, around.role_ids, "settings_role_unknown")
-    concerned = chosen | (rules.budgets.roles.keys() & around.role_ids)
+    chosen = known_ids(values, context.role_ids, "settings_role_unknown")
+    concerned = chosen | (rules.budgets.roles.keys() & context.role_ids)
     budgets = {role: rules.budgets.roles.get(role, RoleBudget()) for role in concerned}
     return _with_roles(
         rules,
@@ -188,15 +194,15 @@ def unlimited_roles(
     )
 
 
-def weight(rules: ServerRules, arg: str, values: Sequence[str], around: Surroundings) -> ServerRules:
-    (gpu,) = known_names([arg], around.gpus, "settings_gpu_unknown")
+def weight(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
+    (gpu,) = known_names([arg], context.gpus, "settings_gpu_unknown")
     weights: dict[str, float] = {
         name: weight for name, weight in rules.budgets.gpu_weights.items() if name != gpu
     }
     number = decimal_number(one(values))
     if number is not None and number != 1:
         weights[gpu] = number
-    return replaced(rules, {"budgets.gpu_weights": weights})
+    return with_values(rules, {"budgets.gpu_weights": weights})
 
 
 EDITS: Mapping[str, Edit] = MappingProxyType(
@@ -224,7 +230,7 @@ EDITS: Mapping[str, Edit] = MappingProxyType(
         "people.ages": _ages,
         "results.spoiler": _spoiler,
         "record.retention": partial(_number, "retention_days"),
-        "home.tidy": _tidied,
+        "home.tidy": without_missing,
     }
 )
 
@@ -241,7 +247,7 @@ def _with_roles(rules: ServerRules, rows: Mapping[int, Mapping[str, Any]]) -> Se
     kept = {role: dict(row) for role, row in merged.items() if dict(row) != plain}
     if len(kept) > MANY:
         raise RefusedError("settings_too_many_roles", limit=MANY)
-    return replaced(rules, {"budgets.roles": kept})
+    return with_values(rules, {"budgets.roles": kept})
 
 
 # Discord's longest text input.

@@ -7,21 +7,23 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.rules import ApprovalMode, ServerRules, replaced
-from bot.domain.text import visible
+from bot.domain.rules import ApprovalMode, ServerRules, with_values
+from bot.domain.text import strip_invisible
 
 
-def _tidied(rules: ServerRules, _arg: str, _values: Sequence[str], around: Surroundings) -> ServerRules:
+def without_missing(
+    rules: ServerRules, _arg: str, _values: Sequence[str], context: SettingsContext
+) -> ServerRules:
     """Without what is gone. What was limited to roles that are all gone stays closed, and so does approval
     without its channel: a deleted role must not open anything."""
-    lost = gone(rules, around)
+    lost = missing_references(rules, context)
     budgets = rules.budgets
     reviewer = rules.reviewer_role_id
-    return replaced(
+    return with_values(
         rules,
         {
             "reviewer_role_id": None if reviewer in lost.roles else reviewer,
-            "approval.review_channel_id": _tidy_channel(rules, around),
+            "approval.review_channel_id": _tidy_channel(rules, context),
             "approval.exempt_roles": rules.approval.exempt_roles - lost.roles,
             "approval.deployments": rules.approval.deployments - lost.deployments,
             "approval.gpus": rules.approval.gpus - lost.gpus,
@@ -35,10 +37,10 @@ def _tidied(rules: ServerRules, _arg: str, _values: Sequence[str], around: Surro
     )
 
 
-def _tidy_channel(rules: ServerRules, around: Surroundings) -> int | None:
+def _tidy_channel(rules: ServerRules, context: SettingsContext) -> int | None:
     channel = rules.approval.review_channel_id
     idle = rules.approval.mode is ApprovalMode.OFF
-    return None if idle and channel not in around.channel_ids else channel
+    return None if idle and channel not in context.channel_ids else channel
 
 
 def _left(
@@ -48,7 +50,7 @@ def _left(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewPlace:
+class ReviewChannel:
     """The review channel as Discord has it: what the bot may do there, and whether reviewers see it."""
 
     missing: tuple[str, ...] = ()  # permissions the bot lacks, by Discord's names
@@ -56,7 +58,7 @@ class ReviewPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class SettingsContext:
     """`role_ids` without @everyone. `deployments` by name, each with its title.
 
     `review` is None where no channel is set or it is gone. `automod_unread` is what of AutoMod's rules can't
@@ -69,7 +71,7 @@ class Surroundings:
     channel_ids: frozenset[int] = frozenset()
     deployments: Mapping[str, str] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
-    review: ReviewPlace | None = None
+    review: ReviewChannel | None = None
     manages_server: bool = True
     automod_unread: tuple[NotApplied, ...] = ()
     automod_away: bool = False
@@ -77,7 +79,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class MissingReferences:
     """What rules still name and what is no longer there."""
 
     roles: frozenset[int] = frozenset()
@@ -89,16 +91,16 @@ class Gone:
         return bool(self.roles or self.channels or self.deployments or self.gpus)
 
 
-def gone(rules: ServerRules, around: Surroundings) -> Gone:
+def missing_references(rules: ServerRules, context: SettingsContext) -> MissingReferences:
     """GPUs are compared with those that some deployment offers."""
     approval, budgets = rules.approval, rules.budgets
     channels = {approval.review_channel_id} - {None}
-    return Gone(
-        roles=frozenset(_roles(rules)) - around.role_ids,
-        channels=frozenset(channel for channel in channels if channel) - around.channel_ids,
-        deployments=(approval.deployments | rules.deployment_roles.keys()) - around.deployments.keys(),
+    return MissingReferences(
+        roles=frozenset(_roles(rules)) - context.role_ids,
+        channels=frozenset(channel for channel in channels if channel) - context.channel_ids,
+        deployments=(approval.deployments | rules.deployment_roles.keys()) - context.deployments.keys(),
         gpus=frozenset(approval.gpus | rules.gpu_roles.keys() | budgets.gpu_weights.keys())
-        - set(around.gpus),
+        - set(context.gpus),
     )
 
 
@@ -149,7 +151,7 @@ def needed(number: int | None) -> int:
 
 def lines(text: str) -> tuple[str, ...]:
     """One entry a line, without empty lines, invisible characters and repeats, sorted."""
-    entries = {visible(line) for line in text.splitlines()}
+    entries = {strip_invisible(line) for line in text.splitlines()}
     return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
 
 

@@ -25,7 +25,7 @@ _MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
 
-def visible(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """Without control, zero-width and direction characters, white space folded into single spaces."""
     kept = "".join(
         " " if char.isspace() else char
@@ -40,17 +40,17 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def quoted(text: str, limit: int) -> str:
+def escape_line(text: str, limit: int) -> str:
     """A person's words on one line: shortened first, so that no escape is cut in half, then escaped."""
-    return _MARKS.sub(_escaped, shorten(visible(text), limit))
+    return _MARKS.sub(_escaped, shorten(strip_invisible(text), limit))
 
 
-def prose(text: str) -> str | None:
+def escape_prose(text: str) -> str | None:
     """Sentences with their line breaks, escaped; None for text whose layout means something."""
     lines = text.rstrip().strip("\n").splitlines()
     if any(_LAID_OUT.search(line) for line in lines):
         return None
-    return "\n".join(quoted(line, len(line) + 1) for line in lines)
+    return "\n".join(escape_line(line, len(line) + 1) for line in lines)
 
 
 def _escaped(mark: re.Match[str]) -> str:
@@ -61,7 +61,7 @@ def _escaped(mark: re.Match[str]) -> str:
 _LENGTH = 100
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """Quoted, and not longer than it takes to recognize it."""
     return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
 
@@ -71,6 +71,6 @@ def channel_url(guild_id: int | None, channel_id: int) -> str:
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
 
 
-def jump_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
+def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
     """Discord's link to a message; without a server it lies in direct messages."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

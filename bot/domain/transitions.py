@@ -16,7 +16,7 @@ from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Ru
 REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
 # The failure code of a request that ended because its requester was blocked.
-BARRED = "requester_blocked"
+REQUESTER_BLOCKED = "requester_blocked"
 # What ComfyDeploy can say; the other states are ours alone to enter.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,
@@ -76,8 +76,8 @@ def _learned(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     # A wish to cancel may have waited for an id to cancel.
     waited = {"due_at": now} if run.cancel_requested_at is not None else {}
     # It was put back, and yet its call had been taken: its time counts from here.
-    begun = {"submitted_at": now} if run.state is RunState.WAITING else {}
-    return {"run_id": report.run_id, **waited, **begun}
+    already_sent = {"submitted_at": now} if run.state is RunState.WAITING else {}
+    return {"run_id": report.run_id, **waited, **already_sent}
 
 
 def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[str, object]) -> Change | None:
@@ -91,14 +91,14 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     return Change(target, values, owed=True, owed_at=now, visible=True)
 
 
-def barred(run: Run, by: int, why: str | None, now: datetime) -> Change | None:
+def end_for_block(run: Run, by: int, why: str | None, now: datetime) -> Change | None:
     """Its requester was blocked: what has not gone out ends. None for what may be at ComfyDeploy."""
     if run.state not in (RunState.AWAITING_APPROVAL, RunState.WAITING) or run.run_id is not None:
         return None
     # Nobody has agreed to what awaits approval, so the channel goes on seeing nothing of it.
     unread = run.state is RunState.AWAITING_APPROVAL
     target = RunState.REJECTED if unread else RunState.REFUSED
-    change = end(run, target, now, BARRED, {"reason": why} if why else {})
+    change = end(run, target, now, REQUESTER_BLOCKED, {"reason": why} if why else {})
     if change is None or not unread:
         return change
     return replace(change, values={**change.values, "decided_by": by, "decided_at": now})

@@ -15,12 +15,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.config.roles import Shards
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.domain.errors import AlreadyTaken, BotError, StoreUnavailable
 from bot.gateway.guild import read_automod
 from bot.gateway.permissions import CommandOverrides
-from bot.gateway.sync import CommandSync, Reach
-from bot.services import Desks
+from bot.gateway.sync import Availability, CommandSync
+from bot.services import Services
 from bot.services.word_rules import WordRules
 from bot.strings import explain, say
 
@@ -52,14 +52,14 @@ class GenerateBot(commands.Bot):
 
     def __init__(
         self,
-        desks: Desks,
+        desks: Services,
         sync: CommandSync,
         *,
-        reach: Reach | None = None,
+        reach: Availability | None = None,
         extensions: Sequence[str] = EXTENSIONS,
         **more: Any,
     ) -> None:
-        reach = reach or Reach()
+        reach = reach or Availability()
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -173,10 +173,10 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
 
     def __init__(
         self,
-        desks: Desks,
+        desks: Services,
         sync: CommandSync,
         shards: Shards,
-        notes: NoteStore,
+        notes: KeyValueStore,
         clock: Callable[[], datetime],
         **more: Any,
     ) -> None:

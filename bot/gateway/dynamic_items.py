@@ -13,14 +13,14 @@ from typing import Any
 import discord
 from discord.ui import Button, DynamicItem, Item, LayoutView
 
-from bot.deployments.revision import TypedValue
-from bot.deployments.validation import GivenFile
+from bot.deployments.revision import FormValue
+from bot.deployments.validation import AttachedFile
 from bot.gateway.client import tell_error
 from bot.gateway.interactions import Interaction
 
 
 @asynccontextmanager
-async def errors_told(interaction: discord.Interaction[Any]) -> AsyncIterator[None]:
+async def reporting_errors(interaction: discord.Interaction[Any]) -> AsyncIterator[None]:
     """For what never reaches the tree's handler: the errors of views and of listeners."""
     try:
         yield
@@ -38,12 +38,12 @@ def data_of(interaction: discord.Interaction[Any]) -> Mapping[str, Any]:
     return interaction.data or {}
 
 
-def chosen_of(interaction: discord.Interaction[Any]) -> Sequence[str]:
+def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
     """The values of the select that was used."""
     return data_of(interaction).get("values") or ()
 
 
-def sent_form(interaction: Interaction, pattern: re.Pattern[str]) -> re.Match[str] | None:
+def submitted_form(interaction: Interaction, pattern: re.Pattern[str]) -> re.Match[str] | None:
     """The custom_id of a form that was sent, where it is one of ours."""
     if interaction.type is not discord.InteractionType.modal_submit:
         return None
@@ -83,7 +83,7 @@ def page_button(pattern: re.Pattern[str], layout: Layout) -> type[DynamicItem[Bu
             return cls(button_of(item, match), int(match["page"]))
 
         async def callback(self, interaction: discord.Interaction[Any]) -> None:
-            async with errors_told(interaction):
+            async with reporting_errors(interaction):
                 view = await layout(interaction, self.page)
                 view.stop()  # answered by custom_id
                 await interaction.response.edit_message(view=view)
@@ -94,16 +94,16 @@ def page_button(pattern: re.Pattern[str], layout: Layout) -> type[DynamicItem[Bu
 _FILE_UPLOAD = 19
 
 
-def texts_of(interaction: Interaction) -> dict[str, str]:
+def text_values(interaction: Interaction) -> dict[str, str]:
     """By custom_id, in their order."""
-    return {name: value for name, value in typed_of(interaction).items() if isinstance(value, str)}
+    return {name: value for name, value in form_values(interaction).items() if isinstance(value, str)}
 
 
-def typed_of(interaction: Interaction) -> dict[str, TypedValue]:
+def form_values(interaction: Interaction) -> dict[str, FormValue]:
     """By custom_id. A select left alone is empty text; an upload left alone is not there."""
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
-    typed: dict[str, TypedValue] = {}
+    typed: dict[str, FormValue] = {}
     for field in _fields(data.get("components", ())):
         values = field.get("values") or []
         if field["type"] == _FILE_UPLOAD:
@@ -115,8 +115,8 @@ def typed_of(interaction: Interaction) -> dict[str, TypedValue]:
     return typed
 
 
-def _given(attachment: Mapping[str, Any]) -> GivenFile:
-    return GivenFile(
+def _given(attachment: Mapping[str, Any]) -> AttachedFile:
+    return AttachedFile(
         attachment["url"], attachment["filename"], attachment.get("content_type"), attachment["size"]
     )
 

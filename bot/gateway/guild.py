@@ -10,12 +10,12 @@ from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
 from bot.domain.errors import RefusedError
 from bot.domain.rules import ServerRules
-from bot.domain.settings_values import NotApplied, ReviewPlace
+from bot.domain.settings_values import NotApplied, ReviewChannel
 from bot.gateway.permissions import lacks
 from bot.services.word_rules import WordRule, WordRules
 
 
-class ServerFacts:
+class GuildInfo:
     """Reads off the guild at the moment it is asked."""
 
     def __init__(self, guild: discord.Guild) -> None:
@@ -48,14 +48,14 @@ class ServerFacts:
         role = self._guild.get_role(role_id)
         return role.name if role is not None else str(role_id)
 
-    def review(self, rules: ServerRules) -> ReviewPlace | None:
+    def review(self, rules: ServerRules) -> ReviewChannel | None:
         """The review channel, None where none is set or it is gone."""
         channel = self._guild.get_channel(rules.approval.review_channel_id or 0)
         if channel is None:
             return None
         granted = channel.permissions_for(self._guild.me)
         role = self._guild.get_role(rules.reviewer_role_id or 0)
-        return ReviewPlace(
+        return ReviewChannel(
             # A card shows pictures and is found again after a crash, as a result is.
             missing=tuple(lacks(channel, granted)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,

@@ -7,30 +7,30 @@ from typing import Any
 
 import discord
 
-from bot.domain.requests import Asker, Origin, Person
+from bot.domain.requests import Member, Origin, Requester
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import check_place, lacks
+from bot.gateway.permissions import check_permissions, lacks
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFE = timedelta(minutes=15)
 _DIRECT_LIMIT = 10 * 1024 * 1024
 
 
-def asker_of(interaction: Interaction, now: datetime) -> Asker:
+def requester_of(interaction: Interaction, now: datetime) -> Requester:
     """All of it comes with the interaction; nothing is fetched."""
-    return Asker(
-        person=person_of(interaction),
+    return Requester(
+        person=member_of(interaction),
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
         can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
     )
 
 
-def person_of(interaction: Interaction) -> Person:
+def member_of(interaction: Interaction) -> Member:
     """The roles are those the interaction carries: the bot caches no members."""
     user = interaction.user
     member = user if isinstance(user, discord.Member) else None
-    return Person(
+    return Member(
         id=user.id,
         role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
         manages_server=member is not None and interaction.permissions.manage_guild,
@@ -44,8 +44,8 @@ def check_here(interaction: Interaction) -> None:
 
     Where only the interaction reaches, Discord asks the bot for no permissions of its own.
     """
-    if not only_by_interaction(interaction):
-        check_place(interaction.channel, interaction.app_permissions)
+    if not is_user_install_only(interaction):
+        check_permissions(interaction.channel, interaction.app_permissions)
 
 
 async def check_overrides(interaction: Interaction) -> None:
@@ -55,10 +55,10 @@ async def check_overrides(interaction: Interaction) -> None:
     its Use External Apps, which Discord sees to itself.
     """
     guild, channel = interaction.guild, interaction.channel
-    if guild is None or interaction.permissions.administrator or only_by_interaction(interaction):
+    if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
         return
     place = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
-    person = person_of(interaction)
+    person = member_of(interaction)
     await interaction.client.overrides.check(guild, person.id, person.role_ids, place or 0)
 
 
@@ -69,10 +69,10 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     for answers to the interaction, which are all there is where the bot itself isn't.
     """
     guild = interaction.guild
-    visiting = only_by_interaction(interaction)
+    visiting = is_user_install_only(interaction)
     limit = guild.filesize_limit if guild is not None else _DIRECT_LIMIT
     return Origin(
-        guild_id=server_of(interaction),
+        guild_id=rules_guild_id(interaction),
         channel_id=interaction.channel_id or 0,
         application_id=interaction.application_id,
         interaction_id=interaction.id,
@@ -84,9 +84,9 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
     )
 
 
-def server_of(interaction: Interaction) -> int | None:
+def rules_guild_id(interaction: Interaction) -> int | None:
     """The server whose rules hold here; none where the bot isn't on it."""
-    return None if only_by_interaction(interaction) else interaction.guild_id
+    return None if is_user_install_only(interaction) else interaction.guild_id
 
 
 def _is_age_restricted(channel: object) -> bool:
@@ -114,11 +114,11 @@ def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
     return not lacks(channel, channel.permissions_for(guild.me))
 
 
-def named(user: discord.User | discord.Member) -> Person:
+def member_from_user(user: discord.User | discord.Member) -> Member:
     """Read off what the interaction brings. Who has left, or was deleted, is an id and no more."""
     if not isinstance(user, discord.Member):
-        return Person(id=user.id, created_at=user.created_at)
-    return Person(
+        return Member(id=user.id, created_at=user.created_at)
+    return Member(
         id=user.id,
         role_ids=frozenset(role.id for role in user.roles),
         manages_server=user.guild_permissions.manage_guild,
@@ -127,7 +127,7 @@ def named(user: discord.User | discord.Member) -> Person:
     )
 
 
-def only_by_interaction(interaction: discord.Interaction[Any]) -> bool:
+def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
     """Whether the bot itself isn't where the interaction comes from, so that nothing else reaches there.
 
     Group and private messages; and servers without the bot, whose people use it by their own installation.

@@ -42,7 +42,7 @@ class Overrides:
     bot: tuple[Override, ...] = ()
 
 
-def permitted(
+def is_permitted(
     overrides: Overrides, guild_id: int, user_id: int, role_ids: frozenset[int], channel_id: int
 ) -> bool:
     """As Discord decides: channels first, then the person, then any allowing role, then @everyone.
@@ -96,7 +96,7 @@ class CommandOverrides:
     ) -> None:
         """Raises RefusedError where the command itself would not be offered."""
         overrides = await self._overrides(guild)
-        if not permitted(overrides, guild.id, user_id, role_ids, channel_id):
+        if not is_permitted(overrides, guild.id, user_id, role_ids, channel_id):
             raise RefusedError("not_allowed_here")
 
     async def _overrides(self, guild: discord.Guild) -> Overrides:
@@ -182,7 +182,7 @@ _IN_THREADS = {"send_messages_in_threads": "Send Messages in Threads"}
 NEEDED_PERMISSIONS = (*_NEEDED, *_IN_THREADS)
 
 
-def check_place(channel: object, permissions: discord.Permissions) -> None:
+def check_permissions(channel: object, permissions: discord.Permissions) -> None:
     """Raises RefusedError naming the permissions that the bot lacks in the interaction's channel.
 
     `permissions` are the interaction's `app_permissions`: Discord computes them for this very channel.

@@ -9,11 +9,11 @@ import discord
 
 from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Run, RunState
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import Interaction, asker_of, check_here, check_overrides
-from bot.services.generation import FrontDesk
-from bot.services.presets import Generated
+from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
+from bot.services.generation import GenerationService
+from bot.services.presets import PresetRun
 from bot.strings import say
 from bot.ui.lists import posting_layout
 
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 _ANSWERED = 40060  # "Interaction has already been acknowledged"
 
 
-async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run) -> None:
+async def send_status(
+    interaction: discord.Interaction[GenerateBot], desk: GenerationService, run: Run
+) -> None:
     """Shows the status message. Where Discord refuses it, nothing is started.
 
     While nobody has agreed to a request it is the requester's alone: Discord's own line above a public answer
@@ -38,14 +40,14 @@ async def answer(interaction: discord.Interaction[GenerateBot], desk: FrontDesk,
             allowed_mentions=discord.AllowedMentions.none(),
         )
     except (aiohttp.ClientError, OSError):
-        await _fate_unknown(desk, run)
+        await _assume_answered(desk, run)
     except discord.HTTPException as error:
         await _refused(interaction, desk, run, error)
     else:
         await desk.answered(run.key, response.message_id)
 
 
-async def owe_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """A kept result is owed again where the person is, if all that holds for a request there holds for them.
 
     Raises RefusedError.
@@ -53,20 +55,23 @@ async def owe_here(interaction: discord.Interaction[GenerateBot], key: str) -> N
     desk = interaction.client.desk
     check_here(interaction)
     await check_overrides(interaction)
-    await desk.post_again(key, asker_of(interaction, desk.now()))
+    await desk.redeliver(key, requester_of(interaction, desk.now()))
 
 
-async def post_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+async def send_placeholder(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """A message that becomes the kept result, where only an interaction can bring it."""
     response = await interaction.response.send_message(view=posting_layout())
     await interaction.client.desk.posting(key, response.message_id)
 
 
 async def _refused(
-    interaction: discord.Interaction[GenerateBot], desk: FrontDesk, run: Run, error: discord.HTTPException
+    interaction: discord.Interaction[GenerateBot],
+    desk: GenerationService,
+    run: Run,
+    error: discord.HTTPException,
 ) -> None:
     if error.status >= 500:
-        await _fate_unknown(desk, run)
+        await _assume_answered(desk, run)
     elif error.code == _ANSWERED:
         # Discord took it, answered 5xx all the same, and refused the library's second try.
         await desk.answered(run.key, await _original(interaction))
@@ -75,7 +80,7 @@ async def _refused(
         await desk.unanswered(run.key)
 
 
-async def _fate_unknown(desk: FrontDesk, run: Run) -> None:
+async def _assume_answered(desk: GenerationService, run: Run) -> None:
     log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
     await desk.answered(run.key, None)
 
@@ -97,18 +102,18 @@ async def check_start(interaction: Interaction) -> None:
 
 async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
     """The status message, and a word about what was left out."""
-    await answer(interaction, interaction.client.desk, run)
+    await send_status(interaction, interaction.client.desk, run)
     if dropped:
         await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
 
 
-async def answer_generated(interaction: Interaction, made: Generated) -> None:
+async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
     """The status message, and to the person alone what of the preset was left out."""
-    await answer(interaction, interaction.client.desk, made.run)
+    await send_status(interaction, interaction.client.desk, made.run)
     if made.dropped:
         dropped = ", ".join(f"`{name}`" for name in made.dropped)
         await tell(interaction, say("preset_dropped", name=_shown(made.preset.name), dropped=dropped[:1000]))
 
 
 def _shown(name: str) -> str:
-    return quoted(name, NAME_LENGTH)
+    return escape_line(name, NAME_LENGTH)

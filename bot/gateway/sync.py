@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Command, ContextMenu, Group
 
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.strings import say
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _GLOBAL = "global"
 class CommandSync:
     """Globally, or at once to `guild_ids`; what an earlier setting left elsewhere is cleared."""
 
-    def __init__(self, notes: NoteStore, guild_ids: tuple[int, ...]) -> None:
+    def __init__(self, notes: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
         self._notes = notes
         self._guild_ids = guild_ids
 
@@ -56,14 +56,14 @@ class CommandSync:
                 await self.note(tree, application_id, place)
 
 
-def guild_of(place: str) -> discord.Object | None:
+def guild_of_scope(place: str) -> discord.Object | None:
     """None for "global"."""
     return None if place == _GLOBAL else discord.Object(int(place))
 
 
 def payload(tree: app_commands.CommandTree[Any], place: str) -> list[dict[str, Any]]:
     """The commands of a place as they are sent to Discord."""
-    return [command.to_dict(tree) for command in tree.get_commands(guild=guild_of(place))]
+    return [command.to_dict(tree) for command in tree.get_commands(guild=guild_of_scope(place))]
 
 
 def _fingerprint(tree: app_commands.CommandTree[Any], place: str) -> str:
@@ -77,7 +77,7 @@ def told(place: str) -> str:
 
 async def _sync(tree: app_commands.CommandTree[Any], place: str) -> bool:
     try:
-        await tree.sync(guild=guild_of(place))
+        await tree.sync(guild=guild_of_scope(place))
     except discord.HTTPException as error:
         # Often a server that the bot has left, or was never invited to with `applications.commands`.
         log.error("the commands could not be synced to %s: %s", told(place), error)  # noqa: TRY400
@@ -154,7 +154,7 @@ Offered = Command[Any, ..., Any] | Group | ContextMenu
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Availability:
     """What the operator allows. Whoever may add the bot to their account may also write to it directly."""
 
     direct_messages: bool = False

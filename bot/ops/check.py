@@ -27,10 +27,10 @@ from bot.metrics import Metrics
 from bot.ops import check_comfydeploy, check_discord, check_host
 from bot.ops.check_host import compare, look
 from bot.ops.discord_http import DiscordApi, discord_api
-from bot.ops.findings import Finding, Level, counted, fine, printed, warning
+from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
-from bot.wiring import Foundations, gateway_bot, reloader_of
-from bot.workers.worker import Nudges
+from bot.wiring import Resources, gateway_bot, reloader_of
+from bot.workers.worker import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> 
     """The bot with its commands, whatever roles the settings name; it never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
     signer = WebhookSigner(ground.secret.get_secret_value(), ground.settings.public_url)
-    base = Foundations(
+    base = Resources(
         settings=ground.settings,
         store=ground.store,
         line=ground.store.line(),
@@ -117,7 +117,7 @@ async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> 
         fetcher=fetcher,
         catalogue=catalogue,
         clock=ground.clock,
-        nudges=Nudges(),
+        wakeups=Wakeups(),
         signer=signer,
         metrics=Metrics(),
     )
@@ -141,9 +141,9 @@ async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Fi
             yield finding
     for finding in await check_discord.servers(ground.api, ground.settings):
         yield finding
-    yield fine("Invite link", invite_url(who.application_id))
+    yield ok("Invite link", invite_url(who.application_id))
     if ground.settings.allow_user_installs:
-        yield fine("Install link", install_url(who.application_id))
+        yield ok("Install link", install_url(who.application_id))
 
 
 async def _address(ground: _Ground, public_url: str) -> Finding:
@@ -159,7 +159,7 @@ async def check(settings: Settings, out: TextIO) -> int:
     counts: Counter[Level] = Counter()
     async for finding in findings(settings, utc_now):
         counts[finding.level] += 1
-        out.write(redact(printed(finding)) + "\n")
+        out.write(redact(format_finding(finding)) + "\n")
         out.flush()
-    out.write(f"{counted(counts)}\n")
+    out.write(f"{format_totals(counts)}\n")
     return 1 if counts[Level.ERROR] else 0

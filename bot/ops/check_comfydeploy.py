@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.comfydeploy.client import ComfyClient
 from bot.comfydeploy.deployments import DeploymentInfo
 from bot.comfydeploy.wire import WireError, load_object
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.command_plan import LARGEST_COMMAND, size
 from bot.deployments.compile import describes_itself
@@ -26,8 +26,8 @@ from bot.domain.errors import (
     StartLater,
     StartupError,
 )
-from bot.domain.text import shorten, visible
-from bot.ops.findings import Finding, fine, warning, wrong
+from bot.domain.text import shorten, strip_invisible
+from bot.ops.findings import Finding, ok, problem, warning
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
 # No run has it: a key that is taken gets a 404 for it.
@@ -43,20 +43,20 @@ async def key(comfy: ComfyClient) -> Finding:
     try:
         await comfy.run(_NO_RUN)
     except (ComfyNotFound, ComfyForbidden, ComfyBadReply) as error:
-        return fine(KEY, "ComfyDeploy takes it.") if _from_the_api(error) else _other_server(error)
+        return ok(KEY, "ComfyDeploy takes it.") if _from_the_api(error) else _other_server(error)
     except ComfyUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
-        return wrong(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
+        return problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
     except ComfyRedirected:
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
-        return wrong(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
+        return problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
     except ComfyUnreachable as error:
-        return wrong(
+        return problem(
             KEY, f"ComfyDeploy can't be reached ({error}).", "Check COMFYDEPLOY_API_URL and the network."
         )
     except ComfyError as error:
         return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
-    return fine(KEY, "ComfyDeploy takes it.")
+    return ok(KEY, "ComfyDeploy takes it.")
 
 
 def _from_the_api(error: ComfyError) -> bool:
@@ -72,7 +72,7 @@ def _from_the_api(error: ComfyError) -> bool:
 def _other_server(error: ComfyError) -> Finding:
     answer = shorten(str(error), _TOLD)
     said = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
-    return wrong(KEY, said, "Set it to the API's own address, which usually ends in /api.")
+    return problem(KEY, said, "Set it to the API's own address, which usually ends in /api.")
 
 
 class Asked:
@@ -90,10 +90,10 @@ class Asked:
             raise
 
 
-class Remembered:
+class ReadOnlyCache:
     """What the store remembers of deployments, where there is one to read; nothing is written."""
 
-    def __init__(self, notes: NoteStore | None) -> None:
+    def __init__(self, notes: KeyValueStore | None) -> None:
         self._notes = notes
 
     async def get_deployment(self, deployment_id: str) -> str | None:
@@ -103,8 +103,8 @@ class Remembered:
         """A check changes nothing."""
 
 
-def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: NoteStore | None) -> Catalogue:
-    return Catalogue(configs, asked, Remembered(notes), extra=(PRESET_OPTION,))
+def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: KeyValueStore | None) -> Catalogue:
+    return Catalogue(configs, asked, ReadOnlyCache(notes), extra=(PRESET_OPTION,))
 
 
 def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
@@ -116,7 +116,7 @@ def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
     for mistake in error.mistakes:
-        yield wrong(COMMAND, mistake, remedy)
+        yield problem(COMMAND, mistake, remedy)
 
 
 def deployments(configs: Sequence[DeploymentConfig], asked: Asked, catalogue: Catalogue) -> Iterator[Finding]:
@@ -126,7 +126,7 @@ def deployments(configs: Sequence[DeploymentConfig], asked: Asked, catalogue: Ca
     if catalogue.all():
         plan = catalogue.plan
         said = f"/{plan.name} takes {size(plan):,} of Discord's {LARGEST_COMMAND:,} characters."
-        yield fine(COMMAND, said)
+        yield ok(COMMAND, said)
 
 
 def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: Catalogue) -> Finding:
@@ -135,9 +135,11 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     spec = catalogue.plan.command(config.name) if offered is not None else None
     if offered is None or spec is None:
         if fault is None:
-            return wrong(DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below.")
+            return problem(
+                DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below."
+            )
         said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-        return wrong(DEPLOYMENT, said, _remedy(fault))
+        return problem(DEPLOYMENT, said, _remedy(fault))
     table = options_table(offered, spec)
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
@@ -146,7 +148,7 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     if offered.warnings:
         remedy = "Describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {offered.title}.", remedy, *offered.warnings, *table)
-    return fine(DEPLOYMENT, f"{where}, {offered.title}.", *table)
+    return ok(DEPLOYMENT, f"{where}, {offered.title}.", *table)
 
 
 def _remedy(fault: ComfyError) -> str:
@@ -215,7 +217,7 @@ def _default(item: Input | None) -> str:
 
 
 def _short(text: str) -> str:
-    return shorten(visible(text), _WIDEST)
+    return shorten(strip_invisible(text), _WIDEST)
 
 
 def _yes(flag: bool) -> str:

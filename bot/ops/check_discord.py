@@ -13,7 +13,7 @@ from bot.config.settings import Settings
 from bot.gateway.permissions import lacks
 from bot.gateway.sync import CommandSync, differences, payload, told
 from bot.ops.discord_http import DiscordApi, DiscordFault
-from bot.ops.findings import Finding, fine, warning, wrong
+from bot.ops.findings import Finding, ok, problem, warning
 
 TOKEN, INTENTS, SESSIONS = "Discord token", "Intents", "Gateway"
 COMMANDS, SERVERS = "Commands", "Servers"
@@ -37,13 +37,13 @@ async def identify(api: DiscordApi) -> tuple[Identity | None, Finding]:
     except DiscordFault as error:
         if error.status == 401:
             remedy = "Copy it anew: https://discord.com/developers/applications > Bot > Reset Token."
-            return None, wrong(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
-        return None, wrong(
+            return None, problem(TOKEN, "Discord doesn't accept DISCORD_TOKEN.", remedy)
+        return None, problem(
             TOKEN, f"Discord can't be asked: {error}.", "Check the network, and https://discordstatus.com."
         )
     bot = found.get("bot") or {}
     who = Identity(int(found["id"]), int(found.get("flags") or 0))
-    return who, fine(TOKEN, f"valid, of {bot.get('username') or found.get('name')} ({who.application_id}).")
+    return who, ok(TOKEN, f"valid, of {bot.get('username') or found.get('name')} ({who.application_id}).")
 
 
 def intents(wanted: discord.Intents, flags: int) -> Finding:
@@ -54,9 +54,9 @@ def intents(wanted: discord.Intents, flags: int) -> Finding:
     ]
     if missing:
         remedy = "Switch them on: the application's page > Bot > Privileged Gateway Intents."
-        return wrong(INTENTS, f"Discord doesn't grant {', '.join(missing)}.", remedy)
+        return problem(INTENTS, f"Discord doesn't grant {', '.join(missing)}.", remedy)
     names = ", ".join(name for name, on in wanted if on)
-    return fine(INTENTS, f"{names}: none of the privileged ones is missing.")
+    return ok(INTENTS, f"{names}: none of the privileged ones is missing.")
 
 
 async def gateway(api: DiscordApi, settings: Settings) -> Finding:
@@ -64,14 +64,14 @@ async def gateway(api: DiscordApi, settings: Settings) -> Finding:
     try:
         found = await api.gateway()
     except DiscordFault as error:
-        return wrong(
+        return problem(
             SESSIONS, f"Discord doesn't tell the gateway's address: {error}.", "Try again in a minute."
         )
     limit, shards = found.get("session_start_limit") or {}, int(found.get("shards", 1))
     left, total = int(limit.get("remaining", 1)), int(limit.get("total", 1))
     if left == 0:
         minutes = round(int(limit.get("reset_after", 0)) / 60_000)
-        return wrong(
+        return problem(
             SESSIONS,
             "no session start is left today.",
             f"Wait {minutes} minutes, and find out why the bot was restarted so often.",
@@ -82,7 +82,7 @@ async def gateway(api: DiscordApi, settings: Settings) -> Finding:
             f"Discord recommends {shards} shards, more than SHARD_COUNT.",
             f"Set SHARD_COUNT={shards}: with more than 2,500 servers to a shard the bot is turned away.",
         )
-    return fine(SESSIONS, f"{left} of {total} session starts are left.")
+    return ok(SESSIONS, f"{left} of {total} session starts are left.")
 
 
 async def commands(
@@ -105,11 +105,11 @@ async def _commands_of(
     except DiscordFault as error:
         if error.code == _MISSING_ACCESS:
             remedy = "Invite the bot there with the link below, or take the server out of COMMAND_GUILD_IDS."
-            return wrong(COMMANDS, f"the bot may have none on {told(place)}.", remedy)
-        return wrong(COMMANDS, f"those on {told(place)} can't be read: {error}.", "Try again in a minute.")
+            return problem(COMMANDS, f"the bot may have none on {told(place)}.", remedy)
+        return problem(COMMANDS, f"those on {told(place)} can't be read: {error}.", "Try again in a minute.")
     found = differences(wanted, there)
     if not found:
-        return fine(COMMANDS, f"{len(wanted)} on {told(place)}, as they should be.")
+        return ok(COMMANDS, f"{len(wanted)} on {told(place)}, as they should be.")
     parts = (("missing", found.missing), ("changed", found.changed), ("left over", found.surplus))
     lines = [f"{word}: {', '.join(names)}" for word, names in parts if names]
     remedy = "python -m bot sync, or start the bot: it syncs what changed."
@@ -121,7 +121,7 @@ async def servers(api: DiscordApi, settings: Settings) -> list[Finding]:
     try:
         there = [server async for server in api.servers()]
     except DiscordFault as error:
-        return [wrong(SERVERS, f"the list can't be read: {error}.", "Try again in a minute.")]
+        return [problem(SERVERS, f"the list can't be read: {error}.", "Try again in a minute.")]
     if not there:
         return [warning(SERVERS, "the bot is on none.", "Invite it with the link below.")]
     short = [(server, missing) for server in there if (missing := _missing(server))]
@@ -140,7 +140,7 @@ def _permissions(
     there: Sequence[Mapping[str, Any]], short: Sequence[tuple[Mapping[str, Any], list[str]]]
 ) -> Finding:
     if not short:
-        return fine(SERVERS, f"the bot is on {len(there)}, with every permission that it needs.")
+        return ok(SERVERS, f"the bot is on {len(there)}, with every permission that it needs.")
     lines = [f"{server['name']} ({server['id']}): {', '.join(missing)}" for server, missing in short[:_SHOWN]]
     if len(short) > _SHOWN:
         lines.append(f"and {len(short) - _SHOWN} more")

@@ -27,7 +27,7 @@ from bot.config.settings import Settings
 from bot.database.schema import known_schemas, schema_of
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartupError, StoreUnavailable
-from bot.ops.findings import Finding, fine, warning, wrong
+from bot.ops.findings import Finding, ok, problem, warning
 from bot.store import Store
 from bot.web import HEALTHY, listening, port_remedy
 from bot.workers.webhook import ping_route
@@ -79,13 +79,13 @@ async def round_trip(signer: WebhookSigner, public_url: str, here: Endpoint, por
             status, location = answer.status, answer.headers.get("Location", "")
     except aiohttp.ClientConnectorCertificateError:
         remedy = "Renew it, or let the proxy fetch one: ComfyDeploy refuses what a browser would refuse."
-        return wrong(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)
+        return problem(PUBLIC_URL, f"{public_url} has no valid certificate.", remedy)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         remedy = f"Check the name, the proxy or tunnel, and the firewall. {_ELSEWHERE}"
-        return wrong(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
+        return problem(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
     if text.decode(errors="replace") == signer.pong(nonce, body) and status == 200:
         by = "this check" if here.reached else "the running bot"
-        return fine(PUBLIC_URL, f"{public_url} leads here; {by} answered.")
+        return ok(PUBLIC_URL, f"{public_url} leads here; {by} answered.")
     return _unanswered(public_url, status, location, served=here.served, port=port)
 
 
@@ -94,15 +94,15 @@ def _unanswered(public_url: str, status: int, location: str, *, served: bool, po
         return _redirected(public_url, status, location)
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
-        return wrong(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
+        return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
     if not served:
         said = f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
-        return wrong(PUBLIC_URL, said, "Stop what uses the port, or set WEB_PORT to another.")
+        return problem(PUBLIC_URL, said, "Stop what uses the port, or set WEB_PORT to another.")
     said = f"{public_url} answers {status}, but not from here."
     if status in _PROXY_ANSWERS:
         remedy = f"Let the proxy or tunnel pass /webhooks/comfydeploy/ on to port {port} of this machine."
-        return wrong(PUBLIC_URL, said, remedy)
-    return wrong(
+        return problem(PUBLIC_URL, said, remedy)
+    return problem(
         PUBLIC_URL, said, f"Something else answers there: let it pass POST requests on to port {port}."
     )
 
@@ -116,7 +116,7 @@ def _redirected(public_url: str, status: int, location: str) -> Finding:
     )
     if status in _LOSES:
         said = f"{public_url} redirects ({status}): every webhook would be lost."
-        return wrong(PUBLIC_URL, said, remedy)
+        return problem(PUBLIC_URL, said, remedy)
     return warning(PUBLIC_URL, f"{public_url} redirects ({status}): each webhook makes two calls.", remedy)
 
 
@@ -151,7 +151,7 @@ async def _port(host: str, port: int, setting: str) -> Finding:
     where = f"{setting} {port} on {host}"
     try:
         async with listening(web.Application(), host, port, setting=setting):
-            return fine(WEB_SERVER, f"{where} is free.")
+            return ok(WEB_SERVER, f"{where} is free.")
     except StartupError as error:
         cause = error.__cause__
         if not isinstance(cause, OSError):
@@ -159,11 +159,11 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         if cause.errno == errno.EADDRINUSE:
             # Where the metrics have a port of their own, nothing else is there to be asked.
             if setting == "METRICS_PORT" or await _is_a_bot(host, port):
-                return fine(WEB_SERVER, f"{where} is in use, as while the bot runs.")
+                return ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
             said = f"{where} is in use by something that doesn't answer as the bot does."
             return warning(WEB_SERVER, said, port_remedy(cause, setting))
         said = f"{where} can't be used ({cause.strerror})."
-        return wrong(WEB_SERVER, said, port_remedy(cause, setting))
+        return problem(WEB_SERVER, said, port_remedy(cause, setting))
 
 
 async def _is_a_bot(host: str, port: int) -> bool:
@@ -193,11 +193,11 @@ def compare(date: str | None, now: datetime) -> Finding | None:
     except (TypeError, ValueError):
         return None
     if abs(ahead) < _NOTICED:
-        return fine(CLOCK, "it agrees with Discord's.")
+        return ok(CLOCK, "it agrees with Discord's.")
     said = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
     if abs(ahead) < _HARMFUL:
         return warning(CLOCK, said, _REMEDY)
-    return wrong(CLOCK, f"{said} Deadlines, budgets and interactions go by it.", _REMEDY)
+    return problem(CLOCK, f"{said} Deadlines, budgets and interactions go by it.", _REMEDY)
 
 
 DATABASE = "Database"
@@ -222,18 +222,20 @@ async def look(store: Store) -> DatabaseState:
     except (StoreUnavailable, OSError) as error:
         said = f"it can't be opened ({error})."
         return DatabaseState(
-            wrong(DATABASE, said, "Check DATABASE_URL, that the server runs, and its rights.")
+            problem(DATABASE, said, "Check DATABASE_URL, that the server runs, and its rights.")
         )
     if version is not None and version not in known_schemas():
         said = f"{named}, with the schema {version}, which this version of the bot doesn't know."
         remedy = "Start the newer version that made it, or restore a backup from before."
-        return DatabaseState(wrong(DATABASE, said, remedy))
+        return DatabaseState(problem(DATABASE, said, remedy))
     if file is not None and not os.access(file, os.W_OK):
-        return DatabaseState(wrong(DATABASE, f"{file} can't be written.", "Give the bot's user that right."))
+        return DatabaseState(
+            problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right.")
+        )
     if version == known_schemas()[0]:
-        return DatabaseState(fine(DATABASE, f"{named}, schema {version}, up to date."), usable=True)
+        return DatabaseState(ok(DATABASE, f"{named}, schema {version}, up to date."), usable=True)
     told = "without tables" if version is None else f"schema {version}"
-    return DatabaseState(fine(DATABASE, f"{named}, {told}: the next start brings it up to date."))
+    return DatabaseState(ok(DATABASE, f"{named}, {told}: the next start brings it up to date."))
 
 
 async def _server(connection: AsyncConnection) -> str:
@@ -243,8 +245,8 @@ async def _server(connection: AsyncConnection) -> str:
 def _new_file(file: Path) -> Finding:
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        return wrong(DATABASE, f"{folder} can't be written.", "Give the bot's user that right.")
-    return fine(DATABASE, f"SQLite; the first start makes {file}.")
+        return problem(DATABASE, f"{folder} can't be written.", "Give the bot's user that right.")
+    return ok(DATABASE, f"SQLite; the first start makes {file}.")
 
 
 TEMPORARY_FILES = "Temporary files"
@@ -255,9 +257,9 @@ def outputs() -> Finding:
         check_room()
     except StartupError:
         remedy = "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
-        return wrong(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)
+        return problem(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)
     folder = tempfile.gettempdir()
-    return fine(
+    return ok(
         TEMPORARY_FILES,
         f"{folder} can be written; {shutil.disk_usage(folder).free // 1024**2:,} MiB are free.",
     )

@@ -24,7 +24,7 @@ class Finding:
     lines: tuple[str, ...] = ()
 
 
-def fine(subject: str, said: str, *lines: str) -> Finding:
+def ok(subject: str, said: str, *lines: str) -> Finding:
     return Finding(Level.OK, subject, said, lines=lines)
 
 
@@ -32,11 +32,11 @@ def warning(subject: str, said: str, remedy: str, *lines: str) -> Finding:
     return Finding(Level.WARNING, subject, said, remedy, lines)
 
 
-def wrong(subject: str, said: str, remedy: str, *lines: str) -> Finding:
+def problem(subject: str, said: str, remedy: str, *lines: str) -> Finding:
     return Finding(Level.ERROR, subject, said, remedy, lines)
 
 
-def printed(finding: Finding) -> str:
+def format_finding(finding: Finding) -> str:
     """The finding as it stands on a terminal."""
     head = f"{finding.level.value:<8} {finding.subject}: {finding.said}"
     indent = " " * 9
@@ -44,7 +44,7 @@ def printed(finding: Finding) -> str:
     return "\n".join([head, *([f"{indent}Remedy: {finding.remedy}"] if finding.remedy else []), *below])
 
 
-def counted(counts: Mapping[Level, int]) -> str:
+def format_totals(counts: Mapping[Level, int]) -> str:
     """The last line: how many of each."""
     words = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
     told = (

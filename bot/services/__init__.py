@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from bot.deployments.catalogue import Reloader
 from bot.services.blocks import PeopleDesk
-from bot.services.editing import EditDesk
-from bot.services.generation import FrontDesk
-from bot.services.presets import PresetDesk
-from bot.services.reviews import ReviewDesk
-from bot.services.server_settings import RulesDesk
-from bot.services.word_filter import WordDesk
+from bot.services.editing import EditingService
+from bot.services.generation import GenerationService
+from bot.services.presets import PresetService
+from bot.services.reviews import ReviewService
+from bot.services.server_settings import ServerSettingsService
+from bot.services.word_filter import WordFilter
 
 
 @dataclass(frozen=True, slots=True)
-class Desks:
+class Services:
     """The services that the cogs use."""
 
-    desk: FrontDesk
-    reviews: ReviewDesk
-    rules_desk: RulesDesk
-    words: WordDesk
+    desk: GenerationService
+    reviews: ReviewService
+    rules_desk: ServerSettingsService
+    words: WordFilter
     people_desk: PeopleDesk
-    edits: EditDesk
-    presets: PresetDesk
+    edits: EditingService
+    presets: PresetService
     reloader: Reloader

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, AuditLine
+from bot.domain.records import AuditAction, StoredEntry
 
 ROWS = 50_000
 SIZE = 8 * 1024 * 1024
@@ -40,7 +40,7 @@ class CsvWriter:
         self._count = 0
         self._cut = False
 
-    def add(self, line: AuditLine) -> bool:
+    def add(self, line: StoredEntry) -> bool:
         """False from the first line on that finds no place."""
         made = _row(_cells(line))
         if self._cut or self._count >= self._rows or len(self._data) + len(made) > self._size:
@@ -54,7 +54,7 @@ class CsvWriter:
         return CsvFile(bytes(self._data), self._count, self._cut)
 
 
-def _cells(line: AuditLine) -> tuple[str, ...]:
+def _cells(line: StoredEntry) -> tuple[str, ...]:
     entry = line.entry
     values = (
         line.id,
@@ -86,7 +86,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordQuery:
+class AuditQuery:
     """What of the record is asked for, as typed; None lets everything through. Days count back from now."""
 
     subject: int | None = None

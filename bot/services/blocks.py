@@ -10,34 +10,34 @@ from bot.domain.budgets import UsageView, limits_of
 from bot.domain.errors import RefusedError
 from bot.domain.records import (
     OUTCOMES,
+    ActiveBlock,
     AuditButton,
+    AuditCursor,
     AuditFilter,
     AuditPage,
-    Blocked,
-    BlockedPerson,
-    Cursor,
+    BlockResult,
     Erased,
 )
-from bot.domain.requests import Person
+from bot.domain.requests import Member
 from bot.domain.rules import ServerRules
 from bot.services.audit import (
     _SUGGESTED,
     LINES_SHOWN,
     SERVER_ACTIONS,
+    AuditQuery,
     CsvFile,
     CsvWriter,
-    RecordQuery,
     _offered,
 )
-from bot.services.privacy import OwnData, OwnDataWriter
+from bot.services.privacy import OwnData, PersonalDataWriter
 from bot.services.runs import _server_limits
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.privacy import PrivacyStore
-from bot.store.requests import IntakeStore
+from bot.store.requests import RequestStore
 from bot.store.rules import PauseStore
 from bot.store.usage import RunningStore
-from bot.workers.worker import Nudges
+from bot.workers.worker import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PeopleStores:
     blocks: BlockStore
     pause: PauseStore
     privacy: PrivacyStore
-    intake: IntakeStore
+    intake: RequestStore
     running: RunningStore
 
 
@@ -64,16 +64,16 @@ class PeopleDesk:
         *,
         rules: Callable[[int], Awaitable[ServerRules]],
         deployments: Callable[[], Sequence[str]],
-        nudges: Nudges,
+        wakeups: Wakeups,
         clock: Callable[[], datetime],
     ) -> None:
         self._stores = stores
-        self._nudges = nudges
+        self._nudges = wakeups
         self._rules = rules
         self._deployments = deployments
         self._clock = clock
 
-    async def check_moderator(self, guild_id: int | None, person: Person) -> int:
+    async def check_moderator(self, guild_id: int | None, person: Member) -> int:
         """The server's id, for its moderators; RefusedError for everybody else and outside servers."""
         if guild_id is None:
             raise RefusedError("server_only")
@@ -89,7 +89,7 @@ class PeopleDesk:
     # the record
 
     async def record(
-        self, guild_id: int | None, moderator: Person, query: RecordQuery
+        self, guild_id: int | None, moderator: Member, query: AuditQuery
     ) -> tuple[AuditPage, AuditFilter]:
         """The newest page, and the filter that its buttons carry on."""
         server = await self.check_moderator(guild_id, moderator)
@@ -99,10 +99,10 @@ class PeopleDesk:
     async def turn(
         self,
         guild_id: int | None,
-        moderator: Person,
+        moderator: Member,
         wanted: AuditFilter,
         step: AuditButton,
-        cursor: Cursor | None,
+        cursor: AuditCursor | None,
     ) -> AuditPage:
         """The page that a button leads to; the newest one for a button without a place."""
         server = await self.check_moderator(guild_id, moderator)
@@ -110,7 +110,7 @@ class PeopleDesk:
             return await self._stores.audit.page_after(server, wanted, LINES_SHOWN, cursor)
         return await self._stores.audit.page(server, wanted, LINES_SHOWN, before=cursor)
 
-    async def record_file(self, guild_id: int | None, moderator: Person, wanted: AuditFilter) -> CsvFile:
+    async def record_file(self, guild_id: int | None, moderator: Member, wanted: AuditFilter) -> CsvFile:
         """All that matches, up to the file's limits."""
         server = await self.check_moderator(guild_id, moderator)
         writer = CsvWriter()
@@ -124,12 +124,12 @@ class PeopleDesk:
     async def block(
         self,
         guild_id: int | None,
-        moderator: Person,
-        target: Person,
+        moderator: Member,
+        target: Member,
         *,
         reason: str,
         duration: timedelta | None,
-    ) -> Blocked:
+    ) -> BlockResult:
         """What the person has waiting here ends with it."""
         server = await self.check_moderator(guild_id, moderator)
         if target.id == moderator.id:
@@ -143,16 +143,16 @@ class PeopleDesk:
         )
         self._nudges.deliver()
         self._nudges.submit()
-        return Blocked(until, ended)
+        return BlockResult(until, ended)
 
-    async def unblock(self, guild_id: int | None, moderator: Person, target_id: int) -> None:
+    async def unblock(self, guild_id: int | None, moderator: Member, target_id: int) -> None:
         server = await self.check_moderator(guild_id, moderator)
         if not await self._stores.blocks.unblock(server, target_id, by=moderator.id, now=self._clock()):
             raise RefusedError("unblock_nothing", person=target_id)
 
     async def blocked(
-        self, guild_id: int | None, moderator: Person, page: int
-    ) -> tuple[Sequence[BlockedPerson], bool]:
+        self, guild_id: int | None, moderator: Member, page: int
+    ) -> tuple[Sequence[ActiveBlock], bool]:
         """One page, counted from 0, and whether there are more."""
         server = await self.check_moderator(guild_id, moderator)
         found = await self._stores.blocks.list(
@@ -172,16 +172,16 @@ class PeopleDesk:
 
     # usage
 
-    async def usage(self, guild_id: int | None, asker: Person, target: Person | None) -> UsageView:
+    async def usage(self, guild_id: int | None, requester: Member, target: Member | None) -> UsageView:
         """One's own; for moderators also others' and the server's. Outside servers the defaults hold."""
         rules = await self._rules(guild_id) if guild_id is not None else ServerRules()
-        moderator = guild_id is not None and asker.is_moderator(rules)
-        person = target or asker
-        if person.id != asker.id and not moderator:
+        moderator = guild_id is not None and requester.is_moderator(rules)
+        person = target or requester
+        if person.id != requester.id and not moderator:
             raise RefusedError("not_a_moderator")
         return UsageView(
-            person_id=person.id,
-            own=person.id == asker.id,
+            user_id=person.id,
+            own=person.id == requester.id,
             usage=await self._stores.intake.usage_of(guild_id, person.id, self._clock()),
             running=await self._stores.running.count(guild_id, person.id),
             limits=limits_of(person, rules),
@@ -190,23 +190,23 @@ class PeopleDesk:
 
     # one's own data
 
-    async def own_data(self, person_id: int) -> OwnData:
+    async def own_data(self, user_id: int) -> OwnData:
         """Everything about a person, on every server, up to the file's limit."""
-        writer = OwnDataWriter(person_id, self._clock())
-        writer.add_blocks(await self._stores.privacy.blocks_of(person_id))
-        writer.add_presets(await self._stores.privacy.presets_of(person_id))
-        async for runs in self._stores.privacy.runs_of(person_id):
+        writer = PersonalDataWriter(user_id, self._clock())
+        writer.add_blocks(await self._stores.privacy.blocks_of(user_id))
+        writer.add_presets(await self._stores.privacy.presets_of(user_id))
+        async for runs in self._stores.privacy.runs_of(user_id):
             if not writer.add_runs(runs):
                 break
-        async for lines in self._stores.privacy.record_of(person_id):
+        async for lines in self._stores.privacy.record_of(user_id):
             if not writer.add_record(lines):
                 break
         return writer.file()
 
-    async def erase(self, person_id: int) -> Erased:
-        return await self._stores.privacy.erase(person_id, self._clock())
+    async def erase(self, user_id: int) -> Erased:
+        return await self._stores.privacy.erase(user_id, self._clock())
 
-    def _filter(self, query: RecordQuery) -> AuditFilter:
+    def _filter(self, query: AuditQuery) -> AuditFilter:
         since, until = query.since_days, query.until_days
         if since is not None and until is not None and since <= until:
             raise RefusedError("record_range", since=since, until=until)

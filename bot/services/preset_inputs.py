@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.deployments.input_text import parse_more
-from bot.deployments.inputs import GivenValue, check_gpu
+from bot.deployments.inputs import RawValue, check_gpu
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import GPU, MORE
 from bot.deployments.validation import check_value
 from bot.domain.errors import InputError
 from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 
 # In a kept prompt: where what is typed later goes.
 GAP = "{prompt}"
@@ -31,7 +31,7 @@ class Kept:
 class Applied:
     """What `/generate` is given, by option name, and what of the preset the deployment no longer takes."""
 
-    given: Mapping[str, GivenValue]
+    given: Mapping[str, RawValue]
     dropped: Sequence[str]
 
 
@@ -52,7 +52,7 @@ def kept_inputs(
         else:
             kept[item.key] = value
     if prompt is not None and prompt_input(deployment) is None:
-        raise InputError("preset_no_prompt", title=quoted(deployment.title, 60))
+        raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
     return Kept(kept, files)
 
 
@@ -60,7 +60,7 @@ def prompt_input(deployment: Deployment) -> Input | None:
     return next((item for item in deployment.offered if item.is_prompt), None)
 
 
-def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, GivenValue]) -> Applied:
+def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, RawValue]) -> Applied:
     """The preset under what was typed, which wins; a typed prompt goes into the preset's gap, if it has one.
 
     InputError where the gap stays open, or `more` can't be read.
@@ -88,9 +88,9 @@ def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, Giv
     return Applied(merged, dropped)
 
 
-def _filled(preset: Preset, kept: str, typed: GivenValue | None) -> str:
+def _filled(preset: Preset, kept: str, typed: RawValue | None) -> str:
     if typed is None:
-        raise InputError("preset_needs_prompt", name=quoted(preset.name, NAME_LENGTH))
+        raise InputError("preset_needs_prompt", name=escape_line(preset.name, NAME_LENGTH))
     return kept.replace(GAP, str(typed))
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, AuditLine, OwnBlock, OwnPreset
+from bot.domain.records import AuditAction, OwnBlock, OwnPreset, StoredEntry
 from bot.domain.runs import Run
 
 SIZE = 8 * 1024 * 1024
@@ -34,11 +34,11 @@ class OwnData:
     cut: bool
 
 
-class OwnDataWriter:
+class PersonalDataWriter:
     """Takes parts in order until `size` (bytes) is reached; the file is valid JSON all the same."""
 
-    def __init__(self, person_id: int, now: datetime, *, size: int = SIZE) -> None:
-        self._person_id = person_id
+    def __init__(self, user_id: int, now: datetime, *, size: int = SIZE) -> None:
+        self._person_id = user_id
         self._now = now
         self._room = size - 1000
         self._cut = False
@@ -47,7 +47,7 @@ class OwnDataWriter:
     def add_runs(self, runs: Sequence[Run]) -> bool:
         return self._add("requests", [{name: getattr(run, name) for name in _OF_A_RUN} for run in runs])
 
-    def add_record(self, lines: Sequence[AuditLine]) -> bool:
+    def add_record(self, lines: Sequence[StoredEntry]) -> bool:
         return self._add("record", [self._line(line) for line in lines])
 
     def add_blocks(self, blocks: Sequence[OwnBlock]) -> bool:
@@ -62,7 +62,7 @@ class OwnDataWriter:
         text = f"{head}{json.dumps(self._cut)},\n{','.join(lists)}}}\n"
         return OwnData(text.encode(), self._cut)
 
-    def _line(self, line: AuditLine) -> dict[str, Any]:
+    def _line(self, line: StoredEntry) -> dict[str, Any]:
         """Which moderator decided is the moderators' affair; that one did is not."""
         entry = asdict(line.entry)
         actor, subject = entry.pop("actor_id"), entry.pop("subject_id")

@@ -6,30 +6,30 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.input_text import ShownInputs, shown_inputs
+from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Asker, Person
+from bot.domain.requests import Member, Requester
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import say
-from bot.ui.components import Part
+from bot.ui.components import OutgoingMessage
 from bot.ui.moderation import closed_report_part, decided_part
-from bot.workers.worker import Nudges
+from bot.workers.worker import Wakeups
 
 
-class ReviewDesk:
+class ReviewService:
     """Raises RefusedError for strangers, and where there is nothing to decide any more."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, nudges: Nudges, clock: Callable[[], datetime]
+        self, store: Store, catalogue: Catalogue, wakeups: Wakeups, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._nudges = nudges
+        self._nudges = wakeups
         self._clock = clock
 
-    async def approve(self, key: str, moderator: Person, guild_id: int | None) -> Part:
+    async def approve(self, key: str, moderator: Member, guild_id: int | None) -> OutgoingMessage:
         """The request may start; returns the card as it looks afterwards."""
         await self._moderated(key, moderator, guild_id)
         await self._store.reviews.approve(key, moderator.id, self._clock())
@@ -37,21 +37,23 @@ class ReviewDesk:
         self._nudges.show()
         return await self._card(key)
 
-    async def check_open(self, key: str, moderator: Person, guild_id: int | None) -> None:
+    async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> None:
         """Before a form is opened: whether this person could still decide."""
         check_undecided(await self._moderated(key, moderator, guild_id), moderator.id)
 
-    async def reject(self, key: str, moderator: Person, guild_id: int | None, reason: str) -> Part:
+    async def reject(self, key: str, moderator: Member, guild_id: int | None, reason: str) -> OutgoingMessage:
         await self._moderated(key, moderator, guild_id)
         await self._store.reviews.reject(key, moderator.id, reason, self._clock())
         self._nudges.deliver()
         return await self._card(key)
 
-    async def subject(self, key: str, moderator: Person, guild_id: int | None) -> int:
+    async def subject(self, key: str, moderator: Member, guild_id: int | None) -> int:
         """Whom a Block button is about."""
         return (await self._moderated(key, moderator, guild_id)).requester_id
 
-    async def delete(self, key: str, person: Person, guild_id: int | None, *, by_card: bool = False) -> Part:
+    async def delete(
+        self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
+    ) -> OutgoingMessage:
         """For the requester and for moderators; returns a report's card as it looks afterwards.
 
         `by_card`: pressed on that card, where a result that is gone already is no reason to leave it open.
@@ -67,49 +69,49 @@ class ReviewDesk:
         return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
 
     async def delete_all(
-        self, key: str, person: Person, guild_id: int | None, *, by_card: bool = False
-    ) -> Part:
+        self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
+    ) -> OutgoingMessage:
         """Of several: all that are there. For the rest see `delete`."""
         run = await self._store.runs.get(key)
         if run is None or run.requester_id != person.id or by_card:
             run = await self._moderated(key, person, guild_id)
-        if by_card and not any(map(_is_shown, await self._store.runs.together(run))):
+        if by_card and not any(map(_is_shown, await self._store.runs.batch(run))):
             return closed_report_part(run, self._title(run), say("report_gone"))
         await self._store.reviews.delete_all(key, person.id, self._clock())
         self._nudges.deliver()
         return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
 
-    async def report(self, key: str, asker: Asker) -> bool:
+    async def report(self, key: str, requester: Requester) -> bool:
         """A card for the moderators, where one can be posted; False where they have dealt with this person's
         report already."""
-        run = await self._run(key, asker.origin.guild_id)
+        run = await self._run(key, requester.origin.guild_id)
         if run.batch_key is None or not run.leads:
             _check_shown(run)
-        elif not any(map(_is_shown, await self._store.runs.together(run))):
+        elif not any(map(_is_shown, await self._store.runs.batch(run))):
             raise RefusedError("no_result")
-        rules = await self._store.rules.current(asker.origin.guild_id)
+        rules = await self._store.rules.current(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
-        if channel_id is None or not asker.can_post(channel_id):
+        if channel_id is None or not requester.can_post(channel_id):
             raise RefusedError("no_review_channel")
-        heard = await self._store.reviews.report(run.key, asker.person.id, channel_id, self._clock())
+        heard = await self._store.reviews.report(run.key, requester.person.id, channel_id, self._clock())
         self._nudges.deliver()
         return heard
 
-    async def dismiss(self, key: str, moderator: Person, guild_id: int | None) -> Part:
+    async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> OutgoingMessage:
         run = await self._moderated(key, moderator, guild_id)
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
         return closed_report_part(run, self._title(run), say("report_dismissed", person=moderator.id))
 
     def inputs(self, run: Run) -> ShownInputs:
-        return shown_inputs(self._catalogue.get(run.deployment), run.inputs)
+        return displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
 
-    async def _card(self, key: str) -> Part:
+    async def _card(self, key: str) -> OutgoingMessage:
         run = await self._store.runs.get(key)
         if run is None:
             raise RefusedError("run_gone")
         return decided_part(run, self._title(run), self.inputs(run))
 
-    async def _moderated(self, key: str, person: Person, guild_id: int | None) -> Run:
+    async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
         run = await self._run(key, guild_id)
         if not person.is_moderator(await self._store.rules.current(guild_id)):
             raise RefusedError("not_a_moderator")

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.requests import Asker
+from bot.domain.requests import Requester
 from bot.domain.rules import ServerRules
 from bot.services.word_rules import Hit, WordRules
 from bot.store import Store
@@ -65,7 +65,7 @@ class _Entry:
 class AutomodCache:
     """Compiled rules of each server, at most `size` of them.
 
-    Rules are read again after `ttl`, one read for all who wait, each at most `patience` seconds; a read that
+    Rules are read again after `ttl`, one read for all who wait, each at most `timeout` seconds; a read that
     takes longer goes on for the next request. Where Discord fails, rules up to `stale` old do. A failed read
     rests for `retry`: Discord bans an address that collects thousands of 403s.
     """
@@ -78,12 +78,12 @@ class AutomodCache:
         ttl: timedelta = timedelta(minutes=5),
         stale: timedelta = timedelta(hours=1),
         retry: timedelta = timedelta(seconds=30),
-        patience: float = 2.0,
+        timeout: float = 2.0,
         size: int = 500,
     ) -> None:
         self._fetch, self._clock = fetch, clock
         self._ttl, self._stale, self._retry = ttl, stale, retry
-        self._patience, self._size = patience, size
+        self._patience, self._size = timeout, size
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
@@ -178,7 +178,7 @@ class AutomodCache:
             del kept[next(iter(kept))]
 
 
-class WordDesk:
+class WordFilter:
     """The server's AutoMod rules and its own list. A hit is told without the word, and noted with it."""
 
     def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
@@ -186,32 +186,32 @@ class WordDesk:
         self._store = store
         self._clock = clock
 
-    async def check(self, asker: Asker, deployment: str, texts: Mapping[str, str]) -> None:
+    async def check(self, requester: Requester, deployment: str, texts: Mapping[str, str]) -> None:
         """Raises RefusedError for a hit, and where the rules can't be read; that stands in the record too."""
-        guild_id = asker.origin.guild_id
+        guild_id = requester.origin.guild_id
         if guild_id is None:
             return
         rules = await self._store.rules.current(guild_id)
         try:
-            hit = await self._hit(asker, guild_id, rules, texts)
+            hit = await self._hit(requester, guild_id, rules, texts)
         except RefusedError as unread:
-            await self._note(asker, guild_id, deployment, unread.code)
+            await self._note(requester, guild_id, deployment, unread.code)
             raise
         if hit is not None:
             details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
-            await self._note(asker, guild_id, deployment, "words_refused", details)
+            await self._note(requester, guild_id, deployment, "words_refused", details)
             raise RefusedError("words_refused", option=hit.option)
 
     async def _hit(
-        self, asker: Asker, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
+        self, requester: Requester, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
     ) -> Hit | None:
         try:
             return await word_check(
                 self.cache,
                 rules,
                 guild_id,
-                role_ids=asker.person.role_ids,
-                channel_ids=asker.channel_ids,
+                role_ids=requester.person.role_ids,
+                channel_ids=requester.channel_ids,
                 texts=texts,
             )
         except RefusedError as error:
@@ -222,19 +222,19 @@ class WordDesk:
 
     async def _note(
         self,
-        asker: Asker,
+        requester: Requester,
         guild_id: int,
         deployment: str,
         code: str,
         details: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        log.info("%s for %s, rule %r", code, asker.person.id, details.get("rule"))
+        log.info("%s for %s, rule %r", code, requester.person.id, details.get("rule"))
         await self._store.audit.add(
             AuditEntry(
                 at=self._clock(),
                 guild_id=guild_id,
-                actor_id=asker.person.id,
-                subject_id=asker.person.id,
+                actor_id=requester.person.id,
+                subject_id=requester.person.id,
                 action=AuditAction.REFUSAL,
                 deployment=deployment,
                 outcome=code,

@@ -25,7 +25,7 @@ from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped] 
 )
 
 # Stands at both ends of each word in a marked text; `clean` leaves none in.
-EDGE = "\0"
+WORD_EDGE = "\0"
 # Neither control nor format characters to Unicode, and yet nothing is drawn for them: letters that fill, what
 # stands for an object or for no note, and places that Unicode keeps for more of the kind.
 _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
@@ -41,7 +41,7 @@ _LEET_L = str.maketrans("013457@$!", "oleastasl")
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class TextForms:
     """`raw` as typed; `near` differ from it in letters only; `all` adds joined letters and digits as letters.
 
     `foreign` shows only words outside the Latin script, look-alikes folded; None where no word mixes scripts.
@@ -53,14 +53,14 @@ class Views:
     foreign: str | None
 
 
-def views(text: str) -> Views:
+def text_forms(text: str) -> TextForms:
     """Every form of `text`, letters' case kept; `fold` it before comparing."""
-    plain = clean(text)
+    plain = normalize(text)
     near = _distinct(plain, latin(plain))
     spread = _distinct(*near, *(_joined(view) for view in near))
     read = (_leet(view, table) for view in spread for table in (_LEET_I, _LEET_L))
-    raw = _encodable(text).replace(EDGE, " ")
-    return Views(raw, near, _distinct(*spread, *read), foreign(plain) if _mixes(plain) else None)
+    raw = _encodable(text).replace(WORD_EDGE, " ")
+    return TextForms(raw, near, _distinct(*spread, *read), foreign(plain) if _mixes(plain) else None)
 
 
 def fold(text: str) -> str:
@@ -71,13 +71,13 @@ def fold(text: str) -> str:
     return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
 
 
-def mark(text: str) -> str:
+def mark_word_edges(text: str) -> str:
     """`text` with EDGE at both ends of every word, which makes "whole word" a plain search."""
     pieces = ((kind, "".join(run)) for kind, run in groupby(text, _kind))
-    return "".join(piece if kind == "" else f"{EDGE}{piece}{EDGE}" for kind, piece in pieces)
+    return "".join(piece if kind == "" else f"{WORD_EDGE}{piece}{WORD_EDGE}" for kind, piece in pieces)
 
 
-def clean(text: str) -> str:
+def normalize(text: str) -> str:
     """Without what can't be seen; letters in their plain form, blanks as single spaces."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())

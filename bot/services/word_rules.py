@@ -18,7 +18,16 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from ahocorasick_rs import AhoCorasick
 
 from bot.domain.settings_values import NotApplied
-from bot.services.word_forms import EDGE, Views, clean, fold, foreign, latin, mark, views
+from bot.services.word_forms import (
+    WORD_EDGE,
+    TextForms,
+    fold,
+    foreign,
+    latin,
+    mark_word_edges,
+    normalize,
+    text_forms,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +73,7 @@ class WordRules:
         """The first hit in `texts` (option name -> text). `channel_ids` has a thread's parent too."""
         rules = [rule for rule in self._rules if rule.holds_for(role_ids, channel_ids)]
         for option, text in texts.items() if rules else ():
-            forms = views(text)
+            forms = text_forms(text)
             for rule in rules:
                 if (keyword := rule.find(forms)) is not None:
                     return Hit(rule.rule.name, option, keyword)
@@ -74,8 +83,8 @@ class WordRules:
 class _Compiled:
     def __init__(self, rule: WordRule) -> None:
         self.rule = rule
-        self._keywords = Literals(rule.keywords)
-        self._allowed = Literals(rule.allowed)
+        self._keywords = KeywordMatcher(rule.keywords)
+        self._allowed = KeywordMatcher(rule.allowed)
         read = [compile_pattern(source) for source in rule.patterns]
         self._patterns = [item for item in read if isinstance(item, Pattern)]
         codes = [item if isinstance(item, str) else item.note for item in read]
@@ -88,27 +97,27 @@ class _Compiled:
             channel_ids
         )
 
-    def find(self, forms: Views) -> str | None:
+    def find(self, forms: TextForms) -> str | None:
         found = next((word for view in forms.all if (word := self._keyword(view)) is not None), None)
         if found is None and forms.foreign is not None:
             found = self._keyword(forms.foreign, foreign=True)
         return self._pattern(forms) if found is None else found
 
     def _keyword(self, view: str, *, foreign: bool = False) -> str | None:
-        marked = mark(fold(view))
+        marked = mark_word_edges(fold(view))
         first = self._keywords.first(marked, foreign=foreign)
         if first is None or not self._allowed:
             return first
-        allowed = Cover(self._allowed.spans(marked, foreign=foreign))
+        allowed = AllowedSpans(self._allowed.spans(marked, foreign=foreign))
         hits = self._keywords.spans(marked, foreign=foreign)
         return next((hit.keyword for hit in hits if not allowed.holds(hit)), None)
 
-    def _pattern(self, forms: Views) -> str | None:
+    def _pattern(self, forms: TextForms) -> str | None:
         seen = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
         return next((source for view in seen if (source := self._pattern_in(view)) is not None), None)
 
     def _pattern_in(self, view: str) -> str | None:
-        allowed: Cover | None = None
+        allowed: AllowedSpans | None = None
         for pattern in self._patterns:
             for start, end in pattern.spans(view):
                 allowed = allowed or self._allowed_in(view)
@@ -116,14 +125,14 @@ class _Compiled:
                     return pattern.source
         return None
 
-    def _allowed_in(self, view: str) -> Cover:
+    def _allowed_in(self, view: str) -> AllowedSpans:
         """Where allowed phrases stand in `view` itself, which has no edges."""
         if not self._allowed:
-            return Cover(())
-        marked = mark(fold(view))
-        edges = list(accumulate((char == EDGE for char in marked), initial=0))
+            return AllowedSpans(())
+        marked = mark_word_edges(fold(view))
+        edges = list(accumulate((char == WORD_EDGE for char in marked), initial=0))
         spans = self._allowed.spans(marked)
-        return Cover(Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword) for s in spans)
+        return AllowedSpans(Span(s.start - edges[s.start], s.end - edges[s.end], s.keyword) for s in spans)
 
 
 class Span(NamedTuple):
@@ -134,7 +143,7 @@ class Span(NamedTuple):
     keyword: str
 
 
-class Cover:
+class AllowedSpans:
     """Places of a text that are allowed."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
@@ -148,7 +157,7 @@ class Cover:
         return before > 0 and self._reach[before - 1] >= span.end
 
 
-class Literals:
+class KeywordMatcher:
     """`*` at an end of a keyword leaves that end open; without it, a word has to end there.
 
     `empty_ones` counts keywords that hold nothing visible and would match everything: they are left out.
@@ -159,7 +168,7 @@ class Literals:
         other: dict[str, str] = {}
         self.empty_ones = 0
         for keyword in keywords:
-            core = clean(keyword.strip().strip("*"))
+            core = normalize(keyword.strip().strip("*"))
             self.empty_ones += not core
             for form in (core, latin(core)) if core else ():
                 near.setdefault(_literal(keyword, form), keyword)
@@ -195,13 +204,17 @@ class _Automaton:
         found = self._search.find_matches_as_indexes(marked, overlapping=True) if self._search else []
         for index, start, end in found:
             literal = self._literals[index]
-            yield Span(start + literal.startswith(EDGE), end - literal.endswith(EDGE), self._keywords[index])
+            yield Span(
+                start + literal.startswith(WORD_EDGE),
+                end - literal.endswith(WORD_EDGE),
+                self._keywords[index],
+            )
 
 
 def _literal(keyword: str, form: str) -> str:
-    marked, asked = mark(fold(form)), keyword.strip()
-    marked = marked.removeprefix(EDGE) if asked.startswith("*") else marked
-    return marked.removesuffix(EDGE) if asked.endswith("*") else marked
+    marked, asked = mark_word_edges(fold(form)), keyword.strip()
+    marked = marked.removeprefix(WORD_EDGE) if asked.startswith("*") else marked
+    return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
 
 
 # RE2's time is bounded by text x program; Discord allows 260 characters, but repetition multiplies them.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bot.database.coordination import FileLine, Line, PostgresLine
+from bot.database.coordination import Coordinator, FileCoordinator, PostgresCoordinator
 from bot.database.engine import Database
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
-from bot.store.claims import WorkStore
+from bot.store.claims import ClaimStore
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
 from bot.store.privacy import PrivacyStore, RetentionStore
-from bot.store.requests import IntakeStore
+from bot.store.requests import RequestStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
@@ -34,14 +34,14 @@ class Store:
         self.running = RunningStore(self.database)
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
-        self.intake = IntakeStore(self.database)
+        self.intake = RequestStore(self.database)
         self.reviews = ReviewStore(self.database)
         self.runs = RunStore(self.database)
-        self.work = WorkStore(self.database)
+        self.work = ClaimStore(self.database)
         self.deliveries = DeliveryStore(self.database)
         self.gauges = GaugeStore(self.database)
         self.history = HistoryStore(self.database)
-        self.notes = NoteStore(self.database)
+        self.notes = KeyValueStore(self.database)
 
     async def open(self, *, alone: bool = True) -> None:
         """Brings the schema up to date. Raises StartupError.
@@ -52,11 +52,11 @@ class Store:
         if self.database.is_sqlite and alone:
             await self.deliveries.release_leases()
 
-    def line(self) -> Line:
+    def line(self) -> Coordinator:
         """To the other processes, not yet open."""
         if self.database.is_sqlite:
-            return FileLine(self.database.file)
-        return PostgresLine(self.database.url)
+            return FileCoordinator(self.database.file)
+        return PostgresCoordinator(self.database.url)
 
     async def close(self) -> None:
         await self.database.close()

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit
-from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditLine, AuditPage, Cursor
+from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.runs import RunState
 
 _STEP = 1000
@@ -47,7 +47,7 @@ class AuditStore:
             await note(connection, entry)
 
     async def page(
-        self, guild_id: int, wanted: AuditFilter, limit: int, *, before: Cursor | None = None
+        self, guild_id: int, wanted: AuditFilter, limit: int, *, before: AuditCursor | None = None
     ) -> AuditPage:
         """The newest lines, or those that follow `before`."""
         lines = await self._older(guild_id, wanted, limit + 1, before)
@@ -55,7 +55,9 @@ class AuditStore:
         newer = shown[0].cursor if shown and before is not None else before
         return AuditPage(shown, shown[-1].cursor if len(lines) > limit else None, newer)
 
-    async def page_after(self, guild_id: int, wanted: AuditFilter, limit: int, after: Cursor) -> AuditPage:
+    async def page_after(
+        self, guild_id: int, wanted: AuditFilter, limit: int, after: AuditCursor
+    ) -> AuditPage:
         """The lines just newer than `after`; the newest page where there are too few of them."""
         query = _matching(guild_id, wanted).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
@@ -68,23 +70,23 @@ class AuditStore:
 
     async def export(
         self, guild_id: int, wanted: AuditFilter, step: int = _STEP
-    ) -> AsyncIterator[Sequence[AuditLine]]:
+    ) -> AsyncIterator[Sequence[StoredEntry]]:
         """Everything that matches, newest first and `step` lines at a time: no transaction stays open."""
-        cursor: Cursor | None = None
+        cursor: AuditCursor | None = None
         while lines := await self._older(guild_id, wanted, step, cursor):
             yield lines
             cursor = lines[-1].cursor
 
     async def _older(
-        self, guild_id: int, wanted: AuditFilter, limit: int, before: Cursor | None
-    ) -> Sequence[AuditLine]:
+        self, guild_id: int, wanted: AuditFilter, limit: int, before: AuditCursor | None
+    ) -> Sequence[StoredEntry]:
         async with self._database.read() as connection:
             found = await connection.execute(newest_first(guild_id, wanted, limit, before))
             return [to_line(row) for row in found.mappings()]
 
 
 def newest_first(
-    guild_id: int, wanted: AuditFilter, limit: int, before: Cursor | None = None
+    guild_id: int, wanted: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
     """One step back through a server's record, along its indexes."""
     query = _matching(guild_id, wanted)
@@ -93,10 +95,10 @@ def newest_first(
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
-def to_line(row: RowMapping) -> AuditLine:
+def to_line(row: RowMapping) -> StoredEntry:
     """A line from a whole row of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
-    return AuditLine(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
+    return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
 
 
 def _matching(guild_id: int, wanted: AuditFilter) -> Select[tuple[object, ...]]:
@@ -122,7 +124,7 @@ def _outcome(outcome: str) -> ColumnElement[bool]:
     return or_(exact, audit.c.action == AuditAction.REFUSAL) if outcome == RunState.REFUSED else exact
 
 
-def _beyond(cursor: Cursor, *, newer: bool) -> ColumnElement[bool]:
+def _beyond(cursor: AuditCursor, *, newer: bool) -> ColumnElement[bool]:
     # The plain comparison is implied by the rest; it is what an index can use.
     if newer:
         tie = or_(audit.c.at > cursor.at, audit.c.id > cursor.id)

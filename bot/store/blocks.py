@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import blocks, owe, run_columns, runs, to_run
-from bot.domain.records import AuditAction, AuditEntry, BlockedPerson
+from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
+from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import Purpose, Run, RunState
-from bot.domain.transitions import barred
+from bot.domain.transitions import end_for_block
 from bot.store.audit import note
 from bot.store.run_changes import apply_change
 
@@ -52,7 +52,9 @@ class BlockStore:
                     created_by=by,
                 )
             )
-            ended = await end_waiting(connection, guild_id, user_id, Barring(by=by, reason=reason, now=now))
+            ended = await end_waiting_runs(
+                connection, guild_id, user_id, BlockVerdict(by=by, reason=reason, now=now)
+            )
             details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
             details["ended"] = ended or None
             await note(
@@ -72,7 +74,7 @@ class BlockStore:
         """False when the person is not blocked; a block that has run out by itself does not count."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(
-                delete(blocks).where(_one(guild_id, user_id), stands(now)).returning(blocks.c.user_id)
+                delete(blocks).where(_one(guild_id, user_id), is_active(now)).returning(blocks.c.user_id)
             )
             if lifted.first() is None:
                 return False
@@ -84,18 +86,18 @@ class BlockStore:
 
     async def list(
         self, guild_id: int, now: datetime, *, limit: int, offset: int = 0
-    ) -> Sequence[BlockedPerson]:
+    ) -> Sequence[ActiveBlock]:
         """The newest first, without those that have run out."""
         async with self._database.read() as connection:
             found = await connection.execute(
                 select(blocks)
-                .where(blocks.c.guild_id == guild_id, stands(now))
+                .where(blocks.c.guild_id == guild_id, is_active(now))
                 .order_by(blocks.c.created_at.desc(), blocks.c.user_id)
                 .limit(limit)
                 .offset(offset)
             )
             return [
-                BlockedPerson(
+                ActiveBlock(
                     user_id=row.user_id,
                     reason=row.reason,
                     until=row.until,
@@ -117,7 +119,7 @@ _NOT_OUT = (RunState.AWAITING_APPROVAL, RunState.WAITING, RunState.SUBMITTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Barring:
+class BlockVerdict:
     """Who ends somebody's requests, and what the person is told."""
 
     by: int
@@ -125,7 +127,9 @@ class Barring:
     now: datetime
 
 
-async def end_waiting(connection: AsyncConnection, guild_id: int, user_id: int, barring: Barring) -> int:
+async def end_waiting_runs(
+    connection: AsyncConnection, guild_id: int, user_id: int, barring: BlockVerdict
+) -> int:
     """Ends what waits or awaits approval, in the transaction that blocks its person; returns how many.
 
     Each owes its outcome, and its card where it had one. One of them owes the reason, as a direct message.
@@ -141,33 +145,35 @@ async def end_waiting(connection: AsyncConnection, guild_id: int, user_id: int, 
         .order_by(runs.c.key)
         .with_for_update()
     )
-    ended = [run for row in found.mappings() if await end_barred(connection, run := to_run(row), barring)]
+    ended = [
+        run for row in found.mappings() if await end_blocked_run(connection, run := to_run(row), barring)
+    ]
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
-        await owe(connection, newest.key, Purpose.NOTICE, barring.now, barring.now)
+        await create_delivery(connection, newest.key, Purpose.NOTICE, barring.now, barring.now)
     return len(ended)
 
 
-async def end_barred(connection: AsyncConnection, run: Run, barring: Barring) -> bool:
+async def end_blocked_run(connection: AsyncConnection, run: Run, barring: BlockVerdict) -> bool:
     """Ends a locked run, unless its queue call may have gone out."""
-    change = barred(run, barring.by, barring.reason, barring.now)
+    change = end_for_block(run, barring.by, barring.reason, barring.now)
     if change is None:
         return False
     await apply_change(connection, run, change, dict(change.values), barring.now)
     if change.state is RunState.REJECTED and run.leads:
-        await owe(connection, run.key, Purpose.CARD, barring.now, barring.now)
+        await create_delivery(connection, run.key, Purpose.CARD, barring.now, barring.now)
     return True
 
 
-async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> Barring | None:
+async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> BlockVerdict | None:
     """The block that stands against a run's requester on its server."""
     query = select(blocks.c.created_by, blocks.c.reason).where(
-        blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, stands(now)
+        blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, is_active(now)
     )
     row = (await connection.execute(query)).first()
-    return Barring(by=row.created_by, reason=row.reason, now=now) if row is not None else None
+    return BlockVerdict(by=row.created_by, reason=row.reason, now=now) if row is not None else None
 
 
-def stands(now: datetime) -> ColumnElement[bool]:
+def is_active(now: datetime) -> ColumnElement[bool]:
     """A block that has not run out."""
     return or_(blocks.c.until.is_(None), blocks.c.until > now)

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import run_columns, runs, to_run
-from bot.domain.fair_queue import Place, next_in_line, positions
+from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.blocks import block_of, end_barred
+from bot.store.blocks import block_of, end_blocked_run
 from bot.store.run_changes import apply_change, locked_row
 
 # So long a run that was given up is asked about, if its silence is not broken.
@@ -67,17 +67,17 @@ _REV = case(
 )
 
 
-async def _busy(connection: AsyncConnection) -> list[Place]:
+async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
     found = await connection.execute(_BUSY)
-    return [Place(*row) for row in found]
+    return [QueueEntry(*row) for row in found]
 
 
-async def _served(connection: AsyncConnection) -> list[Place]:
+async def _served(connection: AsyncConnection) -> list[QueueEntry]:
     found = await connection.execute(SERVED)
-    return [Place(*row) for row in found]
+    return [QueueEntry(*row) for row in found]
 
 
-class WorkStore:
+class ClaimStore:
     """Claims. A claim is one UPDATE: two workers, or two processes, never get the same row."""
 
     def __init__(self, database: Database) -> None:
@@ -92,10 +92,10 @@ class WorkStore:
         is when a call without an answer is looked at.
         """
         async with self._database.exclusive("submit") as connection:
-            waiting = [Place(*row) for row in await connection.execute(_WAITING, {"now": now})]
+            waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
             if not waiting:
                 return None
-            place = next_in_line(waiting, await _busy(connection), limit, await _served(connection))
+            place = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
             if place is None:
                 return None
             claim = {"claimed": place.key, "now": now, "answer_by": answer_by}
@@ -110,7 +110,7 @@ class WorkStore:
         async with self._database.read() as connection:
             return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
 
-    async def put_back(self, key: str, due_at: datetime, now: datetime) -> None:
+    async def requeue(self, key: str, due_at: datetime, now: datetime) -> None:
         """Back into the queue: only where ComfyDeploy can't have accepted the call.
 
         A run whose requester has asked to cancel it meanwhile, or was blocked, ends instead.
@@ -125,9 +125,9 @@ class WorkStore:
             await apply_change(connection, run, change, dict(change.values), now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
-                await end_barred(connection, to_run(await locked_row(connection, key)), block)
+                await end_blocked_run(connection, to_run(await locked_row(connection, key)), block)
 
-    async def renumber(self, now: datetime) -> int:
+    async def update_queue_positions(self, now: datetime) -> int:
         """Writes the places in the queue that changed; returns how many."""
         async with self._database.exclusive("submit") as connection:
             rows = (
@@ -141,7 +141,7 @@ class WorkStore:
             shown = {row.key: row.queue_position for row in rows}
             changed = {
                 key: number
-                for key, number in positions([Place(*row[:-1]) for row in rows], had).items()
+                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], had).items()
                 if shown[key] != number
             }
             if changed:
@@ -153,7 +153,7 @@ class WorkStore:
                 )
             return len(changed)
 
-    async def claim_due(self, now: datetime, pause: timedelta, many: int) -> Sequence[Run]:
+    async def claim_checks(self, now: datetime, pause: timedelta, many: int) -> Sequence[Run]:
         """Silent runs to ask about, the longest silent first; each comes up again after a growing pause."""
         async with self._database.write() as connection:
             due = (

@@ -13,15 +13,7 @@ from bot.database.engine import Database
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
-from bot.domain.runs import (
-    OUTCOMES,
-    Delivery,
-    DeliveryState,
-    Purpose,
-    Run,
-    RunState,
-    Told,
-)
+from bot.domain.runs import OUTCOMES, Delivery, DeliveryState, Purpose, Run, RunState, SentMessages
 from bot.store.rules import read_rules
 
 _OWN = (
@@ -66,15 +58,15 @@ class DeliveryStore:
             )
             row = result.mappings().one()
             run, purpose = to_run(row), Purpose(row["purpose"])
-            together: tuple[Run, ...] = ()
+            batch: tuple[Run, ...] = ()
             late = frozenset[str]()
             if run.batch_key is not None and purpose is Purpose.OUTCOME:
-                together, late = await _together(connection, run.batch_key)
+                batch, late = await _batch(connection, run.batch_key)
             return Delivery(
                 id=row["delivery_id"],
                 run=run,
                 purpose=purpose,
-                together=together,
+                batch=batch,
                 late=late,
                 tries=row["tries"],
                 rung=row["rung"],
@@ -108,8 +100,8 @@ class DeliveryStore:
             )
             if state is None or RunState(state) is not delivery.run.state:
                 return False
-            if delivery.together and await _states(connection, delivery.run.lead_key) != {
-                run.key: run.state for run in delivery.together
+            if delivery.batch and await _states(connection, delivery.run.lead_key) != {
+                run.key: run.state for run in delivery.batch
             }:
                 return False
             result = await connection.execute(
@@ -156,7 +148,7 @@ class DeliveryStore:
             delivery_id, owner, state=DeliveryState.KEPT, done_at=now, last_error=error[:500]
         )
 
-    async def told(self, key: str, purpose: Purpose) -> Told:
+    async def told(self, key: str, purpose: Purpose) -> SentMessages:
         """What of a message owed for a run is in Discord; nothing when none was owed."""
         query = select(
             deliveries.c.messages, deliveries.c.earlier, deliveries.c.attempted, deliveries.c.attempted_at
@@ -164,7 +156,7 @@ class DeliveryStore:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
-            return Told()
+            return SentMessages()
         messages = tuple((channel, message) for channel, message in row.messages)
         # Soon after the first time the nonce gives the very same message once more.
         earlier = tuple(
@@ -172,9 +164,9 @@ class DeliveryStore:
             for channel, message in row.earlier or ()
             if [channel, message] not in row.messages
         )
-        return Told(messages, row.attempted_at if row.attempted else None, earlier)
+        return SentMessages(messages, row.attempted_at if row.attempted else None, earlier)
 
-    async def owes(self, key: str, purposes: Collection[Purpose]) -> bool:
+    async def is_pending(self, key: str, purposes: Collection[Purpose]) -> bool:
         """Whether one of these messages is still to be sent, or on its way."""
         query = select(deliveries.c.id).where(
             deliveries.c.run_key == key,
@@ -215,30 +207,30 @@ class DeliveryStore:
                 update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
             )
 
-    async def reopen(self, key: str, origin: Origin, due_at: datetime) -> bool:
+    async def redeliver(self, key: str, origin: Origin, due_at: datetime) -> bool:
         """A kept message is owed again, whole, where it is now asked for; False when it is not kept.
 
         It hides behind a click where the server's rules say so for this channel.
         """
         async with self._database.write() as connection:
-            kept = (await connection.execute(kept_of(key))).all()
+            kept = (await connection.execute(undelivered_of(key))).all()
             if not kept:
                 return False
             for row in kept:
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
-                    .values(**AFRESH, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
+                    .values(**RESET, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
                 )
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
             await connection.execute(
-                update(runs).where(of_request(key)).values(**place_of(origin), spoiler=spoiler)
+                update(runs).where(of_request(key)).values(**destination_columns(origin), spoiler=spoiler)
             )
             return True
 
     async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
-        """The message is there that becomes what `reopen` has made owed."""
+        """The message is there that becomes what `redeliver` has made owed."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key).values(status_message_id=message_id)
@@ -254,18 +246,18 @@ class DeliveryStore:
             )
 
 
-async def _together(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
+async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
     """All runs of the request, and which of them have a message of their own: a success that came late."""
     found = await connection.execute(
         select(*run_columns()).where(runs.c.batch_key == batch_key).order_by(runs.c.batch_index)
     )
-    together = tuple(to_run(row) for row in found.mappings())
+    batch = tuple(to_run(row) for row in found.mappings())
     late = await connection.execute(
         select(deliveries.c.run_key).where(
-            deliveries.c.run_key.in_([run.key for run in together]), deliveries.c.purpose == Purpose.LATE
+            deliveries.c.run_key.in_([run.key for run in batch]), deliveries.c.purpose == Purpose.LATE
         )
     )
-    return together, frozenset(late.scalars())
+    return batch, frozenset(late.scalars())
 
 
 async def _states(connection: AsyncConnection, batch_key: str) -> dict[str, RunState]:
@@ -274,7 +266,7 @@ async def _states(connection: AsyncConnection, batch_key: str) -> dict[str, RunS
 
 
 # A message owed as if nothing of it had been tried.
-AFRESH = {
+RESET = {
     "state": DeliveryState.PENDING,
     "tries": 0,
     "rung": 0,
@@ -290,7 +282,7 @@ def of_request(key: str) -> ColumnElement[bool]:
     return or_(runs.c.key == key, runs.c.batch_key == key)
 
 
-def kept_of(key: str) -> Select[Any]:
+def undelivered_of(key: str) -> Select[Any]:
     """What may be owed again of a request. A deleted result stays deleted; of several, those that are left
     come without it."""
     left = or_(
@@ -311,7 +303,7 @@ def kept_of(key: str) -> Select[Any]:
     )
 
 
-def place_of(origin: Origin) -> dict[str, object]:
+def destination_columns(origin: Origin) -> dict[str, object]:
     """Where to post. The server stays: its budget has paid, and its moderators answer for it. The answer to
     the command that asks is its own, so it is not there to be edited; but for a place that nothing else
     reaches."""

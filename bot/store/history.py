@@ -16,11 +16,11 @@ from bot.domain.runs import (
     IN_FLIGHT,
     OUTCOMES,
     DeliveryState,
-    Entry,
     HistoryPage,
     Run,
     RunCursor,
     RunFilter,
+    RunListEntry,
     RunState,
 )
 
@@ -77,7 +77,7 @@ class HistoryStore:
                 return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
         return await self.page(requester_id, limit=limit, wanted=wanted)
 
-    async def of_server(self, guild_id: int, *, limit: int, offset: int = 0) -> Sequence[Run]:
+    async def server_queue(self, guild_id: int, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """What runs, the longest first; then what waits, in its order; then what waits for a moderator."""
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
@@ -133,9 +133,9 @@ def _cursor(run: Run) -> RunCursor:
     return RunCursor(run.created_at, run.key)
 
 
-async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[Entry]:
-    together = await _together(connection, [run.key for run in listed if run.batch_key is not None])
-    lead_of = {run.key: run.lead_key for several in together.values() for run in several}
+async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
+    batch = await _batch(connection, [run.key for run in listed if run.batch_key is not None])
+    lead_of = {run.key: run.lead_key for several in batch.values() for run in several}
     lead_of |= {run.key: run.key for run in listed}
     messages = await connection.execute(
         select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
@@ -145,29 +145,29 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
     told: dict[str, list[Any]] = {}
     for row in messages:
         told.setdefault(lead_of[row.run_key], []).append(row)
-    return [_entry(run, told.get(run.key, ()), together.get(run.key, ())) for run in listed]
+    return [_entry(run, told.get(run.key, ()), batch.get(run.key, ())) for run in listed]
 
 
-async def _together(connection: AsyncConnection, leads: Sequence[str]) -> Mapping[str, Sequence[Run]]:
+async def _batch(connection: AsyncConnection, leads: Sequence[str]) -> Mapping[str, Sequence[Run]]:
     if not leads:
         return {}
     found = await connection.execute(
         select(*run_columns()).where(runs.c.batch_key.in_(leads)).order_by(runs.c.key)
     )
-    together: dict[str, list[Run]] = {}
+    batch: dict[str, list[Run]] = {}
     for run in map(to_run, found.mappings()):
-        together.setdefault(run.lead_key, []).append(run)
-    return together
+        batch.setdefault(run.lead_key, []).append(run)
+    return batch
 
 
-def _entry(run: Run, rows: Sequence[Any], together: Sequence[Run]) -> Entry:
+def _entry(run: Run, rows: Sequence[Any], batch: Sequence[Run]) -> RunListEntry:
     if not rows:
-        return Entry(run, kept=False, place=None, together=together)
+        return RunListEntry(run, kept=False, place=None, batch=batch)
     # A late success of one of several leaves the message about all of them where it is.
-    kept = any(row.state == DeliveryState.KEPT for row in (rows if together else rows[-1:]))
-    shown = rows[0] if together else rows[-1]
+    kept = any(row.state == DeliveryState.KEPT for row in (rows if batch else rows[-1:]))
+    shown = rows[0] if batch else rows[-1]
     place = tuple(shown.messages[0]) if shown.messages else None
-    return Entry(run, kept=kept, place=place, together=together)
+    return RunListEntry(run, kept=kept, place=place, batch=batch)
 
 
 _PORTION = 500

@@ -38,9 +38,9 @@ class PresetStore:
             held = await connection.scalar(
                 select(func.count()).select_from(presets).where(_held(preset.holder, preset.holder_id))
             )
-            if (held or 0) >= (most := MOST[preset.holder]):
+            if (held or 0) >= (limit := MOST[preset.holder]):
                 server = preset.holder is Holder.SERVER
-                raise RefusedError("presets_full_server" if server else "presets_full_own", most=most)
+                raise RefusedError("presets_full_server" if server else "presets_full_own", limit=limit)
             values = {name: getattr(preset, name) for name in Preset.__slots__}
             values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
             await connection.execute(insert(presets).values(values))
@@ -60,18 +60,16 @@ class PresetStore:
             await _noted(connection, preset, by, f"- preset {preset.name}", now)
             return True
 
-    async def named(self, person_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
+    async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """At most two: one's own first, then the server's."""
-        return await self._read(person_id, guild_id, presets.c.folded == folded(name))
+        return await self._read(user_id, guild_id, presets.c.folded == folded(name))
 
-    async def visible(self, person_id: int, guild_id: int | None) -> Sequence[Preset]:
+    async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
         """One's own by name, then the server's."""
-        return await self._read(person_id, guild_id)
+        return await self._read(user_id, guild_id)
 
-    async def _read(
-        self, person_id: int, guild_id: int | None, *more: ColumnElement[bool]
-    ) -> Sequence[Preset]:
-        whose = _held(Holder.PERSON, person_id)
+    async def _read(self, user_id: int, guild_id: int | None, *more: ColumnElement[bool]) -> Sequence[Preset]:
+        whose = _held(Holder.PERSON, user_id)
         if guild_id is not None:
             whose = or_(whose, _held(Holder.SERVER, guild_id))
         own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
@@ -82,9 +80,9 @@ class PresetStore:
             return [_preset(row) for row in found]
 
 
-def made_by(person_id: int) -> ColumnElement[bool]:
+def made_by(user_id: int) -> ColumnElement[bool]:
     """A person's own, and what they made for servers."""
-    return or_(_held(Holder.PERSON, person_id), presets.c.created_by == person_id)
+    return or_(_held(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 
 def _held(holder: Holder, holder_id: int) -> ColumnElement[bool]:

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit, blocks, deliveries, presets, run_columns, runs, server_rules, to_run
-from bot.domain.records import AuditAction, AuditEntry, AuditLine, Erased, OwnBlock, OwnPreset
+from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnPreset, StoredEntry
 from bot.domain.requests import Holder
 from bot.domain.rules import ServerRules
 from bot.domain.runs import FINAL, DeliveryState, Run
@@ -56,11 +56,11 @@ class PrivacyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs_of(self, person_id: int, step: int = _STEP) -> AsyncIterator[Sequence[Run]]:
+    async def runs_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[Run]]:
         """All requests of a person, newest first."""
         last: Run | None = None
         while True:
-            query = select(*run_columns()).where(runs.c.requester_id == person_id)
+            query = select(*run_columns()).where(runs.c.requester_id == user_id)
             if last is not None:
                 query = query.where(
                     runs.c.created_at <= last.created_at,
@@ -74,42 +74,42 @@ class PrivacyStore:
             yield found
             last = found[-1]
 
-    async def record_of(self, person_id: int, step: int = _STEP) -> AsyncIterator[Sequence[AuditLine]]:
+    async def record_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[StoredEntry]]:
         """Every line about a person or by them, oldest first."""
         last = 0
-        while found := await self._lines(person_id, last, step):
+        while found := await self._lines(user_id, last, step):
             yield [to_line(row) for row in found]
             last = found[-1]["id"]
 
-    async def blocks_of(self, person_id: int) -> Sequence[OwnBlock]:
+    async def blocks_of(self, user_id: int) -> Sequence[OwnBlock]:
         async with self._database.read() as connection:
             found = await connection.execute(
                 select(blocks.c.guild_id, blocks.c.reason, blocks.c.until, blocks.c.created_at)
-                .where(blocks.c.user_id == person_id)
+                .where(blocks.c.user_id == user_id)
                 .order_by(blocks.c.guild_id)
             )
             return [OwnBlock(*row) for row in found]
 
-    async def presets_of(self, person_id: int) -> Sequence[OwnPreset]:
+    async def presets_of(self, user_id: int) -> Sequence[OwnPreset]:
         table = presets.c
         guild_id = case((table.holder == Holder.SERVER, table.holder_id))
         columns = (guild_id, table.name, table.deployment, table.inputs, table.gpu, table.created_at)
         async with self._database.read() as connection:
-            found = await connection.execute(select(*columns).where(made_by(person_id)).order_by(table.id))
+            found = await connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
             return [OwnPreset(*row) for row in found]
 
-    async def erase(self, person_id: int, now: datetime, step: int = _STEP) -> Erased:
+    async def erase(self, user_id: int, now: datetime, step: int = _STEP) -> Erased:
         """Takes what a person wrote and what came of it out of their ended requests and out of the record.
 
         What moderation needs stays: that there was a request, when, where, and how it ended. Presets go; a
         server keeps its own, without their maker.
         """
-        await self._forget_presets(person_id)
+        await self._forget_presets(user_id)
         emptied = 0
-        while (count := await self._empty(person_id, step)) > 0:
+        while (count := await self._empty(user_id, step)) > 0:
             emptied += count
         last = 0
-        while found := await self._lines(person_id, last, step):
+        while found := await self._lines(user_id, last, step):
             await self._strip([row for row in found if _PRIVATE_DETAILS & set(row["details"])])
             last = found[-1]["id"]
         async with self._database.write() as connection:
@@ -119,19 +119,19 @@ class PrivacyStore:
                     at=now,
                     guild_id=None,
                     action=AuditAction.PRIVACY,
-                    actor_id=person_id,
-                    subject_id=person_id,
+                    actor_id=user_id,
+                    subject_id=user_id,
                     details={"requests": emptied},
                 ),
             )
-        return Erased(emptied, await self._left(person_id))
+        return Erased(emptied, await self._left(user_id))
 
-    async def _empty(self, person_id: int, step: int) -> int:
+    async def _empty(self, user_id: int, step: int) -> int:
         """One step; nothing is emptied twice."""
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == person_id, settled(), _holds_something())
+                .where(runs.c.requester_id == user_id, is_settled(), _holds_something())
                 .order_by(runs.c.key)
                 .limit(step)
                 .with_for_update()
@@ -143,22 +143,22 @@ class PrivacyStore:
             await _forget_kept(connection, keys)
             return len(keys)
 
-    async def _forget_presets(self, person_id: int) -> None:
-        own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == person_id)
+    async def _forget_presets(self, user_id: int) -> None:
+        own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
         async with self._database.write() as connection:
             await connection.execute(delete(presets).where(own))
             await connection.execute(
-                update(presets).where(presets.c.created_by == person_id).values(created_by=None)
+                update(presets).where(presets.c.created_by == user_id).values(created_by=None)
             )
 
-    async def _left(self, person_id: int) -> Sequence[Run]:
-        query = select(*run_columns()).where(runs.c.requester_id == person_id, ~settled())
+    async def _left(self, user_id: int) -> Sequence[Run]:
+        query = select(*run_columns()).where(runs.c.requester_id == user_id, ~is_settled())
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(runs.c.created_at.desc()))
             return [to_run(row) for row in found.mappings()]
 
-    async def _lines(self, person_id: int, after: int, step: int) -> Sequence[RowMapping]:
-        mine = or_(audit.c.subject_id == person_id, audit.c.actor_id == person_id)
+    async def _lines(self, user_id: int, after: int, step: int) -> Sequence[RowMapping]:
+        mine = or_(audit.c.subject_id == user_id, audit.c.actor_id == user_id)
         async with self._database.read() as connection:
             found = await connection.execute(
                 select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(step)
@@ -176,16 +176,16 @@ class PrivacyStore:
                 await connection.execute(update(audit).where(audit.c.id == line["id"]).values(details=kept))
 
 
-def settled() -> ColumnElement[bool]:
+def is_settled() -> ColumnElement[bool]:
     """Runs that have ended and of which no message is owed any more; of several, only all together."""
     other = runs.alias("other")
-    together = other.c.batch_key == runs.c.batch_key  # never so for a run by itself, which has none
+    batch = other.c.batch_key == runs.c.batch_key  # never so for a run by itself, which has none
     pending = deliveries.c.state == DeliveryState.PENDING
     return and_(
         runs.c.state.in_(FINAL),
         ~exists().where(deliveries.c.run_key == runs.c.key, pending),
-        ~exists().where(together, other.c.state.not_in(FINAL)),
-        ~exists().where(together, deliveries.c.run_key == other.c.key, pending),
+        ~exists().where(batch, other.c.state.not_in(FINAL)),
+        ~exists().where(batch, deliveries.c.run_key == other.c.key, pending),
     )
 
 
@@ -208,7 +208,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Outdated:
+class ExpiredRows:
     """Requests and lines of the record that are older than their server keeps them."""
 
     run_keys: Sequence[str]
@@ -216,7 +216,7 @@ class Outdated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Era:
+class _RetentionPeriod:
     """A server with rules of its own, or (None) everything that has none; older than `before` goes."""
 
     guild_id: int | None
@@ -235,7 +235,7 @@ class RetentionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def outdated(self, now: datetime, many: int) -> Outdated | None:
+    async def outdated(self, now: datetime, many: int) -> ExpiredRows | None:
         """Up to `many` requests and `many` lines; None when nothing is too old.
 
         A request stays while it runs and while a message is owed for it.
@@ -249,9 +249,9 @@ class RetentionStore:
                 ids += await _old_lines(connection, era, many - len(ids))
                 if len(keys) >= many and len(ids) >= many:
                     break
-        return Outdated(keys, ids) if keys or ids else None
+        return ExpiredRows(keys, ids) if keys or ids else None
 
-    async def remove(self, outdated: Outdated) -> int:
+    async def remove(self, outdated: ExpiredRows) -> int:
         """Removes them, except what has come to life again; returns how many went.
 
         Several runs of one request go with the first of them.
@@ -259,26 +259,27 @@ class RetentionStore:
         async with self._database.write() as connection:
             gone_runs = await connection.execute(
                 delete(runs).where(
-                    or_(runs.c.key.in_(outdated.run_keys), runs.c.batch_key.in_(outdated.run_keys)), settled()
+                    or_(runs.c.key.in_(outdated.run_keys), runs.c.batch_key.in_(outdated.run_keys)),
+                    is_settled(),
                 )
             )
             gone_lines = await connection.execute(delete(audit).where(audit.c.id.in_(outdated.line_ids)))
             return gone_runs.rowcount + gone_lines.rowcount
 
 
-async def _old_runs(connection: AsyncConnection, era: _Era, many: int) -> Sequence[str]:
+async def _old_runs(connection: AsyncConnection, era: _RetentionPeriod, many: int) -> Sequence[str]:
     if many <= 0:
         return ()
     found = await connection.execute(
         select(runs.c.key)
-        .where(era.holds(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, settled())
+        .where(era.holds(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, is_settled())
         .order_by(runs.c.created_at)
         .limit(many)
     )
     return found.scalars().all()
 
 
-async def _old_lines(connection: AsyncConnection, era: _Era, many: int) -> Sequence[int]:
+async def _old_lines(connection: AsyncConnection, era: _RetentionPeriod, many: int) -> Sequence[int]:
     if many <= 0:
         return ()
     # By number, which is the order of writing: no index has the time alone, so nothing has to be sorted.
@@ -288,7 +289,7 @@ async def _old_lines(connection: AsyncConnection, era: _Era, many: int) -> Seque
     return found.scalars().all()
 
 
-def _eras(stored: Mapping[int, object], now: datetime) -> Iterator[_Era]:
+def _eras(stored: Mapping[int, object], now: datetime) -> Iterator[_RetentionPeriod]:
     for guild_id, rules in stored.items():
         try:
             days = ServerRules.model_validate(rules).retention_days
@@ -296,5 +297,5 @@ def _eras(stored: Mapping[int, object], now: datetime) -> Iterator[_Era]:
             # Perhaps written by a newer version: nothing is removed on a guess.
             log.warning("the rules of server %s can't be read, so nothing of it is removed", guild_id)
             continue
-        yield _Era(guild_id, now - timedelta(days=days))
-    yield _Era(None, now - timedelta(days=ServerRules().retention_days))
+        yield _RetentionPeriod(guild_id, now - timedelta(days=days))
+    yield _RetentionPeriod(None, now - timedelta(days=ServerRules().retention_days))

@@ -14,20 +14,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import LOCK_SECONDS, Database
-from bot.database.tables import owe, request_values, run_columns, runs, to_run
-from bot.database.write_queue import Gathering
-from bot.domain.budgets import Usage, day_of
+from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
+from bot.database.write_queue import GroupCommit
+from bot.domain.budgets import Usage, budget_day
 from bot.domain.errors import AlreadyTaken
 from bot.domain.policy import Allowed, Decision, Refused, for_several
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.requests import GenerationRequest, Person
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
 from bot.store.audit import note
 from bot.store.rules import read_rules
-from bot.store.usage import Tally, read_tally
+from bot.store.usage import UsageTally, read_tally
 
-Decide = Callable[[GenerationRequest, Person, Usage, ServerRules], Decision]
+Decide = Callable[[GenerationRequest, Member, Usage, ServerRules], Decision]
 # The terms of each, or why there are none.
 _Judged = Sequence[Allowed] | Refused
 
@@ -37,7 +37,7 @@ class _Asked:
     """One request, or several that are accepted together or not at all."""
 
     requests: Sequence[GenerationRequest]
-    person: Person
+    person: Member
     decide: Decide
     now: datetime
     hold: timedelta
@@ -50,20 +50,20 @@ class _Asked:
     @property
     def counted_in(self) -> tuple[int | None, datetime]:
         """Whose budgets, and of which day."""
-        return self.request.origin.guild_id, day_of(self.now)
+        return self.request.origin.guild_id, budget_day(self.now)
 
 
-class IntakeStore:
+class RequestStore:
     """Raises StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gathering = Gathering(self._accept, within=LOCK_SECONDS)
+        self._gathering = GroupCommit(self._accept, within=LOCK_SECONDS)
 
     async def accept(
         self,
         request: GenerationRequest,
-        person: Person,
+        person: Member,
         decide: Decide,
         now: datetime,
         hold: timedelta,
@@ -99,26 +99,26 @@ class IntakeStore:
                 found |= await _store(connection, list(zip(here, decisions, strict=True)))
         return [found[each.request.key] for each in asked]
 
-    async def usage_of(self, guild_id: int | None, person_id: int, now: datetime) -> Usage:
+    async def usage_of(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
         """What counts against a person's and the server's budgets today."""
         async with self._database.read() as connection:
-            tally = await read_tally(connection, guild_id, [person_id], day_of(now))
-            return tally.of(person_id, now)
+            tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
+            return tally.of(user_id, now)
 
 
-def _judge(asked: _Asked, tally: Tally, rules: ServerRules) -> _Judged:
+def _judge(asked: _Asked, tally: UsageTally, rules: ServerRules) -> _Judged:
     """After everything that was accepted before it; each of several after those before it, too."""
-    person_id = asked.request.requester_id
+    user_id = asked.request.requester_id
     trial = tally.copy()
     terms: list[Allowed] = []
     for request in asked.requests:
-        decision = asked.decide(request, asked.person, trial.of(person_id, asked.now), rules)
+        decision = asked.decide(request, asked.person, trial.of(user_id, asked.now), rules)
         if isinstance(decision, Refused):
             return Refused(for_several(decision.reason, len(terms), len(asked.requests)))
-        trial.add(person_id, decision)
+        trial.add(user_id, decision)
         terms.append(decision)
     for each in terms:
-        tally.add(person_id, each)
+        tally.add(user_id, each)
     return terms
 
 
@@ -141,7 +141,7 @@ async def _store(
         found |= {row["key"]: to_run(row) for row in stored.mappings()}
     for asked, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
-            await owe(connection, request.key, Purpose.REVIEW, asked.now + asked.hold, asked.now)
+            await create_delivery(connection, request.key, Purpose.REVIEW, asked.now + asked.hold, asked.now)
     return found
 
 
@@ -149,7 +149,7 @@ def _values(asked: _Asked, request: GenerationRequest, terms: Allowed) -> dict[s
     in_review = terms.review_channel_id is not None
     # The card of the first decides about all of several, and so does its end.
     review_ends = terms.approval_ends if request.batch_index == 0 else None
-    return request_values(request, asked.now) | {
+    return request_row(request, asked.now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         "due_at": review_ends if in_review else asked.now + asked.hold,
         "person_limit": terms.limits.at_once,

@@ -9,14 +9,14 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import audit, deliveries, owe, runs, to_run
+from bot.database.tables import audit, create_delivery, deliveries, runs, to_run
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import note
-from bot.store.deliveries import AFRESH
-from bot.store.run_changes import apply_change, locked_row, locked_together
+from bot.store.deliveries import RESET
+from bot.store.run_changes import apply_change, lock_batch, locked_row
 
 
 class ReviewStore:
@@ -36,7 +36,7 @@ class ReviewStore:
             for run in asked:
                 await apply_change(connection, run, change, dict(values), now)
                 await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
-            await owe(connection, asked[0].key, Purpose.CARD, now, now)
+            await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
             return asked[0]
 
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
@@ -51,11 +51,11 @@ class ReviewStore:
                 values = {**change.values, "decided_by": moderator_id, "decided_at": now}
                 await apply_change(connection, run, change, values, now)
                 await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
-            await owe(connection, asked[0].key, Purpose.CARD, now, now)
-            await owe(connection, asked[0].key, Purpose.NOTICE, now, now)
+            await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
+            await create_delivery(connection, asked[0].key, Purpose.NOTICE, now, now)
             return asked[0]
 
-    async def delete(self, key: str, person_id: int, now: datetime) -> Run:
+    async def delete(self, key: str, user_id: int, now: datetime) -> Run:
         """The messages with the result go, the record stays."""
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
@@ -64,16 +64,16 @@ class ReviewStore:
             )
             if marked.rowcount != 1:
                 raise RefusedError("already_deleted")
-            await owe(connection, key, Purpose.REMOVAL, now, now)
-            await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
+            await create_delivery(connection, key, Purpose.REMOVAL, now, now)
+            await note(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
 
-    async def delete_all(self, key: str, person_id: int, now: datetime) -> None:
+    async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
         """Of several: every result that is still there."""
         async with self._database.write() as connection:
             shown = [
                 run
-                for run in await locked_together(connection, key)
+                for run in await lock_batch(connection, key)
                 if run.state is RunState.SUCCEEDED and run.deleted_at is None
             ]
             if not shown:
@@ -81,10 +81,10 @@ class ReviewStore:
             keys = [run.key for run in shown]
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:
-                await owe(connection, run.key, Purpose.REMOVAL, now, now)
-                await note(connection, _entry(run, AuditAction.DELETE, person_id, now))
+                await create_delivery(connection, run.key, Purpose.REMOVAL, now, now)
+                await note(connection, _entry(run, AuditAction.DELETE, user_id, now))
 
-    async def report(self, key: str, person_id: int, channel_id: int, now: datetime) -> bool:
+    async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
         """A card for the moderators; one at a time for each run, however many report it.
 
         Each person is heard once: False where the card with their report has been dismissed.
@@ -92,9 +92,9 @@ class ReviewStore:
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
             is_open = run.report_channel_id is not None
-            if await connection.scalar(_lines(run, AuditAction.REPORT, person_id)):
+            if await connection.scalar(_lines(run, AuditAction.REPORT, user_id)):
                 return is_open
-            await note(connection, _entry(run, AuditAction.REPORT, person_id, now))
+            await note(connection, _entry(run, AuditAction.REPORT, user_id, now))
             if not is_open:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
@@ -162,10 +162,10 @@ async def _owe_card(connection: AsyncConnection, key: str, now: datetime) -> Non
     reopened = await connection.execute(
         update(deliveries)
         .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT)
-        .values(**AFRESH, due_at=now)
+        .values(**RESET, due_at=now)
     )
     if reopened.rowcount == 0:
-        await owe(connection, key, Purpose.REPORT, now, now)
+        await create_delivery(connection, key, Purpose.REPORT, now, now)
 
 
 def check_undecided(run: Run, moderator_id: int) -> None:
@@ -180,7 +180,7 @@ def check_undecided(run: Run, moderator_id: int) -> None:
 
 async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> list[Run]:
     """The request's runs, locked, if they still wait and are not the moderator's own."""
-    asked = await locked_together(connection, key)
+    asked = await lock_batch(connection, key)
     for run in asked:
         check_undecided(run, moderator_id)
     return asked

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import LOCK_SECONDS, Database
 from bot.database.tables import notes, server_rules
-from bot.database.write_queue import Gathering
+from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.rules import ServerRules, differences, salvage
+from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import note
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = Gathering(self._current, within=LOCK_SECONDS, most=200)
+        self._reading = GroupCommit(self._current, within=LOCK_SECONDS, limit=200)
 
     async def get(self, guild_id: int) -> ServerRules:
         """The rules, defaults where none were set or where they can't be read."""
@@ -74,7 +74,7 @@ class RuleStore:
             if after == before and not lost:
                 return after
             await _write(connection, guild_id, actor_id, after, now)
-            details: dict[str, object] = {"what": what, "changes": differences(before, after)}
+            details: dict[str, object] = {"what": what, "changes": diff_rules(before, after)}
             if lost:
                 details["unreadable"] = list(lost)
             entry = AuditEntry(
@@ -104,7 +104,7 @@ async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerR
     stored = await _stored(connection, guild_id)
     if stored is None:
         return ServerRules(), ()
-    rules, lost = salvage(stored)
+    rules, lost = parse_stored_rules(stored)
     if lost:
         log.error("of the rules of server %s these can't be read: %s", guild_id, ", ".join(lost))
     return rules, lost

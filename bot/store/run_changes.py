@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import BindParameter, RowMapping, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import deliveries, nothing_shown, owe, run_columns, runs, to_run
+from bot.database.tables import create_delivery, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, REVIVABLE, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import REASON_GRACE, Change
@@ -46,7 +46,7 @@ async def locked_row(connection: AsyncConnection, key: str) -> RowMapping:
     return row
 
 
-async def locked_together(connection: AsyncConnection, key: str) -> list[Run]:
+async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
     """All runs of the request that `key` belongs to, locked, in their order. Raises KeyError."""
     found = [to_run(row) for row in (await connection.execute(_TOGETHER, {"wanted": key})).mappings()]
     if not found:
@@ -69,28 +69,28 @@ async def apply_change(
     await _record_outcome(connection, run, change, now)
     if run.leads and run.state is RunState.AWAITING_APPROVAL and change.state is not RunState.REJECTED:
         # Nobody pressed a button on the card, so nobody's press changes it.
-        await owe(connection, run.key, Purpose.CARD, now, now)
+        await create_delivery(connection, run.key, Purpose.CARD, now, now)
     due_at = change.owed_at or now
     if run.state in REVIVABLE:
         await _owe_late(connection, run, due_at, now)
     elif run.batch_key is None:
-        await owe(connection, run.key, Purpose.OUTCOME, due_at, now)
+        await create_delivery(connection, run.key, Purpose.OUTCOME, due_at, now)
     elif await _all_ended(connection, run.batch_key):
         due_at = max(due_at, await _reasons_known_at(connection, run.batch_key) or due_at)
-        await owe(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
+        await create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
 
 
 async def _owe_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:
     """A success after our verdict."""
     outcome = (deliveries.c.run_key == run.lead_key) & (deliveries.c.purpose == Purpose.OUTCOME)
     # The verdict that nobody has seen yet is simply replaced: the courier shows the run as it is then.
-    if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_shown())) is not None:
+    if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
         return
     if run.batch_key is None:
         await _close_verdict(connection, run.key, now)
     elif await connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # the others are still on their way, and it will be shown among them
-    await owe(connection, run.key, Purpose.LATE, due_at, now)
+    await create_delivery(connection, run.key, Purpose.LATE, due_at, now)
 
 
 async def _all_ended(connection: AsyncConnection, batch_key: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import deliveries, nothing_shown, run_columns, runs, to_run
+from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import weight_of
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
@@ -19,7 +19,7 @@ from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport
 from bot.domain.transitions import Change, apply_report, belongs, end
 from bot.store.audit import note
 from bot.store.rules import read_rules
-from bot.store.run_changes import apply_change, locked_row, locked_together
+from bot.store.run_changes import apply_change, lock_batch, locked_row
 
 SETTLE_AFTER = timedelta(seconds=5)
 _BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)
@@ -28,7 +28,7 @@ _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("lead")).order_by(runs.c.batch_index)
 
 
-class ForeignReport(BotError):
+class ForeignRunReport(BotError):
     """A report under a run's key that names another run of ComfyDeploy's."""
 
 
@@ -58,12 +58,12 @@ class RunStore:
         """Takes back a request whose interaction was not answered; False when it has gone out already."""
         async with self._database.write() as connection:
             try:
-                together = await locked_together(connection, key)
+                batch = await lock_batch(connection, key)
             except KeyError:
                 return False
-            if any(run.state not in _BEFORE_ANY_CALL or run.submissions for run in together):
+            if any(run.state not in _BEFORE_ANY_CALL or run.submissions for run in batch):
                 return False
-            await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in together])))
+            await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
             return True
 
     async def get(self, key: str) -> Run | None:
@@ -71,7 +71,7 @@ class RunStore:
             row = (await connection.execute(_BY_KEY, {"wanted": key})).mappings().first()
             return to_run(row) if row is not None else None
 
-    async def together(self, run: Run) -> Sequence[Run]:
+    async def batch(self, run: Run) -> Sequence[Run]:
         """All runs of the same request as they are now, in their order."""
         if run.batch_key is None:
             found = await self.get(run.key)
@@ -85,12 +85,12 @@ class RunStore:
     ) -> Change | None:
         """The one door for everything ComfyDeploy says. None when it changes nothing.
 
-        Raises KeyError for an unknown key, ForeignReport when the key belongs to another run of theirs.
+        Raises KeyError for an unknown key, ForeignRunReport when the key belongs to another run of theirs.
         """
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
             if not belongs(run, report):
-                raise ForeignReport(f"run {key} is {run.run_id}, not {report.run_id}")
+                raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
             change = apply_report(run, report, now, asked=asked)
             if change is None:
                 if asked and run.final and report.state in FINAL:
@@ -121,7 +121,7 @@ class RunStore:
         async with self._database.write() as connection:
             run = to_run(await locked_row(connection, key))
             in_review = run.state is RunState.AWAITING_APPROVAL
-            for each in await locked_together(connection, key) if in_review else [run]:
+            for each in await lock_batch(connection, key) if in_review else [run]:
                 change = end(each, target, now, code, params or {})
                 if change is None:
                     return None
@@ -133,11 +133,11 @@ class RunStore:
         """Notes the wish to cancel, for all runs of the request that have not ended; those that wait here end
         at once. Returns one of these as it was, or an ended one when there are none."""
         async with self._database.write() as connection:
-            together = await locked_together(connection, key)
-            going_on = [run for run in together if not run.final]
+            batch = await lock_batch(connection, key)
+            going_on = [run for run in batch if not run.final]
             for run in going_on:
                 await _cancel(connection, run, now, by)
-            return (going_on or together)[0]
+            return (going_on or batch)[0]
 
     async def leave(self, key: str) -> None:
         """Nothing more is to be learned about this run."""
@@ -159,7 +159,7 @@ class RunStore:
             told = select(deliveries.c.id).where(
                 deliveries.c.run_key == func.coalesce(runs.c.batch_key, runs.c.key),
                 deliveries.c.purpose == Purpose.OUTCOME,
-                ~nothing_shown(),
+                ~nothing_posted(),
             )
             await connection.execute(
                 update(runs)
@@ -167,7 +167,7 @@ class RunStore:
                 .values(failure_code=code, failure_params=dict(params))
             )
 
-    async def forget_answer(self, key: str) -> None:
+    async def drop_interaction_token(self, key: str) -> None:
         """The command's answer has done its work, and with it the interaction's token."""
         async with self._database.write() as connection:
             await connection.execute(

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import UtcDateTime, blocks, deliveries, notes, runs
-from bot.domain.budgets import Block, Running, Spent, Usage, day_of
+from bot.domain.budgets import Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOMES, DeliveryState, RunState
 from bot.store.rules import PAUSE_NOTE
@@ -42,43 +42,43 @@ _WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class UsageTally:
     """The usage of one server's people, or of those outside servers, on one day. `seconds` are the bot's."""
 
     day: datetime
     seconds: float
-    server: Spent
-    persons: dict[int, Spent]
+    server: Spending
+    persons: dict[int, Spending]
     blocked: Mapping[int, Block]
     paused: str | None
 
-    def of(self, person_id: int, now: datetime) -> Usage:
+    def of(self, user_id: int, now: datetime) -> Usage:
         """As the person is judged by."""
-        block = self.blocked.get(person_id)
+        block = self.blocked.get(user_id)
         if block is not None and block.until is not None and block.until <= now:
             block = None
         return Usage(
             now=now,
             day_end=self.day + timedelta(days=1),
             gpu_seconds_today=self.seconds,
-            person=self.persons.get(person_id, Spent()),
+            person=self.persons.get(user_id, Spending()),
             server=self.server,
             block=block,
             paused=self.paused,
         )
 
-    def copy(self) -> Tally:
+    def copy(self) -> UsageTally:
         """To count on without touching this one."""
         return replace(self, persons=dict(self.persons))
 
-    def add(self, person_id: int, terms: Allowed) -> None:
+    def add(self, user_id: int, terms: Allowed) -> None:
         """One more was accepted in this transaction: counted as reading it back would count it."""
         self.seconds += terms.reserved_seconds / terms.weight
         self.server = _one_more(self.server, terms)
-        self.persons[person_id] = _one_more(self.persons.get(person_id, Spent()), terms)
+        self.persons[user_id] = _one_more(self.persons.get(user_id, Spending()), terms)
 
 
-def _one_more(spent: Spent, terms: Allowed) -> Spent:
+def _one_more(spent: Spending, terms: Allowed) -> Spending:
     return replace(
         spent,
         runs=spent.runs + 1,
@@ -89,14 +89,14 @@ def _one_more(spent: Spent, terms: Allowed) -> Spent:
 
 async def read_tally(
     connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
-) -> Tally:
+) -> UsageTally:
     """Of these persons; where others wait to be judged, in a transaction that excludes them."""
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = _SPENT_PRIVATELY if guild_id is None else _SPENT_IN_SERVER
     rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
     standing = (await connection.execute(_STANDING, whose)).all()
     paused = [row.reason for row in standing if row.person is None]
-    return Tally(
+    return UsageTally(
         day=day,
         seconds=sum(float(row[1]) for row in rows),
         server=_spent(rows),
@@ -110,8 +110,8 @@ async def read_tally(
     )
 
 
-def _spent(rows: Sequence[Any]) -> Spent:
-    return Spent(
+def _spent(rows: Sequence[Any]) -> Spending:
+    return Spending(
         runs=sum(int(row[2]) for row in rows),
         gpu_seconds=sum(float(row[3]) for row in rows),
         waiting=sum(int(row[4]) for row in rows),
@@ -173,10 +173,10 @@ class RunningStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, guild_id: int | None, person_id: int) -> Running:
+    async def count(self, guild_id: int | None, user_id: int) -> Running:
         """`guild_id` None: direct messages."""
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
-        own = func.sum(case((runs.c.requester_id == person_id, 1), else_=0))
+        own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
         async with self._database.read() as connection:
             person, server = (await connection.execute(query)).one()
@@ -208,7 +208,7 @@ class GaugeStore:
             counted = await connection.execute(_RUNS)
             owed = (await connection.execute(_OWED)).all()
             states = {row.state: row for row in owed}
-            tally = await read_tally(connection, None, (), day_of(now))
+            tally = await read_tally(connection, None, (), budget_day(now))
             pending, kept = states.get(DeliveryState.PENDING), states.get(DeliveryState.KEPT)
             return Gauges(
                 runs={(row.deployment, row.state): row.number for row in counted},

@@ -13,7 +13,7 @@ from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
 from bot.domain.runs import Run, RunState
-from bot.domain.text import prose, quoted
+from bot.domain.text import escape_line, escape_prose
 from bot.strings import say
 from bot.ui.custom_ids import Action, custom_id
 
@@ -38,12 +38,12 @@ def fitting(notes: Sequence[str], room: int) -> tuple[Sequence[str], Sequence[st
     return notes, ()
 
 
-def note_parts(notes: Sequence[str]) -> Iterator[Part]:
+def note_parts(notes: Sequence[str]) -> Iterator[OutgoingMessage]:
     """Further messages for the notes left over; a link too long for any message is not linked."""
     left: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
     while left:
         now, left = fitting(left, CONTENT_TEXT)
-        yield Part(content="\n".join(now))
+        yield OutgoingMessage(content="\n".join(now))
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -54,8 +54,8 @@ def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutVi
     return MediaGallery(*items)
 
 
-def gallery_only(run: Run, files: Sequence[PreparedFile]) -> Part:
-    return Part(layout=layout_of(gallery_of(run, files)), files=tuple(files))
+def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
+    return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, room: int = PROSE_SHOWN) -> list[str]:
@@ -64,15 +64,15 @@ def text_blocks(texts: Sequence[str], *, spoiler: bool, room: int = PROSE_SHOWN)
     Sentences stand as text; what is laid out by hand (JSON, tables) in a code block, which no client breaks
     into lines. A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
     """
-    together = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
+    batch = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
     if spoiler:
-        return [f"||{quoted(text, _SPOILER)}||" for text in together]
-    plain = [prose(text) for text in together]
+        return [f"||{escape_line(text, _SPOILER)}||" for text in batch]
+    plain = [escape_prose(text) for text in batch]
     if sum(len(text or "") for text in plain) > room:
-        plain = [None] * len(together)
+        plain = [None] * len(batch)
     return [
         text if text is not None else f"```\n{_unfenced(raw)}\n```"
-        for text, raw in zip(plain, together, strict=True)
+        for text, raw in zip(plain, batch, strict=True)
     ]
 
 
@@ -122,7 +122,7 @@ def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
 def prompt_line(run: Run) -> str:
     if run.unseen:
         return ""
-    return f"> {quoted(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+    return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
 
 
 def facts_of(run: Run) -> list[str]:
@@ -131,7 +131,7 @@ def facts_of(run: Run) -> list[str]:
     facts = taken([run]) if run.final else []
     gpu = run.gpu_used or run.gpu
     if gpu:
-        facts.append(say("gpu", gpu=quoted(gpu, 32)))
+        facts.append(say("gpu", gpu=escape_line(gpu, 32)))
     if run.seed is not None:
         facts.append(say("seed", seed=run.seed))
     return facts
@@ -148,7 +148,7 @@ def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
     return [say(code, seconds=took), *([say("counted", seconds=counted)] if counted != took else [])]
 
 
-def small(facts: Sequence[str]) -> str:
+def subtext(facts: Sequence[str]) -> str:
     return f"-# {' · '.join(facts)}" if facts else ""
 
 
@@ -176,7 +176,7 @@ class PreparedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutgoingMessage:
     """One message. `mention` is the one person it may ping. A layout excludes content and view."""
 
     layout: LayoutView | None = None
@@ -187,7 +187,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedOutputs:
     """A run's outputs as far as they can be shown: files, texts, and sentences about the rest."""
 
     files: tuple[PreparedFile, ...] = ()
@@ -196,7 +196,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChannelName:
     """A channel by the names that people know."""
 
     channel: str

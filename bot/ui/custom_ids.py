@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import OUTCOMES, AuditAction, AuditButton, AuditFilter, Cursor
-from bot.domain.runs import Direction, PagePlace, RunCursor, RunFilter, RunState
+from bot.domain.records import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
 from bot.domain.settings_table import Section, SettingControl
 
 # microseconds and number of the cursor, subject, actor; seconds of since and until; action and outcome.
@@ -28,7 +28,7 @@ AUDIT_PATTERN = re.compile(
 )
 
 
-def record_id(step: AuditButton, wanted: AuditFilter, cursor: Cursor | None) -> str:
+def record_id(step: AuditButton, wanted: AuditFilter, cursor: AuditCursor | None) -> str:
     packed = _FIELDS.pack(
         _micros(cursor.at) if cursor else 0,
         cursor.id if cursor else 0,
@@ -42,7 +42,7 @@ def record_id(step: AuditButton, wanted: AuditFilter, cursor: Cursor | None) -> 
     return f"audit:{step}:{base64.urlsafe_b64encode(packed).decode()}:{wanted.deployment or ''}"
 
 
-def read_record_id(fields: str, deployment: str) -> tuple[AuditFilter, Cursor | None]:
+def read_record_id(fields: str, deployment: str) -> tuple[AuditFilter, AuditCursor | None]:
     """Raises RefusedError for what no version of ours has made."""
     try:
         micros, number, subject, actor, since, until, action, outcome = _FIELDS.unpack(
@@ -68,10 +68,10 @@ def _person(number: int) -> int | None:
     return number or None
 
 
-def _cursor(micros: int, number: int) -> Cursor | None:
+def _cursor(micros: int, number: int) -> AuditCursor | None:
     if number > _LARGEST_NUMBER:
         raise ValueError("no line of the record")
-    return Cursor(_EPOCH + timedelta(microseconds=micros), number) if micros else None
+    return AuditCursor(_EPOCH + timedelta(microseconds=micros), number) if micros else None
 
 
 def _micros(moment: datetime) -> int:
@@ -124,20 +124,20 @@ RUNS_PATTERN = re.compile(
 )
 
 
-def newest(state: str) -> PagePlace:
+def newest(state: str) -> RunsPage:
     """The first page; RefusedError for a state that is not among `RUN_FILTERS`."""
     if state not in RUN_FILTERS:
         raise RefusedError("list_stale", f"{state!r} is not on offer")
-    return PagePlace(RunFilter(state))
+    return RunsPage(RunFilter(state))
 
 
-def runs_id(control: RunListAction, place: PagePlace) -> str:
+def runs_id(control: RunListAction, place: RunsPage) -> str:
     cursor = place.cursor
     micros = (cursor.at - _EPOCH) // timedelta(microseconds=1) if cursor else 0
     return f"runs:{control}:{place.step}:{place.wanted}:{micros}:{cursor.key if cursor else ''}"
 
 
-def read_runs_id(match: re.Match[str]) -> PagePlace:
+def read_runs_id(match: re.Match[str]) -> RunsPage:
     """Raises RefusedError for what no version of ours has made."""
     try:
         wanted = RunFilter(match["wanted"])
@@ -145,7 +145,7 @@ def read_runs_id(match: re.Match[str]) -> PagePlace:
     except (ValueError, OverflowError) as error:
         raise RefusedError("list_stale", str(error)) from error
     cursor = RunCursor(at, match["key"]) if match["key"] else None
-    return PagePlace(wanted, Direction(match["step"]), cursor)
+    return RunsPage(wanted, Direction(match["step"]), cursor)
 
 
 _KEY = r"[a-z0-9]{1,20}"

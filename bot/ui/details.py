@@ -10,10 +10,10 @@ from discord import Colour
 from discord.ui import Container, File, Item, LayoutView, TextDisplay
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.input_text import ShownInputs, command_line, shown_inputs
+from bot.deployments.input_text import ShownInputs, command_line, displayed_inputs
 from bot.deployments.model import Deployment
 from bot.domain.runs import Run
-from bot.domain.text import quoted, shorten
+from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.components import phase
 
@@ -34,9 +34,9 @@ class Details:
 
 def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPlan) -> Details:
     """`deployment` None when it is gone: then there is no command to copy."""
-    inputs = shown_inputs(deployment, run.inputs)
+    inputs = displayed_inputs(deployment, run.inputs)
     command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
-    heading = say("details_heading", title=quoted(title, 80))
+    heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command or "")
@@ -59,9 +59,11 @@ def _layout(heading: str, values: str, facts: str, copied: str, *more: Item[Layo
 
 def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
     for name, value in inputs.values:
-        yield say("details_input", name=quoted(name, 32), value=quoted(value, limit or len(value) + 1))
+        yield say(
+            "details_input", name=escape_line(name, 32), value=escape_line(value, limit or len(value) + 1)
+        )
     for file in inputs.files:
-        name = quoted(shorten(file.filename or "", 60), 60)
+        name = escape_line(shorten(file.filename or "", 60), 60)
         yield say("details_input_file", name=name, url=file.url)
 
 
@@ -85,8 +87,8 @@ def _course(run: Run) -> Iterator[str]:
     if run.seed is not None:
         yield say("details_seed", seed=run.seed)
     if run.gpu or run.gpu_used:
-        asked = quoted(run.gpu, 32) if run.gpu else say("details_any_gpu")
-        used = quoted(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
+        asked = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
+        used = escape_line(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
         yield say("details_gpu", asked=asked, used=used)
 
 

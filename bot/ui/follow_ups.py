@@ -9,46 +9,46 @@ from typing import Any
 from discord import ButtonStyle
 from discord.ui import Button
 
-from bot.deployments.inputs import VARIED
+from bot.deployments.inputs import VARY_COUNT
 from bot.deployments.model import Deployment, deployment_of, taking_pictures
 from bot.domain.runs import Run, RunState
-from bot.domain.transitions import BARRED
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.components import run_button
 from bot.ui.custom_ids import Action
 
 
 @dataclass(frozen=True, slots=True)
-class Onward:
+class FollowUps:
     """What the deployments allow: so many at once as Vary makes; a picture as an input."""
 
     vary: bool = False
     usable: bool = False
 
 
-def ways_onward(run: Run, onward: Onward, *, picture: bool) -> list[Button[Any]]:
+def follow_up_buttons(run: Run, onward: FollowUps, *, picture: bool) -> list[Button[Any]]:
     """`picture`: there is one to go on with."""
     buttons = [run_button(run, Action.AGAIN, "button_again")]
     if onward.vary:
         # What it costs is on it: each of them is a run.
-        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARIED))
+        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     buttons.append(run_button(run, Action.EDIT, "button_edit"))
     if onward.usable and picture:
         buttons.append(run_button(run, Action.USE, "button_use"))
     return buttons
 
 
-def ways_on(run: Run) -> list[Button[Any]]:
+def retry_buttons(run: Run) -> list[Button[Any]]:
     """Under anything but a result. Where a moderator said no, the same once more is not offered."""
     edit, details = (
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
     )
-    if run.state is RunState.REJECTED or run.failure_code == BARRED:
+    if run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED:
         return [edit, details]
     return [run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary), edit, details]
 
 
-def result_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:
+def result_rows(run: Run, onward: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Under a result."""
     about = [
         run_button(run, Action.DETAILS, "button_details"),
@@ -56,23 +56,23 @@ def result_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[
     ]
     if run.guild_id is not None:
         about.append(run_button(run, Action.REPORT, "button_report"))
-    return [ways_onward(run, onward, picture=picture), about]
+    return [follow_up_buttons(run, onward, picture=picture), about]
 
 
-def one_rows(run: Run, onward: Onward, *, picture: bool) -> list[list[Button[Any]]]:
+def single_rows(run: Run, onward: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Under one of several, shown by itself."""
     if run.state is not RunState.SUCCEEDED:
-        return [ways_on(run)]
+        return [retry_buttons(run)]
     gone = run.deleted_at is not None
     about = [run_button(run, Action.DETAILS, "button_details")]
     # Nothing reaches the message of a user install but the buttons in it.
     if not gone and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
-    return [ways_onward(run, onward, picture=picture and not gone), about]
+    return [follow_up_buttons(run, onward, picture=picture and not gone), about]
 
 
-def onward_of(run: Run, deployments: Sequence[Deployment]) -> Onward:
+def follow_ups_for(run: Run, deployments: Sequence[Deployment]) -> FollowUps:
     """The buttons that make sense."""
     offered = deployment_of(run, deployments)
-    vary = offered is not None and offered.max_count >= VARIED
-    return Onward(vary=vary, usable=bool(taking_pictures(deployments)))
+    vary = offered is not None and offered.max_count >= VARY_COUNT
+    return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)))

@@ -10,7 +10,7 @@ from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, taking_pictures
 from bot.deployments.options import COUNT, GPU, describe
-from bot.domain.text import quoted, shorten
+from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
 SELECT = "help:"
@@ -76,9 +76,9 @@ def _line(deployment: Deployment, plan: CommandPlan) -> str:
     code = "help_line" if deployment.description else "help_line_plain"
     return say(
         code,
-        title=quoted(deployment.title, 60),
+        title=escape_line(deployment.title, 60),
         path=_path(deployment, plan),
-        description=quoted(deployment.description, 100),
+        description=escape_line(deployment.description, 100),
     )
 
 
@@ -88,13 +88,13 @@ def _path(deployment: Deployment, plan: CommandPlan) -> str:
 
 
 def _deployment_text(deployment: Deployment, plan: CommandPlan, room: int) -> str:
-    title = say("help_title", title=quoted(deployment.title, 80), path=_path(deployment, plan))
+    title = say("help_title", title=escape_line(deployment.title, 80), path=_path(deployment, plan))
     return "\n".join([title, *_fitting(list(_options(deployment, plan)), deployment, room - len(title))])
 
 
 def _fitting(options: Sequence[str], deployment: Deployment, room: int) -> Iterator[str]:
     if deployment.description:
-        said = quoted(deployment.description, 300)
+        said = escape_line(deployment.description, 300)
         room -= len(said) + 1
         yield said
     for count, line in enumerate(options):
@@ -111,7 +111,7 @@ def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
     own = {option.key for option in spec.options} if spec is not None else set()
     for item in sorted(deployment.offered, key=lambda item: not item.required):
         limits = [*_limits(item), *([] if item.key in own else [say("help_in_more")])]
-        yield _option(item.option, quoted(describe(item), 110), limits)
+        yield _option(item.option, escape_line(describe(item), 110), limits)
     if spec is not None and (count := spec.option_for(COUNT)) is not None:
         yield _option(COUNT, count.description, [say("help_to", maximum=count.maximum)])
     if len(deployment.gpus) > 1:
@@ -147,5 +147,5 @@ def _range(item: Input) -> Iterator[str]:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = [quoted(name, 40) for name in names[:_CHOICES_SHOWN]]
+    shown = [escape_line(name, 40) for name in names[:_CHOICES_SHOWN]]
     return ", ".join([*shown, *(["…"] if len(names) > _CHOICES_SHOWN else [])])

@@ -9,11 +9,11 @@ from typing import Any
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
-from bot.domain.budgets import Limits, Spent, UsageView
-from bot.domain.records import QUEUE_SHOWN, Blocked, BlockedPerson
+from bot.domain.budgets import Limits, Spending, UsageView
+from bot.domain.records import QUEUE_SHOWN, ActiveBlock, BlockResult
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
-from bot.domain.runs import Direction, Entry, HistoryPage, PagePlace, Run, RunFilter, RunState
-from bot.domain.text import channel_url, jump_url, quoted, shorten, visible
+from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.components import phase
 from bot.ui.custom_ids import RunListAction, runs_id
@@ -26,7 +26,7 @@ _LABEL = 100
 
 
 def runs_layout(
-    page: HistoryPage, place: PagePlace, title: Callable[[str], str], *, here: int | None
+    page: HistoryPage, place: RunsPage, title: Callable[[str], str], *, here: int | None
 ) -> LayoutView:
     """A page of one's own runs, newest first, with what can be done about them.
 
@@ -54,8 +54,8 @@ def runs_layout(
     if page.older or page.newer:
         layout.add_item(
             ActionRow(
-                _runs_button("record_newer", PagePlace(place.wanted, Direction.NEWER, page.newer)),
-                _runs_button("record_older", PagePlace(place.wanted, Direction.OLDER, page.older)),
+                _runs_button("record_newer", RunsPage(place.wanted, Direction.NEWER, page.newer)),
+                _runs_button("record_older", RunsPage(place.wanted, Direction.OLDER, page.older)),
             )
         )
     return layout
@@ -86,23 +86,23 @@ def queue_layout(
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
     """A run in a menu or a suggestion: plain text, at most 100 characters."""
-    name = shorten(visible(title(run.deployment)), _RUN_TITLE_LENGTH)
-    return shorten(f"{name}: {visible(run.prompt)}" if run.prompt else name, _LABEL)
+    name = shorten(strip_invisible(title(run.deployment)), _RUN_TITLE_LENGTH)
+    return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, _LABEL)
 
 
-def _run_line(number: int, entry: Entry, title: Callable[[str], str], here: int | None) -> str:
+def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], here: int | None) -> str:
     run = entry.run
     line = say(
         "runs_line",
         state=_states(entry.all),
-        title=quoted(title(run.deployment), _RUN_TITLE_LENGTH),
+        title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
         at=int(run.created_at.timestamp()),
         link=_link(entry, here),
     )
     return f"{number}. {line}{_prompt(run)}"
 
 
-def _link(entry: Entry, here: int | None) -> str:
+def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.run
     if entry.kept and run.guild_id == here:
         return say("runs_kept")
@@ -115,22 +115,22 @@ def _link(entry: Entry, here: int | None) -> str:
     if entry.place is not None:
         # A message in another channel than the run's went to the requester directly.
         guild_id = run.guild_id if entry.place[0] == run.channel_id else None
-        return say("runs_link", url=jump_url(guild_id, *entry.place))
+        return say("runs_link", url=message_url(guild_id, *entry.place))
     if run.status_message_id is not None and not all(each.final for each in entry.all):
-        return say("runs_link", url=jump_url(run.guild_id, run.channel_id, run.status_message_id))
+        return say("runs_link", url=message_url(run.guild_id, run.channel_id, run.status_message_id))
     return ""
 
 
-def _states(together: Sequence[Run]) -> str:
+def _states(batch: Sequence[Run]) -> str:
     """One for all of them; of several also how many there are, or how many are done."""
-    leading = next((run for run in together if not run.final), together[0])
-    if len(together) == 1:
+    leading = next((run for run in batch if not run.final), batch[0])
+    if len(batch) == 1:
         return _state(leading)
-    done = sum(run.state is RunState.SUCCEEDED for run in together)
+    done = sum(run.state is RunState.SUCCEEDED for run in batch)
     if done and leading.final:
-        leading = next(run for run in together if run.state is RunState.SUCCEEDED)
+        leading = next(run for run in batch if run.state is RunState.SUCCEEDED)
     code = "runs_several_done" if done else "runs_several"
-    return say(code, state=_state(leading), done=done, count=len(together))
+    return say(code, state=_state(leading), done=done, count=len(batch))
 
 
 def _state(run: Run) -> str:
@@ -140,14 +140,14 @@ def _state(run: Run) -> str:
 
 
 def _prompt(run: Run) -> str:
-    return f"\n-# {quoted(run.prompt, _PROMPT)}" if run.prompt else ""
+    return f"\n-# {escape_line(run.prompt, _PROMPT)}" if run.prompt else ""
 
 
 def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
     line = say(
         "queue_line",
         state=_state(run),
-        title=_of_several(quoted(title(run.deployment), _RUN_TITLE_LENGTH), run),
+        title=_of_several(escape_line(title(run.deployment), _RUN_TITLE_LENGTH), run),
         person=run.requester_id,
         at=int(run.created_at.timestamp()),
         position=_position(run),
@@ -171,8 +171,8 @@ def _position(run: Run) -> str:
 
 def _select(
     control: RunListAction,
-    place: PagePlace,
-    found: Sequence[tuple[int, Entry]],
+    place: RunsPage,
+    found: Sequence[tuple[int, RunListEntry]],
     title: Callable[[str], str],
 ) -> Select[Any]:
     return Select(
@@ -187,7 +187,7 @@ def _select(
     )
 
 
-def _runs_button(label: str, to: PagePlace) -> Button[LayoutView]:
+def _runs_button(label: str, to: RunsPage) -> Button[LayoutView]:
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
@@ -227,20 +227,20 @@ def _page_button(name: str, label: str, page: int, *, enabled: bool) -> Button[L
 _BLOCK_REASON_LENGTH = 100
 
 
-def blocked_layout(blocked: Sequence[BlockedPerson], page: int, *, more: bool) -> LayoutView:
+def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
     """One page, counted from 0."""
     lines = [_blocked_line(one) for one in blocked]
     return page_layout("blocked", lines, page, more=more, turns=("record_newer", "record_older"))
 
 
-def _blocked_line(one: BlockedPerson) -> str:
+def _blocked_line(one: ActiveBlock) -> str:
     at = int(one.created_at.timestamp())
     parts = [say("blocked_line", person=one.user_id, by=one.created_by, at=at)]
     parts.append(
         say("blocked_until_line", until=int(one.until.timestamp())) if one.until else say("blocked_open")
     )
     if one.reason:
-        parts.append(say("record_reason", text=quoted(one.reason, _BLOCK_REASON_LENGTH)))
+        parts.append(say("record_reason", text=escape_line(one.reason, _BLOCK_REASON_LENGTH)))
     return " · ".join(parts)
 
 
@@ -259,17 +259,17 @@ def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:
     code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
     line = say(
         code,
-        name=quoted(preset.name, NAME_LENGTH),
-        title=quoted(title(preset.deployment), _PRESET_TITLE_LENGTH),
+        name=escape_line(preset.name, NAME_LENGTH),
+        title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
     values = [f"{key}={value}" for key, value in preset.inputs.items()]
     told = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    return f"{line}\n-# {quoted(told, _PRESET_VALUES_LENGTH)}" if told else line
+    return f"{line}\n-# {escape_line(told, _PRESET_VALUES_LENGTH)}" if told else line
 
 
 def usage_layout(view: UsageView) -> LayoutView:
     layout = LayoutView(timeout=None)
-    heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.person_id)
+    heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.user_id)
     person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_hindrances(view)]
     layout.add_item(TextDisplay("\n".join(person)))
     if view.server is not None:
@@ -279,7 +279,7 @@ def usage_layout(view: UsageView) -> LayoutView:
     return layout
 
 
-def _lines(spent: Spent, running: int, limits: Limits) -> Iterator[str]:
+def _lines(spent: Spending, running: int, limits: Limits) -> Iterator[str]:
     yield _of("usage_runs", limits.runs_a_day, spent.runs)
     yield _of("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
     yield _of("usage_now", limits.at_once, running)
@@ -301,8 +301,8 @@ def _hindrances(view: UsageView) -> Iterator[str]:
         yield say("usage_paused", reason=paused)
 
 
-def told_of_block(person_id: int, done: Blocked) -> str:
+def block_confirmation(user_id: int, done: BlockResult) -> str:
     """What the moderator reads who made it."""
     until = int(done.until.timestamp()) if done.until is not None else 0
-    said = say("block_done_until" if until else "block_done", person=person_id, until=until)
+    said = say("block_done_until" if until else "block_done", person=user_id, until=until)
     return f"{said} {say('block_ended', count=done.ended)}" if done.ended else said

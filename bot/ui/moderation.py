@@ -23,12 +23,21 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter, AuditPage, Cursor
+from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.domain.runs import Run, RunState
-from bot.domain.text import channel_url, quoted
-from bot.domain.transitions import BARRED
+from bot.domain.text import channel_url, escape_line
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
-from bot.ui.components import GALLERY, LAYOUT_TEXT, PROMPT_SHOWN, Part, Place, Prepared, PreparedFile, phase
+from bot.ui.components import (
+    GALLERY,
+    LAYOUT_TEXT,
+    PROMPT_SHOWN,
+    ChannelName,
+    OutgoingMessage,
+    PreparedFile,
+    PreparedOutputs,
+    phase,
+)
 from bot.ui.custom_ids import Action, custom_id, record_id
 
 _VALUE = 400
@@ -45,7 +54,7 @@ _BARRED = ("card_blocked", Colour.red())
 _OVER = ("review_over", Colour.light_grey())
 
 
-def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -> Part:
+def review_part(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
     """The card that asks for a decision: who, what, all inputs, what it costs.
 
     Nobody agrees to what they can't read: where inputs are too long for it, Details has them whole.
@@ -62,10 +71,10 @@ def review_part(run: Run, title: str, inputs: ShownInputs, prepared: Prepared) -
     if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _FILES:
         row.add_item(_card_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
     items.append(row)
-    return Part(layout=_layout(items, Colour.gold()), files=files)
+    return OutgoingMessage(layout=_layout(items, Colour.gold()), files=files)
 
 
-def _notes(prepared: Prepared, taken: int) -> list[Item[LayoutView]]:
+def _notes(prepared: PreparedOutputs, taken: int) -> list[Item[LayoutView]]:
     """What is said about files that can't be shown, as far as there is room beside `taken` characters."""
     notes = [*prepared.notes]
     if len(prepared.files) > _FILES:
@@ -88,7 +97,7 @@ def _shown(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutV
     return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
-def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
+def decided_part(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     """The card afterwards: who decided what and when, no buttons."""
     code, colour = _verdict(run)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
@@ -96,24 +105,26 @@ def decided_part(run: Run, title: str, inputs: ShownInputs) -> Part:
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     lines = [_card_about(run, title, inputs, "card_heading_over"), verdict]
     if reason:
-        lines.append(f"> {quoted(str(reason), _VALUE)}")
-    return Part(layout=_layout([TextDisplay("\n".join(lines))], colour))
+        lines.append(f"> {escape_line(str(reason), _VALUE)}")
+    return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], colour))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
     if run.state is RunState.REJECTED:
-        return _BARRED if run.failure_code == BARRED else _DECIDED[run.state]
+        return _BARRED if run.failure_code == REQUESTER_BLOCKED else _DECIDED[run.state]
     return _APPROVED if run.decided_at is not None else _DECIDED.get(run.state, _OVER)
 
 
-def report_part(run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: Prepared) -> Part:
+def report_part(
+    run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: PreparedOutputs
+) -> OutgoingMessage:
     """A reported result, for the moderators: whose, who reports it, and what it shows, behind a spoiler.
 
     The files are named apart from the result's own, by which the courier knows its messages.
     """
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_FILES])
     about = "\n".join(_reported(run, title, reporters, link))
-    texts = [f"||{quoted(text, _VALUE)}||" for text in prepared.texts]
+    texts = [f"||{escape_line(text, _VALUE)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
     several = run.leads and run.batch_size > 1
@@ -125,14 +136,17 @@ def report_part(run: Run, title: str, reporters: Sequence[int], link: str | None
     items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
     items += _notes(prepared, len(about) + sum(map(len, texts)))
-    return Part(layout=_layout([*items, row], Colour.orange()), files=files)
+    return OutgoingMessage(layout=_layout([*items, row], Colour.orange()), files=files)
 
 
 def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) -> list[str]:
     named = [f"<@{person}>" for person in reporters[:_REPORTERS]]
     if len(reporters) > _REPORTERS:
         named.append(say("report_more", count=len(reporters) - _REPORTERS))
-    lines = [say("report_heading", title=quoted(title, 80)), say("report_made_by", person=run.requester_id)]
+    lines = [
+        say("report_heading", title=escape_line(title, 80)),
+        say("report_made_by", person=run.requester_id),
+    ]
     if named:
         lines.append(say("report_by", people=", ".join(named)))
     if run.age_restricted:
@@ -141,44 +155,52 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
         lines.append(say("report_link", url=link))
     if run.prompt:
         # Last, because some clients carry a quotation on until the text ends.
-        lines.append(f"> {quoted(run.prompt, _VALUE)}")
+        lines.append(f"> {escape_line(run.prompt, _VALUE)}")
     return lines
 
 
-def closed_report_part(run: Run, title: str, verdict: str) -> Part:
+def closed_report_part(run: Run, title: str, verdict: str) -> OutgoingMessage:
     """The report once somebody has dealt with it."""
     lines = [
-        say("report_heading", title=quoted(title, 80)),
+        say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
         verdict,
     ]
-    return Part(layout=_layout([TextDisplay("\n".join(lines))], Colour.light_grey()))
+    return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], Colour.light_grey()))
 
 
-def gone_part() -> Part:
+def expired_card() -> OutgoingMessage:
     """A card whose request the store does not hold any more."""
-    return Part(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
+    return OutgoingMessage(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
 
 
-def notice_part(run: Run, title: str, place: Place | None) -> Part:
+def notice_part(run: Run, title: str, place: ChannelName | None) -> OutgoingMessage:
     """The reason of a rejection or a block, for the requester alone; `place` where its names are known."""
     reason = str(run.failure_params.get("reason") or "")
     url = channel_url(run.guild_id, run.channel_id)
     lines = [
-        say("block_notice" if run.failure_code == BARRED else "rejection_notice", title=quoted(title, 80))
+        say(
+            "block_notice" if run.failure_code == REQUESTER_BLOCKED else "rejection_notice",
+            title=escape_line(title, 80),
+        )
     ]
     if run.prompt:
-        lines.append(f"> {quoted(run.prompt, PROMPT_SHOWN)}")
+        lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     if reason:
-        lines.append(say("rejection_reason", reason=quoted(reason, 900)))
+        lines.append(say("rejection_reason", reason=escape_line(reason, 900)))
     # A channel's mention says nothing in direct messages to whoever can't see the channel.
     if place is not None:
         lines.append(
-            say("notice_place", channel=quoted(place.channel, 100), server=quoted(place.server, 100), url=url)
+            say(
+                "notice_place",
+                channel=escape_line(place.channel, 100),
+                server=escape_line(place.server, 100),
+                url=url,
+            )
         )
     else:
         lines.append(say("notice_link", url=url))
-    return Part(layout=_layout([TextDisplay(line) for line in lines], Colour.red()))
+    return OutgoingMessage(layout=_layout([TextDisplay(line) for line in lines], Colour.red()))
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
@@ -188,10 +210,10 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
     ]
     if run.requester_joined_at is not None:
         who.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
-    lines = [say(heading, title=quoted(title, 80)), " · ".join(who), *_values(inputs.values)]
+    lines = [say(heading, title=escape_line(title, 80)), " · ".join(who), *_values(inputs.values)]
     facts = [say("card_place", channel=run.channel_id), _cost(run)]
     if run.gpu:
-        facts.insert(0, say("gpu", gpu=quoted(run.gpu, 32)))
+        facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
     return "\n".join([*lines, f"-# {' · '.join(facts)}"])
 
 
@@ -214,7 +236,10 @@ def _values(values: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
-    return [f"**{quoted(name, 40)}** {quoted(value, length or len(value) + 1)}" for name, value in values]
+    return [
+        f"**{escape_line(name, 40)}** {escape_line(value, length or len(value) + 1)}"
+        for name, value in values
+    ]
 
 
 def _card_button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:
@@ -231,7 +256,7 @@ _AUDIT_REASON_LENGTH = 60
 _LINE = 340  # ten of them and the filters stay below Discord's 4,000 characters a message
 
 
-def record_layout(page: AuditPage, wanted: AuditFilter) -> LayoutView:
+def audit_layout(page: AuditPage, wanted: AuditFilter) -> LayoutView:
     """Newest first, with the filter above and the way on below."""
     layout = LayoutView(timeout=None)
     lines = [record_line(line.entry) for line in page.lines] or [say("record_none")]
@@ -255,7 +280,7 @@ def record_line(entry: AuditEntry) -> str:
         f"record_{entry.action}",
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
-        deployment=quoted(entry.deployment or "?", 32),
+        deployment=escape_line(entry.deployment or "?", 32),
     )
     when = f"-# <t:{int(entry.at.timestamp())}:f>"
     below = f"{when} · `{entry.run_key}`" if entry.run_key else when
@@ -272,14 +297,14 @@ def _audit_about(entry: AuditEntry) -> Iterator[str]:
     for name in ("gpu", "reason", "what", "rule", "word"):
         value = entry.details.get(name)
         if isinstance(value, str) and value:
-            yield say(f"record_{name}", text=quoted(value, _AUDIT_REASON_LENGTH))
+            yield say(f"record_{name}", text=escape_line(value, _AUDIT_REASON_LENGTH))
 
 
 def outcome_text(outcome: str) -> str:
     """A state as people read it; a rule's code as plain words."""
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
-    return quoted(outcome.replace("_", " "), 40)
+    return escape_line(outcome.replace("_", " "), 40)
 
 
 def action_text(action: AuditAction) -> str:
@@ -293,7 +318,7 @@ def _filters(wanted: AuditFilter) -> Iterator[str]:
     if wanted.actor is not None:
         yield say("record_filter_by", person=wanted.actor)
     if wanted.deployment is not None:
-        yield quoted(wanted.deployment, 32)
+        yield escape_line(wanted.deployment, 32)
     if wanted.action is not None:
         yield action_text(wanted.action)
     if wanted.outcome is not None:
@@ -304,12 +329,17 @@ def _filters(wanted: AuditFilter) -> Iterator[str]:
         yield say("record_filter_until", at=int(wanted.until.timestamp()))
 
 
-def _person(person_id: int | None) -> str:
-    return f"<@{person_id}>" if person_id is not None else say("record_bot")
+def _person(user_id: int | None) -> str:
+    return f"<@{user_id}>" if user_id is not None else say("record_bot")
 
 
 def _audit_button(
-    label: str, step: AuditButton, wanted: AuditFilter, cursor: Cursor | None, *, enabled: bool | None = None
+    label: str,
+    step: AuditButton,
+    wanted: AuditFilter,
+    cursor: AuditCursor | None,
+    *,
+    enabled: bool | None = None,
 ) -> Button[LayoutView]:
     return Button(
         label=say(label),

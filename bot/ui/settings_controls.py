@@ -11,25 +11,25 @@ from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleS
 
 from bot.domain.rules import ApprovalMode, ServerRules, Spoiler
 from bot.domain.settings_table import AUTOMOD, Section, SettingControl, fits, token
-from bot.domain.settings_values import MANY, Surroundings
-from bot.domain.text import shorten, visible
+from bot.domain.settings_values import MANY, SettingsContext
+from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
 from bot.ui.settings_text import counted
 
 # `chosen`: which GPU or deployment a section is about, as (name of the control, name).
-Chosen = tuple[str, str] | None
+Selection = tuple[str, str] | None
 Items = Iterator[Item[LayoutView]]
-Make = Callable[[ServerRules, Surroundings, Chosen], Items]
+Make = Callable[[ServerRules, SettingsContext, Selection], Items]
 
 
-def _approval(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Items:
+def _approval(rules: ServerRules, context: SettingsContext, _chosen: Selection) -> Items:
     here, approval = Section.APPROVAL, rules.approval
-    channel = channel_select(here, "channel", approval.review_channel_id, around.channel_ids)
+    channel = channel_select(here, "channel", approval.review_channel_id, context.channel_ids)
     yield from captioned(here, "channel", channel)
     reviewer = {rules.reviewer_role_id} - {None}
     reviewers = [role for role in reviewer if role is not None]
     yield from captioned(
-        here, "reviewer", role_select(here, "reviewer", chosen=reviewers, known=around.role_ids, most=1)
+        here, "reviewer", role_select(here, "reviewer", chosen=reviewers, known=context.role_ids, limit=1)
     )
     modes = [
         option(mode.value, say(f"settings_mode_{mode.value}"), chosen=mode is approval.mode)
@@ -37,33 +37,33 @@ def _approval(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Item
     ]
     yield from captioned(here, "mode", choice(here, "mode", modes, "settings_choose_one"))
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
-        exempt = role_select(here, "exempt", chosen=approval.exempt_roles, known=around.role_ids)
+        exempt = role_select(here, "exempt", chosen=approval.exempt_roles, known=context.role_ids)
         yield from captioned(here, "exempt", exempt)
     if approval.mode is ApprovalMode.SELECTED:
-        yield from _selected(rules, around)
+        yield from _selected(rules, context)
     yield ActionRow(button(here, "hours"))
 
 
-def _selected(rules: ServerRules, around: Surroundings) -> Items:
+def _selected(rules: ServerRules, context: SettingsContext) -> Items:
     here, approval = Section.APPROVAL, rules.approval
     yield from pages(
         here,
         "deployments",
-        tuple(around.deployments),
-        lambda name: option(name, around.deployments[name], chosen=name in approval.deployments),
+        tuple(context.deployments),
+        lambda name: option(name, context.deployments[name], chosen=name in approval.deployments),
         several=True,
     )
     yield from pages(
         here,
         "gpus",
-        around.gpus,
+        context.gpus,
         lambda gpu: option(gpu, gpu, chosen=gpu in approval.gpus),
         several=True,
-        most=2,
+        limit=2,
     )
 
 
-def _words(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+def _words(rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
     here = Section.WORDS
     options = [
         option(value, say(f"settings_apply_{value}"), chosen=rules.words.automod is setting)
@@ -77,18 +77,18 @@ def _words(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
     yield ActionRow(*buttons)
 
 
-def _budgets(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Items:
+def _budgets(rules: ServerRules, context: SettingsContext, _chosen: Selection) -> Items:
     here, budgets = Section.BUDGETS, rules.budgets
     yield ActionRow(button(here, "person"), button(here, "server"))
-    yield from captioned(here, "role", role_select(here, "role", known=around.role_ids, most=1, least=1))
+    yield from captioned(here, "role", role_select(here, "role", known=context.role_ids, limit=1, least=1))
     unlimited = [role for role, row in budgets.roles.items() if row.unlimited]
     yield from captioned(
-        here, "unlimited", role_select(here, "unlimited", chosen=unlimited, known=around.role_ids)
+        here, "unlimited", role_select(here, "unlimited", chosen=unlimited, known=context.role_ids)
     )
     yield from pages(
         here,
         "weight",
-        around.gpus,
+        context.gpus,
         lambda gpu: option(
             gpu, gpu, description=say("settings_counts", factor=f"{budgets.gpu_weights.get(gpu, 1):g}")
         ),
@@ -96,34 +96,34 @@ def _budgets(rules: ServerRules, around: Surroundings, _chosen: Chosen) -> Items
     )
 
 
-def _gpus(rules: ServerRules, around: Surroundings, chosen: Chosen) -> Items:
+def _gpus(rules: ServerRules, context: SettingsContext, chosen: Selection) -> Items:
     kind, name = chosen or ("", "")
     here = Section.GPUS
     yield from pages(
         here,
         "gpu",
-        around.gpus,
+        context.gpus,
         lambda gpu: option(
             gpu, gpu, description=_open_to(rules.gpu_roles, gpu), chosen=(kind, name) == ("gpu", gpu)
         ),
         several=False,
     )
-    if kind == "gpu" and name in around.gpus:
-        yield from _roles_for("gpu", name, name, rules.gpu_roles, around)
+    if kind == "gpu" and name in context.gpus:
+        yield from _roles_for("gpu", name, name, rules.gpu_roles, context)
     yield from pages(
         here,
         "deployment",
-        tuple(around.deployments),
+        tuple(context.deployments),
         lambda deployment: option(
             deployment,
-            around.deployments[deployment],
+            context.deployments[deployment],
             description=_open_to(rules.deployment_roles, deployment),
             chosen=(kind, name) == ("deployment", deployment),
         ),
         several=False,
     )
-    if kind == "deployment" and name in around.deployments:
-        yield from _roles_for("deployment", name, around.deployments[name], rules.deployment_roles, around)
+    if kind == "deployment" and name in context.deployments:
+        yield from _roles_for("deployment", name, context.deployments[name], rules.deployment_roles, context)
 
 
 def _open_to(roles_for: Mapping[str, frozenset[int]], name: str) -> str:
@@ -134,21 +134,21 @@ def _open_to(roles_for: Mapping[str, frozenset[int]], name: str) -> str:
 
 
 def _roles_for(
-    kind: str, name: str, title: str, roles_for: Mapping[str, frozenset[int]], around: Surroundings
+    kind: str, name: str, title: str, roles_for: Mapping[str, frozenset[int]], context: SettingsContext
 ) -> Items:
     here, arg = Section.GPUS, token(name)
     allowed = roles_for.get(name, frozenset())
-    select = role_select(here, f"{kind}_roles", arg, chosen=allowed, known=around.role_ids)
+    select = role_select(here, f"{kind}_roles", arg, chosen=allowed, known=context.role_ids)
     yield from captioned(here, "roles", select, about=title)
     if name in roles_for:
         yield ActionRow(button(here, f"{kind}_open", arg, label="settings_button_open"))
 
 
-def _people(_rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+def _people(_rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
     yield ActionRow(button(Section.PEOPLE, "ages"))
 
 
-def _results(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+def _results(rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
     options = [
         option(spoiler.value, say(f"settings_spoiler_{spoiler.value}"), chosen=spoiler is rules.spoiler)
         for spoiler in Spoiler
@@ -157,7 +157,7 @@ def _results(rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Item
     yield from captioned(here, "spoiler", choice(here, "spoiler", options, "settings_choose_one"))
 
 
-def _record(_rules: ServerRules, _around: Surroundings, _chosen: Chosen) -> Items:
+def _record(_rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
     yield ActionRow(button(Section.RECORD, "retention"))
 
 
@@ -203,18 +203,18 @@ def role_select(
     *,
     chosen: Collection[int] = (),
     known: Collection[int],
-    most: int = MANY,
+    limit: int = MANY,
     least: int = 0,
 ) -> RoleSelect[Any]:
     """Prefilled with what is still there: Discord refuses a default that is gone."""
-    present = [Object(role) for role in sorted(chosen) if role in known][:most]
+    present = [Object(role) for role in sorted(chosen) if role in known][:limit]
     control = SettingControl(section, name, arg)
     select: RoleSelect[Any] = RoleSelect(
         custom_id=control.custom_id,
         id=control.number,
-        placeholder=say("settings_choose_roles" if most > 1 else "settings_choose_role"),
+        placeholder=say("settings_choose_roles" if limit > 1 else "settings_choose_role"),
         min_values=least,
-        max_values=most,
+        max_values=limit,
         default_values=present,
     )
     return select
@@ -240,7 +240,7 @@ def channel_select(
 def option(value: str, label: str, *, description: str | None = None, chosen: bool = False) -> SelectOption:
     return SelectOption(
         value=value,
-        label=shorten(visible(label), _OPTION),
+        label=shorten(strip_invisible(label), _OPTION),
         description=shorten(description, _OPTION) if description else None,
         default=chosen,
     )
@@ -262,10 +262,10 @@ def pages(
     make: Callable[[str], SelectOption],
     *,
     several: bool,
-    most: int = _PAGES,
+    limit: int = _PAGES,
 ) -> Items:
     """A list of any length as selects of 25, the caption above the first; nothing for an empty one."""
-    for page in range(min(most, -(-len(values) // MANY))):
+    for page in range(min(limit, -(-len(values) // MANY))):
         options = [make(value) for value in values[page * MANY : (page + 1) * MANY]]
         control = SettingControl(section, name, str(page))
         select: Select[Any] = Select(

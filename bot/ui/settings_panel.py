@@ -22,12 +22,12 @@ from discord.ui.select import BaseSelect
 
 from bot.domain.rules import ApprovalMode, ServerRules
 from bot.domain.settings_table import Box, Section, SettingControl, form_of, token
-from bot.domain.settings_values import Surroundings, gone
-from bot.domain.text import quoted, shorten, visible
+from bot.domain.settings_values import SettingsContext, missing_references
+from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui import settings_text
-from bot.ui.settings_controls import CONTROLS, Chosen, button, choice, option
-from bot.ui.settings_text import News, clipped, lines_of, summaries
+from bot.ui.settings_controls import CONTROLS, Selection, button, choice, option
+from bot.ui.settings_text import ChangeSummary, first_lines, lines_of, summaries
 
 LONGEST = 4000
 _CAUTIONS = 1000
@@ -45,21 +45,21 @@ class Panel:
     """
 
     section: Section = Section.HOME
-    chosen: Chosen = None
-    saved: News | None = None
+    chosen: Selection = None
+    saved: ChangeSummary | None = None
     error: str | None = None
     again: str | None = None
     turn: int = 0
 
 
-def panel_layout(panel: Panel, rules: ServerRules, around: Surroundings) -> LayoutView:
+def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> LayoutView:
     """At most 40 components and 4,000 characters; long lists are cut at a line."""
     news = _news(panel)
-    warned = _lines([f"⚠️ {sentence}" for sentence in cautions(panel.section, rules, around)], _CAUTIONS)
-    controls = _controls(panel, rules, around)
-    heading = _heading(panel, around)
+    warned = _lines([f"⚠️ {sentence}" for sentence in warnings(panel.section, rules, context)], _CAUTIONS)
+    controls = _controls(panel, rules, context)
+    heading = _heading(panel, context)
     taken = sum(len(text) for text in (heading, news, warned)) + _length(controls)
-    body = _lines(_body(panel, rules, around), LONGEST - taken)
+    body = _lines(_body(panel, rules, context), LONGEST - taken)
     top: list[Item[LayoutView]] = [TextDisplay(text) for text in (heading, news) if text]
     if panel.again is not None:
         again: Button[LayoutView] = button(
@@ -84,9 +84,9 @@ def _forget_choices(layout: LayoutView, turn: int) -> None:
             item.id = SettingControl(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
 
 
-def _heading(panel: Panel, around: Surroundings) -> str:
+def _heading(panel: Panel, context: SettingsContext) -> str:
     if panel.section is Section.HOME:
-        return say("settings_heading", server=quoted(around.server, 60))
+        return say("settings_heading", server=escape_line(context.server, 60))
     title, hint = say(f"settings_title_{panel.section.value}"), say(f"settings_hint_{panel.section.value}")
     return f"### {title}\n-# {hint}"
 
@@ -101,21 +101,21 @@ def _news(panel: Panel) -> str:
     return _lines([say("settings_saved"), *panel.saved.lines], _NOTICE)
 
 
-def _body(panel: Panel, rules: ServerRules, around: Surroundings) -> list[str]:
+def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[str]:
     if panel.section is not Section.HOME:
         # What the news say already is not said again below them.
         told = panel.saved.told if panel.saved is not None else frozenset()
-        return clipped([line for line in lines_of(panel.section, rules, around) if line.key not in told])
+        return first_lines([line for line in lines_of(panel.section, rules, context) if line.key not in told])
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
-        for section, summary in summaries(rules, around)
+        for section, summary in summaries(rules, context)
     ]
 
 
-def _controls(panel: Panel, rules: ServerRules, around: Surroundings) -> list[Item[LayoutView]]:
-    tidy = [button(Section.HOME, "tidy", panel.section.value)] if gone(rules, around) else []
+def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[Item[LayoutView]]:
+    tidy = [button(Section.HOME, "tidy", panel.section.value)] if missing_references(rules, context) else []
     if panel.section is not Section.HOME:
-        made = list(CONTROLS[panel.section](rules, around, panel.chosen))
+        made = list(CONTROLS[panel.section](rules, context, panel.chosen))
         return [*made, ActionRow(button(Section.HOME, "back"), *tidy)]
     sections = [
         option(
@@ -134,10 +134,10 @@ def _length(items: Sequence[Item[LayoutView]]) -> int:
     return sum(len(item.content) for item in items if isinstance(item, TextDisplay))
 
 
-def _lines(lines: Sequence[str], most: int) -> str:
+def _lines(lines: Sequence[str], limit: int) -> str:
     """As many whole lines as fit, and an ellipsis for the rest."""
     kept: list[str] = []
-    left = most - 2
+    left = limit - 2
     for line in lines:
         if len(line) + 1 > left:
             return "\n".join([*kept, "…"])
@@ -154,50 +154,51 @@ def _colour(panel: Panel, *, amiss: bool) -> Colour:
     return Colour.orange() if amiss else Colour.blurple()
 
 
-def cautions(section: Section, rules: ServerRules, around: Surroundings) -> list[str]:
+def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> list[str]:
     """Sentences, the gravest first; the overview has all of them."""
     found: list[str] = []
-    if around.unreadable:
-        found.append(say("settings_warn_unreadable", where=quoted(", ".join(around.unreadable), 150)))
+    if context.unreadable:
+        found.append(say("settings_warn_unreadable", where=escape_line(", ".join(context.unreadable), 150)))
     if section in (Section.HOME, Section.APPROVAL):
-        found += _approval(rules, around)
+        found += _approval(rules, context)
     if section in (Section.HOME, Section.WORDS):
-        found += _words(rules, around)
-    if gone(rules, around):
+        found += _words(rules, context)
+    if missing_references(rules, context):
         found.append(say("settings_warn_gone"))
     return found
 
 
-def _approval(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     approval = rules.approval
-    if around.review is not None and around.review.missing:  # reports go there too
+    if context.review is not None and context.review.missing:  # reports go there too
         yield say(
             "settings_warn_no_access",
-            channel=settings_text.channel_name(approval.review_channel_id, around),
-            missing=", ".join(around.review.missing),
+            channel=settings_text.channel_name(approval.review_channel_id, context),
+            missing=", ".join(context.review.missing),
         )
     if approval.mode is ApprovalMode.OFF:
         return
-    if around.review is None:
+    if context.review is None:
         yield say("settings_warn_no_channel")
-    if rules.reviewer_role_id not in around.role_ids:
+    if rules.reviewer_role_id not in context.role_ids:
         yield say("settings_warn_no_reviewers")
-    elif around.review is not None and not around.review.reviewers_see:
+    elif context.review is not None and not context.review.reviewers_see:
         yield say("settings_warn_reviewers_blind")
     if approval.mode is ApprovalMode.SELECTED and not (approval.deployments or approval.gpus):
         yield say("settings_warn_nothing_selected")
 
 
-def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
+def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     if rules.words.automod is False:
         return
-    if not around.manages_server:
+    if not context.manages_server:
         yield say("settings_warn_automod" if rules.words.automod else "settings_warn_unable")
-    elif around.automod_away:
+    elif context.automod_away:
         yield say("settings_warn_automod_away")
-    elif around.automod_unread:
+    elif context.automod_unread:
         shown = dict.fromkeys(
-            say(f"settings_unread_{item.code}", rule=quoted(item.rule, 60)) for item in around.automod_unread
+            say(f"settings_unread_{item.code}", rule=escape_line(item.rule, 60))
+            for item in context.automod_unread
         )
         yield say("settings_warn_not_applied", rules=settings_text.listed(shown, 5))
 
@@ -205,7 +206,7 @@ def _words(rules: ServerRules, around: Surroundings) -> Iterator[str]:
 _TITLE = 45
 
 
-def dialog(
+def settings_modal(
     control: SettingControl, rules: ServerRules, *, about: str = "", typed: Sequence[str] | None = None
 ) -> Modal:
     """`control.arg` is what the form is about, `about` how a person calls it.
@@ -215,7 +216,7 @@ def dialog(
     form = form_of(control.field)
     stamp = form.stamp(rules, control.arg)
     sent = SettingControl(control.section, control.name, f"{stamp}:{token(control.arg)}")
-    title = say(f"settings_form_{control.section.value}_{control.name}", about=visible(about))
+    title = say(f"settings_form_{control.section.value}_{control.name}", about=strip_invisible(about))
     modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.custom_id)
     texts = form.prefill(rules, control.arg)
     if typed is not None and len(typed) == len(texts):

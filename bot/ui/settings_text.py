@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules
 from bot.domain.settings_table import Section
-from bot.domain.settings_values import Surroundings
-from bot.domain.text import quoted, shorten
+from bot.domain.settings_values import SettingsContext
+from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
 _ROWS = 10  # of a long list, so many are written out
@@ -39,45 +39,45 @@ class Line:
         return f"**{self.heading}** {self.value}"
 
 
-def lines_of(section: Section, rules: ServerRules, around: Surroundings) -> list[Line]:
-    return list(_SECTIONS[section](rules, around))
+def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> list[Line]:
+    return list(_SECTIONS[section](rules, context))
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ChangeSummary:
     """What an edit changed, in words; `told` are the keys of settings of which that says all there is."""
 
     lines: tuple[str, ...] = ()
     told: frozenset[str] = frozenset()
 
 
-def clipped(lines: Sequence[Line]) -> list[str]:
+def first_lines(lines: Sequence[Line]) -> list[str]:
     """To read: of a long list the first rows, the rest by name only."""
     shown: list[str] = []
     for kind, rows in groupby(lines, key=lambda line: line.kind):
         written = list(rows)
-        most = _ROWS if kind else len(written)
-        shown += [str(line) for line in written[:most]]
-        if len(written) > most:
-            rest = listed([line.label for line in written[most:]], _ROWS)
+        limit = _ROWS if kind else len(written)
+        shown += [str(line) for line in written[:limit]]
+        if len(written) > limit:
+            rest = listed([line.label for line in written[limit:]], _ROWS)
             shown.append(f"**{say(f'settings_label_more_{kind}s')}** {rest}")
     return shown
 
 
-def changed(before: ServerRules, after: ServerRules, around: Surroundings) -> News:
+def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> ChangeSummary:
     """What an edit did, in the words of the panel: `label: old → new`, or what came and went."""
     found = []
     told = set()
     for section in _SECTIONS:
-        old = {line.key: line for line in lines_of(section, before, around)}
-        new = {line.key: line for line in lines_of(section, after, around)}
+        old = {line.key: line for line in lines_of(section, before, context)}
+        new = {line.key: line for line in lines_of(section, after, context)}
         for key in [*old, *(key for key in new if key not in old)]:
             was, now = old.get(key), new.get(key)
             if was != now:
                 found.append(_difference(was, now))
             if was != now and not _is_list(was, now):
                 told.add(key)
-    return News(tuple(found), frozenset(told))
+    return ChangeSummary(tuple(found), frozenset(told))
 
 
 def _is_list(was: Line | None, now: Line | None) -> bool:
@@ -114,82 +114,82 @@ def _line(key: str, value: str, entries: Sequence[str] = ()) -> Line:
     return Line(key, say(f"settings_label_{key}"), value, tuple(entries))
 
 
-def _list(key: str, entries: Sequence[str], most: int = _ROWS) -> Line:
-    return _line(key, listed(entries, most), entries)
+def _list(key: str, entries: Sequence[str], limit: int = _ROWS) -> Line:
+    return _line(key, listed(entries, limit), entries)
 
 
-def _approval(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
+def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
     approval = rules.approval
     yield _line("mode", say(f"settings_mode_{approval.mode.value}"))
     if approval.mode is ApprovalMode.WITHOUT_ROLES or approval.exempt_roles:
-        yield _list("exempt", role_names(approval.exempt_roles, around))
+        yield _list("exempt", role_names(approval.exempt_roles, context))
     if approval.mode is ApprovalMode.SELECTED or approval.deployments or approval.gpus:
-        yield _list("deployments", deployment_names(approval.deployments, around))
-        yield _list("gpus", gpu_names(approval.gpus, around))
-    yield _line("channel", channel_name(approval.review_channel_id, around))
+        yield _list("deployments", deployment_names(approval.deployments, context))
+        yield _list("gpus", gpu_names(approval.gpus, context))
+    yield _line("channel", channel_name(approval.review_channel_id, context))
     reviewer = rules.reviewer_role_id
-    also = say("settings_and_role", role=role_name(reviewer, around)) if reviewer is not None else ""
+    also = say("settings_and_role", role=role_name(reviewer, context)) if reviewer is not None else ""
     yield _line("reviewers", say("settings_managers") + also)
     yield _line("hours", counted("settings_hours", approval.hours))
 
 
-def _words(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
-    yield _line("automod", automod_text(rules, around))
-    blocked = [quoted(word, 60) for word in rules.words.blocked]
+def _words(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    yield _line("automod", automod_text(rules, context))
+    blocked = [escape_line(word, 60) for word in rules.words.blocked]
     count = counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
     yield _line("blocked", count, blocked)
 
 
-def _budgets(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
+def _budgets(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
     budgets = rules.budgets
     yield _line("person", budget_text(budgets.person))
     yield _line("server", budget_text(budgets.server))
     factors = [
-        say("settings_weight", gpu=gpu_name(gpu, around), factor=f"{weight:g}")
+        say("settings_weight", gpu=gpu_name(gpu, context), factor=f"{weight:g}")
         for gpu, weight in sorted(budgets.gpu_weights.items())
     ]
     yield _list("weights", factors, 15) if factors else _line("weights", say("settings_weights_plain"))
     for role, row in sorted(budgets.roles.items(), key=lambda row: (row[1].unlimited, row[0])):
-        yield Line(f"role {role}", role_name(role, around), role_text(row), kind="role")
+        yield Line(f"role {role}", role_name(role, context), role_text(row), kind="role")
 
 
-def _gpus(rules: ServerRules, around: Surroundings) -> Iterator[Line]:
-    yield from _rows("gpu", rules.gpu_roles, gpu_name, around)
-    yield from _rows("deployment", rules.deployment_roles, deployment_name, around)
+def _gpus(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    yield from _rows("gpu", rules.gpu_roles, gpu_name, context)
+    yield from _rows("deployment", rules.deployment_roles, deployment_name, context)
 
 
 def _rows(
     kind: str,
     roles_for: Mapping[str, frozenset[int]],
-    shown: Callable[[str, Surroundings], str],
-    around: Surroundings,
+    shown: Callable[[str, SettingsContext], str],
+    context: SettingsContext,
 ) -> Iterator[Line]:
     if not roles_for:
         yield _line(f"all_{kind}s", say("settings_everybody"))
-    for name in ordered(roles_for, around):
-        allowed = role_names(roles_for[name], around)
+    for name in ordered(roles_for, context):
+        allowed = role_names(roles_for[name], context)
         who = listed(allowed, 3) if allowed else say("settings_nobody")
-        yield Line(f"{kind} {name}", shown(name, around), who, tuple(allowed), kind)
+        yield Line(f"{kind} {name}", shown(name, context), who, tuple(allowed), kind)
 
 
-def _people(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
+def _people(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
     for name in ("account_days", "member_days"):
         days = getattr(rules.people, name)
         yield _line(name, counted("settings_days", days) if days else say("settings_any_age"))
 
 
-def _results(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
+def _results(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
     yield _line("spoiler", say(f"settings_spoiler_{rules.spoiler.value}"))
 
 
-def _record(rules: ServerRules, _around: Surroundings) -> Iterator[Line]:
+def _record(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
     yield _line("retention", counted("settings_days", rules.retention_days))
 
 
-def automod_text(rules: ServerRules, around: Surroundings) -> str:
+def automod_text(rules: ServerRules, context: SettingsContext) -> str:
     """Whether AutoMod's rules hold for requests, as things are now."""
     if rules.words.automod is None:
-        return say("settings_applied" if around.manages_server else "settings_unable")
+        return say("settings_applied" if context.manages_server else "settings_unable")
     return say("settings_always_applied" if rules.words.automod else "settings_not_applied")
 
 
@@ -214,7 +214,7 @@ def role_text(budget: RoleBudget) -> str:
     return " · ".join(limits)
 
 
-_SECTIONS: Mapping[Section, Callable[[ServerRules, Surroundings], Iterator[Line]]] = MappingProxyType(
+_SECTIONS: Mapping[Section, Callable[[ServerRules, SettingsContext], Iterator[Line]]] = MappingProxyType(
     {
         Section.APPROVAL: _approval,
         Section.WORDS: _words,
@@ -227,43 +227,47 @@ _SECTIONS: Mapping[Section, Callable[[ServerRules, Surroundings], Iterator[Line]
 )
 
 
-def role_names(ids: Collection[int], around: Surroundings) -> list[str]:
-    return [role_name(role_id, around) for role_id in sorted(ids)]
+def role_names(ids: Collection[int], context: SettingsContext) -> list[str]:
+    return [role_name(role_id, context) for role_id in sorted(ids)]
 
 
-def deployment_names(chosen: Collection[str], around: Surroundings) -> list[str]:
-    return [deployment_name(name, around) for name in ordered(chosen, around)]
+def deployment_names(chosen: Collection[str], context: SettingsContext) -> list[str]:
+    return [deployment_name(name, context) for name in ordered(chosen, context)]
 
 
-def gpu_names(chosen: Collection[str], around: Surroundings) -> list[str]:
-    return [gpu_name(name, around) for name in ordered(chosen, around)]
+def gpu_names(chosen: Collection[str], context: SettingsContext) -> list[str]:
+    return [gpu_name(name, context) for name in ordered(chosen, context)]
 
 
-def ordered(chosen: Collection[str], around: Surroundings) -> list[str]:
+def ordered(chosen: Collection[str], context: SettingsContext) -> list[str]:
     """In the order in which they are offered, what is gone at the end."""
-    offered = {name: place for place, name in enumerate((*around.gpus, *around.deployments))}
+    offered = {name: place for place, name in enumerate((*context.gpus, *context.deployments))}
     return sorted(chosen, key=lambda name: (offered.get(name, len(offered)), name))
 
 
-def role_name(role_id: int, around: Surroundings) -> str:
-    return f"<@&{role_id}>" if role_id in around.role_ids else say("settings_gone_role", id=role_id)
+def role_name(role_id: int, context: SettingsContext) -> str:
+    return f"<@&{role_id}>" if role_id in context.role_ids else say("settings_gone_role", id=role_id)
 
 
-def channel_name(channel_id: int | None, around: Surroundings) -> str:
+def channel_name(channel_id: int | None, context: SettingsContext) -> str:
     if channel_id is None:
         return say("settings_none_chosen")
-    there = channel_id in around.channel_ids
+    there = channel_id in context.channel_ids
     return f"<#{channel_id}>" if there else say("settings_gone_channel", id=channel_id)
 
 
-def deployment_name(name: str, around: Surroundings) -> str:
-    title = around.deployments.get(name)
-    return quoted(title, 40) if title is not None else say("settings_gone_other", name=quoted(name, 40))
+def deployment_name(name: str, context: SettingsContext) -> str:
+    title = context.deployments.get(name)
+    return (
+        escape_line(title, 40)
+        if title is not None
+        else say("settings_gone_other", name=escape_line(name, 40))
+    )
 
 
-def gpu_name(name: str, around: Surroundings) -> str:
-    shown = quoted(name, 40)
-    return shown if name in around.gpus else say("settings_gone_other", name=shown)
+def gpu_name(name: str, context: SettingsContext) -> str:
+    shown = escape_line(name, 40)
+    return shown if name in context.gpus else say("settings_gone_other", name=shown)
 
 
 def counted(code: str, count: int) -> str:
@@ -271,20 +275,20 @@ def counted(code: str, count: int) -> str:
     return say(f"{code}_one") if count == 1 else say(code, count=count)
 
 
-def listed(entries: Iterable[str], most: int) -> str:
+def listed(entries: Iterable[str], limit: int) -> str:
     """The first of them, and how many more there are."""
     shown = list(entries)
     if not shown:
         return say("settings_none_chosen")
-    text = ", ".join(shown[:most])
-    more = len(shown) - most
+    text = ", ".join(shown[:limit])
+    more = len(shown) - limit
     return say("settings_and_more", text=text, count=more) if more > 0 else text
 
 
-def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Section, str]]:
+def summaries(rules: ServerRules, context: SettingsContext) -> Iterator[tuple[Section, str]]:
     """In the order of the panel."""
-    yield Section.APPROVAL, _approval_summary(rules, around)
-    yield Section.WORDS, _words_summary(rules, around)
+    yield Section.APPROVAL, _approval_summary(rules, context)
+    yield Section.WORDS, _words_summary(rules, context)
     yield Section.BUDGETS, _budgets_summary(rules)
     yield Section.GPUS, _gpus_summary(rules)
     yield Section.PEOPLE, _people_summary(rules)
@@ -292,17 +296,17 @@ def summaries(rules: ServerRules, around: Surroundings) -> Iterator[tuple[Sectio
     yield Section.RECORD, counted("settings_kept_for", rules.retention_days)
 
 
-def _approval_summary(rules: ServerRules, around: Surroundings) -> str:
+def _approval_summary(rules: ServerRules, context: SettingsContext) -> str:
     approval = rules.approval
     mode = say(f"settings_brief_{approval.mode.value}")
     if approval.mode is ApprovalMode.OFF:
         return mode
-    place = channel_name(approval.review_channel_id, around)
+    place = channel_name(approval.review_channel_id, context)
     return f"{mode} · {place} · {counted('settings_hours', approval.hours)}"
 
 
-def _words_summary(rules: ServerRules, around: Surroundings) -> str:
-    automod = say("settings_automod", state=automod_text(rules, around))
+def _words_summary(rules: ServerRules, context: SettingsContext) -> str:
+    automod = say("settings_automod", state=automod_text(rules, context))
     count = len(rules.words.blocked)
     return f"{automod} · {counted('settings_words_count', count)}" if count else automod
 

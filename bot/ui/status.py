@@ -9,9 +9,18 @@ from discord import Colour
 from discord.ui import ActionRow, Container, Item, LayoutView
 
 from bot.domain.runs import Run, RunState
-from bot.domain.text import quoted
+from bot.domain.text import escape_line
 from bot.strings import say
-from bot.ui.components import Part, facts_of, layout_of, phase, prompt_line, run_button, small, texts
+from bot.ui.components import (
+    OutgoingMessage,
+    facts_of,
+    layout_of,
+    phase,
+    prompt_line,
+    run_button,
+    subtext,
+    texts,
+)
 from bot.ui.custom_ids import Action
 
 # How far each state is on its way.
@@ -25,9 +34,9 @@ _ORDER = (
 )
 
 
-def several_status_part(together: Sequence[Run], title: str) -> Part:
+def batch_status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """While one of them is on its way: how far they are as a whole."""
-    lead, going_on = together[0], [run for run in together if not run.final]
+    lead, going_on = batch[0], [run for run in batch if not run.final]
     furthest = max(going_on, key=lambda run: _ORDER.index(run.state))
     cancelling = all(run.cancel_requested_at for run in going_on)
     phase = "title_cancelling" if cancelling else heading_of(replace(furthest, cancel_requested_at=None))
@@ -35,31 +44,31 @@ def several_status_part(together: Sequence[Run], title: str) -> Part:
     in_common = replace(lead, seed=None, run_duration=None)
     facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
     below = [
-        _done_line(together, going_on),
+        _done_line(batch, going_on),
         _waiting_line(going_on),
         note_of(noted),
         say("waits_for_approval") if lead.state is RunState.AWAITING_APPROVAL else "",
-        small(facts),
+        subtext(facts),
     ]
     above = [f"### {say(phase)}: {_titled(lead, title)}", prompt_line(lead)]
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in going_on):
         items.append(ActionRow(run_button(lead, Action.CANCEL, "button_cancel")))
-    return Part(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
 def _titled(lead: Run, title: str) -> str:
-    return say("several_title", title=quoted(title, 80), count=lead.batch_size)
+    return say("several_title", title=escape_line(title, 80), count=lead.batch_size)
 
 
-def _done_line(together: Sequence[Run], going_on: Sequence[Run]) -> str:
-    ended = [run for run in together if run.final]
+def _done_line(batch: Sequence[Run], going_on: Sequence[Run]) -> str:
+    ended = [run for run in batch if run.final]
     if not ended and not any(run.progress for run in going_on):
         return ""
-    share = (len(ended) + sum(run.progress or 0 for run in going_on)) / len(together)
+    share = (len(ended) + sum(run.progress or 0 for run in going_on)) / len(batch)
     failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
     code = "several_done_failed" if failed else "several_done"
-    return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(together), failed=failed)}"
+    return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(batch), failed=failed)}"
 
 
 def _waiting_line(going_on: Sequence[Run]) -> str:
@@ -71,19 +80,19 @@ def _waiting_line(going_on: Sequence[Run]) -> str:
 _BAR = 12
 
 
-def status_part(run: Run, title: str) -> Part:
+def status_message(run: Run, title: str) -> OutgoingMessage:
     """The answer to the command while the run is on its way: phase, progress, how long, Cancel."""
-    above = [f"### {say(heading_of(run))}: {quoted(title, 80)}", prompt_line(run)]
+    above = [f"### {say(heading_of(run))}: {escape_line(title, 80)}", prompt_line(run)]
     below = [
         _progress_line(run),
         note_of(run),
         say("waits_for_approval") if run.state is RunState.AWAITING_APPROVAL else "",
-        small([say("since", at=int(run.created_at.timestamp())), *facts_of(run)]),
+        subtext([say("since", at=int(run.created_at.timestamp())), *facts_of(run)]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
     if run.cancel_requested_at is None and run.note != "not_cancellable":
         items.append(ActionRow(run_button(run, Action.CANCEL, "button_cancel")))
-    return Part(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
 def note_of(run: Run) -> str:
@@ -103,7 +112,7 @@ def _progress_line(run: Run) -> str:
     position = position_line(run, "_alone")
     if position or run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
         return position
-    phase = f" · {quoted(run.live_status, 60)}" if run.live_status else ""
+    phase = f" · {escape_line(run.live_status, 60)}" if run.live_status else ""
     return f"{bar(run.progress)} {run.progress:.0%}{phase}"
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
 from bot.store import Store
-from bot.workers.worker import Nudges
+from bot.workers.worker import Wakeups
 
 _KNOWN_RUNS = 10_000
 
@@ -24,9 +24,9 @@ class _Known(NamedTuple):
 class ProgressBuffer:
     """Takes reports that only move a run on within a state it is known to be in."""
 
-    def __init__(self, store: Store, nudges: Nudges, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, wakeups: Wakeups, clock: Callable[[], datetime]) -> None:
         self._store = store
-        self._nudges = nudges
+        self._nudges = wakeups
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._news: dict[str, RunReport] = {}
@@ -65,27 +65,27 @@ class ProgressBuffer:
 log = logging.getLogger(__name__)
 
 
-class Recorder:
+class EventRecorder:
     """Records events and wakes whoever they concern. `silence`: how long until a quiet run is asked about."""
 
     def __init__(
         self,
         store: Store,
         progress: ProgressBuffer,
-        nudges: Nudges,
+        wakeups: Wakeups,
         silence: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._progress = progress
-        self._nudges = nudges
+        self._nudges = wakeups
         self._silence = silence
         self._clock = clock
 
-    async def record_event(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
+    async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
         """Idempotent. Returns the run's state when the event changed anything.
 
-        `asked` tells that it answers GET /run. Raises KeyError, ForeignReport or StoreUnavailable.
+        `asked` tells that it answers GET /run. Raises KeyError, ForeignRunReport or StoreUnavailable.
         """
         if not asked and self._progress.take(key, report):
             return None

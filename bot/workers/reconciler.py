@@ -13,9 +13,9 @@ from bot.domain.errors import ComfyError, ComfyNotCancellable
 from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.metrics import Metrics
 from bot.store import Store
-from bot.store.runs import ForeignReport
-from bot.workers.events import Recorder
-from bot.workers.worker import Nudges
+from bot.store.runs import ForeignRunReport
+from bot.workers.events import EventRecorder
+from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 # A restart with a thousand silent runs asks about them in small portions, with a breath after a full one:
@@ -40,8 +40,8 @@ class Reconciler:
         *,
         store: Store,
         comfy: ComfyClient,
-        recorder: Recorder,
-        nudges: Nudges,
+        recorder: EventRecorder,
+        wakeups: Wakeups,
         metrics: Metrics,
         pause: timedelta,
         grace: timedelta,
@@ -50,7 +50,7 @@ class Reconciler:
         self._store = store
         self._comfy = comfy
         self._recorder = recorder
-        self._nudges = nudges
+        self._nudges = wakeups
         self._metrics = metrics
         self._pause = pause
         self._grace = grace
@@ -66,7 +66,7 @@ class Reconciler:
     async def _claim_portion(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._breath_until - loop.time()))
-        self._claimed.extend(await self._store.work.claim_due(self._clock(), self._pause, _PORTION))
+        self._claimed.extend(await self._store.work.claim_checks(self._clock(), self._pause, _PORTION))
         if len(self._claimed) == _PORTION:
             self._breath_until = loop.time() + _BREATH
 
@@ -161,8 +161,8 @@ class Reconciler:
 
     async def _record(self, run: Run, report: RunReport) -> None:
         try:
-            await self._recorder.record_event(run.key, report, asked=True)
-        except ForeignReport as error:
+            await self._recorder.record(run.key, report, asked=True)
+        except ForeignRunReport as error:
             log.warning("an answer about another run: %s", error)
 
     async def _finish(self, run: Run, target: RunState, code: str) -> None:

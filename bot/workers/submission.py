@@ -28,8 +28,8 @@ from bot.domain.errors import (
 )
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
-from bot.store.runs import ForeignReport
-from bot.workers.worker import Nudges
+from bot.store.runs import ForeignRunReport
+from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
 MAX_SUBMISSIONS = 5
@@ -40,7 +40,7 @@ _STORE_PAUSE = 1.0
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
-class Submission:
+class Submitter:
     """Submits what waits, first come first served over people."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Submission:
         store: Store,
         comfy: ComfyClient,
         signer: WebhookSigner,
-        nudges: Nudges,
+        wakeups: Wakeups,
         limit: Callable[[str], int | None],
         renew: Renew,
         first_check: timedelta,
@@ -60,7 +60,7 @@ class Submission:
         self._store = store
         self._comfy = comfy
         self._signer = signer
-        self._nudges = nudges
+        self._nudges = wakeups
         self._limit = limit
         self._renew = renew
         self._first_check = first_check
@@ -74,7 +74,7 @@ class Submission:
             await self._refuse_late(now)
         run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
         # Only when the line stands still: with each of two hundred that go out, the rest would be renumbered.
-        if run is None and await self._store.work.renumber(now):
+        if run is None and await self._store.work.update_queue_positions(now):
             self._nudges.show()
         return run
 
@@ -115,7 +115,7 @@ class Submission:
             await self._end(run, RunState.REFUSED, error)
             return
         now = self._clock()
-        await self._store.work.put_back(run.key, now + _backoff(run.submissions, error), now)
+        await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
         self._nudges.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
@@ -136,7 +136,7 @@ class Submission:
         report = RunReport(run_id=run_id, state=RunState.QUEUED)
         try:
             await self._store.runs.record(run.key, report, now, now + self._first_check)
-        except ForeignReport as error:
+        except ForeignRunReport as error:
             # A struggling machine starts a run more than once; the one that reported first is followed.
             log.warning("the queue reply names another run: %s", error)
 
@@ -145,7 +145,7 @@ class Submission:
         may_try_again = isinstance(error, ComfyUnreachable | ComfyRateLimited)
         if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
             now = self._clock()
-            await self._store.work.put_back(run.key, now + _backoff(run.submissions, error), now)
+            await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
         elif error.code == "comfy_timeout":
             # It may have been accepted: the webhook adopts the run, or the grace time ends it.
             return

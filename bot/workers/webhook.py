@@ -15,8 +15,8 @@ from bot.comfydeploy.wire import WireError
 from bot.config.logs import run_context
 from bot.domain.errors import StoreUnavailable
 from bot.metrics import Metrics
-from bot.store.runs import ForeignReport
-from bot.workers.events import Recorder
+from bot.store.runs import ForeignRunReport
+from bot.workers.events import EventRecorder
 
 log = logging.getLogger(__name__)
 # ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
@@ -28,7 +28,7 @@ HUNG_UP = 499
 class WebhookServer:
     """ComfyDeploy's webhooks, and the signed ping of `python -m bot check` beneath the same path."""
 
-    def __init__(self, signer: WebhookSigner, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(self, signer: WebhookSigner, recorder: EventRecorder, metrics: Metrics) -> None:
         self._signer = signer
         self._recorder = recorder
         self._metrics = metrics
@@ -80,11 +80,11 @@ class WebhookServer:
             log.warning("a webhook that can't be read: %s", error)
             return 400
         try:
-            await self._recorder.record_event(key, report)
+            await self._recorder.record(key, report)
         except KeyError:
             log.warning("a webhook for a run that the store doesn't know")
             return 404
-        except ForeignReport as error:
+        except ForeignRunReport as error:
             log.warning("a webhook for another run: %s", error)
             return 409
         except StoreUnavailable as error:

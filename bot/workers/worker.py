@@ -45,7 +45,7 @@ class Worker(Generic[T]):
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         self._wake.set()
 
     async def run(self) -> None:
@@ -130,7 +130,7 @@ class Worker(Generic[T]):
             pass
 
 
-class Nudges:
+class Wakeups:
     """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all.
 
     `announce` passes a topic on to other processes; `heard` takes what they announced.

@@ -30,12 +30,12 @@ async def measure(_options: Namespace) -> list[Figure]:
         await home.start()
         await one(home, 0)
         seconds = [await one(home, number) for number in range(TIMES)]
-        together = [
+        batch = [
             latency
             for _ in range(TIMES // AT_ONCE)
             for latency in await asyncio.gather(*(one(home, number) for number in range(AT_ONCE)))
         ]
     return [
         *latencies("autocomplete", "one at a time", seconds, aim="p99 ≤ 50 ms"),
-        *latencies("autocomplete", f"{AT_ONCE} at once", together),
+        *latencies("autocomplete", f"{AT_ONCE} at once", batch),
     ]

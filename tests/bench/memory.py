@@ -64,12 +64,12 @@ async def measure(options: Namespace) -> list[Figure]:
         await live(home, people, places, many // 2)
         half = resident(home)
         await live(home, people, places, many - many // 2)
-        after, most = resident(home), peak(pid_of(home))
+        after, limit = resident(home), peak(pid_of(home))
     return [
         Figure("memory", "peak at rest, against the imports alone", rest, "MiB", imports, "≤ 120 MiB"),
         Figure("memory", f"resident after {WARM} runs", before, "MiB", imports),
         Figure("memory", f"resident after {WARM + many // 2:,} runs", half, "MiB", before, "flat"),
         Figure("memory", f"resident after {WARM + many:,} runs", after, "MiB", half, "flat"),
         Figure("memory", "added per thousand runs", (after - before) / many * 1000, "MiB"),
-        Figure("memory", "peak of it all", most, "MiB"),
+        Figure("memory", "peak of it all", limit, "MiB"),
     ]

@@ -80,11 +80,11 @@ async def _measure(kind: str, url: str, many: int) -> list[Figure]:
     now = datetime.now(UTC).replace(microsecond=0)
     store = Store(url)
     await store.open()
-    begun = time.perf_counter()
+    already_sent = time.perf_counter()
     async with store.database.changing_schema() as connection:
         for table in (runs, audit, deliveries):
             await connection.execute(text(filling(table, store.database.engine.dialect.name, many, now)))
-    filled = time.perf_counter() - begun
+    filled = time.perf_counter() - already_sent
     if not store.database.is_sqlite:
         # PostgreSQL does it by itself now and then. SQLite does not, and chooses better without.
         async with store.database.changing_schema() as connection:
@@ -94,12 +94,12 @@ async def _measure(kind: str, url: str, many: int) -> list[Figure]:
             _say(f"  {kind}, {name}: {await plan(connection, query)}")
     await store.close()
     section = f"rows, {kind}"
-    begun = time.perf_counter()
+    already_sent = time.perf_counter()
     store = Store(url)
     await store.open()
     figures = [
         Figure(section, f"filled with {many:,} rows in three tables", filled, "s"),
-        Figure(section, "opened again", (time.perf_counter() - begun) * 1000, "ms"),
+        Figure(section, "opened again", (time.perf_counter() - already_sent) * 1000, "ms"),
     ]
     for name, ask in questions(store, now).items():
         figures.append(Figure(section, name, await _median(ask) * 1000, "ms"))
@@ -150,12 +150,12 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     return {
         "/runs, first page": page(RunFilter.ALL),
         "/runs, only what was kept": page(RunFilter.KEPT),
-        "/queue, first page": lambda: store.history.of_server(0, limit=11),
+        "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
         "today's use, before a request": lambda: store.intake.usage_of(0, 0, now),
         "claim of a run to submit": lambda: store.work.claim_submission(lambda _: None, now, now),
-        "claim of 8 silent runs": lambda: store.work.claim_due(now, timedelta(0), 8),
+        "claim of 8 silent runs": lambda: store.work.claim_checks(now, timedelta(0), 8),
         "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),
         "claim of what is too old": lambda: store.retention.outdated(now, 200),
     }
@@ -174,9 +174,9 @@ async def plan(connection: AsyncConnection, query: Select[Any]) -> str:
 async def _median(ask: Callable[[], Awaitable[object]]) -> float:
     taken = []
     for _ in range(TIMES):
-        begun = time.perf_counter()
+        already_sent = time.perf_counter()
         await ask()
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.perf_counter() - already_sent)
     return sorted(taken)[TIMES // 2]
 
 

@@ -91,8 +91,8 @@ class Environment:
         """Held runs go on after a while, some only past the bot's deadline: no slot is taken for ever."""
         now = self.standin.world.now()
         for run in self.standin.runs:
-            patience = 0.5 + 7.5 * int(run.id[:2], 16) / 255
-            if run.released.is_waited_for and (now - run.created_at).total_seconds() > patience:
+            timeout = 0.5 + 7.5 * int(run.id[:2], 16) / 255
+            if run.released.is_waited_for and (now - run.created_at).total_seconds() > timeout:
                 self.standin.release(run.id)
 
     async def watch(self) -> None:

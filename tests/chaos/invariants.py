@@ -81,8 +81,8 @@ class InvariantChecker:
             own, lead = owed[key], runs[key]["batch_key"]
             others = [row for row in owed[lead] if row["purpose"] == "o"] if lead not in (None, key) else []
             late = [row for row in own if row["purpose"] == "l"] if lead is not None else []
-            most = 1 + sum(bool(json.loads(row["messages"])) for row in late)
-            self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], most=most)
+            limit = 1 + sum(bool(json.loads(row["messages"])) for row in late)
+            self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], limit=limit)
         for key in cancels.keys() - runs.keys() - self._judged:
             verdict.lost[key] = "a status message without a row"
         self._judged |= runs.keys()
@@ -96,7 +96,7 @@ class InvariantChecker:
         ends: list[Message],
         cancels: list[Message],
         *,
-        most: int,
+        limit: int,
     ) -> None:
         self.requests += run["batch_index"] == 0
         key, kept = run["key"], sum(row["state"] == "kept" for row in owed)
@@ -104,10 +104,10 @@ class InvariantChecker:
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:
             verdict.lost[key] = f"no outcome to be seen: {run} {owed}"
-        if len(ends) > most and any(self._out_of_reach(message) for message in ends[:-1]):
+        if len(ends) > limit and any(self._out_of_reach(message) for message in ends[:-1]):
             # A post of unknown end in a place that then closed: nobody can look whether it is there.
             verdict.unseeable[key] = f"{[_told(message) for message in ends]}"
-        elif len(ends) > most:
+        elif len(ends) > limit:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
         elif any(not self._out_of_reach(message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"

@@ -54,8 +54,8 @@ async def chaos(
             open_rounds.append(this)
             result.rounds = number
             result.faults += len(this.faults) + (this.happening not in ("nothing", "cancel", "again"))
-            patience = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
-            if await _at_rest(world, referee, patience) or patience == SETTLE_WITHIN:
+            timeout = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
+            if await _at_rest(world, referee, timeout) or timeout == SETTLE_WITHIN:
                 await _close(world, referee, open_rounds, result, say)
                 open_rounds = []
             if number % TELL_EVERY == 0:
@@ -72,11 +72,11 @@ async def chaos(
     return result
 
 
-async def _at_rest(world: Environment, referee: InvariantChecker, patience: float) -> bool:
+async def _at_rest(world: Environment, referee: InvariantChecker, within: float) -> bool:
     """The faults stop, so everything has to end."""
     world.discord.faults.clear()
     await world.watch()
-    return await referee.settled(patience)
+    return await referee.settled(within)
 
 
 async def _close(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.domain.requests import Asker, Origin, Person
+from bot.domain.requests import Member, Origin, Requester
 from bot.domain.runs import IN_FLIGHT, RunState
 from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
 from demo.standin.faults import Faults
@@ -137,9 +137,9 @@ async def test_a_hundred_presses_at_once_never_pass_a_budget_of_ten(bot: Harness
     assert not set(await bot.states()) & IN_FLIGHT
 
 
-def _asker(bot: Harness) -> Asker:
-    return Asker(
-        person=Person(id=bot.alice.id, created_at=bot.clock()),
+def _asker(bot: Harness) -> Requester:
+    return Requester(
+        person=Member(id=bot.alice.id, created_at=bot.clock()),
         origin=Origin(
             guild_id=bot.guild.id,
             channel_id=bot.channel.id,

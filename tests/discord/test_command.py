@@ -12,10 +12,10 @@ import simcord
 from discord.ext import commands
 
 from bot.deployments.command_plan import CommandPlan, plan_commands
-from bot.deployments.inputs import GivenValue
+from bot.deployments.inputs import RawValue
 from bot.deployments.model import Deployment
-from bot.deployments.options import CommandSpec, OptionChoice, suggest
-from bot.deployments.validation import GivenFile
+from bot.deployments.options import CommandSpec, OptionChoice, autocomplete
+from bot.deployments.validation import AttachedFile
 from cogs.generate import build_generate
 from tests.unit.deployments.made import deployment, node
 
@@ -39,7 +39,7 @@ class Bot(commands.Bot):
     def __init__(self, deployments: Sequence[Deployment]) -> None:
         super().__init__(command_prefix="!", intents=discord.Intents(guilds=True))
         self.deployments = {item.name: item for item in deployments}
-        self.arrived: list[tuple[str, Mapping[str, GivenValue]]] = []
+        self.arrived: list[tuple[str, Mapping[str, RawValue]]] = []
         self.plan = plan_commands(deployments)
         self.command = build_generate(self.plan, self.generate, self.complete)
 
@@ -48,7 +48,7 @@ class Bot(commands.Bot):
         await self.tree.sync()
 
     async def generate(
-        self, interaction: discord.Interaction[Any], name: str, given: Mapping[str, GivenValue]
+        self, interaction: discord.Interaction[Any], name: str, given: Mapping[str, RawValue]
     ) -> None:
         self.arrived.append((name, given))
         await interaction.response.send_message("Queued", ephemeral=True)
@@ -56,7 +56,7 @@ class Bot(commands.Bot):
     async def complete(
         self, interaction: discord.Interaction[Any], name: str, option: str, current: str
     ) -> list[OptionChoice]:
-        return suggest(self.deployments[name], option, current)
+        return autocomplete(self.deployments[name], option, current)
 
 
 def planned(spec: CommandSpec) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ async def test_what_a_person_gives_arrives_with_its_types(studio: Studio) -> Non
     file = given["image1"]
     assert name == "flux"
     assert {key: value for key, value in given.items() if key != "image1"} == values
-    assert isinstance(file, GivenFile)
+    assert isinstance(file, AttachedFile)
     assert (file.filename, file.size) == ("fox.png", 6)
     assert file.url.startswith("http")
 

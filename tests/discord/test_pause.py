@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.domain.runs import RunState
 from bot.store.rules import PAUSE_NOTE
 from tests.discord.actors import owner
@@ -47,7 +47,7 @@ async def test_the_servers_admin_is_not_the_bots_owner(bot: Harness) -> None:
         for name, options in (("pause", reason), ("resume", [])):
             refused = await call(bot, person, name, options)
             assert refusal(bot, refused) == "Only the bot's owner can do that."
-    assert await NoteStore(bot.app.store.database).get(PAUSE_NOTE) is None
+    assert await KeyValueStore(bot.app.store.database).get(PAUSE_NOTE) is None
 
 
 async def test_the_reason_pings_nobody(bot: Harness) -> None:

@@ -46,10 +46,10 @@ async def test_where_the_budget_has_no_room_for_all_nothing_is_started(bot: Harn
 
 
 @pytest.mark.bot(deployments=ONE)
-@pytest.mark.parametrize(("most", "made"), [(2, 2), (1, 1), (10, 4)])
-async def test_it_makes_at_most_what_the_deployment_takes(bot: Harness, most: int, made: int) -> None:
+@pytest.mark.parametrize(("limit", "made"), [(2, 2), (1, 1), (10, 4)])
+async def test_it_makes_at_most_what_the_deployment_takes(bot: Harness, limit: int, made: int) -> None:
     message = await bot.made()
-    await bot.restart(deployments=f"{ONE}max_count = {most}\n")
+    await bot.restart(deployments=f"{ONE}max_count = {limit}\n")
     await bot.click(message, VARY)
     assert len(bot.calls) == 1 + made
 

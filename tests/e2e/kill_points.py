@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-INTAKE = "bot.store.requests:IntakeStore"
+INTAKE = "bot.store.requests:RequestStore"
 RUNS = "bot.store.runs:RunStore"
-WORK = "bot.store.claims:WorkStore"
+WORK = "bot.store.claims:ClaimStore"
 OWED = "bot.store.deliveries:DeliveryStore"
 COMFY = "bot.comfydeploy.client:ComfyClient"
 POSTER = "bot.delivery.posting:Poster"
@@ -24,7 +24,7 @@ DELIVERED = (
     f"{POSTER}.delete_original:after:1",
     f"{OWED}.complete:before:1",
     f"{OWED}.complete:after:1",
-    f"{RUNS}.forget_answer:after:1",
+    f"{RUNS}.drop_interaction_token:after:1",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (

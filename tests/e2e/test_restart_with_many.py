@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from bot.domain.policy import Allowed
-from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.requests import GenerationRequest, Member, Origin
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.standin.deployments import PICTURE_ID
@@ -29,7 +29,7 @@ COMFY_CALLS = 40
 DISCORD_CALLS = 50
 
 
-async def request_under_way(home: BotProcess, store: Store, place: Channel, begun: datetime) -> None:
+async def request_under_way(home: BotProcess, store: Store, place: Channel, already_sent: datetime) -> None:
     """As the bot leaves it that dies during a run, through the real store; ComfyDeploy has finished since."""
     request = GenerationRequest(
         requester_id=home.alice.id,
@@ -38,7 +38,7 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, begu
             channel_id=place.id,
             application_id=home.discord.bot.id,
             interaction_token="run-out",
-            interaction_expires_at=begun + timedelta(minutes=15),
+            interaction_expires_at=already_sent + timedelta(minutes=15),
             upload_limit=10 * 1024 * 1024,
         ),
         deployment="picture",
@@ -46,13 +46,13 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, begu
         inputs={"prompt": "a fox"},
         prompt="a fox",
     )
-    person = Person(id=home.alice.id, created_at=begun - timedelta(days=100))
-    await store.intake.accept(request, person, lambda *_: Allowed(), begun, timedelta())
+    person = Member(id=home.alice.id, created_at=already_sent - timedelta(days=100))
+    await store.intake.accept(request, person, lambda *_: Allowed(), already_sent, timedelta())
     status = home.discord.post(home.discord.bot, place, "Generating")
-    await store.runs.release(request.key, status.id, begun)
+    await store.runs.release(request.key, status.id, already_sent)
     run_id = str(uuid4())
     running = RunReport(run_id=run_id, state=RunState.RUNNING)
-    await store.runs.record(request.key, running, begun, begun + timedelta(minutes=1))
+    await store.runs.record(request.key, running, already_sent, already_sent + timedelta(minutes=1))
     home.standin.runs.add(
         StandInRun(
             deployment=home.standin.world.deployments[PICTURE_ID],
@@ -60,11 +60,11 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, begu
             webhook=None,
             intermediate=False,
             gpu=None,
-            created_at=begun,
+            created_at=already_sent,
             plan=home.standin.world.plan,
             id=run_id,
             status="failed",
-            ended_at=begun,
+            ended_at=already_sent,
         )
     )
 
@@ -72,12 +72,12 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, begu
 async def fill(home: BotProcess) -> None:
     store = Store(f"sqlite+aiosqlite:///{home.database}")
     await store.open()
-    begun = datetime.now(UTC) - timedelta(minutes=30)
+    already_sent = datetime.now(UTC) - timedelta(minutes=30)
     places = [home.discord.add_text(home.guild, f"place-{number}") for number in range(PLACES)]
     for number in range(MANY):
-        await request_under_way(home, store, places[number % PLACES], begun)
+        await request_under_way(home, store, places[number % PLACES], already_sent)
     # The status messages are up to date.
-    assert len(await store.work.claim_status(begun, timedelta(), timedelta(), MANY)) == MANY
+    assert len(await store.work.claim_status(already_sent, timedelta(), timedelta(), MANY)) == MANY
     await store.close()
 
 
@@ -100,10 +100,10 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
     async with bot_process(tmp_path, rate_limits=True) as home:
         await fill(home)
         asked = record_questions(home)
-        begun = time.monotonic()
+        already_sent = time.monotonic()
         await home.start()
         await ready(home)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - already_sent
         await home.settled(within=600)
         questions, calls = (
             busiest_second(asked),
@@ -112,7 +112,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
         refused = sum(home.discord.request_log.rate_limited.values())
         # Figures for docs/reliability.md (pytest -s); times are not asserted.
         sys.stdout.write(
-            f"\nready after {seconds:.1f} s, {MANY} told after {time.monotonic() - begun:.0f} s; "
+            f"\nready after {seconds:.1f} s, {MANY} told after {time.monotonic() - already_sent:.0f} s; "
             f"busiest second: {questions} questions to ComfyDeploy, {calls} calls to Discord; "
             f"{refused} x 429\n"
         )

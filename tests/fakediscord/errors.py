@@ -58,7 +58,7 @@ def invalid(field: str, code: str, message: str) -> ApiError:
     return ApiError(50035, tree)
 
 
-def check_length(field: str, value: object, most: int, least: int = 0) -> None:
+def check_length(field: str, value: object, limit: int, least: int = 0) -> None:
     text = value if isinstance(value, str) else ""
-    if not least <= len(text) <= most:
-        raise invalid(field, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+    if not least <= len(text) <= limit:
+        raise invalid(field, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {limit} in length.")

@@ -51,7 +51,7 @@ def _check_embeds(embeds: list[Json]) -> None:
         raise invalid("embeds", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
     total = 0
     for number, embed in enumerate(embeds):
-        texts = [(key, str(embed.get(key) or ""), most) for key, most in _EMBED_LIMITS.items()]
+        texts = [(key, str(embed.get(key) or ""), limit) for key, limit in _EMBED_LIMITS.items()]
         texts.append(("footer", str((embed.get("footer") or {}).get("text") or ""), 2048))
         texts.append(("author", str((embed.get("author") or {}).get("name") or ""), 256))
         fields = embed.get("fields") or []
@@ -60,8 +60,8 @@ def _check_embeds(embeds: list[Json]) -> None:
         for index, field in enumerate(fields):
             texts.append((f"fields.{index}.name", str(field.get("name") or ""), 256))
             texts.append((f"fields.{index}.value", str(field.get("value") or ""), 1024))
-        for key, text, most in texts:
-            check_length(f"embeds.{number}.{key}", text, most, 1 if key.startswith("fields") else 0)
+        for key, text, limit in texts:
+            check_length(f"embeds.{number}.{key}", text, limit, 1 if key.startswith("fields") else 0)
             total += len(text)
     if total > EMBED_TEXT:
         raise invalid("embeds", "MAX_EMBED_SIZE_EXCEEDED", "Embed size exceeds maximum size of 6000")
@@ -120,9 +120,9 @@ def _check_button(button: Json) -> None:
     check_length("components.url", button.get("url"), 512, 1)
 
 
-def _check_count(field: str, items: list[Json] | None, least: int, most: int) -> None:
-    if not least <= len(items or []) <= most:
-        message = f"Must be between {least} and {most} in length."
+def _check_count(field: str, items: list[Json] | None, least: int, limit: int) -> None:
+    if not least <= len(items or []) <= limit:
+        message = f"Must be between {least} and {limit} in length."
         raise invalid(f"components.{field}", "BASE_TYPE_BAD_LENGTH", message)
 
 

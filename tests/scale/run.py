@@ -96,9 +96,9 @@ class Crowd:
         return message is not None and not message.ephemeral
 
 
-async def _strikes(town: Cluster, chance: random.Random, most: int | None) -> None:
+async def _strikes(town: Cluster, chance: random.Random, limit: int | None) -> None:
     last = None
-    while most is None or town.kills < most:
+    while limit is None or town.kills < limit:
         await asyncio.sleep(KILL_EVERY)
         last = await town.strike(chance, last)
         town.check_alive()
@@ -141,7 +141,7 @@ async def scale(
     async with built(folder, webs=webs, couriers=couriers) as (town, balancer):
         await town.start()
         say(f"{len(town.members)} processes, shards {sorted(town.shards)} connected")
-        begun = time.monotonic()
+        already_sent = time.monotonic()
         killer = asyncio.create_task(_strikes(town, random.Random(seed), most_kills))
         crowd = Crowd(town, runs)
         asking = asyncio.create_task(crowd.ask_all())
@@ -149,13 +149,13 @@ async def scale(
         if killer in done:
             killer.result()
         await asking
-        result.busy_seconds = time.monotonic() - begun
+        result.busy_seconds = time.monotonic() - already_sent
         await _few_left(town, killer, runs // 20)
         if most_kills is not None:
             await killer
         killer.cancel()
         await _settled(town, SETTLE_WITHIN)
-        result.seconds = time.monotonic() - begun
+        result.seconds = time.monotonic() - already_sent
         await _judge(town, result, say)
         result.asked, result.kills = crowd.asked, town.kills
         result.refused_identifies = town.discord.gateway.counts["invalid"]

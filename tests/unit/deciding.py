@@ -9,13 +9,13 @@ from typing import Any
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param
 from bot.domain.policy import Allowed, Decision, OperatorRules, decide
-from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.requests import GenerationRequest, Member, Origin
 from bot.domain.rules import ServerRules
 from bot.strings import SENTENCES, explain
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DAY_END = datetime(2026, 5, 5, tzinfo=UTC)
-PERSON = Person(id=4, created_at=NOW - timedelta(days=100), joined_at=NOW - timedelta(days=10))
+PERSON = Member(id=4, created_at=NOW - timedelta(days=100), joined_at=NOW - timedelta(days=10))
 USAGE = Usage(now=NOW, day_end=DAY_END)
 ARTISTS, STAFF, REVIEWERS = 11, 12, 13
 
@@ -47,7 +47,7 @@ def request(
 
 def judge(
     asked: GenerationRequest | None = None,
-    person: Person = PERSON,
+    person: Member = PERSON,
     usage: Usage = USAGE,
     rules: ServerRules | None = None,
     **operator: Any,
@@ -74,5 +74,5 @@ def stamp(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def having(*roles: int, **more: Any) -> Person:
+def having(*roles: int, **more: Any) -> Member:
     return replace(PERSON, role_ids=frozenset(roles), **more)

@@ -10,7 +10,7 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
-from bot.ui.components import FileKind, Part, PreparedFile
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile
 from bot.ui.custom_ids import RUN_PATTERN
 from tests.unit.factories import made_run
 
@@ -34,43 +34,43 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
     return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind)
 
 
-def components(shown: Part | BaseView) -> list[Mapping[str, Any]]:
+def components(shown: OutgoingMessage | BaseView) -> list[Mapping[str, Any]]:
     """Return all components of a message or a view, as Discord counts them."""
 
     def walk(component: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         inner = [*component.get("components", ()), *filter(None, [component.get("accessory")])]
         return [component, *(below for child in inner for below in walk(child))]
 
-    view = (shown.layout or shown.view) if isinstance(shown, Part) else shown
+    view = (shown.layout or shown.view) if isinstance(shown, OutgoingMessage) else shown
     tops = view.to_components() if view is not None else []
     return [component for top in tops for component in walk(top)]
 
 
-def text(shown: Part | BaseView) -> str:
-    content = shown.content if isinstance(shown, Part) else None
+def text(shown: OutgoingMessage | BaseView) -> str:
+    content = shown.content if isinstance(shown, OutgoingMessage) else None
     displays = [c["content"] for c in components(shown) if c["type"] == 10]
     return "\n".join([content or "", *displays]).strip("\n")
 
 
-def buttons(shown: Part | BaseView) -> list[tuple[str, str]]:
+def buttons(shown: OutgoingMessage | BaseView) -> list[tuple[str, str]]:
     """Return the label and the custom id of each button."""
     return [(c["label"], c["custom_id"]) for c in components(shown) if c["type"] == 2]
 
 
-def labels(shown: Part | BaseView) -> list[str]:
+def labels(shown: OutgoingMessage | BaseView) -> list[str]:
     return [label for label, _ in buttons(shown)]
 
 
-def options(shown: Part | BaseView) -> list[Mapping[str, Any]]:
+def options(shown: OutgoingMessage | BaseView) -> list[Mapping[str, Any]]:
     """Return what the select menus offer."""
     return [option for c in components(shown) for option in c.get("options", ())]
 
 
-def gallery(part: Part) -> list[str]:
+def gallery(part: OutgoingMessage) -> list[str]:
     return [i["media"]["url"] for c in components(part) if c["type"] == 12 for i in c["items"]]
 
 
-def assert_within_limits(part: Part) -> None:
+def assert_within_limits(part: OutgoingMessage) -> None:
     assert len(components(part)) <= 40
     assert len(part.files) <= 10
     assert len(text(part)) <= (4000 if part.layout else 2000)

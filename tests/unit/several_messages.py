@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunState
-from bot.ui.components import FileKind, Part, Prepared, PreparedFile
-from bot.ui.follow_ups import Onward
+from bot.domain.runs import HistoryPage, Run, RunListEntry, RunsPage, RunState
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
+from bot.ui.follow_ups import FollowUps
 from bot.ui.lists import runs_layout
-from bot.ui.results import Several, one_of_several_layout, several_parts
-from bot.ui.status import several_status_part
+from bot.ui.results import Batch, outcome_messages, single_layout
+from bot.ui.status import batch_status_message
 from tests.unit.factories import made_run
 from tests.unit.messages import ASKED
 from tests.unit.snapshot import of_layout, of_parts
@@ -55,23 +55,23 @@ def file(run: Run, number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str
     return PreparedFile(Path("/nowhere"), f"flux-{run.key}-{number}.{suffix}", kind, "a lighthouse")
 
 
-def pictures(run: Run) -> Prepared:
-    return Prepared((file(run),))
+def pictures(run: Run) -> PreparedOutputs:
+    return PreparedOutputs((file(run),))
 
 
 def parts(
-    together: Sequence[Run], made: Callable[[Run], Prepared] = pictures, late: Sequence[str] = ()
-) -> list[Part]:
-    done = {run.key: made(run) for run in together if run.state is S.SUCCEEDED}
-    return several_parts(Several(together, done, late), TITLE)
+    batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
+) -> list[OutgoingMessage]:
+    done = {run.key: made(run) for run in batch if run.state is S.SUCCEEDED}
+    return outcome_messages(Batch(batch, done, late), TITLE)
 
 
 def ended(*states: RunState, **more: Any) -> str:
     return of_parts(parts(runs(*states, **more)))
 
 
-def status(together: Sequence[Run]) -> str:
-    return of_parts([several_status_part(together, TITLE)])
+def status(batch: Sequence[Run]) -> str:
+    return of_parts([batch_status_message(batch, TITLE)])
 
 
 def on_their_way() -> str:
@@ -86,29 +86,29 @@ def deleted() -> str:
 
 
 def late() -> str:
-    together = runs(S.SUCCEEDED, S.SUCCEEDED)
-    return of_parts(parts(together, late=[together[1].key]))
+    batch = runs(S.SUCCEEDED, S.SUCCEEDED)
+    return of_parts(parts(batch, late=[batch[1].key]))
 
 
-def sounds(run: Run) -> Prepared:
-    return Prepared((file(run, 1, FileKind.AUDIO, "wav"),))
+def sounds(run: Run) -> PreparedOutputs:
+    return PreparedOutputs((file(run, 1, FileKind.AUDIO, "wav"),))
 
 
-def words(run: Run) -> Prepared:
-    return Prepared(texts=(f"A quiet lake at dusk, number {run.seed}.",))
+def words(run: Run) -> PreparedOutputs:
+    return PreparedOutputs(texts=(f"A quiet lake at dusk, number {run.seed}.",))
 
 
 def one(state: RunState, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
     links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
-    return of_layout(one_of_several_layout(second, TITLE, links, Onward(vary=True, usable=True)))
+    return of_layout(single_layout(second, TITLE, links, FollowUps(vary=True, usable=True)))
 
 
 def listed() -> str:
-    together = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
+    batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
-    entries = [Entry(each[0], False, None, each) for each in (together, finished)]
-    return of_layout(runs_layout(HistoryPage(entries), PagePlace(), lambda _: TITLE, here=1))
+    entries = [RunListEntry(each[0], False, None, each) for each in (batch, finished)]
+    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
 
 
 SEVERAL: Mapping[str, Callable[[], str]] = {
@@ -121,11 +121,11 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-result-weighted": lambda: ended(*[S.SUCCEEDED] * 4, charged_seconds=8.0),
     "several-result-ten": lambda: ended(*[S.SUCCEEDED] * 10),
     "several-result-in-parts": lambda: of_parts(
-        parts(runs(*[S.SUCCEEDED] * 3), lambda run: Prepared(tuple(file(run, n) for n in range(1, 6))))
+        parts(runs(*[S.SUCCEEDED] * 3), lambda run: PreparedOutputs(tuple(file(run, n) for n in range(1, 6))))
     ),
     "several-result-sounds": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), sounds)),
     "several-result-words": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), words)),
-    "several-result-nothing": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), lambda _: Prepared())),
+    "several-result-nothing": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), lambda _: PreparedOutputs())),
     "several-result-spoiler": lambda: ended(S.SUCCEEDED, S.SUCCEEDED, spoiler=True),
     "several-result-some": lambda: ended(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT),
     "several-result-deleted": deleted,

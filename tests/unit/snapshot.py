@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.ui.components import Part
+from bot.ui.components import OutgoingMessage
 
 FOLDER = Path(__file__).with_name("snapshots")
 WRITING = "WRITE_SNAPSHOTS"
@@ -28,7 +28,7 @@ def compare(name: str, shown: str) -> None:
     assert shown == path.read_text(encoding="utf-8"), "changed: look at it, then make snapshots"
 
 
-def of_parts(parts: list[Part]) -> str:
+def of_parts(parts: list[OutgoingMessage]) -> str:
     return "\n---\n".join("\n".join(_part(part)) for part in parts) + "\n"
 
 
@@ -41,7 +41,7 @@ def of_modal(modal: Any) -> str:
     return "\n".join([f"form “{payload['title']}”", *_all(payload["components"], "  ")]) + "\n"
 
 
-def _part(part: Part) -> Iterator[str]:
+def _part(part: OutgoingMessage) -> Iterator[str]:
     if part.mention is not None:
         yield f"pings {part.mention}"
     if part.content is not None:

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.posting import Closed, Poster, Speaker, Unclear
+from bot.delivery.posting import OutcomeUnknown, Poster, RestClient, Unreachable
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 
@@ -42,7 +42,7 @@ KNOWN: Mapping[int, dict[str, Any]] = {
 
 def poster(asked: list[int], fault: Exception | None = None) -> Poster:
     """Over a client that was never connected, whose calls to Discord end here."""
-    client = Speaker(aiohttp.TraceConfig())
+    client = RestClient(aiohttp.TraceConfig())
 
     async def get_channel(channel_id: int) -> dict[str, Any]:
         asked.append(channel_id)
@@ -75,7 +75,7 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
     assert asked == calls
 
 
-@pytest.mark.parametrize(("status", "means"), [(403, Closed), (404, Closed), (500, Unclear)])
+@pytest.mark.parametrize(("status", "means"), [(403, Unreachable), (404, Unreachable), (500, OutcomeUnknown)])
 async def test_what_can_not_be_read_is_not_taken_for_an_answer(status: int, means: type[Exception]) -> None:
     fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": 0, "message": ""})
     with pytest.raises(means):

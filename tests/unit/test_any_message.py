@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, RunState
-from bot.ui.components import FileKind, Prepared
-from bot.ui.results import outcome_parts
-from bot.ui.status import status_part
+from bot.ui.components import FileKind, PreparedOutputs
+from bot.ui.results import run_outcome_messages
+from bot.ui.status import status_message
 from tests.unit.messages import CODES, assert_within_limits, file, run, text
 
 HOSTILE = "@everyone <@1> <#2> [a](https://evil) **b** `c` ```d``` \u202eevil\u200b # x\n> y ||z|| \\"
@@ -28,7 +28,11 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
         failure_code=CODES.get(state) and "comfy_invalid",
         failure_params={"fields": HOSTILE},
     )
-    parts = outcome_parts(hostile, HOSTILE, Prepared()) if state in FINAL else [status_part(hostile, HOSTILE)]
+    parts = (
+        run_outcome_messages(hostile, HOSTILE, PreparedOutputs())
+        if state in FINAL
+        else [status_message(hostile, HOSTILE)]
+    )
     for part in parts:
         shown = text(part).replace("<@42>", "")
         assert not re.search(r"(?<!\\)(\*\*b|`c`|\[a\]|\|\|z|<@1>|<#2>|@everyone)", shown)
@@ -51,10 +55,10 @@ def test_whatever_comes_every_message_is_within_discords_limits(
 ) -> None:
     subject = run(state, prompt=words, live_status=words, gpu_used=words, progress=0.1, seed=1)
     if state not in FINAL:
-        assert_within_limits(status_part(subject, words or "x"))
+        assert_within_limits(status_message(subject, words or "x"))
         return
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
-    prepared = Prepared(named, tuple(texts), tuple(notes)) if succeeded else Prepared()
-    for part in outcome_parts(subject, words or "x", prepared):
+    prepared = PreparedOutputs(named, tuple(texts), tuple(notes)) if succeeded else PreparedOutputs()
+    for part in run_outcome_messages(subject, words or "x", prepared):
         assert_within_limits(part)

@@ -14,7 +14,7 @@ from bot.deployments.schema import DeploymentConfig
 from bot.ops.check_comfydeploy import options_table
 from bot.ops.check_discord import intents
 from bot.ops.check_host import Endpoint, compare, round_trip
-from bot.ops.findings import Level, counted, printed, wrong
+from bot.ops.findings import Level, format_finding, format_totals, problem
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
@@ -88,7 +88,7 @@ def test_the_table_holds_every_option_and_no_fixed_input() -> None:
 
 
 def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
-    assert printed(wrong("Port", "taken.", "Free it.", "by a", "by b")) == (
+    assert format_finding(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
         "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"
     )
 
@@ -102,4 +102,4 @@ def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
     ],
 )
 def test_the_last_line_counts_what_was_found(warnings: int, errors: int, told: str) -> None:
-    assert counted({Level.OK: 3, Level.WARNING: warnings, Level.ERROR: errors}) == told
+    assert format_totals({Level.OK: 3, Level.WARNING: warnings, Level.ERROR: errors}) == told

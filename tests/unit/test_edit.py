@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.deployments.model import Choice, Deployment, Input, InputKind, picture_input
-from bot.deployments.revision import FIELDS, edited, form_fields
-from bot.deployments.validation import GivenFile
+from bot.deployments.revision import FIELDS, editable_fields, revise
+from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from bot.ui.custom_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
 from bot.ui.edit_forms import form_modal
@@ -29,7 +29,7 @@ def deployment(*inputs: Input, **more: Any) -> Deployment:
 
 
 def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
-    fields = form_fields(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7}, None)
+    fields = editable_fields(deployment(SEED, STEPS, PROMPT, IMAGE), {"p": "a fox", "s": 7}, None)
     assert [(f.name, f.value) for f in fields] == [
         ("prompt", "a fox"),
         ("image", ""),
@@ -40,13 +40,13 @@ def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
 
 def test_the_gpu_has_a_place_among_five() -> None:
     many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
-    fields = form_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
+    fields = editable_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
     assert len(fields) == FIELDS
     assert (fields[-1].name, fields[-1].value) == ("gpu", "L4")
 
 
 def test_what_was_typed_stands_before_what_was_stored() -> None:
-    (field,) = form_fields(deployment(STEPS), {"n": 9}, None, typed={"steps": "999"})
+    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, typed={"steps": "999"})
     assert field.value == "999"
 
 
@@ -57,7 +57,7 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
         key="w", option="w" * 32, kind=InputKind.CHOICE, description="x" * 300, choices=choices, required=True
     )
     offered = deployment(PROMPT, wide, IMAGE, SEED, gpus=tuple(f"G{n}" for n in range(25)))
-    fields = form_fields(offered, {"p": "x" * length}, None)
+    fields = editable_fields(offered, {"p": "x" * length}, None)
     sent = form_modal("edit:abc:", "t" * 300, fields).to_dict()
     assert len(sent["title"]) <= 45
     assert len(sent["components"]) <= 5
@@ -70,7 +70,7 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 
 
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
-    result = edited(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, None, {"prompt": "b"}, boom)
+    result = revise(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, None, {"prompt": "b"}, boom)
     assert result.wanted.inputs == {"p": "b", "s": 7, "n": 9}
     assert (result.wanted.seed, result.wanted.prompt, result.dropped) == (7, "b", ())
 
@@ -78,14 +78,14 @@ def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
     negative = Input(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
     typed = {"seed": "", "negative": ""}
-    result = edited(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
+    result = revise(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
     assert result.wanted.inputs == {"s": 3, "g": ""}
-    assert "g" not in edited(deployment(negative), {}, None, typed | {}, boom).wanted.inputs
+    assert "g" not in revise(deployment(negative), {}, None, typed | {}, boom).wanted.inputs
 
 
 def test_what_no_longer_fits_is_dropped_by_name() -> None:
     earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
-    result = edited(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
+    result = revise(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
     assert result.wanted.inputs == {"p": "a"}
     assert result.wanted.gpu is None
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
@@ -93,14 +93,14 @@ def test_what_no_longer_fits_is_dropped_by_name() -> None:
 
 def test_a_typed_value_out_of_range_is_an_error() -> None:
     with pytest.raises(InputError) as caught:
-        edited(deployment(STEPS), {"n": 9}, None, {"steps": "51"}, boom)
+        revise(deployment(STEPS), {"n": 9}, None, {"steps": "51"}, boom)
     assert caught.value.code == "input_too_large"
 
 
 def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
-    file = GivenFile("https://cdn/b.png", "b.png", "image/png", 9)
-    kept = edited(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {}, boom)
-    new = edited(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {"image": (file,)}, boom)
+    file = AttachedFile("https://cdn/b.png", "b.png", "image/png", 9)
+    kept = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {}, boom)
+    new = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {"image": (file,)}, boom)
     assert (kept.wanted.inputs["i"], new.wanted.inputs["i"]) == ("https://cdn/a.png", "https://cdn/b.png")
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import discord
 
-from bot.gateway.permissions import check_place, install_url, invite_permissions, invite_url
+from bot.gateway.permissions import check_permissions, install_url, invite_permissions, invite_url
 
 
 def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
@@ -31,7 +31,7 @@ def test_the_link_asks_for_the_bot_its_commands_and_six_permissions() -> None:
 
 
 def test_with_what_it_asks_for_nothing_is_missing() -> None:
-    check_place(object(), invite_permissions())
+    check_permissions(object(), invite_permissions())
 
 
 def test_a_person_adds_only_the_commands() -> None:

@@ -12,7 +12,16 @@ from discord.ui.view import BaseView
 from bot.domain.errors import RefusedError
 from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
 from bot.domain.requests import Holder
-from bot.domain.runs import Direction, Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
+from bot.domain.runs import (
+    Direction,
+    HistoryPage,
+    Run,
+    RunCursor,
+    RunFilter,
+    RunListEntry,
+    RunsPage,
+    RunState,
+)
 from bot.services.presets import PRESETS_SHOWN
 from bot.ui.custom_ids import RUNS_PATTERN, RunListAction, read_runs_id, runs_id
 from bot.ui.lists import presets_layout, queue_layout, runs_layout
@@ -44,8 +53,8 @@ def custom_ids(layout: BaseView) -> list[str]:
 
 @pytest.mark.parametrize("here", [None, 7])
 def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> None:
-    entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
-    layout = runs_layout(HistoryPage(entries), PagePlace(), lambda _: WORST, here=here)
+    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    layout = runs_layout(HistoryPage(entries), RunsPage(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
     assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == RUNS_SHOWN
     assert not [
@@ -55,8 +64,8 @@ def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> No
 
 @pytest.mark.parametrize("wanted", RunFilter)
 def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
-    entries = [Entry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
-    place = PagePlace(wanted, Direction.NEWER, RunCursor(AT, "k" * 20))
+    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    place = RunsPage(wanted, Direction.NEWER, RunCursor(AT, "k" * 20))
     cursor = RunCursor(AT, "k" * 20)
     layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
     assert len(text(layout)) <= 4000
@@ -68,8 +77,8 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
 
 
 def test_a_run_that_is_being_cancelled_says_so_and_is_not_offered_again() -> None:
-    entry = Entry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
-    layout = runs_layout(HistoryPage([entry]), PagePlace(), lambda name: name, here=1)
+    entry = RunListEntry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
+    layout = runs_layout(HistoryPage([entry]), RunsPage(), lambda name: name, here=1)
     assert "Cancelling: **flux**" in text(layout)
     assert options(layout) == []
 
@@ -111,7 +120,7 @@ def test_a_full_page_of_presets_fits() -> None:
 
 @pytest.mark.parametrize("cursor", [None, RunCursor(AT, "abc234")])
 def test_a_place_survives_its_custom_id(cursor: RunCursor | None) -> None:
-    place = PagePlace(RunFilter.KEPT, Direction.NEWER, cursor)
+    place = RunsPage(RunFilter.KEPT, Direction.NEWER, cursor)
     match = RUNS_PATTERN.fullmatch(runs_id(RunListAction.PAGE, place))
     assert match is not None
     assert read_runs_id(match) == place

@@ -9,8 +9,8 @@ import pytest
 
 from bot.domain.runs import RunState
 from bot.strings import SENTENCES
-from bot.ui.components import FileKind, Part, Prepared
-from bot.ui.results import outcome_parts
+from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
+from bot.ui.results import run_outcome_messages
 from tests.unit.messages import KEY, assert_within_limits, buttons, file, gallery, run, text
 
 RESULT_BUTTONS = [
@@ -18,9 +18,9 @@ RESULT_BUTTONS = [
 ]
 
 
-def result(prepared: Prepared, title: str = "Flux", **more: Any) -> list[Part]:
+def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[OutgoingMessage]:
     """Return the messages of a run that succeeded, each within Discord's limits."""
-    parts = outcome_parts(run(RunState.SUCCEEDED, **more), title, prepared)
+    parts = run_outcome_messages(run(RunState.SUCCEEDED, **more), title, prepared)
     for part in parts:
         assert_within_limits(part)
     return parts
@@ -28,21 +28,21 @@ def result(prepared: Prepared, title: str = "Flux", **more: Any) -> list[Part]:
 
 def test_an_ending_without_a_known_reason_is_told_and_not_shown_raw() -> None:
     for code in ("nobody_wrote_this", "media_too_large", None):
-        (part,) = outcome_parts(run(RunState.FAILED, failure_code=code), "Flux", Prepared())
+        (part,) = run_outcome_messages(run(RunState.FAILED, failure_code=code), "Flux", PreparedOutputs())
         assert SENTENCES["internal"] in text(part)
 
 
 def test_fields_that_comfydeploy_names_are_named_or_left_out() -> None:
     ended = run(RunState.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})
-    (part,) = outcome_parts(ended, "Flux", Prepared())
+    (part,) = run_outcome_messages(ended, "Flux", PreparedOutputs())
     assert "didn't accept these inputs: cfg, \\<\\@5>" in text(part)
-    (part,) = outcome_parts(replace(ended, failure_params={"fields": ""}), "Flux", Prepared())
+    (part,) = run_outcome_messages(replace(ended, failure_params={"fields": ""}), "Flux", PreparedOutputs())
     assert SENTENCES["comfy_invalid_unnamed"] in text(part)
 
 
 def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
     files = (file(1), file(2, FileKind.VIDEO, "mp4"))
-    (part,) = result(Prepared(files), run_duration=3.4, gpu_used="H100", seed=99)
+    (part,) = result(PreparedOutputs(files), run_duration=3.4, gpu_used="H100", seed=99)
     assert text(part).splitlines() == ["<@42> **Flux**", "> a lighthouse", "-# took 3 s · GPU H100 · seed 99"]
     assert gallery(part) == [f"attachment://{f.filename}" for f in files]
     assert (part.files, part.mention) == (files, 42)
@@ -52,7 +52,7 @@ def test_a_result_shows_its_pictures_and_pings_the_requester_once() -> None:
 def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> None:
     files = tuple(file(n) for n in range(1, 24))
     others = tuple(file(n, FileKind.AUDIO, "wav") for n in range(24, 37))
-    parts = result(Prepared(files + others))
+    parts = result(PreparedOutputs(files + others))
     assert [len(part.files) for part in parts] == [10, 10, 3, 10, 3]
     assert [part.mention for part in parts] == [42, None, None, None, None]
     assert [f for part in parts for f in part.files] == [*files, *others]
@@ -60,7 +60,7 @@ def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> 
 
 def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
     sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
-    first, second = result(Prepared(sounds), "Bark")
+    first, second = result(PreparedOutputs(sounds), "Bark")
     assert (first.layout, second.layout) == (None, None)
     assert first.content == "<@42> **Bark**\n> a lighthouse"
     assert buttons(first) == RESULT_BUTTONS
@@ -69,14 +69,14 @@ def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 50])
 def test_no_number_of_backticks_ends_the_code_block(count: int) -> None:
-    (part,) = result(Prepared(texts=(f"{{a{'`' * count}b @everyone",)), "LLM")
+    (part,) = result(PreparedOutputs(texts=(f"{{a{'`' * count}b @everyone",)), "LLM")
     assert text(part).count("```") == 2
     assert text(part).replace("\u200b", "").count("`") == 6 + count
 
 
 def test_very_many_texts_share_one_block() -> None:
     texts = tuple(f"line {n}" for n in range(150))
-    (part,) = result(Prepared(texts=texts), "LLM")
+    (part,) = result(PreparedOutputs(texts=texts), "LLM")
     assert [line for line in text(part).splitlines() if line.startswith("line ")] == list(texts)
 
 
@@ -93,7 +93,7 @@ def test_very_many_texts_share_one_block() -> None:
     ],
 )
 def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str, shown: str) -> None:
-    (part,) = result(Prepared(texts=(made,)), "LLM", prompt=None)
+    (part,) = result(PreparedOutputs(texts=(made,)), "LLM", prompt=None)
     assert shown in text(part)
     assert ("```" in text(part)) is shown.startswith("```")
 
@@ -103,7 +103,7 @@ def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
     notes = tuple(
         f"file {n} is too large: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40)
     )
-    parts = result(Prepared((file(1, kind),), notes=notes))
+    parts = result(PreparedOutputs((file(1, kind),), notes=notes))
     everything = "\n".join(text(part) for part in parts)
     assert all(note in everything for note in notes)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
@@ -113,5 +113,5 @@ def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> Non
     note = (
         f"movie.mp4 is too large to upload here: [open it](https://s3.example/{'x' * 8000}) while it works."
     )
-    parts = result(Prepared((file(),), notes=(note,)))
+    parts = result(PreparedOutputs((file(),), notes=(note,)))
     assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])

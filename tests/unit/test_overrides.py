@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from discord import AppCommandPermissionType
 
-from bot.gateway.permissions import Override, Overrides, permitted
+from bot.gateway.permissions import Override, Overrides, is_permitted
 
 GUILD, CHANNEL, PERSON, A, B = 100, 50, 7, 11, 12
 
@@ -49,8 +49,8 @@ NOWHERE = channel(GUILD - 1, False)
 def test_channel_then_person_then_roles_then_everyone(overrides: list[Override], allowed: bool) -> None:
     roles = frozenset({GUILD, A, B})  # discord.py counts @everyone among a member's roles
     for lines in (tuple(overrides), tuple(overrides[::-1])):
-        assert permitted(Overrides(command=lines), GUILD, PERSON, roles, CHANNEL) is allowed
-        assert permitted(Overrides(bot=lines), GUILD, PERSON, roles, CHANNEL) is allowed
+        assert is_permitted(Overrides(command=lines), GUILD, PERSON, roles, CHANNEL) is allowed
+        assert is_permitted(Overrides(bot=lines), GUILD, PERSON, roles, CHANNEL) is allowed
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_the_commands_own_lines_go_before_the_whole_bots(
     command: list[Override], bot: list[Override], allowed: bool
 ) -> None:
     roles = frozenset({GUILD, A, B})
-    assert permitted(Overrides(tuple(command), tuple(bot)), GUILD, PERSON, roles, CHANNEL) is allowed
+    assert is_permitted(Overrides(tuple(command), tuple(bot)), GUILD, PERSON, roles, CHANNEL) is allowed

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Block, Spent, Usage
+from bot.domain.budgets import EXPECTED_SECONDS, Block, Spending, Usage
 from bot.domain.errors import RefusedError
 from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_several
-from bot.domain.requests import GenerationRequest, Person
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import Budget, Budgets, People, ServerRules
 from bot.strings import SENTENCES, explain
 from tests.unit.deciding import (
@@ -146,7 +146,7 @@ def test_a_block_shows_its_reason_and_its_end(block: Block, expected: tuple[str,
     ],
 )
 def test_accounts_and_members_must_be_old_enough(
-    person: Person, people: People, expected: tuple[str, int] | None
+    person: Member, people: People, expected: tuple[str, int] | None
 ) -> None:
     found = refusal(judge(person=person, rules=ServerRules(reviewer_role_id=REVIEWERS, people=people)))
     tomorrow = stamp(NOW + timedelta(days=1))
@@ -202,19 +202,19 @@ def gpu_left(left: int) -> tuple[str, dict[str, int]]:
 @pytest.mark.parametrize(
     ("spent", "expected"),
     [
-        (Spent(), None),
-        (Spent(waiting=9), None),
-        (Spent(waiting=10), ("waiting", {"limit": 10})),
-        (Spent(runs=4), None),
-        (Spent(runs=5), ("runs", {"limit": 5, "until": stamp(DAY_END)})),
-        (Spent(gpu_seconds=60), None),
-        (Spent(gpu_seconds=60.5), gpu_left(239)),
-        (Spent(gpu_seconds=299.5), gpu_left(0)),
-        (Spent(gpu_seconds=5000), gpu_left(0)),
+        (Spending(), None),
+        (Spending(waiting=9), None),
+        (Spending(waiting=10), ("waiting", {"limit": 10})),
+        (Spending(runs=4), None),
+        (Spending(runs=5), ("runs", {"limit": 5, "until": stamp(DAY_END)})),
+        (Spending(gpu_seconds=60), None),
+        (Spending(gpu_seconds=60.5), gpu_left(239)),
+        (Spending(gpu_seconds=299.5), gpu_left(0)),
+        (Spending(gpu_seconds=5000), gpu_left(0)),
     ],
 )
 def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
-    whose: str, spent: Spent, expected: tuple[str, dict[str, int]] | None
+    whose: str, spent: Spending, expected: tuple[str, dict[str, int]] | None
 ) -> None:
     rules = ServerRules(budgets=Budgets.model_validate({whose: LIMITED, "gpu_weights": {"H100": 4}}))
     used: dict[str, Any] = {whose: spent}
@@ -224,7 +224,7 @@ def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
 
 
 def test_a_direct_message_is_limited_too() -> None:
-    usage = replace(USAGE, person=Spent(waiting=10))
+    usage = replace(USAGE, person=Spending(waiting=10))
     assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bot.domain.requests import Holder, Preset
-from bot.services.presets import KEPT, PresetMemory
+from bot.services.presets import KEPT, PresetCache
 from tests.harness import Clock
 from tests.unit.factories import made_preset
 
@@ -19,8 +19,8 @@ class Shelf:
         self.asked: list[Any] = []
         self.gate: asyncio.Event | None = None
 
-    async def visible(self, person_id: int, guild_id: int | None) -> list[Preset]:
-        self.asked.append((person_id, guild_id))
+    async def visible(self, user_id: int, guild_id: int | None) -> list[Preset]:
+        self.asked.append((user_id, guild_id))
         found = list(self.presets)
         if self.gate is not None:
             await self.gate.wait()
@@ -29,7 +29,7 @@ class Shelf:
 
 async def test_letters_typed_one_after_the_other_ask_once() -> None:
     shelf = Shelf()
-    memory = PresetMemory(shelf.visible, Clock())
+    memory = PresetCache(shelf.visible, Clock())
     for _ in range(5):
         assert [found.name for found in await memory.visible(1, 7)] == ["noir"]
     assert shelf.asked == [(1, 7)]
@@ -40,7 +40,7 @@ async def test_letters_typed_one_after_the_other_ask_once() -> None:
 
 async def test_what_another_process_saved_shows_up_a_little_later() -> None:
     shelf, clock = Shelf(), Clock()
-    memory = PresetMemory(shelf.visible, clock)
+    memory = PresetCache(shelf.visible, clock)
     await memory.visible(1, 7)
     shelf.presets.append(made_preset("ink"))
     clock.now += KEPT
@@ -49,7 +49,7 @@ async def test_what_another_process_saved_shows_up_a_little_later() -> None:
 
 async def test_ones_own_change_is_seen_at_once_and_a_servers_by_all_there() -> None:
     shelf = Shelf()
-    memory = PresetMemory(shelf.visible, Clock())
+    memory = PresetCache(shelf.visible, Clock())
     for place in ((1, 7), (2, 7), (1, 8)):
         await memory.visible(*place)
     memory.forget(Holder.PERSON, 1)
@@ -65,7 +65,7 @@ async def test_ones_own_change_is_seen_at_once_and_a_servers_by_all_there() -> N
 
 async def test_an_answer_from_before_a_change_is_not_kept() -> None:
     shelf = Shelf()
-    memory = PresetMemory(shelf.visible, Clock())
+    memory = PresetCache(shelf.visible, Clock())
     shelf.gate = asyncio.Event()
     asking = asyncio.create_task(memory.visible(1, 7))
     await asyncio.sleep(0)
@@ -78,7 +78,7 @@ async def test_an_answer_from_before_a_change_is_not_kept() -> None:
 
 async def test_it_stays_small() -> None:
     shelf = Shelf()
-    memory = PresetMemory(shelf.visible, Clock())
+    memory = PresetCache(shelf.visible, Clock())
     for person in range(1500):
         await memory.visible(person, None)
     await memory.visible(0, None)

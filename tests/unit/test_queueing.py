@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.fair_queue import Place, in_order, next_in_line, positions
+from bot.domain.fair_queue import QueueEntry, fair_order, next_to_submit, positions
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 FLUX = "flux"
 
 
-def place(key: str, person: int, second: int, deployment: str = FLUX) -> Place:
-    return Place(key, deployment, person, START + timedelta(seconds=second))
+def place(key: str, person: int, second: int, deployment: str = FLUX) -> QueueEntry:
+    return QueueEntry(key, deployment, person, START + timedelta(seconds=second))
 
 
-def queue(deployments: tuple[str, ...] = (FLUX,), *, prefix: str = "w") -> st.SearchStrategy[list[Place]]:
+def queue(
+    deployments: tuple[str, ...] = (FLUX,), *, prefix: str = "w"
+) -> st.SearchStrategy[list[QueueEntry]]:
     rows = st.tuples(st.integers(1, 4), st.integers(0, 9), st.sampled_from(deployments))
     return st.lists(rows, max_size=15).map(
         lambda made: [place(f"{prefix}{n:02}", *row) for n, row in enumerate(made)]
@@ -26,25 +28,27 @@ def queue(deployments: tuple[str, ...] = (FLUX,), *, prefix: str = "w") -> st.Se
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(waiting: list[Place], busy: list[Place]) -> None:
+def test_nobodys_nth_goes_before_anybody_elses_earlier_turn(
+    waiting: list[QueueEntry], busy: list[QueueEntry]
+) -> None:
     had = Counter(p.requester_id for p in busy)
     turns = []
-    for each in in_order(waiting, busy):
+    for each in fair_order(waiting, busy):
         turns.append(had[each.requester_id])
         had[each.requester_id] += 1
     assert turns == sorted(turns)
 
 
 @given(waiting=queue(), busy=queue(prefix="b"))
-def test_ones_own_requests_keep_their_order(waiting: list[Place], busy: list[Place]) -> None:
+def test_ones_own_requests_keep_their_order(waiting: list[QueueEntry], busy: list[QueueEntry]) -> None:
     for person in range(1, 5):
-        own = [p for p in in_order(waiting, busy) if p.requester_id == person]
+        own = [p for p in fair_order(waiting, busy) if p.requester_id == person]
         assert own == sorted(own, key=lambda p: (p.created_at, p.key))
 
 
 @given(waiting=queue((FLUX, "wan")), busy=queue((FLUX, "wan"), prefix="b"), data=st.data())
 def test_places_count_from_one_in_each_deployment_however_the_rows_come(
-    waiting: list[Place], busy: list[Place], data: st.DataObject
+    waiting: list[QueueEntry], busy: list[QueueEntry], data: st.DataObject
 ) -> None:
     numbers = positions(waiting, busy)
     for deployment in {p.deployment for p in waiting}:
@@ -59,9 +63,9 @@ def test_places_count_from_one_in_each_deployment_however_the_rows_come(
     limits=st.dictionaries(st.sampled_from([FLUX, "wan", "bark"]), st.integers(0, 6)),
 )
 def test_the_next_one_has_room_and_is_first_of_its_deployment(
-    waiting: list[Place], busy: list[Place], limits: dict[str, int]
+    waiting: list[QueueEntry], busy: list[QueueEntry], limits: dict[str, int]
 ) -> None:
-    found = next_in_line(waiting, busy, limits.get)
+    found = next_to_submit(waiting, busy, limits.get)
     running = Counter(p.deployment for p in busy)
     open_to = {
         p.deployment
@@ -75,9 +79,9 @@ def test_the_next_one_has_room_and_is_first_of_its_deployment(
 
 
 @given(waiting=queue((FLUX, "wan")))
-def test_everybody_is_served_in_the_end(waiting: list[Place]) -> None:
+def test_everybody_is_served_in_the_end(waiting: list[QueueEntry]) -> None:
     left, served = list(waiting), []
-    while (found := next_in_line(left, [], lambda _: 1)) is not None:
+    while (found := next_to_submit(left, [], lambda _: 1)) is not None:
         left.remove(found)
         served.append(found)
     assert sorted(served) == sorted(waiting)
@@ -93,27 +97,27 @@ def test_the_person_with_one_is_second_behind_the_person_with_twenty() -> None:
 def test_a_full_deployment_does_not_hold_up_another() -> None:
     waiting = [place("a", 1, 0), place("b", 1, 1, "wan")]
     busy = [place("c", 2, 0)]
-    found = next_in_line(waiting, busy, lambda _: 1)
+    found = next_to_submit(waiting, busy, lambda _: 1)
     assert found is not None
     assert found.key == "b"
-    assert next_in_line(waiting, busy, lambda _: 0) is None
+    assert next_to_submit(waiting, busy, lambda _: 0) is None
 
 
 def test_of_two_deployments_with_room_the_one_that_waited_longer_goes_first() -> None:
     waiting = [place("a", 1, 2), place("c", 2, 1, "wan"), place("b", 3, 1, "bark")]
-    found = next_in_line(waiting, [], lambda _: 1)
+    found = next_to_submit(waiting, [], lambda _: 1)
     assert found is not None
     assert found.key == "b"
 
 
 def limited(
     key: str, person: int, guild: int | None = 1, *, own: int | None = None, all_: int | None = None
-) -> Place:
-    return Place(key, FLUX, person, START, guild, own, all_)
+) -> QueueEntry:
+    return QueueEntry(key, FLUX, person, START, guild, own, all_)
 
 
-def next_key(waiting: list[Place], busy: list[Place]) -> str | None:
-    found = next_in_line(waiting, busy, lambda _: None)
+def next_key(waiting: list[QueueEntry], busy: list[QueueEntry]) -> str | None:
+    found = next_to_submit(waiting, busy, lambda _: None)
     return found.key if found is not None else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.requests import GenerationRequest, Origin, new_key, several
+from bot.domain.requests import GenerationRequest, Origin, batch_requests, new_key
 from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
 
 ORIGIN = Origin(
@@ -77,14 +77,14 @@ def test_impossible_values_are_invalid(field: str, value: object) -> None:
 
 def test_a_batch_of_one_is_the_request_itself() -> None:
     asked = request(inputs={"prompt": "a fox"})
-    assert several(asked, [({"prompt": "a fox"}, None)]) == [asked]
+    assert batch_requests(asked, [({"prompt": "a fox"}, None)]) == [asked]
 
 
 @pytest.mark.parametrize("count", [2, 3, 20])
 def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
     asked = request(prompt="a fox", gpu="T4", parent_key="p")
     wanted = [({"n": n}, None if n == 1 else n) for n in range(count)]
-    made = several(asked, wanted)
+    made = batch_requests(asked, wanted)
     assert [(each.inputs, each.seed) for each in made] == wanted
     assert [(each.batch_index, each.batch_size) for each in made] == [(n, count) for n in range(count)]
     own = {"key", "inputs", "seed", "batch_key", "batch_index", "batch_size"}
@@ -92,7 +92,7 @@ def test_a_batch_differs_in_key_inputs_seed_and_index(count: int) -> None:
 
 
 def test_the_keys_of_a_batch_rise_and_the_first_leads() -> None:
-    made = several(request(), [({}, None)] * 20)
+    made = batch_requests(request(), [({}, None)] * 20)
     keys = [each.key for each in made]
     assert keys == sorted(set(keys))
     assert {each.batch_key for each in made} == {keys[0]}

@@ -12,17 +12,17 @@ import pytest
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input, InputKind
 from bot.deployments.options import PRESET_OPTION
-from bot.deployments.revision import form_fields
+from bot.deployments.revision import editable_fields
 from bot.domain.requests import Holder, Preset
-from bot.domain.runs import Entry, HistoryPage, PagePlace, Run, RunCursor, RunFilter, RunState
-from bot.ui.components import FileKind, Part, Prepared, PreparedFile
+from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
-from bot.ui.follow_ups import Onward
+from bot.ui.follow_ups import FollowUps
 from bot.ui.help import deployment_layout, help_layout
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
-from bot.ui.results import outcome_parts
-from bot.ui.status import status_part
+from bot.ui.results import run_outcome_messages
+from bot.ui.status import status_message
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import ASKED, KEY
 from tests.unit.several_messages import SEVERAL
@@ -62,8 +62,12 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
     return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind, alt)
 
 
-def outcome(made: Run, prepared: Prepared = Prepared(), onward: Onward = Onward(vary=True)) -> list[Part]:  # noqa: B008
-    return outcome_parts(made, TITLE, prepared, onward)
+def outcome(
+    made: Run, prepared: PreparedOutputs | None = None, follow_ups: FollowUps | None = None
+) -> list[OutgoingMessage]:
+    return run_outcome_messages(
+        made, TITLE, prepared or PreparedOutputs(), follow_ups or FollowUps(vary=True)
+    )
 
 
 STATUS: Mapping[str, Run] = {
@@ -102,26 +106,28 @@ ENDS: Mapping[str, Run] = {
     "refused-late": run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None),
 }
 
-PICTURE = Prepared((file(),))
-RESULTS: Mapping[str, list[Part]] = {
-    "picture": outcome(run(), PICTURE, Onward(vary=True, usable=True)),
+PICTURE = PreparedOutputs((file(),))
+RESULTS: Mapping[str, list[OutgoingMessage]] = {
+    "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
     "picture-spoiler": outcome(run(spoiler=True), PICTURE),
-    "pictures-twelve": outcome(run(), Prepared(tuple(file(n) for n in range(1, 13)))),
-    "video": outcome(run(), Prepared((file(1, FileKind.VIDEO, "mp4"),)), Onward(vary=True, usable=True)),
-    "audio": outcome(run(), Prepared((file(1, FileKind.AUDIO, "wav"),))),
-    "audio-user-install": outcome(
-        run(user_install=True, guild_id=None), Prepared((file(1, FileKind.AUDIO, "wav"),))
+    "pictures-twelve": outcome(run(), PreparedOutputs(tuple(file(n) for n in range(1, 13)))),
+    "video": outcome(
+        run(), PreparedOutputs((file(1, FileKind.VIDEO, "mp4"),)), FollowUps(vary=True, usable=True)
     ),
-    "mesh": outcome(run(), Prepared((file(1, FileKind.OTHER, "glb"),))),
-    "picture-and-audio": outcome(run(), Prepared((file(), file(2, FileKind.AUDIO, "wav")))),
-    "text": outcome(run(), Prepared(texts=("A quiet lake at dusk.\nNobody is there.",))),
-    "text-laid-out": outcome(run(), Prepared(texts=('{\n  "mood": "calm"\n}',))),
-    "text-spoiler": outcome(run(spoiler=True), Prepared(texts=("A quiet lake.\nNobody.",))),
+    "audio": outcome(run(), PreparedOutputs((file(1, FileKind.AUDIO, "wav"),))),
+    "audio-user-install": outcome(
+        run(user_install=True, guild_id=None), PreparedOutputs((file(1, FileKind.AUDIO, "wav"),))
+    ),
+    "mesh": outcome(run(), PreparedOutputs((file(1, FileKind.OTHER, "glb"),))),
+    "picture-and-audio": outcome(run(), PreparedOutputs((file(), file(2, FileKind.AUDIO, "wav")))),
+    "text": outcome(run(), PreparedOutputs(texts=("A quiet lake at dusk.\nNobody is there.",))),
+    "text-laid-out": outcome(run(), PreparedOutputs(texts=('{\n  "mood": "calm"\n}',))),
+    "text-spoiler": outcome(run(spoiler=True), PreparedOutputs(texts=("A quiet lake.\nNobody.",))),
     "nothing": outcome(run()),
-    "one-at-a-time": outcome(run(), PICTURE, Onward(usable=True)),
+    "one-at-a-time": outcome(run(), PICTURE, FollowUps(usable=True)),
     "notes": outcome(
         run(),
-        Prepared(
+        PreparedOutputs(
             (file(),),
             notes=(
                 "b.mp4 is too large to upload here: [open it](https://s3.example/b) while the link works.",
@@ -140,12 +146,12 @@ def presets() -> list[Preset]:
 
 def listed() -> HistoryPage:
     entries = [
-        Entry(run(S.RUNNING, key="a" * 16), False, None),
-        Entry(run(S.WAITING, key="b" * 16, queue_position=2, prompt=None), False, None),
-        Entry(run(key="c" * 16), True, None),
-        Entry(run(key="d" * 16), False, (2, 5)),
-        Entry(run(S.FAILED, key="e" * 16), False, (99, 5)),
-        Entry(run(key="f" * 16, user_install=True, guild_id=None), False, (2, 5)),
+        RunListEntry(run(S.RUNNING, key="a" * 16), False, None),
+        RunListEntry(run(S.WAITING, key="b" * 16, queue_position=2, prompt=None), False, None),
+        RunListEntry(run(key="c" * 16), True, None),
+        RunListEntry(run(key="d" * 16), False, (2, 5)),
+        RunListEntry(run(S.FAILED, key="e" * 16), False, (99, 5)),
+        RunListEntry(run(key="f" * 16, user_install=True, guild_id=None), False, (2, 5)),
     ]
     return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
 
@@ -154,9 +160,9 @@ def kept() -> HistoryPage:
     """Results that wait to be posted: of this server, of another, and of none."""
     return HistoryPage(
         [
-            Entry(run(key="a" * 16, guild_id=7), True, None),
-            Entry(run(key="b" * 16), True, None),
-            Entry(run(key="c" * 16, user_install=True, guild_id=None), True, None),
+            RunListEntry(run(key="a" * 16, guild_id=7), True, None),
+            RunListEntry(run(key="b" * 16), True, None),
+            RunListEntry(run(key="c" * 16, user_install=True, guild_id=None), True, None),
         ]
     )
 
@@ -172,11 +178,11 @@ def queue() -> str:
 
 def form() -> str:
     made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
-    return of_modal(form_modal(f"edit:{KEY}:", TITLE, form_fields(FLUX, made.inputs, "L4")))
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, made.inputs, "L4")))
 
 
 def form_of_a_long_text() -> str:
-    return of_modal(form_modal(f"edit:{KEY}:", TITLE, form_fields(FLUX, {"p": "fox " * 1200}, None)))
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, {"p": "fox " * 1200}, None)))
 
 
 def pictures() -> str:
@@ -190,11 +196,11 @@ def pictures() -> str:
 
 
 OTHERS: Mapping[str, Any] = {
-    "runs": lambda: of_layout(runs_layout(listed(), PagePlace(), title, here=1)),
-    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), PagePlace(), title, here=7)),
-    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), PagePlace(), title, here=1)),
+    "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1)),
+    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7)),
+    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), RunsPage(), title, here=1)),
     "runs-none-such": lambda: of_layout(
-        runs_layout(HistoryPage([]), PagePlace(RunFilter.KEPT), title, here=1)
+        runs_layout(HistoryPage([]), RunsPage(RunFilter.KEPT), title, here=1)
     ),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
@@ -217,7 +223,7 @@ OTHERS: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("name", STATUS)
 def test_a_status(name: str) -> None:
-    compare(f"status-{name}", of_parts([status_part(STATUS[name], TITLE)]))
+    compare(f"status-{name}", of_parts([status_message(STATUS[name], TITLE)]))
 
 
 @pytest.mark.parametrize("name", ENDS)

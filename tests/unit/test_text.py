@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.text import quoted, shorten, visible
+from bot.domain.text import escape_line, shorten, strip_invisible
 
 # What starts something in Discord's markdown when no backslash stands before it.
 _LIVE = re.compile(r"(?<!\\)(?:\\\\)*[*_~|`\[<@]")
@@ -27,7 +27,7 @@ _LIVE = re.compile(r"(?<!\\)(?:\\\\)*[*_~|`\[<@]")
     ],
 )
 def test_only_what_can_be_seen_is_kept_on_one_line(words: str, shown: str) -> None:
-    assert visible(words) == shown
+    assert strip_invisible(words) == shown
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_only_what_can_be_seen_is_kept_on_one_line(words: str, shown: str) -> No
     ],
 )
 def test_marks_are_shown_and_not_obeyed(words: str, shown: str) -> None:
-    assert quoted(words, 300) == shown
+    assert escape_line(words, 300) == shown
 
 
 @given(st.text(max_size=7000), st.integers(1, 300))
 def test_whatever_is_quoted_is_one_line_without_live_marks_and_bounded(words: str, limit: int) -> None:
-    shown = quoted(words, limit)
+    shown = escape_line(words, limit)
     assert "\n" not in shown
     assert len(shown) <= 2 * limit
     assert not _LIVE.search(shown)
@@ -59,7 +59,7 @@ def test_whatever_is_quoted_is_one_line_without_live_marks_and_bounded(words: st
 
 
 def test_six_thousand_marks_are_cut_before_they_are_escaped() -> None:
-    shown = quoted("*" * 6000, 300)
+    shown = escape_line("*" * 6000, 300)
     assert shown == r"\*" * 299 + "…"
 
 

@@ -21,7 +21,15 @@ from bot.domain.runs import (
     RunState,
     sources,
 )
-from bot.domain.transitions import BARRED, REASON_GRACE, Change, apply_report, barred, belongs, end
+from bot.domain.transitions import (
+    REASON_GRACE,
+    REQUESTER_BLOCKED,
+    Change,
+    apply_report,
+    belongs,
+    end,
+    end_for_block,
+)
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -327,7 +335,7 @@ def test_our_own_verdict_carries_its_code_and_the_measured_duration(
 @pytest.mark.parametrize("run_id", [None, "r"])
 def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: str | None) -> None:
     ends = {} if run_id else {S.AWAITING_APPROVAL: S.REJECTED, S.WAITING: S.REFUSED}
-    change = barred(run(state, run_id=run_id), 99, "spam", NOW)
+    change = end_for_block(run(state, run_id=run_id), 99, "spam", NOW)
     assert (change and change.state) is ends.get(state)
 
 
@@ -335,8 +343,8 @@ def test_a_block_ends_only_runs_that_were_never_sent(state: RunState, run_id: st
 def test_a_block_carries_its_reason_and_decides_a_pending_approval(
     why: str | None, params: dict[str, str]
 ) -> None:
-    values = {"failure_code": BARRED, "failure_params": params, "ended_at": NOW, "due_at": None}
+    values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
     waiting = Change(S.REFUSED, values, owed=True, owed_at=NOW, visible=True)
-    assert barred(run(S.WAITING), 99, why, NOW) == waiting
+    assert end_for_block(run(S.WAITING), 99, why, NOW) == waiting
     pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
-    assert barred(run(S.AWAITING_APPROVAL), 99, why, NOW) == pending
+    assert end_for_block(run(S.AWAITING_APPROVAL), 99, why, NOW) == pending

@@ -6,15 +6,15 @@ import asyncio
 
 import pytest
 
-from bot.database.write_queue import Turns
+from bot.database.write_queue import WriteLock
 
 
-async def in_turn(turns: Turns, name: str, seen: list[str], *, urgent: bool = False) -> None:
+async def in_turn(turns: WriteLock, name: str, seen: list[str], *, urgent: bool = False) -> None:
     async with turns.turn(urgent=urgent, within=60):
         seen.append(name)
 
 
-async def lined_up(turns: Turns, seen: list[str], *names: str) -> list[asyncio.Task[None]]:
+async def lined_up(turns: WriteLock, seen: list[str], *names: str) -> list[asyncio.Task[None]]:
     """Tasks that wait for their turn, in this order; a name in capitals is urgent."""
     tasks = [asyncio.create_task(in_turn(turns, name, seen, urgent=name.isupper())) for name in names]
     await asyncio.sleep(0)
@@ -22,7 +22,7 @@ async def lined_up(turns: Turns, seen: list[str], *names: str) -> list[asyncio.T
 
 
 async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = WriteLock(), list[str]()
     async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b", "X", "c", "Y")
     await asyncio.gather(*tasks)
@@ -30,7 +30,7 @@ async def test_the_urgent_go_first_and_everybody_else_in_order_of_arrival() -> N
 
 
 async def test_others_who_have_waited_long_have_every_second_turn() -> None:
-    turns, seen = Turns(patience=0), list[str]()
+    turns, seen = WriteLock(timeout=0), list[str]()
     async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b", "W", "X", "Y", "Z")
     await asyncio.gather(*tasks)
@@ -38,7 +38,7 @@ async def test_others_who_have_waited_long_have_every_second_turn() -> None:
 
 
 async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
-    turns, seen = Turns(patience=0), list[str]()
+    turns, seen = WriteLock(timeout=0), list[str]()
     waiting: list[asyncio.Task[None]] = []
 
     async def urgent_again() -> None:
@@ -56,7 +56,7 @@ async def test_one_who_never_stops_being_urgent_starves_nobody() -> None:
 
 
 async def test_who_gives_up_waiting_holds_nobody_up() -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = WriteLock(), list[str]()
     async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b")
         tasks[0].cancel()
@@ -65,7 +65,7 @@ async def test_who_gives_up_waiting_holds_nobody_up() -> None:
 
 
 async def test_a_turn_that_comes_to_somebody_just_cancelled_goes_on() -> None:
-    turns, seen = Turns(), list[str]()
+    turns, seen = WriteLock(), list[str]()
     async with turns.turn(urgent=False, within=60):
         tasks = await lined_up(turns, seen, "a", "b")
     tasks[0].cancel()
@@ -76,7 +76,7 @@ async def test_a_turn_that_comes_to_somebody_just_cancelled_goes_on() -> None:
 
 
 async def test_waiting_ends_when_its_time_is_up() -> None:
-    turns = Turns()
+    turns = WriteLock()
     async with turns.turn(urgent=False, within=60):
         with pytest.raises(TimeoutError):
             async with turns.turn(urgent=True, within=0):

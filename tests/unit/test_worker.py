@@ -23,7 +23,7 @@ class Bench:
         self.items: deque[int] = deque()
         self.faults: deque[Exception] = deque()
         self.claims = 0
-        self.begun: list[int] = []
+        self.already_sent: list[int] = []
         self.done: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -37,7 +37,7 @@ class Bench:
         return self.items.popleft() if self.items else None
 
     async def handle(self, item: int) -> None:
-        self.begun.append(item)
+        self.already_sent.append(item)
         await self._tell()
         await self.gate.wait()
         if item < 0:
@@ -86,7 +86,7 @@ async def test_a_nudge_ends_the_rest(bench: Bench) -> None:
     async with running(worker):
         await bench.until(lambda: bench.claims == 1)
         bench.items.append(1)
-        worker.nudge()
+        worker.wake()
         await bench.until(lambda: bench.done == [1])
 
 
@@ -103,7 +103,7 @@ async def test_a_nudge_during_a_claim_is_not_lost(bench: Bench) -> None:
     worker: Worker[int] = Worker("slow", claim, bench.handle, pause=FOREVER)
     async with running(worker):
         await asked.wait()
-        worker.nudge()
+        worker.wake()
         bench.items.append(1)
         answer.set()
         await bench.until(lambda: bench.done == [1])
@@ -120,7 +120,7 @@ async def test_no_more_than_its_width_at_once(bench: Bench) -> None:
     bench.items.extend(range(7))
     bench.gate.clear()
     async with running(bench.worker(width=3)):
-        await bench.until(lambda: len(bench.begun) == 3)
+        await bench.until(lambda: len(bench.already_sent) == 3)
         assert bench.claims == 3
         assert len(bench.items) == 4
         bench.gate.set()
@@ -170,7 +170,7 @@ async def test_stopping_takes_nothing_new_and_finishes_what_is_under_way(bench: 
     bench.gate.clear()
     worker = bench.worker()
     async with running(worker) as task:
-        await bench.until(lambda: bench.begun == [1])
+        await bench.until(lambda: bench.already_sent == [1])
         worker.stop()
         finishing = asyncio.create_task(worker.finish(FOREVER))
         bench.gate.set()
@@ -216,7 +216,7 @@ async def test_what_does_not_finish_in_time_is_cancelled(bench: Bench) -> None:
     bench.gate.clear()
     worker = bench.worker()
     async with running(worker) as task:
-        await bench.until(lambda: bench.begun == [1])
+        await bench.until(lambda: bench.already_sent == [1])
         worker.stop()
         async with asyncio.timeout(60):
             await worker.finish(0)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.domain.budgets import EXPECTED_SECONDS, Usage
 from bot.domain.errors import RefusedError
 from bot.domain.policy import Allowed, Decision, OperatorRules, Refused, decide
-from bot.domain.requests import GenerationRequest, Person
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
 from bot.store import Store
@@ -18,7 +18,7 @@ ROOM_FOR_FIVE = 5 * EXPECTED_SECONDS
 APPROVAL_ENDS = NOW + timedelta(hours=24)
 
 
-def by_rules(asked: GenerationRequest, person: Person, usage: Usage, rules: ServerRules) -> Decision:
+def by_rules(asked: GenerationRequest, person: Member, usage: Usage, rules: ServerRules) -> Decision:
     """Decide as the bot does, for an operator without limits."""
     return decide(asked, person, usage, OperatorRules(), rules)
 
@@ -26,14 +26,14 @@ def by_rules(asked: GenerationRequest, person: Person, usage: Usage, rules: Serv
 def noting(seen: list[Usage]) -> Decide:
     """Allow every request and append the usage that it was judged with to `seen`."""
 
-    def judge(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+    def judge(_asked: GenerationRequest, _person: Member, usage: Usage, _rules: ServerRules) -> Decision:
         seen.append(usage)
         return Allowed()
 
     return judge
 
 
-def within_five(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+def within_five(_asked: GenerationRequest, _person: Member, usage: Usage, _rules: ServerRules) -> Decision:
     spent = usage.gpu_seconds_today + EXPECTED_SECONDS > ROOM_FOR_FIVE
     return Refused(RefusedError("daily_limit")) if spent else Allowed()
 

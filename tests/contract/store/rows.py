@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.database.tables import audit, deliveries, request_values, runs, server_rules
+from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
 from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
@@ -46,7 +46,7 @@ async def stored_run(
         seed=7,
     )
     outputs = [{"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png"}]
-    values = request_values(asked, at) | {"state": state, "outputs": outputs, **more}
+    values = request_row(asked, at) | {"state": state, "outputs": outputs, **more}
     async with store.database.write() as connection:
         await connection.execute(insert(runs).values(values))
         if delivery is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bot.database.tables import deliveries, runs
 from bot.domain.budgets import Usage
 from bot.domain.policy import Allowed, Decision
-from bot.domain.requests import GenerationRequest, Origin, Person
+from bot.domain.requests import GenerationRequest, Member, Origin
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Delivery, Output, Run, RunReport, RunState
 from bot.store import Store
@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=60)
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 PICTURE = Output("images", url="https://outputs.example/a.png", filename="a.png")
 
-PERSON = Person(id=(1 << 63) - 1, created_at=NOW - timedelta(days=1000))
+PERSON = Member(id=(1 << 63) - 1, created_at=NOW - timedelta(days=1000))
 
 
 def at(seconds: float) -> datetime:
@@ -52,7 +52,7 @@ def request(**changes: Any) -> GenerationRequest:
     )
 
 
-def allow(_request: GenerationRequest, _person: Person, _usage: Usage, _rules: ServerRules) -> Decision:
+def allow(_request: GenerationRequest, _person: Member, _usage: Usage, _rules: ServerRules) -> Decision:
     return Allowed()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.requests import GenerationRequest, several
+from bot.domain.requests import GenerationRequest, batch_requests
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.requests import Decide
@@ -15,7 +15,9 @@ from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, pur
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
     """Return the requests of a batch: the same with different seeds, as the desk asks."""
-    return several(request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)])
+    return batch_requests(
+        request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)]
+    )
 
 
 async def taken(
@@ -29,7 +31,7 @@ async def accepted(store: Store, count: int = 3, **changes: Any) -> list[Run]:
     """Return a batch of waiting runs whose interaction has been answered."""
     lead = await taken(store, asked(count, **changes))
     await store.runs.release(lead.key, 77, NOW)
-    return list(await store.runs.together(lead))
+    return list(await store.runs.batch(lead))
 
 
 async def running(store: Store, count: int = 3, **changes: Any) -> list[Run]:

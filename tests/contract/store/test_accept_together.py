@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from bot.domain.budgets import Spent, Usage, day_of
+from bot.domain.budgets import Spending, Usage, budget_day
 from bot.domain.errors import AlreadyTaken, RefusedError
 from bot.domain.policy import Allowed, Decision, Refused
 from bot.domain.records import AuditAction, AuditFilter
-from bot.domain.requests import GenerationRequest, Person
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
 from bot.store import Store
@@ -18,16 +18,16 @@ from tests.contract.store.decisions import by_rules, noting
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
 from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request
 
-OTHER = Person(id=7, created_at=PERSON.created_at)
+OTHER = Member(id=7, created_at=PERSON.created_at)
 HERE = request().origin
 ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
 
 
-def asked_by(person: Person, **changes: object) -> GenerationRequest:
+def asked_by(person: Member, **changes: object) -> GenerationRequest:
     return request(requester_id=person.id, **changes)
 
 
-async def together(
+async def batch(
     store: Store, *asked: GenerationRequest, judge: Decide = allow, now: datetime = NOW
 ) -> list[Run | BaseException]:
     """All of them wait before the first is judged."""
@@ -44,13 +44,13 @@ async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store) -> 
     await stored_run(store, person=OTHER.id, guild=5)
     added: dict[tuple[int | None, int], Usage] = {}
 
-    def judge(asked: GenerationRequest, person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+    def judge(asked: GenerationRequest, person: Member, usage: Usage, _rules: ServerRules) -> Decision:
         if asked.prompt == "only looks":
             added[asked.origin.guild_id, person.id] = usage
             return Refused(RefusedError("no"))
         return Allowed(weight=2.5, reserved_seconds=150) if asked.gpu else Allowed()
 
-    await together(
+    await batch(
         store,
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
@@ -61,11 +61,11 @@ async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store) -> 
         asked_by(PERSON, origin=ELSEWHERE, prompt="only looks"),
         judge=judge,
     )
-    for (guild_id, person_id), usage in added.items():
-        read = await store.intake.usage_of(guild_id, person_id, NOW)
+    for (guild_id, user_id), usage in added.items():
+        read = await store.intake.usage_of(guild_id, user_id, NOW)
         assert (usage.person, usage.server) == (read.person, read.server)
-    assert added[GUILD, PERSON.id].person == Spent(runs=3, gpu_seconds=210, waiting=2)
-    assert added[GUILD, OTHER.id].person == Spent(runs=2, gpu_seconds=60, waiting=1)
+    assert added[GUILD, PERSON.id].person == Spending(runs=3, gpu_seconds=210, waiting=2)
+    assert added[GUILD, OTHER.id].person == Spending(runs=2, gpu_seconds=60, waiting=1)
     assert added[5, PERSON.id].gpu_seconds_today == read.gpu_seconds_today == 240
 
 
@@ -74,7 +74,7 @@ async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(sto
     await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
 
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
-    results = await together(store, *asked, judge=by_rules)
+    results = await batch(store, *asked, judge=by_rules)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
     lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
@@ -89,7 +89,7 @@ async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(sto
 async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) -> None:
     twice = HERE.model_copy(update={"interaction_id": 1 << 60})
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
-    results = await together(store, *asked)
+    results = await batch(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
     assert (await store.intake.usage_of(GUILD, PERSON.id, NOW)).server.runs == 3
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
@@ -97,20 +97,20 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) ->
 
 async def test_rules_that_cannot_be_read_refuse_only_their_own_server(store: Store) -> None:
     await stored_rules(store, 5, {"budgets": "not budgets"})
-    results = await together(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
+    results = await batch(store, asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE), asked_by(OTHER))
     assert [isinstance(result, Run) for result in results] == [True, False, True]
 
 
 async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: Store) -> None:
     asked = [asked_by(PERSON) for _ in range(120)]
-    results = await together(store, *asked)
+    results = await batch(store, *asked)
     assert [result.key for result in results if isinstance(result, Run)] == [each.key for each in asked]
     lines = (await store.audit.page(GUILD, AuditFilter(), 120)).lines
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
 async def test_two_days_at_midnight_are_counted_apart(store: Store) -> None:
-    midnight = day_of(NOW) + timedelta(days=1)
+    midnight = budget_day(NOW) + timedelta(days=1)
     seen: list[Usage] = []
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(

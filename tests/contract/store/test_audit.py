@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.domain.records import AuditAction, AuditEntry, AuditFilter, AuditPage, Cursor
+from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.store import Store
 from bot.store.audit import AuditStore, newest_first, note
 from tests.contract.store.plans import plan_of
@@ -145,7 +145,7 @@ async def test_a_page_far_back_in_a_long_record_is_read_along_an_index(
         for n in range(4000)
     ]
     await fill(store, entries)
-    query = newest_first(GUILD, wanted, 11, Cursor(NOW + timedelta(minutes=2000), 2000))
+    query = newest_first(GUILD, wanted, 11, AuditCursor(NOW + timedelta(minutes=2000), 2000))
     plan = await plan_of(store, query)
     assert index in plan
     # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.

@@ -10,11 +10,11 @@ from bot.database.tables import runs
 from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
 from bot.domain.policy import Allowed, Decision, Refused
-from bot.domain.requests import GenerationRequest, Person
+from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import ServerRules
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
-from bot.store.privacy import settled
+from bot.store.privacy import is_settled
 from tests.contract.store import several
 from tests.contract.store.decisions import awaiting_approval, in_review
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
@@ -41,7 +41,7 @@ async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD
     return await store.blocks.block(guild, PERSON.id, by=MOD, reason=reason, until=None, now=at(60))
 
 
-def unless_blocked(_asked: GenerationRequest, _person: Person, usage: Usage, _rules: ServerRules) -> Decision:
+def unless_blocked(_asked: GenerationRequest, _person: Member, usage: Usage, _rules: ServerRules) -> Decision:
     return Refused(RefusedError("blocked")) if usage.block else Allowed()
 
 
@@ -106,7 +106,7 @@ async def test_budgets_are_given_back(store: Store) -> None:
 async def test_a_run_put_back_into_the_queue_after_the_block_ends(store: Store) -> None:
     run = await submitted(store)
     await block(store)
-    await store.work.put_back(run.key, at(70), at(65))
+    await store.work.requeue(run.key, at(70), at(65))
     assert await told(store, run) == (RunState.REFUSED, "requester_blocked")
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
     assert await take(store, at(3600)) is None
@@ -116,7 +116,7 @@ async def test_a_run_put_back_after_the_block_was_lifted_goes_on(store: Store) -
     run = await submitted(store)
     await block(store)
     await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
-    await store.work.put_back(run.key, at(70), at(65))
+    await store.work.requeue(run.key, at(70), at(65))
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
 
@@ -148,7 +148,7 @@ async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothi
         await asyncio.gather(
             block(store),
             other.reviews.approve(unread.key, MOD, at(60)),
-            other.work.put_back(gone_out.key, at(61), at(60)),
+            other.work.requeue(gone_out.key, at(61), at(60)),
             take(other, at(60)),
             return_exceptions=True,
         )
@@ -169,7 +169,7 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
 
     async def erasable() -> list[str]:
         async with store.database.read() as connection:
-            return list((await connection.execute(select(runs.c.key).where(settled()))).scalars())
+            return list((await connection.execute(select(runs.c.key).where(is_settled()))).scalars())
 
     assert await erasable() == []
     while (delivery := await store.deliveries.claim("courier", at(120), LEASE)) is not None:
@@ -178,14 +178,14 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
 
 
 async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:
-    together = await several.accepted(store, 3)
+    batch = await several.accepted(store, 3)
     assert await take(store) is not None
-    await store.runs.record(together[0].key, several.said(together[0], RunState.RUNNING), NOW, SOON)
+    await store.runs.record(batch[0].key, several.said(batch[0], RunState.RUNNING), NOW, SOON)
     assert await block(store) == 2
-    assert [await told(store, run) for run in together[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
-    assert [await purposes(store, run.key) for run in together] == [[], [], ["d"]]
-    await several.ended(store, together[0])
-    assert await purposes(store, together[0].key) == ["o"]
+    assert [await told(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
+    assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
+    await several.ended(store, batch[0])
+    assert await purposes(store, batch[0].key) == ["o"]
 
 
 async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_outcome(
@@ -193,18 +193,18 @@ async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_out
 ) -> None:
     """The block locks the first of them too, although that one has gone out."""
     for _ in range(10):
-        together = await several.accepted(store, 2)
+        batch = await several.accepted(store, 2)
         assert await take(store) is not None
-        await store.runs.record(together[0].key, several.said(together[0], RunState.RUNNING), NOW, SOON)
-        await asyncio.gather(block(other), several.ended(store, together[0]))
-        assert "o" in await purposes(store, together[0].key)
+        await store.runs.record(batch[0].key, several.said(batch[0], RunState.RUNNING), NOW, SOON)
+        await asyncio.gather(block(other), several.ended(store, batch[0]))
+        assert "o" in await purposes(store, batch[0].key)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))
 
 
 async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
     lead = await several.taken(store, several.asked(3), in_review)
-    together = await store.runs.together(lead)
+    batch = await store.runs.batch(lead)
     assert await block(store) == 3
-    assert {(await fetch(store, run.key)).state for run in together} == {RunState.REJECTED}
-    assert sorted(await purposes(store, together[0].key)) == ["c", "o", "r"]
-    assert [await purposes(store, run.key) for run in together[1:]] == [[], ["d"]]
+    assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}
+    assert sorted(await purposes(store, batch[0].key)) == ["c", "o", "r"]
+    assert [await purposes(store, run.key) for run in batch[1:]] == [[], ["d"]]

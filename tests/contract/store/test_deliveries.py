@@ -180,7 +180,7 @@ async def test_leases_end_with_the_only_process_but_not_with_one_of_several(
 
 async def test_forgetting_the_answer_takes_the_token_out_of_the_database(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    await store.runs.forget_answer(run.key)
+    await store.runs.drop_interaction_token(run.key)
     after = await fetch(store, run.key)
     assert (after.status_message_id, after.interaction_token, after.interaction_expires_at) == (None,) * 3
 

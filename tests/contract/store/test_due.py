@@ -33,7 +33,7 @@ SLOW = timedelta(seconds=15)
 
 
 async def _due(store: Store, seconds: float, many: int = 8) -> list[str]:
-    return [run.key for run in await store.work.claim_due(at(seconds), PAUSE, many)]
+    return [run.key for run in await store.work.claim_checks(at(seconds), PAUSE, many)]
 
 
 async def _status(store: Store, seconds: float, many: int = 50) -> list[str]:
@@ -205,10 +205,10 @@ async def test_what_the_bots_own_token_reaches_takes_no_leave(store: Store) -> N
 
 async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start(store: Store) -> None:
     waiting = await store.intake.accept(_from_an_account(), PERSON, allow, NOW, timedelta())
-    begun = await store.intake.accept(_from_an_account(), PERSON, allow, at(-1), timedelta())
+    already_sent = await store.intake.accept(_from_an_account(), PERSON, allow, at(-1), timedelta())
     await store.intake.accept(request(), PERSON, allow, NOW, timedelta())
     claimed = await store.work.claim_submission(lambda _: None, NOW, at(120))
     assert claimed is not None
-    assert claimed.key == begun.key
+    assert claimed.key == already_sent.key
     assert await store.work.too_late_to_start(at(899)) == []
     assert [run.key for run in await store.work.too_late_to_start(at(900))] == [waiting.key]

@@ -78,9 +78,9 @@ async def test_a_servers_queue_is_what_runs_then_what_waits_then_what_moderators
     await stored_run(store, RunState.RUNNING, guild=GUILD + 1)
     await stored_run(store, RunState.RUNNING, guild=None)
     order = [old, young, first, second, unnumbered, held]
-    found = await store.history.of_server(GUILD, limit=10)
+    found = await store.history.server_queue(GUILD, limit=10)
     assert [run.key for run in found] == order
-    rest = await store.history.of_server(GUILD, limit=2, offset=3)
+    rest = await store.history.server_queue(GUILD, limit=2, offset=3)
     assert [run.key for run in rest] == order[3:5]
 
 

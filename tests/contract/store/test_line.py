@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, event, text
 
-from bot.database.coordination import AlreadyHeld, Line, guarded, hold
+from bot.database.coordination import Coordinator, LockHeld, hold, locked
 from bot.domain.errors import StoreUnavailable
 from bot.store import Store
-from bot.workers.worker import Nudges
+from bot.workers.worker import Wakeups
 from tests.contract.store.conftest import Stores
 from tests.contract.store.processes import FORKED
 from tests.databases import PostgresServer
@@ -50,7 +50,7 @@ class Lines:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
 
-    async def open(self, store: Store) -> tuple[Line, Ear]:
+    async def open(self, store: Store) -> tuple[Coordinator, Ear]:
         line, ear = store.line(), Ear()
         self._stack.push_async_callback(line.close)
         await line.open(ear)
@@ -72,12 +72,12 @@ async def test_what_one_process_holds_another_gets_only_afterwards(
     store: Store, other: Store, lines: Lines
 ) -> None:
     mine, theirs = (await lines.open(store))[0], (await lines.open(other))[0]
-    assert await mine.try_hold("shard 0")
-    assert await mine.try_hold("shard 0")
-    assert not await theirs.try_hold("shard 0")
-    assert await theirs.try_hold("shard 1")
-    with pytest.raises(AlreadyHeld):
-        await hold(theirs, "shard 0", patience=0)
+    assert await mine.try_acquire("shard 0")
+    assert await mine.try_acquire("shard 0")
+    assert not await theirs.try_acquire("shard 0")
+    assert await theirs.try_acquire("shard 1")
+    with pytest.raises(LockHeld):
+        await hold(theirs, "shard 0", within=0)
     await mine.close()
     await hold(theirs, "shard 0")
 
@@ -86,7 +86,7 @@ def hold_shard_0(url: str, told: Connection) -> None:
     async def main() -> None:
         line = Store(url).line()
         await line.open(lambda _: None)
-        told.send(await line.try_hold("shard 0"))
+        told.send(await line.try_acquire("shard 0"))
         await asyncio.Event().wait()
 
     asyncio.run(main())
@@ -99,7 +99,7 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
     sender.close()  # so that the end of the process ends the pipe
     assert await asyncio.to_thread(receiver.recv)
     line, _ = await lines.open(store)
-    assert not await line.try_hold("shard 0")
+    assert not await line.try_acquire("shard 0")
     process.kill()
     process.join()
     await hold(line, "shard 0")
@@ -108,7 +108,7 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
 async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
-    Nudges(mine.announce).deliver()
+    Wakeups(mine.announce).deliver()
     await ear.heard("deliver")
     mine.announce("last")
     await ear.heard("last")
@@ -133,11 +133,11 @@ async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
     order: list[str] = []
 
     async def second() -> None:
-        async with guarded(theirs, "key"):
+        async with locked(theirs, "key"):
             order.append("theirs")
 
     async with mine.guard("key"):
-        with pytest.raises(AlreadyHeld):
+        with pytest.raises(LockHeld):
             async with theirs.guard("key"):
                 pass
         waiting = asyncio.create_task(second())
@@ -152,7 +152,7 @@ async def test_everything_is_back_after_the_server_was_restarted(
     store = await opening.open(await own_postgres.new_database())
     mine, _ = await lines.open(store)
     theirs, ear = await lines.open(store)
-    assert await mine.try_hold("shard 0")
+    assert await mine.try_acquire("shard 0")
     await asyncio.to_thread(own_postgres.server.stop)
     with pytest.raises(StoreUnavailable):
         await store.work.in_flight()
@@ -163,8 +163,8 @@ async def test_everything_is_back_after_the_server_was_restarted(
         while "again" not in ear.topics:
             mine.announce("again")
             await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
-    with pytest.raises(AlreadyHeld):
-        await hold(theirs, "shard 0", patience=0)
+    with pytest.raises(LockHeld):
+        await hold(theirs, "shard 0", within=0)
     assert not mine.lost.done()
 
 
@@ -211,7 +211,7 @@ async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: S
                 await connection.execute(END_LINES)
             found = await asyncio.gather(*guards, return_exceptions=True)
             assert {type(result) for result in found} <= {type(None), StoreUnavailable}
-            async with guarded(mine, "key"), guarded(theirs, "other key"):
+            async with locked(mine, "key"), locked(theirs, "other key"):
                 pass
     for number in range(50):
         async with theirs.guard(f"key {number}"):
@@ -223,7 +223,7 @@ async def test_a_hold_that_another_took_meanwhile_is_told(
 ) -> None:
     monkeypatch.setattr("bot.database.coordination._OWN_GHOST", 0.0)
     mine, _ = await lines.open(on_postgres)
-    assert await mine.try_hold("shard 0")
+    assert await mine.try_acquire("shard 0")
     # The session is ended from outside, and somebody is quicker.
     async with on_postgres.database.write() as thief:
         await thief.execute(

@@ -61,8 +61,8 @@ async def test_ones_own_come_before_the_servers_each_by_name(store: Store) -> No
 async def test_there_is_a_most_also_for_several_at_once_and_replacing_stays_possible(
     store: Store, other: Store, make: Any, code: str
 ) -> None:
-    most = MOST[make().holder]
-    for number in range(most - 1):
+    limit = MOST[make().holder]
+    for number in range(limit - 1):
         await store.presets.put(make(f"n{number}"), NOW)
     outcomes = await asyncio.gather(
         *(each.presets.put(make(f"m{number}"), NOW) for number, each in enumerate([store, other] * 2)),
@@ -71,7 +71,7 @@ async def test_there_is_a_most_also_for_several_at_once_and_replacing_stays_poss
     refused = [outcome for outcome in outcomes if isinstance(outcome, RefusedError)]
     assert [error.code for error in refused] == [code] * 3
     assert await store.presets.put(make("N0"), NOW)
-    assert len(await store.presets.visible(ALICE, GUILD)) == most
+    assert len(await store.presets.visible(ALICE, GUILD)) == limit
 
 
 async def test_what_changes_for_a_server_stands_in_its_record(store: Store) -> None:

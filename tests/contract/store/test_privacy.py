@@ -166,7 +166,7 @@ async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> No
     retention = RetentionStore(store.database)
     found = await retention.outdated(NOW, 10)
     assert found is not None
-    assert await store.deliveries.reopen(key, request().origin, NOW)
+    assert await store.deliveries.redeliver(key, request().origin, NOW)
     assert await retention.remove(found) == 0
     assert await run_keys(store) == {key}
 

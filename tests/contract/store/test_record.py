@@ -12,7 +12,7 @@ from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store
-from bot.store.runs import ForeignReport
+from bot.store.runs import ForeignRunReport
 from tests.contract.store.runs import (
     NOW,
     PICTURE,
@@ -168,7 +168,7 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
     before = await columns(store, run.key)
     for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.RUNNING, None):
         foreign = report(state, run_id="ffffffff-0000-0000-0000-000000000000", outputs=(PICTURE,))
-        with pytest.raises(ForeignReport):
+        with pytest.raises(ForeignRunReport):
             await store.runs.record(run.key, foreign, at(5), SOON)
     assert await columns(store, run.key) == before
     assert await owed(store, run.key) == []
@@ -299,7 +299,7 @@ async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_non
     """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
     for state in (None, RunState.QUEUED, RunState.RUNNING):
         run = await submitted(store)
-        await store.work.put_back(run.key, at(5), NOW)
+        await store.work.requeue(run.key, at(5), NOW)
         await store.runs.record(run.key, report(state), at(6), SOON)
         assert await take(store, at(10)) is None
         adopted = await fetch(store, run.key)

@@ -147,8 +147,8 @@ async def test_nothing_that_comfydeploy_says_approves_a_request(store: Store) ->
 async def test_only_a_request_that_is_over_due_comes_up_to_expire(store: Store) -> None:
     run = await awaiting_approval(store)
     pause = timedelta(minutes=1)
-    assert await store.work.claim_due(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
-    assert [due.key for due in await store.work.claim_due(APPROVAL_ENDS, pause, 9)] == [run.key]
+    assert await store.work.claim_checks(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
+    assert [due.key for due in await store.work.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 
 async def test_the_card_is_known_once_it_is_posted(store: Store) -> None:
@@ -176,11 +176,11 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
 
 async def test_a_result_that_is_still_being_posted_is_known_as_owed(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    assert await store.deliveries.owes(run.key, OUTCOMES)
+    assert await store.deliveries.is_pending(run.key, OUTCOMES)
     delivery = await claimed(store)
-    assert await store.deliveries.owes(run.key, OUTCOMES)
+    assert await store.deliveries.is_pending(run.key, OUTCOMES)
     await store.deliveries.complete(delivery.id, NOW)
-    assert not await store.deliveries.owes(run.key, OUTCOMES)
+    assert not await store.deliveries.is_pending(run.key, OUTCOMES)
 
 
 async def test_however_many_report_it_there_is_one_card(store: Store, other: Store) -> None:

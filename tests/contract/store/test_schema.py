@@ -220,7 +220,7 @@ async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_u
 
 async def test_a_migration_that_is_broken_off_leaves_nothing(store: Store) -> None:
     """As by a stop during the start: what it did is taken back, and whoever comes next finds all in order."""
-    begun = asyncio.Event()
+    already_sent = asyncio.Event()
     count = (
         "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT max(n) FROM s"
     )
@@ -228,11 +228,11 @@ async def test_a_migration_that_is_broken_off_leaves_nothing(store: Store) -> No
     async def migrate() -> None:
         async with store.database.changing_schema() as connection:
             await connection.execute(text("CREATE TABLE halfway (n INTEGER)"))
-            begun.set()
+            already_sent.set()
             await connection.execute(text(count.format(3_000_000)))
 
     migration = asyncio.create_task(migrate())
-    await begun.wait()
+    await already_sent.wait()
     migration.cancel()
     with pytest.raises(asyncio.CancelledError):
         await migration

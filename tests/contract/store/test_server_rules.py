@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.domain.errors import InputError
-from bot.domain.rules import ApprovalMode, ServerRules, replaced
+from bot.domain.rules import ApprovalMode, ServerRules, with_values
 from bot.store import Store
 from bot.store.rules import RuleStore, read_rules
 from tests.contract.store.rows import GUILD, audit_log, stored_rules
@@ -19,7 +19,7 @@ ADA, BEN = 7, 8
 
 
 def longer(rules: ServerRules) -> ServerRules:
-    return replaced(rules, {"approval.hours": rules.approval.hours + 1})
+    return with_values(rules, {"approval.hours": rules.approval.hours + 1})
 
 
 async def test_a_server_that_set_nothing_has_the_defaults(store: Store) -> None:
@@ -41,7 +41,7 @@ async def test_a_change_stands_in_the_record_with_who_when_and_what(store: Store
     rules = RuleStore(store.database)
     await rules.change(GUILD, ADA, longer, NOW, "approval.hours")
     for words in (("a", "b"), ("b", "c")):
-        change = partial(replaced, values={"words.blocked": words})
+        change = partial(with_values, values={"words.blocked": words})
         await rules.change(GUILD, BEN, change, NOW, "words.list")
     first, _, last = await audit_log(store)
     assert (first.guild_id, first.actor_id, first.at, first.action) == (GUILD, ADA, NOW, "settings")
@@ -66,7 +66,7 @@ async def test_a_refused_edit_leaves_no_trace(store: Store) -> None:
     await rules.change(GUILD, ADA, longer, NOW, "approval.hours")
     with pytest.raises(InputError):
         await rules.change(
-            GUILD, ADA, lambda old: replaced(old, {"approval.hours": 0}), NOW, "approval.hours"
+            GUILD, ADA, lambda old: with_values(old, {"approval.hours": 0}), NOW, "approval.hours"
         )
     assert (await rules.get(GUILD)).approval.hours == 25
     assert len(await audit_log(store)) == 1

@@ -19,7 +19,7 @@ from tests.contract.store.several import accepted, asked, purposes_of_each, take
 async def test_all_are_stored_with_the_first_as_their_lead(store: Store) -> None:
     requests = asked(3)
     lead = await taken(store, requests)
-    runs = await store.runs.together(lead)
+    runs = await store.runs.batch(lead)
     assert [run.key for run in runs] == [each.key for each in requests]
     assert [(run.batch_key, run.batch_index, run.batch_size) for run in runs] == [
         (lead.key, index, 3) for index in range(3)
@@ -90,11 +90,11 @@ async def test_the_answer_lets_all_of_them_go_out(store: Store) -> None:
 
 async def test_one_card_decides_about_all_of_them(store: Store) -> None:
     lead = await taken(store, asked(3), in_review)
-    runs = list(await store.runs.together(lead))
+    runs = list(await store.runs.batch(lead))
     assert await purposes_of_each(store, runs) == [["r"], [], []]
     assert [(await columns(store, run.key))["due_at"] is None for run in runs] == [False, True, True]
     await store.reviews.approve(lead.key, 5, NOW)
-    after = await store.runs.together(lead)
+    after = await store.runs.batch(lead)
     assert {(run.state, run.decided_by) for run in after} == {(RunState.WAITING, 5)}
     assert await purposes_of_each(store, runs) == [["r", "c"], [], []]
     assert [line.action for line in await audit_log(store)].count("approve") == 3
@@ -109,7 +109,7 @@ async def test_without_an_approval_all_of_them_end_with_one_outcome(store: Store
             await store.runs.request_cancel(lead.key, NOW, by=PERSON.id)
         else:
             assert await store.runs.finish(lead.key, RunState(how), NOW, code=how) is not None
-        runs = list(await store.runs.together(lead))
+        runs = list(await store.runs.batch(lead))
         assert {run.state for run in runs} == {RunState(how)}
         first, *others = await purposes_of_each(store, runs)
         assert sorted(first) == sorted(["r", "c", "o", *(["d"] if how == "rejected" else [])])

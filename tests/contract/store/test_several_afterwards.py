@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.runs import DeliveryState, RunFilter, RunState
 from bot.store import Store
-from bot.store.privacy import Outdated
+from bot.store.privacy import ExpiredRows
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
 from tests.contract.store.several import accepted, ended, purposes_of_each, running
@@ -36,14 +36,14 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.KEPT)).entries
     assert entry.kept
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
-    assert await store.deliveries.reopen(runs[0].key, place, NOW)
+    assert await store.deliveries.redeliver(runs[0].key, place, NOW)
     # The server's budget has paid for them, so there they stay.
     server = request().origin.guild_id
-    assert {(run.channel_id, run.guild_id) for run in await store.runs.together(runs[0])} == {(4, server)}
+    assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
     assert (await claimed(store)).run.key == runs[0].key
 
 
-async def outdated(store: Store) -> Outdated:
+async def outdated(store: Store) -> ExpiredRows:
     """What is too old in many years; of the record there is always something."""
     found = await store.retention.outdated(NOW + timedelta(days=4000), 10)
     assert found is not None
@@ -71,7 +71,7 @@ async def test_erasing_leaves_all_of_them_while_one_runs_and_empties_all_afterwa
     await ended(store, runs[2])
     await store.deliveries.complete((await claimed(store)).id, NOW)
     assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 3
-    assert {run.prompt for run in await store.runs.together(runs[0])} == {None}
+    assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
 
 
 async def test_one_is_deleted_and_then_the_rest(store: Store) -> None:
@@ -80,7 +80,7 @@ async def test_one_is_deleted_and_then_the_rest(store: Store) -> None:
     await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")
     await store.reviews.delete(runs[0].key, PERSON.id, NOW)
     await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
-    assert [run.deleted_at is not None for run in await store.runs.together(runs[0])] == [True, True, False]
+    assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
     assert await purposes_of_each(store, runs) == [["o", "x"], ["x"], []]
     with pytest.raises(RefusedError, match="already_deleted"):
         await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)

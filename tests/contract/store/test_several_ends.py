@@ -24,7 +24,7 @@ async def test_the_outcome_is_owed_by_the_lead_when_the_last_has_ended(store: St
     assert await purposes_of_each(store, runs) == [["o"], [], []]
     delivery = await claimed(store, now=at(5))
     assert delivery.run.key == runs[0].key
-    assert [run.state for run in delivery.together] == ["succeeded", "failed", "succeeded"]
+    assert [run.state for run in delivery.batch] == ["succeeded", "failed", "succeeded"]
 
 
 @pytest.mark.parametrize("count", [2, 4, 10])
@@ -60,7 +60,7 @@ async def test_a_cancellation_ends_what_waits_and_marks_what_runs(store: Store) 
     await store.runs.record(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
     before = await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
     assert not before.final
-    after = await store.runs.together(runs[0])
+    after = await store.runs.batch(runs[0])
     assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
     assert all(run.cancel_requested_at for run in after)
     assert await purposes_of_each(store, runs) == [[], [], []]
@@ -78,7 +78,7 @@ async def test_a_failure_waits_for_its_reason_also_when_another_ends_last(store:
     await store.runs.explain(runs[0].key, "comfy_rejected", {})
     assert await store.deliveries.claim("courier", NOW, LEASE) is None
     delivery = await claimed(store, now=at(3))
-    assert delivery.together[0].failure_code == "comfy_rejected"
+    assert delivery.batch[0].failure_code == "comfy_rejected"
 
 
 async def test_a_late_success_before_the_outcome_is_seen_stands_in_it(store: Store) -> None:
@@ -89,7 +89,7 @@ async def test_a_late_success_before_the_outcome_is_seen_stands_in_it(store: Sto
     await ended(store, runs[0])
     assert await purposes_of_each(store, runs) == [["o"], []]
     delivery = await claimed(store)
-    assert [run.state for run in delivery.together] == ["succeeded", "succeeded"]
+    assert [run.state for run in delivery.batch] == ["succeeded", "succeeded"]
     assert delivery.late == frozenset()
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.inputs import Collected, collect, seed_range
+from bot.deployments.inputs import CollectedInputs, collect, seed_range
 from bot.deployments.model import Deployment, Input
-from bot.deployments.validation import GivenFile
+from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 
@@ -43,7 +43,7 @@ def drawn(item: Input) -> int:
     return min(high, max(low, 4242))
 
 
-def take(made: Deployment = FLUX, /, **values: Any) -> Collected:
+def take(made: Deployment = FLUX, /, **values: Any) -> CollectedInputs:
     return collect(made, {"prompt": "a red fox", **values}, draw_seed=drawn)
 
 
@@ -53,5 +53,5 @@ def refused(made: Deployment = FLUX, /, **values: Any) -> InputError:
     return caught.value
 
 
-def file(name: str = "a.png", content_type: str | None = "image/png", size: int = 1000) -> GivenFile:
-    return GivenFile(f"https://cdn.discordapp.com/{name}", name, content_type, size)
+def file(name: str = "a.png", content_type: str | None = "image/png", size: int = 1000) -> AttachedFile:
+    return AttachedFile(f"https://cdn.discordapp.com/{name}", name, content_type, size)

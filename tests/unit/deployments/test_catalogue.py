@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyClient, open_session
-from bot.database.key_values import NoteStore
+from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import ComfyUnreachable, StartLater, StartupError
@@ -26,7 +26,7 @@ LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
 class Comfy:
     """A ComfyDeploy server; while `down` it answers with `status` as for everything unknown."""
 
-    def __init__(self, notes: NoteStore) -> None:
+    def __init__(self, notes: KeyValueStore) -> None:
         self.inputs: dict[str, list[dict[str, object]]] = {
             UUID: [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": "prompt"}],
             LTX: [{"type": "string", "class_type": "ComfyUIDeployExternalText", "input_id": "story"}],

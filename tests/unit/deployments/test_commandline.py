@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.input_text import command_line
-from bot.deployments.options import suggest
+from bot.deployments.options import autocomplete
 from tests.unit.deployments.flux import FLUX, file, take
 from tests.unit.deployments.made import deployment, node
 
@@ -10,16 +10,16 @@ from tests.unit.deployments.made import deployment, node
 def test_suggestions_begin_with_what_was_typed_then_hold_it() -> None:
     options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
     made = deployment(node("animal", "Enum", enum_options=options))
-    assert [choice.name for choice in suggest(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
-    assert len(suggest(made, "animal", "")) == 25
-    assert suggest(made, "animal", "nothing like it") == []
-    assert suggest(made, "no such option", "a") == []
-    assert [choice.value for choice in suggest(made, "gpu", "a100")] == ["A100", "A100-80GB"]
+    assert [choice.name for choice in autocomplete(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
+    assert len(autocomplete(made, "animal", "")) == 25
+    assert autocomplete(made, "animal", "nothing like it") == []
+    assert autocomplete(made, "no such option", "a") == []
+    assert [choice.value for choice in autocomplete(made, "gpu", "a100")] == ["A100", "A100-80GB"]
 
 
 def test_numbers_are_suggested_as_numbers() -> None:
     made = deployment(node("width", "NumberInt"), inputs={"width": {"choices": list(range(64, 64 * 40, 64))}})
-    assert [choice.value for choice in suggest(made, "width", "102")] == [1024]
+    assert [choice.value for choice in autocomplete(made, "width", "102")] == [1024]
 
 
 def test_the_command_line_gives_the_same_run() -> None:

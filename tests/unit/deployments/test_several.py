@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
-from bot.deployments.inputs import check_count, collect, spread
-from bot.deployments.model import Choice, Deployment, Input, InputKind, varies
+from bot.deployments.inputs import batch_inputs, check_count, collect
+from bot.deployments.model import Choice, Deployment, Input, InputKind, varies_in_batch
 from bot.deployments.options import plan_options
 from bot.domain.errors import InputError
 from tests.unit.deployments.made import config, deployment, node
@@ -29,7 +29,7 @@ def made(*inputs: Input, max_count: int = 4) -> Deployment:
 def seeds(offered: Deployment, count: int, **given: Any) -> list[Any]:
     numbers = iter(range(1000, 2000))
     wanted = collect(offered, given, draw_seed=lambda _: next(numbers))
-    return [seed for _, seed in spread(offered, wanted, count, lambda _: next(numbers))]
+    return [seed for _, seed in batch_inputs(offered, wanted, count, lambda _: next(numbers))]
 
 
 def test_a_seed_that_was_given_counts_on_and_one_that_was_not_is_drawn_for_each() -> None:
@@ -63,7 +63,7 @@ def test_every_other_input_is_the_same_and_each_seed_counts_by_itself() -> None:
     prompt = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
     offered = made(prompt, SEED, second)
     wanted = collect(offered, {"prompt": "a fox", "seed": 3}, draw_seed=lambda _: 50)
-    found = spread(offered, wanted, 3, lambda _: 60)
+    found = batch_inputs(offered, wanted, 3, lambda _: 60)
     assert [inputs for inputs, _ in found] == [
         {"p": "a fox", "s": 3, "t": 50},
         {"p": "a fox", "s": 4, "t": 60},
@@ -94,7 +94,7 @@ def test_without_a_number_it_is_one() -> None:
     ],
 )
 def test_only_a_seed_that_is_offered_varies(item: Input, can: bool) -> None:
-    assert varies(item) is can
+    assert varies_in_batch(item) is can
 
 
 def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.inputs import collect, seed_range
-from bot.deployments.validation import GivenFile
+from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from tests.unit.deployments.flux import FLUX, drawn, file, refused, take
 from tests.unit.deployments.made import deployment, node
@@ -98,7 +98,7 @@ def test_a_required_option_that_is_missing_is_told() -> None:
         ("image", file(size=250 * 1024**2)),
     ],
 )
-def test_an_attachment_of_the_right_kind_is_sent_as_its_url(key: str, given_file: GivenFile) -> None:
+def test_an_attachment_of_the_right_kind_is_sent_as_its_url(key: str, given_file: AttachedFile) -> None:
     found = take(**{key: given_file})
     assert found.inputs[key] == given_file.url
     assert found.files == {key: (given_file,)}
@@ -118,7 +118,7 @@ def test_an_attachment_of_the_right_kind_is_sent_as_its_url(key: str, given_file
         ("image2", file("a.txt", "text/plain"), "input_file_type"),
     ],
 )
-def test_an_attachment_of_another_kind_is_refused(key: str, given_file: GivenFile, code: str) -> None:
+def test_an_attachment_of_another_kind_is_refused(key: str, given_file: AttachedFile, code: str) -> None:
     error = refused(**{key: given_file})
     assert (error.code, error.params["option"]) == (code, key)
 

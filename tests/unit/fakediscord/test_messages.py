@@ -48,8 +48,8 @@ async def test_history_pages_like_discord_and_forgets_the_nonce(studio: Studio) 
     assert newest[0].nonce is None
     after = [m.id async for m in studio.channel.history(after=discord.Object(ids[1]), limit=2)]
     assert after == ids[2:4]
-    around = [m.id async for m in studio.channel.history(around=discord.Object(ids[2]), limit=3)]
-    assert sorted(around) == ids[1:4]
+    context = [m.id async for m in studio.channel.history(around=discord.Object(ids[2]), limit=3)]
+    assert sorted(context) == ids[1:4]
 
 
 async def test_a_layout_view_shows_its_text_and_its_picture(studio: Studio) -> None:

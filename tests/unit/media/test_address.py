@@ -108,9 +108,9 @@ class Answers(AbstractResolver):
 
 async def test_a_name_is_resolved_to_both_families_unless_one_is_given() -> None:
     inner = Answers("8.8.8.8", "2606:4700::1")
-    guarded = GuardedResolver(inner, is_public)
-    assert [found["host"] for found in await guarded.resolve("cdn.test")] == ["8.8.8.8", "2606:4700::1"]
-    await guarded.resolve("cdn.test", 443, socket.AF_INET6)
+    locked = GuardedResolver(inner, is_public)
+    assert [found["host"] for found in await locked.resolve("cdn.test")] == ["8.8.8.8", "2606:4700::1"]
+    await locked.resolve("cdn.test", 443, socket.AF_INET6)
     assert inner.asked == [("cdn.test", 0, socket.AF_UNSPEC), ("cdn.test", 443, socket.AF_INET6)]
 
 

@@ -72,7 +72,7 @@ class Discord:
         return self.now
 
     def cache(self, **options: Any) -> AutomodCache:
-        return AutomodCache(self.read, self.clock, **{"patience": 60, **options})
+        return AutomodCache(self.read, self.clock, **{"timeout": 60, **options})
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ async def test_an_older_copy_does_not_outlive_the_permission(world: Discord) -> 
 
 
 async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discord) -> None:
-    cache = world.cache(patience=0.01)
+    cache = world.cache(timeout=0.01)
     world.gate.clear()
     assert await refusal(cache) == "words_unavailable"
     world.gate.set()
@@ -232,7 +232,7 @@ async def test_only_so_many_servers_are_kept(world: Discord) -> None:
 
 
 async def test_closing_ends_a_read_under_way(world: Discord) -> None:
-    cache = world.cache(patience=0.01)
+    cache = world.cache(timeout=0.01)
     world.gate.clear()
     assert await refusal(cache) == "words_unavailable"
     await cache.close()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
-from bot.domain.requests import Person
+from bot.domain.requests import Member
 from bot.domain.rules import ServerRules
 
 ONE, TWO, FREE = 1, 2, 3
@@ -29,7 +29,7 @@ def rules(**roles: dict[str, Any]) -> ServerRules:
 
 
 def limits(of: ServerRules, *roles: int) -> Limits:
-    return limits_of(Person(id=9, role_ids=frozenset(roles), created_at=datetime(2026, 1, 1, tzinfo=UTC)), of)
+    return limits_of(Member(id=9, role_ids=frozenset(roles), created_at=datetime(2026, 1, 1, tzinfo=UTC)), of)
 
 
 def test_without_a_role_budget_everybody_has_the_same_limits() -> None:

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, AuditEntry, AuditLine, Erased, OwnBlock
+from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, StoredEntry
 from bot.domain.runs import Output, Run, RunState
-from bot.services.privacy import OwnDataWriter
+from bot.services.privacy import PersonalDataWriter
 from cogs.privacy import erased_text
 from tests.unit.factories import made_run
 
@@ -29,13 +29,13 @@ def run(key: str = "abc", **changes: Any) -> Run:
     return made_run(key=key, **{**asked, **changes})
 
 
-def line(**changes: Any) -> AuditLine:
+def line(**changes: Any) -> StoredEntry:
     fields = {"at": NOW, "guild_id": 5, "action": AuditAction.REJECT, "actor_id": MOD, "subject_id": ME}
-    return AuditLine(1, AuditEntry(**{**fields, **changes}))
+    return StoredEntry(1, AuditEntry(**{**fields, **changes}))
 
 
 def test_the_file_is_json_with_everything_of_ones_own() -> None:
-    writer = OwnDataWriter(ME, NOW)
+    writer = PersonalDataWriter(ME, NOW)
     assert writer.add_blocks([OwnBlock(5, "spam", None, NOW)])
     assert writer.add_runs([run(), run("def", prompt="a fox")])
     assert writer.add_record([line(details={"reason": "no"})])
@@ -50,7 +50,7 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
 
 
 def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_of_it() -> None:
-    writer = OwnDataWriter(ME, NOW)
+    writer = PersonalDataWriter(ME, NOW)
     rejected = {"state": RunState.REJECTED, "decided_by": MOD, "decided_at": NOW}
     writer.add_runs(
         [run(**rejected, failure_code="rejected", failure_params={"reason": "no"}, requester_joined_at=NOW)]
@@ -63,7 +63,7 @@ def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_
 
 
 def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
-    writer = OwnDataWriter(ME, NOW)
+    writer = PersonalDataWriter(ME, NOW)
     writer.add_runs([run(decided_by=MOD, cancelled_by=OTHER)])
     writer.add_record(
         [
@@ -89,7 +89,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
 
 
 def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
-    writer = OwnDataWriter(ME, NOW, size=4000)
+    writer = PersonalDataWriter(ME, NOW, size=4000)
     assert not writer.add_runs([run(str(number)) for number in range(50)])
     assert not writer.add_record([line()])
     made = writer.file()

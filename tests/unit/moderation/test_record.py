@@ -17,16 +17,16 @@ from bot.domain.records import (
     OUTCOMES,
     AuditAction,
     AuditButton,
+    AuditCursor,
     AuditEntry,
     AuditFilter,
-    AuditLine,
     AuditPage,
-    Cursor,
+    StoredEntry,
 )
 from bot.domain.runs import RunState
 from bot.services.audit import LINES_SHOWN, CsvWriter
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id, record_id
-from bot.ui.moderation import record_layout, record_line
+from bot.ui.moderation import audit_layout, record_line
 from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -48,11 +48,11 @@ filters = st.builds(
     since=st.none() | seconds,
     until=st.none() | seconds,
 )
-cursors = st.none() | st.builds(Cursor, moments, st.integers(min_value=1, max_value=(1 << 31) - 1))
+cursors = st.none() | st.builds(AuditCursor, moments, st.integers(min_value=1, max_value=(1 << 31) - 1))
 
 
-def line(number: int = 1, **changes: Any) -> AuditLine:
-    return AuditLine(
+def line(number: int = 1, **changes: Any) -> StoredEntry:
+    return StoredEntry(
         number, AuditEntry(**{"at": NOW, "guild_id": 1, "action": AuditAction.REQUEST, **changes})
     )
 
@@ -64,7 +64,7 @@ def buttons(layout: discord.ui.LayoutView) -> dict[str, bool]:
 
 @given(wanted=filters, cursor=cursors, step=st.sampled_from(AuditButton))
 def test_a_button_carries_any_filter_and_place_within_discords_hundred_characters(
-    wanted: AuditFilter, cursor: Cursor | None, step: AuditButton
+    wanted: AuditFilter, cursor: AuditCursor | None, step: AuditButton
 ) -> None:
     made = record_id(step, wanted, cursor)
     assert len(made) <= 100
@@ -149,16 +149,18 @@ def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:
         since=NOW,
         until=NOW,
     )
-    page = AuditPage([line(number, **worst) for number in range(LINES_SHOWN)], Cursor(NOW, 1), Cursor(NOW, 2))
-    layout = record_layout(page, wanted)
+    page = AuditPage(
+        [line(number, **worst) for number in range(LINES_SHOWN)], AuditCursor(NOW, 1), AuditCursor(NOW, 2)
+    )
+    layout = audit_layout(page, wanted)
     assert layout.content_length() <= 4000
     assert all(buttons(layout).values())
 
 
 def test_buttons_that_lead_nowhere_can_not_be_pressed() -> None:
-    only = record_layout(AuditPage([line()], None, None), AuditFilter())
+    only = audit_layout(AuditPage([line()], None, None), AuditFilter())
     assert buttons(only) == {"Newer": False, "Older": False, "CSV file": True}
-    nothing = record_layout(AuditPage([], None, None), AuditFilter(deployment="flux"))
+    nothing = audit_layout(AuditPage([], None, None), AuditFilter(deployment="flux"))
     assert "Nothing was found" in text(nothing)
     assert not any(buttons(nothing).values())
 

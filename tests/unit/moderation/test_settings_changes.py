@@ -16,13 +16,13 @@ from bot.domain.rules import (
     RoleBudget,
     ServerRules,
     Words,
-    differences,
-    salvage,
+    diff_rules,
+    parse_stored_rules,
 )
 from bot.domain.settings_table import EDITS, FORMS, change
-from bot.domain.settings_values import Gone, Surroundings, gone
+from bot.domain.settings_values import MissingReferences, SettingsContext, missing_references
 
-AROUND = Surroundings(
+AROUND = SettingsContext(
     server="Studio",
     role_ids=frozenset(range(1, 40)),
     channel_ids=frozenset({100, 101}),
@@ -112,13 +112,13 @@ def test_approval_can_not_be_on_without_a_channel_that_is_there() -> None:
 
 
 def test_one_page_of_a_long_list_leaves_the_others_alone() -> None:
-    around = Surroundings(deployments={f"d{n}": f"D{n}" for n in range(30)})
-    rules = change(RULES, "approval.deployments", "0", ("d0", "d1"), around)
-    rules = change(rules, "approval.deployments", "1", ("d29",), around)
-    rules = change(rules, "approval.deployments", "0", ("d2",), around)
+    context = SettingsContext(deployments={f"d{n}": f"D{n}" for n in range(30)})
+    rules = change(RULES, "approval.deployments", "0", ("d0", "d1"), context)
+    rules = change(rules, "approval.deployments", "1", ("d29",), context)
+    rules = change(rules, "approval.deployments", "0", ("d2",), context)
     assert rules.approval.deployments == {"d2", "d29"}
     with pytest.raises(RefusedError):
-        change(rules, "approval.deployments", "1", ("d2",), around)
+        change(rules, "approval.deployments", "1", ("d2",), context)
 
 
 def test_words_are_kept_once_each_without_spare_space() -> None:
@@ -136,7 +136,7 @@ def test_words_are_kept_once_each_without_spare_space() -> None:
 def test_nobody_is_not_everybody() -> None:
     rules = edit(RULES, "gpus.gpu_roles", "5", arg="A100")
     assert edit(rules, "gpus.gpu_roles", arg="A100") == RULES
-    lost = Surroundings(gpus=AROUND.gpus)
+    lost = SettingsContext(gpus=AROUND.gpus)
     closed = change(rules, "home.tidy", "", (), lost)
     assert closed.gpu_roles == {"A100": frozenset()}
     other = edit(closed, "gpus.gpu_roles", "5", arg="T4")
@@ -160,11 +160,11 @@ def test_tidying_takes_out_all_that_is_gone_and_nothing_else() -> None:
         gpu_roles={"GTX": frozenset({1}), "T4": frozenset({1, 900})},
         deployment_roles={"old": frozenset({1}), "flux": frozenset({900})},
     )
-    assert gone(rules, AROUND) == Gone(
+    assert missing_references(rules, AROUND) == MissingReferences(
         frozenset({900}), frozenset({999}), frozenset({"old"}), frozenset({"GTX"})
     )
     tidy = edit(rules, "home.tidy")
-    assert not gone(tidy, AROUND)
+    assert not missing_references(tidy, AROUND)
     assert tidy == ServerRules(
         approval=Approval(
             exempt_roles=frozenset({1}), deployments=frozenset({"flux"}), gpus=frozenset({"T4"})
@@ -213,10 +213,10 @@ def test_a_field_that_is_not_known_is_refused() -> None:
 def test_the_record_says_what_came_and_what_went() -> None:
     before = ServerRules(words=Words(blocked=tuple(f"w{n}" for n in range(100))))
     after = ServerRules(words=Words(blocked=("w0",)), gpu_roles={"A100": frozenset({2, 1})})
-    found = differences(before, after)
+    found = diff_rules(before, after)
     assert found["gpu_roles.A100"] == {"added": [1, 2], "removed": []}
     assert found["words.blocked"] == {"added": [], "removed": [f"w{n}" for n in range(1, 100)]}
-    assert differences(before, before) == {}
+    assert diff_rules(before, before) == {}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_record_says_what_came_and_what_went() -> None:
 )
 def test_a_damaged_section_never_costs_the_others(section: str, damage: object) -> None:
     whole = {"people": {"account_days": 5}, "spoiler": "always"}
-    rules, lost = salvage({**whole, section: damage})
+    rules, lost = parse_stored_rules({**whole, section: damage})
     if section != "people":
         assert rules.people.account_days == 5
     if section != "spoiler":

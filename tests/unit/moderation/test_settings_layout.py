@@ -8,24 +8,24 @@ from discord.ui.select import BaseSelect
 
 from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
 from bot.domain.settings_table import FORMS, Section, SettingControl, named, token
-from bot.domain.settings_values import NotApplied, ReviewPlace, Surroundings
+from bot.domain.settings_values import NotApplied, ReviewChannel, SettingsContext
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import parse
-from bot.ui.settings_controls import Chosen
-from bot.ui.settings_panel import Panel, dialog, panel_layout
-from bot.ui.settings_text import News, changed
+from bot.ui.settings_controls import Selection
+from bot.ui.settings_panel import Panel, panel_layout, settings_modal
+from bot.ui.settings_text import ChangeSummary, describe_changes
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}
 GPUS = tuple(f"GPU{n} " + "G" * 90 for n in range(25))
 GONE = 5 * 10**17
-FULL = Surroundings(
+FULL = SettingsContext(
     server="S" * 100,
     role_ids=ROLES,
     channel_ids=frozenset({7}),
     deployments=DEPLOYMENTS,
     gpus=GPUS,
-    review=ReviewPlace(missing=("View Channel", "Send Messages"), reviewers_see=False),
+    review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
@@ -52,20 +52,20 @@ CROWDED = ServerRules(
     gpu_roles={gpu: ROLES | {GONE} for gpu in GPUS},
     deployment_roles=dict.fromkeys(DEPLOYMENTS, ROLES | {GONE}),
 )
-PANELS: list[tuple[Section, Chosen]] = [(section, None) for section in Section]
+PANELS: list[tuple[Section, Selection]] = [(section, None) for section in Section]
 PANELS += [(Section.GPUS, ("gpu", GPUS[3])), (Section.GPUS, ("deployment", next(iter(DEPLOYMENTS))))]
 
 
-def text(panel: Panel, rules: ServerRules, around: Surroundings) -> str:
-    layout = panel_layout(panel, rules, around)
+def text(panel: Panel, rules: ServerRules, context: SettingsContext) -> str:
+    layout = panel_layout(panel, rules, context)
     return "\n".join(getattr(item, "content", "") for item in layout.walk_children())
 
 
 @pytest.mark.parametrize("mode", ApprovalMode)
 @pytest.mark.parametrize(("section", "chosen"), PANELS)
-@pytest.mark.parametrize("saved", [None, News(tuple(f"{n} " + "s" * 250 for n in range(60)))])
+@pytest.mark.parametrize("saved", [None, ChangeSummary(tuple(f"{n} " + "s" * 250 for n in range(60)))])
 def test_the_most_crowded_panel_stays_within_discords_limits(
-    section: Section, chosen: Chosen, saved: News | None, mode: ApprovalMode
+    section: Section, chosen: Selection, saved: ChangeSummary | None, mode: ApprovalMode
 ) -> None:
     approval = CROWDED.approval.model_copy(update={"mode": mode})
     rules = CROWDED.model_copy(update={"approval": approval})
@@ -101,14 +101,14 @@ def test_the_most_crowded_panel_stays_within_discords_limits(
 
 @pytest.mark.parametrize("many", [26, 60, 130])
 def test_more_deployments_than_a_select_holds_are_spread_over_several(many: int) -> None:
-    around = Surroundings(
+    context = SettingsContext(
         server="S",
         deployments={f"d{n}": f"D{n}" for n in range(many)},
         gpus=tuple(f"g{n}" for n in range(60)),
     )
     rules = ServerRules(approval=Approval(mode=ApprovalMode.SELECTED, review_channel_id=7))
     for section, chosen in ((Section.APPROVAL, None), (Section.GPUS, ("gpu", "g1"))):
-        layout = panel_layout(Panel(section, chosen), rules, around)
+        layout = panel_layout(Panel(section, chosen), rules, context)
         assert layout.total_children_count <= 40
         offered = [
             option.value
@@ -123,7 +123,7 @@ def test_more_deployments_than_a_select_holds_are_spread_over_several(many: int)
 def test_every_form_has_its_words_within_discords_limits(field: str) -> None:
     section, _, name = field.partition(".")
     arg = str(min(ROLES)) if name == "role" else GPUS[0] if name == "weight" else ""
-    modal = dialog(SettingControl(Section(section), name, arg), CROWDED, about="R" * 100)
+    modal = settings_modal(SettingControl(Section(section), name, arg), CROWDED, about="R" * 100)
     assert len(modal.title) <= 45
     assert len(modal.custom_id) <= 100
     assert 1 <= len(modal.children) <= 5
@@ -146,17 +146,19 @@ def test_a_long_name_comes_back_from_its_custom_id() -> None:
 def test_no_sentence_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     for section, chosen in PANELS:
         for rules in (ServerRules(), CROWDED):
-            assert SENTENCES["internal"] not in text(Panel(section, chosen, saved=News(("x",))), rules, FULL)
+            assert SENTENCES["internal"] not in text(
+                Panel(section, chosen, saved=ChangeSummary(("x",))), rules, FULL
+            )
     for code in ("automod_spam", "automod_unknown", "keyword_empty", "regex_unsupported", "regex_too_large",
                  "regex_ascii_classes"):  # fmt: skip
-        around = Surroundings(automod_unread=(NotApplied(code, "*My* rule"),))
-        assert "\\*My\\* rule (" in text(Panel(Section.WORDS), ServerRules(), around)
+        context = SettingsContext(automod_unread=(NotApplied(code, "*My* rule"),))
+        assert "\\*My\\* rule (" in text(Panel(Section.WORDS), ServerRules(), context)
     assert not caplog.records
 
 
 def test_what_will_not_work_is_told_where_it_is_set() -> None:
     on = ServerRules(approval=Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=7))
-    bare = Surroundings(manages_server=False)
+    bare = SettingsContext(manages_server=False)
     for section in (Section.HOME, Section.APPROVAL):
         shown = text(Panel(section), on, bare)
         assert "what needs approval is refused" in shown
@@ -166,37 +168,37 @@ def test_what_will_not_work_is_told_where_it_is_set() -> None:
         assert "so they don't hold for requests" in text(Panel(section), on, bare)
         always = ServerRules(words=Words(automod=True))
         assert "without Manage Server" in text(Panel(section), always, bare)
-        away = Surroundings(automod_away=True)
+        away = SettingsContext(automod_away=True)
         assert "can't be read at the moment" in text(Panel(section), on, away)
         off = ServerRules(words=Words(automod=False))
         assert "Manage Server" not in text(Panel(section), off, bare)
-    assert "⚠️" not in text(Panel(Section.RESULTS), on, Surroundings(channel_ids=frozenset({7})))
+    assert "⚠️" not in text(Panel(Section.RESULTS), on, SettingsContext(channel_ids=frozenset({7})))
 
 
 def test_what_came_and_what_went_is_told_even_where_the_list_is_cut() -> None:
     last, first = max(ROLES), min(ROLES)
     fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {last}})
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL).lines
+    (line,) = describe_changes(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL).lines
     assert line == f"**Needn't wait:** removed <@&{last}>"
     words = Words(blocked=(*CROWDED.words.blocked[1:], "*new*"))
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"words": words}), FULL).lines
+    (line,) = describe_changes(CROWDED, CROWDED.model_copy(update={"words": words}), FULL).lines
     assert "added \\*new\\*; removed 000www" in line
     roles = {**CROWDED.budgets.roles, first: RoleBudget(at_once=1)}
     budgets = CROWDED.budgets.model_copy(update={"roles": roles})
-    (line,) = changed(CROWDED, CROWDED.model_copy(update={"budgets": budgets}), FULL).lines
+    (line,) = describe_changes(CROWDED, CROWDED.model_copy(update={"budgets": budgets}), FULL).lines
     assert line == f"**<@&{first}>:** no limit → 1 at once"
 
 
 def test_what_was_just_saved_is_said_once() -> None:
     before = ServerRules()
     after = before.model_copy(update={"retention_days": 7})
-    record = Panel(Section.RECORD, saved=changed(before, after, FULL))
+    record = Panel(Section.RECORD, saved=describe_changes(before, after, FULL))
     assert text(record, after, FULL).count("Kept for:") == 1
     assert "**Kept for:** 365 days → 7 days" in text(record, after, FULL)
     assert "**Kept for:** 7 days" in text(Panel(Section.RECORD), after, FULL)
     fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {max(ROLES)}})
     rules = CROWDED.model_copy(update={"approval": fewer})
-    approval = text(Panel(Section.APPROVAL, saved=changed(CROWDED, rules, FULL)), rules, FULL)
+    approval = text(Panel(Section.APPROVAL, saved=describe_changes(CROWDED, rules, FULL)), rules, FULL)
     # Of a list the news tell what went; what is left stands below.
     assert approval.count("**Needn't wait:**") == 2
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.settings_values import NotApplied
-from bot.services.word_forms import EDGE, clean, fold, mark, views
+from bot.services.word_forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
 from bot.services.word_rules import WordRule, WordRules
 
 
@@ -90,13 +90,13 @@ def test_no_text_makes_the_check_fail(text: str) -> None:
 
 @given(TEXTS)
 def test_the_forms_of_a_text_keep_their_promises(text: str) -> None:
-    plain = clean(text)
-    assert clean(plain) == plain
-    assert EDGE not in plain
+    plain = normalize(text)
+    assert normalize(plain) == plain
+    assert WORD_EDGE not in plain
     assert len(fold(plain)) == len(plain)
-    assert mark(plain).replace(EDGE, "") == plain
-    assert views(text).all[0] == plain
-    assert len(views(text).all) <= 12
+    assert mark_word_edges(plain).replace(WORD_EDGE, "") == plain
+    assert text_forms(text).all[0] == plain
+    assert len(text_forms(text).all) <= 12
 
 
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20), TEXTS)
