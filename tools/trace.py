@@ -1,0 +1,105 @@
+"""`python -m tools.trace`: follow one /generate of the demo, from the command to the posted picture.
+
+Lists the files of `bot` and `cogs` in the order in which they are entered, and counts files and functions.
+Everything on every thread counts, idle workers included; imports, start-up and comprehensions don't.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from demo.once import PROMPT, SIZE
+from demo.world import World, open_world
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("bot", "cogs")
+_NO_FUNCTIONS = frozenset({"<module>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_PACE = 0.2
+_LOOK = 0.05
+_SECONDS = 60
+
+
+class Trace:
+    """The functions entered while it records, by file, both in order of first entry."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, None]] = {}
+        self.recording = False
+        self._known: dict[str, str | None] = {}
+
+    def profile(self, frame: FrameType, event: str, _argument: Any) -> None:
+        """Note a call; the signature is that of `sys.setprofile`."""
+        if event != "call" or not self.recording:
+            return
+        code = frame.f_code
+        file = self._file(code.co_filename)
+        if file is not None and code.co_name not in _NO_FUNCTIONS:
+            self.files.setdefault(file, {})[code.co_qualname] = None
+
+    def _file(self, name: str) -> str | None:
+        if name not in self._known:
+            path = Path(name)
+            inside = path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in PACKAGES
+            self._known[name] = path.relative_to(ROOT).as_posix() if inside else None
+        return self._known[name]
+
+    @property
+    def functions(self) -> int:
+        return sum(len(functions) for functions in self.files.values())
+
+
+@contextmanager
+def profiling(trace: Trace) -> Iterator[None]:
+    """Watch this thread and every thread started inside the block."""
+    threading.setprofile(trace.profile)
+    sys.setprofile(trace.profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+async def generate(world: World, trace: Trace) -> None:
+    """Send the command and wait for the message with the picture."""
+    async with world.turn:
+        trace.recording = True
+        await world.people["ada"].slash(
+            world.channel, "generate picture", prompt=PROMPT, width=SIZE[0], height=SIZE[1]
+        )
+    while True:
+        if any(message.attachments for message in world.channel.history(viewer=world.people["ada"])):
+            break
+        await asyncio.sleep(_LOOK)
+    trace.recording = False
+
+
+async def run(trace: Trace) -> None:
+    async with asyncio.timeout(_SECONDS), open_world(_PACE) as world:
+        await generate(world, trace)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
+    parser.add_argument("--functions", action="store_true", help="list the functions of each file, too")
+    options = parser.parse_args()
+    trace = Trace()
+    with profiling(trace):
+        asyncio.run(run(trace))
+    for number, (file, functions) in enumerate(trace.files.items(), 1):
+        print(f"{number:3} {file} ({len(functions)})")
+        if options.functions:
+            print("".join(f"      {name}\n" for name in functions), end="")
+    print(f"files={len(trace.files)} functions={trace.functions}")
+
+
+if __name__ == "__main__":
+    main()
