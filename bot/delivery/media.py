@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import math
 import mimetypes
 import re
@@ -79,6 +80,7 @@ def _is_text(head: bytes) -> bool:
     return True
 
 
+log = logging.getLogger(__name__)
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
 # Decoded, a pixel takes four bytes, twice while it is scaled: about 400 MB at the most.
 _MAX_PIXELS: Final = 50_000_000
@@ -98,11 +100,12 @@ async def shrink_image(data: bytes, limit: int) -> tuple[bytes, str] | None:
 
 
 def _shrink(data: bytes, limit: int) -> tuple[bytes, str] | None:
-    # Pillow's readers raise many kinds of errors on broken or hostile files, all with one meaning here.
+    # Pillow raises whatever it meets in a broken file: `struct.error` for EXIF, RuntimeError for AVIF.
     try:
         image = _open(data)
         return None if image is None else _fit(image, limit)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, MemoryError):
+    except Exception as error:
+        log.info("picture can't be recompressed: %s: %s", type(error).__name__, error)
         return None
 
 

@@ -31,7 +31,7 @@ def is_public(address: IPAddress) -> bool:
         inner = _embedded(address)
         if inner is not None:
             return is_public(inner)
-        if address not in _UNICAST:
+        if address.scope_id is not None or address not in _UNICAST:
             return False
     special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
     return address.is_global and not special
@@ -43,8 +43,11 @@ def is_public_or_private(address: IPAddress) -> bool:
     Link-local, metadata, multicast and reserved addresses stay closed: no machine that
     makes pictures lives there.
     """
-    inner = _embedded(address) if isinstance(address, IPv6Address) else None
-    address = inner or address
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            # `fd00:ec2::254%1` is the same host as without the zone, but equals no address in a list.
+            return False
+        address = _embedded(address) or address
     private = any(address in network for network in _PRIVATE) and address not in _METADATA
     return private or is_public(address)
 

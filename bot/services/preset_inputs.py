@@ -74,7 +74,7 @@ def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, Raw
         if item is None:
             dropped.append(key)
         elif item.is_prompt and GAP in str(value):
-            merged[item.option] = _filled(preset, str(value), given.get(item.option))
+            merged[item.option] = _filled(item, preset, str(value), given.get(item.option))
         elif item.option not in given and not typed & {item.option, key.casefold()}:
             if _fits(item, value) and not isinstance(value, list):
                 merged[item.option] = value
@@ -88,10 +88,16 @@ def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, Raw
     return Applied(merged, dropped)
 
 
-def _filled(preset: Preset, kept: str, typed: RawValue | None) -> str:
+def _filled(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
+    """Put the typed prompt into each gap, unless that would pass the prompt's limit."""
     if typed is None:
         raise InputError("preset_needs_prompt", name=escape_line(preset.name, NAME_LENGTH))
-    return kept.replace(GAP, str(typed))
+    gaps = stored.count(GAP)
+    # Counted before it is built: 500 gaps and a long prompt make millions of characters.
+    length = len(stored) + gaps * (len(str(typed)) - len(GAP))
+    if item.max_length is not None and length > item.max_length:
+        raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)
+    return stored.replace(GAP, str(typed))
 
 
 def _fits(item: Input, value: InputValue) -> bool:

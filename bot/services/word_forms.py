@@ -34,7 +34,8 @@ _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozens
 _VOICED = frozenset("\u3099\u309a")  # a kana with one of these is another letter
 _SPACELESS = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
 _SINGLES = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]++[^\W_](?![^\W_])){2,}")
-_LEET = re.compile(r"[A-Za-z0-9@$!]*[A-Za-z0-9@$]")
+# Possessive, and never begun inside a run of "!": thousands of them would take quadratic time under the GIL.
+_LEET = re.compile(r"(?<!!)(?:!*+[A-Za-z0-9@$]++)++")
 _MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
 _LEET_I = str.maketrans("013457@$!", "oieastasi")
 _LEET_L = str.maketrans("013457@$!", "oleastasl")

@@ -106,3 +106,29 @@ async def test_a_limit_that_no_picture_fits_is_given_up() -> None:
 )
 async def test_what_is_hostile_or_no_picture_is_not_touched(data: bytes) -> None:
     assert await shrink_image(data, 100_000) is None
+
+
+def broken_exif(at: int, value: int) -> bytes:
+    """Return a JPEG with one byte of its EXIF changed, counted from the EXIF's start."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned, so that Pillow writes the EXIF again
+    exif[0x010F] = "camera"
+    exif[0x011A] = 72.0
+    data = bytearray(saved(noise(60, 60), "JPEG", exif=exif))
+    data[data.index(b"Exif\0\0") + at] = value
+    return bytes(data)
+
+
+@pytest.mark.parametrize("form", ["AVIF", "WEBP", "PNG", "TIFF", "JPEG"])
+async def test_a_damaged_picture_never_raises(form: str) -> None:
+    data = saved(noise(60, 60), form)
+    for at in range(0, len(data), max(1, len(data) // 60)):
+        for damaged in (data[:at], data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]):
+            await shrink_image(damaged, 500)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("value", range(0, 256, 3))
+async def test_broken_exif_never_raises(value: int) -> None:
+    for at in range(6, 60):
+        await shrink_image(broken_exif(at, value), 100_000)

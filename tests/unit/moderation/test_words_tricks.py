@@ -143,3 +143,9 @@ def test_a_number_with_its_measure_is_not_a_word() -> None:
 def test_a_word_of_single_letters_keeps_its_ends() -> None:
     assert found("S C U N T H O R P E", "cunt") is None
     assert found("S C U N T H O R P E", "*cunt*") == "*cunt*"
+
+
+def test_a_wall_of_exclamation_marks_takes_linear_time() -> None:
+    # With quadratic time this would not end within the suite's timeout.
+    assert found("!" * 400_000) is None
+    assert found("!!! s3x!") == "sex"
