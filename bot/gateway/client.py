@@ -148,7 +148,19 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
     else:
         log.error("an interaction failed", exc_info=error)
         sentence = say("internal")
-    await tell(interaction, sentence)
+    if interaction.type is discord.InteractionType.autocomplete:
+        await _offer_nothing(interaction)
+    else:
+        await tell(interaction, sentence)
+
+
+async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
+    """Answer an autocomplete without choices: Discord refuses a message there."""
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.autocomplete([])
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("autocomplete could not be answered: %s: %s", type(error).__name__, error)
 
 
 async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:

@@ -53,6 +53,13 @@ async def call(
     return await _send(bot, actor, InteractionType.APPLICATION_COMMAND, data)
 
 
+async def complete(bot: Harness, actor: Any, name: str, command_id: int = 1, **typed: str) -> Any:
+    """Ask for autocomplete choices of a command that the bot need not have any more."""
+    options = [{**option, "focused": True} for option in strings(**typed)]
+    data = {"id": str(command_id), "name": name, "type": 1, "options": options}
+    return await _send(bot, actor, InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, data)
+
+
 def strings(**options: str) -> list[dict[str, Any]]:
     """Return text options for `call`."""
     return [{"name": name, "type": STRING, "value": value} for name, value in options.items()]

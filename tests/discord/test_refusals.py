@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from demo.standin.deployments import PICTURE_ID
-from tests.discord.forged import call, strings
+from tests.discord.forged import call, complete, strings
 from tests.discord.rendered import refusal
 from tests.harness import HELD, Harness
 
@@ -151,3 +151,10 @@ async def test_an_answer_of_unknown_fate_goes_on_and_the_result_is_posted(bot: H
     assert len(bot.calls) == 1
     (message,) = bot.messages()
     assert len(message.attachments) == 1
+
+
+async def test_autocomplete_of_a_command_that_is_gone_offers_nothing(bot: Harness) -> None:
+    result = await complete(bot, bot.alice, "gone", old_option="x")
+    assert result.autocomplete_choices == []
+    assert result.response is None
+    assert [type(error) for error in bot.env.errors] == [discord.app_commands.CommandNotFound]
