@@ -132,6 +132,8 @@ Port = Annotated[int, whole(0, HIGHEST_PORT)]
 Count = Annotated[int, whole(1, 2**53)]
 # A year: more is a slip of the keyboard, and far more is no date at all.
 Seconds = Annotated[int, whole(1, 366 * 24 * 3600)]
+# No shorter than the pause of the worker that refreshes.
+RefreshSeconds = Annotated[int, whole(15, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
 ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shard_ids)]

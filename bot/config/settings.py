@@ -35,6 +35,7 @@ from bot.config.fields import (
     PoolSize,
     Port,
     PublicUrl,
+    RefreshSeconds,
     Roles,
     Seconds,
     Secret,
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
     roles: Roles = ALL_ROLES
     shard_count: ShardCount | None = None
     shard_ids: ShardIds = ()
-    deployments_refresh_seconds: Seconds = 600
+    deployments_refresh_seconds: RefreshSeconds = 600
     command_guild_ids: Ids = ()
     poll_interval_seconds: Seconds = 15
     run_deadline_seconds: Seconds = 3600

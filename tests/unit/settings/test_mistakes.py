@@ -48,6 +48,7 @@ ADDRESS = "an address that begins with https:// or http://"
         ("WEB_PORT", "65536", f"{PORT} '65536'"),
         ("WEB_PORT", "-1", f"{PORT} '-1'"),
         ("POLL_INTERVAL_SECONDS", "0", f"{SECONDS} '0'"),
+        ("DEPLOYMENTS_REFRESH_SECONDS", "14", f"{SECONDS.replace(' 1 ', ' 15 ')} '14'"),
         ("DAILY_GPU_SECONDS", "1.5", f"{COUNT} '1.5'"),
         ("MAX_CONCURRENT_RUNS", "0", f"{COUNT} '0'"),
         ("DAILY_GPU_SECONDS", "1" + "0" * 29, f"{COUNT} '1{'0' * 29}'"),
