@@ -98,6 +98,11 @@ class GenerateBot(commands.Bot):
         await self.load_cogs()
         await self.sync.run(self.tree, self.application_id or 0)
 
+    async def close(self) -> None:
+        """End what reads or checks word rules, then the connection to Discord."""
+        await self.words.cache.close()
+        await super().close()
+
     def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
         """`rebuild` puts the commands that are made of deployments into the tree anew."""
         self._rebuilders.append(rebuild)

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Requester
 from bot.domain.rules import ServerRules
-from bot.services.word_rules import Hit, WordRules
+from bot.services.word_rules import CheckTooLong, Hit, WordRules
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -45,11 +50,11 @@ async def word_check(
         return None
     if rules.words.blocked:
         own = await cache.own(guild_id, rules.words.blocked)
-        if (hit := await cache.check(own, texts, role_ids, channel_ids)) is not None:
+        if (hit := await cache.checks.run(guild_id, own, texts, role_ids, channel_ids)) is not None:
             return hit
     if rules.words.automod is False:
         return None
-    return await cache.check(await cache.automod(guild_id), texts, role_ids, channel_ids)
+    return await cache.checks.run(guild_id, await cache.automod(guild_id), texts, role_ids, channel_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,84 @@ class _Entry:
     rules: WordRules | None = None
     read_at: datetime | None = None
     fault: str | None = None
+
+
+class Deadline:
+    """Stops a check in its thread: a coroutine that no longer waits doesn't end the thread."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def __call__(self) -> None:
+        """Raise CheckTooLong once the time is over."""
+        if self._clock() >= self._end:
+            raise CheckTooLong("the time is over")
+
+
+class WordChecks:
+    """Runs checks in threads of their own, one at a time for each server, each with a deadline.
+
+    The event loop's default threads resolve host names for every request, so no server's rules may fill them.
+    A server whose last check was slow shares one thread with other slow ones, which slows only them.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 2.0,
+        slow: float = 0.25,
+        threads: int = 4,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout, self._slow_seconds, self._clock = timeout, slow, clock
+        self._quick = ThreadPoolExecutor(threads, "word-check")
+        self._slow = ThreadPoolExecutor(1, "slow-word-check")
+        self._slow_servers: set[int] = set()
+        self._busy: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def run(
+        self,
+        guild_id: int,
+        rules: WordRules,
+        texts: Mapping[str, str],
+        role_ids: Collection[int],
+        channel_ids: Collection[int],
+    ) -> Hit | None:
+        """Check a server's texts against its rules. Raises RefusedError when that takes too long."""
+        check = partial(rules.check, texts, role_ids, channel_ids, Deadline(self._timeout, self._clock))
+        try:
+            async with asyncio.timeout(self._timeout):
+                busy = self._busy.setdefault(guild_id, asyncio.Lock())
+                await busy.acquire()
+                pool = self._slow if guild_id in self._slow_servers else self._quick
+                running = pool.submit(self._timed, guild_id, check)
+                running.add_done_callback(partial(_release, busy, asyncio.get_running_loop()))
+                return await asyncio.wrap_future(running)
+        except (TimeoutError, CheckTooLong):
+            log.warning("word rules of server %s took too long", guild_id)
+            raise RefusedError("words_unavailable", "the rules took too long") from None
+
+    def close(self) -> None:
+        """Start no further check; running ones end at their deadlines."""
+        for pool in (self._quick, self._slow):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _timed(self, guild_id: int, check: Callable[[], Hit | None]) -> Hit | None:
+        began = self._clock()
+        try:
+            return check()
+        finally:
+            if self._clock() - began > self._slow_seconds:
+                self._slow_servers.add(guild_id)
+            else:
+                self._slow_servers.discard(guild_id)
+
+
+def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit | None]) -> None:
+    """Let the server's next check begin once the thread has really ended."""
+    with suppress(RuntimeError):  # the loop is closed by then
+        loop.call_soon_threadsafe(busy.release)
 
 
 class AutomodCache:
@@ -84,6 +167,7 @@ class AutomodCache:
         self._fetch, self._clock = fetch, clock
         self._ttl, self._stale, self._retry = ttl, stale, retry
         self._patience, self._size = timeout, size
+        self.checks = WordChecks(timeout=timeout)
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
@@ -106,27 +190,14 @@ class AutomodCache:
             self._keep(self._own, guild_id, kept)
         return kept[1]
 
-    async def check(
-        self,
-        rules: WordRules,
-        texts: Mapping[str, str],
-        role_ids: Collection[int],
-        channel_ids: Collection[int],
-    ) -> Hit | None:
-        """In a thread: sixty of a server's regular expressions can take seconds. Raises RefusedError then."""
-        try:
-            async with asyncio.timeout(self._patience):
-                return await asyncio.to_thread(rules.check, texts, role_ids, channel_ids)
-        except TimeoutError:
-            raise RefusedError("words_unavailable", "the rules took too long") from None
-
     def invalidate(self, guild_id: int) -> None:
         """The rules changed (or the bot's roles): the next request reads them, no older copy will do."""
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)
 
     async def close(self) -> None:
-        """Ends reads that are under way."""
+        """End reads that are under way."""
+        self.checks.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

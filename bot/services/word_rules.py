@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -54,6 +54,18 @@ class Hit:
     keyword: str = field(repr=False)
 
 
+class CheckTooLong(Exception):
+    """A check was given up: its time ran out, or a pattern matched allowed text again and again."""
+
+
+# Each match starts a new search, so a pattern that matches only allowed text takes quadratic time.
+MAX_ALLOWED_MATCHES = 100
+
+
+def _unlimited() -> None:
+    """Let a check take as long as it takes."""
+
+
 class WordRules:
     """Rules made ready to search with. Costs milliseconds for each thousand keywords: keep it."""
 
@@ -68,14 +80,22 @@ class WordRules:
         self.not_applied = (*not_applied, *(item for rule in self._rules for item in rule.not_applied))
 
     def check(
-        self, texts: Mapping[str, str], role_ids: Collection[int], channel_ids: Collection[int]
+        self,
+        texts: Mapping[str, str],
+        role_ids: Collection[int],
+        channel_ids: Collection[int],
+        go_on: Callable[[], None] = _unlimited,
     ) -> Hit | None:
-        """The first hit in `texts` (option name -> text). `channel_ids` has a thread's parent too."""
+        """Return the first hit in `texts` (option name -> text). `channel_ids` has a thread's parent too.
+
+        `go_on` is called before each text, spelling, pattern and match; it stops the check by CheckTooLong.
+        """
         rules = [rule for rule in self._rules if rule.holds_for(role_ids, channel_ids)]
         for option, text in texts.items() if rules else ():
+            go_on()
             forms = text_forms(text)
             for rule in rules:
-                if (keyword := rule.find(forms)) is not None:
+                if (keyword := rule.find(forms, go_on)) is not None:
                     return Hit(rule.rule.name, option, keyword)
         return None
 
@@ -97,11 +117,14 @@ class _Compiled:
             channel_ids
         )
 
-    def find(self, forms: TextForms) -> str | None:
-        found = next((word for view in forms.all if (word := self._keyword(view)) is not None), None)
-        if found is None and forms.foreign is not None:
-            found = self._keyword(forms.foreign, foreign=True)
-        return self._pattern(forms) if found is None else found
+    def find(self, forms: TextForms, go_on: Callable[[], None]) -> str | None:
+        for view in forms.all:
+            go_on()
+            if (found := self._keyword(view)) is not None:
+                return found
+        if forms.foreign is not None and (found := self._keyword(forms.foreign, foreign=True)) is not None:
+            return found
+        return self._pattern(forms, go_on)
 
     def _keyword(self, view: str, *, foreign: bool = False) -> str | None:
         marked = mark_word_edges(fold(view))
@@ -112,17 +135,21 @@ class _Compiled:
         hits = self._keywords.spans(marked, foreign=foreign)
         return next((hit.keyword for hit in hits if not allowed.holds(hit)), None)
 
-    def _pattern(self, forms: TextForms) -> str | None:
-        seen = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
-        return next((source for view in seen if (source := self._pattern_in(view)) is not None), None)
+    def _pattern(self, forms: TextForms, go_on: Callable[[], None]) -> str | None:
+        views = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
+        return next((source for view in views if (source := self._pattern_in(view, go_on)) is not None), None)
 
-    def _pattern_in(self, view: str) -> str | None:
+    def _pattern_in(self, view: str, go_on: Callable[[], None]) -> str | None:
         allowed: AllowedSpans | None = None
         for pattern in self._patterns:
-            for start, end in pattern.spans(view):
+            go_on()
+            for number, (start, end) in enumerate(pattern.spans(view)):
                 allowed = allowed or self._allowed_in(view)
                 if not allowed.holds(Span(start, end, pattern.source)):
                     return pattern.source
+                if number == MAX_ALLOWED_MATCHES:
+                    raise CheckTooLong("a pattern matches allowed text too often")
+                go_on()
         return None
 
     def _allowed_in(self, view: str) -> AllowedSpans:
