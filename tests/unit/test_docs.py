@@ -91,13 +91,13 @@ def test_nothing_of_a_machine_is_in_it(path: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:home|work|Users|tmp)/\S+", text) == []
 
 
-# What Discord says itself.
+# Discord's own messages.
 _DISCORDS_OWN = {"Integration requires code grant", "The application did not respond"}
 
 
 def quoted_of_the_bot() -> list[str]:
-    """The sentences in the first column of the tables of what may go wrong."""
-    text = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8").partition("## When it doesn't work")[2]
+    """Return the sentences in the first column of the tables of docs/troubleshooting.md."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     found = [said for cell in cells for said in re.findall(r"`([^`]+)`|\*([^*]+)\*", cell)]
     sentences = [code or italic for code, italic in found]
@@ -114,7 +114,7 @@ def literals() -> Iterator[str]:
         yield from re.split(r"\{\w+\}", sentence)
 
 
-def test_what_setup_quotes_the_bot_says() -> None:
+def test_the_bot_says_what_troubleshooting_quotes() -> None:
     pieces = {piece.strip() for piece in literals()}
     long = [piece for piece in pieces if len(piece) >= 10 and " " in piece]
     quoted = quoted_of_the_bot()
@@ -127,7 +127,7 @@ def test_what_setup_quotes_the_bot_says() -> None:
             part.strip(" .") in piece for part in said.split("…") if len(part) >= 10 for piece in long
         )
     ]
-    assert unknown == [], "docs/setup.md quotes sentences that the bot no longer says: correct its tables"
+    assert unknown == [], "docs/troubleshooting.md quotes what the bot no longer says: correct its tables"
 
 
 def test_the_architecture_names_every_module() -> None:
