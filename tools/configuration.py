@@ -23,57 +23,56 @@ HEAD = """\
 
 <!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema.py. Change those. -->
 
-Settings are variables of the environment, or lines of a file `.env` in the working directory; the environment goes
-first. An empty value counts as unset. Mistakes are told at the start, all of them at once; `python -m bot check` also
-tries out what is set.
+Settings are environment variables, or lines of a file `.env` in the working directory; the environment wins.
+An empty value counts as unset. The bot reports all mistakes at its start; `python -m bot check` also tests the values.
 """
 FILE_HEAD = """
 ## deployments.toml
 
-Says which deployments are offered, and what differs from what ComfyDeploy says of them;
-[`deployments.example.toml`](../deployments.example.toml) shows each setting in its place. The bot reads the file again
-on SIGHUP and on `/reload`; a file with mistakes changes nothing, and the mistakes are told.
+Lists the deployments to offer, and what to change in ComfyDeploy's description of them.
+[`deployments.example.toml`](../deployments.example.toml) is an example. SIGHUP and `/reload` reload the file; a file with
+mistakes changes nothing.
 
-A deployment that ComfyDeploy can't describe (its answer is a 500) is offered all the same where each of its inputs is
-described here with a `kind` or a `class_type`.
+A deployment that ComfyDeploy can't describe (it answers 500) is offered if each of its inputs has a `kind` or a
+`class_type` here.
 """
 RENAMED = """
-Servers' rules for a deployment (who may use it, whether it waits for approval) and presets go by NAME. Under another it is as a
-new deployment to them, open to everybody: tell their admins before you change it. `/settings` shows them the old name as gone."""
+NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment is a new one,
+open to everybody, and `/settings` shows the old name as gone: tell the admins first."""
 
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
-    "deployment_id": "its id, from the deployment's page in ComfyDeploy. Needed",
-    "title": "how messages call it; else the workflow's name",
-    "description": "shown beside the subcommand; else the workflow's description",
-    "group": "makes it two words: `/generate video ltx`",
-    "gpus": "the GPUs that may be chosen; left out: all that ComfyDeploy documents; `[]`: no choice",
-    "default_gpu": "sent when nobody chooses; left out: the machine's own",
-    "concurrency_limit": "how many runs of it at once; else what ComfyDeploy says",
-    "max_count": "the most that one request may ask for with `count`, up to 10; else 4 where there is a seed to vary; "
-    "below 4 there is no Vary, 1 offers no `count` either",
-    "age_restricted": "only in channels that Discord marks as age-restricted",
-    "only_listed_inputs": "inputs that are not listed are not offered",
-    "inputs": "a table for each input, by its key in the workflow (its `input_id`), see below",
+    "deployment_id": "required: its id, from the deployment's page in ComfyDeploy",
+    "title": "its name in messages; default: the workflow's name",
+    "description": "shown beside the subcommand; default: the workflow's description",
+    "group": "a word before the subcommand: `/generate video ltx`",
+    "gpus": "the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice",
+    "default_gpu": "sent if nobody chooses; default: the machine's own",
+    "concurrency_limit": "its concurrent runs; default: ComfyDeploy's limit",
+    "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no Vary button, "
+    "at 1 no `count`",
+    "age_restricted": "only in channels that are marked as age-restricted",
+    "only_listed_inputs": "offer only the inputs listed here",
+    "inputs": "a table per input, by its `input_id` in the workflow; see below",
 }
 OF_AN_INPUT = {
-    "option": "its name in Discord; else made of its name in the workflow",
+    "option": "its name in Discord; default: from its name in the workflow",
     "description": "shown beside the option",
-    "kind": "what is asked for, where ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, "
+    "kind": "its type, if ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, "
     "`image`, `images`, `video`, `audio`, `file`, `weights`",
-    "class_type": "the same by its node's class, such as `ComfyUIDeployExternalNumberInt`",
-    "choices": "values, or `{name = …, value = …}`. Weights are offered only with choices",
-    "min": "the least number",
-    "max": "the greatest number",
-    "min_length": "the least number of characters",
-    "max_length": "the greatest number of characters, at most 6000",
-    "default": "sent when the option is left out; without it ComfyDeploy's own default holds",
+    "class_type": "the same as a node class, such as `ComfyUIDeployExternalNumberInt`",
+    "choices": "values, or `{name = …, value = …}`; required for weights",
+    "min": "the smallest number",
+    "max": "the largest number",
+    "min_length": "the minimum of characters",
+    "max_length": "the maximum of characters, up to 6000",
+    "default": "sent if the option is left out; default: ComfyDeploy's",
     "required": "whether the option must be given",
     "fixed": "always sent, never offered",
-    "hidden": "not offered; ComfyDeploy's default holds",
-    "max_count": "how many pictures a batch takes, up to 10: `image1`, `image2` …",
-    "prompt": "the main text; without a mark it is found by its name",
-    "seed": "drawn by the bot when left out, and shown",
+    "hidden": "not offered; ComfyDeploy's default applies",
+    "max_count": "the pictures of an image batch, up to 10: `image1`, `image2` …",
+    "prompt": "the main text; default: found by its name",
+    "seed": "drawn by the bot if left out, and shown",
 }
 OF_A_CHOICE = {"name": "what is shown", "value": "what is sent"}
 
