@@ -13,8 +13,8 @@ import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyClient, open_session
-from bot.config.roles import ALL_ROLES, CALLING, Role
-from bot.config.settings import Settings, configs_of
+from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role
+from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.download import MediaFetcher
 from bot.delivery.posting import Poster, RestClient
@@ -39,8 +39,8 @@ def utc_now() -> datetime:
 async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
     """Opens what the bot stands on and puts its parts together; nothing runs yet. Raises StartupError."""
     async with AsyncExitStack() as stack:
-        calling = bool(settings.roles & CALLING)
-        configs = configs_of(settings) if calling else ()
+        calling = bool(settings.roles & CALLING_ROLES)
+        configs = load_deployment_configs(settings) if calling else ()
         store = await _store(settings, stack)
         line = store.line()
         wakeups = Wakeups(line.announce)
@@ -154,7 +154,7 @@ def assemble(base: Resources) -> App:
             workers |= courier_workers(base, poster)
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
-    if roles & CALLING:
+    if roles & CALLING_ROLES:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, pause=15)
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
@@ -170,7 +170,7 @@ def _client(base: Resources, reloader: Reloader) -> discord.Client | None:
     roles = base.settings.roles
     if Role.GATEWAY in roles:
         return gateway_bot(base, reloader)
-    return RestClient(base.metrics.discord_trace()) if roles & CALLING else None
+    return RestClient(base.metrics.discord_trace()) if roles & CALLING_ROLES else None
 
 
 def _web(

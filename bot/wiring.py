@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.comfydeploy.client import ComfyClient
 from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.config.settings import Settings, configs_of
+from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.courier import Courier
 from bot.delivery.download import MediaFetcher
@@ -289,7 +289,7 @@ def _reconciler(base: Resources, recorder: EventRecorder) -> Reconciler:
 def reloader_of(base: Resources) -> Reloader:
     return Reloader(
         base.catalogue,
-        read=lambda: configs_of(base.settings),
+        read=lambda: load_deployment_configs(base.settings),
         announce=base.wakeups.reload,
         every=timedelta(seconds=base.settings.deployments_refresh_seconds),
         clock=base.clock,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from bot.config.settings import REMEDIES, Settings
+from bot.config.settings import REQUIRED_SECRETS, Settings
 from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,7 +110,7 @@ def _positive(refusal: str) -> str:
 
 
 def default(name: str, field: FieldInfo) -> str:
-    if field.is_required() or name in REMEDIES:
+    if field.is_required() or name in REQUIRED_SECRETS:
         return "needed"
     value = field.default
     value = value.get_secret_value() if hasattr(value, "get_secret_value") else value

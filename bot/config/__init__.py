@@ -1,1 +1,1 @@
-"""What the operator sets: environment, roles, logging. The only package that reads the environment."""
+"""What the operator configures: settings, roles, logging. The only package that reads the environment."""

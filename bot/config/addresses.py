@@ -1,4 +1,4 @@
-"""Hosts and addresses, so sound that no library stumbles over them later."""
+"""Validate hosts, base URLs and database URLs, so that no library fails on them later."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from bot.comfydeploy.webhook_urls import WEBHOOK_PATH
 from bot.domain.text import excerpt
 
 HIGHEST_PORT = 65535
-# Compose names services with underscores; letters of other alphabets are encoded.
+# Docker Compose puts underscores into service names; IDNA encodes non-ASCII letters.
 _NAME = re.compile(r"[\w.-]+")
 
 
 def is_host(text: str) -> bool:
-    """Whether it is an IP address or can be looked up as a name: no empty label, none over 63 characters."""
+    """Return whether `text` is an IP address or a name that can be looked up (IDNA labels of 1 to 63
+    characters)."""
     try:
         ip_address(text)
     except ValueError:
@@ -31,7 +32,8 @@ def is_host(text: str) -> bool:
 
 
 def _encodes(name: str) -> bool:
-    """Looking it up begins with this, and fails with a UnicodeError."""
+    """Return whether `name` survives IDNA encoding; a lookup starts with it and raises UnicodeError
+    otherwise."""
     try:
         name.encode("idna")
     except UnicodeError:
@@ -56,17 +58,17 @@ def base_url(value: object) -> str:
         raise ValueError("must be an address without user name, query (?) or fragment (#)")
     try:
         parts = urlsplit(text)
-        named = is_host(parts.hostname or "")
+        valid_host = is_host(parts.hostname or "")
     except ValueError:
-        named = False
-    if not named:
+        valid_host = False
+    if not valid_host:
         raise ValueError("must name a host after //: a name such as bot.example.com, an IP address, or [::1]")
-    if not _has_sound_port(parts.netloc):
+    if not _has_valid_port(parts.netloc):
         raise ValueError(f"must have a port from 1 to {HIGHEST_PORT} after the host, or none")
     return text.rstrip("/")
 
 
-def _has_sound_port(netloc: str) -> bool:
+def _has_valid_port(netloc: str) -> bool:
     try:
         port = urlsplit(f"//{netloc}").port
     except ValueError:
@@ -83,21 +85,21 @@ def public_url(value: object) -> str:
 
 
 _SQLITE, _POSTGRES = "sqlite+aiosqlite", "postgresql+asyncpg"
-# What may follow the question mark; anything else the driver meets with a TypeError.
+# Query parameters that asyncpg understands; it raises TypeError for any other.
 _OPTIONS = ("ssl", "host", "port", "passfile", "service", "servicefile", "target_session_attrs")
-# What the driver takes for these two, and otherwise tells only when it connects.
-WORDS = {
+# The values that asyncpg accepts for these two; it checks them only when it connects.
+ALLOWED_VALUES = {
     "ssl": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
 }
-# Neither repeats the host or the port: they may be a piece of the password.
+# These messages never repeat the host or port: they may be part of a badly encoded password.
 _ENCODED = "Special characters in the password have to be percent-encoded: @ is %40, / is %2F, # is %23"
 _HOST = f"must have a host's name or an IP address (IPv6 in brackets) after the @. {_ENCODED}"
 _PORT = f"must have a port from 1 to {HIGHEST_PORT} after the host's colon, or no colon. {_ENCODED}"
 
 
 def database_url(text: str) -> str:
-    """`text`, or a ValueError that says what it must be."""
+    """Return `text` unchanged. Raises ValueError that says what it must be."""
     if "\0" in unquote(text):
         raise ValueError("must have no NUL character")
     if text.startswith(f"{_SQLITE}://"):
@@ -112,7 +114,7 @@ def database_url(text: str) -> str:
 def _check_file(text: str) -> None:
     try:
         url = make_url(text)
-    except ValueError:  # a port, where no host belongs either
+    except ValueError:  # a host with a port, which SQLite URLs can't have
         url = URL.create(_SQLITE)
     if url.host is not None or not url.database or url.database == ":memory:":
         raise ValueError(
@@ -132,13 +134,16 @@ def _check_server(text: str) -> None:
         raise ValueError(_HOST if "[" in text and "]" not in text else _PORT) from None
     _check_options(url)
     try:
-        _, found = url.get_dialect()().create_connect_args(url)
+        _, arguments = url.get_dialect()().create_connect_args(url)
     except (ArgumentError, ValueError):
         raise ValueError(f"must name one server: {_POSTGRES}://user:password@host/name") from None
-    # An @ in the password ends it too early: its rest is taken for the host, after a slash for the name.
-    if "@" in (url.database or "") or not all(_is_place(host) for host in _each(found.get("host"))):
+    # An unencoded @ in the password ends it early: the rest is parsed as the host or, after a slash, as the
+    # database.
+    if "@" in (url.database or "") or not all(
+        _is_server_address(host) for host in _each(arguments.get("host"))
+    ):
         raise ValueError(_HOST)
-    if not all(0 < port <= HIGHEST_PORT for port in _each(found.get("port"))):
+    if not all(0 < port <= HIGHEST_PORT for port in _each(arguments.get("port"))):
         raise ValueError(_PORT)
 
 
@@ -150,17 +155,17 @@ def _check_options(url: URL) -> None:
         raise ValueError(
             f"must have no {unknown[0]}= after the question mark; it can be {', '.join(_OPTIONS)}"
         )
-    for name, known in WORDS.items():
-        if name in url.query and url.query[name] not in known:
-            raise ValueError(f"must have one of {', '.join(known)} after {name}=")
+    for name, allowed in ALLOWED_VALUES.items():
+        if name in url.query and url.query[name] not in allowed:
+            raise ValueError(f"must have one of {', '.join(allowed)} after {name}=")
 
 
-def _is_place(host: str) -> bool:
-    """A slash begins the folder of a socket."""
+def _is_server_address(host: str) -> bool:
+    """Return whether `host` is a host or, with a leading slash, the folder of a Unix socket."""
     return host.startswith("/") or is_host(host)
 
 
-def _each(found: Any) -> Iterable[Any]:
-    if found is None:
+def _each(value: Any) -> Iterable[Any]:
+    if value is None:
         return ()
-    return found if isinstance(found, list) else (found,)
+    return value if isinstance(value, list) else (value,)

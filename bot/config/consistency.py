@@ -1,4 +1,4 @@
-"""What is wrong with how the settings name deployments, the file's own mistakes included."""
+"""Find settings that contradict each other, and mistakes in deployments.toml."""
 
 from __future__ import annotations
 
@@ -22,24 +22,27 @@ TWO_SOURCES = (
 
 
 def deployment_mistakes(raw: Mapping[str, str]) -> list[str]:
-    """`raw` are the variables as they were written; sentences, all at once."""
-    file, one = raw.get("DEPLOYMENTS_FILE"), raw.get("COMFYDEPLOY_DEPLOYMENT_ID")
-    if file and one:
+    """Return the mistakes in how deployments are configured, as sentences.
+
+    `raw` holds the variables as the operator wrote them.
+    """
+    file, single = raw.get("DEPLOYMENTS_FILE"), raw.get("COMFYDEPLOY_DEPLOYMENT_ID")
+    if file and single:
         return [TWO_SOURCES]
-    if one:
+    if single:
         return []
     path = Path(file) if file else DEFAULT_DEPLOYMENTS_FILE
     try:
         return _file_mistakes(file, path)
     except OSError as error:
-        return [f"{_named(file)} can't be read: {error.strerror}."]
+        return [f"{_file_subject(file)} can't be read: {error.strerror}."]
 
 
 def _file_mistakes(file: str | None, path: Path) -> list[str]:
     if path.is_dir():
-        return [f"{_named(file)} is a folder. Name the file in it."]
+        return [f"{_file_subject(file)} is a folder. Name the file in it."]
     if not path.is_file():
-        return [f"{_named(file)} is not there."] if file else [NO_DEPLOYMENT]
+        return [f"{_file_subject(file)} is not there."] if file else [NO_DEPLOYMENT]
     try:
         load_deployments_file(path)
     except StartupError as error:
@@ -47,14 +50,17 @@ def _file_mistakes(file: str | None, path: Path) -> list[str]:
     return []
 
 
-def _named(file: str | None) -> str:
+def _file_subject(file: str | None) -> str:
     return f"DEPLOYMENTS_FILE names {excerpt(file)}, which" if file else str(DEFAULT_DEPLOYMENTS_FILE)
 
 
 def port_mistakes(raw: Mapping[str, str], web_port: int) -> list[str]:
-    """`raw` are the variables as they were written; `web_port` is the default."""
+    """Return a sentence if /metrics and webhooks share a port.
+
+    `raw` holds the variables as the operator wrote them; `web_port` is the default.
+    """
     web, metrics = (_number(raw.get(name, "")) for name in ("WEB_PORT", "METRICS_PORT"))
-    # 0 lets the system choose, for each another.
+    # With 0 the system picks a different port for each.
     if metrics and metrics == (web_port if web is None else web):
         return [
             f"METRICS_PORT and WEB_PORT are both {metrics}. Set METRICS_PORT to another, or leave it empty: "
@@ -63,8 +69,8 @@ def port_mistakes(raw: Mapping[str, str], web_port: int) -> list[str]:
     return []
 
 
-def shards_mistakes(raw: Mapping[str, str]) -> list[str]:
-    """SHARD_COUNT and SHARD_IDS that do not go together; `raw` as above."""
+def sharding_mistakes(raw: Mapping[str, str]) -> list[str]:
+    """Return a sentence if SHARD_COUNT and SHARD_IDS contradict each other."""
     ids = [_number(part) for part in raw.get("SHARD_IDS", "").split(",") if part.strip()]
     count = _number(raw.get("SHARD_COUNT", ""))
     if None in ids or (count is None and "SHARD_COUNT" in raw):
@@ -73,6 +79,6 @@ def shards_mistakes(raw: Mapping[str, str]) -> list[str]:
 
 
 def _number(text: str) -> int | None:
-    """What is no number is a mistake of its own."""
+    """Parse a whole number. Return None for anything else, which field validation reports."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

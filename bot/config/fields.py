@@ -1,4 +1,4 @@
-"""How one setting's text becomes its value. Errors say what it must be, and show it unless it is secret."""
+"""Parse the text of each setting. Errors quote the given value unless it is secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.config.roles import Role
 from bot.domain.text import excerpt
 
 
-def whole(low: int, high: int) -> BeforeValidator:
+def integer(low: int, high: int) -> BeforeValidator:
     def parse(value: object) -> object:
         text = str(value).strip()
         if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
@@ -23,18 +23,18 @@ def whole(low: int, high: int) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
-def one_of(*words: str) -> BeforeValidator:
-    def parse(value: object) -> object:
-        found = [word for word in words if word.lower() == str(value).strip().lower()]
+def one_of(*values: str) -> BeforeValidator:
+    def parse(given: object) -> object:
+        found = [value for value in values if value.lower() == str(given).strip().lower()]
         if not found:
-            raise ValueError(f"must be one of {', '.join(words)}, not {excerpt(str(value))}")
+            raise ValueError(f"must be one of {', '.join(values)}, not {excerpt(str(given))}")
         return found[0]
 
     return BeforeValidator(parse)
 
 
 def _yes_or_no(value: object) -> object:
-    known = {
+    values = {
         "true": True,
         "yes": True,
         "on": True,
@@ -45,16 +45,16 @@ def _yes_or_no(value: object) -> object:
         "0": False,
     }
     try:
-        return known[str(value).strip().lower()]
+        return values[str(value).strip().lower()]
     except KeyError:
         raise ValueError(f"must be true or false, not {excerpt(str(value))}") from None
 
 
 def _secret(value: object) -> object:
     if isinstance(value, SecretStr) and not value.get_secret_value():
-        return value  # the default; whether one is needed depends on the roles
+        return value  # the default; `load_settings` checks whether a role needs it
     text = (value.get_secret_value() if isinstance(value, SecretStr) else str(value)).strip()
-    # What can't be in a header, and what `docker --env-file` leaves of "…" and a page of <…>.
+    # Refuse what a header can't hold, quotes left by `docker --env-file`, and a placeholder such as <token>.
     if not text or not text.isascii() or any(char in " \"'<>" or not char.isprintable() for char in text):
         raise ValueError(
             "must be one word of plain letters: without blanks and quotes, "
@@ -63,13 +63,13 @@ def _secret(value: object) -> object:
     return text
 
 
-def long_secret(otherwise: str) -> BeforeValidator:
-    """`otherwise` says what comes of leaving it empty."""
+def long_secret(if_empty: str) -> BeforeValidator:
+    """Require at least 16 characters; `if_empty` completes "Leave it empty and …"."""
 
     def parse(value: object) -> object:
         text = str(value).strip()
         if len(text) < 16:
-            raise ValueError(f"must have at least 16 characters. Leave it empty and {otherwise}")
+            raise ValueError(f"must have at least 16 characters. Leave it empty and {if_empty}")
         return text
 
     return BeforeValidator(parse)
@@ -89,11 +89,11 @@ def _ids(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
-    wrong = [part for part in parts if not _is_id(part)]
+    invalid = [part for part in parts if not _is_id(part)]
     if not parts:
         raise ValueError(f"must be server ids, separated by commas, or empty; {excerpt(value)} has none")
-    if wrong:
-        raise ValueError(f"must be server ids, separated by commas; {excerpt(wrong[0])} is none")
+    if invalid:
+        raise ValueError(f"must be server ids, separated by commas; {excerpt(invalid[0])} is none")
     return tuple(dict.fromkeys(int(part) for part in parts))
 
 
@@ -104,22 +104,22 @@ def _is_id(text: str) -> bool:
 def _roles(value: object) -> object:
     if not isinstance(value, str):
         return value
-    words = [word.strip().lower() for word in value.split(",") if word.strip()]
-    wrong = [word for word in words if word not in list(Role)]
-    if wrong or not words:
-        known = ", ".join(Role)
-        raise ValueError(f"must be one or more of {known}, separated by commas, not {excerpt(value)}")
-    return frozenset(Role(word) for word in words)
+    names = [name.strip().lower() for name in value.split(",") if name.strip()]
+    unknown = [name for name in names if name not in list(Role)]
+    if unknown or not names:
+        roles = ", ".join(Role)
+        raise ValueError(f"must be one or more of {roles}, separated by commas, not {excerpt(value)}")
+    return frozenset(Role(name) for name in names)
 
 
 def _shard_ids(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
-    wrong = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
-    if wrong:
+    invalid = [part for part in parts if not (part.isascii() and part.isdigit() and len(part) <= 6)]
+    if invalid:
         raise ValueError(
-            f"must be numbers of shards from 0 on, separated by commas; {excerpt(wrong[0])} is none"
+            f"must be numbers of shards from 0 on, separated by commas; {excerpt(invalid[0])} is none"
         )
     return tuple(dict.fromkeys(int(part) for part in parts))
 
@@ -128,18 +128,18 @@ def _database_url(value: object) -> object:
     return database_url(value.get_secret_value() if isinstance(value, SecretStr) else str(value).strip())
 
 
-Port = Annotated[int, whole(0, HIGHEST_PORT)]
-Count = Annotated[int, whole(1, 2**53)]
-# A year: more is a slip of the keyboard, and far more is no date at all.
-Seconds = Annotated[int, whole(1, 366 * 24 * 3600)]
-# No shorter than the pause of the worker that refreshes.
-RefreshSeconds = Annotated[int, whole(15, 366 * 24 * 3600)]
+Port = Annotated[int, integer(0, HIGHEST_PORT)]
+Count = Annotated[int, integer(1, 2**53)]
+# One year: larger values are typing mistakes, and much larger ones overflow datetime.
+Seconds = Annotated[int, integer(1, 366 * 24 * 3600)]
+# Not shorter than the pause of the worker that refreshes.
+RefreshSeconds = Annotated[int, integer(15, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]
 ShardIds = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_shard_ids)]
 Roles = Annotated[frozenset[Role], NoDecode, BeforeValidator(_roles)]
-ShardCount = Annotated[int, whole(1, 100_000)]
-PoolSize = Annotated[int, whole(2, 1000)]
+ShardCount = Annotated[int, integer(1, 100_000)]
+PoolSize = Annotated[int, integer(2, 1000)]
 Flag = Annotated[bool, BeforeValidator(_yes_or_no)]
 Uuid = Annotated[str, BeforeValidator(_uuid)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

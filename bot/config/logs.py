@@ -1,4 +1,4 @@
-"""Logging to stderr, as text or JSON, with the run's key on each line and no secret on any."""
+"""Logging to stderr, as text or JSON: each line carries its run's key, secrets are redacted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 from pythonjsonlogger.json import JsonFormatter
 
-HIDDEN: Final = "[hidden]"
-# A context variable is bound to the running task: two runs handled side by side keep their own.
+REDACTED: Final = "[hidden]"
+# A context variable belongs to its task, so runs that are handled concurrently keep their own.
 _current_run: ContextVar[str | None] = ContextVar("current_run", default=None)
-# What each library says above this level is of use to an operator. discord.py's DEBUG prints whole payloads.
-_LEVELS: Final = {
+# The lowest level worth reading per library. discord.py's DEBUG prints whole payloads.
+_MINIMUM_LEVELS: Final = {
     "discord": logging.INFO,
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -32,40 +32,40 @@ _VALUE = r"[^/?&#\s\"'\\<>]+"
 _QUERY = r"(?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|hm|ex|is)"
 
 _PATTERNS: Final = (
-    (re.compile(r"(/webhooks/comfydeploy/[\w-]+/)" + _VALUE), rf"\1{HIDDEN}"),
-    (re.compile(r"(/(?:webhooks|interactions)/\d+/)" + _VALUE), rf"\1{HIDDEN}"),
-    (re.compile(rf"([?&]{_QUERY}=)[^&\s\"'\\<>]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(\bBearer )[\w.~+/=-]{12,}", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(\\?[\"']token\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"(/webhooks/comfydeploy/[\w-]+/)" + _VALUE), rf"\1{REDACTED}"),
+    (re.compile(r"(/(?:webhooks|interactions)/\d+/)" + _VALUE), rf"\1{REDACTED}"),
+    (re.compile(rf"([?&]{_QUERY}=)[^&\s\"'\\<>]+", re.IGNORECASE), rf"\1{REDACTED}"),
+    (re.compile(r"(\bBearer )[\w.~+/=-]{12,}", re.IGNORECASE), rf"\1{REDACTED}"),
+    (re.compile(r"(\\?[\"']token\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+", re.IGNORECASE), rf"\1{REDACTED}"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE), rf"\1{REDACTED}"),
     # A Discord bot token: user id, time and MAC, each in base64.
-    (re.compile(r"(?<![\w-])[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), HIDDEN),
-    # A JSON web token, the form of ComfyDeploy's keys.
-    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"), HIDDEN),
+    (re.compile(r"(?<![\w-])[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
+    # A JSON Web Token, the format of ComfyDeploy's keys.
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"), REDACTED),
 )
 
 
 class Redactor:
-    """Takes secrets out of a text: those it was given exactly, and whatever has a secret's form."""
+    """Replaces known secrets, and text that looks like a secret, with a placeholder."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # A database's password may be a plain short word, which would blank out half the log.
-        long = [secret for secret in secrets if len(secret) >= 8]
-        forms = {form for secret in long for form in (secret, json.dumps(secret)[1:-1])}
-        # The longest first, so that a secret which begins another leaves no rest of it.
+        # Skip short secrets: a database password such as "bot" would blank out half the log.
+        usable = [secret for secret in secrets if len(secret) >= 8]
+        forms = {form for secret in usable for form in (secret, json.dumps(secret)[1:-1])}
+        # Longest first: a secret that is the prefix of another must not leave the rest of it.
         ordered = sorted(forms, key=len, reverse=True)
         self._exact = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
     def __call__(self, text: str) -> str:
         if self._exact is not None:
-            text = self._exact.sub(HIDDEN, text)
+            text = self._exact.sub(REDACTED, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
 
 
 class _RunKey(logging.Filter):
-    """Gives the record its run: `extra={"run": key}` or, failing that, the surrounding `run_context`."""
+    """A filter that adds the run's key, from `extra={"run": key}` or else from the current `run_context`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = getattr(record, "run", None) or _current_run.get()
@@ -74,8 +74,8 @@ class _RunKey(logging.Filter):
         return True
 
 
-class _NoBadRequests(logging.Filter):
-    """A head or body that is no HTTP is its sender's fault; a stranger's tracebacks would fill the log."""
+class _WithoutBadRequests(logging.Filter):
+    """A filter that drops tracebacks of malformed HTTP requests, with which strangers could fill the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -87,7 +87,7 @@ class _Text(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-8s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's own name
-        # A prompt or a file name must not be able to forge a line of its own.
+        # Escape control characters, so that a prompt or file name can't forge a log line.
         record.message = "".join(
             c if c.isprintable() else c.encode("unicode_escape").decode() for c in record.message
         )
@@ -106,7 +106,7 @@ class _Json(JsonFormatter):
 
 
 class _Redacting(logging.Formatter):
-    """Works on the finished line, so that arguments, tracebacks and extra fields go through it too."""
+    """A formatter that redacts the finished line, including arguments, tracebacks and extra fields."""
 
     def __init__(self, inner: logging.Formatter, redact: Redactor) -> None:
         super().__init__()
@@ -118,7 +118,10 @@ class _Redacting(logging.Formatter):
 
 
 class run_context:  # noqa: N801  # reads as a statement, like contextlib's own
-    """Every line logged inside, also by libraries and by tasks begun here, carries this run's key."""
+    """A context manager that adds a run's key to every line logged inside it.
+
+    It also covers libraries and the tasks that are started inside.
+    """
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -133,14 +136,14 @@ class run_context:  # noqa: N801  # reads as a statement, like contextlib's own
 def setup_logging(
     level: str, form: Literal["text", "json"], *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Replace the root's handlers by one on `stream` (stderr). `secrets` never appear, whatever logs them."""
+    """Replace the root handlers with one on `stream` (default stderr) that never prints `secrets`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(_RunKey())
     handler.setFormatter(_Redacting(_Json() if form == "json" else _Text(), Redactor(secrets)))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name, least in _LEVELS.items():
-        logging.getLogger(name).setLevel(max(least, logging.getLogger().level))
-    # The paths of an access log carry the webhooks' MACs, and one line a progress event helps nobody.
+    for name, minimum in _MINIMUM_LEVELS.items():
+        logging.getLogger(name).setLevel(max(minimum, logging.getLogger().level))
+    # Access logs contain the webhooks' MACs in their paths, and a line per progress event is noise.
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL + 1)
-    logging.getLogger("aiohttp.server").addFilter(_NoBadRequests())
+    logging.getLogger("aiohttp.server").addFilter(_WithoutBadRequests())
     logging.captureWarnings(capture=True)

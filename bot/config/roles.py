@@ -1,4 +1,4 @@
-"""What a process does. By default one process does all; `ROLES` and shards split the work over several."""
+"""Roles: what a process does. One process does everything unless `ROLES` or shards split the work."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """GATEWAY hears of interactions and answers them. WEB takes ComfyDeploy's webhooks. COURIER posts what is
-    owed and keeps status messages true. RECONCILE makes the queue calls, asks about silent runs, prunes."""
+    """A part of the bot's work.
+
+    GATEWAY receives and answers interactions. WEB receives ComfyDeploy's webhooks. COURIER posts results
+    and updates status messages. RECONCILE submits runs, polls silent ones and deletes expired data.
+    """
 
     GATEWAY = "gateway"
     WEB = "web"
@@ -18,32 +21,32 @@ class Role(StrEnum):
 
 
 ALL_ROLES = frozenset(Role)
-# What calls Discord or ComfyDeploy; a process that only takes webhooks needs neither key.
-CALLING = ALL_ROLES - {Role.WEB}
+# The roles that call Discord or ComfyDeploy; a process with WEB alone needs neither key.
+CALLING_ROLES = ALL_ROLES - {Role.WEB}
 
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """The part of Discord's events that one process gets: shard `ids` of `count`."""
+    """The share of Discord's events that one process receives: shards `ids` out of `count`."""
 
     count: int
     ids: tuple[int, ...]
 
 
 def shards_of(count: int | None, ids: Collection[int]) -> Shards | None:
-    """None: one connection for everything, without sharding. Without `ids` this process has all shards."""
+    """Return this process's shards, all of them if `ids` is empty, or None without sharding."""
     if count is None:
         return None
     return Shards(count, tuple(ids) or tuple(range(count)))
 
 
 def shard_mistakes(count: int | None, ids: Collection[int]) -> list[str]:
-    """SHARD_COUNT and SHARD_IDS that do not go together, in a sentence."""
+    """Return a sentence if `ids` needs a count or exceeds it."""
     if ids and count is None:
         return ["SHARD_IDS is set without SHARD_COUNT. Set SHARD_COUNT to how many shards there are in all."]
-    wrong = [number for number in ids if count is not None and number >= count]
+    invalid = [number for number in ids if count is not None and number >= count]
     return [
         f"SHARD_IDS names shard {number}, and with SHARD_COUNT={count} they are numbered from 0. "
         "Correct one of the two."
-        for number in wrong[:1]
+        for number in invalid[:1]
     ]

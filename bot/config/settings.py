@@ -1,4 +1,4 @@
-"""The only reader of the environment. Built in main; all mistakes are told at once, each with its remedy."""
+"""The settings from the environment and .env. All mistakes are reported together, each with its remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bot.config.consistency import (
     DEFAULT_DEPLOYMENTS_FILE,
     deployment_mistakes,
     port_mistakes,
-    shards_mistakes,
+    sharding_mistakes,
 )
 from bot.config.fields import (
     BaseUrl,
@@ -45,21 +45,21 @@ from bot.config.fields import (
     WebhookSecret,
     one_of,
 )
-from bot.config.roles import ALL_ROLES, CALLING, Role, Shards, shards_of
+from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role, Shards, shards_of
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import StartupError
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
-REMEDIES = {
+REQUIRED_SECRETS = {
     "DISCORD_TOKEN": "Create a bot at https://discord.com/developers/applications and copy its token.",
     "COMFYDEPLOY_API_KEY": "Create an API key in ComfyDeploy's dashboard and copy it.",
 }
 
 
 class Settings(BaseSettings):
-    """Each field is the variable of the same name in capitals; an empty variable counts as unset."""
+    """The operator's settings. Each field is the variable of the same name in capitals; empty means unset."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True,
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
     )
 
-    # Empty only where no role needs them, which `load_settings` sees to.
+    # Empty only if no role needs them, which `load_settings` checks.
     discord_token: Secret = SecretStr("")
     comfydeploy_api_key: Secret = SecretStr("")
     comfydeploy_api_url: BaseUrl = "https://api.comfydeploy.com/api"
@@ -104,11 +104,11 @@ class Settings(BaseSettings):
 
     @property
     def shards(self) -> Shards | None:
-        """Which shards this process connects, None without sharding."""
+        """The shards that this process connects, or None without sharding."""
         return shards_of(self.shard_count, self.shard_ids)
 
     def secret_values(self) -> tuple[str, ...]:
-        """Every exact secret, for the redaction of the logs; the database's password on its own."""
+        """Return every secret for log redaction, including the database password by itself."""
         secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
         password = make_url(self.database_url.get_secret_value()).password
         return (
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         )
 
     def warnings(self) -> tuple[str, ...]:
-        """What is allowed but probably not meant, in whole sentences."""
+        """Return sentences about settings that are allowed but probably a mistake."""
         checks = (
             self._about_public_url(),
             self._about_api_url(),
@@ -130,10 +130,8 @@ class Settings(BaseSettings):
 
     def _about_public_url(self) -> str | None:
         if self.public_url is None:
-            every = self.poll_interval_seconds
-            return (
-                f"PUBLIC_URL is not set: the bot asks ComfyDeploy for results every {every} seconds instead."
-            )
+            return "PUBLIC_URL is not set: the bot asks ComfyDeploy for results every "
+                f"{self.poll_interval_seconds} seconds instead."
         if _is_loopback(self.public_url):
             if _is_loopback(self.comfydeploy_api_url):
                 return None
@@ -181,15 +179,15 @@ NAMES = tuple(name.upper() for name in Settings.model_fields)
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:
-    """Read `env_file` and the environment, which wins. Raises StartupError with all mistakes together."""
-    sources = read(env_file)
-    hints = _look_alikes(sources)
+    """Read `env_file` and the environment, which takes precedence. Raises StartupError with all mistakes."""
+    sources = read_sources(env_file)
+    hints = _misspelled_settings(sources)
     raw = sources.all
     mistakes = [*sources.mistakes]
     if _calls(raw):
         mistakes += (*_missing(raw, env_file), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
-    mistakes += shards_mistakes(raw)
+    mistakes += sharding_mistakes(raw)
     try:
         settings = Settings(_env_file=env_file)
     except ValidationError as error:
@@ -198,7 +196,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
             *mistakes,
         ]
     if mistakes:
-        # Without the cause: pydantic's own error carries what was typed in, secrets included.
+        # No cause: pydantic's error holds the raw input, secrets included.
         raise StartupError(*mistakes, *hints) from None
     if settings.comfydeploy_deployment_id is None and settings.deployments_file is None:
         settings = settings.model_copy(update={"deployments_file": DEFAULT_DEPLOYMENTS_FILE})
@@ -207,13 +205,15 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
 
 
 def _calls(raw: dict[str, str]) -> bool:
-    """Whether a role calls Discord or ComfyDeploy; a mistaken ROLES counts as all of them."""
-    words = {word.strip().lower() for word in raw.get("ROLES", "").split(",") if word.strip()}
-    return not words or not words <= set(Role) - CALLING
+    """Return whether a role calls Discord or ComfyDeploy; an invalid ROLES counts as all roles."""
+    names = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
+    return not names or not names <= set(Role) - CALLING_ROLES
 
 
 def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
-    missing = [f"{name} is missing. {remedy}" for name, remedy in REMEDIES.items() if not raw.get(name)]
+    missing = [
+        f"{name} is missing. {remedy}" for name, remedy in REQUIRED_SECRETS.items() if not raw.get(name)
+    ]
     if missing and env_file is not None and not Path(env_file).exists():
         missing.append(
             f"There is no {env_file} in the current folder. Copy .env.example to it, "
@@ -222,13 +222,16 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
     return missing
 
 
-def _look_alikes(sources: Sources) -> tuple[str, ...]:
-    """Typing slips. The environment holds much that is not ours, so there only our prefixes count."""
+def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
+    """Return a hint for each misspelled setting.
+
+    The environment holds many foreign variables, so only those with our prefixes are checked there.
+    """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []
     for name in dict.fromkeys([*sources.file, *ours]):
-        near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
-        hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in near]
+        matches = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+        hints += [f"{name} is not a setting of this bot. Did you mean {match}?" for match in matches]
     return tuple(hints)
 
 
@@ -247,7 +250,7 @@ def _is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Variables by their names in capitals; empty ones count as unset. `mistakes` are whole sentences."""
+    """Variables by upper-case name, without empty ones; `mistakes` are whole sentences."""
 
     file: dict[str, str]
     environment: dict[str, str]
@@ -255,20 +258,20 @@ class Sources:
 
     @property
     def all(self) -> dict[str, str]:
-        """The environment goes first."""
+        """All variables; the environment takes precedence over the file."""
         return {**self.file, **self.environment}
 
 
-def read(env_file: str | Path | None) -> Sources:
-    """Raises StartupError where the file can't be read at all; one that is not there is empty."""
-    # What can't be understood is told here, with the file's name and once.
+def read_sources(env_file: str | Path | None) -> Sources:
+    """Read the environment and, if it exists, `env_file`. Raises StartupError if the file can't be read."""
+    # Silence dotenv's warnings: invalid lines are reported below, with the file's name.
     logging.getLogger("dotenv.main").setLevel(logging.ERROR)
     environment = {name.upper(): value for name, value in os.environ.items() if value}
     if env_file is None or not Path(env_file).exists():
         return Sources({}, environment)
     try:
         with Path(env_file).open(encoding="utf-8") as stream:
-            wrong = [binding.original.line for binding in parse_stream(stream) if binding.error]
+            invalid = [binding.original.line for binding in parse_stream(stream) if binding.error]
         pairs = dotenv_values(env_file, encoding="utf-8")
     except IsADirectoryError:
         raise StartupError(f"{env_file} is a folder. Put the file with the settings in its place.") from None
@@ -276,14 +279,14 @@ def read(env_file: str | Path | None) -> Sources:
         raise StartupError(
             f"{env_file} can't be read: {type(error).__name__}. Save it as UTF-8 text."
         ) from None
-    found = {name.upper(): value for name, value in pairs.items() if value}
+    variables = {name.upper(): value for name, value in pairs.items() if value}
     return Sources(
-        found, environment, tuple(f"{env_file}, line {line}, is not NAME=value." for line in wrong)
+        variables, environment, tuple(f"{env_file}, line {line}, is not NAME=value." for line in invalid)
     )
 
 
-def configs_of(settings: Settings) -> tuple[DeploymentConfig, ...]:
-    """Raises StartupError."""
+def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
+    """Return the configured deployments. Raises StartupError."""
     if settings.deployments_file is not None:
         return load_deployments_file(settings.deployments_file)
     if settings.comfydeploy_deployment_id is None:

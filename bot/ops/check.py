@@ -16,8 +16,8 @@ from bot.app import utc_now
 from bot.comfydeploy.client import ComfyClient, open_session
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
-from bot.config.roles import CALLING, Role
-from bot.config.settings import Settings, configs_of
+from bot.config.roles import CALLING_ROLES, Role
+from bot.config.settings import Settings, load_deployment_configs
 from bot.delivery.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StartupError
@@ -67,7 +67,7 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
             clock,
             state.usable,
         )
-        if settings.roles & CALLING:
+        if settings.roles & CALLING_ROLES:
             async for finding in _services(ground, stack):
                 yield finding
         listens = [finding async for finding in check_host.listens(settings)]
@@ -80,7 +80,7 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
 
 async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Finding]:
     """ComfyDeploy and Discord, for a process that calls them."""
-    configs, asked = configs_of(ground.settings), check_comfydeploy.Asked(ground.comfy)
+    configs, asked = load_deployment_configs(ground.settings), check_comfydeploy.Asked(ground.comfy)
     catalogue = check_comfydeploy.catalogue_of(configs, asked, ground.store.notes if ground.usable else None)
     yield await check_comfydeploy.key(ground.comfy)
     hindrance = None

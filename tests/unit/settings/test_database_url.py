@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from asyncpg.connect_utils import SessionAttribute, SSLMode
 
-from bot.config.addresses import WORDS
+from bot.config.addresses import ALLOWED_VALUES
 from tests.unit.settings.environment import load, mistakes
 
 HOST = "must have a host's name or an IP address (IPv6 in brackets) after the @."
@@ -81,12 +81,12 @@ def test_places_that_a_database_may_have(user: str, place: str) -> None:
     assert load(DATABASE_URL=url).database_url.get_secret_value() == url
 
 
-@pytest.mark.parametrize("option", list(WORDS))
+@pytest.mark.parametrize("option", list(ALLOWED_VALUES))
 def test_a_word_that_the_driver_does_not_know(option: str) -> None:
     found = mistakes(DATABASE_URL=f"postgresql+asyncpg://bot:hunter2@host/bot?{option}=foo")
-    assert found == (f"DATABASE_URL must have one of {', '.join(WORDS[option])} after {option}=.",)
+    assert found == (f"DATABASE_URL must have one of {', '.join(ALLOWED_VALUES[option])} after {option}=.",)
 
 
 def test_the_words_are_the_drivers() -> None:
-    assert set(WORDS["ssl"]) == {mode.name.replace("_", "-") for mode in SSLMode}
-    assert set(WORDS["target_session_attrs"]) == {attribute.value for attribute in SessionAttribute}
+    assert set(ALLOWED_VALUES["ssl"]) == {mode.name.replace("_", "-") for mode in SSLMode}
+    assert set(ALLOWED_VALUES["target_session_attrs"]) == {attribute.value for attribute in SessionAttribute}
