@@ -42,10 +42,10 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         calling = bool(settings.roles & CALLING_ROLES)
         configs = load_deployment_configs(settings) if calling else ()
         store = await _store(settings, stack)
-        line = store.line()
-        wakeups = Wakeups(line.announce)
-        stack.push_async_callback(line.close)
-        await line.open(wakeups.heard)
+        coordinator = store.coordinator()
+        wakeups = Wakeups(coordinator.notify)
+        stack.push_async_callback(coordinator.close)
+        await coordinator.open(wakeups.receive)
         metrics = Metrics()
         comfy = ComfyClient(
             await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
@@ -59,7 +59,9 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
             await catalogue.load()
         signer = await make_signer(settings, store)
         yield assemble(
-            Resources(settings, store, line, comfy, fetcher, catalogue, clock, wakeups, signer, metrics)
+            Resources(
+                settings, store, coordinator, comfy, fetcher, catalogue, clock, wakeups, signer, metrics
+            )
         )
 
 
@@ -117,7 +119,7 @@ class App:
 
     settings: Settings
     store: Store
-    line: Coordinator
+    coordinator: Coordinator
     client: discord.Client | None
     web: web.Application
     workers: Mapping[str, Worker[Any]]
@@ -161,7 +163,7 @@ def assemble(base: Resources) -> App:
             base.wakeups.on(topic, workers[topic].wake)
     page = _metrics_page(base, client)
     served = _web(base, client, recorder, page)
-    app = App(base.settings, base.store, base.line, client, served, workers, page, reloader)
+    app = App(base.settings, base.store, base.coordinator, client, served, workers, page, reloader)
     base.wakeups.on("reload", app.read_again)
     return app
 

@@ -15,7 +15,7 @@ import discord
 from bot.app import App, build, metrics_port, start_web, working
 from bot.config.roles import ALL_ROLES, Role
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator, LockHeld, hold
+from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
@@ -47,7 +47,7 @@ async def _serve(app: App, signals: Signals) -> None:
     runner, port = await start_web(app, settings.web_host, settings.web_port)
     log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
-        await acquire_role_locks(app.line, settings)
+        await acquire_role_locks(app.coordinator, settings)
         async with metrics_port(app), _speaking(app), working(app), signals.up(app.read_again):
             await _until_stopped(app, signals.stop)
     finally:
@@ -100,7 +100,7 @@ async def _check_starts(client: discord.Client, needed: int) -> None:
 
 async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    ends: set[asyncio.Future[Any]] = {stopping, app.line.lost}
+    ends: set[asyncio.Future[Any]] = {stopping, app.coordinator.lost}
     connection: asyncio.Task[None] | None = None
     if isinstance(app.client, GenerateBot):
         connection = asyncio.create_task(app.client.connect(), name="gateway")
@@ -110,8 +110,8 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
     if connection is not None and connection in done:
         _explain_end(connection)
         return
-    if app.line.lost in done:
-        raise StartupError(lock_held_error(app.line.lost.result()))
+    if app.coordinator.lost in done:
+        raise StartupError(lock_held_error(app.coordinator.lost.result()))
     log.info("stopping: no new work, running sends are finished")
 
     # The gateway goes last: its going would close the HTTP session that running sends use.
@@ -187,11 +187,11 @@ class Signals:
 _COURIER = "courier"
 
 
-async def acquire_role_locks(line: Coordinator, settings: Settings) -> None:
+async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
     """Raises StartupError when another process has one of them."""
     for name in _places(settings):
         try:
-            await hold(line, name)
+            await acquire(coordinator, name)
         except LockHeld:
             raise StartupError(lock_held_error(name)) from None
 

@@ -130,7 +130,7 @@ class Resources:
 
     settings: Settings
     store: Store
-    line: Coordinator
+    coordinator: Coordinator
     comfy: ComfyClient
     fetcher: MediaFetcher
     catalogue: Catalogue
@@ -188,7 +188,11 @@ async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
 def courier_workers(base: Resources, poster: Poster) -> dict[str, Worker[Any]]:
     """`show` and `deliver`, which keep out of each other's way over one run's status message."""
     status = StatusUpdater(
-        store=base.store, line=base.line, poster=poster, title=base.catalogue.title, clock=base.clock
+        store=base.store,
+        coordinator=base.coordinator,
+        poster=poster,
+        title=base.catalogue.title,
+        clock=base.clock,
     )
     courier = _courier(base, poster, status)
     return {

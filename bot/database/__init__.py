@@ -1,1 +1,1 @@
-"""The connection: transactions on SQLite and PostgreSQL, tables, migrations, locks between processes."""
+"""Connections, transactions, tables, migrations, and coordination between processes."""

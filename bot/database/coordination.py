@@ -1,7 +1,8 @@
-"""The line over PostgreSQL: LISTEN and NOTIFY, and advisory locks of a session that lasts.
+"""Notify other processes that share the database, and hold locks between them.
 
-One connection of each process, beside the pool, carries it all. A NOTIFY is a transaction of its own, for all
-that came up meanwhile: within the transactions that change rows, its lock would make their commits queue up.
+On PostgreSQL each process keeps one connection beside the pool, for LISTEN, NOTIFY and session-level advisory
+locks. NOTIFY runs in its own transaction: PostgreSQL serializes the commits of transactions that notify, so
+it would slow down those that change rows.
 """
 
 from __future__ import annotations
@@ -23,26 +24,27 @@ from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 CHANNEL = "bot_nudges"
-# Advisory locks with two numbers are a space of their own, apart from those of `Database.exclusive`.
-_SPACE = 0x626F74
-_TALK_PAUSE = 0.02
-_PULSE = 15.0
-_AGAIN = 1.0
-# The server finds out within 60 s that this end is gone (below); so long a lost hold may still be our own.
-_OWN_GHOST = 90.0
+# Advisory locks with two keys don't clash with the single-key locks of `Database.exclusive`.
+_LOCK_SPACE = 0x626F74
+_NOTIFY_PAUSE = 0.02
+_PING_INTERVAL = 15.0
+_RECONNECT_PAUSE = 1.0
+# TCP keepalive lets the server drop a dead session within 60 s. Until then, a lock that looks taken may be
+# held by our own old session.
+_STALE_SESSION_SECONDS = 90.0
 _SESSION = {
     "application_name": "bot line",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-_TRY = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
-_LET_GO = text("SELECT pg_advisory_unlock(:space, hashtext(:name))")
-_TELL = text("SELECT pg_notify(:channel, :topics)")
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:space, hashtext(:name))")
+_UNLOCK = text("SELECT pg_advisory_unlock(:space, hashtext(:name))")
+_NOTIFY = text("SELECT pg_notify(:channel, :topics)")
 
 
 class PostgresCoordinator:
-    """Keeps one connection, and makes it anew for as long as the server is away."""
+    """A coordinator that uses one PostgreSQL connection and reconnects until the server is back."""
 
     def __init__(self, url: URL) -> None:
         self._engine = create_async_engine(
@@ -57,219 +59,239 @@ class PostgresCoordinator:
             },
         )
         self._connection: AsyncConnection | None = None
-        self._raw: Any = None
+        self._driver_connection: Any = None
         self._own_pid = 0
-        self._one_at_a_time = asyncio.Lock()
-        self._gone = asyncio.Event()
+        self._busy = asyncio.Lock()
+        self._broken = asyncio.Event()
         self._topics: set[str] = set()
-        self._to_tell = asyncio.Event()
+        self._pending = asyncio.Event()
         self._held: set[str] = set()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._hear: Hear = lambda _: None
+        self._on_notify: OnNotify = lambda _: None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def lost(self) -> asyncio.Future[str]:
         return self._lost
 
-    async def open(self, hear: Hear) -> None:
-        """Raises StoreUnavailable; only the first time, later it tries until the server is back."""
-        self._hear = hear
+    async def open(self, on_notify: OnNotify) -> None:
+        """Connect and start listening. Raises StoreUnavailable if the first connection fails.
+
+        Later losses of the connection are handled by reconnecting.
+        """
+        self._on_notify = on_notify
         await self._connect()
         self._tasks = [
-            asyncio.create_task(self._stay(), name="line"),
-            asyncio.create_task(self._talk(), name="line-talk"),
+            asyncio.create_task(self._keep_alive(), name="coordinator"),
+            asyncio.create_task(self._send_notifications(), name="coordinator-notify"),
         ]
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._hang_up()
+        await self._disconnect()
         await self._engine.dispose()
 
-    def announce(self, topic: str) -> None:
+    def notify(self, topic: str) -> None:
         self._topics.add(topic)
-        self._to_tell.set()
+        self._pending.set()
 
     async def try_acquire(self, name: str) -> bool:
         if name in self._held:
             return True
-        if not await self._ask(_TRY, space=_SPACE, name=name):
+        if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
             return False
         self._held.add(name)
         return True
 
     @asynccontextmanager
-    async def guard(self, name: str) -> AsyncIterator[None]:
-        """A session may take a lock several times, so within one process callers keep apart themselves."""
-        if not await self._ask(_TRY, space=_SPACE, name=name):
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable.
+
+        PostgreSQL lets a session take the same lock repeatedly, so callers within one process must
+        exclude each other themselves.
+        """
+        if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name):
             raise LockHeld(name)
         connection = self._connection
         try:
             yield
         finally:
-            # With another connection it went by itself.
+            # After a reconnect the lock is gone with its old session.
             if connection is self._connection:
                 with suppress(StoreUnavailable):
-                    await self._ask(_LET_GO, space=_SPACE, name=name)
+                    await self._execute(_UNLOCK, space=_LOCK_SPACE, name=name)
 
-    async def _ask(self, statement: Any, **parameters: object) -> Any:
-        async with database_errors(), self._one_at_a_time:
-            # Whoever had to wait may find another one than there was before, or none.
+    async def _execute(self, statement: Any, **parameters: object) -> Any:
+        async with database_errors(), self._busy:
+            # The connection may have been replaced or lost while this caller waited.
             connection = self._connection
-            if connection is None or self._gone.is_set():
-                raise StoreUnavailable("the line to the database is down")
+            if connection is None or self._broken.is_set():
+                raise StoreUnavailable("the coordination connection is down")
             try:
                 return await connection.scalar(statement, parameters)
             except BaseException:
-                # After a statement that failed or was cancelled nobody knows what this session holds.
-                self._gone.set()
+                # After a failed or cancelled statement the session's locks are unknown: start a new one.
+                self._broken.set()
                 raise
 
     async def _connect(self) -> None:
         async with database_errors():
             self._connection = connection = await self._engine.connect()
-            raw: Any = (await connection.get_raw_connection()).driver_connection
-            self._raw, self._own_pid = raw, raw.get_server_pid()
-            self._gone.clear()
-            raw.add_termination_listener(self._ended)
-            await raw.add_listener(CHANNEL, self._heard)
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            self._driver_connection, self._own_pid = driver, driver.get_server_pid()
+            self._broken.clear()
+            driver.add_termination_listener(self._on_terminated)
+            await driver.add_listener(CHANNEL, self._receive)
 
-    def _ended(self, raw: object) -> None:
-        if raw is self._raw:
-            self._gone.set()
+    def _on_terminated(self, driver: object) -> None:
+        if driver is self._driver_connection:
+            self._broken.set()
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(Exception):
-                # Not a polite close, which may wait for a server that is gone.
-                self._raw.terminate()
-            # Whoever is asking just now hears first that it is gone.
-            async with self._one_at_a_time:
+                # Don't close gracefully: that may wait for a server that is gone.
+                self._driver_connection.terminate()
+            # Let a running statement fail first.
+            async with self._busy:
                 with suppress(Exception):
                     await connection.close()
 
-    def _heard(self, _connection: object, pid: int, _channel: str, topics: str) -> None:
+    def _receive(self, _connection: object, pid: int, _channel: str, topics: str) -> None:
         if pid != self._own_pid:
-            self._hear(topics.split(","))
+            self._on_notify(topics.split(","))
 
-    async def _stay(self) -> None:
-        """Looks after the connection; whatever was missed while it was down, polling finds."""
+    async def _keep_alive(self) -> None:
+        """Ping the connection and reconnect when it breaks; polling makes up for missed notifications."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_PULSE):
-                    await self._gone.wait()
-            if not self._gone.is_set():
+                async with asyncio.timeout(_PING_INTERVAL):
+                    await self._broken.wait()
+            if not self._broken.is_set():
                 with suppress(StoreUnavailable):
-                    await self._ask(text("SELECT 1"))
+                    await self._execute(text("SELECT 1"))
                 continue
-            log.warning("the line to the database broke; other processes are heard by polling meanwhile")
-            await self._hang_up()
-            await self._come_back()
-            log.info("the line to the database is back")
+            log.warning("lost the coordination connection; polling until it is back")
+            await self._disconnect()
+            await self._reconnect()
+            log.info("restored the coordination connection")
 
-    async def _come_back(self) -> None:
+    async def _reconnect(self) -> None:
         since: float | None = None
         while True:
             try:
                 await self._connect()
-                taken = await self._hold_again()
+                lost = await self._reacquire()
             except StoreUnavailable:
-                taken = ()
+                lost = ()
                 if self._connection is not None:
-                    await self._hang_up()
-                await asyncio.sleep(_AGAIN)
+                    await self._disconnect()
+                await asyncio.sleep(_RECONNECT_PAUSE)
                 continue
-            if not taken:
+            if not lost:
                 return
             since = since or time.monotonic()
-            if time.monotonic() - since > _OWN_GHOST and not self._lost.done():
-                self._lost.set_result(next(iter(taken)))
+            if time.monotonic() - since > _STALE_SESSION_SECONDS and not self._lost.done():
+                self._lost.set_result(next(iter(lost)))
                 return
-            await self._hang_up()
-            await asyncio.sleep(_AGAIN)
+            await self._disconnect()
+            await asyncio.sleep(_RECONNECT_PAUSE)
 
-    async def _hold_again(self) -> Collection[str]:
-        """Returns what another session has now."""
-        return [name for name in sorted(self._held) if not await self._ask(_TRY, space=_SPACE, name=name)]
+    async def _reacquire(self) -> Collection[str]:
+        """Take all held locks again and return those that another session holds now."""
+        return [
+            name
+            for name in sorted(self._held)
+            if not await self._execute(_TRY_LOCK, space=_LOCK_SPACE, name=name)
+        ]
 
-    async def _talk(self) -> None:
-        """One NOTIFY for everything that came up since the last one."""
+    async def _send_notifications(self) -> None:
+        """Send one NOTIFY for all topics that came up since the last one."""
         while True:
-            await self._to_tell.wait()
-            self._to_tell.clear()
+            await self._pending.wait()
+            self._pending.clear()
             topics, self._topics = self._topics, set()
             with suppress(StoreUnavailable):
-                await self._ask(_TELL, channel=CHANNEL, topics=",".join(sorted(topics)))
-            await asyncio.sleep(_TALK_PAUSE)
+                await self._execute(_NOTIFY, channel=CHANNEL, topics=",".join(sorted(topics)))
+            await asyncio.sleep(_NOTIFY_PAUSE)
 
 
-Hear = Callable[[Collection[str]], None]
-# An orderly stop takes so long, and a supervisor may start the successor before it is over.
-_PATIENCE = 10.0
-_RETRY = 0.25
+OnNotify = Callable[[Collection[str]], None]
+# A clean shutdown takes this long, and a supervisor may start the next process before it ends.
+_MAX_WAIT = 10.0
+_RETRY_PAUSE = 0.25
 
 
 class LockHeld(Exception):
-    """Another process has it, named by `args[0]`."""
+    """Another process holds the lock named by `args[0]`."""
 
 
 class Coordinator(Protocol):
-    """Between the processes that share a database."""
+    """Notifications and locks between the processes that share a database."""
 
     @property
     def lost(self) -> asyncio.Future[str]:
-        """Done with a hold's name when another process took it while the database was away."""
+        """Resolves to a lock's name if another process took it while the database was unreachable."""
 
-    async def open(self, hear: Hear) -> None:
-        """From here on `hear` gets the topics that other processes announce."""
+    async def open(self, on_notify: OnNotify) -> None:
+        """Connect, and call `on_notify` with the topics that other processes notify about."""
 
     async def close(self) -> None:
-        """Lets everything go."""
+        """Release all locks and disconnect."""
 
-    def announce(self, topic: str) -> None:
-        """Tells the others, now or together with what follows at once."""
+    def notify(self, topic: str) -> None:
+        """Notify the other processes about a topic; topics in quick succession are batched."""
 
     async def try_acquire(self, name: str) -> bool:
-        """For as long as the process lives; False where another has it. Raises StoreUnavailable."""
+        """Acquire a lock until the process ends; return False if another process holds it. Raises
+        StoreUnavailable."""
 
-    def guard(self, name: str) -> AbstractAsyncContextManager[None]:
-        """A moment in which no other process does the same. Raises LockHeld or StoreUnavailable."""
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
 
 
-async def hold(line: Coordinator, name: str, within: float = _PATIENCE) -> None:
-    """Waits a little for a predecessor that is just ending. Raises LockHeld or StoreUnavailable."""
-    give_up = asyncio.get_running_loop().time() + within
-    while not await line.try_acquire(name):
-        if asyncio.get_running_loop().time() >= give_up:
+async def acquire(coordinator: Coordinator, name: str, wait_seconds: float = _MAX_WAIT) -> None:
+    """Acquire a lock until the process ends, retrying for up to `wait_seconds` seconds.
+
+    Raises LockHeld or StoreUnavailable.
+    """
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while not await coordinator.try_acquire(name):
+        if asyncio.get_running_loop().time() >= deadline:
             raise LockHeld(name)
-        await asyncio.sleep(_RETRY)
+        await asyncio.sleep(_RETRY_PAUSE)
 
 
 @asynccontextmanager
-async def locked(line: Coordinator, name: str, within: float = _PATIENCE) -> AsyncIterator[None]:
-    """Waits for whoever has the guard, and for a line that is coming back. Raises as `Line.guard` does."""
-    give_up = asyncio.get_running_loop().time() + within
+async def locked(coordinator: Coordinator, name: str, wait_seconds: float = _MAX_WAIT) -> AsyncIterator[None]:
+    """Hold a lock inside the block, retrying for up to `wait_seconds` seconds.
+
+    Raises LockHeld or StoreUnavailable.
+    """
+    deadline = asyncio.get_running_loop().time() + wait_seconds
     async with AsyncExitStack() as stack:
         while True:
             try:
-                await stack.enter_async_context(line.guard(name))
+                await stack.enter_async_context(coordinator.lock(name))
                 break
             except (LockHeld, StoreUnavailable):
-                if asyncio.get_running_loop().time() >= give_up:
+                if asyncio.get_running_loop().time() >= deadline:
                     raise
-            await asyncio.sleep(_RETRY)
+            await asyncio.sleep(_RETRY_PAUSE)
         yield
 
 
 class FileCoordinator:
-    """Beside a SQLite file. Nobody hears anything, everybody polls; what is held is a locked small file:
-    SQLite's own lock, which every system takes from a process that dies."""
+    """A coordinator beside a SQLite file: no notifications (processes poll), and locks as small locked files.
+
+    SQLite's own file lock is used, which the operating system releases when a process dies.
+    """
 
     def __init__(self, database: Path | None) -> None:
-        """None for a database in memory, which is one process's own."""
+        """Pass None for an in-memory database, which belongs to one process."""
         self._database = database
         self._held: dict[str, sqlite3.Connection] = {}
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -278,14 +300,14 @@ class FileCoordinator:
     def lost(self) -> asyncio.Future[str]:
         return self._lost
 
-    async def open(self, hear: Hear) -> None:
+    async def open(self, on_notify: OnNotify) -> None:
         pass
 
     async def close(self) -> None:
         while self._held:
             self._held.popitem()[1].close()
 
-    def announce(self, topic: str) -> None:
+    def notify(self, topic: str) -> None:
         pass
 
     async def try_acquire(self, name: str) -> bool:
@@ -303,6 +325,6 @@ class FileCoordinator:
         return True
 
     @asynccontextmanager
-    async def guard(self, name: str) -> AsyncIterator[None]:
-        """There is one courier with SQLite, and its own locks are enough."""
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """Do nothing: with SQLite there is a single courier, which uses its own locks."""
         yield

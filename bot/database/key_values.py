@@ -1,4 +1,4 @@
-"""Small named values: the webhook secret, what was synced, deployments as last seen."""
+"""A key-value table for small state: the webhook secret, synced commands, cached deployment descriptions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bot.database.engine import Database
 from bot.database.tables import notes
 
 _DEPLOYMENT = "deployment:"
-_FAR_AHEAD = timedelta(hours=1)
+_MAX_CLOCK_SKEW = timedelta(hours=1)
 
 
 class KeyValueStore:
-    """Raises StoreUnavailable when the database does not answer."""
+    """Named text values. Methods raise StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class KeyValueStore:
             )
 
     async def with_prefix(self, prefix: str) -> dict[str, str]:
-        """All notes whose name begins so, by the rest of the name."""
+        """Return all values whose name starts with `prefix`, keyed by the rest of the name."""
         async with self._database.read() as connection:
             rows = await connection.execute(
                 select(notes.c.name, notes.c.value).where(notes.c.name.startswith(prefix, autoescape=True))
@@ -40,32 +40,32 @@ class KeyValueStore:
             return {row.name.removeprefix(prefix): row.value for row in rows}
 
     async def secret(self, name: str) -> str:
-        """A random secret, made on first use; every process that shares the store gets the same one."""
+        """Return the random secret with this name, created on first use and shared by all processes."""
         async with self._database.exclusive(f"note {name}") as connection:
             found: str | None = await connection.scalar(select(notes.c.value).where(notes.c.name == name))
             if found is not None:
                 return found
-            made = secrets.token_urlsafe(32)
+            value = secrets.token_urlsafe(32)
             await connection.execute(
-                insert(notes).values(name=name, value=made, updated_at=datetime.now(UTC))
+                insert(notes).values(name=name, value=value, updated_at=datetime.now(UTC))
             )
-            return made
+            return value
 
-    async def next_turn(self, name: str, now: datetime, pause: timedelta) -> datetime:
-        """Takes a turn: `pause` after the one before, whichever process took that, or now."""
+    async def reserve_slot(self, name: str, now: datetime, interval: timedelta) -> datetime:
+        """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
         async with self._database.exclusive(f"note {name}") as connection:
             last = await connection.scalar(select(notes.c.value).where(notes.c.name == name))
-            before = datetime.fromisoformat(last) if last else now - pause
-            # Taken by a clock that ran far ahead: it must not block everybody for as long.
-            turn = max(now, before + pause) if before < now + _FAR_AHEAD else now
+            previous = datetime.fromisoformat(last) if last else now - interval
+            # Ignore a slot from a clock that ran far ahead; it would block everybody for as long.
+            slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
             await connection.execute(delete(notes).where(notes.c.name == name))
             await connection.execute(
-                insert(notes).values(name=name, value=turn.isoformat(), updated_at=datetime.now(UTC))
+                insert(notes).values(name=name, value=slot.isoformat(), updated_at=datetime.now(UTC))
             )
-            return turn
+            return slot
 
     async def get_deployment(self, deployment_id: str) -> str | None:
-        """A deployment as ComfyDeploy last described it, JSON."""
+        """Return the cached description of a deployment as JSON, or None."""
         return await self.get(_DEPLOYMENT + deployment_id)
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:

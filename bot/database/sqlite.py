@@ -1,6 +1,9 @@
-"""aiosqlite with fewer turns. It hands every call to its thread and waits: for a SELECT that makes four
-(cursor, execute, fetch, close), and the way there and back costs more than the statement. Here a statement is
-one turn, BEGIN goes with the first of a transaction, and closing is none."""
+"""aiosqlite with one thread hop per statement.
+
+aiosqlite hands every call to its thread and waits: four hops for a SELECT (cursor, execute, fetch, close),
+which cost more than the statement itself. Here a statement is one hop, BEGIN is sent with the first statement
+of a transaction, and closing a cursor needs none.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from typing import Any, Self
 
 import aiosqlite
 
-_SWITCH_SECONDS = 2.0
-_END_SECONDS = 1.0
+_WAL_SECONDS = 2.0
+_THREAD_END_SECONDS = 1.0
 
 
-class OneTurnCursor:
-    """What SQLAlchemy's adapter uses of an aiosqlite cursor. The rows are fetched with the statement."""
+class OneHopCursor:
+    """The part of an aiosqlite cursor that SQLAlchemy's adapter uses; rows are fetched with the statement."""
 
     arraysize = 1
 
@@ -41,11 +44,11 @@ class OneTurnCursor:
         await self.close()
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Self:
-        await self._connection.in_thread(partial(self._run, sql, parameters))
+        await self._connection.run_in_thread(partial(self._run, sql, parameters))
         return self
 
     async def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Self:
-        await self._connection.in_thread(partial(self._run_many, sql, parameters))
+        await self._connection.run_in_thread(partial(self._run_many, sql, parameters))
         return self
 
     async def fetchall(self) -> list[Any]:
@@ -56,17 +59,17 @@ class OneTurnCursor:
         self._rows = []
 
     def _run(self, sql: str, parameters: Sequence[Any], connection: sqlite3.Connection) -> None:
-        self._connection.begin_now(connection)
-        self._keep(connection.execute(sql, parameters))
+        self._connection.send_begin(connection)
+        self._store_result(connection.execute(sql, parameters))
 
     def _run_many(
         self, sql: str, parameters: Iterable[Sequence[Any]], connection: sqlite3.Connection
     ) -> None:
-        self._connection.begin_now(connection)
-        self._keep(connection.executemany(sql, parameters))
+        self._connection.send_begin(connection)
+        self._store_result(connection.executemany(sql, parameters))
 
-    def _keep(self, cursor: sqlite3.Cursor) -> None:
-        """The row count of an UPDATE … RETURNING is known only when its rows have been fetched."""
+    def _store_result(self, cursor: sqlite3.Cursor) -> None:
+        """Fetch the rows first: the row count of UPDATE … RETURNING is known only afterwards."""
         self.description = cursor.description
         self._rows = cursor.fetchall() if cursor.description else []
         self.rowcount, self.lastrowid = cursor.rowcount, cursor.lastrowid
@@ -74,67 +77,70 @@ class OneTurnCursor:
 
 
 class OneHopConnection(aiosqlite.Connection):
-    """`begin_with` is the BEGIN that the next statement sends ahead."""
+    """An aiosqlite connection; `begin_with` is the BEGIN that the next statement sends first."""
 
     begin_with: str | None = None
-    # Nothing was sent since the last end of a transaction. `in_transaction` would not do: a statement whose
-    # caller was cancelled may still be on its way.
-    _ended = True
+    # Whether nothing was sent since the last COMMIT or ROLLBACK. `in_transaction` is no substitute: a
+    # statement whose caller was cancelled may still be queued.
+    _idle = True
 
     async def _connect(self) -> Self:
         try:
             await super()._connect()
         except BaseException:
-            # The thread tells its end to the loop, which must still be there to hear it.
-            await asyncio.to_thread(self._thread.join, _END_SECONDS)
+            # The thread reports its end to the event loop, which must still be running then.
+            await asyncio.to_thread(self._thread.join, _THREAD_END_SECONDS)
             raise
         return self
 
-    def cursor(self) -> OneTurnCursor:  # type: ignore[override]  # what the adapter needs, not all of it
-        return OneTurnCursor(self)
+    def cursor(self) -> OneHopCursor:  # type: ignore[override]  # only what the adapter needs
+        return OneHopCursor(self)
 
-    async def in_thread(self, work: Any) -> None:
-        self._ended = False
-        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite's own has no types
+    async def run_in_thread(self, work: Any) -> None:
+        self._idle = False
+        await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite is untyped here
 
-    def begin_now(self, connection: sqlite3.Connection) -> None:
-        """In the thread."""
+    def send_begin(self, connection: sqlite3.Connection) -> None:
+        """Send the pending BEGIN. Runs in the connection's thread."""
         begin, self.begin_with = self.begin_with, None
         if begin is not None:
             connection.execute(begin)
 
     async def commit(self) -> None:
         self.begin_with = None
-        if not self._ended:
+        if not self._idle:
             await super().commit()
-            self._ended = True
+            self._idle = True
 
     async def rollback(self) -> None:
-        """The pool rolls back whatever it gets back; mostly there is nothing to roll back."""
+        """Roll back, unless nothing was sent: the pool calls this for every connection that is returned."""
         self.begin_with = None
-        if not self._ended:
+        if not self._idle:
             await super().rollback()
-            self._ended = True
+            self._idle = True
 
 
 def connect(database: str | Path, **options: Any) -> OneHopConnection:
-    """In place of `aiosqlite.connect`, for `create_async_engine(async_creator_fn=…)`."""
+    """Open a connection, for `create_async_engine(async_creator_fn=…)`."""
     connection = OneHopConnection(partial(_open, database, **options), iter_chunk_size=64)
-    # As SQLAlchemy does with connections of its own making: a thread must not hold up the end.
+    # As SQLAlchemy does: the thread must not keep the process alive.
     thread: Thread = connection._thread
     thread.daemon = True
     return connection
 
 
 def _open(database: str | Path, **options: Any) -> sqlite3.Connection:
-    """In the thread. `isolation_level` is None: the driver would begin deferred transactions."""
+    """Open and configure the connection. Runs in its thread.
+
+    `isolation_level` is None because the driver would otherwise begin deferred transactions.
+    """
     connection: sqlite3.Connection = sqlite3.connect(database, isolation_level=None, **options)
     try:
-        _write_ahead(connection)
-        # A paid run hangs on these rows: a commit survives a power cut, not only a killed process.
+        _use_wal(connection)
+        # Paid runs depend on these rows: a commit must survive a power failure, not only a killed process.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        # For each connection, beside what the system caches: the default of 2 MiB adds up.
+        # Per connection, on top of the file system cache: the default of 2 MiB adds up.
         connection.execute("PRAGMA cache_size=-512")
     except BaseException:
         connection.close()
@@ -142,19 +148,22 @@ def _open(database: str | Path, **options: Any) -> sqlite3.Connection:
     return connection
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """The first switch of a new file rewrites it, and SQLite refuses that at once, without waiting,
-    while another process reads it, as several do that start together."""
-    give_up = time.monotonic() + _SWITCH_SECONDS
-    while not _switched(connection, patient=time.monotonic() < give_up):
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, retrying for `_WAL_SECONDS`.
+
+    The first switch of a new file fails at once with SQLITE_BUSY while another process reads it, such as
+    one that starts at the same time.
+    """
+    deadline = time.monotonic() + _WAL_SECONDS
+    while not _try_wal(connection, retry=time.monotonic() < deadline):
         time.sleep(0.02)
 
 
-def _switched(connection: sqlite3.Connection, *, patient: bool) -> bool:
+def _try_wal(connection: sqlite3.Connection, *, retry: bool) -> bool:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
     except sqlite3.OperationalError as error:
-        if not patient or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+        if not retry or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             raise
         return False
     return True

@@ -1,7 +1,7 @@
-"""Those who wait for the same kind of transaction share one: who comes while it is under way is in the next.
+"""Group commit, and the lock that orders writers on SQLite.
 
-Two hundred commands at once would else be two hundred transactions, of which most of the time is the way to
-the database and back.
+Without group commit, 200 simultaneous commands are 200 transactions that spend most of their time on round
+trips to the database.
 """
 
 from __future__ import annotations
@@ -28,166 +28,168 @@ class _Waiter(Generic[T, R]):
 
 
 class GroupCommit(Generic[T, R]):
-    """Hands what waits to `handle`, up to `limit` at a time, in order of arrival.
+    """Runs waiting items in shared transactions of up to `limit` items, in order of arrival.
 
-    `handle` is one transaction: it returns one result for each item, an exception where that item alone
-    fails. What it raises undid all of them: StoreUnavailable is everybody's answer; after anything else
-    each item is tried by itself, so that one that can't be stored takes no other with it.
+    `handle` is one transaction and returns a result per item, or an exception for an item that fails by
+    itself. If `handle` raises, everything was rolled back: StoreUnavailable is raised to all callers;
+    after any other error each item is retried alone, so that one bad item doesn't fail the others.
     """
 
     def __init__(
         self,
         handle: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         *,
-        within: float,
+        timeout: float,
         limit: int = 50,
     ) -> None:
         self._handle = handle
-        self._within = within
-        self._most = limit
+        self._timeout = timeout
+        self._limit = limit
         self._waiting: deque[_Waiter[T, R]] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, item: T) -> R:
-        """Raises StoreUnavailable when the item's turn does not come `within` so many seconds.
+    async def submit(self, item: T) -> R:
+        """Run an item in the next transaction and return its result.
 
-        Whoever is cancelled before that takes the item along; later its transaction goes on without them.
+        Raises StoreUnavailable if no transaction takes it within the timeout. A caller that is
+        cancelled before that withdraws the item; afterwards its transaction continues.
         """
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
-        place = _Waiter(item, result, loop.call_later(self._within, _give_up, result))
-        self._waiting.append(place)
-        if self._working is None:
-            # A context of its own: the log lines of all belong to no single run.
-            self._working = asyncio.create_task(self._work(), name="gathering", context=Context())
+        waiter = _Waiter(item, result, loop.call_later(self._timeout, _give_up, result))
+        self._waiting.append(waiter)
+        if self._task is None:
+            # An empty context: log lines of a batch belong to no single run.
+            self._task = asyncio.create_task(self._run(), name="group-commit", context=Context())
         return await result
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._together(self._next())
+                await self._run_batch(self._next_batch())
         finally:
-            self._working = None
-            for place in self._waiting:  # only when the loop ends
-                place.timer.cancel()
-                place.result.cancel()
+            self._task = None
+            for waiter in self._waiting:  # only when the task is cancelled
+                waiter.timer.cancel()
+                waiter.result.cancel()
             self._waiting.clear()
 
-    def _next(self) -> list[_Waiter[T, R]]:
-        taken: list[_Waiter[T, R]] = []
-        while self._waiting and len(taken) < self._most:
-            place = self._waiting.popleft()
-            place.timer.cancel()
-            if not place.result.done():
-                taken.append(place)
-        return taken
+    def _next_batch(self) -> list[_Waiter[T, R]]:
+        batch: list[_Waiter[T, R]] = []
+        while self._waiting and len(batch) < self._limit:
+            waiter = self._waiting.popleft()
+            waiter.timer.cancel()
+            if not waiter.result.done():
+                batch.append(waiter)
+        return batch
 
-    async def _together(self, places: Sequence[_Waiter[T, R]]) -> None:
+    async def _run_batch(self, waiters: Sequence[_Waiter[T, R]]) -> None:
         try:
-            results = await self._results(places)
-        except BaseException:  # the loop ends
-            for place in places:
-                place.result.cancel()
+            results = await self._results(waiters)
+        except BaseException:  # cancelled at shutdown
+            for waiter in waiters:
+                waiter.result.cancel()
             raise
-        for place, result in zip(places, results, strict=True):
-            _tell(place.result, result)
+        for waiter, result in zip(waiters, results, strict=True):
+            _resolve(waiter.result, result)
 
-    async def _results(self, places: Sequence[_Waiter[T, R]]) -> Sequence[R | Exception]:
-        if not places:
+    async def _results(self, waiters: Sequence[_Waiter[T, R]]) -> Sequence[R | Exception]:
+        if not waiters:
             return []
         try:
-            return await self._handle([place.item for place in places])
+            return await self._handle([waiter.item for waiter in waiters])
         except StoreUnavailable as error:
-            return [error] * len(places)
+            return [error] * len(waiters)
         except Exception as error:
-            if len(places) == 1:
+            if len(waiters) == 1:
                 return [error]
-        return [result for place in places for result in await self._results([place])]
+        return [result for waiter in waiters for result in await self._results([waiter])]
 
 
-def _give_up(waiting: asyncio.Future[R]) -> None:
-    _tell(waiting, StoreUnavailable("too many wait for the database"))
+def _give_up(future: asyncio.Future[R]) -> None:
+    _resolve(future, StoreUnavailable("timed out in the queue for the database"))
 
 
-def _tell(waiting: asyncio.Future[R], result: R | Exception) -> None:
-    if waiting.done():
+def _resolve(future: asyncio.Future[R], result: R | Exception) -> None:
+    if future.done():
         return
     if not isinstance(result, Exception):
-        waiting.set_result(result)
+        future.set_result(result)
     elif isinstance(result, StoreUnavailable):
-        # One of their own each: raised, an exception takes up the raiser's frames.
-        own = StoreUnavailable(str(result))
-        own.__cause__ = result
-        waiting.set_exception(own)
+        # Raise a copy per caller: a raised exception collects the frames of its raiser.
+        copy = StoreUnavailable(str(result))
+        copy.__cause__ = result
+        future.set_exception(copy)
     else:
-        waiting.set_exception(result)
+        future.set_exception(result)
 
 
-# Whoever has waited so long goes between two urgent ones: a webhook refused is one that may be lost.
-PATIENCE_SECONDS = 0.5
+# After this long a normal writer goes first, so that webhooks are not starved: ComfyDeploy may not resend
+# one.
+STARVATION_SECONDS = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class _WaitingWriter:
-    turn: asyncio.Future[None]
+    granted: asyncio.Future[None]
     since: float
 
 
 class WriteLock:
-    """With two hundred commands at once, what follows the first answers would delay the last ones.
+    """A lock in order of arrival that grants urgent writers first.
 
-    However many are urgent, every second turn is for the others once one of them has waited for `timeout`.
+    Once a normal writer has waited for `starvation_seconds`, normal and urgent writers alternate.
     """
 
-    def __init__(self, timeout: float = PATIENCE_SECONDS) -> None:
-        self._patience = timeout
-        self._taken = False
-        self._others_turn = False
+    def __init__(self, starvation_seconds: float = STARVATION_SECONDS) -> None:
+        self._starvation_seconds = starvation_seconds
+        self._held = False
+        self._normal_next = False
         self._urgent: deque[_WaitingWriter] = deque()
-        self._others: deque[_WaitingWriter] = deque()
+        self._normal: deque[_WaitingWriter] = deque()
 
     @asynccontextmanager
-    async def turn(self, *, urgent: bool, within: float) -> AsyncIterator[None]:
-        """Raises TimeoutError when it does not come in so many seconds."""
-        async with asyncio.timeout(within):
-            await self._acquire(self._urgent if urgent else self._others)
+    async def acquire(self, *, urgent: bool, wait_seconds: float) -> AsyncIterator[None]:
+        """Hold the lock inside the block. Raises TimeoutError if it isn't granted in time."""
+        async with asyncio.timeout(wait_seconds):
+            await self._wait(self._urgent if urgent else self._normal)
         try:
             yield
         finally:
-            self._hand_on()
+            self._release()
 
-    async def _acquire(self, line: deque[_WaitingWriter]) -> None:
-        if not self._taken:
-            self._taken = True
+    async def _wait(self, queue: deque[_WaitingWriter]) -> None:
+        if not self._held:
+            self._held = True
             return
         loop = asyncio.get_running_loop()
-        place = _WaitingWriter(loop.create_future(), loop.time())
-        line.append(place)
+        writer = _WaitingWriter(loop.create_future(), loop.time())
+        queue.append(writer)
         try:
-            await place.turn
+            await writer.granted
         except asyncio.CancelledError:
-            if place.turn.cancelled():
+            if writer.granted.cancelled():
                 with suppress(ValueError):
-                    line.remove(place)
-            else:  # the turn came in the same moment
-                self._hand_on()
+                    queue.remove(writer)
+            else:  # granted at the moment of cancellation
+                self._release()
             raise
 
-    def _hand_on(self) -> None:
-        for line in self._lines():
-            while line:
-                place = line.popleft()
-                if not place.turn.done():
-                    self._others_turn = line is self._urgent
-                    place.turn.set_result(None)
+    def _release(self) -> None:
+        for queue in self._queues():
+            while queue:
+                writer = queue.popleft()
+                if not writer.granted.done():
+                    self._normal_next = queue is self._urgent
+                    writer.granted.set_result(None)
                     return
-        self._taken = False
+        self._held = False
 
-    def _lines(self) -> tuple[deque[_WaitingWriter], ...]:
-        """Whichever goes first in front."""
-        if self._others_turn and self._others and self._has_waited(self._others[0]):
-            return self._others, self._urgent
-        return self._urgent, self._others
+    def _queues(self) -> tuple[deque[_WaitingWriter], ...]:
+        """Return both queues, the one to serve next first."""
+        if self._normal_next and self._normal and self._is_starving(self._normal[0]):
+            return self._normal, self._urgent
+        return self._urgent, self._normal
 
-    def _has_waited(self, place: _WaitingWriter) -> bool:
-        return asyncio.get_running_loop().time() - place.since >= self._patience
+    def _is_starving(self, writer: _WaitingWriter) -> bool:
+        return asyncio.get_running_loop().time() - writer.since >= self._starvation_seconds

@@ -30,14 +30,14 @@ class StatusUpdater:
         self,
         *,
         store: Store,
-        line: Coordinator,
+        coordinator: Coordinator,
         poster: Poster,
         title: Callable[[str], str],
         clock: Callable[[], datetime],
         fast: timedelta = FAST,
     ) -> None:
         self._store = store
-        self._line = line
+        self._coordinator = coordinator
         self._poster = poster
         self._title = title
         self._clock = clock
@@ -54,7 +54,7 @@ class StatusUpdater:
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
-                async with locked(self._line, key):
+                async with locked(self._coordinator, key):
                     yield
             except LockHeld as error:
                 raise OutcomeUnknown("another process is changing the status message") from error

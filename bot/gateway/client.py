@@ -208,11 +208,11 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
         now = self._clock()
         group = (shard_id or 0) % await self._concurrency()
         try:
-            turn = await self._notes.next_turn(f"identify:{group}", now, IDENTIFY_PAUSE)
+            slot = await self._notes.reserve_slot(f"identify:{group}", now, IDENTIFY_PAUSE)
         except StoreUnavailable as error:
             log.warning("no turn to identify, the database is away: %s", error)
-            turn = now + IDENTIFY_PAUSE
-        await asyncio.sleep(max(0.0, (turn - now).total_seconds()))
+            slot = now + IDENTIFY_PAUSE
+        await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
 
     async def _concurrency(self) -> int:
         if self._groups is None:

@@ -112,7 +112,7 @@ async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> 
     base = Resources(
         settings=ground.settings,
         store=ground.store,
-        line=ground.store.line(),
+        coordinator=ground.store.coordinator(),
         comfy=ground.comfy,
         fetcher=fetcher,
         catalogue=catalogue,

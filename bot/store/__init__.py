@@ -52,8 +52,8 @@ class Store:
         if self.database.is_sqlite and alone:
             await self.deliveries.release_leases()
 
-    def line(self) -> Coordinator:
-        """To the other processes, not yet open."""
+    def coordinator(self) -> Coordinator:
+        """Return a coordinator with the other processes that share this database; it is not open yet."""
         if self.database.is_sqlite:
             return FileCoordinator(self.database.file)
         return PostgresCoordinator(self.database.url)

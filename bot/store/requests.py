@@ -58,7 +58,7 @@ class RequestStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gathering = GroupCommit(self._accept, within=LOCK_SECONDS)
+        self._gathering = GroupCommit(self._accept, timeout=LOCK_SECONDS)
 
     async def accept(
         self,
@@ -81,7 +81,7 @@ class RequestStore:
         while the interaction is being answered; `release` ends it early, a crash lets it run out.
         """
         try:
-            return await self._gathering.ask(_Asked((request, *others), person, decide, now, hold))
+            return await self._gathering.submit(_Asked((request, *others), person, decide, now, hold))
         except IntegrityError as error:
             if request.origin.interaction_id is None:
                 raise

@@ -45,7 +45,7 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._current, within=LOCK_SECONDS, limit=200)
+        self._reading = GroupCommit(self._current, timeout=LOCK_SECONDS, limit=200)
 
     async def get(self, guild_id: int) -> ServerRules:
         """The rules, defaults where none were set or where they can't be read."""
@@ -85,7 +85,7 @@ class RuleStore:
 
     async def current(self, guild_id: int | None) -> ServerRules:
         """As they are now: who asks while a reading is under way shares the next, not that one."""
-        return await self._reading.ask(guild_id)
+        return await self._reading.submit(guild_id)
 
     async def _current(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
         async with self._database.read() as connection:

@@ -133,12 +133,12 @@ class Worker(Generic[T]):
 class Wakeups:
     """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all.
 
-    `announce` passes a topic on to other processes; `heard` takes what they announced.
+    `notify` passes a topic on to other processes; `receive` takes what they announced.
     """
 
-    def __init__(self, announce: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, notify: Callable[[str], None] = lambda _: None) -> None:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._announce = announce
+        self._notify = notify
 
     def on(self, topic: str, listener: Callable[[], None]) -> None:
         self._listeners.setdefault(topic, []).append(listener)
@@ -161,16 +161,16 @@ class Wakeups:
 
     def reload(self) -> None:
         """Other processes are to read the deployments again; this one has."""
-        self._announce("reload")
+        self._notify("reload")
 
-    def heard(self, topics: Iterable[str]) -> None:
+    def receive(self, topics: Iterable[str]) -> None:
         """Another process's words. Not passed on again."""
         for topic in topics:
             self._wake(topic)
 
     def _fire(self, topic: str) -> None:
         self._wake(topic)
-        self._announce(topic)
+        self._notify(topic)
 
     def _wake(self, topic: str) -> None:
         for listener in self._listeners.get(topic, ()):

@@ -30,7 +30,7 @@ class Transactions:
 
 
 def asking(gathering: GroupCommit[int, int], *items: int) -> list[asyncio.Task[int]]:
-    return [asyncio.create_task(gathering.ask(item)) for item in items]
+    return [asyncio.create_task(gathering.submit(item)) for item in items]
 
 
 async def answers(gathering: GroupCommit[int, int], *items: int) -> list[int | BaseException]:
@@ -44,7 +44,7 @@ async def steps() -> None:
 
 async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arrival() -> None:
     work = Transactions()
-    gathering = GroupCommit(work.handle, within=60, limit=3)
+    gathering = GroupCommit(work.handle, timeout=60, limit=3)
     first = asking(gathering, 0)
     await steps()
     others = asking(gathering, 2, 4, 6, 8)
@@ -57,7 +57,7 @@ async def test_who_comes_while_one_is_under_way_shares_the_next_in_order_of_arri
 async def test_one_that_fails_alone_fails_alone() -> None:
     work = Transactions()
     work.open.set()
-    results = await answers(GroupCommit(work.handle, within=60), 2, -2, 4)
+    results = await answers(GroupCommit(work.handle, timeout=60), 2, -2, 4)
     assert (results[0], type(results[1]), results[2]) == (4, ValueError, 8)
     assert work.seen == [[2, -2, 4]]
 
@@ -65,7 +65,7 @@ async def test_one_that_fails_alone_fails_alone() -> None:
 async def test_after_one_that_undid_the_transaction_each_is_tried_by_itself() -> None:
     work = Transactions()
     work.open.set()
-    results = await answers(GroupCommit(work.handle, within=60), 2, 3, 4)
+    results = await answers(GroupCommit(work.handle, timeout=60), 2, 3, 4)
     assert (results[0], type(results[1]), results[2]) == (4, LookupError, 8)
     assert work.seen == [[2, 3, 4], [2], [3], [4]]
 
@@ -74,21 +74,21 @@ async def test_a_database_that_is_away_is_everybodys_answer_and_nothing_is_tried
     work = Transactions()
     work.away = True
     work.open.set()
-    gathering = GroupCommit(work.handle, within=60)
+    gathering = GroupCommit(work.handle, timeout=60)
     results = await answers(gathering, 2, 4)
     assert [str(result) for result in results if isinstance(result, StoreUnavailable)] == ["away", "away"]
     assert work.seen == [[2, 4]]
     work.away = False
-    assert await gathering.ask(6) == 12
+    assert await gathering.submit(6) == 12
 
 
 async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
     work = Transactions()
-    gathering = GroupCommit(work.handle, within=0)
+    gathering = GroupCommit(work.handle, timeout=0)
     first = asking(gathering, 2)
     await steps()
     with pytest.raises(StoreUnavailable):
-        await gathering.ask(4)
+        await gathering.submit(4)
     work.open.set()
     assert await asyncio.gather(*first) == [4]
     assert work.seen == [[2]]
@@ -96,7 +96,7 @@ async def test_nobody_waits_longer_for_their_turn_than_said() -> None:
 
 async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
     work = Transactions()
-    gathering = GroupCommit(work.handle, within=60)
+    gathering = GroupCommit(work.handle, timeout=60)
     first = asking(gathering, 2)
     await steps()
     cancelled, kept = asking(gathering, 4, 6)
@@ -109,7 +109,7 @@ async def test_who_is_cancelled_while_waiting_takes_the_item_along() -> None:
 
 async def test_who_is_cancelled_during_the_transaction_holds_nobody_up() -> None:
     work = Transactions()
-    gathering = GroupCommit(work.handle, within=60)
+    gathering = GroupCommit(work.handle, timeout=60)
     cancelled, kept = asking(gathering, 2, 4)
     await steps()
     cancelled.cancel()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, event, text
 
-from bot.database.coordination import Coordinator, LockHeld, hold, locked
+from bot.database.coordination import Coordinator, LockHeld, acquire, locked
 from bot.domain.errors import StoreUnavailable
 from bot.store import Store
 from bot.workers.worker import Wakeups
@@ -51,7 +51,7 @@ class Lines:
         self._stack = stack
 
     async def open(self, store: Store) -> tuple[Coordinator, Ear]:
-        line, ear = store.line(), Ear()
+        line, ear = store.coordinator(), Ear()
         self._stack.push_async_callback(line.close)
         await line.open(ear)
         return line, ear
@@ -77,14 +77,14 @@ async def test_what_one_process_holds_another_gets_only_afterwards(
     assert not await theirs.try_acquire("shard 0")
     assert await theirs.try_acquire("shard 1")
     with pytest.raises(LockHeld):
-        await hold(theirs, "shard 0", within=0)
+        await acquire(theirs, "shard 0", wait_seconds=0)
     await mine.close()
-    await hold(theirs, "shard 0")
+    await acquire(theirs, "shard 0")
 
 
 def hold_shard_0(url: str, told: Connection) -> None:
     async def main() -> None:
-        line = Store(url).line()
+        line = Store(url).coordinator()
         await line.open(lambda _: None)
         told.send(await line.try_acquire("shard 0"))
         await asyncio.Event().wait()
@@ -102,15 +102,15 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
     assert not await line.try_acquire("shard 0")
     process.kill()
     process.join()
-    await hold(line, "shard 0")
+    await acquire(line, "shard 0")
 
 
 async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
     mine, own_ear = await lines.open(on_postgres)
     _, ear = await lines.open(on_postgres)
-    Wakeups(mine.announce).deliver()
+    Wakeups(mine.notify).deliver()
     await ear.heard("deliver")
-    mine.announce("last")
+    mine.notify("last")
     await ear.heard("last")
     assert own_ear.topics == []
 
@@ -120,9 +120,9 @@ async def test_many_nudges_at_once_are_one_notification(on_postgres: Store, line
     _, ear = await lines.open(on_postgres)
     for _ in range(500):
         for topic in ("submit", "deliver", "show"):
-            mine.announce(topic)
+            mine.notify(topic)
     await ear.heard("deliver")
-    mine.announce("last")
+    mine.notify("last")
     await ear.heard("last")
     assert Counter(ear.topics) == {"submit": 1, "deliver": 1, "show": 1, "last": 1}
     assert ear.calls == 2
@@ -136,9 +136,9 @@ async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
         async with locked(theirs, "key"):
             order.append("theirs")
 
-    async with mine.guard("key"):
+    async with mine.lock("key"):
         with pytest.raises(LockHeld):
-            async with theirs.guard("key"):
+            async with theirs.lock("key"):
                 pass
         waiting = asyncio.create_task(second())
         order.append("mine")
@@ -156,15 +156,15 @@ async def test_everything_is_back_after_the_server_was_restarted(
     await asyncio.to_thread(own_postgres.server.stop)
     with pytest.raises(StoreUnavailable):
         await store.work.in_flight()
-    mine.announce("lost")
+    mine.notify("lost")
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert await store.work.in_flight() == 0
     async with asyncio.timeout(60):
         while "again" not in ear.topics:
-            mine.announce("again")
+            mine.notify("again")
             await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
     with pytest.raises(LockHeld):
-        await hold(theirs, "shard 0", within=0)
+        await acquire(theirs, "shard 0", wait_seconds=0)
     assert not mine.lost.done()
 
 
@@ -187,12 +187,12 @@ async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
             await connection.execute(END_LINES)
         async with asyncio.timeout(60):
             while "again" not in ear.topics:
-                mine.announce("again")
+                mine.notify("again")
                 await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
     finally:
         event.remove(NullPool, "connect", breaks)
     assert len(broken) == 4
-    async with mine.guard("key"):
+    async with mine.lock("key"):
         pass
 
 
@@ -200,28 +200,28 @@ async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: S
     mine, _ = await lines.open(on_postgres)
     theirs, _ = await lines.open(on_postgres)
 
-    async def guard(number: int) -> None:
-        async with mine.guard(f"key {number}"):
+    async def hold(number: int) -> None:
+        async with mine.lock(f"key {number}"):
             pass
 
     async with asyncio.timeout(60):
         for _ in range(5):
-            guards = [asyncio.create_task(guard(number)) for number in range(50)]
+            holders = [asyncio.create_task(hold(number)) for number in range(50)]
             async with on_postgres.database.read() as connection:
                 await connection.execute(END_LINES)
-            found = await asyncio.gather(*guards, return_exceptions=True)
+            found = await asyncio.gather(*holders, return_exceptions=True)
             assert {type(result) for result in found} <= {type(None), StoreUnavailable}
             async with locked(mine, "key"), locked(theirs, "other key"):
                 pass
     for number in range(50):
-        async with theirs.guard(f"key {number}"):
+        async with theirs.lock(f"key {number}"):
             pass
 
 
 async def test_a_hold_that_another_took_meanwhile_is_told(
     on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.database.coordination._OWN_GHOST", 0.0)
+    monkeypatch.setattr("bot.database.coordination._STALE_SESSION_SECONDS", 0.0)
     mine, _ = await lines.open(on_postgres)
     assert await mine.try_acquire("shard 0")
     # The session is ended from outside, and somebody is quicker.
