@@ -1,4 +1,4 @@
-"""The composition root: production, tests and the demo all build the bot here, top to bottom."""
+"""The composition root: production, tests and the demo all build the bot here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[App]:
-    """Opens what the bot stands on and puts its parts together; nothing runs yet. Raises StartupError."""
+    """Open all resources and assemble the bot without starting it. Raises StartupError."""
     async with AsyncExitStack() as stack:
         calling = bool(settings.roles & CALLING_ROLES)
         configs = load_deployment_configs(settings) if calling else ()
@@ -73,13 +73,13 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serves webhooks and health; returns the port really used. Raises StartupError."""
+    """Serve webhooks and health checks; return the server and the port in use. Raises StartupError."""
     return await start_server(app.web, host, port)
 
 
 @asynccontextmanager
 async def metrics_port(app: App) -> AsyncIterator[None]:
-    """Serves the metrics inside the block, where they have a port of their own. Raises StartupError."""
+    """Serve /metrics inside the block if METRICS_PORT is set. Raises StartupError."""
     settings = app.settings
     if settings.metrics_port is None:
         yield
@@ -91,10 +91,10 @@ async def metrics_port(app: App) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def working(app: App, seconds: float = 5) -> AsyncIterator[None]:
-    """The workers run inside the block; at its end running items get `seconds` to finish.
+async def running_workers(app: App, seconds: float = 5) -> AsyncIterator[None]:
+    """Run the workers inside the block, then give running items `seconds` to finish.
 
-    Docker kills ten seconds after SIGTERM, and connections still have to be closed by then.
+    Docker sends SIGKILL ten seconds after SIGTERM, and connections must be closed before that.
     """
     loops = [asyncio.create_task(worker.run(), name=name) for name, worker in app.workers.items()]
     try:
@@ -110,11 +110,11 @@ async def working(app: App, seconds: float = 5) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything that runs side by side.
+    """The assembled process.
 
-    `client` is the way to Discord: the bot itself, without the gateway role one that only speaks, and None
-    for a process that only takes webhooks. `workers` by name: submit, check, progress, show, deliver, look,
-    prune.
+    `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
+    role, or None in a process that only receives webhooks. `workers` by name: submit, check, progress, show,
+    deliver, look, prune.
     """
 
     settings: Settings
@@ -126,78 +126,80 @@ class App:
     metrics: MetricsPage
     reloader: Reloader
 
-    def read_again(self) -> None:
-        """The deployments' file, soon; told to the log."""
+    def request_reload(self) -> None:
+        """Ask for a reload of the deployments file; the outcome is logged."""
         self.reloader.ask()
         if "look" in self.workers:
             self.workers["look"].wake()
 
     @property
     def bot(self) -> GenerateBot:
-        """Only in a process with the gateway role."""
+        """The bot, in a process with the gateway role. Raises TypeError otherwise."""
         if not isinstance(self.client, GenerateBot):
             raise TypeError("this process has no gateway role")
         return self.client
 
 
-def assemble(base: Resources) -> App:
-    """Puts the parts together; nothing runs yet."""
-    roles = base.settings.roles
-    reloader = reloader_of(base)
-    client = _client(base, reloader)
-    progress = ProgressBuffer(base.store, base.wakeups, base.clock)
-    recorder = EventRecorder(base.store, progress, base.wakeups, base.silence, base.clock)
+def assemble(resources: Resources) -> App:
+    """Assemble the roles of this process without starting them."""
+    roles = resources.settings.roles
+    reloader = reloader_of(resources)
+    client = _client(resources, reloader)
+    progress = ProgressBuffer(resources.store, resources.wakeups, resources.clock)
+    recorder = EventRecorder(resources.store, progress, resources.wakeups, resources.silence, resources.clock)
     workers: dict[str, Worker[Any]] = {}
     if client is not None:
         poster = Poster(client)
         if Role.RECONCILE in roles:
-            workers |= reconcile_workers(base, poster, recorder)
+            workers |= reconcile_workers(resources, poster, recorder)
         if Role.COURIER in roles:
-            workers |= courier_workers(base, poster)
+            workers |= courier_workers(resources, poster)
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
     if roles & CALLING_ROLES:
         workers["look"] = Worker("look", reloader.claim, reloader.handle, pause=15)
     for topic in ("submit", "check", "show", "deliver"):
         if topic in workers:
-            base.wakeups.on(topic, workers[topic].wake)
-    page = _metrics_page(base, client)
-    served = _web(base, client, recorder, page)
-    app = App(base.settings, base.store, base.coordinator, client, served, workers, page, reloader)
-    base.wakeups.on("reload", app.read_again)
+            resources.wakeups.on(topic, workers[topic].wake)
+    page = _metrics_page(resources, client)
+    webhooks = _web(resources, client, recorder, page)
+    app = App(
+        resources.settings, resources.store, resources.coordinator, client, webhooks, workers, page, reloader
+    )
+    resources.wakeups.on("reload", app.request_reload)
     return app
 
 
-def _client(base: Resources, reloader: Reloader) -> discord.Client | None:
-    roles = base.settings.roles
+def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
+    roles = resources.settings.roles
     if Role.GATEWAY in roles:
-        return gateway_bot(base, reloader)
-    return RestClient(base.metrics.discord_trace()) if roles & CALLING_ROLES else None
+        return gateway_bot(resources, reloader)
+    return RestClient(resources.metrics.discord_trace()) if roles & CALLING_ROLES else None
 
 
 def _web(
-    base: Resources, client: discord.Client | None, recorder: EventRecorder, page: MetricsPage
+    resources: Resources, client: discord.Client | None, recorder: EventRecorder, page: MetricsPage
 ) -> web.Application:
     async def ready() -> bool:
-        connected = Role.GATEWAY not in base.settings.roles or (client is not None and client.is_ready())
-        return connected and await base.store_answers()
+        connected = Role.GATEWAY not in resources.settings.roles or (client is not None and client.is_ready())
+        return connected and await resources.store_answers()
 
     app = application(ready)
-    if base.settings.metrics_port is None:
+    if resources.settings.metrics_port is None:
         page.add_to(app)
-    if Role.WEB in base.settings.roles:
-        WebhookServer(base.signer, recorder, base.metrics).add_to(app)
+    if Role.WEB in resources.settings.roles:
+        WebhookServer(resources.signer, recorder, resources.metrics).add_to(app)
     return app
 
 
-def _metrics_page(base: Resources, client: discord.Client | None) -> MetricsPage:
-    token = base.settings.metrics_token
+def _metrics_page(resources: Resources, client: discord.Client | None) -> MetricsPage:
+    token = resources.settings.metrics_token
     return MetricsPage(
-        base.metrics,
-        base.store.gauges,
-        base.clock,
+        resources.metrics,
+        resources.store.gauges,
+        resources.clock,
         client,
         token=token.get_secret_value() if token else None,
-        own_port=base.settings.metrics_port is not None,
-        daily_gpu_seconds=base.settings.daily_gpu_seconds,
+        own_port=resources.settings.metrics_port is not None,
+        daily_gpu_seconds=resources.settings.daily_gpu_seconds,
     )

@@ -16,7 +16,7 @@ from bot.store.history import Wanted
 
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
-Exit codes: 0 well, 1 not now (something is wrong or doesn't answer), 2 not as it is configured."""
+Exit codes: 0 success, 1 temporary failure or a failed check, 2 configuration error."""
 _ABOUT = {
     "check": "see whether everything is set up right; changes and spends nothing",
     "sync": "compare the slash commands with Discord's and send what differs",
@@ -25,7 +25,7 @@ _ABOUT = {
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """`command` is None to run the bot. Ends the process for --help and for mistakes."""
+    """Parse the command line; `command` is None to run the bot. Exits for --help and on errors."""
     parser = argparse.ArgumentParser(
         prog="python -m bot",
         description="Runs the bot, or one of the commands below.",
@@ -34,41 +34,41 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     added = {name: commands.add_parser(name, help=text, description=text) for name, text in _ABOUT.items()}
-    only = added["export"]
-    only.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
-    only.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
-    only.add_argument("--guild", type=server, metavar="ID", help="on this server alone")
+    export = added["export"]
+    export.add_argument("--since", type=moment, metavar="TIME", help="made at that time or later: 2026-11-01")
+    export.add_argument("--until", type=moment, metavar="TIME", help="made before: 2026-12-01T12:00+01:00")
+    export.add_argument("--guild", type=server, metavar="ID", help="on this server alone")
     return parser.parse_args(arguments)
 
 
 def moment(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is UTC."""
+    """Parse an ISO 8601 time; without an offset it is UTC."""
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-11-01 or 2026-11-01T12:00") from None
     try:
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:
         raise argparse.ArgumentTypeError(f"{text!r} is in UTC outside of the years 1 to 9999") from None
 
 
 def server(text: str) -> int:
-    """An id, as Discord's own are: a number of at most 63 bits."""
+    """Parse a server id, a snowflake of up to 63 bits."""
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no server's id")
 
 
-async def run(given: argparse.Namespace, settings: Settings) -> int:
-    """The exit code. Raises StartupError and StoreUnavailable."""
-    match given.command:
+async def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Run the chosen command and return the exit code. Raises StartupError and StoreUnavailable."""
+    match arguments.command:
         case "check":
             return await check(settings, sys.stdout)
         case "sync":
             return await resync(settings, sys.stdout)
         case "export":
-            wanted = Wanted(since=given.since, until=given.until, guild_id=given.guild)
+            wanted = Wanted(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
             return await export(settings, wanted, sys.stdout)
         case _:
             await serve(settings)

@@ -1,6 +1,6 @@
-"""What is counted and timed, for Prometheus. Names no person, no server and no secret: labels are few words.
+"""The Prometheus metrics. Labels have few values and never name a person, a server or a secret.
 
-docs/metrics.md explains each, deploy/alerts.yml says which of them hurt.
+docs/metrics.md explains each metric, and deploy/alerts.yml has the alerts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bot.domain.errors import BotError
 from bot.domain.runs import Run
 
 PREFIX: Final = "comfydeploy_bot"
-# Words for what a webhook was answered.
+# The value of the `result` label for each response to a webhook.
 WEBHOOK_RESULTS: Final = {
     204: "recorded",
     400: "unreadable",
@@ -41,7 +41,7 @@ _CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "dep
 
 
 class Metrics:
-    """One process's own. A registry of its own too, so that tests and the demo don't share one."""
+    """The metrics of one process, in a registry of their own so that tests and the demo don't share one."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -58,7 +58,7 @@ class Metrics:
         )
         self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
         webhooks = self._counter("webhooks", "Webhooks by what they were answered", "result")
-        # All from the start, at 0: the first of its kind is an increase too.
+        # Create all series at 0, so that the first event counts as an increase.
         self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
         self._deliveries = self._counter("delivery_attempts", "Tries to show something", "purpose", "result")
         self._delivery = self._histogram(
@@ -75,12 +75,12 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        """One that is set when it is asked for."""
+        """Create a gauge that is set when the page is read."""
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager
     def request(self, deployment: str) -> Iterator[None]:
-        """Around the taking in of a request."""
+        """Count the request that is accepted or refused inside the block."""
         outcome = "accepted"
         try:
             yield
@@ -94,30 +94,30 @@ class Metrics:
             self._requests.labels(deployment, outcome).inc()
 
     def attempt(self, purpose: str, result: str) -> None:
-        """`result`: done, again, kept or superseded."""
+        """Count a delivery attempt; `result` is done, again, kept or superseded."""
         self._deliveries.labels(purpose, result).inc()
 
     def shown(self, run: Run, now: datetime) -> None:
-        """A run's outcome is where it was asked for."""
+        """Count a run's outcome that was posted."""
         self._outcomes.labels(run.deployment, run.state.value).inc()
         if run.ended_at is not None:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
 
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
-        """A run has ended, and what it took is known as well as it ever will be."""
+        """Record the durations of an ended run, once its billed time is known or will never be."""
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:
-            waited = (run.started_at - run.submitted_at).total_seconds()
-            self._queue.labels(*labels).observe(max(0.0, waited))
-        took = seconds if seconds is not None else run.run_duration
-        if took is not None:
-            self._run.labels(*labels).observe(took)
+            queue_time = (run.started_at - run.submitted_at).total_seconds()
+            self._queue.labels(*labels).observe(max(0.0, queue_time))
+        duration = seconds if seconds is not None else run.run_duration
+        if duration is not None:
+            self._run.labels(*labels).observe(duration)
 
     def webhook(self, status: int) -> None:
         self._webhooks[status].inc()
 
     def discord_trace(self) -> aiohttp.TraceConfig:
-        """For discord.py's session; counts each try of its own retries."""
+        """Return a trace for discord.py's session, which counts each of its retries."""
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._discord_answered)
         trace.on_request_exception.append(self._discord_silent)
@@ -169,6 +169,6 @@ async def _started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestSta
 
 
 def call_of(path: str) -> str:
-    """Which of ComfyDeploy's calls a path is: ids would make a series for each run."""
+    """Return the name of ComfyDeploy's call at a path; ids in labels would create a series per run."""
     last, *before = reversed(path.rstrip("/").split("/"))
     return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")

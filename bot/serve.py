@@ -1,4 +1,4 @@
-"""Runs this process's roles until it is told to stop."""
+"""Run this process's roles until it is stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import App, build, metrics_port, start_web, working
+from bot.app import App, build, metrics_port, running_workers, start_web
 from bot.config.roles import ALL_ROLES, Role
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
@@ -26,17 +26,20 @@ _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
 
 
 async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises StartupError when it can't begin, when Discord turns it away for good,
-    and when another process took its place."""
+    """Run until SIGTERM or SIGINT.
+
+    Raises StartupError if startup fails, if Discord refuses the bot permanently, or if another process took
+    over one of its locks.
+    """
     signals = Signals()
     try:
         async with build(settings) as app:
             await _serve(app, signals)
     except (asyncio.CancelledError, Exception) as error:
-        # What a start stumbles over that is broken off (a migration, halfway through a table) is no fault.
-        if not signals.broke_off:
+        # Errors of an interrupted startup, such as a cancelled migration, are no faults.
+        if not signals.interrupted_start:
             raise
-        log.debug("the start was broken off: %s", type(error).__name__)
+        log.debug("interrupted the startup: %s", type(error).__name__)
     log.info("stopped")
 
 
@@ -48,22 +51,29 @@ async def _serve(app: App, signals: Signals) -> None:
     log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:
         await acquire_role_locks(app.coordinator, settings)
-        async with metrics_port(app), _speaking(app), working(app), signals.up(app.read_again):
+        async with (
+            metrics_port(app),
+            _logged_in(app),
+            running_workers(app),
+            signals.started(app.request_reload),
+        ):
             await _until_stopped(app, signals.stop)
     finally:
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def _speaking(app: App) -> AsyncIterator[None]:
-    """Logged in, which takes no gateway; a process that only takes webhooks has nothing to log in."""
+async def _logged_in(app: App) -> AsyncIterator[None]:
+    """Log in to Discord's HTTP API inside the block, if this process calls Discord."""
     if app.client is None:
         yield
         return
     async with app.client:
         await _login(app.client, app.settings.discord_token.get_secret_value())
         if isinstance(app.client, GenerateBot):
-            await _check_starts(app.client, len(app.settings.shards.ids) if app.settings.shards else 1)
+            await _check_session_starts(
+                app.client, len(app.settings.shards.ids) if app.settings.shards else 1
+            )
         application_id = app.client.application_id or 0
         log.info("invite the bot to a server: %s", invite_url(application_id))
         if app.settings.allow_user_installs:
@@ -82,13 +92,16 @@ async def _login(client: discord.Client, token: str) -> None:
         raise StartLater(f"Discord can't be reached ({type(error).__name__}). Is the network up?") from error
 
 
-async def _check_starts(client: discord.Client, needed: int) -> None:
-    """Discord resets the token of a bot that begins more sessions than it may, as one does that ends again
-    and again and is started anew each time."""
+async def _check_session_starts(client: discord.Client, needed: int) -> None:
+    """Raise StartLater if too few session starts are left.
+
+    Discord resets the token of a bot that exceeds the limit, as one does that crashes and is restarted over
+    and over.
+    """
     try:
         _, _, limits = await client.http.get_bot_gateway()
     except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-        log.warning("Discord does not say how many session starts are left: %s", error)
+        log.warning("can't read the session start limit: %s", error)
         return
     if limits["remaining"] < needed:
         minutes = limits["reset_after"] // 60_000 + 1
@@ -112,13 +125,16 @@ async def _until_stopped(app: App, stop: asyncio.Event) -> None:
         return
     if app.coordinator.lost in done:
         raise StartupError(lock_held_error(app.coordinator.lost.result()))
-    log.info("stopping: no new work, running sends are finished")
+    log.info("stopping: finishing the deliveries that are under way")
 
-    # The gateway goes last: its going would close the HTTP session that running sends use.
+    # The gateway closes last: closing it would end the HTTP session that deliveries use.
 
 
 def _explain_end(connection: asyncio.Task[None]) -> None:
-    """The connection ends by itself only when Discord refuses it for good."""
+    """Raise StartupError that says why the gateway connection ended.
+
+    It ends by itself only if Discord refuses the bot permanently.
+    """
     error = connection.exception()
     if isinstance(error, discord.PrivilegedIntentsRequired):
         raise StartupError("Discord refuses the bot's intents.") from error
@@ -138,58 +154,59 @@ def _explain_end(connection: asyncio.Task[None]) -> None:
 
 
 class Signals:
-    """Heard from the first moment of a start, which may wait long for others.
+    """Signal handlers, installed before startup because startup may wait for other processes.
 
-    Until `up`, a stop cancels the task that made this and `broke_off` says so; afterwards it sets `stop`, and
-    the task ends in order.
-    A hang-up during the start is kept: whether the file was read before it or after can't be told.
+    During startup a stop signal cancels the task that created this object and sets `interrupted_start`.
+    Afterwards it sets `stop` and the task shuts down cleanly. SIGHUP during startup is remembered, since the
+    file may already have been read.
     """
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
-        self.broke_off = False
+        self.interrupted_start = False
         self._starting = asyncio.current_task()
-        self._read_again: Callable[[], None] | None = None
-        self._hung_up = False
-        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._hang_up}
+        self._request_reload: Callable[[], None] | None = None
+        self._reload_requested = False
+        handlers = {"SIGTERM": self._stop, "SIGINT": self._stop, "SIGHUP": self._on_hangup}
         for name, handler in handlers.items():
             try:
                 asyncio.get_running_loop().add_signal_handler(getattr(signal, name), handler)
-            except (AttributeError, NotImplementedError):  # Windows: KeyboardInterrupt ends the loop instead
+            except (AttributeError, NotImplementedError):
+                # Windows has no loop signal handlers: KeyboardInterrupt ends the loop instead.
                 break
 
     @asynccontextmanager
-    async def up(self, read_again: Callable[[], None]) -> AsyncIterator[None]:
-        """The start is over. `read_again` is called for each hang-up inside the block."""
+    async def started(self, request_reload: Callable[[], None]) -> AsyncIterator[None]:
+        """Mark startup as complete; each SIGHUP inside the block calls `request_reload`."""
         self._starting = None
-        self._read_again = read_again
-        if self._hung_up:
-            read_again()
+        self._request_reload = request_reload
+        if self._reload_requested:
+            request_reload()
         try:
             yield
         finally:
-            self._read_again = None
+            self._request_reload = None
 
     def _stop(self) -> None:
         self.stop.set()
-        # Once: what the start had opened is being closed then.
+        # Cancel only once: the second time, resources are already being closed.
         starting, self._starting = self._starting, None
         if starting is not None:
-            self.broke_off = True
+            self.interrupted_start = True
             starting.cancel()
 
-    def _hang_up(self) -> None:
-        self._hung_up = True
-        if self._read_again is not None:
-            self._read_again()
+    def _on_hangup(self) -> None:
+        self._reload_requested = True
+        if self._request_reload is not None:
+            self._request_reload()
 
 
 _COURIER = "courier"
 
 
 async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
-    """Raises StartupError when another process has one of them."""
-    for name in _places(settings):
+    """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
+    for name in _role_locks(settings):
         try:
             await acquire(coordinator, name)
         except LockHeld:
@@ -197,7 +214,7 @@ async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> No
 
 
 def lock_held_error(name: str) -> str:
-    """What is wrong and what to do, in a sentence."""
+    """Return a sentence that says what is wrong and what to do."""
     if name == _COURIER:
         return "Another process is the courier, and with SQLite there can be only one. Stop one of the two."
     return (
@@ -206,13 +223,13 @@ def lock_held_error(name: str) -> str:
     )
 
 
-def _places(settings: Settings) -> list[str]:
-    places = []
+def _role_locks(settings: Settings) -> list[str]:
+    names = []
     if Role.GATEWAY in settings.roles:
         shards = settings.shards
-        # Without sharding there is one connection, which is what Discord calls shard 0 of 1.
-        places += [f"shard {number}" for number in (shards.ids if shards is not None else (0,))]
+        # Without sharding Discord counts the single connection as shard 0 of 1.
+        names += [f"shard {number}" for number in (shards.ids if shards is not None else (0,))]
     on_sqlite = settings.database_url.get_secret_value().startswith("sqlite")
     if on_sqlite and Role.COURIER in settings.roles and settings.roles != ALL_ROLES:
-        places.append(_COURIER)
-    return places
+        names.append(_COURIER)
+    return names

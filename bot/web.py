@@ -1,4 +1,4 @@
-"""The embedded server: its socket, and what every process answers whatever its roles."""
+"""The embedded web server: health checks and metrics."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
 from bot.store.usage import GaugeStore
 
-# A webhook is the largest body that anybody has to send.
+# Webhooks are the largest request bodies.
 MAX_BODY = 1024 * 1024
-# What `/healthz` says.
+# The body of `/healthz`.
 HEALTHY = "ok\n"
 Check = Callable[[], Awaitable[bool]]
 
 
 def application(ready: Check) -> web.Application:
-    """`/healthz` (alive) and `/readyz` (can work); what else is offered is added to it."""
+    """Build an application with `/healthz` (alive) and `/readyz` (able to work)."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text=HEALTHY)
@@ -47,8 +47,11 @@ def application(ready: Check) -> web.Application:
 async def start_server(
     app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
 ) -> tuple[web.AppRunner, int]:
-    """Returns the port really used. Raises StartupError, naming the `setting` that has the port."""
-    # Nobody has to send packed bodies: unpacking them would be work, and an error of its own, before any 403.
+    """Start a server and return it with the port in use.
+
+    Raises StartupError, which names the `setting` that the port comes from.
+    """
+    # No client needs compressed bodies. Decompressing them would cost work before authentication.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
@@ -62,7 +65,7 @@ async def start_server(
 
 
 def port_remedy(error: OSError, setting: str) -> str:
-    """What to do where a port can't be listened on."""
+    """Return what to do if a port can't be opened."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
     return f"Stop what uses it, or set {setting} to another."
@@ -72,7 +75,7 @@ def port_remedy(error: OSError, setting: str) -> str:
 async def listening(
     app: web.Application, host: str, port: int, *, setting: str = "WEB_PORT"
 ) -> AsyncIterator[int]:
-    """Serves inside the block, on the port that it yields. Raises StartupError."""
+    """Serve inside the block and yield the port in use. Raises StartupError."""
     runner, used = await start_server(app, host, port, setting=setting)
     try:
         yield used
@@ -82,15 +85,16 @@ async def listening(
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"
-# A proxy on this machine calls from this machine: whom it speaks for stands in one of these.
+# A local reverse proxy also connects from loopback; these headers give it away.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "CF-Connecting-IP", "X-Forwarded-Host")
-_OPEN = tuple(state.value for state in RunState if state not in FINAL)
+_ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 
 
 class MetricsPage:
-    """Counters as they stand, and what the store holds at the moment of asking.
+    """The /metrics page: counters of this process, and gauges read from the store on each request.
 
-    `client` is None in a process without Discord. `own_port`: whoever reaches it may read it.
+    `client` is None in a process without Discord. With `own_port` anybody who can reach the port may read the
+    page.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class MetricsPage:
         self._client = client
         self._token = token
         self._own_port = own_port
-        self._seen: set[str] = set()
+        self._known_deployments: set[str] = set()
         gauge = metrics.gauge
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
@@ -136,8 +140,8 @@ class MetricsPage:
 
     def _may_read(self, request: web.Request) -> bool:
         if self._token is not None:
-            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-            return hmac.compare_digest(given, f"Bearer {self._token}".encode())
+            credentials = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            return hmac.compare_digest(credentials, f"Bearer {self._token}".encode())
         if self._own_port:
             return True
         forwarded = any(name in request.headers for name in _FORWARDED)
@@ -146,21 +150,21 @@ class MetricsPage:
     async def _read_store(self) -> None:
         now = self._clock()
         try:
-            found = await self._gauges.read(now)
+            values = await self._gauges.read(now)
         except StoreUnavailable as error:
-            log.warning("the metrics are without what the database holds: %s", error)
+            log.warning("can't read the gauges from the database: %s", error)
             self._store_up.set(0)
             return
         self._store_up.set(1)
-        # What is no longer there has to be told as 0: a series that stays as it was would look alive.
-        self._seen |= {deployment for deployment, _ in found.runs}
-        for deployment in self._seen:
-            for state in _OPEN:
-                self._runs.labels(deployment, state).set(found.runs.get((deployment, state), 0))
-        self._owed.set(found.owed)
-        self._kept.set(found.kept)
-        self._oldest.set(0 if found.oldest is None else max(0.0, (now - found.oldest).total_seconds()))
-        self._used.set(found.gpu_seconds_today)
+        # Set vanished series to 0: a series that isn't updated looks alive.
+        self._known_deployments |= {deployment for deployment, _ in values.runs}
+        for deployment in self._known_deployments:
+            for state in _ACTIVE_STATES:
+                self._runs.labels(deployment, state).set(values.runs.get((deployment, state), 0))
+        self._owed.set(values.owed)
+        self._kept.set(values.kept)
+        self._oldest.set(0 if values.oldest is None else max(0.0, (now - values.oldest).total_seconds()))
+        self._used.set(values.gpu_seconds_today)
 
     def _read_gateway(self) -> None:
         client = self._client
@@ -168,7 +172,7 @@ class MetricsPage:
             return
         ready = client.is_ready()
         self._gateway.set(ready)
-        # Before the first heartbeat it is not a number, or infinite.
+        # Before the first heartbeat the latency is NaN or infinite.
         self._latency.set(client.latency if ready and client.latency < 3600 else 0)
         self._servers.set(len(client.guilds))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import discord
 import simcord
 
-from bot.app import App, build, start_web, utc_now, working
+from bot.app import App, build, running_workers, start_web, utc_now
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from demo.standin.server import StandIn
@@ -72,7 +72,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
                 async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                     _count_faults_only(env)
                     world = await _furnish(app, env, standin)
-                    async with working(app, seconds=2), _in_time(world):
+                    async with running_workers(app, seconds=2), _in_time(world):
                         yield world
             finally:
                 await runner.cleanup()

@@ -22,8 +22,7 @@ _NAME = re.compile(r"[\w.-]+")
 
 
 def is_host(text: str) -> bool:
-    """Return whether `text` is an IP address or a name that can be looked up (IDNA labels of 1 to 63
-    characters)."""
+    """Return whether `text` is an IP address or a resolvable name, with labels of 1 to 63 characters."""
     try:
         ip_address(text)
     except ValueError:
@@ -32,8 +31,7 @@ def is_host(text: str) -> bool:
 
 
 def _encodes(name: str) -> bool:
-    """Return whether `name` survives IDNA encoding; a lookup starts with it and raises UnicodeError
-    otherwise."""
+    """Return whether `name` can be encoded with IDNA, which a lookup does first."""
     try:
         name.encode("idna")
     except UnicodeError:

@@ -246,8 +246,10 @@ class Coordinator(Protocol):
         """Notify the other processes about a topic; topics in quick succession are batched."""
 
     async def try_acquire(self, name: str) -> bool:
-        """Acquire a lock until the process ends; return False if another process holds it. Raises
-        StoreUnavailable."""
+        """Acquire a lock until the process ends; return False if another process holds it.
+
+        Raises StoreUnavailable.
+        """
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""

@@ -1,4 +1,5 @@
-"""Syncs the commands with Discord, only where they changed: it is rate limited, and clients reload them."""
+"""Sync the slash commands with Discord only if they changed: syncing is rate limited, and clients reload
+them."""
 
 from __future__ import annotations
 
@@ -17,72 +18,78 @@ from bot.database.key_values import KeyValueStore
 from bot.strings import say
 
 log = logging.getLogger(__name__)
-_NOTE = "synced:"
+_KEY_PREFIX = "synced:"
 _GLOBAL = "global"
 
 
 class CommandSync:
-    """Globally, or at once to `guild_ids`; what an earlier setting left elsewhere is cleared."""
+    """Registers commands globally, or only on `guild_ids`, where they appear at once.
 
-    def __init__(self, notes: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
-        self._notes = notes
+    Commands that an earlier setting registered elsewhere are removed.
+    """
+
+    def __init__(self, store: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
+        self._store = store
         self._guild_ids = guild_ids
 
     def arrange(self, tree: app_commands.CommandTree[Any]) -> None:
-        """Moves new commands to where they are wanted; may be repeated."""
+        """Move the commands of the tree to their scopes; may be called again."""
         for guild_id in self._guild_ids:
             tree.copy_global_to(guild=discord.Object(guild_id))
         if self._guild_ids:
             tree.clear_commands(guild=None)
 
-    def places(self, known: Mapping[str, str]) -> list[str]:
-        """Where commands are wanted or were left: "global", or a server's id."""
-        return list(dict.fromkeys([_GLOBAL, *map(str, self._guild_ids), *known]))
+    def scopes(self, synced: Mapping[str, str]) -> list[str]:
+        """Return the scopes to sync: "global" or a server's id.
 
-    async def known(self, application_id: int) -> dict[str, str]:
-        """Place -> the fingerprint of what was synced there last. Raises StoreUnavailable."""
-        return await self._notes.with_prefix(f"{_NOTE}{application_id}:")
+        These are the configured ones and those where commands were `synced` before.
+        """
+        return list(dict.fromkeys([_GLOBAL, *map(str, self._guild_ids), *synced]))
 
-    async def note(self, tree: app_commands.CommandTree[Any], application_id: int, place: str) -> None:
-        """What the tree holds for the place is what Discord has. Raises StoreUnavailable."""
-        await self._notes.put(f"{_NOTE}{application_id}:{place}", _fingerprint(tree, place))
+    async def synced(self, application_id: int) -> dict[str, str]:
+        """Return the fingerprint of the commands last synced to each scope. Raises StoreUnavailable."""
+        return await self._store.with_prefix(f"{_KEY_PREFIX}{application_id}:")
+
+    async def mark_synced(self, tree: app_commands.CommandTree[Any], application_id: int, scope: str) -> None:
+        """Remember that Discord has the tree's commands of a scope. Raises StoreUnavailable."""
+        await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
-        """Raises StoreUnavailable; what Discord refuses is logged, and the bot goes on with what is there."""
+        """Sync the scopes that changed. Raises StoreUnavailable; refusals of Discord are only logged."""
         self.arrange(tree)
-        known = await self.known(application_id)
-        for place in self.places(known):
-            if known.get(place) != _fingerprint(tree, place) and await _sync(tree, place):
-                await self.note(tree, application_id, place)
+        synced = await self.synced(application_id)
+        for scope in self.scopes(synced):
+            if synced.get(scope) != _fingerprint(tree, scope) and await _sync(tree, scope):
+                await self.mark_synced(tree, application_id, scope)
 
 
-def guild_of_scope(place: str) -> discord.Object | None:
-    """None for "global"."""
-    return None if place == _GLOBAL else discord.Object(int(place))
+def guild_of_scope(scope: str) -> discord.Object | None:
+    """Return the server of a scope, or None for "global"."""
+    return None if scope == _GLOBAL else discord.Object(int(scope))
 
 
-def payload(tree: app_commands.CommandTree[Any], place: str) -> list[dict[str, Any]]:
-    """The commands of a place as they are sent to Discord."""
-    return [command.to_dict(tree) for command in tree.get_commands(guild=guild_of_scope(place))]
+def payload(tree: app_commands.CommandTree[Any], scope: str) -> list[dict[str, Any]]:
+    """Return the commands of a scope in the form sent to Discord."""
+    return [command.to_dict(tree) for command in tree.get_commands(guild=guild_of_scope(scope))]
 
 
-def _fingerprint(tree: app_commands.CommandTree[Any], place: str) -> str:
-    return hashlib.sha256(json.dumps(payload(tree, place), sort_keys=True).encode()).hexdigest()
+def _fingerprint(tree: app_commands.CommandTree[Any], scope: str) -> str:
+    return hashlib.sha256(json.dumps(payload(tree, scope), sort_keys=True).encode()).hexdigest()
 
 
-def told(place: str) -> str:
-    """A place in words."""
-    return "all servers" if place == _GLOBAL else f"server {place}"
+def describe_scope(scope: str) -> str:
+    """Return a scope in words."""
+    return "all servers" if scope == _GLOBAL else f"server {scope}"
 
 
-async def _sync(tree: app_commands.CommandTree[Any], place: str) -> bool:
+async def _sync(tree: app_commands.CommandTree[Any], scope: str) -> bool:
     try:
-        await tree.sync(guild=guild_of_scope(place))
+        await tree.sync(guild=guild_of_scope(scope))
     except discord.HTTPException as error:
-        # Often a server that the bot has left, or was never invited to with `applications.commands`.
-        log.error("the commands could not be synced to %s: %s", told(place), error)  # noqa: TRY400
+        # Usually a server that the bot has left, or to which it was invited without `applications.commands`.
+        log.error("can't sync the commands to %s: %s", describe_scope(scope), error)  # noqa: TRY400
         return False
-    log.info("synced the commands to %s", told(place))
+    log.info("synced the commands to %s", describe_scope(scope))
     return True
 
 
@@ -93,23 +100,26 @@ _LIMITS = ("min_value", "max_value", "min_length", "max_length")
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Names as a person types them, sorted."""
+    """Command names as a user types them, sorted."""
 
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-    surplus: tuple[str, ...] = ()
+    left_over: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.changed or self.surplus)
+        return bool(self.missing or self.changed or self.left_over)
 
 
-def differences(wanted: Iterable[Mapping[str, Any]], there: Iterable[Mapping[str, Any]]) -> Differences:
-    ours = {_name(command): _normal(command) for command in wanted}
-    theirs = {_name(command): _normal(command) for command in there}
+def differences(
+    expected: Iterable[Mapping[str, Any]], registered: Iterable[Mapping[str, Any]]
+) -> Differences:
+    """Compare commands as sent to Discord with those that Discord returns."""
+    ours = {_name(command): _normal(command) for command in expected}
+    theirs = {_name(command): _normal(command) for command in registered}
     return Differences(
         missing=tuple(sorted(ours.keys() - theirs.keys())),
         changed=tuple(sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])),
-        surplus=tuple(sorted(theirs.keys() - ours.keys())),
+        left_over=tuple(sorted(theirs.keys() - ours.keys())),
     )
 
 
@@ -125,7 +135,7 @@ def _normal(command: Mapping[str, Any]) -> dict[str, Any]:
         "options": [_option(option) for option in command.get("options") or ()],
         "permissions": None if permissions is None else int(permissions),
         "nsfw": bool(command.get("nsfw")),
-        # Absent means Discord's default, which is what the bot sends in full.
+        # A missing value is Discord's default, which the bot sends explicitly.
         "contexts": _numbers(command.get("contexts")),
         "installs": _numbers(command.get("integration_types")),
     }
@@ -143,26 +153,26 @@ def _numbers(values: Iterable[int] | None) -> list[int] | None:
     return None if values is None else sorted(values)
 
 
-# The bot's owner, who finds them in direct messages whatever a server's Integrations say.
+# Commands of the bot's owner, available in direct messages whatever a server's Integrations say.
 OWNER = frozenset({"pause", "resume", "reload"})
-# One's own requests and data, and words: nothing is spent, and nobody is kept from their data.
+# Help and a user's own requests and data: they spend nothing, and everybody may reach their own data.
 OWN = frozenset({"help", "runs", "usage", "privacy"})
-# What generates.
-MAKING = frozenset({"generate", "preset", say("use_menu")})
+# Commands that start runs.
+GENERATING = frozenset({"generate", "preset", say("use_menu")})
 _SERVERS_ONLY = AppInstallationType(guild=True, user=False)
-Offered = Command[Any, ..., Any] | Group | ContextMenu
+AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What the operator allows. Whoever may add the bot to their account may also write to it directly."""
+    """Where the operator allows commands. Direct messages are included for user installs."""
 
     direct_messages: bool = False
     user_installs: bool = False
 
     @property
     def contexts(self) -> AppCommandContext:
-        """Of what generates."""
+        """The contexts of commands that start runs."""
         return AppCommandContext(
             guild=True,
             dm_channel=self.direct_messages or self.user_installs,
@@ -174,17 +184,17 @@ class Availability:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """By a command's name. What is not named here is for servers alone, as moderators' tools are."""
+        """Return where a command is available; one that isn't listed above is limited to servers."""
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:
             everywhere = AppCommandContext(guild=True, dm_channel=True, private_channel=self.user_installs)
             return self.installs, everywhere
-        if name in MAKING:
+        if name in GENERATING:
             return self.installs, self.contexts
         return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=False, private_channel=False)
 
-    def apply(self, commands: Iterable[Offered]) -> None:
+    def apply(self, commands: Iterable[AnyCommand]) -> None:
         for command in commands:
             command.allowed_installs, command.allowed_contexts = self.of(command.name)
-            command.guild_only = False  # the older flag would hide that the contexts say it
+            command.guild_only = False  # the older flag would override the contexts

@@ -1,4 +1,4 @@
-"""The checks in their order: first what others stand on; what can't be known without it is left out."""
+"""`python -m bot check`: run the checks in order of dependency and leave out those whose basis is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
 from bot.metrics import Metrics
 from bot.ops import check_comfydeploy, check_discord, check_host
-from bot.ops.check_host import compare, look
+from bot.ops.check_host import compare_clock, inspect_database
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
@@ -34,8 +34,8 @@ from bot.workers.worker import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
-    """What the checks share. `secret` signs webhooks, if only for the moment."""
+class _CheckContext:
+    """What the checks share; `secret` signs webhooks, and may be a temporary one."""
 
     settings: Settings
     secret: SecretStr
@@ -47,114 +47,121 @@ class _Ground:
 
 
 async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIterator[Finding]:
-    """One after the other, as they are known. Raises StartupError where nothing can be checked at all."""
+    """Yield findings as they become known. Raises StartupError if nothing can be checked at all."""
     for sentence in settings.warnings():
         yield warning("Settings", sentence, "Change it in .env; docs/configuration.md explains each setting.")
     async with AsyncExitStack() as stack:
         store = Store(settings.database_url.get_secret_value())
         stack.push_async_callback(store.close)
-        state = await look(store)
-        yield state.finding
+        database = await inspect_database(store)
+        yield database.finding
         if Role.COURIER in settings.roles:
-            yield check_host.outputs()
+            yield check_host.check_temporary_folder()
         session = await stack.enter_async_context(open_session())
-        ground = _Ground(
+        context = _CheckContext(
             settings,
-            await _secret(settings, store, usable=state.usable),
+            await _secret(settings, store, usable=database.usable),
             store,
             ComfyClient(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key),
             await stack.enter_async_context(discord_api(settings.discord_token)),
             clock,
-            state.usable,
+            database.usable,
         )
         if settings.roles & CALLING_ROLES:
-            async for finding in _services(ground, stack):
+            async for finding in _services(context, stack):
                 yield finding
-        listens = [finding async for finding in check_host.listens(settings)]
-        for finding in listens:
+        ports = [finding async for finding in check_host.check_ports(settings)]
+        for finding in ports:
             yield finding
-        possible = all(finding.level is not Level.ERROR for finding in listens)
-        if possible and settings.public_url is not None and Role.WEB in settings.roles:
-            yield await _address(ground, settings.public_url)
+        ports_usable = all(finding.level is not Level.ERROR for finding in ports)
+        if ports_usable and settings.public_url is not None and Role.WEB in settings.roles:
+            yield await _address(context, settings.public_url)
 
 
-async def _services(ground: _Ground, stack: AsyncExitStack) -> AsyncIterator[Finding]:
-    """ComfyDeploy and Discord, for a process that calls them."""
-    configs, asked = load_deployment_configs(ground.settings), check_comfydeploy.Asked(ground.comfy)
-    catalogue = check_comfydeploy.catalogue_of(configs, asked, ground.store.notes if ground.usable else None)
-    yield await check_comfydeploy.key(ground.comfy)
-    hindrance = None
+async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncIterator[Finding]:
+    """Check ComfyDeploy and Discord, for a process that calls them."""
+    configs, descriptions = (
+        load_deployment_configs(context.settings),
+        check_comfydeploy.DescriptionCache(context.comfy),
+    )
+    catalogue = check_comfydeploy.catalogue_of(
+        configs, descriptions, context.store.notes if context.usable else None
+    )
+    yield await check_comfydeploy.check_key(context.comfy)
+    load_error = None
     try:
         await catalogue.load()
     except StartupError as error:
-        hindrance = error
-    for finding in check_comfydeploy.deployments(configs, asked, catalogue):
+        load_error = error
+    for finding in check_comfydeploy.deployment_findings(configs, descriptions, catalogue):
         yield finding
-    for finding in check_comfydeploy.not_loaded(hindrance, asked) if hindrance is not None else ():
+    for finding in (
+        check_comfydeploy.load_problems(load_error, descriptions) if load_error is not None else ()
+    ):
         yield finding
-    bot = await _bot(ground, catalogue, stack) if catalogue.all() else None
-    async for finding in _discord(ground, bot):
+    bot = await _bot(context, catalogue, stack) if catalogue.all() else None
+    async for finding in _discord(context, bot):
         yield finding
 
 
 async def _secret(settings: Settings, store: Store, *, usable: bool) -> SecretStr:
-    """The one that the bot uses, or would use were it to start now."""
+    """Return the webhook secret that the bot uses, or a temporary one if it doesn't exist yet."""
     if settings.webhook_secret is not None:
         return settings.webhook_secret
-    kept = await store.notes.get("webhook_secret") if usable else None
-    return SecretStr(kept or secrets.token_urlsafe(32))
+    stored = await store.notes.get("webhook_secret") if usable else None
+    return SecretStr(stored or secrets.token_urlsafe(32))
 
 
-async def _bot(ground: _Ground, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
-    """The bot with its commands, whatever roles the settings name; it never logs in."""
+async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
+    """Return the bot with its commands, whatever the roles; it never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
-    signer = WebhookSigner(ground.secret.get_secret_value(), ground.settings.public_url)
-    base = Resources(
-        settings=ground.settings,
-        store=ground.store,
-        coordinator=ground.store.coordinator(),
-        comfy=ground.comfy,
+    signer = WebhookSigner(context.secret.get_secret_value(), context.settings.public_url)
+    resources = Resources(
+        settings=context.settings,
+        store=context.store,
+        coordinator=context.store.coordinator(),
+        comfy=context.comfy,
         fetcher=fetcher,
         catalogue=catalogue,
-        clock=ground.clock,
+        clock=context.clock,
         wakeups=Wakeups(),
         signer=signer,
         metrics=Metrics(),
     )
-    bot = gateway_bot(base, reloader_of(base))
+    bot = gateway_bot(resources, reloader_of(resources))
     await bot.load_cogs()
     return bot
 
 
-async def _discord(ground: _Ground, bot: GenerateBot | None) -> AsyncIterator[Finding]:
-    who, finding = await check_discord.identify(ground.api)
+async def _discord(context: _CheckContext, bot: GenerateBot | None) -> AsyncIterator[Finding]:
+    identity, finding = await check_discord.identify(context.api)
     yield finding
-    if (clock := compare(ground.api.date, ground.clock())) is not None:
+    if (clock := compare_clock(context.api.date, context.clock())) is not None:
         yield clock
-    if who is None:
+    if identity is None:
         return
-    yield await check_discord.gateway(ground.api, ground.settings)
+    yield await check_discord.check_session_starts(context.api, context.settings)
     if bot is not None:
-        yield check_discord.intents(bot.intents, who.flags)
-        known = await bot.sync.known(who.application_id) if ground.usable else {}
-        for finding in await check_discord.commands(ground.api, bot.tree, bot.sync, who, known):
+        yield check_discord.check_intents(bot.intents, identity.flags)
+        synced = await bot.sync.synced(identity.application_id) if context.usable else {}
+        for finding in await check_discord.check_commands(context.api, bot.tree, bot.sync, identity, synced):
             yield finding
-    for finding in await check_discord.servers(ground.api, ground.settings):
+    for finding in await check_discord.check_servers(context.api, context.settings):
         yield finding
-    yield ok("Invite link", invite_url(who.application_id))
-    if ground.settings.allow_user_installs:
-        yield ok("Install link", install_url(who.application_id))
+    yield ok("Invite link", invite_url(identity.application_id))
+    if context.settings.allow_user_installs:
+        yield ok("Install link", install_url(identity.application_id))
 
 
-async def _address(ground: _Ground, public_url: str) -> Finding:
-    settings = ground.settings
-    signer = WebhookSigner(ground.secret.get_secret_value(), public_url)
-    async with check_host.endpoint(signer, settings.web_host, settings.web_port) as here:
-        return await check_host.round_trip(signer, public_url, here, settings.web_port)
+async def _address(context: _CheckContext, public_url: str) -> Finding:
+    settings = context.settings
+    signer = WebhookSigner(context.secret.get_secret_value(), public_url)
+    async with check_host.ping_endpoint(signer, settings.web_host, settings.web_port) as local:
+        return await check_host.check_public_url(signer, public_url, local, settings.web_port)
 
 
 async def check(settings: Settings, out: TextIO) -> int:
-    """Prints each finding as soon as it is known. 1 when something is wrong; warnings are none."""
+    """Print each finding as soon as it is known; return 1 if there is an error, 0 for warnings only."""
     redact = Redactor(settings.secret_values())
     counts: Counter[Level] = Counter()
     async for finding in findings(settings, utc_now):

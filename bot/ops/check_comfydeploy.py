@@ -1,4 +1,4 @@
-"""ComfyDeploy: the key, each deployment, and the options that become of it."""
+"""Checks of ComfyDeploy: the API key, each deployment, and its options."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from bot.domain.text import shorten, strip_invisible
 from bot.ops.findings import Finding, ok, problem, warning
 
 KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
-# No run has it: a key that is taken gets a 404 for it.
+# No run has this id; with a valid key ComfyDeploy answers 404.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
-# What the framework beneath ComfyDeploy's API says of a path that it doesn't have.
+# The `detail` of ComfyDeploy's web framework for an unknown path.
 _NO_SUCH_PATH = "Not Found"
-_TOLD = 80
+_ANSWER_LENGTH = 80
 _SEE_KEY = "See what is said of the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
-async def key(comfy: ComfyClient) -> Finding:
+async def check_key(comfy: ComfyClient) -> Finding:
     try:
         await comfy.run(_NO_RUN)
     except (ComfyNotFound, ComfyForbidden, ComfyBadReply) as error:
@@ -60,7 +60,10 @@ async def key(comfy: ComfyClient) -> Finding:
 
 
 def _from_the_api(error: ComfyError) -> bool:
-    """Whether ComfyDeploy itself said so: its errors are JSON with a `detail`. Any web server has a 404."""
+    """Return whether ComfyDeploy's API itself sent the error: a JSON object with a `detail`.
+
+    Any web server can answer 404.
+    """
     _, _, body = str(error).partition(": ")
     try:
         detail = load_object(body.encode()).get("detail")
@@ -70,13 +73,13 @@ def _from_the_api(error: ComfyError) -> bool:
 
 
 def _other_server(error: ComfyError) -> Finding:
-    answer = shorten(str(error), _TOLD)
-    said = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
-    return problem(KEY, said, "Set it to the API's own address, which usually ends in /api.")
+    answer = shorten(str(error), _ANSWER_LENGTH)
+    summary = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
+    return problem(KEY, summary, "Set it to the API's own address, which usually ends in /api.")
 
 
-class Asked:
-    """ComfyDeploy's answers about deployments, kept so that each is asked for once."""
+class DescriptionCache:
+    """Requests descriptions from ComfyDeploy and remembers the errors, so that each is requested once."""
 
     def __init__(self, comfy: ComfyClient) -> None:
         self._comfy = comfy
@@ -91,27 +94,32 @@ class Asked:
 
 
 class ReadOnlyCache:
-    """What the store remembers of deployments, where there is one to read; nothing is written."""
+    """Reads the descriptions cached in the store, if any, and writes nothing."""
 
-    def __init__(self, notes: KeyValueStore | None) -> None:
-        self._notes = notes
+    def __init__(self, store: KeyValueStore | None) -> None:
+        self._store = store
 
     async def get_deployment(self, deployment_id: str) -> str | None:
-        return await self._notes.get_deployment(deployment_id) if self._notes is not None else None
+        return await self._store.get_deployment(deployment_id) if self._store is not None else None
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """A check changes nothing."""
+        """Do nothing: a check changes nothing."""
 
 
-def catalogue_of(configs: Sequence[DeploymentConfig], asked: Asked, notes: KeyValueStore | None) -> Catalogue:
-    return Catalogue(configs, asked, ReadOnlyCache(notes), extra=(PRESET_OPTION,))
+def catalogue_of(
+    configs: Sequence[DeploymentConfig], descriptions: DescriptionCache, store: KeyValueStore | None
+) -> Catalogue:
+    return Catalogue(configs, descriptions, ReadOnlyCache(store), extra=(PRESET_OPTION,))
 
 
-def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
-    """What hinders a command. Where ComfyDeploy described nothing, each deployment's own finding says why."""
+def load_problems(error: StartupError, descriptions: DescriptionCache) -> Iterator[Finding]:
+    """Yield what keeps the command from being built.
+
+    If ComfyDeploy described nothing, the findings of the deployments say why.
+    """
     if isinstance(error, StartLater):
         remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
-    elif asked.faults:
+    elif descriptions.faults:
         remedy = "Do what is said of each deployment above."
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
@@ -119,40 +127,42 @@ def not_loaded(error: StartupError, asked: Asked) -> Iterator[Finding]:
         yield problem(COMMAND, mistake, remedy)
 
 
-def deployments(configs: Sequence[DeploymentConfig], asked: Asked, catalogue: Catalogue) -> Iterator[Finding]:
-    """One finding each, with the table of its options; then the command's size."""
+def deployment_findings(
+    configs: Sequence[DeploymentConfig], descriptions: DescriptionCache, catalogue: Catalogue
+) -> Iterator[Finding]:
+    """Yield a finding for each deployment, with a table of its options, then one for the command's size."""
     for config in configs:
-        yield _deployment(config, asked.faults.get(config.deployment_id), catalogue)
+        yield _deployment(config, descriptions.faults.get(config.deployment_id), catalogue)
     if catalogue.all():
         plan = catalogue.plan
-        said = f"/{plan.name} takes {size(plan):,} of Discord's {LARGEST_COMMAND:,} characters."
-        yield ok(COMMAND, said)
+        summary = f"/{plan.name} takes {size(plan):,} of Discord's {LARGEST_COMMAND:,} characters."
+        yield ok(COMMAND, summary)
 
 
 def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: Catalogue) -> Finding:
     where = f"{config.name} ({config.deployment_id})"
-    offered = catalogue.get(config.name)
-    spec = catalogue.plan.command(config.name) if offered is not None else None
-    if offered is None or spec is None:
+    deployment = catalogue.get(config.name)
+    spec = catalogue.plan.command(config.name) if deployment is not None else None
+    if deployment is None or spec is None:
         if fault is None:
             return problem(
                 DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below."
             )
-        said = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
-        return problem(DEPLOYMENT, said, _remedy(fault))
-    table = options_table(offered, spec)
+        summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
+        return problem(DEPLOYMENT, summary, _remedy(fault))
+    table = options_table(deployment, spec)
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
-        said = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
-        return warning(DEPLOYMENT, said, "See in ComfyDeploy's dashboard whether it works.", *table)
-    if offered.warnings:
+        summary = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
+        return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *table)
+    if deployment.warnings:
         remedy = "Describe what is named here in deployments.toml, or leave it as it is."
-        return warning(DEPLOYMENT, f"{where}, {offered.title}.", remedy, *offered.warnings, *table)
-    return ok(DEPLOYMENT, f"{where}, {offered.title}.", *table)
+        return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *deployment.warnings, *table)
+    return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *table)
 
 
 def _remedy(fault: ComfyError) -> str:
-    """What helps against the fault itself."""
+    """Return what to do about an error of ComfyDeploy."""
     match fault:
         case ComfyUnauthorized() | ComfyRedirected():
             return _SEE_KEY
@@ -161,7 +171,7 @@ def _remedy(fault: ComfyError) -> str:
         case ComfyForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
         case ComfyServerError():
-            # 500 is its answer for an id that it doesn't know, too.
+            # ComfyDeploy also answers 500 for an unknown id.
             return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
         case _ if fault.passing:
             return f"Check again when ComfyDeploy answers. {_WITHOUT}"
@@ -174,11 +184,14 @@ _WIDEST = 36
 
 
 def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
-    """Its lines, with a head. Fixed inputs are left out: they are not offered, and may be secret."""
+    """Return the lines of a table of a deployment's options.
+
+    Fixed inputs are left out: they are not offered, and may be secret.
+    """
     inputs = {item.key: item for item in deployment.offered}
     rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]
-    own = {option.key for option in spec.options}
-    rows += [_apart(item) for item in deployment.offered if item.key not in own]
+    keys = {option.key for option in spec.options}
+    rows += [_more_row(item) for item in deployment.offered if item.key not in keys]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return [_line(row, widths) for row in rows]
 
@@ -194,8 +207,8 @@ def _row(option: OptionSpec, item: Input | None) -> tuple[str, ...]:
     )
 
 
-def _apart(item: Input) -> tuple[str, ...]:
-    """One for which there was no room among the options."""
+def _more_row(item: Input) -> tuple[str, ...]:
+    """Return the row of an input that is set through `more`, for lack of an option of its own."""
     return (item.option, item.kind.value, item.key, _yes(item.required), "within 'more'", _default(item))
 
 

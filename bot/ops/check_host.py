@@ -1,4 +1,4 @@
-"""Whether PUBLIC_URL leads to this bot's endpoint, by a call that only the bot can make and answer."""
+"""Checks of this machine: PUBLIC_URL, ports, clock, database and temporary files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ from bot.workers.webhook import ping_route
 
 PUBLIC_URL = "PUBLIC_URL"
 _LETTERS = string.ascii_lowercase + string.digits
-_LOSES = (301, 302, 303)  # followed with a GET without body, whose 200 counts as delivered
-_KEEPS = (307, 308)
+# ComfyDeploy follows these with a GET without the body, and counts a 200 to that as delivered.
+_BODY_LOST = (301, 302, 303)
+_BODY_KEPT = (307, 308)
 _PROXY_ANSWERS = (404, 502, 503, 504, 530)
 _ELSEWHERE = (
     "Where the bot's own machine can't reach its public address, run the check elsewhere with the same .env."
@@ -43,31 +44,31 @@ _ELSEWHERE = (
 
 
 @dataclass(slots=True)
-class Endpoint:
-    """This process's own. Not `served`: somebody else has the port, the running bot, we hope."""
+class PingEndpoint:
+    """This process's ping endpoint. `served` is False if the port is taken, presumably by the running bot."""
 
     served: bool = False
     reached: bool = False
 
-    def reach(self) -> None:
+    def mark_reached(self) -> None:
         self.reached = True
 
 
 @asynccontextmanager
-async def endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIterator[Endpoint]:
-    """Serves for the moment, where the port is free."""
-    here = Endpoint()
+async def ping_endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIterator[PingEndpoint]:
+    """Serve pings inside the block if the port is free."""
+    local = PingEndpoint()
     app = web.Application()
-    app.router.add_routes([ping_route(signer, here.reach)])
+    app.router.add_routes([ping_route(signer, local.mark_reached)])
     async with AsyncExitStack() as stack:
         with suppress(StartupError):
             await stack.enter_async_context(listening(app, host, port))
-            here.served = True
-        yield here
+            local.served = True
+        yield local
 
 
-async def round_trip(signer: WebhookSigner, public_url: str, here: Endpoint, port: int) -> Finding:
-    """Out through PUBLIC_URL, and back to a process that has the secret."""
+async def check_public_url(signer: WebhookSigner, public_url: str, local: PingEndpoint, port: int) -> Finding:
+    """Call PUBLIC_URL with a signed ping, which only a bot with the same secret can answer."""
     nonce = "".join(secrets.choice(_LETTERS) for _ in range(24))
     body = secrets.token_bytes(4096)
     try:
@@ -84,26 +85,28 @@ async def round_trip(signer: WebhookSigner, public_url: str, here: Endpoint, por
         remedy = f"Check the name, the proxy or tunnel, and the firewall. {_ELSEWHERE}"
         return problem(PUBLIC_URL, f"{public_url} can't be reached ({type(error).__name__}).", remedy)
     if text.decode(errors="replace") == signer.pong(nonce, body) and status == 200:
-        by = "this check" if here.reached else "the running bot"
-        return ok(PUBLIC_URL, f"{public_url} leads here; {by} answered.")
-    return _unanswered(public_url, status, location, served=here.served, port=port)
+        answered_by = "this check" if local.reached else "the running bot"
+        return ok(PUBLIC_URL, f"{public_url} leads here; {answered_by} answered.")
+    return _unanswered(public_url, status, location, served=local.served, port=port)
 
 
 def _unanswered(public_url: str, status: int, location: str, *, served: bool, port: int) -> Finding:
-    if status in _LOSES or status in _KEEPS:
+    if status in _BODY_LOST or status in _BODY_KEPT:
         return _redirected(public_url, status, location)
     if status == 403:
         remedy = "Set the same WEBHOOK_SECRET or DATABASE_URL here, or point PUBLIC_URL to this bot."
         return problem(PUBLIC_URL, f"{public_url} leads to a bot with another webhook secret.", remedy)
     if not served:
-        said = f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
-        return problem(PUBLIC_URL, said, "Stop what uses the port, or set WEB_PORT to another.")
-    said = f"{public_url} answers {status}, but not from here."
+        summary = (
+            f"{public_url} answers {status}, and port {port} is taken by something that is not this bot."
+        )
+        return problem(PUBLIC_URL, summary, "Stop what uses the port, or set WEB_PORT to another.")
+    summary = f"{public_url} answers {status}, but not from here."
     if status in _PROXY_ANSWERS:
         remedy = f"Let the proxy or tunnel pass /webhooks/comfydeploy/ on to port {port} of this machine."
-        return problem(PUBLIC_URL, said, remedy)
+        return problem(PUBLIC_URL, summary, remedy)
     return problem(
-        PUBLIC_URL, said, f"Something else answers there: let it pass POST requests on to port {port}."
+        PUBLIC_URL, summary, f"Something else answers there: let it pass POST requests on to port {port}."
     )
 
 
@@ -114,14 +117,14 @@ def _redirected(public_url: str, status: int, location: str) -> Finding:
         if target
         else "Let the proxy answer, not redirect."
     )
-    if status in _LOSES:
-        said = f"{public_url} redirects ({status}): every webhook would be lost."
-        return problem(PUBLIC_URL, said, remedy)
+    if status in _BODY_LOST:
+        summary = f"{public_url} redirects ({status}): every webhook would be lost."
+        return problem(PUBLIC_URL, summary, remedy)
     return warning(PUBLIC_URL, f"{public_url} redirects ({status}): each webhook makes two calls.", remedy)
 
 
 def _base(location: str, public_url: str) -> str:
-    """The new PUBLIC_URL, where only scheme and host have changed."""
+    """Return the new PUBLIC_URL if the redirect only changes scheme or host, else ""."""
     try:
         old, new = urlsplit(public_url), urlsplit(location)
     except ValueError:
@@ -136,12 +139,12 @@ def _base(location: str, public_url: str) -> str:
 
 
 WEB_SERVER = "Web server"
-# What listens on every interface is asked on this machine's own.
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+# The address to call if the server listens on all interfaces.
+_LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 
 
-async def listens(settings: Settings) -> AsyncIterator[Finding]:
-    """One for each port that the bot would open."""
+async def check_ports(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield a finding for each port that the bot opens."""
     yield await _port(settings.web_host, settings.web_port, "WEB_PORT")
     if settings.metrics_port is not None:
         yield await _port(settings.web_host, settings.metrics_port, "METRICS_PORT")
@@ -157,18 +160,18 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         if not isinstance(cause, OSError):
             raise
         if cause.errno == errno.EADDRINUSE:
-            # Where the metrics have a port of their own, nothing else is there to be asked.
+            # A metrics port has no other page that could be checked.
             if setting == "METRICS_PORT" or await _is_a_bot(host, port):
                 return ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
-            said = f"{where} is in use by something that doesn't answer as the bot does."
-            return warning(WEB_SERVER, said, port_remedy(cause, setting))
-        said = f"{where} can't be used ({cause.strerror})."
-        return problem(WEB_SERVER, said, port_remedy(cause, setting))
+            summary = f"{where} is in use by something that doesn't answer as the bot does."
+            return warning(WEB_SERVER, summary, port_remedy(cause, setting))
+        summary = f"{where} can't be used ({cause.strerror})."
+        return problem(WEB_SERVER, summary, port_remedy(cause, setting))
 
 
 async def _is_a_bot(host: str, port: int) -> bool:
-    """Whether `/healthz` answers as ours. Whether it is this bot, the way through PUBLIC_URL tells."""
-    url = URL.build(scheme="http", host=_EVERYWHERE.get(host, host), port=port, path="/healthz")
+    """Return whether `/healthz` answers like the bot. Only the PUBLIC_URL check shows that it is this one."""
+    url = URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port, path="/healthz")
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
@@ -180,24 +183,24 @@ async def _is_a_bot(host: str, port: int) -> bool:
 
 
 CLOCK = "Clock"
-# A Date header has whole seconds, and the answer was under way for some.
-_NOTICED, _HARMFUL = 5.0, 60.0
-_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
+# A Date header has whole seconds and took some time to arrive.
+_TOLERATED, _HARMFUL = 5.0, 60.0
+_CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 
 
-def compare(date: str | None, now: datetime) -> Finding | None:
-    """`date` is a Date header that has just arrived; None when there is none to compare with."""
+def compare_clock(date: str | None, now: datetime) -> Finding | None:
+    """Compare the clock with a Date header that just arrived; return None if there is none."""
     try:
-        theirs = parsedate_to_datetime(date or "")
-        ahead = (now - theirs).total_seconds()
+        server_time = parsedate_to_datetime(date or "")
+        ahead = (now - server_time).total_seconds()
     except (TypeError, ValueError):
         return None
-    if abs(ahead) < _NOTICED:
+    if abs(ahead) < _TOLERATED:
         return ok(CLOCK, "it agrees with Discord's.")
-    said = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
+    summary = f"it is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} Discord's."
     if abs(ahead) < _HARMFUL:
-        return warning(CLOCK, said, _REMEDY)
-    return problem(CLOCK, f"{said} Deadlines, budgets and interactions go by it.", _REMEDY)
+        return warning(CLOCK, summary, _CLOCK_REMEDY)
+    return problem(CLOCK, f"{summary} Deadlines, budgets and interactions go by it.", _CLOCK_REMEDY)
 
 
 DATABASE = "Database"
@@ -205,37 +208,37 @@ DATABASE = "Database"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """`usable`: it has this version's schema, so that notes can be read."""
+    """The state of the database; `usable` if it has this version's schema."""
 
     finding: Finding
     usable: bool = False
 
 
-async def look(store: Store) -> DatabaseState:
+async def inspect_database(store: Store) -> DatabaseState:
     file = store.database.file
     if file is not None and not file.exists():
         return DatabaseState(_new_file(file))
     try:
         async with store.database.read() as connection:
             version = await connection.run_sync(schema_of)
-            named = "SQLite" if store.database.is_sqlite else await _server(connection)
+            server = "SQLite" if store.database.is_sqlite else await _server(connection)
     except (StoreUnavailable, OSError) as error:
-        said = f"it can't be opened ({error})."
+        summary = f"it can't be opened ({error})."
         return DatabaseState(
-            problem(DATABASE, said, "Check DATABASE_URL, that the server runs, and its rights.")
+            problem(DATABASE, summary, "Check DATABASE_URL, that the server runs, and its rights.")
         )
     if version is not None and version not in known_schemas():
-        said = f"{named}, with the schema {version}, which this version of the bot doesn't know."
+        summary = f"{server}, with the schema {version}, which this version of the bot doesn't know."
         remedy = "Start the newer version that made it, or restore a backup from before."
-        return DatabaseState(problem(DATABASE, said, remedy))
+        return DatabaseState(problem(DATABASE, summary, remedy))
     if file is not None and not os.access(file, os.W_OK):
         return DatabaseState(
             problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right.")
         )
     if version == known_schemas()[0]:
-        return DatabaseState(ok(DATABASE, f"{named}, schema {version}, up to date."), usable=True)
-    told = "without tables" if version is None else f"schema {version}"
-    return DatabaseState(ok(DATABASE, f"{named}, {told}: the next start brings it up to date."))
+        return DatabaseState(ok(DATABASE, f"{server}, schema {version}, up to date."), usable=True)
+    state = "without tables" if version is None else f"schema {version}"
+    return DatabaseState(ok(DATABASE, f"{server}, {state}: the next start brings it up to date."))
 
 
 async def _server(connection: AsyncConnection) -> str:
@@ -252,7 +255,7 @@ def _new_file(file: Path) -> Finding:
 TEMPORARY_FILES = "Temporary files"
 
 
-def outputs() -> Finding:
+def check_temporary_folder() -> Finding:
     try:
         check_room()
     except StartupError:

@@ -1,5 +1,7 @@
-"""Discord's HTTP API for the operator's commands: one quick try, no gateway. The bot itself uses discord.py,
-whose retries go on for a minute where somebody waits for a line on a terminal."""
+"""Discord's HTTP API for the operator's commands: one quick attempt, no gateway.
+
+The bot uses discord.py, whose retries take up to a minute; too long for somebody at a terminal.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,12 @@ from pydantic import SecretStr
 
 _AGENT: Final = "DiscordBot (https://github.com/Rapptz/discord.py, 2) comfydeploy-discord-bot"
 
-_PAGE = 200  # of the bot's own servers, Discord's most
+_PAGE = 200  # Discord's maximum
 _LONGEST_WAIT = 30.0
 
 
 class DiscordFault(Exception):
-    """No answer, or one that is no 2xx: `status` is None where there was none, `code` is Discord's own."""
+    """Discord did not answer (`status` None) or answered with an error; `code` is Discord's error code."""
 
     def __init__(self, text: str, status: int | None = None, code: int = 0) -> None:
         super().__init__(text)
@@ -30,24 +32,24 @@ class DiscordFault(Exception):
 
 @dataclass(slots=True)
 class DiscordApi:
-    """Raises DiscordFault. `date` is the Date header of the last answer."""
+    """A minimal client. Methods raise DiscordFault; `date` is the Date header of the last answer."""
 
     session: aiohttp.ClientSession = field(repr=False)
     token: SecretStr
     date: str | None = None
 
     async def application(self) -> Mapping[str, Any]:
-        """Who the token belongs to."""
-        found: Mapping[str, Any] = await self._call("GET", "/applications/@me")
-        return found
+        """Return the application that the token belongs to."""
+        body: Mapping[str, Any] = await self._call("GET", "/applications/@me")
+        return body
 
     async def gateway(self) -> Mapping[str, Any]:
-        """How many shards Discord recommends, and how many sessions are left today."""
-        found: Mapping[str, Any] = await self._call("GET", "/gateway/bot")
-        return found
+        """Return the recommended number of shards and the session starts that are left."""
+        body: Mapping[str, Any] = await self._call("GET", "/gateway/bot")
+        return body
 
     async def servers(self) -> AsyncIterator[Mapping[str, Any]]:
-        """Every server that the bot is on, with the bot's `permissions` there."""
+        """Yield every server of the bot with the bot's `permissions` there."""
         after = 0
         while True:
             page = await self._call("GET", f"/users/@me/guilds?limit={_PAGE}&after={after}")
@@ -57,24 +59,24 @@ class DiscordApi:
                 return
             after = int(page[-1]["id"])
 
-    async def commands(self, application_id: int, place: str) -> Sequence[Mapping[str, Any]]:
-        """What is registered in a place (see `bot.gateway.sync`)."""
-        found: Sequence[Mapping[str, Any]] = await self._call("GET", _commands(application_id, place))
-        return found
+    async def commands(self, application_id: int, scope: str) -> Sequence[Mapping[str, Any]]:
+        """Return the commands registered in a scope ("global" or a server's id)."""
+        body: Sequence[Mapping[str, Any]] = await self._call("GET", _commands(application_id, scope))
+        return body
 
-    async def put_commands(self, application_id: int, place: str, wanted: list[dict[str, Any]]) -> None:
-        await self._call("PUT", _commands(application_id, place), wanted)
+    async def put_commands(self, application_id: int, scope: str, commands: list[dict[str, Any]]) -> None:
+        await self._call("PUT", _commands(application_id, scope), commands)
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
-        status, found = await self._once(method, path, body)
+        status, answer = await self._once(method, path, body)
         if status == 429:
-            await asyncio.sleep(min(float(found.get("retry_after", 1)), _LONGEST_WAIT))
-            status, found = await self._once(method, path, body)
+            await asyncio.sleep(min(float(answer.get("retry_after", 1)), _LONGEST_WAIT))
+            status, answer = await self._once(method, path, body)
         if 200 <= status < 300:
-            return found
-        told = found if isinstance(found, dict) else {}
+            return answer
+        details = answer if isinstance(answer, dict) else {}
         raise DiscordFault(
-            f"{status} {told.get('message', '')}".strip(), status=status, code=int(told.get("code", 0))
+            f"{status} {details.get('message', '')}".strip(), status=status, code=int(details.get("code", 0))
         )
 
     async def _once(self, method: str, path: str, body: object) -> tuple[int, Any]:
@@ -86,20 +88,20 @@ class DiscordApi:
                 self.date = answer.headers.get("Date")
                 return answer.status, await _json(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            # `from None`: aiohttp's own error holds the request with its headers.
+            # `from None`: aiohttp's error contains the request with its Authorization header.
             raise DiscordFault(f"no answer ({type(error).__name__})") from None
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Any:
     try:
         return await answer.json(content_type=None)
-    except ValueError:  # a page of the proxies before Discord
+    except ValueError:  # an HTML page from the proxy in front of Discord
         return {}
 
 
-def _commands(application_id: int, place: str) -> str:
-    where = "" if place == "global" else f"/guilds/{place}"
-    return f"/applications/{application_id}{where}/commands"
+def _commands(application_id: int, scope: str) -> str:
+    path = "" if scope == "global" else f"/guilds/{scope}"
+    return f"/applications/{application_id}{path}/commands"
 
 
 @asynccontextmanager

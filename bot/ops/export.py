@@ -1,4 +1,4 @@
-"""`python -m bot export`: runs as JSON lines, the oldest first. docs/command-line.md explains each field."""
+"""`python -m bot export`: runs as JSON lines, oldest first. docs/command-line.md explains each field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.domain.runs import InputValue, Output, Run
 from bot.store import Store
 from bot.store.history import ExportStore, Wanted
 
-# As they are in the store. Not among them: the interaction's token, which lets anybody answer for the bot.
+# Exported as stored. The interaction token is excluded: whoever has it can answer as the bot.
 PLAIN: Final = (
     "key",
     "state",
@@ -51,19 +51,19 @@ FIELDS: Final = (*PLAIN, "inputs", "outputs")
 
 
 def line(run: Run) -> str:
-    """One run. Ids are text: as numbers they would lose digits in many a reader."""
+    """Return one run as a line of JSON. Ids are strings, because many JSON readers round large numbers."""
     values: dict[str, Any] = {name: _plain(name, getattr(run, name)) for name in PLAIN}
     values["inputs"] = {key: _input(value) for key, value in run.inputs.items()}
     values["outputs"] = [_output(output) for output in run.outputs]
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-async def export(settings: Settings, wanted: Wanted, out: TextIO) -> int:
-    """Writes line by line. Raises StartupError and StoreUnavailable."""
+async def export(settings: Settings, run_filter: Wanted, out: TextIO) -> int:
+    """Write one line per run. Raises StartupError and StoreUnavailable."""
     store = Store(settings.database_url.get_secret_value())
     try:
         await _check_schema(store)
-        async for run in ExportStore(store.database).runs(wanted):
+        async for run in ExportStore(store.database).runs(run_filter):
             out.write(line(run) + "\n")
     finally:
         await store.close()
@@ -71,15 +71,15 @@ async def export(settings: Settings, wanted: Wanted, out: TextIO) -> int:
 
 
 async def _check_schema(store: Store) -> None:
-    """An export changes nothing, so it can't bring the schema up to date."""
+    """Raise StartupError unless the schema is current: an export can't migrate it."""
     file = store.database.file
     if file is not None and not file.exists():
         raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")
     async with store.database.read() as connection:
-        found = await connection.run_sync(schema_of)
-    if found != known_schemas()[0]:
+        schema = await connection.run_sync(schema_of)
+    if schema != known_schemas()[0]:
         raise StartupError(
-            f"The database has the schema {found}, and this version of the bot reads {known_schemas()[0]}. "
+            f"The database has the schema {schema}, and this version of the bot reads {known_schemas()[0]}. "
             "Start this version once, or export with the version that made it."
         )
 
@@ -102,7 +102,7 @@ def _output(output: Output) -> Mapping[str, str | None]:
 
 
 def _unsigned(text: str) -> str:
-    """An address without its query, which may be a signature that opens it."""
+    """Return a URL without its query, which may hold a signature that grants access."""
     if not text.startswith(("https://", "http://")) or any(char.isspace() for char in text):
         return text
     try:

@@ -1,4 +1,4 @@
-"""What a check says: one line, how bad it is, and what to do about it. Pure."""
+"""Findings of `check`, and how they are printed."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`remedy` and `lines` (a table, a list) are printed beneath."""
+    """One result of a check; `remedy` and `lines` (a table or list) are printed below it."""
 
     level: Level
     subject: str
-    said: str
+    summary: str
     remedy: str = ""
     lines: tuple[str, ...] = ()
 
 
-def ok(subject: str, said: str, *lines: str) -> Finding:
-    return Finding(Level.OK, subject, said, lines=lines)
+def ok(subject: str, summary: str, *lines: str) -> Finding:
+    return Finding(Level.OK, subject, summary, lines=lines)
 
 
-def warning(subject: str, said: str, remedy: str, *lines: str) -> Finding:
-    return Finding(Level.WARNING, subject, said, remedy, lines)
+def warning(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
+    return Finding(Level.WARNING, subject, summary, remedy, lines)
 
 
-def problem(subject: str, said: str, remedy: str, *lines: str) -> Finding:
-    return Finding(Level.ERROR, subject, said, remedy, lines)
+def problem(subject: str, summary: str, remedy: str, *lines: str) -> Finding:
+    return Finding(Level.ERROR, subject, summary, remedy, lines)
 
 
 def format_finding(finding: Finding) -> str:
-    """The finding as it stands on a terminal."""
-    head = f"{finding.level.value:<8} {finding.subject}: {finding.said}"
+    """Format a finding for the terminal."""
+    head = f"{finding.level.value:<8} {finding.subject}: {finding.summary}"
     indent = " " * 9
     below = [f"{indent}{line}" for line in finding.lines]
     return "\n".join([head, *([f"{indent}Remedy: {finding.remedy}"] if finding.remedy else []), *below])
 
 
 def format_totals(counts: Mapping[Level, int]) -> str:
-    """The last line: how many of each."""
-    words = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
-    told = (
-        f"{counts.get(level, 0)} {word}{'' if counts.get(level, 0) == 1 else 's'}" for level, word in words
+    """Return the last line: the number of findings per level."""
+    levels = ((Level.WARNING, "warning"), (Level.ERROR, "error"))
+    totals = (
+        f"{counts.get(level, 0)} {word}{'' if counts.get(level, 0) == 1 else 's'}" for level, word in levels
     )
-    return ", ".join((f"{counts.get(Level.OK, 0)} ok", *told))
+    return ", ".join((f"{counts.get(Level.OK, 0)} ok", *totals))

@@ -12,8 +12,8 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile import compile_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.ops.check_comfydeploy import options_table
-from bot.ops.check_discord import intents
-from bot.ops.check_host import Endpoint, compare, round_trip
+from bot.ops.check_discord import check_intents
+from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
 from bot.ops.findings import Level, format_finding, format_totals, problem
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -32,33 +32,33 @@ DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
     ],
 )
 def test_a_clock_is_judged_by_how_far_it_is_off(seconds: int, level: Level) -> None:
-    found = compare(DATE, NOW + timedelta(seconds=seconds))
+    found = compare_clock(DATE, NOW + timedelta(seconds=seconds))
     assert found is not None
     assert found.level is level
-    assert level is Level.OK or ("ahead of" if seconds > 0 else "behind") in found.said
+    assert level is Level.OK or ("ahead of" if seconds > 0 else "behind") in found.summary
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
 def test_without_a_date_nothing_is_said_of_the_clock(date: str | None) -> None:
-    assert compare(date, NOW) is None
+    assert compare_clock(date, NOW) is None
 
 
 def test_privileged_intents_have_to_be_granted() -> None:
     wanted = discord.Intents.none()
     wanted.guilds = True
-    assert intents(wanted, 0).level is Level.OK
+    assert check_intents(wanted, 0).level is Level.OK
     wanted.message_content = True
-    refused = intents(wanted, 0)
-    assert (refused.level, "message_content" in refused.said) == (Level.ERROR, True)
+    refused = check_intents(wanted, 0)
+    assert (refused.level, "message_content" in refused.summary) == (Level.ERROR, True)
     # A small bot is granted it by one flag, a verified one by another.
-    assert intents(wanted, 1 << 19).level is intents(wanted, 1 << 18).level is Level.OK
+    assert check_intents(wanted, 1 << 19).level is check_intents(wanted, 1 << 18).level is Level.OK
 
 
 async def test_an_address_that_is_none_is_told_in_words() -> None:
     url = "http://nobody.invalid"
-    found = await round_trip(WebhookSigner("x" * 16, url), url, Endpoint(), 8080)
+    found = await check_public_url(WebhookSigner("x" * 16, url), url, PingEndpoint(), 8080)
     assert found.level is Level.ERROR
-    assert "can't be reached" in found.said
+    assert "can't be reached" in found.summary
 
 
 def test_the_table_holds_every_option_and_no_fixed_input() -> None:

@@ -71,5 +71,5 @@ def test_each_thing_that_a_person_sees_is_one() -> None:
 
 def test_commands_of_another_kind_are_others() -> None:
     menu = {"name": "generate", "type": 3}
-    assert differences([SENT], [menu]) == Differences(missing=("/generate",), surplus=("'generate'",))
+    assert differences([SENT], [menu]) == Differences(missing=("/generate",), left_over=("'generate'",))
     assert differences([], []) == Differences()
