@@ -1,4 +1,4 @@
-"""What a person may use, and what a run counts. Pure."""
+"""Budgets: limits of members and servers, and what runs count against them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from bot.domain.requests import Member
 from bot.domain.rules import Budget, RoleBudget, ServerRules
 
-# What a run is taken to cost, in seconds, until ComfyDeploy tells what it took.
+# The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A person's limits after their roles have been looked at. None: no limit."""
+    """A member's limits with their roles applied; None is unlimited."""
 
     at_once: int | None = None
     waiting: int | None = None
@@ -24,40 +24,40 @@ class Limits:
 
 
 def limits_of(person: Member, rules: ServerRules) -> Limits:
-    """The person's own. Of several roles that say something about a limit, the most generous counts."""
+    """Return a member's limits. If several roles change a limit, the most generous one applies."""
     budgets = rules.budgets
     own = [budget for role, budget in budgets.roles.items() if role in person.role_ids]
     if any(budget.unlimited for budget in own):
         return Limits(server_at_once=budgets.server.at_once)
     return Limits(
-        at_once=_most("at_once", own, budgets.person),
+        at_once=_most_generous("at_once", own, budgets.person),
         waiting=budgets.person.waiting,
-        runs_a_day=_most("runs_a_day", own, budgets.person),
-        gpu_seconds_a_day=_most("gpu_seconds_a_day", own, budgets.person),
+        runs_a_day=_most_generous("runs_a_day", own, budgets.person),
+        gpu_seconds_a_day=_most_generous("gpu_seconds_a_day", own, budgets.person),
         server_at_once=budgets.server.at_once,
     )
 
 
-def _most(name: str, own: list[RoleBudget], default: Budget) -> int | None:
-    said = [value for budget in own if (value := getattr(budget, name)) is not None]
+def _most_generous(name: str, own: list[RoleBudget], default: Budget) -> int | None:
+    values = [value for budget in own if (value := getattr(budget, name)) is not None]
     fallback: int | None = getattr(default, name)
-    return max(said) if said else fallback
+    return max(values) if values else fallback
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
-    """What a second on this GPU counts."""
+    """Return what a second on a GPU counts."""
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
 def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
-    """The weight, and the weighted seconds that are set aside until the run is settled."""
+    """Return the weight and the weighted seconds reserved until the run is settled."""
     weight = weight_of(gpu, rules)
     return weight, weight * EXPECTED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What counts against a budget today: weighted seconds, those of running ones as reserved."""
+    """What counts against a budget today: weighted seconds, including those reserved for active runs."""
 
     runs: int = 0
     gpu_seconds: float = 0
@@ -66,7 +66,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Somebody who may not generate on a server; `until` None: until it is lifted."""
+    """A block that forbids a user to generate on a server; `until` None means indefinitely."""
 
     reason: str | None
     until: datetime | None
@@ -74,7 +74,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the store knows when a request comes in. `gpu_seconds_today` is the bot's, unweighted."""
+    """The usage when a request arrives; `gpu_seconds_today` is that of the whole bot, unweighted."""
 
     now: datetime
     day_end: datetime
@@ -87,7 +87,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """`server` are the server's own limits, None where they are not the reader's to see."""
+    """What `/usage` shows; `server` holds the server's limits, or None if the reader may not see them."""
 
     user_id: int
     own: bool
@@ -99,12 +99,12 @@ class UsageView:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Of one person, and of everybody in the same place."""
+    """How many runs are active for a user, and in the server or conversation."""
 
     person: int
     server: int
 
 
 def budget_day(now: datetime) -> datetime:
-    """The beginning of the day that budgets count."""
+    """Return the start of the budget day, midnight UTC."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,34 +1,35 @@
-"""What can go wrong, as a tree. Each error says which sentence of `bot.strings` the person is told.
+"""All errors that the bot raises. Each names the sentence of `bot.strings` that the user reads.
 
 BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
-│   └── StartLater            … and may be able to later, as it is configured: exit code 1
-├── InputError                one option holds something the deployment would not take
+│   └── StartLater            … because of a temporary failure: exit code 1
+├── InputError                an option has a value that the deployment doesn't accept
 ├── RefusedError              a rule forbids the request
-├── NotNow                    Discord did not answer; nothing was done, and another try may succeed
-├── AlreadyTaken              another process of the bot has taken this interaction
+├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
+├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
 ├── MediaError                an output can't be fetched
-│   ├── MediaForbidden        its address is not one we open
-│   ├── MediaTooLarge         it passes the limit
-│   ├── MediaExpired          its signed link has run out (renew it through GET /run)
+│   ├── MediaForbidden        its address is not allowed
+│   ├── MediaTooLarge         it exceeds the limit
+│   ├── MediaExpired          its signed link has expired (GET /run returns a new one)
 │   └── MediaUnavailable      anything else: slow, broken, wrong type
-└── ComfyError                ComfyDeploy said no, or nothing; `accepted` tells whether a run may exist
+└── ComfyError                ComfyDeploy refused or did not answer; `accepted`: a run may exist
     ├── ComfyUnauthorized     401
     ├── ComfyForbidden        403 (no credits, suspended)
     ├── ComfyNotFound         404
-    ├── ComfyRejected         400 (the machine did not take the workflow)
+    ├── ComfyRejected         400 (the machine rejected the workflow)
     ├── ComfyInvalid          422, naming the fields
     ├── ComfyRateLimited      429
     ├── ComfyUnreachable      no connection: nothing was sent
-    ├── ComfyRedirected       3xx: COMFYDEPLOY_API_URL is not the API's own address
-    ├── ComfyNotCancellable   the run's machine has no cancel, or ComfyDeploy does not know the run
+    ├── ComfyRedirected       3xx: COMFYDEPLOY_API_URL is not the address of the API
+    ├── ComfyNotCancellable   the machine can't cancel, or the run is unknown
     ├── ComfyServerError      5xx
     ├── ComfyTimeout          no answer in time, or the connection broke after sending
-    └── ComfyBadReply         an answer that can't be read
+    └── ComfyBadReply         an unreadable answer
 
-`code` names the sentence in `bot.strings`; `params` fill its gaps. Neither may hold a secret: both are stored
-with the run and shown. What the log needs (status, body, address) is in `str(error)`.
+`code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
+secret: both are stored with the run and shown. Details for the log (status, body, address) are in
+`str(error)`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Param = str | int | float | bool | None
 
 
 class BotError(Exception):
-    """Base of all: `code` and `params` choose the sentence the person reads, `str(error)` is for the log."""
+    """Base class: `code` and `params` select the sentence for the user, `str(error)` is for the log."""
 
     code: ClassVar[str] = "internal"
 
@@ -49,7 +50,7 @@ class BotError(Exception):
 
 
 class StartupError(BotError):
-    """The process can't start. `mistakes` are whole sentences, all of them at once."""
+    """The process can't start; `mistakes` lists all reasons as sentences."""
 
     code = "startup"
 
@@ -59,70 +60,70 @@ class StartupError(BotError):
 
 
 class StartLater(StartupError):
-    """Something that the start needs doesn't answer; the same start may succeed later."""
+    """Something that startup needs is unavailable; the same start may succeed later."""
 
 
 class CodedError(BotError):
-    """A family whose sentence is chosen by the raiser, since its members differ only in words."""
+    """Base class of errors whose raiser chooses the sentence."""
 
     def __init__(self, code: str, detail: str = "", **params: Param) -> None:
         super().__init__(detail or f"{code} {params}", **params)
-        self.code = code  # type: ignore[misc]  # an instance's own sentence over the class's
+        self.code = code  # type: ignore[misc]  # the instance's code overrides the class's
 
 
 class InputError(CodedError):
-    """One option holds something the deployment would not take; params carry `option` (its Discord name)."""
+    """An option has a value that the deployment doesn't accept; params include `option`, its Discord name."""
 
 
 class RefusedError(CodedError):
-    """A rule forbids the request; decided before a queue call, so nothing was spent."""
+    """A rule forbids the request. Raised before the queue call, so nothing was spent."""
 
 
 class NotNow(BotError):
-    """Discord did not answer. Nothing was done, and another try may succeed."""
+    """Discord did not answer. Nothing was done, and a retry may succeed."""
 
     code = "attachment_unavailable"
 
 
 class AlreadyTaken(BotError):
-    """Another process of the bot has taken this interaction, and answers it."""
+    """Another process of the bot handles this interaction and answers it."""
 
 
 class StoreUnavailable(BotError):
-    """The database can't be reached or written: nothing was changed."""
+    """The database can't be reached or written; nothing was changed."""
 
     code = "store_unavailable"
 
 
 class MediaError(BotError):
-    """An output that can't be fetched."""
+    """An output can't be fetched."""
 
     code = "media_unavailable"
 
 
 class MediaForbidden(MediaError):
-    """Its address is private, not http(s), or otherwise not one we open."""
+    """The address is private, not http(s), or otherwise not allowed."""
 
 
 class MediaTooLarge(MediaError):
-    """It passes the byte limit; `params['limit']` in bytes."""
+    """The file exceeds the limit; `params['limit']` in bytes."""
 
     code = "media_too_large"
 
 
 class MediaExpired(MediaError):
-    """The signed link has run out; GET /run gives a fresh one."""
+    """The signed link has expired; GET /run returns a new one."""
 
 
 class MediaUnavailable(MediaError):
-    """Slow, broken, endless, empty or of the wrong type."""
+    """The download was slow, broken, endless, empty or of the wrong type."""
 
 
 class ComfyError(BotError):
-    """ComfyDeploy said no, or nothing.
+    """ComfyDeploy refused a call or did not answer.
 
-    `accepted` is False only where a run can't have begun, so that asking again costs nothing twice.
-    `passing`: the same call may be answered later, without anybody changing anything.
+    `accepted` is False only if no run can have started, so that a retry can't cost twice. `passing` marks
+    temporary errors: the same call may succeed later.
     """
 
     code = "comfy_failed"
@@ -131,35 +132,35 @@ class ComfyError(BotError):
 
 
 class ComfyUnauthorized(ComfyError):
-    """401: no key, a bad one, or the machine's own 401 passed through."""
+    """401: a missing or invalid key, or a 401 passed on from the machine."""
 
     code = "comfy_unauthorized"
     accepted = False
 
 
 class ComfyForbidden(ComfyError):
-    """403: no credits, or the account is suspended."""
+    """403: no credits, or a suspended account."""
 
     code = "comfy_forbidden"
     accepted = False
 
 
 class ComfyNotFound(ComfyError):
-    """404: unknown, or another account's."""
+    """404: unknown, or owned by another account."""
 
     code = "comfy_not_found"
     accepted = False
 
 
 class ComfyRejected(ComfyError):
-    """400: the machine did not take the workflow. A `failed` webhook may have come first."""
+    """400: the machine rejected the workflow. A `failed` webhook may have arrived before."""
 
     code = "comfy_rejected"
     accepted = False
 
 
 class ComfyInvalid(ComfyError):
-    """422: `fields` are the input keys that it names, as far as it names any."""
+    """422: `fields` are the input keys that the answer names."""
 
     code = "comfy_invalid"
     accepted = False
@@ -170,7 +171,7 @@ class ComfyInvalid(ComfyError):
 
 
 class ComfyRateLimited(ComfyError):
-    """429: `retry_after` in seconds, None when it does not say."""
+    """429: `retry_after` in seconds, or None if the answer has none."""
 
     code = "comfy_rate_limited"
     accepted = False
@@ -190,28 +191,28 @@ class ComfyUnreachable(ComfyError):
 
 
 class ComfyRedirected(ComfyError):
-    """3xx, never followed: a redirected POST may arrive twice, or as a GET, and with the key elsewhere."""
+    """3xx, never followed: a redirected POST may be repeated or become a GET, and leak the key."""
 
     code = "comfy_redirected"
     accepted = False
 
 
 class ComfyNotCancellable(ComfyError):
-    """The cancel call's 500 for a machine without cancel and for an unknown run. The run goes on."""
+    """The cancel call answered 500: the machine can't cancel, or the run is unknown. The run continues."""
 
     code = "comfy_not_cancellable"
     accepted = False
 
 
 class ComfyServerError(ComfyError):
-    """5xx: seen after the run had started, so it proves nothing; `params['status']` is the number."""
+    """5xx, which happens even after the run has started; `params['status']` is the status code."""
 
     code = "comfy_server_error"
     passing = True
 
 
 class ComfyTimeout(ComfyError):
-    """No answer in time, or the connection broke after the request went out."""
+    """No answer in time, or the connection broke after the request was sent."""
 
     code = "comfy_timeout"
     passing = True

@@ -1,4 +1,4 @@
-"""Who is next in the bot's own queue: first come, first served, over people not requests. Pure."""
+"""The fair queue: first come, first served, in rounds over users instead of requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class QueueEntry(NamedTuple):
-    """A run as far as the queue is concerned."""
+    """A waiting or active run, as the queue sees it."""
 
     key: str
     deployment: str
@@ -21,17 +21,17 @@ class QueueEntry(NamedTuple):
 
 
 def fair_order(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> list[QueueEntry]:
-    """The waiting runs of one deployment in the order in which they go.
+    """Return the waiting runs of one deployment in the order in which they are submitted.
 
-    Somebody's nth run goes after everybody else's runs before their nth, so that one person with twenty
-    requests does not hold up the person with one.
+    A user's nth run comes after the runs of all others before their nth, so that twenty requests of one user
+    don't delay another user's first.
     """
-    had = Counter(place.requester_id for place in busy)
-    turns: list[tuple[int, datetime, str, QueueEntry]] = []
-    for place in sorted(waiting, key=lambda place: (place.created_at, place.key)):
-        turns.append((had[place.requester_id], place.created_at, place.key, place))
-        had[place.requester_id] += 1
-    return [turn[-1] for turn in sorted(turns)]
+    counts = Counter(entry.requester_id for entry in busy)
+    ranked: list[tuple[int, datetime, str, QueueEntry]] = []
+    for entry in sorted(waiting, key=lambda entry: (entry.created_at, entry.key)):
+        ranked.append((counts[entry.requester_id], entry.created_at, entry.key, entry))
+        counts[entry.requester_id] += 1
+    return [rank[-1] for rank in sorted(ranked)]
 
 
 def next_to_submit(
@@ -40,52 +40,52 @@ def next_to_submit(
     limit: Callable[[str], int | None],
     served: Sequence[QueueEntry] = (),
 ) -> QueueEntry | None:
-    """The run to submit now, or None when every deployment with waiting runs is at its limit.
+    """Return the run to submit now, or None if every deployment with waiting runs is at its limit.
 
-    `served` are runs that had their turn while somebody waited who still waits, and have ended: with room
-    for one run at a time nobody is busy when the next is chosen, and yet it is another person's turn.
+    `served` are ended runs that were submitted while another run waited that still waits. With room for one
+    run at a time nothing is active when the next is chosen, and yet it is another user's turn.
     """
-    had = [*busy, *served]
-    running = Counter(place.deployment for place in busy)
-    fits = _room(busy)
-    heads = []
+    counted = [*busy, *served]
+    running = Counter(entry.deployment for entry in busy)
+    fits = _within_limits(busy)
+    candidates = []
     for deployment, queue in _by_deployment(waiting).items():
         allowed = limit(deployment)
         if allowed is None or running[deployment] < allowed:
-            heads.append(next(filter(fits, fair_order(queue, _of(had, deployment))), None))
-    found = (head for head in heads if head is not None)
-    return min(found, key=lambda place: (place.created_at, place.key), default=None)
+            candidates.append(next(filter(fits, fair_order(queue, _of(counted, deployment))), None))
+    eligible = (candidate for candidate in candidates if candidate is not None)
+    return min(eligible, key=lambda entry: (entry.created_at, entry.key), default=None)
 
 
-def _room(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
-    """Whether a person and a server may have one more run at once; counted once, asked for each."""
-    persons = Counter((place.guild_id, place.requester_id) for place in busy)
-    servers = Counter(place.guild_id for place in busy)
+def _within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
+    """Return a predicate that tells whether a run fits its user's and its server's limits."""
+    persons = Counter((entry.guild_id, entry.requester_id) for entry in busy)
+    servers = Counter(entry.guild_id for entry in busy)
 
-    def fits(place: QueueEntry) -> bool:
-        own, here = persons[place.guild_id, place.requester_id], servers[place.guild_id]
-        return (place.person_limit is None or own < place.person_limit) and (
-            place.server_limit is None or here < place.server_limit
+    def fits(entry: QueueEntry) -> bool:
+        own, here = persons[entry.guild_id, entry.requester_id], servers[entry.guild_id]
+        return (entry.person_limit is None or own < entry.person_limit) and (
+            entry.server_limit is None or here < entry.server_limit
         )
 
     return fits
 
 
 def positions(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> dict[str, int]:
-    """Each waiting run's place in its deployment's queue, the next one being 1."""
+    """Return each waiting run's position in its deployment's queue, starting at 1."""
     return {
-        place.key: number
+        entry.key: number
         for deployment, queue in _by_deployment(waiting).items()
-        for number, place in enumerate(fair_order(queue, _of(busy, deployment)), 1)
+        for number, entry in enumerate(fair_order(queue, _of(busy, deployment)), 1)
     }
 
 
-def _by_deployment(places: Sequence[QueueEntry]) -> Mapping[str, list[QueueEntry]]:
+def _by_deployment(entries: Sequence[QueueEntry]) -> Mapping[str, list[QueueEntry]]:
     groups: dict[str, list[QueueEntry]] = {}
-    for place in places:
-        groups.setdefault(place.deployment, []).append(place)
+    for entry in entries:
+        groups.setdefault(entry.deployment, []).append(entry)
     return groups
 
 
-def _of(places: Sequence[QueueEntry], deployment: str) -> list[QueueEntry]:
-    return [place for place in places if place.deployment == deployment]
+def _of(entries: Sequence[QueueEntry], deployment: str) -> list[QueueEntry]:
+    return [entry for entry in entries if entry.deployment == deployment]

@@ -1,4 +1,4 @@
-"""Records that the store returns: audit entries, blocks, a person's own data. And the page sizes of lists."""
+"""Records that the store returns: audit entries, blocks, a user's own data. Page sizes of lists."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ QUEUE_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """`until` None: until somebody lifts it; `ended` requests of theirs waited and have ended."""
+    """The result of blocking a user; `until` None means indefinitely, `ended` counts cancelled requests."""
 
     until: datetime | None
     ended: int
 
 
 class AuditButton(StrEnum):
-    """What a button does."""
+    """The action of a button under the audit log."""
 
     OLDER = "o"
     NEWER = "n"
@@ -33,7 +33,7 @@ OUTCOMES = tuple(state for state in RunState if state in FINAL)
 
 
 class AuditAction(StrEnum):
-    """What can stand in the record."""
+    """The kind of an audit entry."""
 
     REQUEST = "request"
     REFUSAL = "refusal"
@@ -55,7 +55,10 @@ class AuditAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One line of the record. `actor_id` None is the bot itself; `details` is small JSON without secrets."""
+    """An entry of the audit log.
+
+    `actor_id` None is the bot itself; `details` is small JSON without secrets.
+    """
 
     at: datetime
     guild_id: int | None
@@ -70,7 +73,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """A place in the record: a line's time and number. It stays valid when the line itself is gone."""
+    """A position in the audit log that stays valid when the entry itself is deleted."""
 
     at: datetime
     id: int
@@ -78,7 +81,7 @@ class AuditCursor:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry with its number."""
+    """An entry with its id."""
 
     id: int
     entry: AuditEntry
@@ -90,9 +93,9 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """None lets everything through. `since` is included, `until` is not.
+    """A filter for the audit log; None matches everything. `since` is inclusive, `until` exclusive.
 
-    `outcome` "refused" also finds requests refused at once, whose own outcome is the rule that refused them.
+    `outcome` "refused" also matches requests that were refused at once, whose outcome is the rule's code.
     """
 
     subject: int | None = None
@@ -106,7 +109,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Newest first; `older` and `newer` are where to go on, None where the record ends."""
+    """A page of the audit log, newest first; `older` and `newer` are None at its ends."""
 
     lines: Sequence[StoredEntry]
     older: AuditCursor | None
@@ -115,7 +118,7 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveBlock:
-    """A block as it stands; `until` None: until somebody lifts it."""
+    """A block that is in force; `until` None means indefinitely."""
 
     user_id: int
     reason: str | None
@@ -126,7 +129,7 @@ class ActiveBlock:
 
 @dataclass(frozen=True, slots=True)
 class OwnBlock:
-    """A block as the blocked person may see it: not who made it."""
+    """A block as shown to the blocked user, who is not told the moderator."""
 
     guild_id: int
     reason: str | None
@@ -136,7 +139,7 @@ class OwnBlock:
 
 @dataclass(frozen=True, slots=True)
 class OwnPreset:
-    """A preset of one's own, or one made for a server (`guild_id`)."""
+    """A preset that a user created, for themselves or for a server (`guild_id`)."""
 
     guild_id: int | None
     name: str
@@ -148,7 +151,7 @@ class OwnPreset:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What an erasure did: requests emptied, and those left because something is still owed for them."""
+    """The result of an erasure: emptied requests, and those left because a delivery is pending."""
 
     emptied: int
     left: Sequence[Run] = field(default=())

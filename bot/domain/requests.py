@@ -1,4 +1,4 @@
-"""What a person asked for, once everything about it has been checked. Knows no Discord and no database."""
+"""A validated request and its requester, and presets. No Discord, no database."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _KEY_LENGTH = 16
 
 
 def new_key() -> str:
-    """A run key: 16 characters, 80 bits, safe in URLs, nonces, custom_ids and file names.
+    """Return a random run key of 16 characters (80 bits), safe in URLs, nonces, custom_ids and file names.
 
-    Discord's nonce holds 25 characters, of which `-{purpose}{part}` needs the rest.
+    Discord limits nonces to 25 characters, of which `-{purpose}{part}` needs the rest.
     """
     return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
 
 
 class Origin(BaseModel):
-    """Where a request came from and how it can be answered there.
+    """The channel or conversation of a request, and how it can be answered.
 
-    `age_restricted` is Discord's mark on the channel; `upload_limit` in bytes holds for the bot's own posts;
-    the interaction token works for 15 minutes. `user_install`: the bot itself isn't there, so nothing but the
-    interaction reaches the place.
+    `age_restricted` is Discord's mark on the channel. `upload_limit` is in bytes and applies to the bot's own
+    posts. The interaction token is valid for 15 minutes. With `user_install` the bot itself is absent, and
+    only interactions reach the channel.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,9 +47,9 @@ class Origin(BaseModel):
 
 
 class GenerationRequest(BaseModel):
-    """One generation: a deployment, its inputs by their real keys, and who wants it where.
+    """One generation: a deployment, its inputs by their keys, the requester and the origin.
 
-    `age_restricted` is the operator's mark on the deployment, which may be gone when a result is posted.
+    `age_restricted` is the operator's mark on the deployment, which may be missing when the result is posted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,9 +75,10 @@ class GenerationRequest(BaseModel):
 def batch_requests(
     request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
 ) -> list[GenerationRequest]:
-    """A request made several that differ in their (inputs, seed); with one of them it stays by itself.
+    """Split a request into a batch, one run for each (inputs, seed); a single one stays as it is.
 
-    The keys rise with the index: rows are locked in the order of their keys, so the lead's always first.
+    Keys rise with the index. Rows are locked in key order, so the first run of a batch is always locked
+    first.
     """
     if len(inputs) == 1:
         return [request]
@@ -86,22 +87,23 @@ def batch_requests(
         request.model_copy(
             update={
                 "key": key,
-                "inputs": own,
+                "inputs": run_inputs,
                 "seed": seed,
                 "batch_key": keys[0],
                 "batch_index": index,
                 "batch_size": len(inputs),
             }
         )
-        for index, (key, (own, seed)) in enumerate(zip(keys, inputs, strict=True))
+        for index, (key, (run_inputs, seed)) in enumerate(zip(keys, inputs, strict=True))
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """`channel_ids` are the channel, its parent and its category, for rules that exempt channels.
+    """The requester of an interaction, without discord.py objects.
 
-    `can_post` tells whether the bot could post in another channel of the same server.
+    `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
+    returns whether the bot can post in another channel of the server.
     """
 
     person: Member
@@ -112,7 +114,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a server, or a person in direct messages (no roles, no `joined_at`)."""
+    """A member of a server, or a user in direct messages (no roles, no `joined_at`)."""
 
     id: int
     role_ids: frozenset[int] = frozenset()
@@ -121,7 +123,7 @@ class Member:
     joined_at: datetime | None = None
 
     def is_moderator(self, rules: ServerRules) -> bool:
-        """Manage Server, or the server's reviewer role."""
+        """Return whether the member has Manage Server or the server's reviewer role."""
         return self.manages_server or rules.reviewer_role_id in self.role_ids
 
 
@@ -129,7 +131,7 @@ NAME_LENGTH = 32
 
 
 class Holder(StrEnum):
-    """Whose a preset is."""
+    """The kind of owner of a preset."""
 
     PERSON = "p"
     SERVER = "s"
@@ -137,7 +139,7 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """`inputs` by ComfyDeploy's own keys. `created_by` is None once that person had their data deleted."""
+    """A saved set of inputs by ComfyDeploy's keys; `created_by` is None once the author erased their data."""
 
     holder: Holder
     holder_id: int
@@ -150,5 +152,5 @@ class Preset:
 
 
 def folded(name: str) -> str:
-    """A name as it is looked up: case does not count."""
+    """Normalize a preset's name for lookups, which ignore case."""
     return name.strip().casefold()

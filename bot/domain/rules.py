@@ -1,6 +1,6 @@
-"""The rules of one server, as its moderators set them with `/settings`. Pure; stored as JSON.
+"""The rules of a server, as moderators set them with `/settings`; stored as JSON.
 
-Every field has a default, so that rules written by an older version are read by a newer one.
+Every field has a default, so that rules stored by an older version stay readable.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from bot.domain.errors import InputError
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-# Deployment or GPU -> the roles that may use it; what is not named is open to everybody.
+# Deployment or GPU -> the roles that may use it; one that is missing is open to everybody.
 RolesFor = dict[str, Ids]
 
 
 class ApprovalMode(StrEnum):
-    """Whose requests wait for a moderator."""
+    """Which requests need a moderator's approval."""
 
     OFF = "off"
     EVERYBODY = "everybody"
-    WITHOUT_ROLES = "without_roles"  # everybody who has none of `exempt_roles`
+    WITHOUT_ROLES = "without_roles"  # members without any of `exempt_roles`
     SELECTED = "selected"  # requests for one of `deployments` or `gpus`
 
 
 class Spoiler(StrEnum):
-    """Which results are hidden behind a click."""
+    """Which results are posted as spoilers."""
 
     NEVER = "never"
     NOT_AGE_RESTRICTED = "not_age_restricted"  # in channels that are not marked age-restricted
@@ -42,7 +42,7 @@ class _Rules(BaseModel):
 
 
 class Approval(_Rules):
-    """`hours` until a request that nobody decided expires."""
+    """Rules for approval; an undecided request expires after `hours`."""
 
     mode: ApprovalMode = ApprovalMode.OFF
     review_channel_id: int | None = None
@@ -53,7 +53,7 @@ class Approval(_Rules):
 
 
 class Budget(_Rules):
-    """What one person, or the whole server, may use. None: no limit. A day is a day in UTC."""
+    """Limits of a member or of the whole server; None is unlimited. Days are in UTC."""
 
     at_once: Count | None = 3
     waiting: Count | None = 10
@@ -62,7 +62,7 @@ class Budget(_Rules):
 
 
 class RoleBudget(_Rules):
-    """What having a role changes: more or less than `person`, or no limit at all."""
+    """Limits that a role changes, in either direction, or lifts altogether."""
 
     at_once: Count | None = None
     runs_a_day: Count | None = None
@@ -71,7 +71,7 @@ class RoleBudget(_Rules):
 
 
 class Budgets(_Rules):
-    """`gpu_weights`: what a second on a GPU counts, 1 where none is set."""
+    """All limits of a server; `gpu_weights` is what a second on a GPU counts, by default 1."""
 
     person: Budget = Budget()
     server: Budget = Budget(at_once=None, waiting=None)
@@ -80,8 +80,11 @@ class Budgets(_Rules):
 
 
 class Words(_Rules):
-    """`automod`: apply the server's own AutoMod keyword rules; None: where the bot was given the right to
-    read them. `blocked`: the bot's own list beside them."""
+    """Word rules.
+
+    `automod` applies the server's AutoMod keyword rules; None applies them if the bot has the permission to
+    read them. `blocked` is the bot's own list.
+    """
 
     automod: bool | None = None
     blocked: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = Field(
@@ -90,14 +93,14 @@ class Words(_Rules):
 
 
 class People(_Rules):
-    """Minimum ages in days; 0 asks for none."""
+    """Minimum ages in days; 0 is no minimum."""
 
     account_days: Annotated[int, Field(ge=0, le=3650)] = 0
     member_days: Annotated[int, Field(ge=0, le=3650)] = 0
 
 
 class ServerRules(_Rules):
-    """Everything a server can set. A moderator is who has Manage Server or `reviewer_role_id`."""
+    """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`."""
 
     reviewer_role_id: int | None = None
     approval: Approval = Approval()
@@ -111,70 +114,73 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """The readable rest, defaults for what is not, and where that was (`approval.hours`, or `.` for all)."""
+    """Parse stored rules; replace what is invalid with defaults and return its paths ("." for everything)."""
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
-    kept: Any = deepcopy(dict(stored))
-    lost: list[str] = []
+    readable: Any = deepcopy(dict(stored))
+    invalid: list[str] = []
     while True:
         try:
-            return ServerRules.model_validate(kept), tuple(lost)
+            return ServerRules.model_validate(readable), tuple(invalid)
         except ValidationError as error:
-            # The last first: taking one entry out of a list moves those behind it.
+            # In reverse order, because deleting a list item moves those behind it.
             for problem in reversed(error.errors(include_url=False)):
-                place = [part for part in problem["loc"] if part != "[key]"]
-                lost.append(".".join(str(part) for part in _without(kept, place)))
+                location = [part for part in problem["loc"] if part != "[key]"]
+                invalid.append(".".join(str(part) for part in _remove(readable, location)))
 
 
-def _without(kept: Any, place: Sequence[int | str]) -> Sequence[int | str]:
-    """Takes out what stands at the place, or the nearest thing around it; returns where that was."""
-    context = kept
+def _remove(rules: Any, location: Sequence[int | str]) -> Sequence[int | str]:
+    """Remove the value at `location`, or its nearest removable parent, and return the removed path."""
+    parent = rules
     path: list[int | str] = []
-    for part in place[:-1]:
-        inner = _inside(context, part)
+    for part in location[:-1]:
+        inner = _child(parent, part)
         if not isinstance(inner, dict | list):
-            return _drop(kept, context, [*path, part])
-        context = inner
+            return _drop(rules, parent, [*path, part])
+        parent = inner
         path.append(part)
-    return _drop(kept, context, [*path, place[-1]])
+    return _drop(rules, parent, [*path, location[-1]])
 
 
-def _inside(context: Any, part: int | str) -> Any:
-    if isinstance(context, list):
-        return context[part] if isinstance(part, int) and part < len(context) else None
-    return context.get(part, context.get(str(part)))
+def _child(parent: Any, part: int | str) -> Any:
+    if isinstance(parent, list):
+        return parent[part] if isinstance(part, int) and part < len(parent) else None
+    return parent.get(part, parent.get(str(part)))
 
 
-def _drop(kept: Any, context: Any, path: list[int | str]) -> list[int | str]:
+def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
     part = path[-1]
-    if isinstance(context, list) and isinstance(part, int) and part < len(context):
-        del context[part]
-    elif isinstance(context, dict) and (part in context or str(part) in context):
-        context.pop(part, context.pop(str(part), None))
-    else:  # not where it was reported (a key, a set): its whole section goes
-        kept.pop(path[0], None)
+    if isinstance(parent, list) and isinstance(part, int) and part < len(parent):
+        del parent[part]
+    elif isinstance(parent, dict) and (part in parent or str(part) in parent):
+        parent.pop(part, parent.pop(str(part), None))
+    else:  # keys and set members have no location of their own: remove the section
+        rules.pop(path[0], None)
         return path[:1]
     return path
 
 
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
-    """Field -> {from, to}, or {added, removed} for lists: `{"approval.hours": {"from": 24, "to": 48}}`."""
+    """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
+
+    For example `{"approval.hours": {"from": 24, "to": 48}}`.
+    """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))
-    places = [*old, *(place for place in new if place not in old)]
+    paths = [*old, *(path for path in new if path not in old)]
     return {
-        place: _change(old.get(place), new.get(place))
-        for place in places
-        if _comparable(old.get(place)) != _comparable(new.get(place))
+        path: _change(old.get(path), new.get(path))
+        for path in paths
+        if _comparable(old.get(path)) != _comparable(new.get(path))
     }
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{above}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{above}{name}", value
+            yield f"{prefix}{name}", value
 
 
 def _comparable(value: Any) -> Any:
@@ -184,40 +190,43 @@ def _comparable(value: Any) -> Any:
 def _change(old: Any, new: Any) -> dict[str, object]:
     if not isinstance(old, list) and not isinstance(new, list):
         return {"from": old, "to": new}
-    was, now = old or [], new or []
+    before, after = old or [], new or []
     return {
-        "added": [entry for entry in now if entry not in was],
-        "removed": [entry for entry in was if entry not in now],
+        "added": [entry for entry in after if entry not in before],
+        "removed": [entry for entry in before if entry not in after],
     }
 
 
 def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
-    """With values at dotted paths (`approval.hours`). Raises InputError for the first out of range."""
+    """Return rules with the values at dotted paths (`approval.hours`).
+
+    Raises InputError if one is invalid.
+    """
     tree = rules.model_dump()
     for path, value in values.items():
-        *above, name = path.split(".")
+        *parents, name = path.split(".")
         branch = tree
-        for part in above:
+        for part in parents:
             branch = branch[part]
         branch[name] = value
     try:
         return ServerRules.model_validate(tree)
     except ValidationError as error:
-        raise _explained(error) from error
+        raise _as_input_error(error) from error
 
 
-def _explained(error: ValidationError) -> InputError:
-    problem = error.errors(include_url=False)[0]
-    context = problem.get("ctx", {})
+def _as_input_error(error: ValidationError) -> InputError:
+    details = error.errors(include_url=False)[0]
+    context = details.get("ctx", {})
     lowest, highest = context.get("ge", context.get("gt")), context.get("le")
-    shown = str(problem["input"])[:40]
+    shown = str(details["input"])[:40]
     if lowest is not None:
         code = "settings_too_small" if "ge" in context else "settings_not_above"
         return InputError(code, value=shown, limit=lowest)
     if highest is not None:
         return InputError("settings_too_large", value=shown, limit=highest)
-    if problem["type"] == "string_too_long":
+    if details["type"] == "string_too_long":
         return InputError("settings_word_too_long", word=shown, limit=context.get("max_length"))
-    if problem["type"] == "too_long":
+    if details["type"] == "too_long":
         return InputError("settings_too_many_words", limit=context.get("max_length"))
     return InputError("settings_not_offered", value=shown)

@@ -1,52 +1,56 @@
-"""Text from people and machines, made safe to show: no pings, no broken layout, no passed limit."""
+"""Make text from users and machines safe to display: no pings, no broken layout, no exceeded limit."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# PostgreSQL refuses NUL in text and terminals obey the rest; a text output keeps its lines and tabs.
+# PostgreSQL rejects NUL in text, and terminals obey the other control characters. Text outputs keep lines and
+# tabs.
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
 
 def clean_text(text: str, limit: int) -> str:
-    """Without control characters, at most `limit` long."""
+    """Remove control characters and cut to `limit` characters."""
     text = text[: limit * 2]
-    # Most is plain; looking whether it is takes a small part of the time that the removal takes.
+    # Most text is printable, and checking that is much faster than translating.
     return text[:limit] if text.isprintable() else text.translate(_CONTROL)[:limit]
 
 
 _BREAKS = re.compile(r"\s+")
-# Marks that mean something anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`,
-# bare ones from `@`) and at its beginning. Our own, because discord.py's escape_markdown takes all between
-# the first `[` and the last `)` for one link and leaves the marks in there alone.
+# Markdown that works anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`, bare
+# mentions from `@`) and at its start. Not discord.py's escape_markdown, which takes everything from the first
+# `[` to the last `)` for one link and leaves the marks inside unescaped.
 _MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
-# Indented, aligned, or code.
+# Indented or aligned text, or code.
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
 
 
 def strip_invisible(text: str) -> str:
-    """Without control, zero-width and direction characters, white space folded into single spaces."""
-    kept = "".join(
+    """Remove control, zero-width and direction characters, and collapse white space."""
+    visible = "".join(
         " " if char.isspace() else char
         for char in text
         if char.isspace() or unicodedata.category(char)[0] != "C"
     )
-    return _BREAKS.sub(" ", kept).strip()
+    return _BREAKS.sub(" ", visible).strip()
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most `limit` characters, an ellipsis for the rest."""
+    """Cut to `limit` characters, with an ellipsis if anything was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def escape_line(text: str, limit: int) -> str:
-    """A person's words on one line: shortened first, so that no escape is cut in half, then escaped."""
+    """Put text on one line, shorten it to `limit` characters, and escape its Markdown.
+
+    Shortening comes first, so that no escape is cut in half.
+    """
     return _MARKS.sub(_escaped, shorten(strip_invisible(text), limit))
 
 
 def escape_prose(text: str) -> str | None:
-    """Sentences with their line breaks, escaped; None for text whose layout means something."""
+    """Escape text and keep its line breaks; return None if its layout has a meaning."""
     lines = text.rstrip().strip("\n").splitlines()
     if any(_LAID_OUT.search(line) for line in lines):
         return None
@@ -54,23 +58,23 @@ def escape_prose(text: str) -> str | None:
 
 
 def _escaped(mark: re.Match[str]) -> str:
-    found = mark.group()
-    return f"{found}\\" if found[0].isdigit() else f"\\{found}"
+    text = mark.group()
+    return f"{text}\\" if text[0].isdigit() else f"\\{text}"
 
 
 _LENGTH = 100
 
 
 def excerpt(text: str) -> str:
-    """Quoted, and not longer than it takes to recognize it."""
+    """Quote text for an error message, cut to 100 characters."""
     return repr(text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…")
 
 
 def channel_url(guild_id: int | None, channel_id: int) -> str:
-    """A link that opens the channel for whoever can see it."""
+    """Return a link that opens a channel for those who can see it."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
 
 
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
-    """Discord's link to a message; without a server it lies in direct messages."""
+    """Return a link to a message; without a server, in the direct messages."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

@@ -1,1 +1,1 @@
-"""The commands as Discord has them: synced, compared, allowed, and the links that bring them in."""
+"""The discord.py side of the bot, without commands: client, interactions, permissions, command sync."""

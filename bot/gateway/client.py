@@ -1,4 +1,4 @@
-"""The discord.py client: loads the cogs, syncs commands that changed, turns errors into words."""
+"""The discord.py client: loads the cogs, syncs changed commands, and answers errors."""
 
 from __future__ import annotations
 
@@ -40,26 +40,30 @@ EXTENSIONS = (
     "cogs.privacy",
     "cogs.owner",
 )
-# 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile.
-_TOO_LATE = frozenset({10062, 40060, 10008, 50027})
-# No voice here, so nobody needs to hear of its missing libraries.
+# 10062: answered too late; 40060: answered twice; 10008: the message was deleted meanwhile; 50027: the token
+# is invalid or expired.
+_ANSWER_REFUSED = frozenset({10062, 40060, 10008, 50027})
+# The bot has no voice features, so discord.py shouldn't warn about missing voice libraries.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """Only the guilds intent, no message and member cache: the bot reads what each interaction brings."""
+    """The bot, with the guilds intent alone and no message or member cache.
+
+    Interactions carry everything that it needs.
+    """
 
     def __init__(
         self,
         desks: Services,
         sync: CommandSync,
         *,
-        reach: Availability | None = None,
+        availability: Availability | None = None,
         extensions: Sequence[str] = EXTENSIONS,
-        **more: Any,
+        **options: Any,
     ) -> None:
-        reach = reach or Availability()
+        availability = availability or Availability()
         intents = discord.Intents.none()
         intents.guilds = True
         intents.auto_moderation_configuration = True
@@ -71,9 +75,9 @@ class GenerateBot(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             allowed_mentions=discord.AllowedMentions.none(),
-            allowed_contexts=reach.contexts,
-            allowed_installs=reach.installs,
-            **more,
+            allowed_contexts=availability.contexts,
+            allowed_installs=availability.installs,
+            **options,
         )
         self.desk = desks.desk
         self.reviews = desks.reviews
@@ -85,7 +89,7 @@ class GenerateBot(commands.Bot):
         self.reloader = desks.reloader
         self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
         self.sync = sync
-        self._reach = reach
+        self._availability = availability
         self._extensions = extensions
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
@@ -104,27 +108,27 @@ class GenerateBot(commands.Bot):
         await super().close()
 
     def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
-        """`rebuild` puts the commands that are made of deployments into the tree anew."""
+        """Register a callback that rebuilds the commands made from deployments."""
         self._rebuilders.append(rebuild)
 
     async def show_deployments(self) -> None:
-        """The deployments have changed: so do the commands, here and at Discord. Raises StoreUnavailable."""
+        """Rebuild and sync the commands after the deployments changed. Raises StoreUnavailable."""
         for rebuild in self._rebuilders:
             rebuild()
         if self.application_id is not None:
             await self.sync.run(self.tree, self.application_id)
 
     async def load_cogs(self) -> None:
-        """Set up every cog; one that fails stops the start, since a bot without its command would look alive.
+        """Set up every cog. An error stops the startup, since a bot that lacks a command would look healthy.
 
-        `load_extension` would execute the modules again for every bot. Nothing here reloads code.
+        Not `load_extension`, which executes the modules again for every bot; nothing here reloads code.
         """
         for extension in self._extensions:
             await importlib.import_module(extension).setup(self)
-        self._reach.apply(self.tree.get_commands())
+        self._availability.apply(self.tree.get_commands())
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
-        """Forget a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
+        """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
         self.words.cache.invalidate(rule.guild.id)
 
     on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
@@ -137,21 +141,21 @@ class GenerateBot(commands.Bot):
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:
-    """One plain ephemeral sentence to the person; the detail to the log."""
-    if isinstance(error, discord.HTTPException) and error.code in _TOO_LATE:
-        log.warning("Discord no longer takes the answer to an interaction (%s)", error.code)
+    """Answer an error with one ephemeral sentence, and log the details."""
+    if isinstance(error, discord.HTTPException) and error.code in _ANSWER_REFUSED:
+        log.warning("can't answer an interaction: Discord refused with code %s", error.code)
         return
     if isinstance(error, AlreadyTaken):
-        log.warning("another process with this token and database has taken the interaction: %s", error)
+        log.warning("skipped an interaction that another process handles: %s", error)
         return
     if isinstance(error, BotError):
-        log.info("refused %s: %s", interaction.user.id, error)
+        log.info("refused a request of user %s: %s", interaction.user.id, error)
         sentence = explain(error)
     elif isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
-        log.warning("Discord still shows an older version of the command: %s", error)
+        log.warning("received an outdated command from Discord: %s", error)
         sentence = say("command_changed")
     else:
-        log.error("an interaction failed", exc_info=error)
+        log.error("failed to handle an interaction", exc_info=error)
         sentence = say("internal")
     if interaction.type is discord.InteractionType.autocomplete:
         await _offer_nothing(interaction)
@@ -169,56 +173,58 @@ async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
 
 
 async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:
-    """Ephemeral, whether or not the interaction has been answered."""
+    """Send an ephemeral sentence, whether or not the interaction has been answered."""
     try:
         if interaction.response.is_done():
             await interaction.followup.send(sentence, ephemeral=True)
         else:
             await interaction.response.send_message(sentence, ephemeral=True)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("the person could not be told: %s: %s", type(error).__name__, error)
+        log.warning("can't answer the user: %s: %s", type(error).__name__, error)
 
 
-# Discord takes one IDENTIFY in so many seconds from each group of shards (shard id modulo max_concurrency).
-# A second one costs a refused session, so processes that start together take turns through the store.
-# Half a second more, since the way there is not always equally long.
-IDENTIFY_PAUSE = timedelta(seconds=5.5)
+# Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
+# refuses the session of a second one. Processes that start together therefore reserve slots through the
+# store. Half a second is added because latency varies.
+IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 
 
 class ShardedBot(commands.AutoShardedBot, GenerateBot):
-    """GenerateBot on some of the shards."""
+    """A GenerateBot for some of the shards."""
 
     def __init__(
         self,
         desks: Services,
         sync: CommandSync,
         shards: Shards,
-        notes: KeyValueStore,
+        key_values: KeyValueStore,
         clock: Callable[[], datetime],
-        **more: Any,
+        **options: Any,
     ) -> None:
-        # Not `super()`: the library's stub gives AutoShardedBot an `__init__` that it does not have.
-        GenerateBot.__init__(self, desks, sync, shard_count=shards.count, shard_ids=list(shards.ids), **more)
-        self._notes = notes
+        # Not `super()`: discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+        GenerateBot.__init__(
+            self, desks, sync, shard_count=shards.count, shard_ids=list(shards.ids), **options
+        )
+        self._key_values = key_values
         self._clock = clock
-        self._groups: int | None = None
+        self._max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Waits for this shard's turn among all processes."""
+        """Wait until this shard may identify, in coordination with all processes."""
         now = self._clock()
-        group = (shard_id or 0) % await self._concurrency()
+        group = (shard_id or 0) % await self._fetch_max_concurrency()
         try:
-            slot = await self._notes.reserve_slot(f"identify:{group}", now, IDENTIFY_PAUSE)
+            slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)
         except StoreUnavailable as error:
-            log.warning("no turn to identify, the database is away: %s", error)
-            slot = now + IDENTIFY_PAUSE
+            log.warning("can't reserve a slot to identify shard %s: %s", shard_id, error)
+            slot = now + IDENTIFY_INTERVAL
         await asyncio.sleep(max(0.0, (slot - now).total_seconds()))
 
-    async def _concurrency(self) -> int:
-        if self._groups is None:
+    async def _fetch_max_concurrency(self) -> int:
+        if self._max_concurrency is None:
             try:
-                self._groups = max(1, (await self.fetch_session_start_limits()).max_concurrency)
+                self._max_concurrency = max(1, (await self.fetch_session_start_limits()).max_concurrency)
             except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning("Discord does not say how many shards may identify at once: %s", error)
+                log.warning("can't read max_concurrency from Discord: %s", error)
                 return 1
-        return self._groups
+        return self._max_concurrency

@@ -1,4 +1,7 @@
-"""A server as discord.py remembers it (guilds intent): what the settings refer to. Nothing is fetched."""
+"""A server as cached by discord.py (guilds intent): what settings refer to.
+
+Only AutoMod rules are fetched.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from bot.services.word_rules import WordRule, WordRules
 
 
 class GuildInfo:
-    """Reads off the guild at the moment it is asked."""
+    """A view of a discord.py guild that always shows its current state."""
 
     def __init__(self, guild: discord.Guild) -> None:
         self._guild = guild
@@ -31,7 +34,7 @@ class GuildInfo:
 
     @property
     def role_ids(self) -> frozenset[int]:
-        """Without @everyone, whose id is the server's own."""
+        """All roles except @everyone, whose id is the server's."""
         return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
 
     @property
@@ -49,15 +52,16 @@ class GuildInfo:
         return role.name if role is not None else str(role_id)
 
     def review(self, rules: ServerRules) -> ReviewChannel | None:
-        """The review channel, None where none is set or it is gone."""
+        """Return the review channel, or None if none is set or it is missing."""
         channel = self._guild.get_channel(rules.approval.review_channel_id or 0)
         if channel is None:
             return None
-        granted = channel.permissions_for(self._guild.me)
+        permissions = channel.permissions_for(self._guild.me)
         role = self._guild.get_role(rules.reviewer_role_id or 0)
         return ReviewChannel(
-            # A card shows pictures and is found again after a crash, as a result is.
-            missing=tuple(lacks(channel, granted)),
+            # Cards contain pictures and are searched for after a crash, so they need the permissions of a
+            # result.
+            missing=tuple(lacks(channel, permissions)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
         )
 
@@ -65,7 +69,7 @@ class GuildInfo:
 async def read_automod(guild: discord.Guild) -> WordRules:
     """Fetch and compile a server's AutoMod rules.
 
-    Raises RefusedError without Manage Server there, discord.HTTPException where Discord fails.
+    Raises RefusedError without the Manage Server permission, and discord.HTTPException on other failures.
     """
     try:
         rules = await guild.fetch_automod_rules()
@@ -74,17 +78,17 @@ async def read_automod(guild: discord.Guild) -> WordRules:
     return await asyncio.to_thread(compile_automod, rules)
 
 
-# Nothing of these is about words of a text, so nothing is missing when they are not applied.
+# These rules check no words, so nothing is lost by ignoring them.
 _NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member_profile)
 
 
 def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
-    """Of the enabled rules for messages; what of them can't be read here is in `not_applied`.
+    """Compile the enabled message rules; those that can't be applied are listed in `not_applied`.
 
-    A rule that only alerts in Discord refuses here: there is no message that it could point moderators to.
+    A rule that only alerts in Discord refuses here, since there is no message to point moderators to.
     """
     active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
-    return WordRules(_word_rules(active), not_applied=_unread(active))
+    return WordRules(_word_rules(active), not_applied=_not_applied(active))
 
 
 def _word_rules(rules: Sequence[discord.AutoModRule]) -> Iterator[WordRule]:
@@ -100,7 +104,7 @@ def _word_rules(rules: Sequence[discord.AutoModRule]) -> Iterator[WordRule]:
             )
 
 
-def _unread(rules: Sequence[discord.AutoModRule]) -> Iterator[NotApplied]:
+def _not_applied(rules: Sequence[discord.AutoModRule]) -> Iterator[NotApplied]:
     for rule in rules:
         if rule.trigger.type is AutoModRuleTriggerType.keyword_preset:
             yield NotApplied("automod_preset", rule.name)

@@ -1,4 +1,4 @@
-"""What the bot keeps of an interaction: who asks, from where, and how to answer."""
+"""What the bot reads from an interaction: the requester, the origin, and permissions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, lacks
 
 Interaction = discord.Interaction[GenerateBot]
-_TOKEN_LIFE = timedelta(minutes=15)
+_TOKEN_LIFETIME = timedelta(minutes=15)
 _DIRECT_LIMIT = 10 * 1024 * 1024
 
 
 def requester_of(interaction: Interaction, now: datetime) -> Requester:
-    """All of it comes with the interaction; nothing is fetched."""
+    """Return the requester. Everything comes with the interaction; nothing is fetched."""
     return Requester(
         person=member_of(interaction),
         origin=_origin(interaction, now),
@@ -27,7 +27,7 @@ def requester_of(interaction: Interaction, now: datetime) -> Requester:
 
 
 def member_of(interaction: Interaction) -> Member:
-    """The roles are those the interaction carries: the bot caches no members."""
+    """Return the member with the roles from the interaction: the bot caches no members."""
     user = interaction.user
     member = user if isinstance(user, discord.Member) else None
     return Member(
@@ -40,36 +40,37 @@ def member_of(interaction: Interaction) -> Member:
 
 
 def check_here(interaction: Interaction) -> None:
-    """Whether a result could be shown here. Raises RefusedError.
+    """Raise RefusedError if a result couldn't be posted here.
 
-    Where only the interaction reaches, Discord asks the bot for no permissions of its own.
+    For user installs Discord requires no permissions of the bot.
     """
     if not is_user_install_only(interaction):
         check_permissions(interaction.channel, interaction.app_permissions)
 
 
 async def check_overrides(interaction: Interaction) -> None:
-    """Discord's own permissions for `/generate`, for whatever else starts a run. Raises RefusedError.
+    """Raise RefusedError if Discord's permissions for `/generate` forbid it.
 
-    An administrator stands above them; direct messages have none, and a server without the bot has only
-    its Use External Apps, which Discord sees to itself.
+    Used for buttons that start runs. Administrators bypass the permissions, and direct messages have none. In
+    a server without the bot only Use External Apps applies, which Discord enforces.
     """
     guild, channel = interaction.guild, interaction.channel
     if guild is None or interaction.permissions.administrator or is_user_install_only(interaction):
         return
-    place = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
-    person = member_of(interaction)
-    await interaction.client.overrides.check(guild, person.id, person.role_ids, place or 0)
+    channel_id = channel.parent_id if isinstance(channel, discord.Thread) else interaction.channel_id
+    member = member_of(interaction)
+    await interaction.client.overrides.check(guild, member.id, member.role_ids, channel_id or 0)
 
 
 def _origin(interaction: Interaction, now: datetime) -> Origin:
-    """The token's life is counted from `now` by our own clock, which need not agree with Discord's.
+    """Return the origin of a request.
 
-    The upload limit is the server's: `interaction.filesize_limit` adds the requester's Nitro, and holds only
-    for answers to the interaction, which are all there is where the bot itself isn't.
+    The token's lifetime is counted from `now` by our clock, which may differ from Discord's. The upload limit
+    is the server's; `interaction.filesize_limit` includes the requester's Nitro and applies only to answers
+    to the interaction, the only messages possible in a user install.
     """
     guild = interaction.guild
-    visiting = is_user_install_only(interaction)
+    user_install = is_user_install_only(interaction)
     limit = guild.filesize_limit if guild is not None else _DIRECT_LIMIT
     return Origin(
         guild_id=rules_guild_id(interaction),
@@ -77,34 +78,34 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
         application_id=interaction.application_id,
         interaction_id=interaction.id,
         interaction_token=interaction.token,
-        interaction_expires_at=now + _TOKEN_LIFE,
+        interaction_expires_at=now + _TOKEN_LIFETIME,
         age_restricted=_is_age_restricted(interaction.channel),
-        upload_limit=interaction.filesize_limit if visiting else limit,
-        user_install=visiting,
+        upload_limit=interaction.filesize_limit if user_install else limit,
+        user_install=user_install,
     )
 
 
 def rules_guild_id(interaction: Interaction) -> int | None:
-    """The server whose rules hold here; none where the bot isn't on it."""
+    """Return the server whose rules apply, or None if the bot isn't a member of it."""
     return None if is_user_install_only(interaction) else interaction.guild_id
 
 
 def _is_age_restricted(channel: object) -> bool:
-    """A thread has its parent's mark; direct messages have none."""
+    """Return whether the channel is age-restricted; threads inherit from their parent."""
     return isinstance(channel, discord.abc.GuildChannel | discord.Thread) and bool(
         getattr(channel, "is_nsfw", lambda: False)()
     )
 
 
 def _channel_ids(channel: object) -> frozenset[int]:
-    """Also the thread's parent and the category, which rules may name instead of the channel.
+    """Return the ids of the channel, its parent and its category, any of which rules may name.
 
-    Where the bot isn't, nothing is known of a thread's parent but its id.
+    In a server without the bot only the id of a thread's parent is known.
     """
     parent = channel.parent if isinstance(channel, discord.Thread) else channel
-    named = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
-    found = (getattr(place, name, None) for place, name in named)
-    return frozenset(number for number in found if number)
+    sources = ((channel, "id"), (channel, "parent_id"), (parent, "category_id"))
+    ids = (getattr(source, name, None) for source, name in sources)
+    return frozenset(number for number in ids if number)
 
 
 def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
@@ -115,7 +116,7 @@ def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
 
 
 def member_from_user(user: discord.User | discord.Member) -> Member:
-    """Read off what the interaction brings. Who has left, or was deleted, is an id and no more."""
+    """Return a member from an interaction's user option; users who left the server have no roles."""
     if not isinstance(user, discord.Member):
         return Member(id=user.id, created_at=user.created_at)
     return Member(
@@ -128,9 +129,10 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
 
 
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the bot itself isn't where the interaction comes from, so that nothing else reaches there.
+    """Return whether the bot itself is absent, so that only the interaction reaches the channel.
 
-    Group and private messages; and servers without the bot, whose people use it by their own installation.
+    That is the case in private and group messages, and in servers where a member uses the bot as a user
+    install.
     """
     if interaction.context.private_channel:
         return True
