@@ -14,7 +14,7 @@ from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import accepted, fetch
 from tests.databases import PostgresServer
 
-BACK_UP = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', (sys.argv[2],))"
+BACK_UP = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))"
 
 
 async def run(*command: str | Path) -> None:
