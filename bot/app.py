@@ -13,7 +13,7 @@ import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyClient, open_session
-from bot.config.roles import ALL_ROLES, CALLING_ROLES, Role
+from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.download import MediaFetcher
@@ -46,6 +46,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         wakeups = Wakeups(coordinator.notify)
         stack.push_async_callback(coordinator.close)
         await coordinator.open(wakeups.receive)
+        await _release_leases(store, coordinator)
         metrics = Metrics()
         comfy = ComfyClient(
             await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
@@ -68,8 +69,14 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
 async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
     store = Store(settings.database_url.get_secret_value(), settings.database_pool_size)
     stack.push_async_callback(store.close)
-    await store.open(alone=settings.roles == ALL_ROLES)
+    await store.open()
     return store
+
+
+async def _release_leases(store: Store, coordinator: Coordinator) -> None:
+    """On SQLite, release the leases of a process that has died, so that its deliveries resume at once."""
+    if store.database.is_sqlite and await coordinator.try_acquire("leases"):
+        await store.deliveries.release_leases()
 
 
 async def start_web(app: App, host: str, port: int) -> tuple[web.AppRunner, int]:

@@ -13,7 +13,7 @@ import aiohttp
 import discord
 
 from bot.app import App, build, metrics_port, running_workers, start_web
-from bot.config.roles import ALL_ROLES, Role
+from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.delivery.uploads import check_room
@@ -201,9 +201,6 @@ class Signals:
             self._request_reload()
 
 
-_COURIER = "courier"
-
-
 async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
     """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
     for name in _role_locks(settings):
@@ -215,21 +212,15 @@ async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> No
 
 def lock_held_error(name: str) -> str:
     """Return a sentence that says what is wrong and what to do."""
-    if name == _COURIER:
-        return "Another process is the courier, and with SQLite there can be only one. Stop one of the two."
     return (
         f"Another process over this database has {name} connected to Discord. Stop one of the two, "
-        "or give each its own shards with SHARD_COUNT and SHARD_IDS."
+        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
     )
 
 
 def _role_locks(settings: Settings) -> list[str]:
-    names = []
-    if Role.GATEWAY in settings.roles:
-        shards = settings.shards
-        # Without sharding Discord counts the single connection as shard 0 of 1.
-        names += [f"shard {number}" for number in (shards.ids if shards is not None else (0,))]
-    on_sqlite = settings.database_url.get_secret_value().startswith("sqlite")
-    if on_sqlite and Role.COURIER in settings.roles and settings.roles != ALL_ROLES:
-        names.append(_COURIER)
-    return names
+    """Name what only one process may do: connect a shard to Discord."""
+    if Role.GATEWAY not in settings.roles:
+        return []
+    # Without sharding Discord counts the single connection as shard 0 of 1.
+    return [f"shard {number}" for number in (settings.shards.ids if settings.shards is not None else (0,))]

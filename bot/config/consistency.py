@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.config.roles import shard_mistakes
+from bot.config.roles import ALL_ROLES, shard_mistakes
 from bot.deployments.config_file import load_deployments_file
 from bot.domain.errors import StartupError
 from bot.domain.text import excerpt
@@ -76,6 +76,27 @@ def sharding_mistakes(raw: Mapping[str, str]) -> list[str]:
     if None in ids or (count is None and "SHARD_COUNT" in raw):
         return []
     return shard_mistakes(count, [number for number in ids if number is not None])
+
+
+def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
+    """Return a sentence if roles or shards are split although the database is SQLite.
+
+    `default_url` is the database if none is set.
+    """
+    if not raw.get("DATABASE_URL", default_url).strip().startswith("sqlite"):
+        return []
+    roles = {name.strip().lower() for name in raw.get("ROLES", "").split(",") if name.strip()}
+    ids = {_number(part) for part in raw.get("SHARD_IDS", "").split(",") if part.strip()}
+    count = _number(raw.get("SHARD_COUNT", ""))
+    return [
+        f"{name} splits the bot over several processes, and SQLite belongs to one. "
+        f"Name a PostgreSQL database in DATABASE_URL, or leave {name} empty."
+        for name, is_split in (
+            ("ROLES", bool(roles) and roles < ALL_ROLES),
+            ("SHARD_IDS", count is not None and None not in ids and 0 < len(ids) < count),
+        )
+        if is_split
+    ]
 
 
 def _number(text: str) -> int | None:

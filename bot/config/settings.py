@@ -22,6 +22,7 @@ from bot.config.consistency import (
     deployment_mistakes,
     port_mistakes,
     sharding_mistakes,
+    sqlite_mistakes,
 )
 from bot.config.fields import (
     BaseUrl,
@@ -122,7 +123,6 @@ class Settings(BaseSettings):
             self._about_public_url(),
             self._about_api_url(),
             self._about_deployments(),
-            self._about_roles(),
             self._about_user_installs(),
             self._about_command_guilds(),
         )
@@ -168,14 +168,6 @@ class Settings(BaseSettings):
             return "COMFYDEPLOY_DEPLOYMENT_ID is set, so deployments.toml is not read. Remove one of the two."
         return None
 
-    def _about_roles(self) -> str | None:
-        if self.roles == ALL_ROLES or not self.database_url.get_secret_value().startswith("sqlite"):
-            return None
-        return (
-            "ROLES splits the bot over several processes, and SQLite is made for one: they have to run on "
-            "one machine, with one courier, and hear of each other only by polling. Use PostgreSQL."
-        )
-
 
 NAMES = tuple(name.upper() for name in Settings.model_fields)
 
@@ -190,6 +182,7 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
         mistakes += (*_missing(raw, env_file), *deployment_mistakes(raw))
     mistakes += port_mistakes(raw, Settings.model_fields["web_port"].default)
     mistakes += sharding_mistakes(raw)
+    mistakes += sqlite_mistakes(raw, Settings.model_fields["database_url"].default.get_secret_value())
     try:
         settings = Settings(_env_file=env_file)
     except ValidationError as error:

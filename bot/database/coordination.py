@@ -287,46 +287,43 @@ async def locked(coordinator: Coordinator, name: str, wait_seconds: float = _MAX
 
 
 class FileCoordinator:
-    """A coordinator beside a SQLite file: no notifications (processes poll), and locks as small locked files.
+    """The coordinator of SQLite, which belongs to one process: every lock is one file beside the database.
 
     SQLite's own file lock is used, which the operating system releases when a process dies.
     """
 
     def __init__(self, database: Path | None) -> None:
-        """Pass None for an in-memory database, which belongs to one process."""
+        """Pass None for an in-memory database, which no other process can open."""
         self._database = database
-        self._held: dict[str, sqlite3.Connection] = {}
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    @property
-    def lost(self) -> asyncio.Future[str]:
-        return self._lost
+        self._file: sqlite3.Connection | None = None
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def open(self, on_notify: OnNotify) -> None:
         pass
 
     async def close(self) -> None:
-        while self._held:
-            self._held.popitem()[1].close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def notify(self, topic: str) -> None:
         pass
 
     async def try_acquire(self, name: str) -> bool:
-        if self._database is None or name in self._held:
+        if self._database is None or self._file is not None:
             return True
-        connection = sqlite3.connect(f"{self._database}.{name.replace(' ', '-')}.lock", timeout=0)
+        file = sqlite3.connect(f"{self._database}.lock", timeout=0)
         try:
-            connection.execute("BEGIN EXCLUSIVE")
+            file.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            connection.close()
+            file.close()
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 return False
             raise StoreUnavailable(f"{name}: {error}") from error
-        self._held[name] = connection
+        self._file = file
         return True
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """Do nothing: with SQLite there is a single courier, which uses its own locks."""
+        """Do nothing: callers within one process exclude each other themselves."""
         yield

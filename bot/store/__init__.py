@@ -43,14 +43,9 @@ class Store:
         self.history = HistoryStore(self.database)
         self.notes = KeyValueStore(self.database)
 
-    async def open(self, *, alone: bool = True) -> None:
-        """Brings the schema up to date. Raises StartupError.
-
-        `alone`: no other process works on a SQLite file, so whoever left a lease behind is dead.
-        """
+    async def open(self) -> None:
+        """Bring the schema up to date. Raises StartupError."""
         await upgrade(self.database)
-        if self.database.is_sqlite and alone:
-            await self.deliveries.release_leases()
 
     def coordinator(self) -> Coordinator:
         """Return a coordinator with the other processes that share this database; it is not open yet."""

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from demo.standin.deployments import PICTURE_ID
+from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
 from tests.fakediscord.faults import Fault
 from tests.harness import free_port
@@ -303,9 +304,10 @@ async def test_a_bot_that_has_outgrown_its_shards(home: BotProcess) -> None:
     found(await home.command("check", SHARD_COUNT="3"), "ok", "Gateway")
 
 
-async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess) -> None:
+async def test_a_process_that_only_takes_webhooks_needs_neither_key(home: BotProcess, tmp_path: Path) -> None:
     nothing = dict.fromkeys(("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID"), "")
-    said = await home.command("check", ROLES="web", **nothing)
+    async with opened("postgres", tmp_path) as database:
+        said = await home.command("check", ROLES="web", DATABASE_URL=database.url, **nothing)
     assert said.code == 0, said.out + said.err
     found(said, "ok", "PUBLIC_URL", "this check answered")
     assert "Discord token" not in said.out

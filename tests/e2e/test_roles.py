@@ -1,4 +1,4 @@
-"""Roles as processes of their own, on one SQLite file: two of a kind, and what each needs."""
+"""Roles as processes of their own, on one PostgreSQL: two of a kind, and what each needs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.chaos.database import opened
 from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 
 SECRETS = ("DISCORD_TOKEN", "COMFYDEPLOY_API_KEY", "COMFYDEPLOY_DEPLOYMENT_ID")
@@ -51,6 +52,13 @@ async def test_a_second_process_with_the_same_shard_is_refused_in_a_sentence(tmp
         await home.settled(runs=1)
 
 
+async def test_split_roles_on_sqlite_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    async with bot_process(tmp_path) as home:
+        code, said = await last_words(home, ROLES="courier")
+        assert code == 2
+        assert said.startswith("ROLES splits the bot over several processes, and SQLite belongs to one.")
+
+
 async def test_a_wrong_role_is_refused_in_a_sentence(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
         code, said = await last_words(home, ROLES="gateway,currier")
@@ -73,7 +81,8 @@ async def ready(port: int) -> None:
 async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
     """The web one knows neither key, the others take no webhooks."""
     async with (
-        bot_process(tmp_path) as home,
+        opened("postgres", tmp_path) as database,
+        bot_process(tmp_path, DATABASE_URL=database.url) as home,
         beside(home, "web", without=SECRETS),
         beside(home, "courier", WEB_PORT="0"),
         beside(home, "reconcile", WEB_PORT="0"),
@@ -81,15 +90,11 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await ready(home.port)
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
-        await home.settled(runs=1)
-        ((key,),) = home.rows("SELECT key FROM runs")
-        (outcome,) = home.outcomes(key)
+        await home.discord.wait_until(lambda: len(home.standin.ledger.queue_calls) == 1)
+        (row,) = await database.rows("SELECT key FROM runs")
+        await home.discord.wait_until(lambda: home.outcomes(row["key"]) and not home.leftovers())
+        (outcome,) = home.outcomes(row["key"])
         assert outcome.attachments
-        assert not home.leftovers()
         assert len(home.standin.ledger.queue_calls) == 1
         assert {webhook.answer for webhook in home.standin.ledger.webhook_attempts} == {204}
-        home.speed = 20
-        code, said = await last_words(home, ROLES="courier")
-        assert code == 2
-        assert said.startswith("Another process is the courier, and with SQLite there can be only one.")
         assert await home.stop() == 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from bot.app import build
 from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
-from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import LEASE, NOW, SOON, SUCCESS, at, brought_to, claimed, fetch, owed, report
+from tests.harness import open_app
 
 
 async def test_each_message_is_claimed_by_exactly_one_courier(store: Store, other: Store) -> None:
@@ -169,13 +171,24 @@ async def test_what_is_complete_is_not_claimed_again(store: Store) -> None:
     assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
 
 
-async def test_leases_end_with_the_only_process_but_not_with_one_of_several(
-    store: Store, stores: Stores
-) -> None:
+async def test_released_leases_can_be_claimed_at_once(store: Store) -> None:
     await brought_to(store, RunState.SUCCEEDED)
     await claimed(store, "dead")
-    again = await (await stores.open()).deliveries.claim("alive", at(1), LEASE)
-    assert (again is not None) is store.database.is_sqlite
+    assert await store.deliveries.claim("alive", at(1), LEASE) is None
+    await store.deliveries.release_leases()
+    assert await store.deliveries.claim("alive", at(1), LEASE) is not None
+
+
+async def test_on_sqlite_a_start_releases_leases_unless_another_process_is_alive(tmp_path: Path) -> None:
+    async with open_app(tmp_path) as runner:
+        store = runner.app.store
+        await brought_to(store, RunState.SUCCEEDED)
+        delivery = await claimed(store, "alive")
+        async with build(runner.settings):
+            assert await store.deliveries.extend(delivery.id, "alive", at(600))
+        await runner.close()
+        async with build(runner.settings) as app:
+            assert await app.store.deliveries.claim("next", at(1), LEASE) is not None
 
 
 async def test_forgetting_the_answer_takes_the_token_out_of_the_database(store: Store) -> None:
