@@ -125,7 +125,7 @@ def build_generate(
     plan: CommandPlan, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
 ) -> GenerateCommand:
     """The command to add to a tree; a group when there are several deployments."""
-    if plan.direct:
+    if plan.is_single:
         return _command(plan.commands[0], plan.name, on_generate, on_autocomplete)
     root = app_commands.Group(name=plan.name, description=plan.description)
     groups = {

@@ -1,4 +1,4 @@
-"""The slash command as data: what `plan_commands` makes and `build_generate` hands to discord.py."""
+"""Plan the slash command as data, within Discord's size limits; `build_generate` passes it to discord.py."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from bot.domain.errors import StartupError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandPlan:
-    """`/generate`: with one command its options are the command's own, else each is a subcommand."""
+    """The plan of `/generate`: a single command has the options itself, several become subcommands."""
 
     name: str
     description: str
     commands: tuple[CommandSpec, ...]
 
     @property
-    def direct(self) -> bool:
+    def is_single(self) -> bool:
         return len(self.commands) == 1
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The subcommand groups, in order."""
-        return tuple(dict.fromkeys(spec.group for spec in self.commands if spec.group and not self.direct))
+        return tuple(dict.fromkeys(spec.group for spec in self.commands if spec.group and not self.is_single))
 
     def command(self, deployment: str) -> CommandSpec | None:
         return next((spec for spec in self.commands if spec.name == deployment), None)
 
     def path(self, spec: CommandSpec) -> str:
-        """What a person types to reach `spec`: `/generate`, `/generate flux`, `/generate video ltx`."""
-        words = [self.name] if self.direct else [self.name, *([spec.group] if spec.group else []), spec.name]
+        """Return what a user types: `/generate`, `/generate flux` or `/generate video ltx`."""
+        group = [spec.group] if spec.group else []
+        words = [self.name] if self.is_single else [self.name, *group, spec.name]
         return "/" + " ".join(words)
 
 
@@ -43,9 +44,9 @@ def group_description(group: str) -> str:
 
 
 def size(plan: CommandPlan) -> int:
-    """The characters Discord counts against 8,000: every name, description, choice name and choice value."""
+    """Return the characters that Discord counts: all names, descriptions, choice names and choice values."""
     total = len(plan.name)
-    if plan.direct:
+    if plan.is_single:
         return total + len(plan.commands[0].description) + options_size(plan.commands[0].options)
     total += len(plan.description)
     total += sum(len(group) + len(group_description(group)) for group in plan.groups)
@@ -64,8 +65,8 @@ def choices_size(option: OptionSpec) -> int:
     return sum(len(choice.name) + len(str(choice.value)) for choice in option.choices)
 
 
-LARGEST_COMMAND = 8000
-SUBCOMMANDS = 25
+MAX_COMMAND_SIZE = 8000
+MAX_SUBCOMMANDS = 25
 _NAME = "generate"
 _DESCRIPTION = "Generate a picture, video or sound with ComfyDeploy"
 _SHORTER = (80, 60, 45, 30, 20)
@@ -73,41 +74,41 @@ _FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
-    """`/generate` for these deployments; `extra` are the bot's own further options, in each of them.
+    """Plan `/generate` for these deployments; `extra` are options of the bot that each of them gets.
 
-    StartupError when Discord's limits can't be met, naming what to cut.
+    Raises StartupError that names what to cut if Discord's limits can't be met.
     """
-    if mistakes := [*_misfits(deployments)]:
+    if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
-    # Conveniences, and no reason not to start.
-    if extra and _smallest(deployments, extra) > LARGEST_COMMAND:
+    # `extra` and `count` are conveniences: drop them rather than fail to start.
+    if extra and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
         extra = ()
-    several = any(deployment.max_count > 1 for deployment in deployments)
-    if several and _smallest(deployments, extra) > LARGEST_COMMAND:
+    has_batches = any(deployment.max_count > 1 for deployment in deployments)
+    if has_batches and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
         deployments = [replace(deployment, max_count=1) for deployment in deployments]
     plan = _plan(deployments, extra, OPTIONS)
-    for candidate in _ever_smaller(plan, deployments, extra):
-        if size(candidate) <= LARGEST_COMMAND:
+    for candidate in _smaller_plans(plan, deployments, extra):
+        if size(candidate) <= MAX_COMMAND_SIZE:
             return candidate
         plan = candidate
     raise StartupError(_too_large(plan))
 
 
-def _misfits(deployments: Sequence[Deployment]) -> Iterator[str]:
+def _structure_mistakes(deployments: Sequence[Deployment]) -> Iterator[str]:
     if not deployments:
         yield "there is no deployment to offer"
     if len(deployments) <= 1:
         return
     top = [item.name for item in deployments if not item.group]
     groups = Counter(item.group for item in deployments if item.group)
-    if len(top) + len(groups) > SUBCOMMANDS:
+    if len(top) + len(groups) > MAX_SUBCOMMANDS:
         yield (
             f"there are {len(top) + len(groups)} deployments and groups beside each other and Discord takes "
-            f"{SUBCOMMANDS}; give some of them a 'group' in deployments.toml"
+            f"{MAX_SUBCOMMANDS}; give some of them a 'group' in deployments.toml"
         )
     for group, count in groups.items():
-        if count > SUBCOMMANDS:
-            yield f"group '{group}' has {count} deployments and Discord takes {SUBCOMMANDS}; split it"
+        if count > MAX_SUBCOMMANDS:
+            yield f"group '{group}' has {count} deployments and Discord takes {MAX_SUBCOMMANDS}; split it"
         if group in top:
             yield f"'{group}' is the name of a group and of a deployment; rename one in deployments.toml"
 
@@ -125,30 +126,30 @@ def _plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit:
     return CommandPlan(name=_NAME, description=_DESCRIPTION, commands=commands)
 
 
-def _ever_smaller(
+def _smaller_plans(
     plan: CommandPlan, deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
 ) -> Iterator[CommandPlan]:
-    """The plan, then choices as autocomplete, then shorter descriptions, then more inputs in `more`."""
+    """Yield ever smaller plans: more autocomplete, then shorter descriptions, then more inputs in `more`."""
     yield plan
-    while (smaller := _largest_list_completed(plan)) is not None:
+    while (smaller := _with_autocomplete(plan)) is not None:
         plan = smaller
         yield plan
     for length in _SHORTER:
-        yield _described_in(plan, length)
+        yield _with_short_descriptions(plan, length)
     for limit in _FEWER_OPTIONS:
         plan = _plan(deployments, extra, limit)
-        while (smaller := _largest_list_completed(plan)) is not None:
+        while (smaller := _with_autocomplete(plan)) is not None:
             plan = smaller
-        yield _described_in(plan, _SHORTER[-1])
+        yield _with_short_descriptions(plan, _SHORTER[-1])
 
 
-def _smallest(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> int:
-    """The least room that the command can do with."""
-    return min(size(plan) for plan in _ever_smaller(_plan(deployments, extra, OPTIONS), deployments, extra))
+def _smallest_size(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]) -> int:
+    """Return the size of the smallest possible plan."""
+    return min(size(plan) for plan in _smaller_plans(_plan(deployments, extra, OPTIONS), deployments, extra))
 
 
-def _largest_list_completed(plan: CommandPlan) -> CommandPlan | None:
-    """The longest list of choices becomes autocomplete; None when none is left."""
+def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
+    """Replace the longest list of choices by autocomplete; return None if none is left."""
     lists = [
         (choices_size(option), spec.name, option.name)
         for spec in plan.commands
@@ -158,7 +159,7 @@ def _largest_list_completed(plan: CommandPlan) -> CommandPlan | None:
     if not lists:
         return None
     _, command, name = max(lists, key=lambda entry: entry[0])
-    return _changed(
+    return _map_options(
         plan,
         lambda spec, option: (
             replace(option, choices=(), autocomplete=True)
@@ -168,11 +169,13 @@ def _largest_list_completed(plan: CommandPlan) -> CommandPlan | None:
     )
 
 
-def _described_in(plan: CommandPlan, length: int) -> CommandPlan:
-    return _changed(plan, lambda _, option: replace(option, description=shorten(option.description, length)))
+def _with_short_descriptions(plan: CommandPlan, length: int) -> CommandPlan:
+    return _map_options(
+        plan, lambda _, option: replace(option, description=shorten(option.description, length))
+    )
 
 
-def _changed(plan: CommandPlan, change: Callable[[CommandSpec, OptionSpec], OptionSpec]) -> CommandPlan:
+def _map_options(plan: CommandPlan, change: Callable[[CommandSpec, OptionSpec], OptionSpec]) -> CommandPlan:
     commands = (
         replace(spec, options=tuple(change(spec, option) for option in spec.options))
         for spec in plan.commands
@@ -185,5 +188,6 @@ def _too_large(plan: CommandPlan) -> str:
     names = ", ".join(f"'{spec.name}' ({command_size(spec)})" for spec in largest)
     return (
         f"/generate has {size(plan)} characters of names and descriptions and Discord takes "
-        f"{LARGEST_COMMAND}; hide inputs or remove deployments in deployments.toml, the largest being {names}"
+        f"{MAX_COMMAND_SIZE}; hide inputs or remove deployments in deployments.toml, "
+        f"the largest being {names}"
     )

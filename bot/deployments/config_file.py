@@ -1,4 +1,4 @@
-"""Reads `deployments.toml`: all its mistakes at once, in words."""
+"""Read `deployments.toml` and report all mistakes together, as sentences."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ _KIND_MESSAGES = {
     "too_long": "is too long",
     "string_too_short": "must not be empty",
 }
-# Stands for one that is missing or wrong, while the rest is looked at.
+# Replaces a missing or invalid id while the rest is validated.
 _ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def single_deployment(deployment_id: str) -> DeploymentConfig:
-    """The quick start: one deployment, all as ComfyDeploy describes it. ValidationError: not a UUID."""
+    """Return the configuration of a single deployment that is described by ComfyDeploy alone.
+
+    Raises ValidationError if the id is no UUID.
+    """
     return DeploymentConfig(name="default", deployment_id=deployment_id)
 
 
 def load_deployments_file(path: Path) -> tuple[DeploymentConfig, ...]:
-    """The deployments in the file's order. StartupError with every mistake, each a sentence."""
+    """Return the deployments in file order. Raises StartupError with every mistake."""
     tables = _tables(path)
     configs: list[DeploymentConfig] = []
     mistakes: list[str] = []
@@ -47,7 +50,7 @@ def load_deployments_file(path: Path) -> tuple[DeploymentConfig, ...]:
         try:
             configs.append(DeploymentConfig.model_validate({**table, "name": key}))
         except ValidationError as error:
-            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _all_of(table, error))
+            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _all_mistakes(table, error))
     mistakes += (f"{path.name}: {text}" for text in _collisions(configs))
     if mistakes:
         raise StartupError(*mistakes)
@@ -82,9 +85,9 @@ def _tables(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What the file holds. StartupError whatever it holds instead of TOML."""
+    """Read and parse the file. Raises StartupError for anything that isn't TOML."""
     try:
-        # A byte order mark is what Windows editors leave; TOML knows none.
+        # Windows editors write a byte order mark, which TOML doesn't allow.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise StartupError(f"{path.name} can't be read as TOML: {error}") from None
@@ -93,24 +96,28 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise StartupError(f"{path.name} can't be read as TOML: its brackets are nested too deep") from None
     except ValueError:
-        # Python turns no more than 4,300 digits into a number, and tomllib lets that through.
+        # Python refuses to parse integers of more than 4,300 digits, and tomllib passes that error on.
         raise StartupError(f"{path.name} can't be read as TOML: a number in it has too many digits") from None
     except OSError as error:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 
 
-def _all_of(table: Mapping[str, Any], error: ValidationError | None) -> Iterator[str]:
-    """Also what pydantic looks at only where each setting is sound by itself: whether they go together."""
+def _all_mistakes(table: Mapping[str, Any], error: ValidationError | None) -> Iterator[str]:
+    """Yield all mistakes of a table.
+
+    pydantic runs model validators only if every field is valid, so invalid settings are removed and the rest
+    is validated again.
+    """
     while error is not None:
-        yield from _sentences(error)
-        faults = [tuple(fault["loc"]) for fault in error.errors(include_url=False)]
-        if () in faults:  # the deployment as a whole, which comes last
+        yield from _error_sentences(error)
+        locations = [tuple(details["loc"]) for details in error.errors(include_url=False)]
+        if () in locations:  # the model validator of the whole deployment, which runs last
             return
-        table = {"deployment_id": _ANY_ID, **_without(table, faults)}
-        error = _tried(table)
+        table = {"deployment_id": _ANY_ID, **_without(table, locations)}
+        error = _validation_error(table)
 
 
-def _tried(table: Mapping[str, Any]) -> ValidationError | None:
+def _validation_error(table: Mapping[str, Any]) -> ValidationError | None:
     try:
         DeploymentConfig.model_validate({**table, "name": "tried"})
     except ValidationError as error:
@@ -118,41 +125,41 @@ def _tried(table: Mapping[str, Any]) -> ValidationError | None:
     return None
 
 
-def _without(table: Mapping[str, Any], faults: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
-    """The table without the settings at these places, or the inputs where a whole one is wrong."""
-    left = dict(table)
-    for first, *rest in faults:
-        inputs = left.get("inputs")
+def _without(table: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return the table without the settings, or whole inputs, at these locations."""
+    remaining = dict(table)
+    for first, *rest in locations:
+        inputs = remaining.get("inputs")
         if first != "inputs" or not rest or not isinstance(inputs, Mapping):
-            left.pop(str(first), None)
+            remaining.pop(str(first), None)
             continue
         key, setting = rest[0], rest[1] if len(rest) > 1 else None
-        others = {name: item for name, item in inputs.items() if name != key}
+        inputs_left = {name: item for name, item in inputs.items() if name != key}
         item = inputs.get(key)
         if isinstance(item, Mapping) and setting in item:
-            others[str(key)] = {name: value for name, value in item.items() if name != setting}
-        left["inputs"] = others
-    return left
+            inputs_left[str(key)] = {name: value for name, value in item.items() if name != setting}
+        remaining["inputs"] = inputs_left
+    return remaining
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
-    """Each mistake, told once: a union reports the same place for each of its types."""
+def _error_sentences(error: ValidationError) -> Iterator[str]:
+    """Yield each mistake once: a union reports the same location for each of its types."""
     seen = set()
-    for fault in error.errors(include_url=False):
-        # Beneath a setting pydantic names the member of the union, which says nothing to a person.
-        location = tuple(fault["loc"])
-        where, setting = _place(location)
+    for details in error.errors(include_url=False):
+        # Below a setting pydantic names the member of the union, which means nothing to the operator.
+        location = tuple(details["loc"])
+        where, setting = _location(location)
         if (where, setting) in seen and setting:
             continue
         seen.add((where, setting))
-        if fault["type"] == "several":
-            yield from (f"{where}: {text}" for text in fault.get("ctx", {})["mistakes"])
+        if details["type"] == "several":
+            yield from (f"{where}: {text}" for text in details.get("ctx", {})["mistakes"])
         else:
-            yield f"{where}: {_message(str(setting), location, dict(fault))}"
+            yield f"{where}: {_message(str(setting), location, dict(details))}"
 
 
-def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
-    """The words that follow the deployment's name, and the setting."""
+def _location(location: tuple[int | str, ...]) -> tuple[str, str]:
+    """Return the words that follow the deployment's name, and the setting."""
     if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
         where = f", input '{location[1]}', choice {location[3] + 1}"
         return where, str(location[4]) if len(location) > 4 else ""
@@ -161,22 +168,22 @@ def _place(location: tuple[int | str, ...]) -> tuple[str, str]:
     return "", str(location[0]) if location else ""
 
 
-def _message(setting: str, location: tuple[int | str, ...], fault: Mapping[str, Any]) -> str:
-    kind = fault["type"]
+def _message(setting: str, location: tuple[int | str, ...], details: Mapping[str, Any]) -> str:
+    kind = details["type"]
     if kind == "extra_forbidden":
         names = _settings(location)
-        near = difflib.get_close_matches(str(location[-1]), names, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it can be {', '.join(names)}"
+        matches = difflib.get_close_matches(str(location[-1]), names, n=1)
+        hint = f"did you mean '{matches[0]}'?" if matches else f"it can be {', '.join(names)}"
         return f"unknown setting '{location[-1]}'; {hint}"
     if kind == "value_error":
-        text = str(fault["ctx"]["error"])
+        text = str(details["ctx"]["error"])
     elif kind == "model_type" and "choices" in location:
         text = "must be text, a number, or {name = …, value = …}"
     elif kind == "enum":
-        text = f"must be one of {fault['ctx']['expected'].replace(' or ', ', ')}"
+        text = f"must be one of {details['ctx']['expected'].replace(' or ', ', ')}"
     else:
-        text = _KIND_MESSAGES.get(kind) or fault["msg"].replace("Input should be", "must be")
-    if location == ("name",):  # the table's own
+        text = _KIND_MESSAGES.get(kind) or details["msg"].replace("Input should be", "must be")
+    if location == ("name",):  # the name of the table
         return f"its name {text}"
     return f"'{setting}' {text}" if setting else text
 
@@ -187,7 +194,7 @@ def _settings(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _collisions(configs: Iterable[DeploymentConfig]) -> Iterator[str]:
-    """One deployment described twice."""
+    """Yield a mistake for each deployment that is described twice."""
     by_id: dict[str, str] = {}
     for config in configs:
         other = by_id.setdefault(config.deployment_id, config.name)

@@ -1,14 +1,16 @@
-r"""The text option `more`: inputs that have no option of their own.
+r"""Inputs as text: the option `more`, the command line to copy, and displayed values.
+
+Grammar of `more`, which holds the inputs without an option of their own:
 
     more  = [ pair *( "," pair ) [ "," ] ]
-    pair  = key "=" value                       spaces around each are dropped
-    key   = 1*( any character but "=" and "," )   an option's name or an input's key, in any case
+    pair  = key "=" value                       spaces around both are ignored
+    key   = 1*( any character but "=" and "," )   option name or input key, any case
     value = quoted / bare
-    quoted = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE    \\ and \" stand for \ and "
-    bare  = *( any character but "," )            not beginning with a quote
+    quoted = DQUOTE *( "\" any / any but DQUOTE ) DQUOTE    \\ and \" are escapes
+    bare  = *( any character but "," )            doesn't start with a quote
 
-A bare value may hold `=`, and quotes inside; one with a comma needs quotes. The curly quotes that phones
-put in are as good as straight ones.
+A bare value may contain `=` and inner quotes; one with a comma needs quotes. The curly quotes that phones
+insert count as straight ones.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from bot.deployments.options import GPU, MORE
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output
 
-# Possessive quantifiers keep it linear: 6,000 characters of a stranger's text run through it.
+# Possessive quantifiers keep matching linear: users may enter 6,000 characters.
 _PAIR = re.compile(r'([^=,]*+)=\s*+(?:"((?:[^"\\]|\\.)*+)"\s*+|((?!")[^,]*+))(?:,|\Z)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"'})
@@ -31,7 +33,10 @@ _NEEDS_QUOTES = re.compile(r'[,"“”„\\]|^\s|\s$')
 
 
 def parse_more(text: str) -> list[tuple[str, str]]:
-    """The pairs in order. InputError `input_more_syntax`, whose `text` is where it stops making sense."""
+    """Return the pairs in order.
+
+    Raises InputError `input_more_syntax` with the `text` that can't be parsed.
+    """
     text = text.translate(_CURLY)
     pairs: list[tuple[str, str]] = []
     position = 0
@@ -46,7 +51,7 @@ def parse_more(text: str) -> list[tuple[str, str]]:
 
 
 def write_more(pairs: list[tuple[str, str]]) -> str:
-    """The text that `parse_more` reads as `pairs`, but for curly quotes, which become straight."""
+    """Return text that `parse_more` reads back as `pairs`, except that curly quotes become straight."""
     return ", ".join(f"{key}={_quoted(value)}" for key, value in pairs)
 
 
@@ -60,39 +65,43 @@ def _quoted(value: str) -> str:
 def command_line(
     plan: CommandPlan, deployment: Deployment, inputs: Mapping[str, InputValue], gpu: str | None
 ) -> str:
-    """What to paste for a run with these inputs (by real key): options in the plan's order, then `more`.
+    """Return the command to paste for a run with these inputs: options in the plan's order, then `more`.
 
-    An attachment can't be pasted: its option stands there empty, for the person to fill. Fixed and hidden
-    inputs are not named, since they can't be given.
+    Attachments can't be pasted, so their options are empty for the user to fill in. Fixed and hidden inputs
+    are left out, since users can't set them.
     """
     spec = plan.command(deployment.name)
     if spec is None:
         return f"/{plan.name}"
-    given = {item.key: (item, inputs[item.key]) for item in deployment.offered if item.key in inputs}
-    shown = {option.key for option in spec.options if option.key is not None}
-    words = [plan.path(spec)]
+    values = {item.key: (item, inputs[item.key]) for item in deployment.offered if item.key in inputs}
+    option_keys = {option.key for option in spec.options if option.key is not None}
+    parts = [plan.path(spec)]
     for option in spec.options:
         if option.name == GPU and gpu is not None and option.key is None:
-            words.append(f"{GPU}:{gpu}")
-        elif option.key in given:
-            words += _words(*given[option.key], option.name)
-    rest = [(item.option, _typed(item, value)) for key, (item, value) in given.items() if key not in shown]
-    if rest:
-        words.append(f"{MORE}:{write_more(rest)}")
-    return " ".join(words)
+            parts.append(f"{GPU}:{gpu}")
+        elif option.key in values:
+            parts += _option_parts(*values[option.key], option.name)
+    overflow = [
+        (item.option, _as_typed(item, value))
+        for key, (item, value) in values.items()
+        if key not in option_keys
+    ]
+    if overflow:
+        parts.append(f"{MORE}:{write_more(overflow)}")
+    return " ".join(parts)
 
 
-def _words(item: Input, value: InputValue, name: str) -> Iterator[str]:
+def _option_parts(item: Input, value: InputValue, name: str) -> Iterator[str]:
     if item.kind not in ATTACHMENTS:
-        yield f"{name}:{_typed(item, value)}"
+        yield f"{name}:{_as_typed(item, value)}"
         return
     count = len(value) if isinstance(value, list) else 1
     if item.option_names.index(name) < count:
         yield f"{name}:"
 
 
-def _typed(item: Input, value: InputValue) -> str:
-    """The value as a person types it: a choice by its name, yes and no as Discord writes them."""
+def _as_typed(item: Input, value: InputValue) -> str:
+    """Return a value as a user types it: a choice by its name, booleans as Discord writes them."""
     if isinstance(value, bool):
         return "True" if value else "False"
     names = {choice.value: choice.name for choice in item.choices}
@@ -102,16 +111,16 @@ def _typed(item: Input, value: InputValue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ShownInputs:
-    """`values` in the deployment's order; `files` are the attachments as something that can be fetched."""
+    """Inputs for display: `values` in the deployment's order, `files` as outputs that can be fetched."""
 
     values: tuple[tuple[str, str], ...]
     files: tuple[Output, ...]
 
 
 def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputValue]) -> ShownInputs:
-    """What the person gave. Of a deployment that is gone, the plain inputs by their keys."""
+    """Return the inputs that the user entered, by their keys if the deployment is missing."""
     if deployment is None:
-        return ShownInputs(tuple((key, _told(value)) for key, value in inputs.items()), ())
+        return ShownInputs(tuple((key, _as_text(value)) for key, value in inputs.items()), ())
     values: list[tuple[str, str]] = []
     files: list[Output] = []
     for item in deployment.offered:
@@ -123,12 +132,12 @@ def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputVa
             files += [Output(kind=item.kind, url=url, filename=_filename(url)) for url in urls]
         else:
             names = {choice.value: choice.name for choice in item.choices}
-            values.append((item.option, names.get(str(value), _told(value))))
+            values.append((item.option, names.get(str(value), _as_text(value))))
     return ShownInputs(tuple(values), tuple(files))
 
 
 def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, str]:
-    """Every free text that a person gave, by option name: what word rules look at."""
+    """Return the free texts that a user entered, by option name, for the word filter."""
     return {
         item.option: value
         for item in deployment.offered
@@ -136,7 +145,7 @@ def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict
     }
 
 
-def _told(value: InputValue) -> str:
+def _as_text(value: InputValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)

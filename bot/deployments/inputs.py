@@ -1,4 +1,4 @@
-"""What a person gave, checked, as the inputs of a queue call. Pure."""
+"""Turn what a user entered into the inputs of a queue call, and into those of a batch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ RawValue = str | int | float | bool | AttachedFile
 
 @dataclass(frozen=True, slots=True)
 class CollectedInputs:
-    """A queue call's inputs by their real keys, and what the bot shows of them.
+    """The inputs of a queue call by their keys, and what the bot displays of them.
 
-    `gpu` None leaves it to the machine. `prompt` is ComfyDeploy's default where none was given. `files` are
-    the attachments by input key: what the machine will download, with name and size. `drawn` are the keys of
-    the seeds that nobody gave.
+    `gpu` None leaves the choice to the machine. `prompt` falls back to ComfyDeploy's default. `files` are the
+    attachments by input key, with name and size. `drawn` are the keys of the seeds that were drawn at random.
     """
 
     inputs: Mapping[str, InputValue]
@@ -37,17 +36,17 @@ class CollectedInputs:
 
 def collect(
     deployment: Deployment,
-    given: Mapping[str, RawValue],
+    options: Mapping[str, RawValue],
     *,
     draw_seed: Callable[[Input], int],
     gpu: str | None = None,
 ) -> CollectedInputs:
-    """Checks all that was given, by option name, `more` and `gpu` included. InputError at the first fault.
+    """Validate the options that a user entered, including `more` and `gpu`. Raises InputError.
 
-    Optional inputs that were left out stay out, since ComfyDeploy has their defaults: except fixed ones, a
-    default of our own, and seeds, for which `draw_seed` is asked (see `seed_range`).
+    Omitted optional inputs are not sent, since ComfyDeploy has their defaults, except for fixed values,
+    defaults of our own, and seeds, which `draw_seed` draws (see `seed_range`).
     """
-    values = _with_more(deployment, given)
+    values = _with_more(deployment, options)
     drawn: set[str] = set()
 
     def draw(item: Input) -> int:
@@ -57,8 +56,8 @@ def collect(
     inputs: dict[str, InputValue] = {}
     files: dict[str, tuple[AttachedFile, ...]] = {}
     for item in deployment.inputs:
-        if item.kind in ATTACHMENTS and item.offered and (found := _attached(item, values)):
-            files[item.key] = found
+        if item.kind in ATTACHMENTS and item.offered and (attached := _attached(item, values)):
+            files[item.key] = attached
         value = _value(item, values, files.get(item.key, ()), draw)
         if value is not None:
             inputs[item.key] = value
@@ -68,14 +67,14 @@ def collect(
 
 
 def seed_range(item: Input) -> tuple[int, int]:
-    """Both ends of what a seed may be: the input's own range, from 0 to what JSON carries exactly."""
+    """Return the smallest and largest seed: the input's range within 0 and the largest exact JSON number."""
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
     return (low, high) if low <= high else (int(item.minimum or high), high)
 
 
 def check_gpu(deployment: Deployment, gpu: RawValue | None) -> str | None:
-    """The chosen GPU as its name is written, or the configured one. InputError `input_gpu`."""
+    """Return the chosen GPU with its canonical name, or the default. Raises InputError `input_gpu`."""
     if gpu is None or gpu == "":
         return deployment.default_gpu
     for name in deployment.gpus:
@@ -85,15 +84,15 @@ def check_gpu(deployment: Deployment, gpu: RawValue | None) -> str | None:
     raise InputError("input_gpu", option=GPU, value=str(gpu)[:60], choices=allowed)
 
 
-def _with_more(deployment: Deployment, given: Mapping[str, RawValue]) -> dict[str, RawValue]:
-    """All values by option name, those inside `more` included."""
+def _with_more(deployment: Deployment, options: Mapping[str, RawValue]) -> dict[str, RawValue]:
+    """Return all values by option name, including those in `more`."""
     known = {name: item for item in deployment.offered for name in item.option_names}
-    for name in given:
+    for name in options:
         if name not in known and name not in (MORE, GPU):
             raise _unknown(name, known)
-    values = {name: value for name, value in given.items() if name != MORE}
-    for key, text in parse_more(str(given.get(MORE, ""))):
-        item = _named(deployment, key)
+    values = {name: value for name, value in options.items() if name != MORE}
+    for key, text in parse_more(str(options.get(MORE, ""))):
+        item = _find_input(deployment, key)
         if item.kind in ATTACHMENTS:
             raise InputError("input_file_in_more", option=item.option)
         if item.option in values:
@@ -102,22 +101,22 @@ def _with_more(deployment: Deployment, given: Mapping[str, RawValue]) -> dict[st
     return values
 
 
-def _named(deployment: Deployment, key: str) -> Input:
-    word = key.casefold()
+def _find_input(deployment: Deployment, key: str) -> Input:
+    lowered = key.casefold()
     for item in deployment.offered:
-        if word in item.option_names:
+        if lowered in item.option_names:
             return item
     for item in deployment.offered:
-        if word == item.key.casefold():
+        if lowered == item.key.casefold():
             return item
     raise _unknown(key, (item.option for item in deployment.offered if item.kind not in ATTACHMENTS))
 
 
 def _unknown(name: str, known: Iterable[str]) -> InputError:
-    # Cut first: difflib takes quadratic time, and `more` holds up to 6,000 characters of anything.
+    # Cut first: difflib takes quadratic time, and `more` holds up to 6,000 characters.
     names, name = list(known), name[:60]
-    near = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
-    return InputError("input_unknown", option=name, choices=", ".join(near))
+    matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
+    return InputError("input_unknown", option=name, choices=", ".join(matches))
 
 
 def _attached(item: Input, values: Mapping[str, RawValue]) -> tuple[AttachedFile, ...]:
@@ -141,12 +140,12 @@ def _value(
 ) -> InputValue | None:
     if not item.offered:
         return item.fixed
-    given = _urls(item, files) if item.kind in ATTACHMENTS else _plain(item, values.get(item.option))
-    return given if given is not None else left_out(item, draw_seed)
+    entered = _urls(item, files) if item.kind in ATTACHMENTS else _plain(item, values.get(item.option))
+    return entered if entered is not None else omitted_value(item, draw_seed)
 
 
-def left_out(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
-    """What is sent for an input that nobody gave. Raises InputError when it is required."""
+def omitted_value(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
+    """Return what to send for an omitted input. Raises InputError if it is required."""
     if item.send_default:
         return item.default
     if item.is_seed:
@@ -160,7 +159,7 @@ def _urls(item: Input, files: tuple[AttachedFile, ...]) -> InputValue | None:
     if not files:
         return None
     urls = [file.url for file in files]
-    # A batch takes a list also when it holds one picture.
+    # An `IMAGES` input takes a list even for one picture.
     return urls if item.kind is InputKind.IMAGES else urls[0]
 
 
@@ -173,7 +172,7 @@ def _plain(item: Input, value: RawValue | None) -> InputValue | None:
 
 
 def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
-    """The seed that is sent, for the message."""
+    """Return the seed that is sent, for display."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):
@@ -182,7 +181,7 @@ def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | N
 
 
 def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str | None:
-    """The prompt that is sent, for the message; the default where none was given."""
+    """Return the prompt that is sent or the default one, for display."""
     for item in deployment.inputs:
         if item.is_prompt:
             value = inputs.get(item.key, item.default)
@@ -190,12 +189,13 @@ def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str |
     return None
 
 
-# How many Vary makes. It stands on buttons out there: a deployment may take fewer since, never more.
+# The number of runs that Vary starts. Existing buttons show it: a deployment may allow fewer by now, never
+# more.
 VARY_COUNT = 4
 
 
 class RepeatMode(Enum):
-    """How many a repetition makes: one, as many as there were, or the few of Vary."""
+    """How many runs a repetition starts: one, as many as before, or those of Vary."""
 
     ONE = auto()
     ALL = auto()
@@ -203,7 +203,7 @@ class RepeatMode(Enum):
 
 
 def check_count(deployment: Deployment, value: RawValue | None) -> int:
-    """How many, 1 where nothing was said. InputError otherwise."""
+    """Return the number of runs, by default 1. Raises InputError."""
     if value is None:
         return 1
     if not isinstance(value, int) or not 1 <= value <= deployment.max_count:
@@ -212,23 +212,23 @@ def check_count(deployment: Deployment, value: RawValue | None) -> int:
 
 
 def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int:
-    """How many a repetition makes of what were `before`, as far as the deployment takes so many at once."""
-    wanted = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
-    return min(wanted, deployment.max_count)
+    """Return how many runs a repetition of `before` runs starts, up to the deployment's limit."""
+    count = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
+    return min(count, deployment.max_count)
 
 
 def batch_inputs(
-    deployment: Deployment, wanted: CollectedInputs, count: int, draw_seed: Callable[[Input], int]
+    deployment: Deployment, collected: CollectedInputs, count: int, draw_seed: Callable[[Input], int]
 ) -> list[tuple[Mapping[str, InputValue], int | None]]:
-    """The inputs and the seed of each: a seed that was given counts on, one that was drawn is drawn anew."""
-    found: list[tuple[Mapping[str, InputValue], int | None]] = [(wanted.inputs, wanted.seed)]
+    """Return the inputs and seed of each run: a given seed is incremented, a drawn one is drawn again."""
+    batch: list[tuple[Mapping[str, InputValue], int | None]] = [(collected.inputs, collected.seed)]
     for index in range(1, count):
-        inputs = _other(deployment, wanted.inputs, wanted.drawn, index, draw_seed)
-        found.append((inputs, seed_of(deployment, inputs)))
-    return found
+        inputs = _next_inputs(deployment, collected.inputs, collected.drawn, index, draw_seed)
+        batch.append((inputs, seed_of(deployment, inputs)))
+    return batch
 
 
-def _other(
+def _next_inputs(
     deployment: Deployment,
     first: Mapping[str, InputValue],
     drawn: Collection[str],
@@ -241,12 +241,12 @@ def _other(
         if item.key in drawn:
             inputs[item.key] = draw_seed(item)
         elif isinstance(value, int):
-            inputs[item.key] = _counted_on(item, value, index)
+            inputs[item.key] = _incremented(item, value, index)
     return inputs
 
 
-def _counted_on(item: Input, seed: int, index: int) -> int:
-    """Past the end of the input's range it goes on at the beginning."""
+def _incremented(item: Input, seed: int, index: int) -> int:
+    """Return `seed + index`, wrapped around within the input's range."""
     low, high = seed_range(item)
     low, high = min(low, seed), max(high, seed)
     return low + (seed - low + index) % (high - low + 1)

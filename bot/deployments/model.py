@@ -1,4 +1,4 @@
-"""What a deployment offers, after ComfyDeploy's word and `deployments.toml` have been put together. Pure."""
+"""A deployment and its inputs, merged from ComfyDeploy's description and `deployments.toml`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from bot.domain.runs import InputValue, Run
 
 
 def varies_in_batch(item: Input) -> bool:
-    """Whether each of several gets another value of this input.
+    """Return whether each run of a batch gets a different value of this input.
 
-    Without such an input all of them would be alike, as far as one can know: then `count` is offered only
-    where deployments.toml asks for it, for workflows that draw by themselves.
+    Without such an input all runs would be the same, so `count` is offered only if deployments.toml asks for
+    it, for workflows that randomize by themselves.
     """
     return item.is_seed and item.offered and not item.choices
 
 
-# The page's seven, in its order; `deployments.toml` cuts the list down or extends it.
+# The GPUs of ComfyDeploy's pricing page, in its order; `deployments.toml` narrows or extends the list.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
 
 
 class InputKind(StrEnum):
-    """What a person gives: it decides the type of the slash-command option."""
+    """The kind of an input's value, which decides the type of the slash-command option."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -35,7 +35,7 @@ class InputKind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     FILE = "file"
-    WEIGHTS = "weights"  # LoRA or checkpoint: only ever one of the configured choices
+    WEIGHTS = "weights"  # a LoRA or checkpoint, limited to the configured choices
 
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
@@ -43,7 +43,7 @@ ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, Inp
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the values a person may pick: `name` is shown, `value` is sent."""
+    """An allowed value: `name` is displayed, `value` is sent."""
 
     name: str
     value: str
@@ -51,11 +51,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input of a deployment. `key` is ComfyDeploy's `input_id`, `option` the name in Discord.
+    """An input of a deployment: `key` is ComfyDeploy's `input_id`, `option` its name in Discord.
 
-    `default` None means that there is no usable one. `fixed` is sent always and offered never.
-    `hidden` leaves the input to ComfyDeploy's own default. An input that is left out is left to that default
-    too, unless `send_default` says that ours differs from it. `max_count` is about `IMAGES` only.
+    A `fixed` value is always sent and never offered; a `hidden` input is left to ComfyDeploy's default. An
+    input that the user omits is left to that default too, unless `send_default` says that our default
+    differs. `default` None means that there is no usable one. `max_count` applies to `IMAGES` only.
     """
 
     key: str
@@ -82,7 +82,7 @@ class Input:
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        """One name, or one for each attachment of a batch: `image1`, `image2` …"""
+        """The option's name, or one name per attachment (`image1`, `image2`)."""
         if self.kind is not InputKind.IMAGES or self.max_count == 1:
             return (self.option,)
         return tuple(f"{self.option}{number}" for number in range(1, self.max_count + 1))
@@ -90,10 +90,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """One deployment as `/generate` offers it. `name` is the subcommand and the key in the store.
+    """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
-    `max_count` is how many runs one request may start. `run_timeout` in seconds. `warnings` are sentences for
-    the operator: what was left out, and why.
+    `max_count` limits the runs of one request. `run_timeout` is in seconds. `warnings` tell the operator what
+    was left out, and why.
     """
 
     name: str
@@ -119,18 +119,18 @@ _PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
 
 def picture_input(deployment: Deployment) -> Input | None:
-    """The input that a picture goes into: a required one before others."""
-    found = [item for item in deployment.offered if item.kind in _PICTURES]
-    return min(found, key=lambda item: not item.required, default=None)
+    """Return the input that takes a picture, preferably a required one, or None."""
+    inputs = [item for item in deployment.offered if item.kind in _PICTURES]
+    return min(inputs, key=lambda item: not item.required, default=None)
 
 
 def taking_pictures(deployments: Sequence[Deployment]) -> list[Deployment]:
-    """The deployments that have an image input."""
-    return [each for each in deployments if picture_input(each) is not None]
+    """Return the deployments that have an image input."""
+    return [deployment for deployment in deployments if picture_input(deployment) is not None]
 
 
 def deployment_of(run: Run, deployments: Sequence[Deployment]) -> Deployment | None:
-    """Also one that was given another name since."""
-    same = (each for each in deployments if each.name == run.deployment)
-    renamed = (each for each in deployments if each.deployment_id == run.deployment_id)
-    return next(same, None) or next(renamed, None)
+    """Return the deployment of a run, even if it was renamed since, or None."""
+    by_name = (deployment for deployment in deployments if deployment.name == run.deployment)
+    by_id = (deployment for deployment in deployments if deployment.deployment_id == run.deployment_id)
+    return next(by_name, None) or next(by_id, None)

@@ -1,4 +1,4 @@
-"""A deployment's inputs as slash-command options, within Discord's 25. Pure; knows no discord.py."""
+"""Turn a deployment's inputs into slash-command options, within Discord's limit of 25."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OptionValue = str | int | float
 
 
 class OptionType(StrEnum):
-    """Discord's option types that `/generate` uses."""
+    """The Discord option types that `/generate` uses."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -28,7 +28,7 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """One of an option's fixed choices. A string's value is its name: that always fits and tells no URL."""
+    """A fixed choice of an option. A string's value is its name, which always fits and exposes no URL."""
 
     name: str
     value: OptionValue
@@ -36,9 +36,9 @@ class OptionChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSpec:
-    """One option. `key` is the input it fills, None for the bot's own (`gpu`, `more`, …).
+    """A slash-command option; `key` is its input, or None for the bot's own (`gpu`, `more`, …).
 
-    At most 25 `choices`; `autocomplete` stands for more of them, or for ones left out to save characters.
+    At most 25 `choices`; `autocomplete` replaces longer lists, and lists left out to save characters.
     """
 
     name: str
@@ -56,7 +56,7 @@ class OptionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """One deployment's options; `name` is the deployment's and the subcommand's."""
+    """The options of one deployment; `name` is that of the deployment and the subcommand."""
 
     name: str
     description: str
@@ -88,22 +88,27 @@ _TYPES = {
 def plan_options(
     deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = OPTIONS
 ) -> tuple[OptionSpec, ...]:
-    """The options of one deployment: required ones first, then the config's order, then the bot's own.
+    """Return a deployment's options: required ones, then the order of the config, then the bot's own.
 
-    `extra` are the bot's further options, which take room like `gpu`. Inputs beyond `limit` go into `more`;
-    attachments can't, so they keep an option each even where that passes a limit below 25.
+    `extra` are further options of the bot. Inputs beyond `limit` go into `more`, except attachments, which
+    keep their own option even if that exceeds a limit below 25.
     """
-    own = [*_gpu_option(deployment), *_count_option(deployment), *extra]
-    if len(own) + _file_inputs(deployment) >= OPTIONS:
-        own = _gpu_option(deployment)  # files can't go into `more`, so the bot's further options give way
-    room = limit - len(own)
+    bot_options = [*_gpu_option(deployment), *_count_option(deployment), *extra]
+    if len(bot_options) + _file_inputs(deployment) >= OPTIONS:
+        # Attachments can't go into `more`, so the bot's further options give way.
+        bot_options = _gpu_option(deployment)
+    space = limit - len(bot_options)
     inputs = deployment.offered
-    chosen = inputs if len(inputs) <= room else _chosen(deployment, room - 1, OPTIONS - len(own) - 1)
-    rest = [item for item in inputs if item not in chosen]
-    if rest:
-        own.append(_more_option(rest))
-    specs = _specs(chosen, limit - len(own))
-    specs += own
+    chosen = (
+        inputs
+        if len(inputs) <= space
+        else _select_inputs(deployment, space - 1, OPTIONS - len(bot_options) - 1)
+    )
+    overflow = [item for item in inputs if item not in chosen]
+    if overflow:
+        bot_options.append(_more_option(overflow))
+    specs = _specs(chosen, limit - len(bot_options))
+    specs += bot_options
     return tuple(sorted(specs, key=lambda spec: not spec.required))
 
 
@@ -111,8 +116,8 @@ def _file_inputs(deployment: Deployment) -> int:
     return sum(item.kind in ATTACHMENTS for item in deployment.offered)
 
 
-def _chosen(deployment: Deployment, room: int, limit: int) -> tuple[Input, ...]:
-    """The inputs with an option of their own: attachments, then required ones, then the config's order."""
+def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
+    """Select the inputs that get an option: attachments, then required ones, then the order of the config."""
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]
     if len(files) > limit:
@@ -123,13 +128,13 @@ def _chosen(deployment: Deployment, room: int, limit: int) -> tuple[Input, ...]:
         )
     others = [item for item in inputs if item.kind not in ATTACHMENTS]
     others.sort(key=lambda item: not item.required)
-    keys = {item.key for item in (*files, *others[: max(0, room - len(files))])}
+    keys = {item.key for item in (*files, *others[: max(0, space - len(files))])}
     return tuple(item for item in inputs if item.key in keys)
 
 
-def _specs(inputs: Sequence[Input], room: int) -> list[OptionSpec]:
-    """A batch begins with one attachment and grows while there is room."""
-    spare = max(0, room - len(inputs))
+def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
+    """Return the options of inputs; a multi-attachment input gets more than one while there is space."""
+    spare = max(0, space - len(inputs))
     specs: list[OptionSpec] = []
     for item in inputs:
         names = item.option_names[: spare + 1]
@@ -159,7 +164,7 @@ def _option(item: Input, name: str, *, required: bool) -> OptionSpec:
 
 
 def option_choices(item: Input) -> tuple[OptionChoice, ...]:
-    """All of an input's choices as an option shows them: numbers as numbers, anything else by its name."""
+    """Return all choices of an input: numbers as numbers, everything else by name."""
     choices = []
     for choice in item.choices:
         value = number(choice.value, item.kind) if item.kind in _TYPES else choice.name
@@ -169,13 +174,13 @@ def option_choices(item: Input) -> tuple[OptionChoice, ...]:
 
 
 def describe(item: Input) -> str:
-    """The description with the default behind it, in Discord's 100 characters."""
+    """Return an option's description with the default appended, within Discord's 100 characters."""
     text = one_line(item.description) or one_line(item.key) or item.option
-    ending = _default_told(item)
-    return shorten(text, DESCRIPTION_LENGTH - len(ending)) + ending
+    suffix = _default_suffix(item)
+    return shorten(text, DESCRIPTION_LENGTH - len(suffix)) + suffix
 
 
-def _default_told(item: Input) -> str:
+def _default_suffix(item: Input) -> str:
     if item.is_seed and not item.send_default:
         return " (default random)"
     if item.required or item.default in (None, "") or item.kind in ATTACHMENTS:
@@ -184,7 +189,7 @@ def _default_told(item: Input) -> str:
 
 
 def default_text(item: Input) -> str:
-    """An input's default as a person would type it."""
+    """Return an input's default as a user would type it."""
     if isinstance(item.default, bool):
         return "yes" if item.default else "no"
     names = {choice.value: choice.name for choice in item.choices}
@@ -195,11 +200,11 @@ def _gpu_option(deployment: Deployment) -> list[OptionSpec]:
     gpus = deployment.gpus
     if len(gpus) < 2:
         return []
-    ending = f" (default {deployment.default_gpu})" if deployment.default_gpu else ""
+    suffix = f" (default {deployment.default_gpu})" if deployment.default_gpu else ""
     return [
         OptionSpec(
             name=GPU,
-            description=shorten("The GPU that it runs on", DESCRIPTION_LENGTH - len(ending)) + ending,
+            description=shorten("The GPU that it runs on", DESCRIPTION_LENGTH - len(suffix)) + suffix,
             type=OptionType.STRING,
             choices=tuple(OptionChoice(gpu, gpu) for gpu in gpus) if len(gpus) <= CHOICES else (),
             autocomplete=len(gpus) > CHOICES,
@@ -221,32 +226,32 @@ def _count_option(deployment: Deployment) -> list[OptionSpec]:
     ]
 
 
-def _more_option(rest: Sequence[Input]) -> OptionSpec:
-    names = ", ".join(item.option for item in rest)
+def _more_option(inputs: Sequence[Input]) -> OptionSpec:
+    names = ", ".join(item.option for item in inputs)
     return OptionSpec(
         name=MORE,
         description=shorten(f"More as key=value, key=value: {names}", DESCRIPTION_LENGTH),
         type=OptionType.STRING,
-        required=any(item.required for item in rest),
+        required=any(item.required for item in inputs),
         max_length=6000,
     )
 
 
 def autocomplete(deployment: Deployment, option: str, current: str) -> list[OptionChoice]:
-    """Up to 25 choices: names that begin with what was typed, then names that hold it. None fit: none."""
+    """Return up to 25 matching choices: names that start with the input first, then names that contain it."""
     choices = _choices(deployment, option)
-    typed = current.strip().casefold()
+    query = current.strip().casefold()
     names = [(choice.name.casefold(), choice) for choice in choices]
-    begin = [choice for name, choice in names if name.startswith(typed)]
-    hold = [choice for name, choice in names if typed in name and not name.startswith(typed)]
-    return (begin + hold)[:CHOICES]
+    starting = [choice for name, choice in names if name.startswith(query)]
+    containing = [choice for name, choice in names if query in name and not name.startswith(query)]
+    return (starting + containing)[:CHOICES]
 
 
 def _choices(deployment: Deployment, option: str) -> tuple[OptionChoice, ...]:
     if option == GPU:
         return tuple(OptionChoice(gpu, gpu) for gpu in deployment.gpus)
-    found = (item for item in deployment.offered if item.option == option)
-    item = next(found, None)
+    matching = (item for item in deployment.offered if item.option == option)
+    item = next(matching, None)
     return option_choices(item) if item else ()
 
 

@@ -1,4 +1,4 @@
-"""What a form shows of an earlier run's inputs, and what becomes of it once it is sent. Pure."""
+"""Revise an earlier run: the fields of an edit form, and the request that results from it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.deployments.inputs import CollectedInputs, check_gpu, left_out, prompt_of, seed_of
+from bot.deployments.inputs import CollectedInputs, check_gpu, omitted_value, prompt_of, seed_of
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
 from bot.deployments.options import GPU
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-# Discord's limit for a form, and for one of its text inputs.
-FIELDS = 5
+# Discord's limits: fields of a modal, and characters of a text input.
+MAX_FIELDS = 5
 TEXT_LENGTH = 4000
-# By option name: text as typed or chosen, or the files of an upload.
+# By option name: text as typed or chosen, or uploaded files.
 FormValue = str | tuple[AttachedFile, ...]
 FormValues = Mapping[str, FormValue]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One input of a form; `item` None is the GPU. `value` stands in it; of a file it is the earlier link."""
+class FormField:
+    """A field of a form for `item`, or for the GPU if that is None.
+
+    `value` is prefilled; for attachments it is the earlier link.
+    """
 
     name: str
     item: Input | None
@@ -33,9 +36,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The new request, and the options whose earlier values the deployment no longer takes."""
+    """The revised inputs, and the options whose earlier values the deployment no longer accepts."""
 
-    wanted: CollectedInputs
+    inputs: CollectedInputs
     dropped: tuple[str, ...]
 
 
@@ -44,20 +47,20 @@ def editable_fields(
     inputs: Mapping[str, InputValue],
     gpu: str | None,
     *,
-    typed: FormValues | None = None,
-    without: str | None = None,
-) -> tuple[Field, ...]:
-    """The five that matter most: the prompt, required ones, then the config's order; the GPU is the last.
+    form_values: FormValues | None = None,
+    exclude: str | None = None,
+) -> tuple[FormField, ...]:
+    """Return the five most important fields: the prompt, required inputs, config order, and the GPU last.
 
-    `typed` stands before the earlier value; the input with the key `without` is settled already.
+    `form_values` override the earlier values; the input with the key `exclude` is left out.
     """
-    typed = typed or {}
-    items = sorted((item for item in deployment.offered if item.key != without), key=_rank)
+    form_values = form_values or {}
+    items = sorted((item for item in deployment.offered if item.key != exclude), key=_rank)
     choose_gpu = len(deployment.gpus) > 1
-    fields = [_field(item, inputs.get(item.key), typed) for item in items[: FIELDS - choose_gpu]]
+    fields = [_field(item, inputs.get(item.key), form_values) for item in items[: MAX_FIELDS - choose_gpu]]
     if choose_gpu:
-        shown = typed.get(GPU, gpu if gpu in deployment.gpus else "")
-        fields.append(Field(GPU, None, str(shown or ""), deployment.gpus))
+        gpu_value = form_values.get(GPU, gpu if gpu in deployment.gpus else "")
+        fields.append(FormField(GPU, None, str(gpu_value or ""), deployment.gpus))
     return tuple(fields)
 
 
@@ -65,41 +68,46 @@ def revise(
     deployment: Deployment,
     earlier: Mapping[str, InputValue],
     gpu: str | None,
-    typed: FormValues,
+    form_values: FormValues,
     draw_seed: Callable[[Input], int],
 ) -> Revision:
-    """What was typed, over the earlier values, over the defaults. InputError at the first fault."""
+    """Combine form values, earlier values and defaults, in this order.
+
+    Raises InputError for the first mistake.
+    """
     inputs: dict[str, InputValue] = {}
     dropped = _no_longer_offered(deployment, earlier)
     for item in deployment.inputs:
         value = item.fixed
         if item.offered:
-            value = _value(item, earlier.get(item.key), typed, dropped)
-            value = left_out(item, draw_seed) if value is None else value
+            value = _value(item, earlier.get(item.key), form_values, dropped)
+            value = omitted_value(item, draw_seed) if value is None else value
         if value is not None:
             inputs[item.key] = value
     names = {item.option for item in deployment.offered}
-    dropped += [name for name in typed if name not in names and name != GPU]
-    chosen = _gpu(deployment, gpu, typed, dropped)
-    wanted = CollectedInputs(inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {})
-    return Revision(wanted, tuple(dict.fromkeys(dropped)))
+    dropped += [name for name in form_values if name not in names and name != GPU]
+    chosen = _gpu(deployment, gpu, form_values, dropped)
+    collected = CollectedInputs(
+        inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {}
+    )
+    return Revision(collected, tuple(dict.fromkeys(dropped)))
 
 
 def _rank(item: Input) -> tuple[bool, bool, bool]:
     return not item.is_prompt, not item.required, item.kind in ATTACHMENTS
 
 
-def _field(item: Input, earlier: InputValue | None, typed: FormValues) -> Field:
+def _field(item: Input, earlier: InputValue | None, form_values: FormValues) -> FormField:
     choices = tuple(choice.name for choice in item.choices)
     if item.kind is InputKind.BOOLEAN and not choices:
         choices = ("yes", "no")
-    value = typed.get(item.option)
-    shown = value if isinstance(value, str) else _as_typed(item, earlier)
-    return Field(item.option, item, shown, choices)
+    value = form_values.get(item.option)
+    text = value if isinstance(value, str) else _as_typed(item, earlier)
+    return FormField(item.option, item, text, choices)
 
 
 def _as_typed(item: Input, value: InputValue | None) -> str:
-    """A value as a person types it: a choice by its name."""
+    """Return a value as a user types it: a choice by its name."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -111,19 +119,20 @@ def _as_typed(item: Input, value: InputValue | None) -> str:
 
 
 def _value(
-    item: Input, earlier: InputValue | None, typed: FormValues, dropped: list[str]
+    item: Input, earlier: InputValue | None, form_values: FormValues, dropped: list[str]
 ) -> InputValue | None:
-    given = typed.get(item.option)
-    if isinstance(given, tuple):
-        return _files(item, given)
-    if given is None or item.kind in ATTACHMENTS:
-        return _kept(item, earlier, dropped)
-    if given.strip():
-        return check_value(item, given)
-    # An emptied text is meant to be empty; any other field that is left blank asks for the default.
+    entered = form_values.get(item.option)
+    if isinstance(entered, tuple):
+        return _files(item, entered)
+    if entered is None or item.kind in ATTACHMENTS:
+        return _earlier_value(item, earlier, dropped)
+    if entered.strip():
+        return check_value(item, entered)
+    # An emptied text is sent as empty; any other blank field means the default.
     if item.kind is InputKind.TEXT and not item.choices and earlier not in (None, ""):
         return check_value(item, "")
-    _kept(item, earlier, dropped)  # blank, too, where the form could not show what is no longer taken
+    # Report a value that the form couldn't show because it is no longer accepted.
+    _earlier_value(item, earlier, dropped)
     return None
 
 
@@ -134,7 +143,7 @@ def _files(item: Input, files: tuple[AttachedFile, ...]) -> InputValue:
     return urls if item.kind is InputKind.IMAGES else urls[0]
 
 
-def _kept(item: Input, earlier: InputValue | None, dropped: list[str]) -> InputValue | None:
+def _earlier_value(item: Input, earlier: InputValue | None, dropped: list[str]) -> InputValue | None:
     if earlier is None:
         return None
     if item.kind is InputKind.IMAGES:
@@ -150,20 +159,22 @@ def _kept(item: Input, earlier: InputValue | None, dropped: list[str]) -> InputV
 
 def _no_longer_offered(deployment: Deployment, earlier: Mapping[str, InputValue]) -> list[str]:
     items = {item.key: item for item in deployment.inputs}
-    gone = []
+    dropped = []
     for key, value in earlier.items():
         item = items.get(key)
         if item is None:
-            gone.append(key)
+            dropped.append(key)
         elif not item.offered and item.fixed != value:
-            gone.append(item.option)
-    return gone
+            dropped.append(item.option)
+    return dropped
 
 
-def _gpu(deployment: Deployment, earlier: str | None, typed: FormValues, dropped: list[str]) -> str | None:
-    given = typed.get(GPU)
-    if isinstance(given, str):
-        return check_gpu(deployment, given)
+def _gpu(
+    deployment: Deployment, earlier: str | None, form_values: FormValues, dropped: list[str]
+) -> str | None:
+    entered = form_values.get(GPU)
+    if isinstance(entered, str):
+        return check_gpu(deployment, entered)
     if earlier is None or earlier in deployment.gpus or earlier == deployment.default_gpu:
         return earlier or deployment.default_gpu
     dropped.append(GPU)

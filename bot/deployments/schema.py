@@ -1,4 +1,4 @@
-"""The shape of `deployments.toml`. Unknown settings are mistakes: a typo must not pass silently."""
+"""The schema of `deployments.toml`. Unknown settings are errors, so that a typo can't go unnoticed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, kind_of, s
 from bot.domain.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-# Past 2^53 a number loses digits on its way through Discord.
+# Discord's clients lose digits of larger numbers.
 LARGEST = 2**53 - 1
-_TAKEN = {
+_EXPECTED = {
     InputKind.INTEGER: "a whole number",
     InputKind.FLOAT: "a number",
     InputKind.BOOLEAN: "true or false",
     InputKind.IMAGES: "a list of texts",
 }
-_PAST_64_BITS = 2**64  # no node takes more
+_MAX_UNSIGNED_64 = 2**64  # the limit of ComfyUI's nodes
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
@@ -39,10 +39,10 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _value(value: object) -> object:
-    """What the queue call takes: text, a number, true or false, or a list of texts."""
+    """Validate a value of a queue call: text, a number, a boolean, or a list of texts."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a finite number")
-    if isinstance(value, int) and abs(value) >= _PAST_64_BITS:
+    if isinstance(value, int) and abs(value) >= _MAX_UNSIGNED_64:
         raise ValueError("must be a number of at most 64 bits")
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
@@ -53,7 +53,7 @@ def _value(value: object) -> object:
 
 
 def _choice(value: object) -> object:
-    """`"euler"` and `512` are short for a choice whose name is its value."""
+    """Expand the short form of a choice (`"euler"`, `512`) whose name is its value."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return value
     return {"name": str(value), "value": str(value)}
@@ -62,7 +62,7 @@ def _choice(value: object) -> object:
 def _uuid(value: object) -> str:
     form = "must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address"
     if not isinstance(value, str):
-        raise ValueError(f"{form}, in quotes")  # noqa: TRY004 - pydantic tells no TypeError
+        raise ValueError(f"{form}, in quotes")  # noqa: TRY004  # pydantic handles only ValueError
     try:
         return str(UUID(value))
     except ValueError:
@@ -80,12 +80,12 @@ def _limit(value: object) -> int | float:
 
 
 def _name(value: str) -> str:
-    """Made acceptable, it would be one that the operator finds nowhere in his file."""
+    """Reject names that Discord doesn't accept; converted ones would not be found in the operator's file."""
     if acceptable(value):
         return value
-    like = f" such as {near!r}," if (near := slug(value, "")) else ""
+    hint = f" such as {similar!r}," if (similar := slug(value, "")) else ""
     raise ValueError(
-        f"must be what Discord takes,{like} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
+        f"must be what Discord takes,{hint} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
         "'-' and '_'"
     )
 
@@ -97,7 +97,7 @@ def _option(value: str) -> str:
 
 
 class ChoiceConfig(BaseModel):
-    """`{name = "Fast", value = "euler"}`: `name` is shown, `value` is sent."""
+    """A choice, `{name = "Fast", value = "euler"}`: `name` is displayed, `value` is sent."""
 
     model_config = _MODEL
 
@@ -113,7 +113,10 @@ Length = Annotated[int, Field(ge=0, le=6000)]
 
 
 class InputConfig(BaseModel):
-    """One input; what is not said here is as ComfyDeploy says. `kind` or `class_type` describe it in full."""
+    """The configuration of an input; omitted settings come from ComfyDeploy.
+
+    `kind` or `class_type` describe the input completely.
+    """
 
     model_config = _MODEL
 
@@ -136,7 +139,7 @@ class InputConfig(BaseModel):
 
     @property
     def described_kind(self) -> InputKind | None:
-        """As the file says itself; None leaves it to ComfyDeploy."""
+        """The kind that the file specifies, or None to leave it to ComfyDeploy."""
         if self.kind is None and self.class_type is not None:
             return kind_of(self.class_type)
         return self.kind
@@ -185,21 +188,24 @@ def _choices(config: InputConfig) -> Iterator[str]:
     names = [choice.name for choice in config.choices]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"choice {name!r} is there twice"
-    known = {*names, *(choice.value for choice in config.choices)}
-    if config.choices and config.default is not None and str(config.default) not in known:
+    allowed = {*names, *(choice.value for choice in config.choices)}
+    if config.choices and config.default is not None and str(config.default) not in allowed:
         yield f"default {config.default!r} is not one of the choices"
 
 
 def _default(config: InputConfig) -> Iterator[str]:
-    """One that the input doesn't take would be dropped, and the option required."""
+    """Yield a mistake if the default doesn't fit its input.
+
+    Without this the default would be dropped and the option become required.
+    """
     value, kind = config.default, config.described_kind
     if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:
         yield f"the default must be a number between -{LARGEST} and {LARGEST}"
-    elif value is not None and kind is not None and not _takes(config, kind, value):
-        yield f"default {value!r} is not {_TAKEN.get(kind, 'text in quotes')}, as {kind.value!r} takes"
+    elif value is not None and kind is not None and not _accepts(config, kind, value):
+        yield f"default {value!r} is not {_EXPECTED.get(kind, 'text in quotes')}, as {kind.value!r} takes"
 
 
-def _takes(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
+def _accepts(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
     match kind:
         case InputKind.INTEGER:
             return _is_number(value) and value == int(value)
@@ -213,7 +219,7 @@ def _takes(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
 
 
 class DeploymentConfig(BaseModel):
-    """One deployment; `name` is its key in the file."""
+    """The configuration of a deployment; `name` is its key in the file."""
 
     model_config = _MODEL
 
@@ -257,6 +263,6 @@ def _same_options(config: DeploymentConfig) -> Iterator[str]:
     for key, item in config.inputs.items():
         if item.option is not None and item.offered:
             keys.setdefault(item.option, []).append(key)
-    for option, named in keys.items():
-        if len(named) > 1:
-            yield f"inputs {', '.join(map(repr, named))} all have the option {option!r}; one can"
+    for option, duplicates in keys.items():
+        if len(duplicates) > 1:
+            yield f"inputs {', '.join(map(repr, duplicates))} all have the option {option!r}; one can"

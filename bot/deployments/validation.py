@@ -1,4 +1,4 @@
-"""One value against one input. Discord's own checks are not enough: autocomplete lets anything through."""
+"""Validate values and files against inputs. Discord's checks don't suffice: autocomplete accepts anything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN_CHOICES = 10
 
 
 def check_value(item: Input, value: Plain) -> InputValue:
-    """`value` as the queue call takes it. InputError naming the option otherwise."""
+    """Return the value for the queue call. Raises InputError that names the option."""
     if item.choices:
         return _check_choice(item, value)
     match item.kind:
@@ -41,13 +41,14 @@ def _check_choice(item: Input, value: Plain) -> InputValue:
         names = ", ".join(choice.name for choice in item.choices[:_SHOWN_CHOICES])
         if len(item.choices) > _SHOWN_CHOICES:
             names += ", …"
-        raise InputError("input_choice", option=item.option, value=_shown(value), choices=names)
+        raise InputError("input_choice", option=item.option, value=_excerpt(value), choices=names)
     as_number = number(choice.value, item.kind) if item.kind in (InputKind.INTEGER, InputKind.FLOAT) else None
     return choice.value if as_number is None else as_number
 
 
 def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
-    """By name, by value, then by either in any case; `512.0` is `512`."""
+    """Return the choice that matches by name, by value, case-insensitively, or as a number (`512.0` is
+    `512`)."""
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
     tests = (
         lambda choice: choice.name == text,
@@ -72,7 +73,7 @@ def _integer(item: Input, value: Plain) -> int:
     text = str(value).strip()
     if isinstance(value, str) and INTEGER.fullmatch(text):
         return int(text.partition(".")[0])
-    raise InputError("input_not_integer", option=item.option, value=_shown(value))
+    raise InputError("input_not_integer", option=item.option, value=_excerpt(value))
 
 
 def _float(item: Input, value: Plain) -> int | float:
@@ -80,7 +81,7 @@ def _float(item: Input, value: Plain) -> int | float:
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
-    raise InputError("input_not_number", option=item.option, value=_shown(value))
+    raise InputError("input_not_number", option=item.option, value=_excerpt(value))
 
 
 def _check_range(item: Input, value: int | float) -> int | float:
@@ -101,11 +102,11 @@ def _boolean(item: Input, value: Plain) -> bool:
         return True
     if word in _NO:
         return False
-    raise InputError("input_not_boolean", option=item.option, value=_shown(value))
+    raise InputError("input_not_boolean", option=item.option, value=_excerpt(value))
 
 
 def _text(item: Input, value: Plain) -> str:
-    # A NUL can be neither stored in PostgreSQL nor seen by anybody; lone surrogates have no UTF-8.
+    # PostgreSQL can't store NUL, and lone surrogates can't be encoded in UTF-8.
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
     if item.required and not strip_invisible(text):
         raise InputError("input_required", option=item.option)
@@ -117,29 +118,34 @@ def _text(item: Input, value: Plain) -> str:
     return text
 
 
-def _shown(value: Plain) -> str:
+def _excerpt(value: Plain) -> str:
     text = str(value)
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-# What ComfyDeploy's own upload takes; a larger file would fail on the machine, without a reason.
-LARGEST_FILE = 250 * 1024 * 1024
+# The limit of ComfyDeploy's own upload; a larger file would fail on the machine without a reason.
+MAX_FILE_SIZE = 250 * 1024 * 1024
 _FAMILIES = {
     InputKind.IMAGE: "image",
     InputKind.IMAGES: "image",
     InputKind.VIDEO: "video",
     InputKind.AUDIO: "audio",
 }
-# Animated pictures are what many workflows call a video.
-_ALSO = {InputKind.VIDEO: frozenset({"image/gif", "image/webp", "image/apng"})}
-# No node reads these, though their type begins with `image/`.
-_NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
-_KNOWN = {".webp": "image/webp", ".avif": "image/avif", ".heic": "image/heic", ".m4a": "audio/mp4"}
+# Many workflows take animated pictures as videos.
+_ALSO_ACCEPTED = {InputKind.VIDEO: frozenset({"image/gif", "image/webp", "image/apng"})}
+# No node reads these, despite their `image/` type.
+_UNSUPPORTED_IMAGES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
+_TYPES_BY_EXTENSION = {
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".m4a": "audio/mp4",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class AttachedFile:
-    """An attachment: `content_type` as Discord tells it (it can be missing), `size` in bytes."""
+    """An attachment; `content_type` comes from Discord and may be missing, `size` is in bytes."""
 
     url: str
     filename: str
@@ -148,29 +154,34 @@ class AttachedFile:
 
 
 def check_file(kind: InputKind, option: str, file: AttachedFile) -> str:
-    """The file's URL. InputError when it is of another kind than the input's, empty or too large."""
+    """Return the file's URL. Raises InputError if the file is empty, too large or of the wrong type."""
     if file.size <= 0:
         raise InputError("input_file_empty", option=option, filename=file.filename)
-    if file.size > LARGEST_FILE:
-        limit = LARGEST_FILE // 1024**2
+    if file.size > MAX_FILE_SIZE:
+        limit = MAX_FILE_SIZE // 1024**2
         raise InputError("input_file_too_large", option=option, filename=file.filename, limit_mib=limit)
-    family, found = _FAMILIES.get(kind), media_type(file)
+    family, content_type = _FAMILIES.get(kind), media_type(file)
     if family is None:
         return file.url
-    fits = found.startswith(f"{family}/") or found in _ALSO.get(kind, ())
-    if not fits or found in _NO_PICTURES:
-        told = {"option": option, "filename": file.filename, "expected": family, "found": found or "unknown"}
-        raise InputError("input_file_type", **told)
+    fits = content_type.startswith(f"{family}/") or content_type in _ALSO_ACCEPTED.get(kind, ())
+    if not fits or content_type in _UNSUPPORTED_IMAGES:
+        params = {
+            "option": option,
+            "filename": file.filename,
+            "expected": family,
+            "found": content_type or "unknown",
+        }
+        raise InputError("input_file_type", **params)
     return file.url
 
 
 def media_type(file: AttachedFile) -> str:
-    """The type without its parameters; by the name's ending where Discord says nothing useful."""
-    told = (file.content_type or "").partition(";")[0].strip().lower()
-    if told and told != "application/octet-stream":
-        return told
+    """Return the MIME type without parameters, guessed from the file extension if Discord's is useless."""
+    content_type = (file.content_type or "").partition(";")[0].strip().lower()
+    if content_type and content_type != "application/octet-stream":
+        return content_type
     name = file.filename.lower()
-    for ending, guess in _KNOWN.items():
-        if name.endswith(ending):
+    for extension, guess in _TYPES_BY_EXTENSION.items():
+        if name.endswith(extension):
             return guess
-    return mimetypes.guess_type(name)[0] or told
+    return mimetypes.guess_type(name)[0] or content_type

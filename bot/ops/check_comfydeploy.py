@@ -9,7 +9,7 @@ from bot.comfydeploy.deployments import DeploymentInfo
 from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.command_plan import LARGEST_COMMAND, size
+from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile import describes_itself
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import PRESET_OPTION, CommandSpec, OptionSpec
@@ -135,7 +135,7 @@ def deployment_findings(
         yield _deployment(config, descriptions.faults.get(config.deployment_id), catalogue)
     if catalogue.all():
         plan = catalogue.plan
-        summary = f"/{plan.name} takes {size(plan):,} of Discord's {LARGEST_COMMAND:,} characters."
+        summary = f"/{plan.name} takes {size(plan):,} of Discord's {MAX_COMMAND_SIZE:,} characters."
         yield ok(COMMAND, summary)
 
 

@@ -49,7 +49,7 @@ class EditingService:
         run = await self._editable(form.key, requester)
         offered = self._desk.deployment_of(run) or self._desk.offered(run.deployment)
         typed = self.draft(form.draft, requester.person.id)
-        fields = editable_fields(offered, run.inputs, run.gpu, typed=typed)
+        fields = editable_fields(offered, run.inputs, run.gpu, form_values=typed)
         return form_modal(EditForm(form.key, form.draft).custom_id, offered.title, fields)
 
     async def send(
@@ -59,13 +59,13 @@ class EditingService:
         run = await self._editable(form.key, requester)
         offered = self._desk.deployment_of(run) or self._desk.offered(run.deployment)
         result = revise(offered, run.inputs, run.gpu, typed, draw_seed)
-        return await self._desk.start(offered, result.wanted, requester, parent_key=run.key), result.dropped
+        return await self._desk.start(offered, result.inputs, requester, parent_key=run.key), result.dropped
 
     def picture_form(self, form: UseForm, requester: Requester) -> Modal:
         offered = self._desk.offered(form.deployment)
         item = picture_input(offered)
         typed = self.draft(form.draft, requester.person.id)
-        fields = editable_fields(offered, {}, None, typed=typed, without=item.key if item else None)
+        fields = editable_fields(offered, {}, None, form_values=typed, exclude=item.key if item else None)
         return form_modal(form.custom_id, offered.title, fields)
 
     async def send_picture(
@@ -78,7 +78,7 @@ class EditingService:
             raise RefusedError("use_nobody")
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         result = revise(offered, {item.key: link}, None, typed, draw_seed)
-        run = await self._desk.start(offered, result.wanted, requester, parent_key=form.parent or None)
+        run = await self._desk.start(offered, result.inputs, requester, parent_key=form.parent or None)
         return run, result.dropped
 
     def taking_pictures(self) -> list[Deployment]:

@@ -110,7 +110,7 @@ class GenerationService:
         seeds = {item.key: draw_seed(item) for item in offered.offered if item.is_seed}
         result = revise(offered, {**parent.inputs, **seeds}, parent.gpu, {}, draw_seed)
         drawn = frozenset(item.key for item in offered.inputs if varies_in_batch(item))
-        wanted = replace(result.wanted, drawn=drawn)
+        wanted = replace(result.inputs, drawn=drawn)
         count = repeat_count(offered, repeat, parent.batch_size)
         run = await self.start(offered, wanted, requester, parent_key=parent.key, count=count)
         return run, result.dropped

@@ -22,7 +22,7 @@ from discord.ui import (
 
 from bot.deployments.model import ATTACHMENTS, Deployment, InputKind
 from bot.deployments.options import describe
-from bot.deployments.revision import TEXT_LENGTH, Field
+from bot.deployments.revision import TEXT_LENGTH, FormField
 from bot.domain.text import shorten
 from bot.strings import say
 
@@ -35,7 +35,7 @@ _CHOICE = 100
 TEXT_FILE = ".txt"
 
 
-def form_modal(custom_id: str, title: str, fields: Sequence[Field]) -> Modal:
+def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
     """Answered by its custom_id alone, so that it outlives a restart."""
     modal = Modal(title=shorten(say("edit_title", title=title), _TITLE), custom_id=custom_id, timeout=None)
     for field in fields:
@@ -101,7 +101,7 @@ def _choice(index: int, deployments: Sequence[Deployment], form_id: Any, select_
     return Select(placeholder=say("use_placeholder"), options=options, custom_id=select_id(index))
 
 
-def _description(field: Field) -> str:
+def _description(field: FormField) -> str:
     if field.item is None:
         return say("edit_gpu")
     if field.item.kind in ATTACHMENTS:
@@ -109,7 +109,7 @@ def _description(field: Field) -> str:
     return say("edit_long_text") if len(field.value) > TEXT_LENGTH else describe(field.item)
 
 
-def _component(field: Field) -> Item[Any]:
+def _component(field: FormField) -> Item[Any]:
     item = field.item
     if item is not None and item.kind in ATTACHMENTS:
         needed = item.required and not field.value
@@ -126,7 +126,7 @@ def _component(field: Field) -> Item[Any]:
     return _text(field)
 
 
-def _select(field: Field) -> Select[Any]:
+def _select(field: FormField) -> Select[Any]:
     required = field.item is not None and field.item.required
     options = [
         SelectOption(label=name, value=name, default=name == field.value) for name in field.choices if name
@@ -134,7 +134,7 @@ def _select(field: Field) -> Select[Any]:
     return Select(custom_id=field.name, required=required, min_values=int(required), options=options)
 
 
-def _text(field: Field) -> TextInput[Any]:
+def _text(field: FormField) -> TextInput[Any]:
     item = field.item
     prose = item is not None and item.kind is InputKind.TEXT and not item.choices
     longest = (item.max_length if item is not None else None) or TEXT_LENGTH

@@ -86,7 +86,7 @@ def planned(spec: CommandSpec) -> list[dict[str, Any]]:
 
 
 def payload_of(plan: CommandPlan) -> dict[str, Any]:
-    bot = Bot([FLUX, LTX] if not plan.direct else [FLUX])
+    bot = Bot([FLUX, LTX] if not plan.is_single else [FLUX])
     return bot.command.to_dict(bot.tree)
 
 

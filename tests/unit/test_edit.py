@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.deployments.model import Choice, Deployment, Input, InputKind, picture_input
-from bot.deployments.revision import FIELDS, editable_fields, revise
+from bot.deployments.revision import MAX_FIELDS, editable_fields, revise
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import InputError
 from bot.ui.custom_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
@@ -41,12 +41,12 @@ def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
 def test_the_gpu_has_a_place_among_five() -> None:
     many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
     fields = editable_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
-    assert len(fields) == FIELDS
+    assert len(fields) == MAX_FIELDS
     assert (fields[-1].name, fields[-1].value) == ("gpu", "L4")
 
 
 def test_what_was_typed_stands_before_what_was_stored() -> None:
-    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, typed={"steps": "999"})
+    (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, form_values={"steps": "999"})
     assert field.value == "999"
 
 
@@ -71,23 +71,23 @@ def test_a_form_keeps_discords_limits(length: int) -> None:
 
 def test_untyped_inputs_keep_their_earlier_values_and_the_seed() -> None:
     result = revise(deployment(PROMPT, SEED, STEPS), {"p": "a", "s": 7, "n": 9}, None, {"prompt": "b"}, boom)
-    assert result.wanted.inputs == {"p": "b", "s": 7, "n": 9}
-    assert (result.wanted.seed, result.wanted.prompt, result.dropped) == (7, "b", ())
+    assert result.inputs.inputs == {"p": "b", "s": 7, "n": 9}
+    assert (result.inputs.seed, result.inputs.prompt, result.dropped) == (7, "b", ())
 
 
 def test_an_emptied_seed_is_drawn_anew_and_an_emptied_text_is_empty() -> None:
     negative = Input(key="g", option="negative", kind=InputKind.TEXT, default="blurry")
     typed = {"seed": "", "negative": ""}
     result = revise(deployment(SEED, negative), {"s": 7, "g": "ugly"}, None, typed, lambda _: 3)
-    assert result.wanted.inputs == {"s": 3, "g": ""}
-    assert "g" not in revise(deployment(negative), {}, None, typed | {}, boom).wanted.inputs
+    assert result.inputs.inputs == {"s": 3, "g": ""}
+    assert "g" not in revise(deployment(negative), {}, None, typed | {}, boom).inputs.inputs
 
 
 def test_what_no_longer_fits_is_dropped_by_name() -> None:
     earlier = {"p": "a", "n": 99, "y": "neon", "gone": 1}
     result = revise(deployment(PROMPT, STEPS, STYLE, gpus=("T4",)), earlier, "H100", {}, boom)
-    assert result.wanted.inputs == {"p": "a"}
-    assert result.wanted.gpu is None
+    assert result.inputs.inputs == {"p": "a"}
+    assert result.inputs.gpu is None
     assert set(result.dropped) == {"gone", "steps", "style", "gpu"}
 
 
@@ -101,7 +101,7 @@ def test_a_new_file_replaces_the_earlier_one_only_when_given() -> None:
     file = AttachedFile("https://cdn/b.png", "b.png", "image/png", 9)
     kept = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {}, boom)
     new = revise(deployment(IMAGE), {"i": "https://cdn/a.png"}, None, {"image": (file,)}, boom)
-    assert (kept.wanted.inputs["i"], new.wanted.inputs["i"]) == ("https://cdn/a.png", "https://cdn/b.png")
+    assert (kept.inputs.inputs["i"], new.inputs.inputs["i"]) == ("https://cdn/a.png", "https://cdn/b.png")
 
 
 def test_a_picture_goes_to_the_input_that_needs_one() -> None:

@@ -30,11 +30,11 @@ def count_as_discord(payload: CommandPlan) -> int:
             strings.extend([choice.name, str(choice.value)])
 
     strings.append(payload.name)
-    strings.append(payload.commands[0].description if payload.direct else payload.description)
+    strings.append(payload.commands[0].description if payload.is_single else payload.description)
     for group in payload.groups:
         strings.extend([group, f"Deployments: {group}"])
     for command in payload.commands:
-        if not payload.direct:
+        if not payload.is_single:
             strings.extend([command.name, command.description])
         for spec in command.options:
             option(spec)
@@ -129,7 +129,7 @@ def test_any_set_of_deployments_fits_or_says_what_to_cut(made: list[Deployment])
 
 def test_one_deployment_has_its_options_on_the_command_itself() -> None:
     plan = plan_commands([deployment(node("prompt", "Text"), group="video")])
-    assert plan.direct
+    assert plan.is_single
     assert plan.path(plan.commands[0]) == "/generate"
 
 
