@@ -19,7 +19,7 @@ from bot.store import Store
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
-from bot.ui.moderation import closed_report_part
+from bot.ui.moderation import closed_report_card
 from bot.ui.results import Batch, first_part
 
 MessageRef = tuple[int, int]
@@ -67,7 +67,7 @@ class ResultRemoval:
         verdict = say("report_deleted", person=await self._deleter(gone[-1]))
         for place in places:
             with suppress(Unreachable):
-                part = closed_report_part(run, self._title(run.deployment), verdict)
+                part = closed_report_card(run, self._title(run.deployment), verdict)
                 await self._poster.edit(*place, part, keep_files=False)
 
     async def _take_copies(self, place: MessageRef, gone: Sequence[Run]) -> None:

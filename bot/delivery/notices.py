@@ -19,7 +19,7 @@ from bot.domain.text import message_url
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.custom_ids import Action
-from bot.ui.moderation import decided_part, notice_part, report_part, review_part
+from bot.ui.moderation import decided_card, notice_message, report_card, review_card
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class NoticePlanner:
         if delivery.purpose is Purpose.CARD:
             return await self._decided(run, title)
         if delivery.purpose is Purpose.NOTICE:
-            return Notice(notice_part(run, title, self._poster.place(run.channel_id)))
+            return Notice(notice_message(run, title, self._poster.place(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
             return await self._report(run, title, folder)
         await self._removal.remove(run)
@@ -82,7 +82,7 @@ class NoticePlanner:
         if await self._store.deliveries.is_pending(run.key, {Purpose.REVIEW}):
             raise OutcomeUnknown("the card is still being posted")
         card = await self._store.reviews.card(run.key)
-        return Notice(decided_part(run, title, self._inputs(run)), edits=card) if card else None
+        return Notice(decided_card(run, title, self._inputs(run)), edits=card) if card else None
 
     async def _review(self, delivery: Delivery, title: str, folder: Path) -> Notice | None:
         run = delivery.run
@@ -95,7 +95,7 @@ class NoticePlanner:
 
         async def part(limit: int) -> OutgoingMessage:
             prepared = await self._packer.pack(attached, limit, folder, last_try=True)
-            return review_part(run, title, inputs, prepared)
+            return review_card(run, title, inputs, prepared)
 
         async def unreachable() -> None:
             await self._store.runs.finish(run.key, RunState.REFUSED, self._clock(), code="review_unreachable")
@@ -130,14 +130,14 @@ class NoticePlanner:
         mark = str(await self._store.reviews.dismissals(run) or "")
 
         async def without_files() -> OutgoingMessage:
-            return report_part(run, title, reporters, link, PreparedOutputs())
+            return report_card(run, title, reporters, link, PreparedOutputs())
 
         if run.age_restricted:
             # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
             return Notice(await without_files(), channel_id=run.report_channel_id, mark=mark)
         reported = await self._store.runs.batch(run) if run.leads else [run]
         return Notice(
-            report_part(run, title, reporters, link, await self._copies(reported, folder)),
+            report_card(run, title, reporters, link, await self._copies(reported, folder)),
             channel_id=run.report_channel_id,
             smaller=without_files,
             mark=mark,

@@ -14,7 +14,7 @@ from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import say
 from bot.ui.components import OutgoingMessage
-from bot.ui.moderation import closed_report_part, decided_part
+from bot.ui.moderation import closed_report_card, decided_card
 from bot.workers.worker import Wakeups
 
 
@@ -62,11 +62,11 @@ class ReviewService:
         if run is None or run.requester_id != person.id or by_card:
             run = await self._moderated(key, person, guild_id)
         if by_card and run.deleted_at is not None:
-            return closed_report_part(run, self._title(run), say("report_gone"))
+            return closed_report_card(run, self._title(run), say("report_gone"))
         _check_shown(run)
         await self._store.reviews.delete(key, person.id, self._clock())
         self._nudges.deliver()
-        return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
+        return closed_report_card(run, self._title(run), say("report_deleted", person=person.id))
 
     async def delete_all(
         self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
@@ -76,10 +76,10 @@ class ReviewService:
         if run is None or run.requester_id != person.id or by_card:
             run = await self._moderated(key, person, guild_id)
         if by_card and not any(map(_is_shown, await self._store.runs.batch(run))):
-            return closed_report_part(run, self._title(run), say("report_gone"))
+            return closed_report_card(run, self._title(run), say("report_gone"))
         await self._store.reviews.delete_all(key, person.id, self._clock())
         self._nudges.deliver()
-        return closed_report_part(run, self._title(run), say("report_deleted", person=person.id))
+        return closed_report_card(run, self._title(run), say("report_deleted", person=person.id))
 
     async def report(self, key: str, requester: Requester) -> bool:
         """A card for the moderators, where one can be posted; False where they have dealt with this person's
@@ -100,7 +100,7 @@ class ReviewService:
     async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> OutgoingMessage:
         run = await self._moderated(key, moderator, guild_id)
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
-        return closed_report_part(run, self._title(run), say("report_dismissed", person=moderator.id))
+        return closed_report_card(run, self._title(run), say("report_dismissed", person=moderator.id))
 
     def inputs(self, run: Run) -> ShownInputs:
         return displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
@@ -109,7 +109,7 @@ class ReviewService:
         run = await self._store.runs.get(key)
         if run is None:
             raise RefusedError("run_gone")
-        return decided_part(run, self._title(run), self.inputs(run))
+        return decided_card(run, self._title(run), self.inputs(run))
 
     async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
         run = await self._run(key, guild_id)

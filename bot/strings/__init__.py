@@ -1,6 +1,6 @@
-"""Every sentence a person reads in Discord. Short, kind, plain; each refusal says the way out.
+"""Every sentence that users read in Discord: short, plain, and refusals name a way out.
 
-`say(code, **params)` fills the gaps. A code without a sentence is told as `internal`, never shown raw.
+`say(code, **params)` fills in the placeholders. An unknown code becomes `internal` and is never shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         **OPERATOR,
         **PEOPLE,
         **EXPERIENCE,
-        # our own faults
+        # internal errors
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
         "command_changed": "This command has just changed. Please reload Discord and try again.",
@@ -152,7 +152,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
-        # what was typed
+        # invalid inputs
         "input_required": "`{option}` is needed.",
         "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",
         "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, "
@@ -174,7 +174,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "input_file_too_large": "{filename} is larger than {limit_mib} MiB. Please attach a smaller one.",
         "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
         "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
-        # ComfyDeploy's answers
+        # errors of ComfyDeploy
         "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
         "The bot's operator can correct it.",
         "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
@@ -193,7 +193,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up after all, I'll post the result here.",
         "comfy_bad_reply": "ComfyDeploy's answer made no sense, so I can't tell whether the run began. "
         "If it turns up after all, I'll post the result here.",
-        # how runs end
+        # outcomes of runs
         "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
         "if it keeps failing, please tell the bot's operator.",
         "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
@@ -247,20 +247,20 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
 
 
 def say(code: str, **params: object) -> str:
-    """The sentence for a code, its gaps filled."""
+    """Return the sentence for a code with its placeholders filled in."""
     sentence = SENTENCES.get(code)
     if sentence is None:
-        log.error("no sentence for %r", code)
+        log.error("found no sentence for code %r", code)
         return SENTENCES["internal"]
     try:
         return sentence.format_map(params)
     except (KeyError, IndexError, ValueError):
-        log.exception("the sentence %r lacks a value; it was given %s", code, sorted(params))
+        log.exception("can't fill in sentence %r with %s", code, sorted(params))
         return SENTENCES["internal"]
 
 
 def explain(error: BotError) -> str:
-    """What the person is told about an error."""
+    """Return the sentence for an error."""
     code = error.code
     if code == "comfy_invalid" and not error.params.get("fields"):
         code = "comfy_invalid_unnamed"

@@ -1,4 +1,7 @@
-"""Sentences about people: blocks, the record, one's own data and usage, the pause. Part of `bot.strings`."""
+"""Sentences about blocks, the audit log, a user's own data, usage, lists and presets.
+
+Part of `bot.strings`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "blocked_line": "<@{person}> blocked by <@{by}> <t:{at}:R>",
         "blocked_until_line": "until <t:{until}:f>",
         "blocked_open": "until unblocked",
-        # the record
+        # the audit log
         "command_audit": "What was requested, decided and changed on this server",
         "option_audit_person": "Only what concerns this person",
         "option_audit_by": "Only what this person did",
@@ -109,7 +112,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "resume_done": "I take on requests again.",
         "resume_nothing": "The bot isn't paused.",
         "owner_only": "Only the bot's owner can do that.",
-        # one's own data
+        # a user's own data
         "command_privacy": "What the bot keeps about you",
         "command_privacy_export": "Get what the bot keeps about you, as a file",
         "command_privacy_delete": "Delete what you wrote and what came of it from the bot's store",
@@ -150,7 +153,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
 )
 LISTS: Mapping[str, str] = MappingProxyType(
     {
-        # one's own runs
+        # a user's own runs
         "command_runs": "Your requests: what became of them, cancelling, and results that couldn't be posted",
         "option_runs_state": "Only those in this state",
         "runs_filter_all": "All",

@@ -1,4 +1,4 @@
-"""Sentences about a result's buttons, pictures as input, and help. Part of `bot.strings`."""
+"""Sentences about the buttons of results, pictures as input, and help. Part of `bot.strings`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "button_vary": "Vary ×{count}",
         "button_edit_again": "Edit again",
         "button_use_with": "Use with {title}",
-        # several at once
+        # batches
         "several_number": "{number}",
         "several_title": "{title} ×{count}",
         "several_title_some": "{title}, {done} of {count}",
@@ -29,7 +29,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "several_late": "Took longer than the others; comes in a message of its own.",
         "several_deleted": "Deleted.",
         "several_hint": "Press a number to open that one.",
-        # the form
+        # edit forms
         "edit_title": "Edit: {title}",
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
@@ -64,7 +64,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_gone": "This deployment isn't offered any more, so there is no command that gives the same.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",
-        # where only the command's own answer reaches
+        # user installs
         "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
         "answer_ends": "This takes longer than I can answer here. "

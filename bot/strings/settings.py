@@ -1,4 +1,4 @@
-"""The sentences of `/settings`, a part of `bot.strings`."""
+"""Sentences of `/settings`. Part of `bot.strings`."""
 
 from __future__ import annotations
 

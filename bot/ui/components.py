@@ -1,4 +1,4 @@
-"""What messages about runs are made of: texts, galleries, buttons, within Discord's limits. Pure."""
+"""Building blocks of messages: texts, galleries and buttons, within Discord's limits."""
 
 from __future__ import annotations
 
@@ -17,33 +17,36 @@ from bot.domain.text import escape_line, escape_prose
 from bot.strings import say
 from bot.ui.custom_ids import Action, custom_id
 
-FILES_A_MESSAGE = 10
+FILES_PER_MESSAGE = 10
 PROMPT_SHOWN = 300
-# Of escaped text; above it the unescaped code block is shorter.
+# Applies to escaped text; beyond it an unescaped code block is shorter.
 PROSE_SHOWN = 2500
 # Discord's limits: characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
-_BLOCKS = 10
-_SPOILER = 900
+_MAX_BLOCKS = 10
+_SPOILER_LENGTH = 900
 _LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
 
 
-def fitting(notes: Sequence[str], room: int) -> tuple[Sequence[str], Sequence[str]]:
-    """As many notes as fit into the room, and the others: a signed link may have thousands of characters."""
+def fitting(notes: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Split notes into those that fit into `space` characters and the rest.
+
+    A signed link may have thousands of characters.
+    """
     for count, note in enumerate(notes):
-        room -= len(note) + 1
-        if room < 0:
+        space -= len(note) + 1
+        if space < 0:
             return notes[:count], notes[count:]
     return notes, ()
 
 
 def note_parts(notes: Sequence[str]) -> Iterator[OutgoingMessage]:
-    """Further messages for the notes left over; a link too long for any message is not linked."""
-    left: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
-    while left:
-        now, left = fitting(left, CONTENT_TEXT)
-        yield OutgoingMessage(content="\n".join(now))
+    """Yield messages for the remaining notes; links too long for any message become plain text."""
+    remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
+    while remaining:
+        fitted, remaining = fitting(remaining, CONTENT_TEXT)
+        yield OutgoingMessage(content="\n".join(fitted))
 
 
 def gallery_of(run: Run, files: Sequence[PreparedFile]) -> MediaGallery[LayoutView]:
@@ -58,17 +61,17 @@ def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(gallery_of(run, files)), files=tuple(files))
 
 
-def text_blocks(texts: Sequence[str], *, spoiler: bool, room: int = PROSE_SHOWN) -> list[str]:
-    """As the machine wrote them; very many share one block, since components are counted.
+def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
+    """Format text outputs as the machine wrote them; many texts share a block, since components are limited.
 
-    Sentences stand as text; what is laid out by hand (JSON, tables) in a code block, which no client breaks
-    into lines. A code block can't be hidden: behind a spoiler the words stand on one line, escaped.
+    Prose becomes text. Text with a layout (JSON, tables) goes into a code block, whose lines no client wraps.
+    Code blocks can't be spoilers, so behind a spoiler the text is escaped on one line.
     """
-    batch = texts if len(texts) <= _BLOCKS else ["\n\n".join(texts)]
+    batch = texts if len(texts) <= _MAX_BLOCKS else ["\n\n".join(texts)]
     if spoiler:
-        return [f"||{escape_line(text, _SPOILER)}||" for text in batch]
+        return [f"||{escape_line(text, _SPOILER_LENGTH)}||" for text in batch]
     plain = [escape_prose(text) for text in batch]
-    if sum(len(text or "") for text in plain) > room:
+    if sum(len(text or "") for text in plain) > space:
         plain = [None] * len(batch)
     return [
         text if text is not None else f"```\n{_unfenced(raw)}\n```"
@@ -77,12 +80,12 @@ def text_blocks(texts: Sequence[str], *, spoiler: bool, room: int = PROSE_SHOWN)
 
 
 def _unfenced(text: str) -> str:
-    """No two backticks in a row, which could end the code block around it."""
+    """Break up consecutive backticks, which could end the surrounding code block."""
     return re.sub("`(?=`)", "`\u200b", text)
 
 
 def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
-    return [files[start : start + FILES_A_MESSAGE] for start in range(0, len(files), FILES_A_MESSAGE)]
+    return [files[start : start + FILES_PER_MESSAGE] for start in range(0, len(files), FILES_PER_MESSAGE)]
 
 
 def layout_of(item: Item[LayoutView]) -> LayoutView:
@@ -92,7 +95,7 @@ def layout_of(item: Item[LayoutView]) -> LayoutView:
 
 
 def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
-    """The same buttons under a classic message."""
+    """Return the buttons as a view for a classic message."""
     view = View(timeout=None)
     for number, row in enumerate(rows):
         for button in row:
@@ -104,17 +107,17 @@ def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
 def run_button(
     run: Run, action: Action, label: str, style: ButtonStyle = ButtonStyle.secondary, **params: object
 ) -> Button[Any]:
-    """`params` fill the label's gaps."""
+    """Create a button of a run; `params` fill in the label."""
     return Button(label=say(label, **params), style=style, custom_id=custom_id(run.key, action))
 
 
 def phase(state: RunState) -> str:
-    """The code of a state's title in `bot.strings`."""
+    """Return the string code of a state's title."""
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
-    """Each block apart, because some clients carry a quotation on until the text ends."""
+    """Create one text component per block, since some clients extend a quote to the end of a text."""
     texts = ("\n".join(line for line in block if line) for block in blocks)
     return [TextDisplay(text) for text in texts if text]
 
@@ -138,14 +141,17 @@ def facts_of(run: Run) -> list[str]:
 
 
 def taken(runs: Sequence[Run], code: str = "took") -> list[str]:
-    """GPU time as ComfyDeploy measured it, and as budgets count it where a weight makes that another."""
+    """Return the billed GPU time, and the weighted time if budgets count it differently."""
     measured = [(run, run.run_duration) for run in runs if run.run_duration is not None]
     if not measured:
         return []
-    took = f"{sum(duration for _, duration in measured):.0f}"
-    charged = ((run.charged_seconds, duration) for run, duration in measured)
-    counted = f"{sum(duration if seconds is None else seconds for seconds, duration in charged):.0f}"
-    return [say(code, seconds=took), *([say("counted", seconds=counted)] if counted != took else [])]
+    gpu_seconds = f"{sum(duration for _, duration in measured):.0f}"
+    weighted_times = ((run.charged_seconds, duration) for run, duration in measured)
+    weighted = f"{sum(duration if seconds is None else seconds for seconds, duration in weighted_times):.0f}"
+    return [
+        say(code, seconds=gpu_seconds),
+        *([say("counted", seconds=weighted)] if weighted != gpu_seconds else []),
+    ]
 
 
 def subtext(facts: Sequence[str]) -> str:
@@ -164,7 +170,7 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A file ready for upload: fetched, typed by its content, within the limit of the place."""
+    """A downloaded file that fits the upload limit, typed by its content."""
 
     path: Path
     filename: str
@@ -177,7 +183,7 @@ class PreparedFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """One message. `mention` is the one person it may ping. A layout excludes content and view."""
+    """A message to send. `mention` is the only user it may ping. A layout excludes content and view."""
 
     layout: LayoutView | None = None
     content: str | None = None
@@ -188,7 +194,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOutputs:
-    """A run's outputs as far as they can be shown: files, texts, and sentences about the rest."""
+    """A run's outputs that can be posted: files, texts, and notes about the others."""
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
@@ -197,7 +203,7 @@ class PreparedOutputs:
 
 @dataclass(frozen=True, slots=True)
 class ChannelName:
-    """A channel by the names that people know."""
+    """The display names of a channel and its server."""
 
     channel: str
     server: str

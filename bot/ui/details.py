@@ -1,4 +1,4 @@
-"""Everything about one run, for whoever presses Details. Pure."""
+"""The message behind Details: everything about one run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bot.domain.text import escape_line, shorten
 from bot.strings import say
 from bot.ui.components import phase
 
-# Above this the whole goes into a file, since a layout holds 4,000 characters of text.
-SHOWN_WHOLE = 3500
+# Longer details go into a file: a layout holds 4,000 characters of text.
+MAX_INLINE = 3500
 FILENAME = "details.txt"
 _SHORT = 120
 _LINES = 15
@@ -26,31 +26,31 @@ _LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """`file` is the text to attach as `FILENAME`, for what the layout can only shorten."""
+    """The message behind Details; `file` is the full text to attach as `FILENAME` if it is too long."""
 
     layout: LayoutView
     file: str | None
 
 
 def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPlan) -> Details:
-    """`deployment` None when it is gone: then there is no command to copy."""
+    """Build the details of a run. Without its `deployment` there is no command to copy."""
     inputs = displayed_inputs(deployment, run.inputs)
     command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
     heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command or "")
-    if size > SHOWN_WHOLE or "```" in (command or ""):
-        shorter = list(_values(inputs, _SHORT))
-        values = "\n".join(shorter[:_LINES])
+    if size > MAX_INLINE or "```" in (command or ""):
+        shortened = list(_values(inputs, _SHORT))
+        values = "\n".join(shortened[:_LINES])
         layout = _layout(heading, values, facts, say("details_in_file"), File(f"attachment://{FILENAME}"))
-        return Details(layout, _whole(run.key, inputs, command))
-    copied = say("details_command", command=command) if command else say("details_gone")
-    return Details(_layout(heading, values, facts, copied), None)
+        return Details(layout, _full_text(run.key, inputs, command))
+    command_text = say("details_command", command=command) if command else say("details_gone")
+    return Details(_layout(heading, values, facts, command_text), None)
 
 
-def _layout(heading: str, values: str, facts: str, copied: str, *more: Item[LayoutView]) -> LayoutView:
-    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, copied) if text]
+def _layout(heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView]) -> LayoutView:
+    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, command_text) if text]
     layout = LayoutView(timeout=None)
     layout.add_item(Container(*texts, *more, accent_colour=Colour.blurple()))
     layout.stop()
@@ -68,31 +68,31 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 
 
 def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
-    """Three quiet lines: how it ended, when, and what it is called."""
-    told = str(run.seed) in (value for _, value in inputs.values)
-    yield _small(_course(replace(run, seed=None) if told else run))
-    yield _small(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
+    """Yield three subtext lines: state and cost, times, and keys."""
+    seed_listed = str(run.seed) in (value for _, value in inputs.values)
+    yield _subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
+    yield _subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)
     names = [say("details_key", key=run.key)]
     if run.batch_size > 1:
         names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
     if run.parent_key:
         names.append(say("details_parent", key=run.parent_key))
-    yield _small(names)
+    yield _subtext(names)
 
 
-def _course(run: Run) -> Iterator[str]:
+def _state_facts(run: Run) -> Iterator[str]:
     yield say("details_state", state=say(phase(run.state)))
     if run.run_duration is not None:
         yield say("details_took", seconds=f"{run.run_duration:.1f}")
     if run.seed is not None:
         yield say("details_seed", seed=run.seed)
     if run.gpu or run.gpu_used:
-        asked = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
+        requested = escape_line(run.gpu, 32) if run.gpu else say("details_any_gpu")
         used = escape_line(run.gpu_used, 32) if run.gpu_used else say("details_unknown")
-        yield say("details_gpu", asked=asked, used=used)
+        yield say("details_gpu", asked=requested, used=used)
 
 
-def _small(facts: Iterable[str]) -> str:
+def _subtext(facts: Iterable[str]) -> str:
     return f"-# {' · '.join(facts)}"
 
 
@@ -105,8 +105,8 @@ def _times(run: Run) -> Mapping[str, datetime | None]:
     }
 
 
-def _whole(key: str, inputs: ShownInputs, command: str | None) -> str:
-    """As it was given, for reading and copying."""
+def _full_text(key: str, inputs: ShownInputs, command: str | None) -> str:
+    """Return all inputs as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
     return "\n\n".join([key, *parts, *([command] if command else [])]) + "\n"

@@ -1,4 +1,4 @@
-"""The forms behind Edit and Use as input, and the messages around them. Pure."""
+"""The forms of Edit and Use as input, and the messages around them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ from bot.deployments.revision import TEXT_LENGTH, FormField
 from bot.domain.text import shorten
 from bot.strings import say
 
-# Discord's limits: a form's title, a select's options.
-_TITLE = 45
-_OPTIONS = 25
-_LABEL = 80
-_CHOICE = 100
-# Behind an option's name: the upload that stands for a text too long for a form. No option has a dot.
+# Discord's limits: characters of a modal's title, options of a select.
+_TITLE_LENGTH = 45
+_MAX_OPTIONS = 25
+_LABEL_LENGTH = 80
+_CHOICE_LENGTH = 100
+# The suffix of an upload field for a text too long for a text input. Option names have no dot.
 TEXT_FILE = ".txt"
 
 
 def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
-    """Answered by its custom_id alone, so that it outlives a restart."""
-    modal = Modal(title=shorten(say("edit_title", title=title), _TITLE), custom_id=custom_id, timeout=None)
+    """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
+    modal = Modal(
+        title=shorten(say("edit_title", title=title), _TITLE_LENGTH), custom_id=custom_id, timeout=None
+    )
     for field in fields:
         modal.add_item(Label(text=field.name, description=_description(field), component=_component(field)))
     modal.stop()
@@ -45,7 +47,7 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
 
 
 def refused_layout(sentence: str, custom_id: str, picture: str | None = None) -> LayoutView:
-    """Why a form was not taken, and the button that brings it back filled."""
+    """Build the message for a refused form, with a button that reopens it with the entered values."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(sentence))
     if picture is not None:
@@ -58,7 +60,7 @@ def refused_layout(sentence: str, custom_id: str, picture: str | None = None) ->
 
 
 def ready_layout(again_id: str, send_id: str) -> LayoutView:
-    """An uploaded text has been read; whether it is sent is the person's word."""
+    """Build the message that asks whether to send a form whose text was uploaded."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("edit_ready")))
     send = Button[LayoutView](label=say("button_send"), style=ButtonStyle.primary, custom_id=send_id)
@@ -71,10 +73,10 @@ def ready_layout(again_id: str, send_id: str) -> LayoutView:
 def pictures_layout(
     pictures: Sequence[str], deployments: Sequence[Deployment], form_id: Any, select_id: Any
 ) -> LayoutView:
-    """Each picture with the deployments that it can go to.
+    """Build a message with each picture and a choice of deployments for it.
 
-    `form_id(deployment, index)` and `select_id(index)` give the custom_ids. The pictures stay in the message,
-    where the form finds them again.
+    `form_id(deployment, index)` and `select_id(index)` return custom_ids. The form reads the pictures from
+    this message.
     """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("use_heading" if len(pictures) == 1 else "use_heading_several")))
@@ -87,16 +89,16 @@ def pictures_layout(
 
 def _choice(index: int, deployments: Sequence[Deployment], form_id: Any, select_id: Any) -> Item[LayoutView]:
     if len(deployments) == 1:
-        (only,) = deployments
-        label = shorten(say("button_use_with", title=only.title), _LABEL)
-        return Button(label=label, style=ButtonStyle.primary, custom_id=form_id(only.name, index))
+        (deployment,) = deployments
+        label = shorten(say("button_use_with", title=deployment.title), _LABEL_LENGTH)
+        return Button(label=label, style=ButtonStyle.primary, custom_id=form_id(deployment.name, index))
     options = [
         SelectOption(
-            label=shorten(each.title, _CHOICE),
-            value=each.name,
-            description=shorten(each.description, _CHOICE) or None,
+            label=shorten(deployment.title, _CHOICE_LENGTH),
+            value=deployment.name,
+            description=shorten(deployment.description, _CHOICE_LENGTH) or None,
         )
-        for each in deployments[:_OPTIONS]
+        for deployment in deployments[:_MAX_OPTIONS]
     ]
     return Select(placeholder=say("use_placeholder"), options=options, custom_id=select_id(index))
 
@@ -112,16 +114,16 @@ def _description(field: FormField) -> str:
 def _component(field: FormField) -> Item[Any]:
     item = field.item
     if item is not None and item.kind in ATTACHMENTS:
-        needed = item.required and not field.value
+        required = item.required and not field.value
         return FileUpload(
             custom_id=field.name,
-            required=needed,
-            min_values=1 if needed else 0,
+            required=required,
+            min_values=1 if required else 0,
             max_values=min(item.max_count, 10) if item.kind is InputKind.IMAGES else 1,
         )
     if len(field.value) > TEXT_LENGTH:
         return FileUpload(custom_id=field.name + TEXT_FILE, required=False, min_values=0, max_values=1)
-    if 0 < len(field.choices) <= _OPTIONS:
+    if 0 < len(field.choices) <= _MAX_OPTIONS:
         return _select(field)
     return _text(field)
 
@@ -136,13 +138,13 @@ def _select(field: FormField) -> Select[Any]:
 
 def _text(field: FormField) -> TextInput[Any]:
     item = field.item
-    prose = item is not None and item.kind is InputKind.TEXT and not item.choices
-    longest = (item.max_length if item is not None else None) or TEXT_LENGTH
+    is_free_text = item is not None and item.kind is InputKind.TEXT and not item.choices
+    limit = (item.max_length if item is not None else None) or TEXT_LENGTH
     return TextInput(
         custom_id=field.name,
         style=TextStyle.paragraph if item is not None and item.is_prompt else TextStyle.short,
         required=item is not None and item.required,
         default=field.value or None,
-        # A value from before the limit became smaller must still find room.
-        max_length=max(len(field.value), min(longest, TEXT_LENGTH)) if prose else 100,
+        # Keep space for a value from before the limit was lowered.
+        max_length=max(len(field.value), min(limit, TEXT_LENGTH)) if is_free_text else 100,
     )

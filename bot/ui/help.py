@@ -1,4 +1,4 @@
-"""What can be generated here and how to ask well, as `/help` shows it. Pure."""
+"""The messages of `/help`: what can be generated, and tips."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ SELECT = "help:"
 _OPTIONS = 25
 _SELECTS = 5
 _LISTED = 10
-_TEXT = 3600
+_MAX_TEXT = 3600
 _CHOICES_SHOWN = 10
 
 
 def help_layout(deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
-    """The overview; with one deployment, that one's options right away."""
+    """Build the overview, or the options if there is only one deployment."""
     layout = LayoutView(timeout=None)
     if len(deployments) == 1:
-        layout.add_item(TextDisplay(_deployment_text(deployments[0], plan, _TEXT - len(_tips(deployments)))))
+        layout.add_item(
+            TextDisplay(_deployment_text(deployments[0], plan, _MAX_TEXT - len(_tips(deployments))))
+        )
     else:
-        lines = [_line(each, plan) for each in deployments[:_LISTED]]
+        lines = [_line(deployment, plan) for deployment in deployments[:_LISTED]]
         more = len(deployments) - len(lines)
-        rest = [say("help_more", count=more)] if more else []
-        layout.add_item(TextDisplay("\n".join([say("help_heading"), *lines, *rest])))
+        overflow = [say("help_more", count=more)] if more else []
+        layout.add_item(TextDisplay("\n".join([say("help_heading"), *lines, *overflow])))
     layout.add_item(Separator())
     layout.add_item(TextDisplay(_tips(deployments)))
-    _choose(layout, deployments)
+    _add_selects(layout, deployments)
     layout.stop()
     return layout
 
@@ -41,21 +43,21 @@ def help_layout(deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutV
 def deployment_layout(
     deployment: Deployment, deployments: Sequence[Deployment], plan: CommandPlan
 ) -> LayoutView:
-    """One deployment's options, and the way to the others."""
+    """Build the options of one deployment, with a select for the others."""
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(_deployment_text(deployment, plan, _TEXT)))
-    _choose(layout, deployments)
+    layout.add_item(TextDisplay(_deployment_text(deployment, plan, _MAX_TEXT)))
+    _add_selects(layout, deployments)
     layout.stop()
     return layout
 
 
-def _choose(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
+def _add_selects(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
     if len(deployments) < 2:
         return
     for number in range(min(_SELECTS, -(-len(deployments) // _OPTIONS))):
         options = [
-            SelectOption(label=shorten(each.title, 100), value=each.name)
-            for each in deployments[number * _OPTIONS : (number + 1) * _OPTIONS]
+            SelectOption(label=shorten(deployment.title, 100), value=deployment.name)
+            for deployment in deployments[number * _OPTIONS : (number + 1) * _OPTIONS]
         ]
         select: Select[LayoutView] = Select(
             placeholder=say("help_placeholder"), options=options, custom_id=f"{SELECT}{number}"
@@ -65,7 +67,7 @@ def _choose(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
 
 def _tips(deployments: Sequence[Deployment]) -> str:
     tips = [say("help_tips")]
-    if any(each.max_count > 1 for each in deployments):
+    if any(deployment.max_count > 1 for deployment in deployments):
         tips.append(say("help_tip_count"))
     if taking_pictures(deployments):
         tips.append(say("help_tip_picture"))
@@ -87,47 +89,47 @@ def _path(deployment: Deployment, plan: CommandPlan) -> str:
     return plan.path(spec) if spec is not None else f"/{plan.name}"
 
 
-def _deployment_text(deployment: Deployment, plan: CommandPlan, room: int) -> str:
+def _deployment_text(deployment: Deployment, plan: CommandPlan, space: int) -> str:
     title = say("help_title", title=escape_line(deployment.title, 80), path=_path(deployment, plan))
-    return "\n".join([title, *_fitting(list(_options(deployment, plan)), deployment, room - len(title))])
+    return "\n".join([title, *_fitting(list(_options(deployment, plan)), deployment, space - len(title))])
 
 
-def _fitting(options: Sequence[str], deployment: Deployment, room: int) -> Iterator[str]:
+def _fitting(options: Sequence[str], deployment: Deployment, space: int) -> Iterator[str]:
     if deployment.description:
-        said = escape_line(deployment.description, 300)
-        room -= len(said) + 1
-        yield said
+        description = escape_line(deployment.description, 300)
+        space -= len(description) + 1
+        yield description
     for count, line in enumerate(options):
-        room -= len(line) + 1
-        if room < 40:
+        space -= len(line) + 1
+        if space < 40:
             yield say("help_options_more", count=len(options) - count)
             return
         yield line
 
 
 def _options(deployment: Deployment, plan: CommandPlan) -> Iterator[str]:
-    """The needed ones first."""
+    """Yield the lines of all options, required ones first."""
     spec = plan.command(deployment.name)
-    own = {option.key for option in spec.options} if spec is not None else set()
+    option_keys = {option.key for option in spec.options} if spec is not None else set()
     for item in sorted(deployment.offered, key=lambda item: not item.required):
-        limits = [*_limits(item), *([] if item.key in own else [say("help_in_more")])]
+        limits = [*_limits(item), *([] if item.key in option_keys else [say("help_in_more")])]
         yield _option(item.option, escape_line(describe(item), 110), limits)
     if spec is not None and (count := spec.option_for(COUNT)) is not None:
         yield _option(COUNT, count.description, [say("help_to", maximum=count.maximum)])
     if len(deployment.gpus) > 1:
-        yield _option(GPU, say("edit_gpu"), [say("help_choices", choices=_named(deployment.gpus))])
+        yield _option(GPU, say("edit_gpu"), [say("help_choices", choices=_join_names(deployment.gpus))])
 
 
 def _option(name: str, description: str, limits: Sequence[str]) -> str:
-    told = say("help_option", name=name, description=description)
-    return "\n".join([told, *([say("help_limits", limits=" · ".join(limits))] if limits else [])])
+    line = say("help_option", name=name, description=description)
+    return "\n".join([line, *([say("help_limits", limits=" · ".join(limits))] if limits else [])])
 
 
 def _limits(item: Input) -> Iterator[str]:
     if item.required:
         yield say("help_needed")
     if item.choices:
-        yield say("help_choices", choices=_named([choice.name for choice in item.choices]))
+        yield say("help_choices", choices=_join_names([choice.name for choice in item.choices]))
     elif item.kind in (InputKind.INTEGER, InputKind.FLOAT) and not item.is_seed:
         yield from _range(item)
     elif item.kind is InputKind.TEXT and item.max_length:
@@ -146,6 +148,6 @@ def _range(item: Input) -> Iterator[str]:
         yield say("help_to", maximum=f"{high:.15g}")
 
 
-def _named(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     shown = [escape_line(name, 40) for name in names[:_CHOICES_SHOWN]]
     return ", ".join([*shown, *(["…"] if len(names) > _CHOICES_SHOWN else [])])

@@ -1,4 +1,4 @@
-"""Lists of runs, as a person sees them. Pure."""
+"""The lists of `/runs`, `/queue`, `/usage`, `/blocked` and `/preset list`."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ from bot.ui.components import phase
 from bot.ui.custom_ids import RunListAction, runs_id
 
 QUEUE_PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
-# With every character escaped, ten lines stay below the 4,000 of a layout.
+# Ten lines with every character escaped stay below a layout's limit of 4,000.
 _RUN_TITLE_LENGTH = 40
 _PROMPT = 60
 _LABEL = 100
 
 
 def runs_layout(
-    page: HistoryPage, place: RunsPage, title: Callable[[str], str], *, here: int | None
+    page: HistoryPage, current: RunsPage, title: Callable[[str], str], *, here: int | None
 ) -> LayoutView:
-    """A page of one's own runs, newest first, with what can be done about them.
+    """Build a page of a user's own runs, newest first, with selects to cancel or post them.
 
-    `here` is the server it is shown on: what was kept is posted only on its own.
+    `here` is the current server: undelivered results can only be posted in their own server.
     """
     layout = LayoutView(timeout=None)
     entries = page.entries
     lines = [_run_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
     heading = say("runs_heading")
-    if place.wanted is not RunFilter.ALL:
-        heading = f"{heading}: {say(f'runs_filter_{place.wanted}')}"
-    nothing = say("runs_none" if place.wanted is RunFilter.ALL else "runs_none_such")
-    layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
+    if current.wanted is not RunFilter.ALL:
+        heading = f"{heading}: {say(f'runs_filter_{current.wanted}')}"
+    empty_text = say("runs_none" if current.wanted is RunFilter.ALL else "runs_none_such")
+    layout.add_item(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
     open_runs = [
         (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.all))
     ]
-    kept = [
+    undelivered = [
         (number, entry)
         for number, entry in enumerate(entries, 1)
         if entry.kept and entry.run.guild_id == here
     ]
-    for control, found in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, kept)):
-        if found:
-            layout.add_item(ActionRow(_select(control, place, found, title)))
+    for action, selectable in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, undelivered)):
+        if selectable:
+            layout.add_item(ActionRow(_select(action, current, selectable, title)))
     if page.older or page.newer:
         layout.add_item(
             ActionRow(
-                _runs_button("record_newer", RunsPage(place.wanted, Direction.NEWER, page.newer)),
-                _runs_button("record_older", RunsPage(place.wanted, Direction.OLDER, page.older)),
+                _runs_button("record_newer", RunsPage(current.wanted, Direction.NEWER, page.newer)),
+                _runs_button("record_older", RunsPage(current.wanted, Direction.OLDER, page.older)),
             )
         )
     return layout
 
 
 def posting_layout() -> LayoutView:
-    """Becomes the result, where a message of ours can only be edited; so it is a layout from the start."""
+    """Build the placeholder that is edited into the result; a layout can only replace a layout."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("post_noted")))
     layout.stop()
@@ -70,22 +70,22 @@ def posting_layout() -> LayoutView:
 
 
 def cancellable(run: Run) -> bool:
-    """Whether asking to cancel could still change something."""
+    """Return whether cancelling can still have an effect."""
     return not run.final and run.cancel_requested_at is None and run.note != "not_cancellable"
 
 
 def queue_layout(
-    found: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
+    runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
 ) -> LayoutView:
-    """What a server has running and waiting; of others' requests not what they asked for."""
+    """Build a page of a server's active and waiting runs; prompts of other users are hidden."""
     lines = [
-        _queue_line(number, run, viewer_id, title) for number, run in enumerate(found, page * QUEUE_SHOWN + 1)
+        _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * QUEUE_SHOWN + 1)
     ]
     return page_layout("queue", lines, page, more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
-    """A run in a menu or a suggestion: plain text, at most 100 characters."""
+    """Return a plain-text label of at most 100 characters for selects and autocomplete."""
     name = shorten(strip_invisible(title(run.deployment)), _RUN_TITLE_LENGTH)
     return shorten(f"{name}: {strip_invisible(run.prompt)}" if run.prompt else name, _LABEL)
 
@@ -111,9 +111,9 @@ def _link(entry: RunListEntry, here: int | None) -> str:
     if entry.kept:
         return say("runs_kept_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
-        return ""  # whether it is on a server, and on which, is not kept
+        return ""  # the server isn't stored for user installs
     if entry.place is not None:
-        # A message in another channel than the run's went to the requester directly.
+        # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.place[0] == run.channel_id else None
         return say("runs_link", url=message_url(guild_id, *entry.place))
     if run.status_message_id is not None and not all(each.final for each in entry.all):
@@ -122,15 +122,15 @@ def _link(entry: RunListEntry, here: int | None) -> str:
 
 
 def _states(batch: Sequence[Run]) -> str:
-    """One for all of them; of several also how many there are, or how many are done."""
-    leading = next((run for run in batch if not run.final), batch[0])
+    """Return one state for a batch, with the number of runs or of those that succeeded."""
+    representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
-        return _state(leading)
+        return _state(representative)
     done = sum(run.state is RunState.SUCCEEDED for run in batch)
-    if done and leading.final:
-        leading = next(run for run in batch if run.state is RunState.SUCCEEDED)
+    if done and representative.final:
+        representative = next(run for run in batch if run.state is RunState.SUCCEEDED)
     code = "runs_several_done" if done else "runs_several"
-    return say(code, state=_state(leading), done=done, count=len(batch))
+    return say(code, state=_state(representative), done=done, count=len(batch))
 
 
 def _state(run: Run) -> str:
@@ -147,7 +147,7 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
     line = say(
         "queue_line",
         state=_state(run),
-        title=_of_several(escape_line(title(run.deployment), _RUN_TITLE_LENGTH), run),
+        title=_batch_title(escape_line(title(run.deployment), _RUN_TITLE_LENGTH), run),
         person=run.requester_id,
         at=int(run.created_at.timestamp()),
         position=_position(run),
@@ -155,7 +155,7 @@ def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], st
     return f"{number}. {line}{_prompt(run) if run.requester_id == viewer_id else ''}"
 
 
-def _of_several(title: str, run: Run) -> str:
+def _batch_title(title: str, run: Run) -> str:
     if run.batch_size == 1:
         return title
     return say("queue_of_several", title=title, number=run.batch_index + 1, count=run.batch_size)
@@ -170,29 +170,29 @@ def _position(run: Run) -> str:
 
 
 def _select(
-    control: RunListAction,
-    place: RunsPage,
-    found: Sequence[tuple[int, RunListEntry]],
+    action: RunListAction,
+    current: RunsPage,
+    selectable: Sequence[tuple[int, RunListEntry]],
     title: Callable[[str], str],
 ) -> Select[Any]:
     return Select(
-        custom_id=runs_id(control, place),
-        placeholder=say(f"runs_{control}_choose"),
+        custom_id=runs_id(action, current),
+        placeholder=say(f"runs_{action}_choose"),
         options=[
             SelectOption(
                 label=shorten(f"{number}. {run_label(entry.run, title)}", _LABEL), value=entry.run.key
             )
-            for number, entry in found
+            for number, entry in selectable
         ],
     )
 
 
-def _runs_button(label: str, to: RunsPage) -> Button[LayoutView]:
+def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
-        custom_id=runs_id(RunListAction.PAGE, to),
-        disabled=to.cursor is None,
+        custom_id=runs_id(RunListAction.PAGE, target),
+        disabled=target.cursor is None,
     )
 
 
@@ -202,17 +202,17 @@ def page_layout(
     page: int,
     *,
     more: bool,
-    turns: tuple[str, str] = ("queue_back", "queue_on"),
+    labels: tuple[str, str] = ("queue_back", "queue_on"),
 ) -> LayoutView:
-    """`name` begins the custom_ids, and the codes of the heading and of the word that there is nothing."""
+    """Build a page of a list; `name` is the prefix of its custom_ids and string codes."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay("\n".join([say(f"{name}_heading"), *(lines or [say(f"{name}_none")])])))
     if page or more:
-        back, on = turns
+        back, forward = labels
         layout.add_item(
             ActionRow(
                 _page_button(name, back, max(page - 1, 0), enabled=page > 0),
-                _page_button(name, on, page + 1, enabled=more),
+                _page_button(name, forward, page + 1, enabled=more),
             )
         )
     return layout
@@ -228,19 +228,19 @@ _BLOCK_REASON_LENGTH = 100
 
 
 def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
-    """One page, counted from 0."""
-    lines = [_blocked_line(one) for one in blocked]
-    return page_layout("blocked", lines, page, more=more, turns=("record_newer", "record_older"))
+    """Build a page of blocked users; pages count from 0."""
+    lines = [_blocked_line(block) for block in blocked]
+    return page_layout("blocked", lines, page, more=more, labels=("record_newer", "record_older"))
 
 
-def _blocked_line(one: ActiveBlock) -> str:
-    at = int(one.created_at.timestamp())
-    parts = [say("blocked_line", person=one.user_id, by=one.created_by, at=at)]
+def _blocked_line(block: ActiveBlock) -> str:
+    at = int(block.created_at.timestamp())
+    parts = [say("blocked_line", person=block.user_id, by=block.created_by, at=at)]
     parts.append(
-        say("blocked_until_line", until=int(one.until.timestamp())) if one.until else say("blocked_open")
+        say("blocked_until_line", until=int(block.until.timestamp())) if block.until else say("blocked_open")
     )
-    if one.reason:
-        parts.append(say("record_reason", text=escape_line(one.reason, _BLOCK_REASON_LENGTH)))
+    if block.reason:
+        parts.append(say("record_reason", text=escape_line(block.reason, _BLOCK_REASON_LENGTH)))
     return " · ".join(parts)
 
 
@@ -249,10 +249,10 @@ _PRESET_VALUES_LENGTH = 60
 
 
 def presets_layout(
-    found: Sequence[Preset], page: int, *, more: bool, title: Callable[[str], str]
+    presets: Sequence[Preset], page: int, *, more: bool, title: Callable[[str], str]
 ) -> LayoutView:
-    """One page, counted from 0: one's own by name, then the server's."""
-    return page_layout("presets", [_preset_line(preset, title) for preset in found], page, more=more)
+    """Build a page of presets, counted from 0: the user's own by name, then the server's."""
+    return page_layout("presets", [_preset_line(preset, title) for preset in presets], page, more=more)
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:
@@ -263,14 +263,14 @@ def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:
         title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
     values = [f"{key}={value}" for key, value in preset.inputs.items()]
-    told = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
-    return f"{line}\n-# {escape_line(told, _PRESET_VALUES_LENGTH)}" if told else line
+    values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
+    return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
 
 
 def usage_layout(view: UsageView) -> LayoutView:
     layout = LayoutView(timeout=None)
     heading = say("usage_heading") if view.own else say("usage_heading_other", person=view.user_id)
-    person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_hindrances(view)]
+    person = [heading, *_lines(view.usage.person, view.running.person, view.limits), *_restrictions(view)]
     layout.add_item(TextDisplay("\n".join(person)))
     if view.server is not None:
         server = [say("usage_server"), *_lines(view.usage.server, view.running.server, view.server)]
@@ -280,19 +280,19 @@ def usage_layout(view: UsageView) -> LayoutView:
 
 
 def _lines(spent: Spending, running: int, limits: Limits) -> Iterator[str]:
-    yield _of("usage_runs", limits.runs_a_day, spent.runs)
-    yield _of("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
-    yield _of("usage_now", limits.at_once, running)
-    yield _of("usage_waiting", limits.waiting, spent.waiting)
+    yield _usage_line("usage_runs", limits.runs_a_day, spent.runs)
+    yield _usage_line("usage_gpu", limits.gpu_seconds_a_day, round(spent.gpu_seconds))
+    yield _usage_line("usage_now", limits.at_once, running)
+    yield _usage_line("usage_waiting", limits.waiting, spent.waiting)
 
 
-def _of(code: str, limit: int | None, used: int) -> str:
+def _usage_line(code: str, limit: int | None, used: int) -> str:
     if limit is None:
         return say(code, used=used)
     return say(f"{code}_of", used=used, limit=limit, left=max(limit - used, 0))
 
 
-def _hindrances(view: UsageView) -> Iterator[str]:
+def _restrictions(view: UsageView) -> Iterator[str]:
     block, paused = view.usage.block, view.usage.paused
     if block is not None:
         until = int(block.until.timestamp()) if block.until else 0
@@ -301,8 +301,8 @@ def _hindrances(view: UsageView) -> Iterator[str]:
         yield say("usage_paused", reason=paused)
 
 
-def block_confirmation(user_id: int, done: BlockResult) -> str:
-    """What the moderator reads who made it."""
-    until = int(done.until.timestamp()) if done.until is not None else 0
-    said = say("block_done_until" if until else "block_done", person=user_id, until=until)
-    return f"{said} {say('block_ended', count=done.ended)}" if done.ended else said
+def block_confirmation(user_id: int, result: BlockResult) -> str:
+    """Return the confirmation for the moderator who blocked a user."""
+    until = int(result.until.timestamp()) if result.until is not None else 0
+    sentence = say("block_done_until" if until else "block_done", person=user_id, until=until)
+    return f"{sentence} {say('block_ended', count=result.ended)}" if result.ended else sentence

@@ -1,4 +1,4 @@
-"""What moderators see of a request or a result: Run -> part. Pure."""
+"""What moderators see: review cards, reports, their forms and notices, and the audit log."""
 
 from __future__ import annotations
 
@@ -40,52 +40,53 @@ from bot.ui.components import (
 )
 from bot.ui.custom_ids import Action, custom_id, record_id
 
-_VALUE = 400
-_ALL_VALUES = 3000
-_FILES = 10
-_REPORTERS = 5
+_VALUE_LENGTH = 400
+_VALUES_LENGTH = 3000
+_MAX_FILES = 10
+_MAX_REPORTERS = 5
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
     RunState.CANCELLED: ("card_cancelled", Colour.light_grey()),
 }
 _APPROVED = ("card_approved", Colour.green())
-_BARRED = ("card_blocked", Colour.red())
+_BLOCKED = ("card_blocked", Colour.red())
 _OVER = ("review_over", Colour.light_grey())
 
 
-def review_part(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
-    """The card that asks for a decision: who, what, all inputs, what it costs.
+def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
+    """Build the card that asks for a decision: requester, inputs, files and cost.
 
-    Nobody agrees to what they can't read: where inputs are too long for it, Details has them whole.
+    Moderators must be able to read all that they approve, so there is a Details button if anything is
+    shortened.
     """
-    files = prepared.files[:_FILES]
-    about = _card_about(run, title, inputs, "card_heading")
-    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=run.spoiler)]
-    items += _notes(prepared, len(about))
+    files = prepared.files[:_MAX_FILES]
+    text = _card_about(run, title, inputs, "card_heading")
+    items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
+    items += _notes(prepared, len(text))
     row: ActionRow[LayoutView] = ActionRow(
         _card_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
         _card_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
         _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
     )
-    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _FILES:
+    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _MAX_FILES:
         row.add_item(_card_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
     items.append(row)
     return OutgoingMessage(layout=_layout(items, Colour.gold()), files=files)
 
 
-def _notes(prepared: PreparedOutputs, taken: int) -> list[Item[LayoutView]]:
-    """What is said about files that can't be shown, as far as there is room beside `taken` characters."""
+def _notes(prepared: PreparedOutputs, used_characters: int) -> list[Item[LayoutView]]:
+    """Return notes about files that can't be shown, as far as they fit beside `used_characters`."""
     notes = [*prepared.notes]
-    if len(prepared.files) > _FILES:
-        notes.insert(0, say("media_more", count=len(prepared.files) - _FILES))
-    while notes and taken + sum(map(len, notes)) + len(notes) > LAYOUT_TEXT:
+    if len(prepared.files) > _MAX_FILES:
+        notes.insert(0, say("media_more", count=len(prepared.files) - _MAX_FILES))
+    while notes and used_characters + sum(map(len, notes)) + len(notes) > LAYOUT_TEXT:
         notes.pop()
     return [TextDisplay("\n".join(notes))] if notes else []
 
 
-def _shown(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
-    """Pictures and videos to look at, anything else to download; all of it kept as our own copies."""
+def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
+    """Show pictures and videos in a gallery and other files as downloads, from our own copies."""
     gallery = [
         MediaGalleryItem(f"attachment://{f.filename}", spoiler=spoiler) for f in files if f.kind in GALLERY
     ]
@@ -97,52 +98,52 @@ def _shown(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutV
     return [*([MediaGallery[LayoutView](*gallery)] if gallery else []), *others]
 
 
-def decided_part(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
-    """The card afterwards: who decided what and when, no buttons."""
+def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
+    """Build the card after the decision: who decided and when, without buttons."""
     code, colour = _verdict(run)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
     verdict = say(code, person=run.decided_by or 0, at=at)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     lines = [_card_about(run, title, inputs, "card_heading_over"), verdict]
     if reason:
-        lines.append(f"> {escape_line(str(reason), _VALUE)}")
+        lines.append(f"> {escape_line(str(reason), _VALUE_LENGTH)}")
     return OutgoingMessage(layout=_layout([TextDisplay("\n".join(lines))], colour))
 
 
 def _verdict(run: Run) -> tuple[str, Colour]:
     if run.state is RunState.REJECTED:
-        return _BARRED if run.failure_code == REQUESTER_BLOCKED else _DECIDED[run.state]
+        return _BLOCKED if run.failure_code == REQUESTER_BLOCKED else _DECIDED[run.state]
     return _APPROVED if run.decided_at is not None else _DECIDED.get(run.state, _OVER)
 
 
-def report_part(
+def report_card(
     run: Run, title: str, reporters: Sequence[int], link: str | None, prepared: PreparedOutputs
 ) -> OutgoingMessage:
-    """A reported result, for the moderators: whose, who reports it, and what it shows, behind a spoiler.
+    """Build the report of a result for moderators, with its content behind a spoiler.
 
-    The files are named apart from the result's own, by which the courier knows its messages.
+    Files get a name of their own, since the courier recognizes the result's messages by file name.
     """
-    files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_FILES])
+    files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_MAX_FILES])
     about = "\n".join(_reported(run, title, reporters, link))
-    texts = [f"||{escape_line(text, _VALUE)}||" for text in prepared.texts]
+    texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    several = run.leads and run.batch_size > 1
+    is_batch = run.leads and run.batch_size > 1
     row: ActionRow[LayoutView] = ActionRow(
-        _card_button(run, Action.CLEAR if several else Action.DELETE, "button_delete", ButtonStyle.danger),
+        _card_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete", ButtonStyle.danger),
         _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
         _card_button(run, Action.DISMISS, "button_dismiss", ButtonStyle.secondary),
     )
-    items: list[Item[LayoutView]] = [TextDisplay(about), *_shown(files, spoiler=True)]
+    items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
     items += _notes(prepared, len(about) + sum(map(len, texts)))
     return OutgoingMessage(layout=_layout([*items, row], Colour.orange()), files=files)
 
 
 def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) -> list[str]:
-    named = [f"<@{person}>" for person in reporters[:_REPORTERS]]
-    if len(reporters) > _REPORTERS:
-        named.append(say("report_more", count=len(reporters) - _REPORTERS))
+    named = [f"<@{person}>" for person in reporters[:_MAX_REPORTERS]]
+    if len(reporters) > _MAX_REPORTERS:
+        named.append(say("report_more", count=len(reporters) - _MAX_REPORTERS))
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
@@ -154,13 +155,13 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
     if link:
         lines.append(say("report_link", url=link))
     if run.prompt:
-        # Last, because some clients carry a quotation on until the text ends.
-        lines.append(f"> {escape_line(run.prompt, _VALUE)}")
+        # Last, because some clients extend a quote to the end of the text.
+        lines.append(f"> {escape_line(run.prompt, _VALUE_LENGTH)}")
     return lines
 
 
-def closed_report_part(run: Run, title: str, verdict: str) -> OutgoingMessage:
-    """The report once somebody has dealt with it."""
+def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
+    """Build the report after it was handled."""
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
@@ -170,12 +171,12 @@ def closed_report_part(run: Run, title: str, verdict: str) -> OutgoingMessage:
 
 
 def expired_card() -> OutgoingMessage:
-    """A card whose request the store does not hold any more."""
+    """Build the card of a request that no longer exists in the store."""
     return OutgoingMessage(layout=_layout([TextDisplay(say("card_gone"))], Colour.light_grey()))
 
 
-def notice_part(run: Run, title: str, place: ChannelName | None) -> OutgoingMessage:
-    """The reason of a rejection or a block, for the requester alone; `place` where its names are known."""
+def notice_message(run: Run, title: str, channel_name: ChannelName | None) -> OutgoingMessage:
+    """Build the notice for the requester of a rejected request; `channel_name` is None if unknown."""
     reason = str(run.failure_params.get("reason") or "")
     url = channel_url(run.guild_id, run.channel_id)
     lines = [
@@ -188,13 +189,13 @@ def notice_part(run: Run, title: str, place: ChannelName | None) -> OutgoingMess
         lines.append(f"> {escape_line(run.prompt, PROMPT_SHOWN)}")
     if reason:
         lines.append(say("rejection_reason", reason=escape_line(reason, 900)))
-    # A channel's mention says nothing in direct messages to whoever can't see the channel.
-    if place is not None:
+    # In direct messages a channel mention is unreadable for those who can't see the channel.
+    if channel_name is not None:
         lines.append(
             say(
                 "notice_place",
-                channel=escape_line(place.channel, 100),
-                server=escape_line(place.server, 100),
+                channel=escape_line(channel_name.channel, 100),
+                server=escape_line(channel_name.server, 100),
                 url=url,
             )
         )
@@ -204,13 +205,13 @@ def notice_part(run: Run, title: str, place: ChannelName | None) -> OutgoingMess
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
-    who = [
+    requester = [
         say("card_who", person=run.requester_id),
         say("card_account", at=int(snowflake_time(run.requester_id).timestamp())),
     ]
     if run.requester_joined_at is not None:
-        who.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
-    lines = [say(heading, title=escape_line(title, 80)), " · ".join(who), *_values(inputs.values)]
+        requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
+    lines = [say(heading, title=escape_line(title, 80)), " · ".join(requester), *_values(inputs.values)]
     facts = [say("card_place", channel=run.channel_id), _cost(run)]
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
@@ -218,19 +219,19 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 
 
 def _cost(run: Run) -> str:
-    """Of several, what all of them cost."""
+    """Return the cost of a request, for a batch that of all its runs."""
     code = "card_cost_several" if run.batch_size > 1 else "card_cost"
     return say(code, runs=run.batch_size, seconds=round(run.reserved_seconds * run.batch_size))
 
 
 def _values(values: Sequence[tuple[str, str]]) -> list[str]:
-    """Every input; where all of them are too long for a message, each a little shorter."""
-    length = _VALUE
+    """Return a line per input, all shortened further until they fit."""
+    length = _VALUE_LENGTH
     while True:
         lines = _lines(values, length)
-        while length < 20 and sum(map(len, lines)) + len(lines) > _ALL_VALUES:
+        while length < 20 and sum(map(len, lines)) + len(lines) > _VALUES_LENGTH:
             lines.pop()
-        if sum(map(len, lines)) + len(lines) <= _ALL_VALUES:
+        if sum(map(len, lines)) + len(lines) <= _VALUES_LENGTH:
             return lines
         length //= 2
 
@@ -253,42 +254,44 @@ def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
 
 
 _AUDIT_REASON_LENGTH = 60
-_LINE = 340  # ten of them and the filters stay below Discord's 4,000 characters a message
+_LINE_LENGTH = 340  # ten lines and the filters stay below Discord's 4,000 characters
 
 
-def audit_layout(page: AuditPage, wanted: AuditFilter) -> LayoutView:
-    """Newest first, with the filter above and the way on below."""
+def audit_layout(page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
+    """Build a page of the audit log, newest first, with the filters above and buttons below."""
     layout = LayoutView(timeout=None)
-    lines = [record_line(line.entry) for line in page.lines] or [say("record_none")]
-    filters = " · ".join(_filters(wanted))
+    lines = [audit_line(line.entry) for line in page.lines] or [say("record_none")]
+    filters = " · ".join(_filters(audit_filter))
     text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
     layout.add_item(TextDisplay("\n".join(text)))
     layout.add_item(
         ActionRow(
-            _audit_button("record_newer", AuditButton.NEWER, wanted, page.newer),
-            _audit_button("record_older", AuditButton.OLDER, wanted, page.older),
-            _audit_button("record_file", AuditButton.FILE, wanted, None, enabled=bool(page.lines)),
+            _audit_button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
+            _audit_button("record_older", AuditButton.OLDER, audit_filter, page.older),
+            _audit_button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
         )
     )
     return layout
 
 
-def record_line(entry: AuditEntry) -> str:
-    """Who, what, and what it was about, as far as there is room; below it quietly when, and of which request.
-    People are mentions by id, so that it does not matter whether they are still there."""
-    happened = say(
+def audit_line(entry: AuditEntry) -> str:
+    """Return the lines of an audit entry: the event with as many details as fit, then time and run key.
+
+    Users appear as mentions by id, which works even if they have left.
+    """
+    event = say(
         f"record_{entry.action}",
         who=_person(entry.actor_id),
         whom=_person(entry.subject_id),
         deployment=escape_line(entry.deployment or "?", 32),
     )
-    when = f"-# <t:{int(entry.at.timestamp())}:f>"
-    below = f"{when} · `{entry.run_key}`" if entry.run_key else when
-    line = happened
+    timestamp = f"-# <t:{int(entry.at.timestamp())}:f>"
+    subtext = f"{timestamp} · `{entry.run_key}`" if entry.run_key else timestamp
+    line = event
     for part in _audit_about(entry):
-        if len(line) + len(part) + len(below) < _LINE:
+        if len(line) + len(part) + len(subtext) < _LINE_LENGTH:
             line += f" · {part}"
-    return f"{line}\n{below}"
+    return f"{line}\n{subtext}"
 
 
 def _audit_about(entry: AuditEntry) -> Iterator[str]:
@@ -301,32 +304,32 @@ def _audit_about(entry: AuditEntry) -> Iterator[str]:
 
 
 def outcome_text(outcome: str) -> str:
-    """A state as people read it; a rule's code as plain words."""
+    """Return a state's title, or a rule's code in plain words."""
     if outcome in set(RunState):
         return say(phase(RunState(outcome)))
     return escape_line(outcome.replace("_", " "), 40)
 
 
 def action_text(action: AuditAction) -> str:
-    """What kind of event it is, in a word or two."""
+    """Return a short name for a kind of event."""
     return say(f"action_{action}")
 
 
-def _filters(wanted: AuditFilter) -> Iterator[str]:
-    if wanted.subject is not None:
-        yield say("record_filter_person", person=wanted.subject)
-    if wanted.actor is not None:
-        yield say("record_filter_by", person=wanted.actor)
-    if wanted.deployment is not None:
-        yield escape_line(wanted.deployment, 32)
-    if wanted.action is not None:
-        yield action_text(wanted.action)
-    if wanted.outcome is not None:
-        yield outcome_text(wanted.outcome)
-    if wanted.since is not None:
-        yield say("record_filter_since", at=int(wanted.since.timestamp()))
-    if wanted.until is not None:
-        yield say("record_filter_until", at=int(wanted.until.timestamp()))
+def _filters(audit_filter: AuditFilter) -> Iterator[str]:
+    if audit_filter.subject is not None:
+        yield say("record_filter_person", person=audit_filter.subject)
+    if audit_filter.actor is not None:
+        yield say("record_filter_by", person=audit_filter.actor)
+    if audit_filter.deployment is not None:
+        yield escape_line(audit_filter.deployment, 32)
+    if audit_filter.action is not None:
+        yield action_text(audit_filter.action)
+    if audit_filter.outcome is not None:
+        yield outcome_text(audit_filter.outcome)
+    if audit_filter.since is not None:
+        yield say("record_filter_since", at=int(audit_filter.since.timestamp()))
+    if audit_filter.until is not None:
+        yield say("record_filter_until", at=int(audit_filter.until.timestamp()))
 
 
 def _person(user_id: int | None) -> str:
@@ -335,8 +338,8 @@ def _person(user_id: int | None) -> str:
 
 def _audit_button(
     label: str,
-    step: AuditButton,
-    wanted: AuditFilter,
+    action: AuditButton,
+    audit_filter: AuditFilter,
     cursor: AuditCursor | None,
     *,
     enabled: bool | None = None,
@@ -344,13 +347,13 @@ def _audit_button(
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
-        custom_id=record_id(step, wanted, cursor),
+        custom_id=record_id(action, audit_filter, cursor),
         disabled=not (cursor is not None if enabled is None else enabled),
     )
 
 
 _REASON = "reason"
-_LONGEST = 500
+_REASON_LENGTH = 500
 
 
 def reject_modal(key: str) -> Modal:
@@ -364,8 +367,11 @@ def block_modal(key: str) -> Modal:
 def _modal(key: str, form: str) -> Modal:
     modal = Modal(title=say(f"{form}_title"), custom_id=f"form:{key}:{form}", timeout=None)
     field: TextInput[Modal] = TextInput(
-        style=discord.TextStyle.paragraph, required=form == "block", max_length=_LONGEST, custom_id=_REASON
+        style=discord.TextStyle.paragraph,
+        required=form == "block",
+        max_length=_REASON_LENGTH,
+        custom_id=_REASON,
     )
     modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
-    modal.stop()  # answered by `Forms`, so discord.py need not remember who opened it
+    modal.stop()  # submissions arrive as interactions, so discord.py needn't track the modal
     return modal

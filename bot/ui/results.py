@@ -15,7 +15,7 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.components import (
     CONTENT_TEXT,
-    FILES_A_MESSAGE,
+    FILES_PER_MESSAGE,
     GALLERY,
     LAYOUT_TEXT,
     PROSE_SHOWN,
@@ -88,11 +88,11 @@ def outcome_messages(several: Batch, title: str) -> list[OutgoingMessage]:
     worded = any(several.prepared[run.key].texts for run in several.shown)
     as_layout = bool(gallery or not others or worded or lead.user_install)
     if as_layout:
-        first, unsaid = first_part(several, title, gallery[:FILES_A_MESSAGE])
-        more = [gallery_only(lead, chunk) for chunk in chunks(gallery[FILES_A_MESSAGE:])]
+        first, unsaid = first_part(several, title, gallery[:FILES_PER_MESSAGE])
+        more = [gallery_only(lead, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
     else:
-        first, unsaid = first_part(several, title, others[:FILES_A_MESSAGE], classic=True)
-        more, others = [], others[FILES_A_MESSAGE:]
+        first, unsaid = first_part(several, title, others[:FILES_PER_MESSAGE], classic=True)
+        more, others = [], others[FILES_PER_MESSAGE:]
     return [
         first,
         *more,
@@ -180,7 +180,7 @@ def _text_blocks(several: Batch) -> Iterator[str]:
     """What each of them wrote, in one block for each."""
     for run in several.shown:
         room = PROSE_SHOWN // run.batch_size
-        blocks = text_blocks(several.prepared[run.key].texts, spoiler=run.spoiler, room=room)
+        blocks = text_blocks(several.prepared[run.key].texts, spoiler=run.spoiler, space=room)
         if blocks:
             yield "\n".join([f"**{_number(run)}**", *blocks])
 
@@ -333,9 +333,9 @@ def _result_parts(
     parts = []
     # An answer that began as a layout can't become a classic message.
     if gallery or prepared.texts or not others or run.user_install:
-        first_part, unsaid = _result_layout(run, title, gallery[:FILES_A_MESSAGE], prepared, onward)
+        first_part, unsaid = _result_layout(run, title, gallery[:FILES_PER_MESSAGE], prepared, onward)
         parts.append(first_part)
-        parts += [gallery_only(run, chunk) for chunk in chunks(gallery[FILES_A_MESSAGE:])]
+        parts += [gallery_only(run, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
         parts += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
     else:
         first, *rest = chunks(others)

@@ -14,7 +14,7 @@ from bot.deployments.input_text import ShownInputs
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.components import ChannelName, FileKind, PreparedOutputs
-from bot.ui.moderation import closed_report_part, decided_part, notice_part, report_part, review_part
+from bot.ui.moderation import closed_report_card, decided_card, notice_message, report_card, review_card
 from tests.unit.factories import made_run
 from tests.unit.messages import KEY, components, file, labels, text
 
@@ -36,7 +36,7 @@ def run(state: RunState = RunState.AWAITING_APPROVAL, **more: Any) -> Run:
 
 
 def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
-    part = review_part(run(), "Flux", INPUTS, PreparedOutputs())
+    part = review_card(run(), "Flux", INPUTS, PreparedOutputs())
     assert text(part).splitlines() == [
         "### A request for **Flux** waits for you",
         "<@175928847299117063> · account created <t:1462015105:R> · joined <t:1777897800:R>",
@@ -51,13 +51,13 @@ def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
 
 @pytest.mark.parametrize("values", [[("prompt", "x" * 401)], [(f"input{n}", "x" * 150) for n in range(20)]])
 def test_where_inputs_are_too_long_for_the_card_details_has_them_whole(values: list[tuple[str, str]]) -> None:
-    part = review_part(run(), "Flux", ShownInputs(tuple(values), ()), PreparedOutputs())
+    part = review_card(run(), "Flux", ShownInputs(tuple(values), ()), PreparedOutputs())
     assert labels(part) == ["Approve", "Reject", "Block", "Details"]
 
 
 def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> None:
     files = (file(1, FileKind.IMAGE, "png"), file(2, FileKind.AUDIO, "wav"), file(3, FileKind.VIDEO, "mp4"))
-    part = review_part(run(), "Flux", INPUTS, PreparedOutputs(files, notes=("big.png is too large",)))
+    part = review_card(run(), "Flux", INPUTS, PreparedOutputs(files, notes=("big.png is too large",)))
     found = components(part)
     assert [i["media"]["url"] for c in found if c["type"] == 12 for i in c["items"]] == [
         f"attachment://flux-{KEY}-1.png",
@@ -69,7 +69,7 @@ def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> 
 
 
 def test_what_is_more_than_a_message_holds_is_said() -> None:
-    part = review_part(
+    part = review_card(
         run(), "Flux", INPUTS, PreparedOutputs(tuple(file(n, FileKind.IMAGE, "png") for n in range(12)))
     )
     assert len(part.files) == 10
@@ -91,7 +91,7 @@ def test_a_decided_card_says_who_and_when_and_has_no_buttons(
     state: RunState, decided: bool, verdict: str
 ) -> None:
     by = {"decided_by": 5, "decided_at": AT} if decided else {}
-    part = decided_part(run(state, failure_params={"reason": "not *here*"}, **by), "Flux", INPUTS)
+    part = decided_card(run(state, failure_params={"reason": "not *here*"}, **by), "Flux", INPUTS)
     assert verdict in text(part).splitlines()
     assert ("> not \\*here\\*" in text(part)) is (state is RunState.REJECTED)
     assert labels(part) == []
@@ -99,13 +99,13 @@ def test_a_decided_card_says_who_and_when_and_has_no_buttons(
 
 def test_the_reason_goes_to_the_requester_alone() -> None:
     rejected = run(RunState.REJECTED, failure_params={"reason": "no <@&5>"}, decided_by=5, decided_at=AT)
-    assert text(notice_part(rejected, "Flux", ChannelName("pic_tures", "The *Studio*"))).splitlines() == [
+    assert text(notice_message(rejected, "Flux", ChannelName("pic_tures", "The *Studio*"))).splitlines() == [
         "Your request for **Flux** was not approved.",
         "> a fox",
         "The moderator's reason: no \\<\\@&5>",
         "-# **#pic\\_tures** on **The \\*Studio\\***: [open the channel](https://discord.com/channels/1/22)",
     ]
-    silent = text(notice_part(replace(rejected, failure_params={"reason": ""}), "Flux", None))
+    silent = text(notice_message(replace(rejected, failure_params={"reason": ""}), "Flux", None))
     assert "reason" not in silent
     assert silent.endswith("-# [Open the channel](https://discord.com/channels/1/22)")
 
@@ -118,29 +118,29 @@ def test_who_is_blocked_reads_that_and_the_card_says_who_did_it() -> None:
         decided_by=5,
         decided_at=AT,
     )
-    shown = text(notice_part(ended, "Flux", None))
+    shown = text(notice_message(ended, "Flux", None))
     assert "a moderator has blocked you from generating there." in shown
     assert "The moderator's reason: spam" in shown
-    card = decided_part(ended, "Flux", INPUTS)
+    card = decided_card(ended, "Flux", INPUTS)
     assert "<@5> blocked the requester <t:1777897800:R>, so it was not started." in text(card)
     assert labels(card) == []
 
 
 def test_a_report_leads_to_the_result_and_is_closed_with_a_verdict() -> None:
     link = "https://discord.com/channels/1/2/3"
-    part = report_part(run(RunState.SUCCEEDED), "Flux", [8], link, PreparedOutputs())
+    part = report_card(run(RunState.SUCCEEDED), "Flux", [8], link, PreparedOutputs())
     assert "Reported by <@8>" in text(part).splitlines()
     assert "[Open it](https://discord.com/channels/1/2/3)" in text(part)
     assert "> a fox" in text(part)
     assert labels(part) == ["Delete", "Block", "Dismiss"]
-    closed = closed_report_part(run(RunState.SUCCEEDED), "Flux", "Dismissed by <@5>.")
+    closed = closed_report_card(run(RunState.SUCCEEDED), "Flux", "Dismissed by <@5>.")
     assert text(closed).endswith("Dismissed by <@5>.")
     assert labels(closed) == []
 
 
 def test_a_reported_result_is_shown_behind_a_spoiler_under_a_name_of_its_own() -> None:
     files = (file(1, FileKind.IMAGE, "png"), file(2, FileKind.AUDIO, "wav"))
-    part = report_part(run(RunState.SUCCEEDED), "Flux", [8], None, PreparedOutputs(files, texts=("a | fox",)))
+    part = report_card(run(RunState.SUCCEEDED), "Flux", [8], None, PreparedOutputs(files, texts=("a | fox",)))
     found = components(part)
     (item,) = next(c["items"] for c in found if c["type"] == 12)
     assert item["media"]["url"] == f"attachment://report-flux-{KEY}-1.png"
@@ -152,7 +152,7 @@ def test_a_reported_result_is_shown_behind_a_spoiler_under_a_name_of_its_own() -
 
 
 def test_of_many_reporters_some_are_named() -> None:
-    part = report_part(run(RunState.SUCCEEDED), "Flux", [*range(1, 8)], None, PreparedOutputs())
+    part = report_card(run(RunState.SUCCEEDED), "Flux", [*range(1, 8)], None, PreparedOutputs())
     assert "Reported by <@1>, <@2>, <@3>, <@4>, <@5>, 2 more" in text(part)
 
 
@@ -171,10 +171,10 @@ def test_whatever_was_asked_for_the_card_is_within_discords_limits(
     prepared = PreparedOutputs(tuple(file(n, kind, "x") for n, kind in enumerate(files)), notes=tuple(notes))
     rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=AT)
     for part in (
-        review_part(subject, gpu or "x", inputs, prepared),
-        decided_part(rejected, gpu or "x", inputs),
-        notice_part(rejected, gpu or "x", ChannelName(reason, reason)),
-        report_part(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
+        review_card(subject, gpu or "x", inputs, prepared),
+        decided_card(rejected, gpu or "x", inputs),
+        notice_message(rejected, gpu or "x", ChannelName(reason, reason)),
+        report_card(subject, gpu or "x", [*range(9)], None, replace(prepared, texts=(reason * 2,) * 3)),
     ):
         found = components(part)
         assert len(found) <= 40

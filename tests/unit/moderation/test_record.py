@@ -26,7 +26,7 @@ from bot.domain.records import (
 from bot.domain.runs import RunState
 from bot.services.audit import LINES_SHOWN, CsvWriter
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id, record_id
-from bot.ui.moderation import audit_layout, record_line
+from bot.ui.moderation import audit_layout, audit_line
 from tests.unit.messages import components, text
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_what_no_version_has_made_is_refused(fields: str) -> None:
 
 @pytest.mark.parametrize("action", AuditAction)
 def test_every_action_has_a_line_of_its_own(action: AuditAction) -> None:
-    told = record_line(line(action=action, actor_id=11, subject_id=22, deployment="flux").entry)
+    told = audit_line(line(action=action, actor_id=11, subject_id=22, deployment="flux").entry)
     assert "Something went wrong" not in told
     assert told.endswith(f"\n-# <t:{int(NOW.timestamp())}:f>")
     assert "<@11>" in told or "<@22>" in told
@@ -108,7 +108,7 @@ def test_a_line_says_how_it_ended_why_and_for_which_request() -> None:
         run_key="abcdefgh",
         details={"gpu": "A100", "reason": "no *good*"},
     ).entry
-    told, below = record_line(entry).splitlines()
+    told, below = audit_line(entry).splitlines()
     assert told == "**flux** for <@22> · That didn't work · GPU A100 · “no \\*good\\*”"
     assert below == f"-# <t:{int(NOW.timestamp())}:f> · `abcdefgh`"
 
@@ -121,12 +121,12 @@ def test_a_refused_prompt_is_told_with_the_rule_and_the_word_that_it_hit() -> No
         outcome="words_hit",
         details={"rule": "Slurs", "word": "bad*", "option": "prompt"},
     ).entry
-    told, _ = record_line(entry).splitlines()
+    told, _ = audit_line(entry).splitlines()
     assert told == "<@22> was refused **flux** · words hit · rule Slurs · word bad\\*"
 
 
 def test_a_rules_code_is_told_in_plain_words() -> None:
-    told = record_line(line(action=AuditAction.REFUSAL, subject_id=22, outcome="account_too_young").entry)
+    told = audit_line(line(action=AuditAction.REFUSAL, subject_id=22, outcome="account_too_young").entry)
     assert "account too young\n" in told
 
 
