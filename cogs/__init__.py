@@ -1,0 +1,1 @@
+"""Decides which service a slash command or button calls, and how it is answered. One file per command."""

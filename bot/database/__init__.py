@@ -1,1 +1,4 @@
-"""Connections, transactions, tables, migrations, and coordination between processes."""
+"""Decides how transactions, locks and the schema work on SQLite and PostgreSQL.
+
+What is read and written in them is decided in bot/store.
+"""

@@ -1,1 +1,4 @@
-"""Messages owed, from the row to Discord."""
+"""Decides how a message reaches Discord exactly once: files, route, retries, and what it replaces.
+
+How it looks is decided in bot/ui.
+"""

@@ -1,1 +1,1 @@
-"""The operator's commands: check, sync, export."""
+"""Decides what the operator's commands check, sync and export do and print."""

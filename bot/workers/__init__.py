@@ -1,1 +1,4 @@
-"""A run at ComfyDeploy: its one queue call, and everything that is heard of it."""
+"""Decides when runs are started, asked about, cancelled and given up, and how reports are recorded.
+
+What a report changes is decided in bot/domain, and what is posted in bot/delivery.
+"""
