@@ -25,7 +25,7 @@ from demo.standin.machine import Machine
 from demo.standin.runs import RunBook
 from demo.standin.serving import Serving
 from demo.standin.webhooks import TIMEOUT, WAITS, Webhooks
-from demo.standin.workshop import Workshop
+from demo.standin.workshop import OpenLink, Workshop
 from demo.standin.world import World
 
 API_KEY = "standin-key"  # the only account's
@@ -73,6 +73,7 @@ class StandIn:
         self._webhook_waits = webhook_waits
         self._webhook_timeout = webhook_timeout
         self._stack = AsyncExitStack()
+        self.open_link: OpenLink = _unknown
 
     @property
     def ledger(self) -> Ledger:
@@ -132,15 +133,22 @@ class StandIn:
     ) -> None:
         await self._stack.aclose()
 
+    async def _open(self, url: str) -> bytes | None:
+        return await self.open_link(url)
+
     def _app(self, session: aiohttp.ClientSession) -> web.Application:
         world = self.world
         webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
-        machine = Machine(world, webhooks, Workshop(session), self._pace)
+        machine = Machine(world, webhooks, Workshop(session, self._open), self._pace)
         app = web.Application(middlewares=[gate(self.api_key)], client_max_size=UPLOAD_LIMIT + 1024**2)
         app.add_routes(Api(world, machine, Intake(world, machine)).routes())
         app.add_routes(Serving(world).routes())
         app.add_routes(Control(world, self.release).routes())
         return app
+
+
+async def _unknown(_: str) -> None:
+    """Leave every address to be downloaded."""
 
 
 async def serve_until(stop: asyncio.Event, standin: StandIn, started: Callable[[StandIn], None]) -> None:
