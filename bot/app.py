@@ -12,7 +12,6 @@ from typing import Any
 import discord
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyClient, open_session
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
@@ -25,9 +24,17 @@ from bot.gateway.client import GenerateBot
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.web import MetricsPage, application, listening, start_server
-from bot.wiring import Resources, courier_workers, gateway_bot, make_signer, reconcile_workers, reloader_of
+from bot.wiring import (
+    Resources,
+    add_webhooks,
+    courier_workers,
+    gateway_bot,
+    make_signer,
+    open_backend,
+    reconcile_workers,
+    reloader_of,
+)
 from bot.workers.events import EventRecorder, ProgressBuffer
-from bot.workers.webhook import WebhookServer
 from bot.workers.worker import Wakeups, Worker
 
 
@@ -48,20 +55,16 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         await coordinator.open(wakeups.receive)
         await _release_leases(store, coordinator)
         metrics = Metrics()
-        comfy = ComfyClient(
-            await stack.enter_async_context(open_session(metrics.comfydeploy_trace())),
-            settings.comfydeploy_api_url,
-            settings.comfydeploy_api_key,
-        )
+        signer = await make_signer(settings, store)
+        backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-        catalogue = Catalogue(configs, comfy, store.notes, extra=(PRESET_OPTION,))
+        catalogue = Catalogue(configs, backend, store.notes, extra=(PRESET_OPTION,))
         if calling:
             await catalogue.load()
-        signer = await make_signer(settings, store)
         yield assemble(
             Resources(
-                settings, store, coordinator, comfy, fetcher, catalogue, clock, wakeups, signer, metrics
+                settings, store, coordinator, backend, fetcher, catalogue, clock, wakeups, signer, metrics
             )
         )
 
@@ -135,7 +138,7 @@ class App:
 
     def request_reload(self) -> None:
         """Ask for a reload of the deployments file; the outcome is logged."""
-        self.reloader.ask()
+        self.reloader.request_reload()
         if "look" in self.workers:
             self.workers["look"].wake()
 
@@ -153,7 +156,9 @@ def assemble(resources: Resources) -> App:
     reloader = reloader_of(resources)
     client = _client(resources, reloader)
     progress = ProgressBuffer(resources.store, resources.wakeups, resources.clock)
-    recorder = EventRecorder(resources.store, progress, resources.wakeups, resources.silence, resources.clock)
+    recorder = EventRecorder(
+        resources.store, progress, resources.wakeups, resources.quiet_period, resources.clock
+    )
     workers: dict[str, Worker[Any]] = {}
     if client is not None:
         poster = Poster(client)
@@ -195,7 +200,7 @@ def _web(
     if resources.settings.metrics_port is None:
         page.add_to(app)
     if Role.WEB in resources.settings.roles:
-        WebhookServer(resources.signer, recorder, resources.metrics).add_to(app)
+        add_webhooks(app, resources, recorder)
     return app
 
 

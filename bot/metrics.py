@@ -6,7 +6,7 @@ docs/metrics.md explains each metric, and deploy/alerts.yml has the alerts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
@@ -37,7 +37,6 @@ WEBHOOK_RESULTS: Final = {
 _RUN_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _WAIT_SECONDS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-_CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "deployment", "upload": "upload"}
 
 
 class Metrics:
@@ -123,11 +122,26 @@ class Metrics:
         trace.on_request_exception.append(self._discord_silent)
         return trace
 
-    def comfydeploy_trace(self) -> aiohttp.TraceConfig:
+    def comfydeploy_trace(self, call_name: Callable[[str], str]) -> aiohttp.TraceConfig:
+        """Count and time calls to ComfyDeploy; `call_name` returns the label for a path."""
+
+        def called(context: SimpleNamespace, path: str, result: str) -> None:
+            call = call_name(path)
+            self._calls.labels(call, result).inc()
+            self._call.labels(call).observe(time.monotonic() - context.began)
+
+        async def answered(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
+            called(context, params.url.path, str(params.response.status))
+
+        async def silent(
+            _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
+        ) -> None:
+            called(context, params.url.path, "no_answer")
+
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(_started)
-        trace.on_request_end.append(self._comfydeploy_answered)
-        trace.on_request_exception.append(self._comfydeploy_silent)
+        trace.on_request_end.append(answered)
+        trace.on_request_exception.append(silent)
         return trace
 
     async def _discord_answered(
@@ -142,21 +156,6 @@ class Metrics:
     ) -> None:
         self._discord.labels(params.method, "no_answer").inc()
 
-    async def _comfydeploy_answered(
-        self, _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
-    ) -> None:
-        self._called(context, params.url.path, str(params.response.status))
-
-    async def _comfydeploy_silent(
-        self, _: Any, context: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
-    ) -> None:
-        self._called(context, params.url.path, "no_answer")
-
-    def _called(self, context: SimpleNamespace, path: str, result: str) -> None:
-        call = call_of(path)
-        self._calls.labels(call, result).inc()
-        self._call.labels(call).observe(time.monotonic() - context.began)
-
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
@@ -166,9 +165,3 @@ class Metrics:
 
 async def _started(_: Any, context: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
     context.began = time.monotonic()
-
-
-def call_of(path: str) -> str:
-    """Return the name of ComfyDeploy's call at a path; ids in labels would create a series per run."""
-    last, *before = reversed(path.rstrip("/").split("/"))
-    return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")

@@ -6,13 +6,18 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.comfydeploy.client import ComfyClient
+from aiohttp import web
+
+from bot.comfydeploy.client import ComfyDeploy, open_session
+from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.courier import Courier
@@ -24,6 +29,7 @@ from bot.delivery.status import StatusUpdater
 from bot.delivery.uploads import AttachmentRenewer, OutputPreparer
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import Delivery, Output, Run
@@ -47,6 +53,7 @@ from bot.ui.results import Batch, outcome_messages, run_outcome_messages
 from bot.workers.events import EventRecorder
 from bot.workers.reconciler import Reconciler
 from bot.workers.submission import Submitter
+from bot.workers.webhook import WebhookServer
 from bot.workers.worker import Wakeups, Worker
 
 
@@ -121,7 +128,7 @@ def _people(base: Resources) -> PeopleDesk:
 
 
 # With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
-_PATIENCE = 4
+_QUIET_INTERVALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ class Resources:
     settings: Settings
     store: Store
     coordinator: Coordinator
-    comfy: ComfyClient
+    backend: Backend
     fetcher: MediaFetcher
     catalogue: Catalogue
     clock: Callable[[], datetime]
@@ -144,9 +151,9 @@ class Resources:
         return timedelta(seconds=self.settings.poll_interval_seconds)
 
     @property
-    def silence(self) -> timedelta:
-        """How long a run may be quiet before it is asked about."""
-        return self.interval * _PATIENCE if self.settings.public_url else self.interval
+    def quiet_period(self) -> timedelta:
+        """Return how long a run may be quiet before it is asked about."""
+        return self.interval * _QUIET_INTERVALS if self.settings.public_url else self.interval
 
     @property
     def grace(self) -> timedelta:
@@ -177,12 +184,25 @@ class Resources:
 
 
 async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
-    """All processes over one store sign alike: by WEBHOOK_SECRET, or by the secret that the store keeps."""
+    """Sign by WEBHOOK_SECRET, or else by a secret in the store, which all of its processes share."""
     secret = settings.webhook_secret
     return WebhookSigner(
         secret.get_secret_value() if secret else await store.notes.secret("webhook_secret"),
         settings.public_url,
     )
+
+
+@asynccontextmanager
+async def open_backend(settings: Settings, signer: WebhookSigner, metrics: Metrics) -> AsyncIterator[Backend]:
+    """Open the backend's HTTP session for the block."""
+    async with open_session(metrics.comfydeploy_trace(call_name)) as session:
+        yield ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
+
+
+def add_webhooks(app: web.Application, base: Resources, recorder: EventRecorder) -> None:
+    """Serve the backend's webhooks, and the ping of `python -m bot check` beneath the same path."""
+    WebhookServer(base.backend, recorder, base.metrics).add_to(app)
+    app.router.add_routes([ping_route(base.signer)])
 
 
 def courier_workers(base: Resources, poster: Poster) -> dict[str, Worker[Any]]:
@@ -202,7 +222,7 @@ def courier_workers(base: Resources, poster: Poster) -> dict[str, Worker[Any]]:
 
 
 def _courier(base: Resources, poster: Poster, status: StatusUpdater) -> Courier:
-    packer = OutputPreparer(base.fetcher, _link_renewer(base.comfy))
+    packer = OutputPreparer(base.fetcher, _link_renewer(base.backend))
 
     def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         run = delivery.run
@@ -242,9 +262,9 @@ def _courier(base: Resources, poster: Poster, status: StatusUpdater) -> Courier:
     )
 
 
-def _link_renewer(comfy: ComfyClient) -> Callable[[Run], Any]:
+def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
     async def renew(run: Run) -> tuple[Output, ...]:
-        return (await comfy.run(run.run_id)).outputs if run.run_id else run.outputs
+        return (await backend.get_run(run.run_id)).outputs if run.run_id else run.outputs
 
     return renew
 
@@ -265,12 +285,11 @@ def _submission(base: Resources, poster: Poster) -> Submitter:
     renewer = AttachmentRenewer(base.catalogue, base.store.reviews, poster)
     return Submitter(
         store=base.store,
-        comfy=base.comfy,
-        signer=base.signer,
+        backend=base.backend,
         wakeups=base.wakeups,
         limit=base.limit,
         renew=renewer.inputs,
-        first_check=base.silence,
+        first_check=base.quiet_period,
         grace=base.grace,
         user_installs=base.settings.allow_user_installs,
         clock=base.clock,
@@ -280,7 +299,7 @@ def _submission(base: Resources, poster: Poster) -> Submitter:
 def _reconciler(base: Resources, recorder: EventRecorder) -> Reconciler:
     return Reconciler(
         store=base.store,
-        comfy=base.comfy,
+        backend=base.backend,
         recorder=recorder,
         wakeups=base.wakeups,
         metrics=base.metrics,
@@ -294,7 +313,7 @@ def reloader_of(base: Resources) -> Reloader:
     return Reloader(
         base.catalogue,
         read=lambda: load_deployment_configs(base.settings),
-        announce=base.wakeups.reload,
+        notify=base.wakeups.reload,
         every=timedelta(seconds=base.settings.deployments_refresh_seconds),
         clock=base.clock,
     )

@@ -11,9 +11,9 @@ from discord import app_commands
 from discord.ext import commands
 from discord.ui import DynamicItem, Item
 
-from bot.deployments.model import InputKind
 from bot.deployments.revision import FormValue
 from bot.deployments.validation import AttachedFile, check_file
+from bot.domain.backend import InputKind
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import (

@@ -1,1 +1,1 @@
-"""The adapter to ComfyDeploy: wire formats and one HTTP client."""
+"""ComfyDeploy as the bot's backend: its HTTP API, its webhooks, its quirks."""

@@ -1,7 +1,6 @@
-"""The calls to ComfyDeploy. One attempt each: a run costs money, and the callers are durable workers.
+"""ComfyDeploy's HTTP API as the bot's backend. Each call is one attempt: runs cost money, callers retry.
 
-Every fault becomes one `bot.domain.errors.ComfyError`, mapped in one place (`_faults`), whose
-`accepted` tells whether a run may exist.
+Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says whether a run may exist.
 """
 
 from __future__ import annotations
@@ -14,19 +13,21 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import SecretStr
 
-from bot.comfydeploy.deployments import DeploymentInfo, parse_deployment, parse_deployments
-from bot.comfydeploy.reports import clean_filename, parse_run
+from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
+from bot.comfydeploy.reports import clean_filename, parse_run, parse_webhook
+from bot.comfydeploy.webhook_urls import WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
-    QueueCall,
     WireError,
     error_from_cancel,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
+    queue_body,
     scrub,
 )
-from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnreachable
+from bot.domain.backend import DeploymentDescription, NewRun
+from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable
 from bot.domain.runs import RunReport
 
 MAX_REPLY = 8 * 1024 * 1024
@@ -35,10 +36,10 @@ T = TypeVar("T")
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
-    """A session without keep-alive, so that no queue call ever goes out on a connection that has just died.
+    """Open a session without keep-alive, so that no queue call goes out on a connection that has just died.
 
-    On a reused one, a disconnect does not tell whether the request was read: each such race would leave a
-    run `unconfirmed`. Calls are few; a handshake is the cheaper price.
+    On a reused connection, a disconnect does not tell whether the request was read: each such race would
+    leave a run `unconfirmed`. Calls are few; a handshake is the cheaper price.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
@@ -47,18 +48,22 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
     )
 
 
-class ComfyClient:
-    """The API at `base_url`, with the key's rights. Use a session from `open_session`.
+class ComfyDeploy:
+    """The API at `base_url`, as a `bot.domain.backend.Backend`. Use a session from `open_session`.
 
     The timeouts are totals in seconds. The queue call gets more than 60, since a hanging machine is reported
     after up to 55.
     """
+
+    gpus = GPUS
+    webhooks = WEBHOOKS
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         base_url: str,
         api_key: SecretStr | str,
+        signer: WebhookSigner,
         *,
         queue_timeout: float = 120,
         call_timeout: float = 20,
@@ -67,40 +72,53 @@ class ComfyClient:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key)
+        self._signer = signer
         self._queue_timeout = aiohttp.ClientTimeout(total=queue_timeout, connect=connect_timeout)
         self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
 
-    async def queue(self, call: QueueCall) -> str:
-        """Start a run and return its id. After an error with `accepted` the run may exist all the same."""
-        body = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=call.body())
-        return _parsed(parse_queue_reply, body)
-
-    async def run(self, run_id: str) -> RunReport:
-        """What ComfyDeploy knows of a run, its place in the queue included."""
-        params = {"queue_position": "true"}
-        return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
-
-    async def cancel(self, run_id: str) -> None:
-        """Ask for the run to be stopped; a run that had ended is no error. Raises ComfyNotCancellable."""
-        await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
-
-    async def deployment(self, deployment_id: str) -> DeploymentInfo:
-        """One deployment; an unknown one is a ComfyServerError, which is how ComfyDeploy says it."""
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        """Describe a deployment; for an unknown id ComfyDeploy answers 500, which is a BackendServerError."""
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 
-    async def deployments(self) -> tuple[DeploymentInfo, ...]:
-        """All deployments of the account.
+    async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
+        """Describe all deployments of the account.
 
-        Two calls: `is_fluid` does not add those with an image of their own, it asks for nothing else.
+        Two calls: `is_fluid` does not add the deployments with an image of their own, it asks for no others.
         """
-        found: dict[str, DeploymentInfo] = {}
+        found: dict[str, DeploymentDescription] = {}
         for fluid in ("false", "true"):
             body = await self._call("GET", "/deployments", params={"is_fluid": fluid})
             found |= {info.id: info for info in _parsed(parse_deployments, body)}
         return tuple(found.values())
 
+    async def start_run(self, run: NewRun) -> str:
+        """Make the queue call, with the address for the run's webhooks."""
+        body = queue_body(run, self._signer.url(run.key))
+        reply = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
+        return _parsed(parse_queue_reply, reply)
+
+    async def get_run(self, run_id: str) -> RunReport:
+        """Return what ComfyDeploy knows of a run, its position in the queue included."""
+        params = {"queue_position": "true"}
+        return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
+
+    async def cancel_run(self, run_id: str) -> None:
+        """Ask for a run to be stopped; ComfyDeploy answers 200 for a run that has ended, too."""
+        await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
+
+    def is_webhook_authentic(self, key: str, mac: str) -> bool:
+        """Check the MAC of an address that `start_run` sent."""
+        return self._signer.verify(key, mac)
+
+    def read_webhook(self, body: bytes) -> RunReport:
+        """Read a webhook in either of ComfyDeploy's dialects."""
+        try:
+            return parse_webhook(body)
+        except WireError as error:
+            raise BackendBadReply(str(error)) from None
+
     async def upload(self, filename: str, content_type: str, content: bytes) -> str:
-        """Keep a file with ComfyDeploy and return its URL, signed for an hour."""
+        """Upload a file to ComfyDeploy and return its URL, signed for an hour."""
         form = aiohttp.FormData()
         name = clean_filename(filename) or "file"
         form.add_field("file", content, filename=name, content_type=content_type)
@@ -113,12 +131,12 @@ class ComfyClient:
         path: str,
         *,
         limits: aiohttp.ClientTimeout | None = None,
-        error_from: Callable[..., ComfyError] = error_from_http,
+        error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
-        """The body of a 2xx; anything else raises a ComfyError."""
+        """Return the body of a 2xx; anything else raises a BackendError."""
         key = self._api_key.get_secret_value()
-        with _faults(f"{method} {path}", key):
+        with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(
                 method,
                 self._base_url + path,
@@ -134,8 +152,8 @@ class ComfyClient:
 
 
 @contextmanager
-def _faults(call: str, key: str) -> Iterator[None]:
-    """Where aiohttp's exceptions become ours, `from None` because theirs hold the request's headers."""
+def _as_backend_errors(call: str, key: str) -> Iterator[None]:
+    """Turn aiohttp's exceptions into ours, `from None` because theirs hold the request's headers."""
     try:
         yield
     except (
@@ -146,14 +164,14 @@ def _faults(call: str, key: str) -> Iterator[None]:
         aiohttp.NonHttpUrlClientError,
     ) as error:
         # All of them come before a byte of the request has gone out.
-        raise ComfyUnreachable(_story(call, error, key)) from None
+        raise BackendUnreachable(_describe(call, error, key)) from None
     except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-        raise ComfyTimeout(_story(call, error, key)) from None
+        raise BackendTimeout(_describe(call, error, key)) from None
     except aiohttp.ClientError as error:
-        raise ComfyBadReply(_story(call, error, key)) from None
+        raise BackendBadReply(_describe(call, error, key)) from None
 
 
-def _story(call: str, error: Exception, key: str) -> str:
+def _describe(call: str, error: Exception, key: str) -> str:
     return scrub(f"{call}: {type(error).__name__}: {error}"[:1000], (key,))
 
 
@@ -162,12 +180,12 @@ async def _read(response: aiohttp.ClientResponse, limit: int = MAX_REPLY) -> byt
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > limit:
-            raise ComfyBadReply(f"{response.status}: a body of more than {limit} bytes")
+            raise BackendBadReply(f"{response.status}: a body of more than {limit} bytes")
     return bytes(body)
 
 
 async def _read_error(response: aiohttp.ClientResponse) -> bytes:
-    """As much of an error's body as comes: its status already says what happened."""
+    """Read as much of an error's body as comes: its status already says what happened."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():
@@ -187,4 +205,4 @@ def _parsed(parse: Callable[[bytes], T], body: bytes) -> T:
     try:
         return parse(body)
     except WireError as error:
-        raise ComfyBadReply(f"200: {error}") from None
+        raise BackendBadReply(f"200: {error}") from None

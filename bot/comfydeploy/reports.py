@@ -1,4 +1,4 @@
-"""What ComfyDeploy reports of a run, by webhook or by GET /run, in either of its dialects.
+"""Parse ComfyDeploy's reports about a run, by webhook or by GET /run, in either of its dialects.
 
 The service's own words are `not-started` … `success` with progress 0..1; its documentation site shows
 `queued` `processing` `completed` with progress up to 100.
@@ -36,10 +36,10 @@ _INFINITY = float("inf")
 
 
 def parse_webhook(body: bytes) -> RunReport:
-    """A webhook's body, or WireError. Strict where a sender could lie, liberal inside `outputs`.
+    """Parse a webhook's body, or raise WireError: strict where a sender could lie, liberal inside `outputs`.
 
-    Of a `run.output` no outputs are taken: it holds one of the run's, under a link that need not open, and
-    the status of that moment. By what it says the others would be missing.
+    The output of a `run.output` event is ignored: it is one of several, under a link that need not open, so
+    the run's other outputs would seem to be missing.
     """
     data = load_object(body)
     word = _optional(data, "status", str)
@@ -56,7 +56,7 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """The answer of GET /run/{id}. Only the id has to be right: an odd field reads as absent."""
+    """Parse the answer of GET /run/{id}. Only the id has to be right: an odd field reads as absent."""
     data = load_object(body)
     word = _if(data.get("status"), str)
     position = _if(data.get("queue_position"), int)
@@ -95,12 +95,13 @@ def _number(value: object) -> int | float | None:
 
 
 def _share(value: object, word: str | None) -> float | None:
-    """0..1 without the service's float noise (0.20999999344348907). Clamped first: a number may be huge."""
+    """Return 0..1 without ComfyDeploy's float noise (0.20999999344348907)."""
     number = _number(value)
     if number is None:
         if value is None:
             return None
         raise WireError("progress is not a finite number")
+    # First of all, since a number may be huge.
     bounded = min(max(number, 0), 100)
     if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:
         bounded /= 100
@@ -121,7 +122,7 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 
 
 def clean_filename(name: object) -> str | None:
-    """Only the last part of a path, printable characters only (no right-to-left tricks), extension kept."""
+    """Keep the last part of a path, its printable characters (no right-to-left tricks) and its extension."""
     if not isinstance(name, str):
         return None
     base = re.split(r"[/\\]", name[-4096:])[-1]
@@ -134,7 +135,7 @@ def clean_filename(name: object) -> str | None:
 
 
 def parse_outputs(entries: object) -> tuple[Output, ...]:
-    """At most MAX_OUTPUTS outputs, each URL and each text once. Previews (`temp`, no URL) are not outputs."""
+    """Parse at most MAX_OUTPUTS outputs, each URL and each text once, without previews (`temp`, no URL)."""
     if not isinstance(entries, list):
         return ()
     unique: dict[tuple[str | None, str | None], Output] = {}
@@ -153,7 +154,7 @@ def _flatten(entries: list[object]) -> Iterator[Output]:
 
 
 def _output(kind: str, item: object) -> Output | None:
-    """One item: a file with a URL, or a plain string. Flags such as `animated: [true]` are neither."""
+    """Parse a file with a URL, or a plain string. Flags such as `animated: [true]` are neither."""
     if isinstance(item, str):
         text = clean_text(item, MAX_TEXT)
         return Output(kind, text=text) if text.strip() else None

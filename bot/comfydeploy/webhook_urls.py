@@ -1,4 +1,4 @@
-"""The webhook's address. ComfyDeploy signs nothing, so what authenticates a call is inside the URL."""
+"""The address of a run's webhooks. ComfyDeploy signs nothing, so what authenticates a call is in the URL."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+from bot.domain.backend import WebhookEndpoint
+
 WEBHOOK_PATH = "/webhooks/comfydeploy"
+WEBHOOKS = WebhookEndpoint(
+    route=f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}",
+    # ComfyDeploy's second and third tries arrive as GET with the same body.
+    methods=("POST", "GET"),
+)
 # Beneath the webhooks' path, so that a proxy treats it as it treats them.
 PING_PATH = f"{WEBHOOK_PATH}/ping"
-# A run reports several times a second. Whoever measures that a key is remembered learns nothing of its MAC.
-_REMEMBERED = 1024
+# A run reports several times a second. A caller who measures that a key is cached learns nothing of its MAC.
+_CACHED = 1024
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def _mac(secret: bytes, key: str) -> str:
     return hmac.digest(secret, key.encode(), "sha256").hex()[:32]
 
 
 class WebhookSigner:
-    """Makes and checks webhook URLs: HMAC-SHA256 over the run key, 32 hex characters of it."""
+    """The MAC in a webhook's URL: 32 hex characters of an HMAC-SHA256 over the run's key."""
 
     def __init__(self, secret: str, public_url: str | None) -> None:
         self._secret = secret.encode()
@@ -29,22 +36,22 @@ class WebhookSigner:
         return _mac(self._secret, key)
 
     def verify(self, key: str, mac: str) -> bool:
-        """In constant time; `mac` may be anything that a stranger sent."""
+        """Check a MAC in constant time; it may be anything that a stranger sent."""
         return hmac.compare_digest(self.mac(key).encode(), mac.encode("utf-8", "replace"))
 
     def ping_url(self, public_url: str, nonce: str) -> str:
-        """An address that only somebody with the secret can make, to try PUBLIC_URL with."""
+        """Return an address to try PUBLIC_URL with, which only somebody with the secret can make."""
         return f"{public_url}{PING_PATH}/{nonce}/{self.mac(f'ping:{nonce}')}"
 
     def answers_ping(self, nonce: str, mac: str) -> bool:
         return self.verify(f"ping:{nonce}", mac)
 
     def pong(self, nonce: str, body: bytes) -> str:
-        """What only somebody with the secret can answer, who got the body whole."""
+        """Return the answer to a ping, which takes the secret and the whole body to make."""
         return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
-        """Where ComfyDeploy reports a run; None without a PUBLIC_URL (results are polled then).
+        """Return where ComfyDeploy reports a run, or None without a PUBLIC_URL, when results are polled.
 
         `target_events` adds an event for each finished output; it filters nothing.
         """

@@ -1,29 +1,28 @@
-"""From an HTTP answer that is not a 2xx to the one error that says what it means."""
+"""ComfyDeploy's HTTP: what is sent, how bodies are parsed, and which error an answer means."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pydantic_core import from_json
 
+from bot.domain.backend import NewRun
 from bot.domain.errors import (
-    ComfyError,
-    ComfyForbidden,
-    ComfyInvalid,
-    ComfyNotCancellable,
-    ComfyNotFound,
-    ComfyRateLimited,
-    ComfyRedirected,
-    ComfyRejected,
-    ComfyServerError,
-    ComfyTimeout,
-    ComfyUnauthorized,
+    BackendError,
+    BackendForbidden,
+    BackendInvalid,
+    BackendNotCancellable,
+    BackendNotFound,
+    BackendRateLimited,
+    BackendRedirected,
+    BackendRejected,
+    BackendServerError,
+    BackendTimeout,
+    BackendUnauthorized,
 )
-from bot.domain.runs import InputValue
 from bot.domain.text import clean_text
 
 MAX_DETAIL = 500
@@ -35,57 +34,58 @@ _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
 # Our webhook address as it is echoed: plain, with JSON's escaped slashes, or percent-encoded.
 _WEBHOOK = re.compile(r"(webhooks(?:\\*/|%2F)comfydeploy(?:\\*/|%2F))[^\s\"'<>,}]+", re.IGNORECASE)
 
-_BY_STATUS: Mapping[int, type[ComfyError]] = {
-    401: ComfyUnauthorized,
-    402: ComfyForbidden,
-    403: ComfyForbidden,
-    404: ComfyNotFound,
+_BY_STATUS: Mapping[int, type[BackendError]] = {
+    401: BackendUnauthorized,
+    402: BackendForbidden,
+    403: BackendForbidden,
+    404: BackendNotFound,
     # A proxy gave up waiting: the run may have begun behind it.
-    408: ComfyTimeout,
-    410: ComfyNotFound,
+    408: BackendTimeout,
+    410: BackendNotFound,
 }
 
 
 def error_from_http(
     status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
-) -> ComfyError:
-    """The error for a status other than 2xx; `secrets` never reach its text."""
+) -> BackendError:
+    """Return the error for a status other than 2xx; `secrets` never reach its text."""
     detail = describe(status, body, secrets=secrets)
     if status == 422:
-        return ComfyInvalid(detail, fields=_fields(body))
+        return BackendInvalid(detail, fields=_fields(body))
     if status == 429:
-        return ComfyRateLimited(detail, retry_after=_retry_after(headers))
+        return BackendRateLimited(detail, retry_after=_retry_after(headers))
     if status >= 500:
-        return ComfyServerError(detail, status=status)
+        return BackendServerError(detail, status=status)
     if status < 400:
-        return ComfyRedirected(detail)
-    return _BY_STATUS.get(status, ComfyRejected)(detail)
+        return BackendRedirected(detail)
+    return _BY_STATUS.get(status, BackendRejected)(detail)
 
 
 def error_from_cancel(
     status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
-) -> ComfyError:
-    """As above for the cancel call, where one 500 means that this run can't be cancelled."""
+) -> BackendError:
+    """Return the error for a failed cancel call; one kind of 500 means that the run can't be cancelled."""
     if status == 500 and _NOT_CANCELLABLE in body:
-        return ComfyNotCancellable(describe(status, body, secrets=secrets))
+        return BackendNotCancellable(describe(status, body, secrets=secrets))
     return error_from_http(status, headers, body, secrets=secrets)
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """For the log: the status and the start of the body. Scrubbed before it is cut: no half is left."""
+    """Describe an answer for the log: its status and the start of its body, without secrets."""
+    # Scrubbed before it is cut, so that no half of a secret is left.
     text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
     return f"{status}: {clean_text(text, MAX_DETAIL)}"
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Without API keys and without the part of our webhook address that authenticates."""
+    """Remove API keys, and the part of our webhook address that authenticates."""
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
 def _fields(body: bytes) -> tuple[str, ...]:
-    """The keys that a 422 names: `["body", "inputs", "steps", "int"]` is about `steps`."""
+    """Return the keys that a 422 names: `["body", "inputs", "steps", "int"]` is about `steps`."""
     try:
         detail = load_object(body).get("detail")
     except WireError:
@@ -103,7 +103,7 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, or a date measured against the answer's own clock, since ours may differ."""
+    """Read seconds, or a date, which is compared with the answer's own clock since ours may differ."""
     named = {name.lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     try:
@@ -114,7 +114,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _seconds_between(start: str, end: str) -> float:
-    """NaN when either is no HTTP date."""
+    """Return NaN unless both are HTTP dates."""
     try:
         return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
     except (ValueError, TypeError, OverflowError):
@@ -122,11 +122,11 @@ def _seconds_between(start: str, end: str) -> float:
 
 
 class WireError(ValueError):
-    """A body that is not what the protocol says. Its text never quotes the body, which may hold secrets."""
+    """A body that breaks the protocol. Its text never quotes the body, which may hold secrets."""
 
 
 def load(body: bytes) -> Any:
-    """JSON as a value. Refuses NaN, bad UTF-8 and more than 200 levels; 1e999 reads as infinity."""
+    """Parse JSON, or raise WireError: for NaN, bad UTF-8 and more than 200 levels too. 1e999 is infinity."""
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError) as error:
@@ -134,7 +134,7 @@ def load(body: bytes) -> Any:
 
 
 def load_object(body: bytes) -> dict[str, Any]:
-    """A JSON object; WireError for anything else."""
+    """Parse a JSON object, or raise WireError."""
     value = load(body)
     if not isinstance(value, dict):
         raise WireError("not a JSON object")
@@ -145,7 +145,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def uuid_of(data: dict[str, Any], field: str) -> str:
-    """The UUID under `field`, in lower case; WireError when there is none."""
+    """Return the UUID under `field` in lower case, or raise WireError."""
     value = data.get(field)
     text = value.lower() if isinstance(value, str) else ""
     if not _UUID.fullmatch(text):
@@ -154,34 +154,35 @@ def uuid_of(data: dict[str, Any], field: str) -> str:
 
 
 QUEUE_PATH = "/run/deployment/queue"
+_CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "deployment", "upload": "upload"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueCall:
-    """POST /run/deployment/queue. `webhook` holds its own secret, so it stays out of the repr."""
+def call_name(path: str) -> str:
+    """Return which call a path belongs to, as a metric's label: ids would make a series for each run."""
+    last, *before = reversed(path.rstrip("/").split("/"))
+    return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")
 
-    deployment_id: str
-    inputs: Mapping[str, InputValue]
-    webhook: str | None = field(default=None, repr=False)
-    gpu: str | None = None
 
-    def body(self) -> dict[str, Any]:
-        """The JSON to send. Progress events come only with `webhook_intermediate_status`."""
-        body: dict[str, Any] = {"deployment_id": self.deployment_id, "inputs": dict(self.inputs)}
-        if self.webhook is not None:
-            body |= {"webhook": self.webhook, "webhook_intermediate_status": True}
-        if self.gpu is not None:
-            body["gpu"] = self.gpu
-        return body
+def queue_body(run: NewRun, webhook: str | None) -> dict[str, Any]:
+    """Build the JSON of POST /run/deployment/queue.
+
+    `webhook_intermediate_status` adds the progress events, which don't come otherwise.
+    """
+    body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
+    if webhook is not None:
+        body |= {"webhook": webhook, "webhook_intermediate_status": True}
+    if run.gpu is not None:
+        body["gpu"] = run.gpu
+    return body
 
 
 def parse_queue_reply(body: bytes) -> str:
-    """The run's id; WireError when the answer names none."""
+    """Return the new run's id, or raise WireError."""
     return uuid_of(load_object(body), "run_id")
 
 
 def parse_upload_reply(body: bytes) -> str:
-    """The uploaded file's URL; WireError when the answer names none."""
+    """Return the uploaded file's URL, or raise WireError."""
     url = load_object(body).get("file_url")
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise WireError("file_url is not an http(s) address")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.comfydeploy.input_classes import input_class
 from bot.config.roles import ALL_ROLES, shard_mistakes
 from bot.deployments.config_file import load_deployments_file
 from bot.domain.errors import StartupError
@@ -44,7 +45,7 @@ def _file_mistakes(file: str | None, path: Path) -> list[str]:
     if not path.is_file():
         return [f"{_file_subject(file)} is not there."] if file else [NO_DEPLOYMENT]
     try:
-        load_deployments_file(path)
+        load_deployments_file(path, input_class)
     except StartupError as error:
         return list(error.mistakes)
     return []

@@ -17,6 +17,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 
+from bot.comfydeploy.input_classes import input_class
 from bot.config.consistency import (
     DEFAULT_DEPLOYMENTS_FILE,
     deployment_mistakes,
@@ -283,7 +284,7 @@ def read_sources(env_file: str | Path | None) -> Sources:
 def load_deployment_configs(settings: Settings) -> tuple[DeploymentConfig, ...]:
     """Return the configured deployments. Raises StartupError."""
     if settings.deployments_file is not None:
-        return load_deployments_file(settings.deployments_file)
+        return load_deployments_file(settings.deployments_file, input_class)
     if settings.comfydeploy_deployment_id is None:
         raise StartupError("Set COMFYDEPLOY_DEPLOYMENT_ID, or describe deployments in deployments.toml.")
     return (single_deployment(str(settings.comfydeploy_deployment_id)),)

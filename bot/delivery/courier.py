@@ -17,7 +17,7 @@ from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.routes import LEASE, Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.delivery.uploads import folder
-from bot.domain.errors import ComfyError, MediaError, StoreUnavailable
+from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.runs import OUTCOMES, Delivery
 from bot.metrics import Metrics
 from bot.store import Store
@@ -69,7 +69,7 @@ class Courier:
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
             result = "superseded"
-        except (OutcomeUnknown, MediaError, ComfyError) as error:
+        except (OutcomeUnknown, MediaError, BackendError) as error:
             result = await self._again_later(delivery, error)
         except StoreUnavailable:
             raise

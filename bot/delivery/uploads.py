@@ -19,7 +19,7 @@ from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
 from bot.domain.errors import (
-    ComfyError,
+    BackendError,
     MediaError,
     MediaExpired,
     MediaForbidden,
@@ -74,7 +74,7 @@ class OutputPreparer:
     async def _fresh(self, run: Run, last_try: bool) -> Sequence[Output]:
         try:
             return await self._renew(run)
-        except ComfyError as error:
+        except BackendError as error:
             if not last_try:
                 raise
             log.warning("no fresh links: %s", error)

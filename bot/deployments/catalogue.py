@@ -1,4 +1,4 @@
-"""The deployments on offer: asked of ComfyDeploy, remembered in the store, completed by the file."""
+"""Which deployments are offered now, and when they are described or read again."""
 
 from __future__ import annotations
 
@@ -10,89 +10,88 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from bot.comfydeploy.deployments import DeploymentInfo
 from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.compile import compile_deployment, describes_itself
 from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
-from bot.domain.errors import ComfyError, StartLater, StartupError, StoreUnavailable
+from bot.domain.backend import Backend, DeploymentDescription
+from bot.domain.errors import BackendError, StartLater, StartupError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them, which the lines above explain"
 _WITHOUT = "To start without it, describe a deployment in full in deployments.toml."
-
-
-class DescribesDeployments(Protocol):
-    """The ComfyDeploy client's part that is used here."""
-
-    async def deployment(self, deployment_id: str) -> DeploymentInfo:
-        """GET /deployment/{id}; raises ComfyError."""
+_DESCRIPTION = TypeAdapter(DeploymentDescription)
 
 
 class DeploymentCache(Protocol):
-    """The store's part that is used here; both raise StoreUnavailable."""
+    """Descriptions as JSON, for a start while the backend is down; both methods raise StoreUnavailable."""
 
     async def get_deployment(self, deployment_id: str) -> str | None:
-        """The JSON that was put last."""
+        """Return the JSON that was put last."""
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Keeps the JSON."""
+        """Store the JSON."""
 
 
 class Catalogue:
-    """Holds the current deployments and the command made of them; reads never wait.
+    """The current deployments and the command made of them; reading them never waits.
 
-    ComfyDeploy is asked for `parallel` deployments at once. `extra` are the bot's own further options.
+    `parallel` deployments are described at once. `extra` are the bot's own further options.
     """
 
     def __init__(
         self,
         configs: Sequence[DeploymentConfig],
-        comfy: DescribesDeployments,
+        backend: Backend,
         cache: DeploymentCache,
         *,
         extra: Sequence[OptionSpec] = (),
         parallel: int = 4,
     ) -> None:
         self._configs = tuple(configs)
-        self._comfy = comfy
+        self._backend = backend
         self._cache = cache
         self._extra = tuple(extra)
         self._parallel = parallel
         self._deployments: dict[str, Deployment] = {}
         self._plan: CommandPlan | None = None
         self._reload = asyncio.Lock()
-        self._told: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
-        self._faults: dict[str, ComfyError] = {}
+        self._logged: dict[str, str] = {}
+        self._cached: dict[str, str] = {}
+        self._faults: dict[str, BackendError] = {}
 
     @property
     def plan(self) -> CommandPlan:
-        """The command as last loaded. StartupError before the first `load`."""
+        """Return the command as last loaded, or raise StartupError before the first `load`."""
         if self._plan is None:
             raise StartupError("the deployments have not been loaded")
         return self._plan
 
+    @property
+    def faults(self) -> Mapping[str, BackendError]:
+        """Return why deployments were not described by the last `load`, by their ids."""
+        return self._faults
+
     def get(self, name: str) -> Deployment | None:
-        """By its name, which is what the store keeps; None when it is no longer on offer."""
+        """Return a deployment by the name under which the store keeps it, or None if it isn't offered."""
         return self._deployments.get(name)
 
     def all(self) -> tuple[Deployment, ...]:
-        """In the file's order."""
+        """Return the deployments in the file's order."""
         return tuple(self._deployments.values())
 
     def title(self, name: str) -> str:
-        """How a deployment is called in messages, also one that is gone."""
+        """Return what messages call a deployment, even one that is no longer offered."""
         found = self.get(name)
         return found.title if found is not None else name
 
     async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
-        """Asks anew and replaces everything at once; on StartupError the old state stays.
+        """Describe all deployments again and replace them together; on StartupError the old state stays.
 
-        `configs` take the place of the earlier ones.
+        `configs` replace the earlier ones.
         """
         async with self._reload:
             wanted = self._configs if configs is None else tuple(configs)
@@ -100,14 +99,14 @@ class Catalogue:
             found = await asyncio.gather(*(self._compiled(config, gate) for config in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
-                raise self._nothing(wanted)
+                raise self._no_deployment(wanted)
             plan = plan_commands(tuple(deployments.values()), self._extra)
             self._configs, self._deployments, self._plan = wanted, deployments, plan
 
-    def _nothing(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
-        """Later where one of them may be described then.
+    def _no_deployment(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
+        """Return StartLater if one of them may be described later.
 
-        A 500 is ComfyDeploy's answer for an id that it doesn't know, too; nothing tells the two apart.
+        ComfyDeploy's answer for an unknown id is a server error, too; nothing tells the two apart.
         """
         faults = [self._faults.get(config.deployment_id) for config in wanted]
         if not any(fault is not None and fault.passing for fault in faults):
@@ -122,49 +121,49 @@ class Catalogue:
 
     async def _compiled(self, config: DeploymentConfig, gate: asyncio.Semaphore) -> Deployment | None:
         async with gate:
-            info = await self._described(config.deployment_id) or await self._remembered(config.deployment_id)
+            info = await self._describe(config.deployment_id) or await self._from_cache(config.deployment_id)
         if info is None and not describes_itself(config):
             left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
-            self._tell(config.name, left_out, level=logging.ERROR)
+            self._log_new(config.name, left_out, level=logging.ERROR)
             return None
-        deployment = compile_deployment(config, info)
-        self._tell(config.name, *deployment.warnings)
+        deployment = compile_deployment(config, info, self._backend.gpus)
+        self._log_new(config.name, *deployment.warnings)
         return deployment
 
-    def _tell(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
-        """Only what is new: the deployments are asked about again and again."""
+    def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
+        """Log sentences unless they are the same as last time: deployments are described again and again."""
         said = "\n".join(sentences)
-        if said and said != self._told.get(about):
+        if said and said != self._logged.get(about):
             for sentence in sentences:
                 log.log(level, "%s", sentence)
-        self._told[about] = said
+        self._logged[about] = said
 
-    async def _described(self, deployment_id: str) -> DeploymentInfo | None:
+    async def _describe(self, deployment_id: str) -> DeploymentDescription | None:
         try:
-            info = await self._comfy.deployment(deployment_id)
-        except ComfyError as error:
+            info = await self._backend.describe_deployment(deployment_id)
+        except BackendError as error:
             self._faults[deployment_id] = error
-            self._tell(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
+            self._log_new(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
             return None
         self._faults.pop(deployment_id, None)
-        self._tell(deployment_id)
-        await self._remember(deployment_id, info)
+        self._log_new(deployment_id)
+        await self._put_in_cache(deployment_id, info)
         return info
 
-    async def _remember(self, deployment_id: str, info: DeploymentInfo) -> None:
-        text = info.model_dump_json()
-        if self._kept.get(deployment_id) == text:
+    async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
+        text = _DESCRIPTION.dump_json(info).decode()
+        if self._cached.get(deployment_id) == text:
             return
         try:
             await self._cache.put_deployment(deployment_id, text)
-            self._kept[deployment_id] = text
+            self._cached[deployment_id] = text
         except StoreUnavailable as error:
             log.warning("deployment %s can't be kept in the store: %s", deployment_id, error)
 
-    async def _remembered(self, deployment_id: str) -> DeploymentInfo | None:
+    async def _from_cache(self, deployment_id: str) -> DeploymentDescription | None:
         try:
             text = await self._cache.get_deployment(deployment_id)
-            return DeploymentInfo.model_validate_json(text) if text is not None else None
+            return _DESCRIPTION.validate_json(text) if text is not None else None
         except StoreUnavailable as error:
             log.warning("deployment %s can't be looked up in the store: %s", deployment_id, error)
         except ValidationError:
@@ -174,7 +173,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """Names of deployments. `warnings` are sentences about what is offered differently than one may think."""
+    """The names of deployments that a reload changed; `warnings` tell what the operator may not expect."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -185,17 +184,17 @@ class ReloadResult:
         return bool(self.added or self.changed or self.removed)
 
 
-class Step(StrEnum):
-    """What a worker does next."""
+class ReloadTask(StrEnum):
+    """What the worker does next: read the file, or ask the backend."""
 
     READ = "read"
-    LOOK = "look"
+    POLL = "poll"
 
 
 class Reloader:
-    """`read` gives what the settings and the file say now; `announce` has other processes read it as well.
+    """Reads deployments again: `read` returns their configuration, `notify` has other processes read it too.
 
-    A step at a time: two that ask at once would each sync the commands.
+    One task at a time, since two at once would each sync the commands.
     """
 
     def __init__(
@@ -203,85 +202,86 @@ class Reloader:
         catalogue: Catalogue,
         *,
         read: Callable[[], Sequence[DeploymentConfig]],
-        announce: Callable[[], None],
+        notify: Callable[[], None],
         every: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalogue = catalogue
         self._read = read
-        self._announce = announce
+        self._notify = notify
         self._every = every
         self._clock = clock
         self._next = clock() + every
-        self._asked = False
-        self._turn = asyncio.Lock()
-        self._behind = False
+        self._requested = False
+        self._lock = asyncio.Lock()
+        self._outdated = False
         self._show: list[Callable[[], Awaitable[None]]] = []
 
     def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """`show` brings up to date what people see of the deployments; one that fails is called again."""
+        """Have `show` update what people see of the deployments; it is called again after a failure."""
         self._show.append(show)
 
-    def ask(self) -> None:
-        """The file is to be read again, by the worker."""
-        self._asked = True
+    def request_reload(self) -> None:
+        """Have the worker read the file again."""
+        self._requested = True
 
     async def reload(self) -> ReloadResult:
-        """Reads the file again, here and in other processes.
+        """Read the file again, here and in other processes.
 
-        Raises StartupError with the file's mistakes: nothing has changed then.
+        Raises StartupError with the file's mistakes, and nothing has changed then.
         """
-        async with self._turn:
+        async with self._lock:
             found = await self._load(await asyncio.to_thread(self._read))
-        self._announce()
+        self._notify()
         return found
 
-    async def claim(self) -> Step | None:
-        if self._asked:
-            self._asked = False
-            return Step.READ
+    async def claim(self) -> ReloadTask | None:
+        """Return the task that is due."""
+        if self._requested:
+            self._requested = False
+            return ReloadTask.READ
         now = self._clock()
         if now < self._next:
             return None
         self._next = now + self._every
-        return Step.LOOK
+        return ReloadTask.POLL
 
-    async def handle(self, step: Step) -> None:
-        """What came of it is told to the log."""
-        if step is Step.READ:
-            await self._read_again()
+    async def handle(self, task: ReloadTask) -> None:
+        """Do the task and log its result."""
+        if task is ReloadTask.READ:
+            await self._read_file()
         else:
-            await self._look()
+            await self._poll()
 
-    async def _read_again(self) -> None:
+    async def _read_file(self) -> None:
         try:
-            async with self._turn:
+            async with self._lock:
                 found = await self._load(await asyncio.to_thread(self._read))
         except StartupError as error:
             for mistake in error.mistakes:
                 log.error("the deployments stay as they were: %s", mistake)  # noqa: TRY400
             return
-        log.info("the deployments were read again: %s", _told(found) if found else "nothing has changed")
+        log.info("the deployments were read again: %s", _summary(found) if found else "nothing has changed")
 
-    async def _look(self) -> None:
-        """Whether ComfyDeploy describes a deployment otherwise than before: one call for each."""
-        async with self._turn:
+    async def _poll(self) -> None:
+        """Adopt what the backend describes differently than before, at the price of a call per deployment."""
+        async with self._lock:
             try:
                 found = await self._load(None)
             except StartupError as error:
                 log.warning("a deployment changed at ComfyDeploy, and can't be offered so: %s", error)
                 return
         if found:
-            log.info("the deployments changed at ComfyDeploy: %s", _told(found))
+            log.info("the deployments changed at ComfyDeploy: %s", _summary(found))
 
     async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
         before, plan = self._by_name(), self._catalogue.plan
         await self._catalogue.load(configs)
-        self._behind |= self._catalogue.plan != plan
-        if self._behind:
+        self._outdated |= self._catalogue.plan != plan
+        if self._outdated:
             for show in self._show:
                 await show()
-            self._behind = False
+            self._outdated = False
         return _compared(before, self._by_name())
 
     def _by_name(self) -> dict[str, Deployment]:
@@ -297,6 +297,6 @@ def _compared(before: Mapping[str, Deployment], after: Mapping[str, Deployment])
     )
 
 
-def _told(found: ReloadResult) -> str:
+def _summary(found: ReloadResult) -> str:
     parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
     return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)

@@ -1,4 +1,4 @@
-"""One input: the file's word over ComfyDeploy's. Pure."""
+"""Compile one input: what the file says wins over what the backend says. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from bot.comfydeploy.deployments import InputType
-from bot.deployments.model import Choice, Input, InputKind
-from bot.deployments.naming import DESCRIPTION_LENGTH, kind_of, one_line, shorten, unique
+from bot.deployments.model import Choice, Input
+from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten, unique
 from bot.deployments.schema import LARGEST, InputConfig
+from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.runs import InputValue
 
 _IMAGES_IN_A_BATCH = 4
@@ -23,12 +23,12 @@ FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASC
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """An input on its way. `nodes` share its key: ComfyDeploy gives each of them the same value."""
+class InputDraft:
+    """An input that is being compiled. All of `described` share its key and so receive the same value."""
 
     key: str
     config: InputConfig
-    nodes: tuple[InputType, ...]
+    described: tuple[InputDescription, ...]
     input: Input = field(default_factory=lambda: Input(key="", option="", kind=InputKind.TEXT))
     warnings: tuple[str, ...] = ()
 
@@ -38,26 +38,26 @@ class Draft:
 
     @property
     def display_name(self) -> str:
-        return next((node.display_name for node in self.nodes if node.display_name), "")
+        return next((each.display_name for each in self.described if each.display_name), "")
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.key, self.display_name, self.config.option or "")
 
     @property
-    def class_type(self) -> str:
-        return self.config.class_type or (self.nodes[0].class_type if self.nodes else "")
+    def input_class(self) -> InputClass | None:
+        return self.config.class_type or (self.described[0].input_class if self.described else None)
 
-    def with_input(self, item: Input, *warnings: str) -> Draft:
+    def with_input(self, item: Input, *warnings: str) -> InputDraft:
         return replace(self, input=item, warnings=(*self.warnings, *warnings))
 
 
-def kind_for(config: InputConfig, node: InputType | None) -> InputKind | None:
-    """The file's kind, its class type, ComfyDeploy's, or what the file's markers imply."""
+def kind_for(config: InputConfig, described: InputDescription | None) -> InputKind | None:
+    """Return the kind by the file's `kind` or `class_type`, the backend's class, or the file's markers."""
     if config.kind is not None or config.class_type is not None:
         return config.described_kind
-    if node is not None:
-        return kind_of(node.class_type, node.type)
+    if described is not None:
+        return described.input_class.kind
     if config.seed:
         return InputKind.INTEGER
     if config.prompt or config.fixed is not None:
@@ -65,10 +65,10 @@ def kind_for(config: InputConfig, node: InputType | None) -> InputKind | None:
     return InputKind.CHOICE if config.choices else None
 
 
-def compile_input(draft: Draft) -> Draft:
-    """Fills `draft.input`, all but its option name and markers, which depend on the other inputs."""
-    config, node = draft.config, draft.nodes[0] if draft.nodes else None
-    kind = kind_for(config, node)
+def compile_input(draft: InputDraft) -> InputDraft:
+    """Fill `draft.input`, all but its option name and markers, which depend on the other inputs."""
+    config = draft.config
+    kind = kind_for(config, draft.described[0] if draft.described else None)
     if kind is None:
         return _left_out(draft)
     choices = _choices(draft, kind)
@@ -98,16 +98,17 @@ def compile_input(draft: Draft) -> Draft:
     return draft.with_input(_with_default(item, draft), *warnings)
 
 
-def _left_out(draft: Draft) -> Draft:
-    """Nothing a person could give: left to ComfyDeploy's own default."""
-    if draft.nodes:
-        told = f"is of a class that can't be offered ({draft.class_type or 'none given'})"
+def _left_out(draft: InputDraft) -> InputDraft:
+    """Hide an input that nobody could give a value for; the backend's own default is used."""
+    if draft.described:
+        given = draft.input_class.name if draft.input_class else ""
+        warning = f"is of a class that can't be offered ({given or 'none given'})"
     else:
-        told = "is not in ComfyDeploy's description; it needs a 'kind' in the file"
-    return draft.with_input(Input(key=draft.key, option="", kind=InputKind.TEXT, hidden=True), told)
+        warning = "is not in ComfyDeploy's description; it needs a 'kind' in the file"
+    return draft.with_input(Input(key=draft.key, option="", kind=InputKind.TEXT, hidden=True), warning)
 
 
-def _warnings(draft: Draft, kind: InputKind) -> tuple[str, ...]:
+def _warnings(draft: InputDraft, kind: InputKind) -> tuple[str, ...]:
     config = draft.config
     if kind is InputKind.WEIGHTS and not config.choices and config.fixed is None and not config.hidden:
         return ("loads weights: it is offered only with 'choices' in the file",)
@@ -118,21 +119,21 @@ def _warnings(draft: Draft, kind: InputKind) -> tuple[str, ...]:
     return ()
 
 
-def _description(draft: Draft) -> str:
-    told = next((node.description for node in draft.nodes if node.description.strip()), "")
-    return one_line(draft.config.description or told or draft.display_name or draft.key.replace("_", " "))
+def _description(draft: InputDraft) -> str:
+    found = next((each.description for each in draft.described if each.description.strip()), "")
+    return one_line(draft.config.description or found or draft.display_name or draft.key.replace("_", " "))
 
 
-def _bounds(draft: Draft, kind: InputKind) -> tuple[float | None, float | None]:
-    """The narrowest of all its nodes, within what Discord can carry; the file's own replace them."""
+def _bounds(draft: InputDraft, kind: InputKind) -> tuple[float | None, float | None]:
+    """Return the file's limits, or else the narrowest described ones, within what Discord can carry."""
     if kind not in _NUMBERS:
         return None, None
-    lows = [node.min_value for node in draft.nodes if node.min_value is not None]
-    highs = [node.max_value for node in draft.nodes if node.max_value is not None]
+    lows = [each.minimum for each in draft.described if each.minimum is not None]
+    highs = [each.maximum for each in draft.described if each.maximum is not None]
     low = draft.config.min if draft.config.min is not None else max(lows, default=None)
     high = draft.config.max if draft.config.max is not None else min(highs, default=None)
-    # Nodes that contradict each other: no value would suit both, and the first decides.
-    first = (draft.nodes[0].min_value, draft.nodes[0].max_value) if draft.nodes else (None, None)
+    # Where descriptions contradict each other, no value would suit both, so the first one decides.
+    first = (draft.described[0].minimum, draft.described[0].maximum) if draft.described else (None, None)
     for least, limit in ((low, high), first):
         pair = _clamped(least, kind, math.ceil), _clamped(limit, kind, math.floor)
         if pair[0] is None or pair[1] is None or pair[0] <= pair[1]:
@@ -141,15 +142,15 @@ def _bounds(draft: Draft, kind: InputKind) -> tuple[float | None, float | None]:
 
 
 def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
-    """An integer's limit is the next one inside of it."""
+    """Bring a limit within Discord's; `whole` rounds an integer's limit inwards."""
     if value is None:
         return None
     bounded = min(max(value, -LARGEST), LARGEST)
     return whole(bounded) if kind is InputKind.INTEGER else bounded
 
 
-def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
-    """The file's choices, else the node's own. Names are unique and short enough to be shown."""
+def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
+    """Return the file's choices, or else the described ones, with unique names short enough to be shown."""
     if kind not in _WORDS | _NUMBERS:
         return ()
     if draft.config.choices:
@@ -159,11 +160,11 @@ def _choices(draft: Draft, kind: InputKind) -> tuple[Choice, ...]:
         )
     if kind is not InputKind.CHOICE:
         return ()
-    return _node_choices(draft)
+    return _described_choices(draft)
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """A choice's value as the number it stands for; None when it is none (or, for an integer, a fraction)."""
+    """Return the number that a choice's value stands for, or None: an integer takes no fraction."""
     # Python reads more as a number than a person would find among the choices again: `1_0`, `nan`.
     form = INTEGER if kind is InputKind.INTEGER else FLOAT
     if not form.fullmatch(text):
@@ -172,8 +173,8 @@ def number(text: str, kind: InputKind) -> int | float | None:
     return value if -LARGEST <= value <= LARGEST else None
 
 
-def _node_choices(draft: Draft) -> tuple[Choice, ...]:
-    options = dict.fromkeys(option for node in draft.nodes for option in node.enum_options)
+def _described_choices(draft: InputDraft) -> tuple[Choice, ...]:
+    options = dict.fromkeys(option for each in draft.described for option in each.choices)
     taken: set[str] = set()
     choices = []
     for option in options:
@@ -185,16 +186,15 @@ def _node_choices(draft: Draft) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
-def _with_default(item: Input, draft: Draft) -> Input:
-    theirs = _first_usable(item, draft)
+def _with_default(item: Input, draft: InputDraft) -> Input:
+    theirs = _first_valid(item, draft)
     ours = valid_default(item, draft.config.default)
     default = theirs if ours is None else ours
     required = draft.config.required
     if required is None:
-        # A LoRA or checkpoint node has its own weights to fall back on and does not report them; a default
-        # that is wired to another node works, it only can't be shown.
-        wired = any(isinstance(node.default_value, tuple) for node in draft.nodes)
-        required = default is None and not wired and item.kind is not InputKind.WEIGHTS
+        # An input for weights falls back on weights of its own, which are not described.
+        hidden = item.kind is InputKind.WEIGHTS or any(each.has_hidden_default for each in draft.described)
+        required = default is None and not hidden
     return replace(
         item,
         default=default,
@@ -203,23 +203,18 @@ def _with_default(item: Input, draft: Draft) -> Input:
     )
 
 
-def _first_usable(item: Input, draft: Draft) -> InputValue | None:
-    """ComfyDeploy's default; a list is a wire to another node, so nothing that could be shown."""
-    for node in draft.nodes:
-        value = node.default_value
-        if value is not None and not isinstance(value, tuple):
-            found = valid_default(item, value)
-            if found is not None:
-                return found
-    return None
+def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
+    """Return the first described default that the input takes."""
+    found = (valid_default(item, each.default) for each in draft.described)
+    return next((value for value in found if value is not None), None)
 
 
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
-    """`value` when the input takes it as a default, else None: out of range, of the wrong type, empty."""
+    """Return `value` as a default of the input; None if it is out of range, empty or of another type."""
     if value is None:
         return None
     if item.kind in _NUMBERS:
-        return _usable_number(item, value)
+        return _valid_number(item, value)
     if item.kind is InputKind.BOOLEAN:
         return value if isinstance(value, bool) else None
     if item.kind is InputKind.IMAGES:
@@ -233,7 +228,7 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     return value or (value if item.kind is InputKind.TEXT else None)
 
 
-def _usable_number(item: Input, value: InputValue) -> int | float | None:
+def _valid_number(item: Input, value: InputValue) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if item.kind is InputKind.INTEGER:

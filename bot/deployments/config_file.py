@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
+from bot.deployments.schema import CLASSIFY, ChoiceConfig, DeploymentConfig, InputConfig
+from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
+
+Classify = Callable[[str], InputClass]
 
 _KIND_MESSAGES = {
     "missing": "is missing",
@@ -34,23 +37,27 @@ _ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def single_deployment(deployment_id: str) -> DeploymentConfig:
-    """Return the configuration of a single deployment that is described by ComfyDeploy alone.
+    """Return the configuration of a single deployment that is described by the backend alone.
 
     Raises ValidationError if the id is no UUID.
     """
     return DeploymentConfig(name="default", deployment_id=deployment_id)
 
 
-def load_deployments_file(path: Path) -> tuple[DeploymentConfig, ...]:
-    """Return the deployments in file order. Raises StartupError with every mistake."""
+def load_deployments_file(path: Path, classify: Classify) -> tuple[DeploymentConfig, ...]:
+    """Return the deployments in file order. Raises StartupError with every mistake.
+
+    `classify` returns the backend's class of inputs for a `class_type`.
+    """
     tables = _tables(path)
     configs: list[DeploymentConfig] = []
     mistakes: list[str] = []
     for key, table in tables.items():
         try:
-            configs.append(DeploymentConfig.model_validate({**table, "name": key}))
+            configs.append(_validated(table, key, classify))
         except ValidationError as error:
-            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in _all_mistakes(table, error))
+            errors = _all_mistakes(table, error, classify)
+            mistakes += (f"{path.name}: deployment '{key}'{text}" for text in errors)
     mistakes += (f"{path.name}: {text}" for text in _collisions(configs))
     if mistakes:
         raise StartupError(*mistakes)
@@ -102,7 +109,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise StartupError(f"{path} can't be read: {error.strerror}") from None
 
 
-def _all_mistakes(table: Mapping[str, Any], error: ValidationError | None) -> Iterator[str]:
+def _validated(table: Mapping[str, Any], name: str, classify: Classify) -> DeploymentConfig:
+    return DeploymentConfig.model_validate({**table, "name": name}, context={CLASSIFY: classify})
+
+
+def _all_mistakes(
+    table: Mapping[str, Any], error: ValidationError | None, classify: Classify
+) -> Iterator[str]:
     """Yield all mistakes of a table.
 
     pydantic runs model validators only if every field is valid, so invalid settings are removed and the rest
@@ -114,12 +127,12 @@ def _all_mistakes(table: Mapping[str, Any], error: ValidationError | None) -> It
         if () in locations:  # the model validator of the whole deployment, which runs last
             return
         table = {"deployment_id": _ANY_ID, **_without(table, locations)}
-        error = _validation_error(table)
+        error = _validation_error(table, classify)
 
 
-def _validation_error(table: Mapping[str, Any]) -> ValidationError | None:
+def _validation_error(table: Mapping[str, Any], classify: Classify) -> ValidationError | None:
     try:
-        DeploymentConfig.model_validate({**table, "name": "tried"})
+        _validated(table, "tried", classify)
     except ValidationError as error:
         return error
     return None

@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import GPU, MORE
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output
 

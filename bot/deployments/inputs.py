@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.deployments.input_text import parse_more
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, varies_in_batch
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, varies_in_batch
 from bot.deployments.options import COUNT, GPU, MORE
 from bot.deployments.schema import LARGEST
 from bot.deployments.validation import AttachedFile, check_file, check_value
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 

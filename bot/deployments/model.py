@@ -1,11 +1,11 @@
-"""A deployment and its inputs, merged from ComfyDeploy's description and `deployments.toml`."""
+"""A deployment and its inputs, merged from the backend's description and `deployments.toml`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue, Run
 
 
@@ -16,26 +16,6 @@ def varies_in_batch(item: Input) -> bool:
     it, for workflows that randomize by themselves.
     """
     return item.is_seed and item.offered and not item.choices
-
-
-# The GPUs of ComfyDeploy's pricing page, in its order; `deployments.toml` narrows or extends the list.
-GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
-
-
-class InputKind(StrEnum):
-    """The kind of an input's value, which decides the type of the slash-command option."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    FLOAT = "float"
-    BOOLEAN = "boolean"
-    CHOICE = "choice"
-    IMAGE = "image"
-    IMAGES = "images"  # several attachments, sent as a list of URLs
-    VIDEO = "video"
-    AUDIO = "audio"
-    FILE = "file"
-    WEIGHTS = "weights"  # a LoRA or checkpoint, limited to the configured choices
 
 
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
@@ -51,9 +31,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An input of a deployment: `key` is ComfyDeploy's `input_id`, `option` its name in Discord.
+    """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
 
-    A `fixed` value is always sent and never offered; a `hidden` input is left to ComfyDeploy's default. An
+    A `fixed` value is always sent and never offered; a `hidden` input is left to the backend's default. An
     input that the user omits is left to that default too, unless `send_default` says that our default
     differs. `default` None means that there is no usable one. `max_count` applies to `IMAGES` only.
     """
@@ -102,7 +82,7 @@ class Deployment:
     description: str
     inputs: tuple[Input, ...]
     group: str | None = None
-    gpus: tuple[str, ...] = GPUS
+    gpus: tuple[str, ...] = ()
     default_gpu: str | None = None
     concurrency_limit: int | None = None
     max_count: int = 1

@@ -1,12 +1,10 @@
-"""Names and descriptions that Discord accepts, made from ones that it might not."""
+"""Make names and descriptions acceptable to Discord, and tell a prompt or a seed by its name."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Collection
-
-from bot.deployments.model import InputKind
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
@@ -21,18 +19,18 @@ _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 
 
 def slug(text: str, fallback: str = "input") -> str:
-    """`text` as a name that Discord takes: lower case, words joined by `_`, 1 to 32 characters."""
+    """Turn `text` into a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
     lowered = unicodedata.normalize("NFKC", text).lower()
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
 
 def acceptable(name: str) -> bool:
-    """Whether Discord takes it as it stands, as the name of an option or a subcommand."""
+    """Return whether Discord accepts the name unchanged, for an option or a subcommand."""
     return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
 
 
 def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
-    """`name`, or with a number behind it when it is taken; leaves `room` characters for an ending."""
+    """Return `name`, numbered if it is taken, and short enough for an ending of `room` characters."""
     length = NAME_LENGTH - room
     candidate, number = name[:length], 2
     while candidate in taken:
@@ -42,74 +40,29 @@ def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
 
 
 def one_line(text: str) -> str:
-    """Descriptions come with line breaks; Discord shows one line. Empty where nothing of it can be seen,
-    which Discord might refuse, and with it the whole command."""
+    """Join the lines of a description. An invisible one becomes empty, since Discord might refuse it."""
     line = " ".join(_CONTROL.sub(" ", text).split())
     return line if any(char.isprintable() and not char.isspace() for char in line) else ""
 
 
 def shorten(text: str, length: int) -> str:
-    """`text` in at most `length` characters, with an ellipsis where something was cut."""
+    """Cut `text` to `length` characters, with an ellipsis where something was cut."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-_PREFIX = "ComfyUIDeployExternal"
-_CLASSES = {
-    "Text": InputKind.TEXT,
-    "TextAny": InputKind.TEXT,
-    "TextSingleLine": InputKind.TEXT,
-    "Number": InputKind.FLOAT,
-    "NumberSlider": InputKind.FLOAT,
-    "NumberInt": InputKind.INTEGER,
-    "NumberSliderInt": InputKind.INTEGER,
-    "Seed": InputKind.INTEGER,
-    "Boolean": InputKind.BOOLEAN,
-    "Enum": InputKind.CHOICE,
-    "Image": InputKind.IMAGE,
-    "ImageAlpha": InputKind.IMAGE,
-    "ImageBatch": InputKind.IMAGES,
-    "Video": InputKind.VIDEO,
-    "Audio": InputKind.AUDIO,
-    "File": InputKind.FILE,
-    "EXR": InputKind.FILE,
-    "Lora": InputKind.WEIGHTS,
-    "Checkpoint": InputKind.WEIGHTS,
-}
-_TYPES = {
-    "string": InputKind.TEXT,
-    "integer": InputKind.INTEGER,
-    "float": InputKind.FLOAT,
-    "boolean": InputKind.BOOLEAN,
-}
-# Classes of later versions that load weights: a plain text option would let a stranger choose the download.
-_LOADS_WEIGHTS = re.compile(r"lora|checkpoint|ckpt|model|unet|vae|controlnet|embedding", re.IGNORECASE)
-_MULTI_LINE = frozenset({"Text", "TextAny"})
 _SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
 _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 
 
-def kind_of(class_type: str, wire_type: str = "") -> InputKind | None:
-    """The kind of a class; an unknown class goes by its wire type. None: nothing a person can give."""
-    if kind := _CLASSES.get(class_type.removeprefix(_PREFIX)):
-        return kind
-    if _LOADS_WEIGHTS.search(class_type):
-        return InputKind.WEIGHTS
-    return _TYPES.get(wire_type)
-
-
-def is_multi_line(class_type: str) -> bool:
-    return class_type.removeprefix(_PREFIX) in _MULTI_LINE
-
-
 def names_seed(*names: str) -> bool:
+    """Return whether one of the names says `seed`."""
     return any(_SEED.search(name.lower()) for name in names)
 
 
-def prompt_rank(names: tuple[str, ...], class_type: str) -> int | None:
-    """How surely a text input is the prompt, 0 being surest; None when it is not one.
+def prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
+    """Return how surely a text input is the prompt, 0 being surest, or None if it is not one.
 
-    Named `prompt` or `positive…` first, then any name with `prompt` in it, then any text of several lines;
-    a negative prompt is none.
+    `prompt` and `positive…` come first, then a name that contains `prompt`, then a text of several lines.
     """
     lowered = [name.lower().strip() for name in names]
     if any(_NEGATIVE.search(name) for name in lowered):
@@ -118,4 +71,4 @@ def prompt_rank(names: tuple[str, ...], class_type: str) -> int | None:
         return 0
     if any("prompt" in name for name in lowered):
         return 1
-    return 2 if is_multi_line(class_type) else None
+    return 2 if multi_line else None

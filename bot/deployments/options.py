@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.deployments.compile_input import number
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
+from bot.domain.backend import InputKind
 from bot.domain.errors import StartupError
 from bot.domain.requests import NAME_LENGTH
 from bot.strings import say

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.deployments.inputs import CollectedInputs, check_gpu, omitted_value, prompt_of, seed_of
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import GPU
 from bot.deployments.validation import AttachedFile, check_file, check_value
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Self, TypeGuard
 from uuid import UUID
 
@@ -14,15 +14,18 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from bot.deployments.model import InputKind
-from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, kind_of, slug
+from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, slug
+from bot.domain.backend import InputClass, InputKind
 from bot.domain.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+# The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
+CLASSIFY = "classify"
 # Discord's clients lose digits of larger numbers.
 LARGEST = 2**53 - 1
 _EXPECTED = {
@@ -96,6 +99,14 @@ def _option(value: str) -> str:
     return value
 
 
+def _input_class(value: object, info: ValidationInfo) -> InputClass:
+    """Look up a class of the backend with the function in the validation's context."""
+    if not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    context: Mapping[str, Callable[[str], InputClass]] = info.context or {}
+    return context[CLASSIFY](value.strip())
+
+
 class ChoiceConfig(BaseModel):
     """A choice, `{name = "Fast", value = "euler"}`: `name` is displayed, `value` is sent."""
 
@@ -113,7 +124,7 @@ Length = Annotated[int, Field(ge=0, le=6000)]
 
 
 class InputConfig(BaseModel):
-    """The configuration of an input; omitted settings come from ComfyDeploy.
+    """The configuration of an input; omitted settings come from the backend.
 
     `kind` or `class_type` describe the input completely.
     """
@@ -123,7 +134,7 @@ class InputConfig(BaseModel):
     option: Annotated[Name, AfterValidator(_option)] | None = None
     description: str | None = None
     kind: InputKind | None = None
-    class_type: str | None = None
+    class_type: Annotated[InputClass, PlainValidator(_input_class)] | None = None
     choices: tuple[Annotated[ChoiceConfig, BeforeValidator(_choice)], ...] = ()
     min: Number | None = None
     max: Number | None = None
@@ -139,9 +150,9 @@ class InputConfig(BaseModel):
 
     @property
     def described_kind(self) -> InputKind | None:
-        """The kind that the file specifies, or None to leave it to ComfyDeploy."""
+        """The kind that the file specifies, or None to leave it to the backend."""
         if self.kind is None and self.class_type is not None:
-            return kind_of(self.class_type)
+            return self.class_type.kind
         return self.kind
 
     @property

@@ -7,8 +7,9 @@ import mimetypes
 from dataclasses import dataclass
 
 from bot.deployments.compile_input import FLOAT, INTEGER, number
-from bot.deployments.model import Choice, Input, InputKind
+from bot.deployments.model import Choice, Input
 from bot.deployments.schema import LARGEST
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 from bot.domain.text import strip_invisible

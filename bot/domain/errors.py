@@ -11,21 +11,21 @@ BotError                      code, params
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not allowed
 │   ├── MediaTooLarge         it exceeds the limit
-│   ├── MediaExpired          its signed link has expired (GET /run returns a new one)
+│   ├── MediaExpired          its signed link has expired (get the run again for a new one)
 │   └── MediaUnavailable      anything else: slow, broken, wrong type
-└── ComfyError                ComfyDeploy refused or did not answer; `accepted`: a run may exist
-    ├── ComfyUnauthorized     401
-    ├── ComfyForbidden        403 (no credits, suspended)
-    ├── ComfyNotFound         404
-    ├── ComfyRejected         400 (the machine rejected the workflow)
-    ├── ComfyInvalid          422, naming the fields
-    ├── ComfyRateLimited      429
-    ├── ComfyUnreachable      no connection: nothing was sent
-    ├── ComfyRedirected       3xx: COMFYDEPLOY_API_URL is not the address of the API
-    ├── ComfyNotCancellable   the machine can't cancel, or the run is unknown
-    ├── ComfyServerError      5xx
-    ├── ComfyTimeout          no answer in time, or the connection broke after sending
-    └── ComfyBadReply         an unreadable answer
+└── BackendError              the backend refused a call or did not answer; `accepted`: a run may exist
+    ├── BackendUnauthorized   the API key is not accepted
+    ├── BackendForbidden      the account may not do it: no credits, suspended
+    ├── BackendNotFound       no such deployment or run
+    ├── BackendRejected       the workflow or the call was refused
+    ├── BackendInvalid        the inputs were refused, naming them
+    ├── BackendRateLimited    too many calls
+    ├── BackendUnreachable    no connection: nothing was sent
+    ├── BackendRedirected     the configured address is not the API's own
+    ├── BackendNotCancellable the run can't be cancelled
+    ├── BackendServerError    an error of the backend's own
+    ├── BackendTimeout        no answer in time, or the connection broke after sending
+    └── BackendBadReply       an answer or a webhook that can't be read
 
 `code` selects the sentence in `bot.strings`, and `params` fill in its placeholders. Neither may contain a
 secret: both are stored with the run and shown. Details for the log (status, body, address) are in
@@ -112,15 +112,15 @@ class MediaTooLarge(MediaError):
 
 
 class MediaExpired(MediaError):
-    """The signed link has expired; GET /run returns a new one."""
+    """The signed link has expired; getting the run again returns a new one."""
 
 
 class MediaUnavailable(MediaError):
     """The download was slow, broken, endless, empty or of the wrong type."""
 
 
-class ComfyError(BotError):
-    """ComfyDeploy refused a call or did not answer.
+class BackendError(BotError):
+    """The backend refused a call or did not answer.
 
     `accepted` is False only if no run can have started, so that a retry can't cost twice. `passing` marks
     temporary errors: the same call may succeed later.
@@ -131,36 +131,36 @@ class ComfyError(BotError):
     passing: ClassVar[bool] = False
 
 
-class ComfyUnauthorized(ComfyError):
-    """401: a missing or invalid key, or a 401 passed on from the machine."""
+class BackendUnauthorized(BackendError):
+    """The API key is missing or not accepted."""
 
     code = "comfy_unauthorized"
     accepted = False
 
 
-class ComfyForbidden(ComfyError):
-    """403: no credits, or a suspended account."""
+class BackendForbidden(BackendError):
+    """The account has no credits left, or is suspended."""
 
     code = "comfy_forbidden"
     accepted = False
 
 
-class ComfyNotFound(ComfyError):
-    """404: unknown, or owned by another account."""
+class BackendNotFound(BackendError):
+    """The deployment or run is unknown, or belongs to another account."""
 
     code = "comfy_not_found"
     accepted = False
 
 
-class ComfyRejected(ComfyError):
-    """400: the machine rejected the workflow. A `failed` webhook may have arrived before."""
+class BackendRejected(BackendError):
+    """The workflow or the call was refused. A `failed` webhook may have arrived before."""
 
     code = "comfy_rejected"
     accepted = False
 
 
-class ComfyInvalid(ComfyError):
-    """422: `fields` are the input keys that the answer names."""
+class BackendInvalid(BackendError):
+    """The inputs were refused; `fields` are the keys of those that the backend names."""
 
     code = "comfy_invalid"
     accepted = False
@@ -170,8 +170,8 @@ class ComfyInvalid(ComfyError):
         self.fields = fields
 
 
-class ComfyRateLimited(ComfyError):
-    """429: `retry_after` in seconds, or None if the answer has none."""
+class BackendRateLimited(BackendError):
+    """Too many calls; `retry_after` in seconds, or None if the answer has none."""
 
     code = "comfy_rate_limited"
     accepted = False
@@ -182,7 +182,7 @@ class ComfyRateLimited(ComfyError):
         self.retry_after = retry_after
 
 
-class ComfyUnreachable(ComfyError):
+class BackendUnreachable(BackendError):
     """No connection was made, so nothing was sent."""
 
     code = "comfy_unreachable"
@@ -190,36 +190,36 @@ class ComfyUnreachable(ComfyError):
     passing = True
 
 
-class ComfyRedirected(ComfyError):
-    """3xx, never followed: a redirected POST may be repeated or become a GET, and leak the key."""
+class BackendRedirected(BackendError):
+    """A redirect, never followed: a redirected POST may be repeated or become a GET, and leak the key."""
 
     code = "comfy_redirected"
     accepted = False
 
 
-class ComfyNotCancellable(ComfyError):
-    """The cancel call answered 500: the machine can't cancel, or the run is unknown. The run continues."""
+class BackendNotCancellable(BackendError):
+    """The run can't be cancelled, or is unknown. If it exists, it continues."""
 
     code = "comfy_not_cancellable"
     accepted = False
 
 
-class ComfyServerError(ComfyError):
-    """5xx, which happens even after the run has started; `params['status']` is the status code."""
+class BackendServerError(BackendError):
+    """An error of the backend's own, even after the run has started; `params['status']` is its code."""
 
     code = "comfy_server_error"
     passing = True
 
 
-class ComfyTimeout(ComfyError):
+class BackendTimeout(BackendError):
     """No answer in time, or the connection broke after the request was sent."""
 
     code = "comfy_timeout"
     passing = True
 
 
-class ComfyBadReply(ComfyError):
-    """A 2xx whose body can't be read."""
+class BackendBadReply(BackendError):
+    """An answer that reports success, or a webhook, whose body can't be read."""
 
     code = "comfy_bad_reply"
     passing = True

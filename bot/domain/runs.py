@@ -54,7 +54,7 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
     # A webhook for a run in WAITING proves that the call thought lost was accepted after all.
     S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
-    # Back to WAITING only where ComfyDeploy can't have accepted the call.
+    # Back to WAITING only if the backend can't have accepted the call.
     S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
     S.QUEUED: frozenset({S.RUNNING, S.UPLOADING, *_ENDS}),
     S.RUNNING: frozenset({S.UPLOADING, *_ENDS}),
@@ -74,7 +74,7 @@ def sources(target: RunState) -> frozenset[RunState]:
 class Output:
     """One thing a run made: a file behind `url`, or `text`.
 
-    `kind` is ComfyDeploy's own word (`images`, `gifs`, `files`, `audio`, `text` …) and says little: go by
+    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …) and says little: go by
     file name and content type.
     """
 
@@ -85,7 +85,7 @@ class Output:
 
 
 class RunReport(NamedTuple):
-    """What ComfyDeploy says of a run, from a webhook or from GET /run.
+    """What the backend reports of a run, by webhook or when it is asked.
 
     `state` is None when its status word is unknown; `progress` is 0..1; durations in seconds. A tuple, since
     a frozen dataclass takes longer to make than the webhook's JSON to parse.

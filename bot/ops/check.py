@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
-from pydantic import SecretStr
-
 from bot.app import utc_now
-from bot.comfydeploy.client import ComfyClient, open_session
+from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
 from bot.config.roles import CALLING_ROLES, Role
@@ -35,12 +33,12 @@ from bot.workers.worker import Wakeups
 
 @dataclass(frozen=True, slots=True)
 class _CheckContext:
-    """What the checks share; `secret` signs webhooks, and may be a temporary one."""
+    """What the checks share; the secret of `signer` may be a temporary one."""
 
     settings: Settings
-    secret: SecretStr
+    signer: WebhookSigner
     store: Store
-    comfy: ComfyClient
+    backend: ComfyDeploy
     api: DiscordApi
     clock: Callable[[], datetime]
     usable: bool
@@ -58,11 +56,12 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
         if Role.COURIER in settings.roles:
             yield check_host.check_temporary_folder()
         session = await stack.enter_async_context(open_session())
+        signer = await _signer(settings, store, usable=database.usable)
         context = _CheckContext(
             settings,
-            await _secret(settings, store, usable=database.usable),
+            signer,
             store,
-            ComfyClient(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key),
+            ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer),
             await stack.enter_async_context(discord_api(settings.discord_token)),
             clock,
             database.usable,
@@ -80,52 +79,46 @@ async def findings(settings: Settings, clock: Callable[[], datetime]) -> AsyncIt
 
 async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncIterator[Finding]:
     """Check ComfyDeploy and Discord, for a process that calls them."""
-    configs, descriptions = (
-        load_deployment_configs(context.settings),
-        check_comfydeploy.DescriptionCache(context.comfy),
-    )
+    configs = load_deployment_configs(context.settings)
     catalogue = check_comfydeploy.catalogue_of(
-        configs, descriptions, context.store.notes if context.usable else None
+        configs, context.backend, context.store.notes if context.usable else None
     )
-    yield await check_comfydeploy.check_key(context.comfy)
+    yield await check_comfydeploy.check_key(context.backend)
     load_error = None
     try:
         await catalogue.load()
     except StartupError as error:
         load_error = error
-    for finding in check_comfydeploy.deployment_findings(configs, descriptions, catalogue):
+    for finding in check_comfydeploy.deployment_findings(configs, catalogue):
         yield finding
-    for finding in (
-        check_comfydeploy.load_problems(load_error, descriptions) if load_error is not None else ()
-    ):
+    for finding in check_comfydeploy.load_problems(load_error, catalogue) if load_error is not None else ():
         yield finding
     bot = await _bot(context, catalogue, stack) if catalogue.all() else None
     async for finding in _discord(context, bot):
         yield finding
 
 
-async def _secret(settings: Settings, store: Store, *, usable: bool) -> SecretStr:
-    """Return the webhook secret that the bot uses, or a temporary one if it doesn't exist yet."""
+async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookSigner:
+    """Sign with the webhook secret that the bot uses, or a temporary one if it doesn't exist yet."""
     if settings.webhook_secret is not None:
-        return settings.webhook_secret
+        return WebhookSigner(settings.webhook_secret.get_secret_value(), settings.public_url)
     stored = await store.notes.get("webhook_secret") if usable else None
-    return SecretStr(stored or secrets.token_urlsafe(32))
+    return WebhookSigner(stored or secrets.token_urlsafe(32), settings.public_url)
 
 
 async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitStack) -> GenerateBot:
     """Return the bot with its commands, whatever the roles; it never logs in."""
     fetcher = await stack.enter_async_context(MediaFetcher())
-    signer = WebhookSigner(context.secret.get_secret_value(), context.settings.public_url)
     resources = Resources(
         settings=context.settings,
         store=context.store,
         coordinator=context.store.coordinator(),
-        comfy=context.comfy,
+        backend=context.backend,
         fetcher=fetcher,
         catalogue=catalogue,
         clock=context.clock,
         wakeups=Wakeups(),
-        signer=signer,
+        signer=context.signer,
         metrics=Metrics(),
     )
     bot = gateway_bot(resources, reloader_of(resources))
@@ -155,9 +148,8 @@ async def _discord(context: _CheckContext, bot: GenerateBot | None) -> AsyncIter
 
 async def _address(context: _CheckContext, public_url: str) -> Finding:
     settings = context.settings
-    signer = WebhookSigner(context.secret.get_secret_value(), public_url)
-    async with check_host.ping_endpoint(signer, settings.web_host, settings.web_port) as local:
-        return await check_host.check_public_url(signer, public_url, local, settings.web_port)
+    async with check_host.ping_endpoint(context.signer, settings.web_host, settings.web_port) as local:
+        return await check_host.check_public_url(context.signer, public_url, local, settings.web_port)
 
 
 async def check(settings: Settings, out: TextIO) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bot.comfydeploy.client import ComfyClient
-from bot.comfydeploy.deployments import DeploymentInfo
+from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
@@ -15,14 +14,14 @@ from bot.deployments.model import Deployment, Input
 from bot.deployments.options import PRESET_OPTION, CommandSpec, OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import (
-    ComfyBadReply,
-    ComfyError,
-    ComfyForbidden,
-    ComfyNotFound,
-    ComfyRedirected,
-    ComfyServerError,
-    ComfyUnauthorized,
-    ComfyUnreachable,
+    BackendBadReply,
+    BackendError,
+    BackendForbidden,
+    BackendNotFound,
+    BackendRedirected,
+    BackendServerError,
+    BackendUnauthorized,
+    BackendUnreachable,
     StartLater,
     StartupError,
 )
@@ -39,27 +38,27 @@ _SEE_KEY = "See what is said of the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
 
-async def check_key(comfy: ComfyClient) -> Finding:
+async def check_key(backend: ComfyDeploy) -> Finding:
     try:
-        await comfy.run(_NO_RUN)
-    except (ComfyNotFound, ComfyForbidden, ComfyBadReply) as error:
+        await backend.get_run(_NO_RUN)
+    except (BackendNotFound, BackendForbidden, BackendBadReply) as error:
         return ok(KEY, "ComfyDeploy takes it.") if _from_the_api(error) else _other_server(error)
-    except ComfyUnauthorized:
+    except BackendUnauthorized:
         remedy = "Create an API key in ComfyDeploy's dashboard and copy it into COMFYDEPLOY_API_KEY."
         return problem(KEY, "ComfyDeploy doesn't accept COMFYDEPLOY_API_KEY.", remedy)
-    except ComfyRedirected:
+    except BackendRedirected:
         remedy = "Set COMFYDEPLOY_API_URL to the API's own address."
         return problem(KEY, "COMFYDEPLOY_API_URL redirects, which the bot never follows.", remedy)
-    except ComfyUnreachable as error:
+    except BackendUnreachable as error:
         return problem(
             KEY, f"ComfyDeploy can't be reached ({error}).", "Check COMFYDEPLOY_API_URL and the network."
         )
-    except ComfyError as error:
+    except BackendError as error:
         return warning(KEY, f"ComfyDeploy gives no clear answer ({error}).", "Try again in a minute.")
     return ok(KEY, "ComfyDeploy takes it.")
 
 
-def _from_the_api(error: ComfyError) -> bool:
+def _from_the_api(error: BackendError) -> bool:
     """Return whether ComfyDeploy's API itself sent the error: a JSON object with a `detail`.
 
     Any web server can answer 404.
@@ -72,25 +71,10 @@ def _from_the_api(error: ComfyError) -> bool:
     return isinstance(detail, str) and detail != _NO_SUCH_PATH
 
 
-def _other_server(error: ComfyError) -> Finding:
+def _other_server(error: BackendError) -> Finding:
     answer = shorten(str(error), _ANSWER_LENGTH)
     summary = f"COMFYDEPLOY_API_URL doesn't look like the address of ComfyDeploy's API ({answer})."
     return problem(KEY, summary, "Set it to the API's own address, which usually ends in /api.")
-
-
-class DescriptionCache:
-    """Requests descriptions from ComfyDeploy and remembers the errors, so that each is requested once."""
-
-    def __init__(self, comfy: ComfyClient) -> None:
-        self._comfy = comfy
-        self.faults: dict[str, ComfyError] = {}
-
-    async def deployment(self, deployment_id: str) -> DeploymentInfo:
-        try:
-            return await self._comfy.deployment(deployment_id)
-        except ComfyError as error:
-            self.faults[deployment_id] = error
-            raise
 
 
 class ReadOnlyCache:
@@ -107,19 +91,19 @@ class ReadOnlyCache:
 
 
 def catalogue_of(
-    configs: Sequence[DeploymentConfig], descriptions: DescriptionCache, store: KeyValueStore | None
+    configs: Sequence[DeploymentConfig], backend: ComfyDeploy, store: KeyValueStore | None
 ) -> Catalogue:
-    return Catalogue(configs, descriptions, ReadOnlyCache(store), extra=(PRESET_OPTION,))
+    return Catalogue(configs, backend, ReadOnlyCache(store), extra=(PRESET_OPTION,))
 
 
-def load_problems(error: StartupError, descriptions: DescriptionCache) -> Iterator[Finding]:
+def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
     """Yield what keeps the command from being built.
 
     If ComfyDeploy described nothing, the findings of the deployments say why.
     """
     if isinstance(error, StartLater):
         remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
-    elif descriptions.faults:
+    elif catalogue.faults:
         remedy = "Do what is said of each deployment above."
     else:
         remedy = "Correct deployments.toml or COMFYDEPLOY_DEPLOYMENT_ID."
@@ -127,19 +111,17 @@ def load_problems(error: StartupError, descriptions: DescriptionCache) -> Iterat
         yield problem(COMMAND, mistake, remedy)
 
 
-def deployment_findings(
-    configs: Sequence[DeploymentConfig], descriptions: DescriptionCache, catalogue: Catalogue
-) -> Iterator[Finding]:
+def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogue) -> Iterator[Finding]:
     """Yield a finding for each deployment, with a table of its options, then one for the command's size."""
     for config in configs:
-        yield _deployment(config, descriptions.faults.get(config.deployment_id), catalogue)
+        yield _deployment(config, catalogue.faults.get(config.deployment_id), catalogue)
     if catalogue.all():
         plan = catalogue.plan
         summary = f"/{plan.name} takes {size(plan):,} of Discord's {MAX_COMMAND_SIZE:,} characters."
         yield ok(COMMAND, summary)
 
 
-def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: Catalogue) -> Finding:
+def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue: Catalogue) -> Finding:
     where = f"{config.name} ({config.deployment_id})"
     deployment = catalogue.get(config.name)
     spec = catalogue.plan.command(config.name) if deployment is not None else None
@@ -161,16 +143,16 @@ def _deployment(config: DeploymentConfig, fault: ComfyError | None, catalogue: C
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *table)
 
 
-def _remedy(fault: ComfyError) -> str:
+def _remedy(fault: BackendError) -> str:
     """Return what to do about an error of ComfyDeploy."""
     match fault:
-        case ComfyUnauthorized() | ComfyRedirected():
+        case BackendUnauthorized() | BackendRedirected():
             return _SEE_KEY
-        case ComfyNotFound() | ComfyForbidden() if not _from_the_api(fault):
+        case BackendNotFound() | BackendForbidden() if not _from_the_api(fault):
             return _SEE_KEY
-        case ComfyForbidden():
+        case BackendForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
-        case ComfyServerError():
+        case BackendServerError():
             # ComfyDeploy also answers 500 for an unknown id.
             return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
         case _ if fault.passing:

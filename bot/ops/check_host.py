@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from yarl import URL
 
+from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.schema import known_schemas, schema_of
@@ -30,7 +31,6 @@ from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.findings import Finding, ok, problem, warning
 from bot.store import Store
 from bot.web import HEALTHY, listening, port_remedy
-from bot.workers.webhook import ping_route
 
 PUBLIC_URL = "PUBLIC_URL"
 _LETTERS = string.ascii_lowercase + string.digits

@@ -11,9 +11,10 @@ from typing import Any
 
 from discord.ui import LayoutView, Modal
 
-from bot.deployments.model import Deployment, InputKind, picture_input, taking_pictures
+from bot.deployments.model import Deployment, picture_input, taking_pictures
 from bot.deployments.revision import FormValue, FormValues, editable_fields, revise
 from bot.deployments.validation import AttachedFile
+from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run

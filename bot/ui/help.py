@@ -8,8 +8,9 @@ from discord import SelectOption
 from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import ATTACHMENTS, Deployment, Input, InputKind, taking_pictures
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, taking_pictures
 from bot.deployments.options import COUNT, GPU, describe
+from bot.domain.backend import InputKind
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 

@@ -1,5 +1,8 @@
-"""Progress on its way to the store. It may die with the process, so it is gathered in memory and written
-once a second; whatever changes a state goes into the store before its webhook is answered."""
+"""Record what the backend reports about runs.
+
+Changes of state are stored before a webhook is answered. Mere progress may be lost with the process, so it is
+buffered in memory and written once a second.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +25,25 @@ class _Known(NamedTuple):
 
 
 class ProgressBuffer:
-    """Takes reports that only move a run on within a state it is known to be in."""
+    """Buffers reports that change a run's progress, but not its state."""
 
     def __init__(self, store: Store, wakeups: Wakeups, clock: Callable[[], datetime]) -> None:
         self._store = store
-        self._nudges = wakeups
+        self._wakeups = wakeups
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._news: dict[str, RunReport] = {}
 
-    def take(self, key: str, report: RunReport) -> bool:
-        """True when the report needed no more than a place here."""
+    def add(self, key: str, report: RunReport) -> bool:
+        """Buffer a report, or return False if it has to be recorded at once."""
         known = self._known.get(key)
         if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
             return False
         self._news[key] = report
         return True
 
-    def learn(self, key: str, report: RunReport, state: RunState) -> None:
-        """The store has just confirmed that the run is in this state."""
+    def remember_state(self, key: str, report: RunReport, state: RunState) -> None:
+        """Remember the state that the store has just confirmed."""
         self._news.pop(key, None)
         if state not in IN_FLIGHT:
             self._known.pop(key, None)
@@ -51,55 +54,57 @@ class ProgressBuffer:
             self._known.popitem(last=False)
 
     async def claim(self) -> Mapping[str, RunReport] | None:
-        """Everything gathered since the last time."""
+        """Return everything that was buffered since the last call."""
         if not self._news:
             return None
         news, self._news = self._news, {}
         return news
 
     async def write(self, news: Mapping[str, RunReport]) -> None:
+        """Store the reports that `claim` returned."""
         await self._store.runs.save_progress(news, self._clock())
-        self._nudges.show()
+        self._wakeups.show()
 
 
 log = logging.getLogger(__name__)
 
 
 class EventRecorder:
-    """Records events and wakes whoever they concern. `silence`: how long until a quiet run is asked about."""
+    """Records reports from webhooks and polling. After `quiet_period` without one, a run is asked about."""
 
     def __init__(
         self,
         store: Store,
         progress: ProgressBuffer,
         wakeups: Wakeups,
-        silence: timedelta,
+        quiet_period: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._progress = progress
-        self._nudges = wakeups
-        self._silence = silence
+        self._wakeups = wakeups
+        self._quiet_period = quiet_period
         self._clock = clock
 
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
-        """Idempotent. Returns the run's state when the event changed anything.
+        """Record a report and return the run's new state, or None if the report changed nothing.
 
-        `asked` tells that it answers GET /run. Raises KeyError, ForeignRunReport or StoreUnavailable.
+        `asked` says that the report is complete, since the backend was asked. Raises KeyError,
+        ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
-        if not asked and self._progress.take(key, report):
+        if not asked and self._progress.add(key, report):
             return None
         now = self._clock()
-        change = await self._store.runs.record(key, report, now, now + self._silence, asked=asked)
+        change = await self._store.runs.record(key, report, now, now + self._quiet_period, asked=asked)
         if change is None:
             return None
-        self._progress.learn(key, report, change.state)
+        self._progress.remember_state(key, report, change.state)
         log.info("%s%s", change.state.value, ", a message is owed" if change.owed else "")
         if change.owed:
-            self._nudges.deliver()
-            self._nudges.submit()
+            self._wakeups.deliver()
+            self._wakeups.submit()
         if change.visible:
-            self._nudges.show()
+            self._wakeups.show()
         if change.values.get("due_at") == now:
-            self._nudges.check()
+            self._wakeups.check()
         return change.state

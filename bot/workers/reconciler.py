@@ -1,4 +1,4 @@
-"""Asks about runs that have gone silent. What it hears enters by the same door as the webhooks."""
+"""Ask about silent runs, cancel runs, and give up at their deadlines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.comfydeploy.client import ComfyClient
-from bot.domain.errors import ComfyError, ComfyNotCancellable
+from bot.domain.backend import Backend
+from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
 from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
 from bot.metrics import Metrics
 from bot.store import Store
@@ -18,28 +18,28 @@ from bot.workers.events import EventRecorder
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
-# A restart with a thousand silent runs asks about them in small portions, with a breath after a full one:
-# 23 a second at the most, so that neither ComfyDeploy nor Discord, which hears of the ends, is stormed.
-_PORTION = 8
+# After a restart with a thousand silent runs, checks go out in chunks with a pause after each full one: at
+# most 23 per second, to spare the backend and Discord, where the results are posted.
+_CHUNK_SIZE = 8
+_CHUNK_PAUSE = 0.35
 _SETTLE_CHECKS = 5
-_BREATH = 0.35
-# So long a run that was cancelled there is asked about again where GET /run fails: ComfyDeploy says yes also
-# to cancelling one that had succeeded.
-_HEARSAY = timedelta(minutes=2)
+# How long a cancelled run is asked about again while its state can't be read: the backend accepts a cancel
+# call for a run that has already succeeded, too.
+_CANCEL_DOUBT = timedelta(minutes=2)
 
 
 class Reconciler:
-    """Polling, cancelling, deadlines: everything that ComfyDeploy does not tell by itself.
+    """Polling, cancelling and deadlines: whatever no webhook reports.
 
-    `pause` doubles with each check of the same run that brought nothing new; `grace` is how long a queue
-    call without an answer may still be adopted by a webhook.
+    `pause` doubles with each check of a run that brought nothing new. `grace` is how long a webhook may still
+    adopt a run whose start was not confirmed.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        comfy: ComfyClient,
+        backend: Backend,
         recorder: EventRecorder,
         wakeups: Wakeups,
         metrics: Metrics,
@@ -48,33 +48,35 @@ class Reconciler:
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._comfy = comfy
+        self._backend = backend
         self._recorder = recorder
-        self._nudges = wakeups
+        self._wakeups = wakeups
         self._metrics = metrics
         self._pause = pause
         self._grace = grace
         self._clock = clock
         self._claimed: deque[Run] = deque()
-        self._breath_until = 0.0
+        self._paused_until = 0.0
 
     async def claim(self) -> Run | None:
+        """Return a run that is due to be checked."""
         if not self._claimed:
-            await self._claim_portion()
+            await self._claim_chunk()
         return self._claimed.popleft() if self._claimed else None
 
-    async def _claim_portion(self) -> None:
+    async def _claim_chunk(self) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._breath_until - loop.time()))
-        self._claimed.extend(await self._store.work.claim_checks(self._clock(), self._pause, _PORTION))
-        if len(self._claimed) == _PORTION:
-            self._breath_until = loop.time() + _BREATH
+        await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
+        self._claimed.extend(await self._store.work.claim_checks(self._clock(), self._pause, _CHUNK_SIZE))
+        if len(self._claimed) == _CHUNK_SIZE:
+            self._paused_until = loop.time() + _CHUNK_PAUSE
 
     async def check(self, run: Run) -> None:
+        """Do what a claimed run needs: let it expire, ask about it, or cancel it."""
         if run.state is RunState.AWAITING_APPROVAL:
             await self._finish(run, RunState.EXPIRED, "expired")
         elif run.run_id is None:
-            await self._unanswered(run)
+            await self._check_unconfirmed(run)
         elif run.state in FINAL - REVIVABLE:
             await self._settle(run, run.run_id)
         elif run.cancel_requested_at is not None and not run.final:
@@ -83,7 +85,7 @@ class Reconciler:
             await self._ask(run, run.run_id)
 
     async def _settle(self, run: Run, run_id: str) -> None:
-        """What it really took, for the budgets; without an answer, what we measured ourselves stands."""
+        """Fetch the billed duration, for the budgets; fall back to our own measurement."""
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
@@ -91,71 +93,71 @@ class Reconciler:
             await self._store.runs.leave(run.key)
             self._metrics.settled(run, gpu=None, seconds=None)
 
-    async def _unanswered(self, run: Run) -> None:
-        """SUBMITTING without an id: the queue call is still under way, or its answer was lost."""
+    async def _check_unconfirmed(self, run: Run) -> None:
+        """Give up a run without an id: the call that starts it is under way, or its answer was lost."""
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
-        await self._finish(run, RunState.UNCONFIRMED, "comfy_timeout")
+        await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
     async def _ask(self, run: Run, run_id: str) -> None:
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif self._is_overdue(run):
-            await self._overdue(run, run_id, report)
+            await self._end_overdue(run, run_id, report)
         elif report is not None:
             await self._record(run, report)
 
     def _is_overdue(self, run: Run) -> bool:
         return run.deadline is not None and self._clock() >= run.deadline and not run.final
 
-    async def _overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
+    async def _end_overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
         if report is not None and report.outputs:
-            # Some runs never end although their outputs are there: these were paid for, so they are shown.
+            # Some runs never end although they have outputs; these were paid for, so they are shown.
             await self._record(run, report._replace(state=RunState.SUCCEEDED))
-            await self._try_cancel(run_id)  # after that, or what is there would be taken for cancelled
+            await self._try_cancel(run_id)  # only now, or the run would be recorded as cancelled
             return
         await self._try_cancel(run_id)
         await self._finish(run, RunState.TIMED_OUT, "deadline")
 
     async def _cancel(self, run: Run, run_id: str) -> None:
-        """The requester's wish. ComfyDeploy says success also for a run that had ended, so ask what it is."""
+        """Cancel a run, then ask for its state, since the call succeeds for a run that has ended, too."""
         stopped = await self._try_cancel(run_id)
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif stopped and (report is not None or not self._may_be_heard_of(run)):
+        elif stopped and (report is not None or not self._is_end_in_doubt(run)):
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run.key)
-            self._nudges.show()
+            self._wakeups.show()
         elif self._is_overdue(run):
-            await self._overdue(run, run_id, report)
+            await self._end_overdue(run, run_id, report)
 
-    def _may_be_heard_of(self, run: Run) -> bool:
-        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + _HEARSAY
+    def _is_end_in_doubt(self, run: Run) -> bool:
+        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + _CANCEL_DOUBT
 
     async def _try_cancel(self, run_id: str) -> bool | None:
-        """False when this machine can't stop a run at all, None when it is worth trying again."""
+        """Return False if the run can't be cancelled at all, None if another try may succeed."""
         try:
-            await self._comfy.cancel(run_id)
-        except ComfyNotCancellable as error:
+            await self._backend.cancel_run(run_id)
+        except BackendNotCancellable as error:
             log.info("this machine can't stop a run: %s", error)
             return False
-        except ComfyError as error:
+        except BackendError as error:
             log.warning("the cancel call failed: %s", error)
             return None
         return True
 
     async def _report(self, run_id: str) -> RunReport | None:
         try:
-            return await self._comfy.run(run_id)
-        except ComfyError as error:
+            return await self._backend.get_run(run_id)
+        except BackendError as error:
             log.warning("asking about the run failed: %s", error)
             return None
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Nothing is asked about the run after this: what it took is known."""
+        """Record a final state, after which nothing is asked about the run."""
         await self._record(run, report)
         self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
@@ -169,5 +171,5 @@ class Reconciler:
         ended = await self._store.runs.finish(run.key, target, self._clock(), code=code)
         if ended is not None:
             log.info("%s (%s)", target.value, code)
-            self._nudges.deliver()
-            self._nudges.submit()
+            self._wakeups.deliver()
+            self._wakeups.submit()

@@ -1,8 +1,8 @@
-"""From a stored intent to a run at ComfyDeploy: one queue call.
+"""Start stored runs at the backend.
 
-The queue call is not idempotent and costs money, so it is made at most once for each claim, and a claim is
-given back only where ComfyDeploy can't have accepted the call. Every other silence is left to the webhook,
-or to the grace time after which the requester is told.
+Starting a run is not idempotent and costs money, so each claim makes at most one call, and a run is requeued
+only if the backend can't have accepted it. After any other silence a webhook adopts the run, or the
+reconciler gives it up when its grace time is over.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
-from bot.comfydeploy.client import ComfyClient
-from bot.comfydeploy.webhook_urls import WebhookSigner
-from bot.comfydeploy.wire import QueueCall
 from bot.config.logs import run_context
+from bot.domain.backend import Backend, NewRun
 from bot.domain.errors import (
+    BackendError,
+    BackendRateLimited,
+    BackendTimeout,
+    BackendUnreachable,
     BotError,
-    ComfyError,
-    ComfyRateLimited,
-    ComfyUnreachable,
     NotNow,
     RefusedError,
     StoreUnavailable,
@@ -34,21 +33,20 @@ from bot.workers.worker import Wakeups
 log = logging.getLogger(__name__)
 MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
-# A run that is not begun this long before its interaction ends is not begun at all.
+# A run is not started in the last minutes of its interaction.
 START_MARGIN = timedelta(minutes=3)
 _STORE_PAUSE = 1.0
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
-    """Submits what waits, first come first served over people."""
+    """Starts waiting runs: first come, first served over people instead of requests."""
 
     def __init__(
         self,
         *,
         store: Store,
-        comfy: ComfyClient,
-        signer: WebhookSigner,
+        backend: Backend,
         wakeups: Wakeups,
         limit: Callable[[str], int | None],
         renew: Renew,
@@ -58,9 +56,8 @@ class Submitter:
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._comfy = comfy
-        self._signer = signer
-        self._nudges = wakeups
+        self._backend = backend
+        self._wakeups = wakeups
         self._limit = limit
         self._renew = renew
         self._first_check = first_check
@@ -69,24 +66,25 @@ class Submitter:
         self._clock = clock
 
     async def claim(self) -> Run | None:
+        """Return the next run to start."""
         now = self._clock()
         if self._user_installs:
             await self._refuse_late(now)
         run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
-        # Only when the line stands still: with each of two hundred that go out, the rest would be renumbered.
+        # Only once nothing can be started: otherwise each start would renumber all that wait.
         if run is None and await self._store.work.update_queue_positions(now):
-            self._nudges.show()
+            self._wakeups.show()
         return run
 
     async def _refuse_late(self, now: datetime) -> None:
-        """Where only the interaction reaches, nothing is begun that would end after it; told in time."""
+        """Refuse runs that would end after the interaction that alone can show their result."""
         for run in await self._store.work.too_late_to_start(now + START_MARGIN):
             with run_context(run.key):
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
     async def submit(self, run: Run) -> None:
-        """The one queue call of this claim."""
-        self._nudges.show()
+        """Make the one call of this claim."""
+        self._wakeups.show()
         try:
             inputs = await self._renew(run, self._clock())
         except RefusedError as error:
@@ -95,31 +93,26 @@ class Submitter:
         except NotNow as error:
             await self._renew_later(run, error)
             return
-        call = QueueCall(
-            deployment_id=run.deployment_id,
-            inputs=inputs,
-            webhook=self._signer.url(run.key),
-            gpu=run.gpu,
-        )
+        new_run = NewRun(key=run.key, deployment_id=run.deployment_id, inputs=inputs, gpu=run.gpu)
         try:
-            run_id = await self._comfy.queue(call)
-        except ComfyError as error:
+            run_id = await self._backend.start_run(new_run)
+        except BackendError as error:
             await self._failed(run, error)
         else:
             await self._queued(run, run_id)
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """No queue call was made, so this may be tried for as long as an outage of Discord's lasts."""
+        """Requeue the run: no call was made, so an outage of Discord's may be waited out."""
         log.warning("the attached files could not be renewed: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
             return
         now = self._clock()
         await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
-        self._nudges.submit()
+        self._wakeups.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
-        """For as long as it takes: without webhooks nobody else tells the id of a run that is paid for."""
+        """Store the run's id, retrying for as long as it takes: only this reply is sure to name it."""
         log.info("queued as %s", run_id)
         while True:
             try:
@@ -128,8 +121,8 @@ class Submitter:
             except StoreUnavailable as error:
                 log.warning("the reply to the queue call waits for the database: %s", error)
             await asyncio.sleep(_STORE_PAUSE)
-        self._nudges.show()
-        self._nudges.check()
+        self._wakeups.show()
+        self._wakeups.check()
 
     async def _record_id(self, run: Run, run_id: str) -> None:
         now = self._clock()
@@ -137,35 +130,35 @@ class Submitter:
         try:
             await self._store.runs.record(run.key, report, now, now + self._first_check)
         except ForeignRunReport as error:
-            # A struggling machine starts a run more than once; the one that reported first is followed.
+            # The backend can start a run more than once; the one that reported first is followed.
             log.warning("the queue reply names another run: %s", error)
 
-    async def _failed(self, run: Run, error: ComfyError) -> None:
+    async def _failed(self, run: Run, error: BackendError) -> None:
         log.warning("the queue call failed: %s", error)
-        may_try_again = isinstance(error, ComfyUnreachable | ComfyRateLimited)
+        may_try_again = isinstance(error, BackendUnreachable | BackendRateLimited)
         if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
             now = self._clock()
             await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
-        elif error.code == "comfy_timeout":
-            # It may have been accepted: the webhook adopts the run, or the grace time ends it.
+        elif isinstance(error, BackendTimeout):
+            # It may have been accepted: a webhook adopts the run, or the reconciler gives it up.
             return
         else:
             target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED
             await self._end(run, target, error)
-        self._nudges.submit()
+        self._wakeups.submit()
 
     async def _end(self, run: Run, target: RunState, error: BotError) -> None:
         ended = await self._store.runs.finish(
             run.key, target, self._clock(), code=error.code, params=error.params
         )
         if ended is None:
-            # The `failed` webhook was quicker; it gave no reason, this answer does.
+            # The webhook about the failure was faster; it gave no reason, this answer does.
             await self._store.runs.explain(run.key, error.code, error.params)
-        self._nudges.deliver()
-        self._nudges.submit()
+        self._wakeups.deliver()
+        self._wakeups.submit()
 
 
 def _backoff(tries: int, error: BotError) -> timedelta:
-    asked = error.retry_after if isinstance(error, ComfyRateLimited) else None
+    asked = error.retry_after if isinstance(error, BackendRateLimited) else None
     seconds = asked if asked is not None else 2.0**tries
     return timedelta(seconds=min(seconds, 120) + random.uniform(0, 1))

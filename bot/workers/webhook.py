@@ -1,47 +1,43 @@
-"""The embedded server: authenticate, parse, record, answer. It never talks to Discord."""
+"""Authenticate, record and answer the backend's webhooks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.comfydeploy.reports import parse_webhook
-from bot.comfydeploy.webhook_urls import PING_PATH, WEBHOOK_PATH, WebhookSigner
-from bot.comfydeploy.wire import WireError
 from bot.config.logs import run_context
-from bot.domain.errors import StoreUnavailable
+from bot.domain.backend import Backend
+from bot.domain.errors import BackendBadReply, StoreUnavailable
 from bot.metrics import Metrics
 from bot.store.runs import ForeignRunReport
 from bot.workers.events import EventRecorder
 
 log = logging.getLogger(__name__)
-# ComfyDeploy itself waits 20 s for an answer; whoever needs longer to send 1 MiB means no good.
+# A backend waits longer than this for its answer; a caller that needs it to send 1 MiB is none.
 BODY_SECONDS = 10.0
-# nginx's own status for a caller who is gone; nobody receives it.
+# nginx's status for a caller that has hung up; nobody receives it.
 HUNG_UP = 499
 
 
 class WebhookServer:
-    """ComfyDeploy's webhooks, and the signed ping of `python -m bot check` beneath the same path."""
+    """The handler of the backend's webhooks."""
 
-    def __init__(self, signer: WebhookSigner, recorder: EventRecorder, metrics: Metrics) -> None:
-        self._signer = signer
+    def __init__(self, backend: Backend, recorder: EventRecorder, metrics: Metrics) -> None:
+        self._backend = backend
         self._recorder = recorder
         self._metrics = metrics
 
     def add_to(self, app: web.Application) -> None:
-        address = f"{WEBHOOK_PATH}/{{key:[a-z0-9]{{1,20}}}}/{{mac:[^/]{{1,64}}}}"
-        app.router.add_post(address, self._receive)
-        # ComfyDeploy's second and third tries arrive as GET with the same body.
-        app.router.add_get(address, self._receive, allow_head=False)
-        app.router.add_routes([ping_route(self._signer)])
+        """Register the routes."""
+        endpoint = self._backend.webhooks
+        for method in endpoint.methods:
+            app.router.add_route(method, endpoint.route, self._receive)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        """The answer is its status alone, and counted."""
+        """Answer with a status alone, and count it."""
         try:
             status = await self._take(request)
         except Exception:
@@ -52,10 +48,10 @@ class WebhookServer:
 
     async def _take(self, request: web.Request) -> int:
         key = request.match_info["key"]
-        if not self._signer.verify(key, request.match_info["mac"]):
+        if not self._backend.is_webhook_authentic(key, request.match_info["mac"]):
             return 403
         try:
-            # Most bodies came along with their head.
+            # Most bodies arrive together with their headers.
             body = await (request.read() if request.content.is_eof() else self._slow_body(request))
         except TimeoutError:
             return 408
@@ -69,14 +65,14 @@ class WebhookServer:
             return await self._record(key, body)
 
     async def _slow_body(self, request: web.Request) -> bytes:
-        """Raises TimeoutError."""
+        """Read a body that is still arriving, or raise TimeoutError."""
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()
 
     async def _record(self, key: str, body: bytes) -> int:
         try:
-            report = parse_webhook(body)
-        except WireError as error:
+            report = self._backend.read_webhook(body)
+        except BackendBadReply as error:
             log.warning("a webhook that can't be read: %s", error)
             return 400
         try:
@@ -88,24 +84,7 @@ class WebhookServer:
             log.warning("a webhook for another run: %s", error)
             return 409
         except StoreUnavailable as error:
-            # Not a 2xx, so ComfyDeploy tries again; after its third try, polling finds the event.
+            # The backend tries again after any status but a 2xx; when it gives up, polling finds the event.
             log.warning("a webhook has to wait for the database: %s", error)
             return 503
         return 204
-
-
-def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:
-    """By POST with a body, as the webhooks come; it tells nothing but that it was reached."""
-
-    async def ping(request: web.Request) -> web.Response:
-        nonce = request.match_info["nonce"]
-        if not signer.answers_ping(nonce, request.match_info["mac"]):
-            return web.Response(status=403)
-        try:
-            body = await request.read()
-        except (OSError, web.RequestPayloadError, HttpProcessingError):  # hung up; broken chunks
-            return web.Response(status=400)
-        reached()
-        return web.Response(text=signer.pong(nonce, body))
-
-    return web.post(f"{PING_PATH}/{{nonce:[a-z0-9]{{1,40}}}}/{{mac:[^/]{{1,64}}}}", ping)

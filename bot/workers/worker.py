@@ -1,4 +1,4 @@
-"""Loops beside the bot. The store says what is to do; a nudge only says that it is worth looking now."""
+"""The claim-and-handle loop, and the wake-ups that shorten its pauses. All work is in the store."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """Claims items and handles up to `width` of them at once.
+    """A loop that claims items and handles up to `width` of them at once.
 
-    `pause` in seconds is how long a lost nudge can cost, `rest` how long nothing is claimed after an item,
-    `fault_pause` how long a claim that failed (the database is away) is not repeated. `handle` keeps its own
-    faults in the store; one that escapes is logged and the item comes up again when its claim runs out.
+    Without items it waits `pause` seconds, after an item `rest` seconds, and after a failed claim (when the
+    database is down) `fault_pause` seconds. `handle` stores its own failures; an exception that escapes from
+    it is logged, and the item is claimed again when its claim expires.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class Worker(Generic[T]):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
+        """End the current pause."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until `stop`; the items under way are left running for `finish`."""
+        """Run until `stop`, and leave the current items running for `finish`."""
         own = asyncio.current_task()
         if own is not None:
-            # `finish` waits for the loop too: a claim under way at `stop` is not thrown away.
+            # `finish` waits for the loop too, so that a claim in progress is not lost at `stop`.
             self._tasks.add(own)
             own.add_done_callback(self._tasks.discard)
         while not self._stopping:
@@ -69,7 +70,7 @@ class Worker(Generic[T]):
                 await self._idle(self._rest)
 
     async def drain(self) -> int:
-        """Handles everything there is to do now; for tests and one-shot runs. Returns how many items."""
+        """Handle all items that can be claimed now, for tests and one-shot runs; return their number."""
         count = 0
         while (item := await self._claim()) is not None:
             await self._handle(item)
@@ -77,12 +78,12 @@ class Worker(Generic[T]):
         return count
 
     def stop(self) -> None:
-        """No new items from here on."""
+        """Claim no more items."""
         self._stopping = True
         self._wake.set()
 
     async def finish(self, seconds: float) -> None:
-        """Waits for what is under way, then cancels what is left: the claims run out by themselves."""
+        """Wait for the current items, then cancel the rest, whose claims will expire."""
         try:
             async with asyncio.timeout(seconds):
                 while self._tasks:
@@ -94,7 +95,7 @@ class Worker(Generic[T]):
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _next(self) -> tuple[T | None, float]:
-        """The next item, or how long to rest without one."""
+        """Claim an item; without one, return how long to wait."""
         if self._stopping:
             return None, 0
         self._wake.clear()
@@ -131,9 +132,9 @@ class Worker(Generic[T]):
 
 
 class Wakeups:
-    """Named wake-ups between parts that do not know each other. `on` subscribes, calling one wakes all.
+    """Wakes workers early, here and in other processes; a lost wake-up only delays them by their pause.
 
-    `notify` passes a topic on to other processes; `receive` takes what they announced.
+    `notify` passes a topic on to other processes.
     """
 
     def __init__(self, notify: Callable[[str], None] = lambda _: None) -> None:
@@ -141,30 +142,31 @@ class Wakeups:
         self._notify = notify
 
     def on(self, topic: str, listener: Callable[[], None]) -> None:
+        """Call `listener` for each wake-up of this topic."""
         self._listeners.setdefault(topic, []).append(listener)
 
     def submit(self) -> None:
-        """A run waits, or room for one has come."""
+        """Wake the submitter: a run waits, or another may be started."""
         self._fire("submit")
 
     def deliver(self) -> None:
-        """A message is owed."""
+        """Wake the courier: a message is pending."""
         self._fire("deliver")
 
     def check(self) -> None:
-        """A run wants asking about or cancelling."""
+        """Wake the reconciler: a run has to be checked or cancelled."""
         self._fire("check")
 
     def show(self) -> None:
-        """A status message is behind."""
+        """Wake the status updater: a status message is outdated."""
         self._fire("show")
 
     def reload(self) -> None:
-        """Other processes are to read the deployments again; this one has."""
+        """Have other processes read the deployments again, as this one has."""
         self._notify("reload")
 
     def receive(self, topics: Iterable[str]) -> None:
-        """Another process's words. Not passed on again."""
+        """Wake the workers of this process for another one, without notifying others again."""
         for topic in topics:
             self._wake(topic)
 

@@ -6,7 +6,7 @@ INTAKE = "bot.store.requests:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
 OWED = "bot.store.deliveries:DeliveryStore"
-COMFY = "bot.comfydeploy.client:ComfyClient"
+COMFY = "bot.comfydeploy.client:ComfyDeploy"
 POSTER = "bot.delivery.posting:Poster"
 
 TAKEN_IN = (
@@ -30,8 +30,8 @@ DELIVERED = (
 ONE_LIFE = (
     *TAKEN_IN,
     f"{WORK}.claim_submission:got:1",
-    f"{COMFY}.queue:before:1",
-    f"{COMFY}.queue:after:1",
+    f"{COMFY}.start_run:before:1",
+    f"{COMFY}.start_run:after:1",
     # For the queue reply and for each webhook.
     f"{RUNS}.record:before:1",
     f"{RUNS}.record:after:1",
@@ -49,7 +49,7 @@ ONLY_TIME_HELPS = (
     f"{INTAKE}.accept:after",
     f"{RUNS}.release:before",
     f"{WORK}.claim_submission:got",
-    f"{COMFY}.queue:before",
+    f"{COMFY}.start_run:before",
 )
 
 

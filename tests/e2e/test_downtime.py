@@ -46,7 +46,7 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_p
     """The deadline of the request has passed as well: whatever is said, it is said once."""
     async with bot_process(tmp_path) as home:
         home.standin.faults = Faults(webhook_drop=True)
-        await home.start(die_at="bot.comfydeploy.client:ComfyClient.queue:after:1")
+        await home.start(die_at="bot.comfydeploy.client:ComfyDeploy.start_run:after:1")
         await home.ask()
         await home.died()
         home.discord.world.clock.advance(3700)

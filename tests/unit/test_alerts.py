@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
-import pytest
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.comfydeploy.wire import call_name
 from bot.database.engine import Database
-from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics, call_of
+from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.store.usage import GaugeStore
 from bot.web import MetricsPage
 from tests.unit.factories import made_run
@@ -36,7 +36,7 @@ async def families() -> dict[str, set[str]]:
     metrics.shown(RUN, NOW)
     metrics.settled(RUN, gpu=None, seconds=1)
     metrics.webhook(204)
-    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace()):
+    for trace in (metrics.discord_trace(), metrics.comfydeploy_trace(call_name)):
         await see_a_429(trace)
     return {
         family.name + suffix: {label for sample in family.samples for label in sample.labels}
@@ -83,18 +83,3 @@ async def test_each_metric_is_explained() -> None:
     own = {name.removeprefix(f"{PREFIX}_") for name in await families() if name.startswith(f"{PREFIX}_")}
     plain = {re.sub("_(bucket|sum|count)$", "", name) for name in own if not name.startswith("process_")}
     assert [name for name in sorted(plain) if f"`{name}`" not in ABOUT] == []
-
-
-@pytest.mark.parametrize(
-    ("path", "call"),
-    [
-        ("/api/run/deployment/queue", "queue"),
-        ("/api/run/0b9b1c8e-0000-4000-8000-000000000000", "run"),
-        ("/api/run/0b9b1c8e-0000-4000-8000-000000000000/cancel", "cancel"),
-        ("/api/deployment/0b9b1c8e-0000-4000-8000-000000000000", "deployment"),
-        ("/comfy/api/file/upload", "upload"),
-        ("/", "other"),
-    ],
-)
-def test_a_call_is_known_by_its_path(path: str, call: str) -> None:
-    assert call_of(path) == call

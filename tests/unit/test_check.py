@@ -75,7 +75,7 @@ def test_the_table_holds_every_option_and_no_fixed_input() -> None:
             },
         }
     )
-    deployment = compile_deployment(config, None)
+    deployment = compile_deployment(config, None, ())
     plan = plan_commands((deployment,))
     lines = options_table(deployment, plan.commands[0])
     assert lines[0].split() == ["option", "type", "input", "needed", "takes", "default"]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot.deployments.command_plan import CommandPlan, plan_commands
-from bot.deployments.model import Deployment, Input, InputKind
+from bot.deployments.model import Deployment, Input
+from bot.domain.backend import InputKind
 from bot.domain.runs import Run
 from bot.ui.details import details
 from tests.unit.factories import made_run

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.deployments.model import Choice, Deployment, Input, InputKind, picture_input
+from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.revision import MAX_FIELDS, editable_fields, revise
 from bot.deployments.validation import AttachedFile
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.ui.custom_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
 from bot.ui.edit_forms import form_modal

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.model import Choice, Deployment, Input, InputKind
+from bot.deployments.model import Choice, Deployment, Input
+from bot.domain.backend import InputKind
 from bot.ui.help import deployment_layout, help_layout
 from tests.unit.messages import components, options, text
 

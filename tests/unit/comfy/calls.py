@@ -9,26 +9,30 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyClient
-from bot.comfydeploy.wire import QueueCall
+from bot.comfydeploy.client import ComfyDeploy
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.domain.backend import NewRun
 from bot.domain.errors import (
-    ComfyError,
-    ComfyForbidden,
-    ComfyInvalid,
-    ComfyNotFound,
-    ComfyRateLimited,
-    ComfyRedirected,
-    ComfyRejected,
-    ComfyServerError,
-    ComfyUnauthorized,
+    BackendError,
+    BackendForbidden,
+    BackendInvalid,
+    BackendNotFound,
+    BackendRateLimited,
+    BackendRedirected,
+    BackendRejected,
+    BackendServerError,
+    BackendUnauthorized,
 )
 from tests.serving import Handler
 
 KEY = "sk-very-secret"
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
-CALL = QueueCall(
-    deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, webhook="https://b/w/k/m", gpu="T4"
-)
+SIGNER = WebhookSigner("a-secret-for-webhooks", "https://bot.example")
+NEW_RUN = NewRun(key="k", deployment_id=RUN_ID, inputs={"prompt": "a fox", "steps": 20}, gpu="T4")
+
+
+def connect(session: aiohttp.ClientSession, base_url: str, **timeouts: float) -> ComfyDeploy:
+    return ComfyDeploy(session, base_url, KEY, SIGNER, **timeouts)
 
 
 def answering(status: int, body: bytes, **more: Any) -> Handler:
@@ -40,29 +44,29 @@ def answering(status: int, body: bytes, **more: Any) -> Handler:
 
 async def fault(
     session: aiohttp.ClientSession, base_url: str, call: str = "queue", **timeouts: float
-) -> ComfyError:
-    client = ComfyClient(session, base_url, KEY, **timeouts)
+) -> BackendError:
+    client = connect(session, base_url, **timeouts)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "queue": lambda: client.queue(CALL),
-        "run": lambda: client.run(RUN_ID),
-        "cancel": lambda: client.cancel(RUN_ID),
-        "deployment": lambda: client.deployment(RUN_ID),
-        "deployments": client.deployments,
+        "queue": lambda: client.start_run(NEW_RUN),
+        "run": lambda: client.get_run(RUN_ID),
+        "cancel": lambda: client.cancel_run(RUN_ID),
+        "deployment": lambda: client.describe_deployment(RUN_ID),
+        "deployments": client.describe_deployments,
         "upload": lambda: client.upload("a.png", "image/png", b"x"),
     }
-    with pytest.raises(ComfyError) as caught:
+    with pytest.raises(BackendError) as caught:
         await calls[call]()
     assert KEY not in f"{caught.value} {caught.value.params}"
     return caught.value
 
 
-STATUSES: list[tuple[int, type[ComfyError]]] = [
-    (307, ComfyRedirected),
-    (400, ComfyRejected),
-    (401, ComfyUnauthorized),
-    (403, ComfyForbidden),
-    (404, ComfyNotFound),
-    (422, ComfyInvalid),
-    (429, ComfyRateLimited),
-    (500, ComfyServerError),
+STATUSES: list[tuple[int, type[BackendError]]] = [
+    (307, BackendRedirected),
+    (400, BackendRejected),
+    (401, BackendUnauthorized),
+    (403, BackendForbidden),
+    (404, BackendNotFound),
+    (422, BackendInvalid),
+    (429, BackendRateLimited),
+    (500, BackendServerError),
 ]

@@ -9,9 +9,14 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyClient
-from bot.domain.errors import ComfyBadReply, ComfyError, ComfyTimeout, ComfyUnauthorized, ComfyUnreachable
-from tests.unit.comfy.calls import CALL, KEY, RUN_ID, STATUSES, answering, fault
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendError,
+    BackendTimeout,
+    BackendUnauthorized,
+    BackendUnreachable,
+)
+from tests.unit.comfy.calls import NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfy.samples import answer
 from tests.unit.comfy.servers import http_server, raw_server, read_request
 
@@ -25,18 +30,18 @@ def free_port() -> int:
 
 async def test_a_refused_connection_is_unreachable(session: aiohttp.ClientSession) -> None:
     error = await fault(session, f"http://127.0.0.1:{free_port()}/api")
-    assert type(error) is ComfyUnreachable
+    assert type(error) is BackendUnreachable
     assert not error.accepted
 
 
 @pytest.mark.parametrize("url", ["http://name.invalid/api", "http:///api", "ftp://127.0.0.1/api"])
 async def test_an_address_that_leads_nowhere_is_unreachable(session: aiohttp.ClientSession, url: str) -> None:
-    assert type(await fault(session, url)) is ComfyUnreachable
+    assert type(await fault(session, url)) is BackendUnreachable
 
 
 async def test_a_tls_handshake_with_a_plain_server_is_unreachable(session: aiohttp.ClientSession) -> None:
     async with http_server(answering(200, b"{}")) as url:
-        assert type(await fault(session, url.replace("http:", "https:"))) is ComfyUnreachable
+        assert type(await fault(session, url.replace("http:", "https:"))) is BackendUnreachable
 
 
 async def test_no_free_connection_in_time_is_unreachable() -> None:
@@ -51,12 +56,12 @@ async def test_no_free_connection_in_time_is_unreachable() -> None:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
         http_server(handler) as url,
     ):
-        first = asyncio.create_task(ComfyClient(session, url, KEY).queue(CALL))
+        first = asyncio.create_task(connect(session, url).start_run(NEW_RUN))
         await arrived.wait()
         error = await fault(session, url, connect_timeout=0.05)
         finish.set()
         assert await first == RUN_ID
-    assert type(error) is ComfyUnreachable
+    assert type(error) is BackendUnreachable
 
 
 @pytest.mark.parametrize("call", ["queue", "run", "cancel"])
@@ -71,7 +76,7 @@ async def test_a_server_that_never_answers_is_a_timeout(session: aiohttp.ClientS
     async with raw_server(hang) as url:
         error = await fault(session, url, call, queue_timeout=0.2, call_timeout=0.2)
     assert arrived.is_set()
-    assert type(error) is ComfyTimeout
+    assert type(error) is BackendTimeout
     assert error.accepted
 
 
@@ -82,7 +87,7 @@ async def test_a_body_that_trickles_for_ever_is_a_timeout(session: aiohttp.Clien
         await reader.read()
 
     async with raw_server(trickle) as url:
-        assert type(await fault(session, url, queue_timeout=0.2)) is ComfyTimeout
+        assert type(await fault(session, url, queue_timeout=0.2)) is BackendTimeout
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ async def test_a_connection_that_breaks_after_the_request_is_a_timeout_and_never
 
     async with raw_server(breaking) as url:
         error = await fault(session, url)
-    assert type(error) is ComfyTimeout
+    assert type(error) is BackendTimeout
     assert error.accepted
     assert len(requests) == 1
 
@@ -120,7 +125,7 @@ async def test_a_refusal_with_a_broken_body_keeps_its_error(session: aiohttp.Cli
         writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{")
 
     async with raw_server(breaking) as url:
-        assert type(await fault(session, url)) is ComfyUnauthorized
+        assert type(await fault(session, url)) is BackendUnauthorized
 
 
 async def test_an_answer_that_is_not_http_is_a_bad_reply(session: aiohttp.ClientSession) -> None:
@@ -131,7 +136,7 @@ async def test_an_answer_that_is_not_http_is_a_bad_reply(session: aiohttp.Client
 
     async with raw_server(babble) as url:
         error = await fault(session, url)
-    assert type(error) is ComfyBadReply
+    assert type(error) is BackendBadReply
     assert error.accepted
 
 
@@ -144,15 +149,15 @@ async def test_every_queue_call_has_a_connection_of_its_own(session: aiohttp.Cli
         return web.json_response({"run_id": RUN_ID})
 
     async with http_server(handler) as url:
-        client = ComfyClient(session, url, KEY)
+        client = connect(session, url)
         for _ in range(3):
-            await client.queue(CALL)
+            await client.start_run(NEW_RUN)
     assert len(set(peers)) == 3
 
 
-async def test_every_comfy_error_is_raised_by_some_fault(session: aiohttp.ClientSession) -> None:
+async def test_every_backend_error_is_raised_by_some_fault(session: aiohttp.ClientSession) -> None:
     """Walk the tree of errors, as httpx does, so that a new class needs a fault that raises it."""
-    seen: set[type[ComfyError]] = set()
+    seen: set[type[BackendError]] = set()
     for status, _ in STATUSES:
         async with http_server(answering(status, b"")) as url:
             seen.add(type(await fault(session, url)))
@@ -163,13 +168,13 @@ async def test_every_comfy_error_is_raised_by_some_fault(session: aiohttp.Client
     async with raw_server(lambda reader, writer: _after_request(reader)) as url:
         seen.add(type(await fault(session, url)))
     seen.add(type(await fault(session, f"http://127.0.0.1:{free_port()}/api")))
-    assert seen == subclasses(ComfyError)
+    assert seen == subclasses(BackendError)
 
 
 async def _after_request(reader: asyncio.StreamReader) -> None:
     await read_request(reader)
 
 
-def subclasses(kind: type[ComfyError]) -> set[type[ComfyError]]:
+def subclasses(kind: type[BackendError]) -> set[type[BackendError]]:
     direct = set(kind.__subclasses__())
     return direct.union(*(subclasses(child) for child in direct))

@@ -8,25 +8,27 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy.wire import (
-    QueueCall,
     WireError,
+    call_name,
     error_from_cancel,
     error_from_http,
     parse_queue_reply,
     parse_upload_reply,
+    queue_body,
 )
+from bot.domain.backend import NewRun
 from bot.domain.errors import (
-    ComfyError,
-    ComfyForbidden,
-    ComfyInvalid,
-    ComfyNotCancellable,
-    ComfyNotFound,
-    ComfyRateLimited,
-    ComfyRedirected,
-    ComfyRejected,
-    ComfyServerError,
-    ComfyTimeout,
-    ComfyUnauthorized,
+    BackendError,
+    BackendForbidden,
+    BackendInvalid,
+    BackendNotCancellable,
+    BackendNotFound,
+    BackendRateLimited,
+    BackendRedirected,
+    BackendRejected,
+    BackendServerError,
+    BackendTimeout,
+    BackendUnauthorized,
 )
 from tests.unit.comfy.samples import answer
 
@@ -34,17 +36,17 @@ from tests.unit.comfy.samples import answer
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("queue_no_auth", ComfyUnauthorized),
-        ("queue_free_no_credits", ComfyForbidden),
-        ("queue_unknown_deployment", ComfyNotFound),
-        ("queue_bad_gpu", ComfyInvalid),
-        ("queue_bad_uuid", ComfyInvalid),
-        ("queue_machine_down", ComfyServerError),
-        ("deployment_get_unknown", ComfyServerError),
-        ("run_get_unknown", ComfyNotFound),
+        ("queue_no_auth", BackendUnauthorized),
+        ("queue_free_no_credits", BackendForbidden),
+        ("queue_unknown_deployment", BackendNotFound),
+        ("queue_bad_gpu", BackendInvalid),
+        ("queue_bad_uuid", BackendInvalid),
+        ("queue_machine_down", BackendServerError),
+        ("deployment_get_unknown", BackendServerError),
+        ("run_get_unknown", BackendNotFound),
     ],
 )
-def test_each_recorded_refusal_is_its_own_error(name: str, kind: type[ComfyError]) -> None:
+def test_each_recorded_refusal_is_its_own_error(name: str, kind: type[BackendError]) -> None:
     status, body = answer(name)
     error = error_from_http(status, {}, body)
     assert type(error) is kind
@@ -59,30 +61,30 @@ def test_a_recorded_422_names_its_field(name: str, field: str) -> None:
 
 def test_the_recorded_cancel_of_an_unknown_run_is_not_cancellable() -> None:
     status, body = answer("run_cancel_unknown")
-    assert type(error_from_cancel(status, {}, body)) is ComfyNotCancellable
-    assert type(error_from_cancel(502, {}, body)) is ComfyServerError
-    assert type(error_from_cancel(500, {}, b'{"detail": "Error cancel function boom"}')) is ComfyServerError
-    assert type(error_from_http(status, {}, body)) is ComfyServerError
+    assert type(error_from_cancel(status, {}, body)) is BackendNotCancellable
+    assert type(error_from_cancel(502, {}, body)) is BackendServerError
+    assert type(error_from_cancel(500, {}, b'{"detail": "Error cancel function boom"}')) is BackendServerError
+    assert type(error_from_http(status, {}, body)) is BackendServerError
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "accepted"),
     [
-        (302, ComfyRedirected, False),
-        (400, ComfyRejected, False),
-        (402, ComfyForbidden, False),
-        (405, ComfyRejected, False),
-        (408, ComfyTimeout, True),
-        (413, ComfyRejected, False),
-        (422, ComfyInvalid, False),
-        (429, ComfyRateLimited, False),
-        (500, ComfyServerError, True),
-        (502, ComfyServerError, True),
-        (504, ComfyServerError, True),
+        (302, BackendRedirected, False),
+        (400, BackendRejected, False),
+        (402, BackendForbidden, False),
+        (405, BackendRejected, False),
+        (408, BackendTimeout, True),
+        (413, BackendRejected, False),
+        (422, BackendInvalid, False),
+        (429, BackendRateLimited, False),
+        (500, BackendServerError, True),
+        (502, BackendServerError, True),
+        (504, BackendServerError, True),
     ],
 )
 def test_each_status_has_its_error_which_tells_whether_a_run_may_exist(
-    status: int, kind: type[ComfyError], accepted: bool
+    status: int, kind: type[BackendError], accepted: bool
 ) -> None:
     for error in (error_from_http(status, {}, b"why"), error_from_cancel(status, {}, b"why")):
         assert type(error) is kind
@@ -107,7 +109,7 @@ def test_a_server_error_carries_its_status() -> None:
 )
 def test_a_422_names_the_inputs_it_is_about(locs: list[Any], fields: tuple[str, ...]) -> None:
     error = error_from_http(422, {}, json.dumps({"detail": [{"loc": loc} for loc in locs]}).encode())
-    assert isinstance(error, ComfyInvalid)
+    assert isinstance(error, BackendInvalid)
     assert error.fields == fields
 
 
@@ -116,7 +118,7 @@ def test_a_422_names_the_inputs_it_is_about(locs: list[Any], fields: tuple[str, 
 )
 def test_a_422_that_names_nothing_has_no_fields(body: bytes) -> None:
     error = error_from_http(422, {}, body)
-    assert isinstance(error, ComfyInvalid)
+    assert isinstance(error, BackendInvalid)
     assert error.fields == ()
 
 
@@ -140,7 +142,7 @@ DATE = "Tue, 24 Nov 2026 14:02:14 GMT"
 )
 def test_a_429_tells_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     error = error_from_http(429, headers, b"")
-    assert isinstance(error, ComfyRateLimited)
+    assert isinstance(error, BackendRateLimited)
     assert error.retry_after == seconds
 
 
@@ -188,18 +190,32 @@ def test_cutting_a_long_answer_leaves_no_part_of_a_secret(padding: int) -> None:
     assert len(text) <= 505
 
 
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/api/run/deployment/queue", "queue"),
+        ("/api/run/0b9b1c8e-0000-4000-8000-000000000000", "run"),
+        ("/api/run/0b9b1c8e-0000-4000-8000-000000000000/cancel", "cancel"),
+        ("/api/deployment/0b9b1c8e-0000-4000-8000-000000000000", "deployment"),
+        ("/comfy/api/file/upload", "upload"),
+        ("/", "other"),
+    ],
+)
+def test_a_call_is_known_by_its_path(path: str, call: str) -> None:
+    assert call_name(path) == call
+
+
 def test_the_queue_call_has_the_documented_body() -> None:
-    plain = QueueCall(deployment_id="d", inputs={"a": 1})
-    assert plain.body() == {"deployment_id": "d", "inputs": {"a": 1}}
-    full = QueueCall(deployment_id="d", inputs={}, webhook="https://x/secret", gpu="A100-80GB")
-    assert full.body() == {
+    plain = NewRun(key="k", deployment_id="d", inputs={"a": 1})
+    assert queue_body(plain, None) == {"deployment_id": "d", "inputs": {"a": 1}}
+    full = NewRun(key="k", deployment_id="d", inputs={}, gpu="A100-80GB")
+    assert queue_body(full, "https://x/secret") == {
         "deployment_id": "d",
         "inputs": {},
         "webhook": "https://x/secret",
         "webhook_intermediate_status": True,
         "gpu": "A100-80GB",
     }
-    assert "secret" not in repr(full)
 
 
 @pytest.mark.parametrize(

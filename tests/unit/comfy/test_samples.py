@@ -120,25 +120,20 @@ def test_queue_positions_count_from_zero_and_must_be_asked_for() -> None:
 
 def test_a_deployment_keeps_every_input_class_in_order() -> None:
     info = parse_deployment(answer("deployment_get_ok")[1])
-    assert (info.name, info.environment, info.concurrency_limit, info.run_timeout) == (
-        "SDXL fox",
-        "production",
-        2,
-        300,
-    )
-    by_id = {item.input_id: item for item in info.inputs}
+    assert (info.name, info.concurrency_limit, info.run_timeout) == ("SDXL fox", 2, 300)
+    by_id = {item.key: item for item in info.inputs}
     assert next(iter(by_id)) == "prompt"
-    assert by_id["sampler"].enum_options == ("euler", "dpmpp_2m", "ddim")
-    assert (by_id["width"].min_value, by_id["width"].max_value) == (512, 2048)
-    assert by_id["image"].default_value == ("70", 0)
-    assert by_id["hires"].default_value is False
-    assert by_id["steps"].class_type == "ComfyUIDeployExternalNumberInt"
+    assert by_id["sampler"].choices == ("euler", "dpmpp_2m", "ddim")
+    assert (by_id["width"].minimum, by_id["width"].maximum) == (512, 2048)
+    assert (by_id["image"].default, by_id["image"].has_hidden_default) == (None, True)
+    assert by_id["hires"].default is False
+    assert by_id["steps"].input_class.name == "ComfyUIDeployExternalNumberInt"
 
 
 def test_the_list_keeps_inputs_that_share_an_id() -> None:
     by_name = {info.name: info for info in parse_deployments(answer("deployments_list")[1])}
     assert set(by_name) >= {"SDXL fox", "odd inputs", "no inputs"}
-    assert [i.default_value for i in by_name["odd inputs"].inputs if i.input_id == "dup"] == ["one", "two"]
+    assert [i.default for i in by_name["odd inputs"].inputs if i.key == "dup"] == ["one", "two"]
     assert by_name["no inputs"].inputs == ()
 
 

@@ -13,19 +13,19 @@ from bot.domain.errors import InputError
 from tests.unit.deployments.made import deployment, node
 
 FLUX = deployment(
-    node("prompt", "Text", default_value="a fox"),
-    node("negative", "Text", default_value="blurry"),
-    node("steps", "NumberSliderInt", default_value=20, min_value=1, max_value=50),
-    node("cfg", "NumberSlider", default_value=7.5, min_value=0, max_value=30),
-    node("hires", "Boolean", default_value=False),
-    node("sampler", "Enum", default_value="euler", enum_options=["euler", "DDIM"]),
-    node("seed", "NumberSliderInt", min_value=1, max_value=4294967295, default_value=-1),
+    node("prompt", "Text", default="a fox"),
+    node("negative", "Text", default="blurry"),
+    node("steps", "NumberSliderInt", default=20, minimum=1, maximum=50),
+    node("cfg", "NumberSlider", default=7.5, minimum=0, maximum=30),
+    node("hires", "Boolean", default=False),
+    node("sampler", "Enum", default="euler", choices=("euler", "DDIM")),
+    node("seed", "NumberSliderInt", minimum=1, maximum=4294967295, default=-1),
     node("image", "Image"),
     node("images", "ImageBatch"),
     node("video", "Video"),
     node("audio", "Audio"),
     node("file", "File"),
-    node("width", "NumberInt", default_value=512),
+    node("width", "NumberInt", default=512),
     node("lora", "Lora"),
     inputs={
         "prompt": {"min_length": 3, "max_length": 100},

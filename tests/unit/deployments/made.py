@@ -6,22 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.comfydeploy.deployments import DeploymentInfo, InputType, parse_deployment, parse_deployments
+from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
+from bot.comfydeploy.input_classes import input_class
 from bot.deployments.compile import compile_deployment
 from bot.deployments.model import Deployment, Input
-from bot.deployments.schema import DeploymentConfig, InputConfig
+from bot.deployments.schema import CLASSIFY, DeploymentConfig, InputConfig
+from bot.domain.backend import DeploymentDescription, InputDescription
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
 UUID = "98244b49-9b56-46b8-83c8-334f27412095"
 PREFIX = "ComfyUIDeployExternal"
 
 
-def recorded() -> DeploymentInfo:
+def recorded() -> DeploymentDescription:
     """The recorded deployment that has a node of every class."""
     return parse_deployment(_body("deployment_get_ok"))
 
 
-def recorded_list() -> dict[str, DeploymentInfo]:
+def recorded_list() -> dict[str, DeploymentDescription]:
     return {info.name: info for info in parse_deployments(_body("deployments_list"))}
 
 
@@ -31,20 +33,27 @@ def _body(name: str) -> bytes:
 
 
 def config(name: str = "flux", *, inputs: dict[str, Any] | None = None, **settings: Any) -> DeploymentConfig:
-    described = {key: InputConfig.model_validate(value) for key, value in (inputs or {}).items()}
+    context = {CLASSIFY: input_class}
+    described = {
+        key: InputConfig.model_validate(value, context=context) for key, value in (inputs or {}).items()
+    }
     return DeploymentConfig(name=name, **{"deployment_id": UUID, **settings}, inputs=described)
 
 
-def node(key: str, class_type: str, **fields: Any) -> InputType:
-    return InputType(input_id=key, class_type=PREFIX + class_type, **fields)
+def node(key: str, class_type: str, *, wire_type: str = "", **fields: Any) -> InputDescription:
+    return InputDescription(key=key, input_class=input_class(PREFIX + class_type, wire_type), **fields)
 
 
-def info(*nodes: InputType, **fields: Any) -> DeploymentInfo:
-    return DeploymentInfo(id=UUID, inputs=nodes, **fields)
+def info(*nodes: InputDescription, **fields: Any) -> DeploymentDescription:
+    return DeploymentDescription(id=UUID, inputs=nodes, **fields)
 
 
-def deployment(*nodes: InputType, inputs: dict[str, Any] | None = None, **settings: Any) -> Deployment:
-    return compile_deployment(config(inputs=inputs, **settings), info(*nodes))
+def compiled(config: DeploymentConfig, info: DeploymentDescription | None) -> Deployment:
+    return compile_deployment(config, info, GPUS)
+
+
+def deployment(*nodes: InputDescription, inputs: dict[str, Any] | None = None, **settings: Any) -> Deployment:
+    return compiled(config(inputs=inputs, **settings), info(*nodes))
 
 
 def by_key(made: Deployment) -> dict[str, Input]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from bot.comfydeploy.deployments import DeploymentInfo, InputType
-from bot.deployments.compile import compile_deployment
+from bot.comfydeploy.input_classes import input_class
 from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig, InputConfig
-from tests.unit.deployments.made import PREFIX, UUID
+from bot.domain.backend import InputDescription
+from tests.unit.deployments.made import PREFIX, UUID, compiled, info
 
 CLASSES = [
     *(
@@ -27,22 +27,23 @@ CLASSES = [
     "Whatever",
 ]
 _limits = st.none() | st.integers(-(2**60), 2**60) | st.floats(-1e6, 1e6)
-_defaults = (
-    st.none() | st.text(max_size=40) | st.booleans() | st.integers(-(2**60), 2**60) | st.just(["70", 0])
-)
+_defaults = st.none() | st.text(max_size=40) | st.booleans() | st.integers(-(2**60), 2**60)
 
 nodes = st.builds(
-    InputType,
-    input_id=st.sampled_from(["prompt", "seed", "gpu", "more", "image", "image1", "images"])
-    | st.text(min_size=1),
-    type=st.sampled_from(["string", "integer", "float", "boolean", "binary", ""]),
-    class_type=st.sampled_from([PREFIX + name for name in CLASSES]),
+    InputDescription,
+    key=st.sampled_from(["prompt", "seed", "gpu", "more", "image", "image1", "images"]) | st.text(min_size=1),
+    input_class=st.builds(
+        input_class,
+        st.sampled_from([PREFIX + name for name in CLASSES]),
+        st.sampled_from(["string", "integer", "float", "boolean", "binary", ""]),
+    ),
     display_name=st.text(max_size=10),
     description=st.text(max_size=200),
-    default_value=_defaults,
-    min_value=_limits,
-    max_value=_limits,
-    enum_options=st.none() | st.text(max_size=20) | st.lists(st.text(min_size=1, max_size=150), max_size=40),
+    default=_defaults,
+    has_hidden_default=st.booleans(),
+    minimum=_limits,
+    maximum=_limits,
+    choices=st.lists(st.text(min_size=1, max_size=150), max_size=40).map(tuple),
 )
 input_configs = st.builds(
     InputConfig,
@@ -60,7 +61,7 @@ input_configs = st.builds(
 def deployments(draw: st.DrawFn) -> Deployment:
     # Lists of hypothesis are short by themselves; what is to be seen begins past 25.
     count = draw(st.integers(0, 40))
-    found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.input_id)))
+    found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.key)))
     found += tuple(draw(st.lists(nodes, max_size=3)))
     keys = draw(st.lists(st.sampled_from(found), max_size=5)) if found else []
     config = DeploymentConfig(
@@ -68,9 +69,9 @@ def deployments(draw: st.DrawFn) -> Deployment:
         deployment_id=UUID,
         description=draw(st.none() | st.text(max_size=300)),
         gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
-        inputs={node.input_id.strip(): draw(input_configs) for node in keys if node.input_id.strip()},
+        inputs={node.key.strip(): draw(input_configs) for node in keys if node.key.strip()},
     )
-    return compile_deployment(config, DeploymentInfo(id=UUID, inputs=found))
+    return compiled(config, info(*found))
 
 
 @st.composite

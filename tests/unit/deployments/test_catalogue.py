@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.comfydeploy.client import ComfyClient, open_session
+from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.schema import DeploymentConfig
-from bot.domain.errors import ComfyUnreachable, StartLater, StartupError
+from bot.domain.errors import BackendUnreachable, StartLater, StartupError
 from bot.store import Store
 from tests.databases import new_sqlite
 from tests.harness import free_port
+from tests.unit.comfy.calls import connect
 from tests.unit.comfy.servers import http_server
 from tests.unit.deployments.made import UUID, config
 
@@ -35,7 +36,7 @@ class Comfy:
         self.status = 500
         self.statuses: dict[str, int] = {}
         self.notes = notes
-        self.client: ComfyClient
+        self.client: ComfyDeploy
 
     async def answer(self, request: web.Request) -> web.Response:
         asked = request.path.rpartition("/")[2]
@@ -56,7 +57,7 @@ async def comfy(tmp_path: Path) -> AsyncIterator[Comfy]:
     made = Comfy(store.notes)
     try:
         async with http_server(made.answer) as url, open_session() as session:
-            made.client = ComfyClient(session, url, "key")
+            made.client = connect(session, url)
             yield made
     finally:
         await store.close()
@@ -122,9 +123,9 @@ async def test_what_can_be_described_later_is_enough_for_a_later_start(comfy: Co
 
 async def test_a_comfydeploy_that_is_not_there_may_be_later(comfy: Comfy) -> None:
     async with open_session() as session:
-        comfy.client = ComfyClient(session, f"http://127.0.0.1:{free_port()}", "key")
-        with pytest.raises(ComfyUnreachable):
-            await comfy.client.deployment(UUID)
+        comfy.client = connect(session, f"http://127.0.0.1:{free_port()}")
+        with pytest.raises(BackendUnreachable):
+            await comfy.client.describe_deployment(UUID)
         with pytest.raises(StartLater, match="No deployment can be offered"):
             await comfy.catalogue().load()
 

@@ -9,7 +9,7 @@ from tests.unit.deployments.made import deployment, node
 
 def test_suggestions_begin_with_what_was_typed_then_hold_it() -> None:
     options = ["red fox", "fox", "foxglove", "cat"] + [f"x{number}" for number in range(30)]
-    made = deployment(node("animal", "Enum", enum_options=options))
+    made = deployment(node("animal", "Enum", choices=options))
     assert [choice.name for choice in autocomplete(made, "animal", "FOX")] == ["fox", "foxglove", "red fox"]
     assert len(autocomplete(made, "animal", "")) == 25
     assert autocomplete(made, "animal", "nothing like it") == []
@@ -33,7 +33,7 @@ def test_the_command_line_gives_the_same_run() -> None:
 
 
 def test_the_command_line_names_the_subcommand_and_puts_the_rest_in_more() -> None:
-    nodes = [node(f"t{number}", "Text", default_value="x") for number in range(30)]
+    nodes = [node(f"t{number}", "Text", default="x") for number in range(30)]
     made = deployment(*nodes, name="flux")
     plan = plan_commands([made, deployment(name="other")])
     line = command_line(plan, made, {"t0": "a", "t28": "b, c", "t29": "d"}, None)

@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from bot.deployments.compile import compile_deployment
-from bot.deployments.model import GPUS, InputKind
+from bot.comfydeploy.deployments import GPUS, parse_deployment
 from bot.deployments.options import describe
-from tests.unit.deployments.made import by_key, config, deployment, info, node, recorded, recorded_list
+from bot.domain.backend import InputKind
+from tests.unit.deployments.made import (
+    PREFIX,
+    UUID,
+    by_key,
+    compiled,
+    config,
+    deployment,
+    info,
+    node,
+    recorded,
+    recorded_list,
+)
 
 
 def test_every_recorded_class_has_its_kind() -> None:
-    kinds = {item.key: item.kind for item in compile_deployment(config(), recorded()).inputs}
+    kinds = {item.key: item.kind for item in compiled(config(), recorded()).inputs}
     assert kinds == {
         "prompt": InputKind.TEXT,
         "negative": InputKind.TEXT,
@@ -33,7 +46,7 @@ def test_every_recorded_class_has_its_kind() -> None:
 
 
 def test_the_recorded_limits_defaults_and_choices_arrive() -> None:
-    made = compile_deployment(config(), recorded())
+    made = compiled(config(), recorded())
     inputs = by_key(made)
     assert (made.title, made.concurrency_limit, made.run_timeout) == ("SDXL fox", 2, 300)
     assert (inputs["width"].minimum, inputs["width"].maximum, inputs["width"].default) == (512, 2048, 1024)
@@ -42,7 +55,7 @@ def test_the_recorded_limits_defaults_and_choices_arrive() -> None:
 
 
 def test_required_is_what_has_no_usable_default_and_the_prompt() -> None:
-    inputs = by_key(compile_deployment(config(), recorded()))
+    inputs = by_key(compiled(config(), recorded()))
     assert inputs["prompt"].is_prompt
     assert inputs["prompt"].required
     assert not inputs["negative"].required
@@ -51,16 +64,14 @@ def test_required_is_what_has_no_usable_default_and_the_prompt() -> None:
 
 
 def test_a_default_wired_to_another_node_lets_the_input_be_left_out_but_is_not_shown() -> None:
-    image = by_key(compile_deployment(config(), recorded()))["image"]
+    image = by_key(compiled(config(), recorded()))["image"]
     assert not image.required
     assert image.default is None
 
 
 def test_weights_are_offered_only_with_configured_choices() -> None:
     url = "https://example.com/ink.safetensors"
-    made = compile_deployment(
-        config(inputs={"lora": {"choices": [{"name": "Ink", "value": url}]}}), recorded()
-    )
+    made = compiled(config(inputs={"lora": {"choices": [{"name": "Ink", "value": url}]}}), recorded())
     inputs = by_key(made)
     assert inputs["lora"].offered
     assert not inputs["lora"].required
@@ -69,12 +80,12 @@ def test_weights_are_offered_only_with_configured_choices() -> None:
 
 
 def test_an_unknown_class_that_loads_weights_is_not_offered_as_text() -> None:
-    made = deployment(node("face", "FaceModel", type="string"))
+    made = deployment(node("face", "FaceModel", wire_type="string"))
     assert not made.offered
 
 
 def test_the_oddities_of_the_recorded_list_are_survived() -> None:
-    made = compile_deployment(config(), recorded_list()["odd inputs"])
+    made = compiled(config(), recorded_list()["odd inputs"])
     inputs = by_key(made)
     assert inputs["ws"].hidden
     assert any("'ws'" in warning for warning in made.warnings)
@@ -84,15 +95,15 @@ def test_the_oddities_of_the_recorded_list_are_survived() -> None:
 
 def test_repeated_keys_keep_the_narrowest_range() -> None:
     made = deployment(
-        node("steps", "NumberSliderInt", min_value=1, max_value=50, default_value=70),
-        node("steps", "NumberSliderInt", min_value=10, max_value=100, default_value=20),
+        node("steps", "NumberSliderInt", minimum=1, maximum=50, default=70),
+        node("steps", "NumberSliderInt", minimum=10, maximum=100, default=20),
     )
     (steps,) = made.inputs
     assert (steps.minimum, steps.maximum, steps.default) == (10, 50, 20)
 
 
 def test_a_default_outside_the_configured_range_is_dropped() -> None:
-    made = deployment(node("steps", "NumberInt", default_value=80), inputs={"steps": {"max": 40}})
+    made = deployment(node("steps", "NumberInt", default=80), inputs={"steps": {"max": 40}})
     assert by_key(made)["steps"].default is None
     assert by_key(made)["steps"].required
 
@@ -135,15 +146,19 @@ def test_the_prompt_is_found_by_its_name_or_its_lines(nodes: list, prompt: str |
 
 
 def test_the_prompt_is_not_required_where_the_file_says_so() -> None:
-    made = deployment(node("prompt", "Text", default_value="a fox"), inputs={"prompt": {"required": False}})
+    made = deployment(node("prompt", "Text", default="a fox"), inputs={"prompt": {"required": False}})
     assert made.inputs[0].is_prompt
     assert not made.inputs[0].required
 
 
 def test_options_readable_from_raw_text_are_choices_and_unreadable_ones_text() -> None:
-    raw = node("a", "Enum", enum_options='["x", "y"]')
-    broken = node("b", "Enum", enum_options="[not json")
-    made = by_key(deployment(raw, broken))
+    options = {"a": '["x", "y"]', "b": "[not json"}
+    nodes = [
+        {"input_id": key, "class_type": f"{PREFIX}Enum", "enum_options": text}
+        for key, text in options.items()
+    ]
+    described = parse_deployment(json.dumps({"id": UUID, "input_types": nodes}).encode())
+    made = by_key(compiled(config(), described))
     assert [choice.name for choice in made["a"].choices] == ["x", "y"]
     assert made["b"].kind is InputKind.TEXT
 
@@ -189,7 +204,7 @@ def test_the_file_alone_describes_a_deployment() -> None:
         "seed": {"seed": True},
         "negative": {"fixed": "blurry"},
     }
-    made = by_key(compile_deployment(config(inputs=described), None))
+    made = by_key(compiled(config(inputs=described), None))
     assert made["prompt"].required
     assert made["steps"].send_default
     assert made["seed"].kind is InputKind.INTEGER
@@ -203,7 +218,7 @@ def test_an_input_that_nobody_describes_is_hidden_and_told() -> None:
 
 
 def test_our_default_is_sent_only_where_it_differs() -> None:
-    nodes = (node("a", "NumberInt", default_value=20), node("b", "NumberInt", default_value=20))
+    nodes = (node("a", "NumberInt", default=20), node("b", "NumberInt", default=20))
     made = by_key(deployment(*nodes, inputs={"a": {"default": 20}, "b": {"default": 30}}))
     assert (made["a"].send_default, made["b"].send_default) == (False, True)
 
@@ -216,9 +231,9 @@ def test_gpus_are_the_pages_seven_unless_told_otherwise() -> None:
 
 def test_a_pinned_gpu_leaves_no_choice_unless_the_file_gives_one() -> None:
     pinned = info(gpu="A10G")
-    assert compile_deployment(config(), pinned).gpus == ("A10G",)
-    assert compile_deployment(config(), pinned).default_gpu is None
-    told = compile_deployment(config(gpus=["T4", "H100"]), pinned)
+    assert compiled(config(), pinned).gpus == ("A10G",)
+    assert compiled(config(), pinned).default_gpu is None
+    told = compiled(config(gpus=["T4", "H100"]), pinned)
     assert told.gpus == ("T4", "H100")
     assert "pins its GPU to A10G" in told.warnings[0]
 
@@ -226,7 +241,7 @@ def test_a_pinned_gpu_leaves_no_choice_unless_the_file_gives_one() -> None:
 def test_numbers_stay_within_what_discord_carries() -> None:
     (seed,) = deployment(node("seed", "NumberInt"), inputs={"seed": {"max": 2**53 - 1}}).inputs
     assert seed.maximum == 2**53 - 1
-    (wide,) = deployment(node("n", "NumberSliderInt", min_value=-(2**53), max_value=2**53)).inputs
+    (wide,) = deployment(node("n", "NumberSliderInt", minimum=-(2**53), maximum=2**53)).inputs
     assert (wide.minimum, wide.maximum) == (1 - 2**53, 2**53 - 1)
 
 
@@ -238,7 +253,7 @@ def test_choices_of_a_number_are_only_what_a_person_would_write() -> None:
 
 def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> None:
     hidden = "\u200b\u2060"
-    made = by_key(deployment(node(hidden, "Enum", description=hidden, enum_options=("a", hidden, "b\x00c"))))
+    made = by_key(deployment(node(hidden, "Enum", description=hidden, choices=("a", hidden, "b\x00c"))))
     assert describe(made[hidden]) == "input"
     assert [choice.name for choice in made[hidden].choices] == ["a", "(empty)", "b c"]
 
@@ -248,7 +263,7 @@ def test_a_description_or_choice_of_which_nothing_can_be_seen_is_replaced() -> N
     [(0.5, 9.5, (1, 9)), (-1.5, -0.5, (-1, -1)), (0.2, 0.8, (None, None)), (3, 1, (None, None))],
 )
 def test_the_limits_of_an_integer_are_the_next_ones_inside(low: float, high: float, made: tuple) -> None:
-    steps = by_key(deployment(node("steps", "NumberInt", min_value=low, max_value=high)))["steps"]
+    steps = by_key(deployment(node("steps", "NumberInt", minimum=low, maximum=high)))["steps"]
     assert (steps.minimum, steps.maximum) == made
 
 
@@ -258,7 +273,7 @@ def test_a_name_from_the_file_goes_before_the_same_one_from_comfydeploy() -> Non
 
 
 def test_a_default_that_comfydeploys_input_does_not_take_is_told() -> None:
-    made = deployment(node("steps", "NumberInt", max_value=50), inputs={"steps": {"default": 99}})
+    made = deployment(node("steps", "NumberInt", maximum=50), inputs={"steps": {"default": 99}})
     assert made.warnings == ("deployment 'flux': input 'steps' doesn't take the default 99: it is left out",)
 
 

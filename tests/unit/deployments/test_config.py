@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.comfydeploy.input_classes import input_class
 from bot.deployments.compile import describes_itself
 from bot.deployments.config_file import load_deployments_file, single_deployment
 from bot.domain.errors import StartupError
@@ -17,12 +18,12 @@ def mistakes(tmp_path: Path, text: str) -> tuple[str, ...]:
     file = tmp_path / "deployments.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(StartupError) as caught:
-        load_deployments_file(file)
+        load_deployments_file(file, input_class)
     return caught.value.mistakes
 
 
 def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> None:
-    flux, ltx = load_deployments_file(Path("deployments.example.toml"))
+    flux, ltx = load_deployments_file(Path("deployments.example.toml"), input_class)
     assert (flux.name, flux.default_gpu) == ("flux", "L40S")
     assert list(flux.inputs)[:2] == ["prompt", "steps"]
     assert not describes_itself(flux)
@@ -33,7 +34,7 @@ def test_the_example_loads_and_shows_both_ways_to_describe_a_deployment() -> Non
 def test_a_choice_may_be_written_as_text_as_a_number_or_with_a_name(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
     file.write_text(A + 'inputs.x.choices = ["euler", 512, {name = "Fast", value = 4}]\n')
-    (config,) = load_deployments_file(file)
+    (config,) = load_deployments_file(file, input_class)
     pairs = [(choice.name, choice.value) for choice in config.inputs["x"].choices]
     assert pairs == [("euler", "euler"), ("512", "512"), ("Fast", "4")]
 
@@ -147,14 +148,14 @@ def test_a_mistake_is_told_in_words(tmp_path: Path, text: str, part: str) -> Non
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="can't be read"):
-        load_deployments_file(tmp_path / "none.toml")
+        load_deployments_file(tmp_path / "none.toml", input_class)
 
 
 def test_a_file_that_is_not_text_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "deployments.toml"
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StartupError, match="not UTF-8"):
-        load_deployments_file(file)
+        load_deployments_file(file, input_class)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_names_that_discord_takes_stay_as_they_are(tmp_path: Path) -> None:
         f'[deployments."-mein_flüx_"]\ndeployment_id = "{UUID.upper()}"\ninputs.x.option = "größe"\n',
         encoding="utf-8",
     )
-    (config,) = load_deployments_file(file)
+    (config,) = load_deployments_file(file, input_class)
     assert (config.name, config.deployment_id) == ("-mein_flüx_", UUID)
     assert config.inputs["x"].option == "größe"
 
@@ -226,7 +227,7 @@ def test_two_inputs_with_one_option(tmp_path: Path) -> None:
     assert told == "deployments.toml: deployment 'a': inputs 'b', 'c' all have the option 'x'; one can"
     file = tmp_path / "deployments.toml"
     file.write_text(f"{described}inputs.c.hidden = true\n")
-    assert len(load_deployments_file(file)) == 1
+    assert len(load_deployments_file(file, input_class)) == 1
 
 
 def test_a_name_among_the_settings_is_none(tmp_path: Path) -> None:

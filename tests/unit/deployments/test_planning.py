@@ -154,7 +154,7 @@ def test_a_group_named_like_a_deployment_is_refused() -> None:
 
 
 def test_inputs_beyond_25_go_into_more_and_attachments_keep_their_option() -> None:
-    texts = [node(f"t{number}", "Text", default_value="x") for number in range(30)]
+    texts = [node(f"t{number}", "Text", default="x") for number in range(30)]
     made = deployment(*texts, node("photo", "Image"), inputs={"t29": {"required": True}})
     (command,) = plan_commands([made]).commands
     names = [option.name for option in command.options]
@@ -188,7 +188,7 @@ def test_a_batch_is_several_attachments_of_which_the_first_is_required() -> None
 
 
 def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
-    nodes = [node(f"t{number}", "Text", default_value="x") for number in range(22)]
+    nodes = [node(f"t{number}", "Text", default="x") for number in range(22)]
     made = deployment(*nodes, node("images", "ImageBatch"), inputs={"images": {"max_count": 10}})
     (command,) = plan_commands([made]).commands
     assert not command.more
@@ -197,9 +197,7 @@ def test_a_batch_shrinks_before_an_input_has_to_go_into_more() -> None:
 
 
 def test_the_default_is_shown_in_the_description() -> None:
-    made = deployment(
-        node("steps", "NumberInt", default_value=20, description="Steps\nof sampling " + "x" * 100)
-    )
+    made = deployment(node("steps", "NumberInt", default=20, description="Steps\nof sampling " + "x" * 100))
     (option, _gpu) = plan_commands([made]).commands[0].options
     assert option.description.startswith("Steps of sampling")
     assert option.description.endswith("… (default 20)")
@@ -207,16 +205,14 @@ def test_the_default_is_shown_in_the_description() -> None:
 
 
 def test_more_than_25_choices_are_suggested_instead_of_listed() -> None:
-    made = deployment(node("s", "Enum", enum_options=[f"o{number}" for number in range(26)]))
+    made = deployment(node("s", "Enum", choices=tuple(f"o{number}" for number in range(26))))
     option = plan_commands([made]).commands[0].options[0]
     assert option.autocomplete
     assert option.choices == ()
 
 
 def test_numbers_with_choices_are_offered_as_numbers() -> None:
-    made = deployment(
-        node("width", "NumberInt", default_value=512), inputs={"width": {"choices": [512, 1024]}}
-    )
+    made = deployment(node("width", "NumberInt", default=512), inputs={"width": {"choices": [512, 1024]}})
     option = plan_commands([made]).commands[0].options[0]
     assert [choice.value for choice in option.choices] == [512, 1024]
     assert option.type is OptionType.INTEGER
@@ -237,8 +233,8 @@ def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> N
     short = ["a", "b"]
     made = [
         deployment(
-            node("big", "Enum", enum_options=long),
-            node("small", "Enum", enum_options=short),
+            node("big", "Enum", choices=long),
+            node("small", "Enum", choices=short),
             name=f"d{number}",
         )
         for number in range(5)
@@ -253,8 +249,7 @@ def test_over_8000_characters_the_largest_lists_become_autocomplete_first() -> N
 def test_then_descriptions_shrink_and_then_inputs_move_into_more() -> None:
     def made(inputs: int) -> list[Deployment]:
         nodes = [
-            node(f"input_{number}", "Text", default_value="x", description="d" * 90)
-            for number in range(inputs)
+            node(f"input_{number}", "Text", default="x", description="d" * 90) for number in range(inputs)
         ]
         return [deployment(*nodes, name=f"d{number}") for number in range(25)]
 
@@ -275,7 +270,7 @@ def test_what_can_not_be_made_smaller_is_refused_in_words() -> None:
 
 def test_the_bots_own_further_options_take_their_room() -> None:
     count = OptionSpec(name="count", description="How many", type=OptionType.INTEGER, minimum=1, maximum=4)
-    made = deployment(*(node(f"t{number}", "Text", default_value="x") for number in range(40)))
+    made = deployment(*(node(f"t{number}", "Text", default="x") for number in range(40)))
     (command,) = plan_commands([made], [count]).commands
     assert command.option_for("count") == count
     assert len(command.options) == 25

@@ -9,20 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.comfydeploy.deployments import GPUS
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile import compile_deployment
 from bot.deployments.inputs import batch_inputs, check_count, collect
-from bot.deployments.model import Choice, Deployment, Input, InputKind, varies_in_batch
+from bot.deployments.model import Choice, Deployment, Input, varies_in_batch
 from bot.deployments.options import plan_options
+from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from tests.unit.deployments.made import config, deployment, node
+from tests.unit.deployments.made import compiled, config, deployment, node
 
 SEED = Input(key="s", option="seed", kind=InputKind.INTEGER, is_seed=True)
 
 
 def made(*inputs: Input, max_count: int = 4) -> Deployment:
     return Deployment(
-        name="flux", deployment_id="d", title="Flux", description="", inputs=inputs, max_count=max_count
+        name="flux",
+        deployment_id="d",
+        title="Flux",
+        description="",
+        inputs=inputs,
+        gpus=GPUS,
+        max_count=max_count,
     )
 
 
@@ -101,7 +108,7 @@ def test_count_is_offered_where_a_seed_varies_or_the_file_asks_for_it() -> None:
     with_seed = deployment(node("prompt", "Text"), node("seed", "NumberInt"))
     without = deployment(node("prompt", "Text"))
     assert (with_seed.max_count, without.max_count) == (4, 1)
-    assert compile_deployment(config(max_count=10), None).max_count == 10
+    assert compiled(config(max_count=10), None).max_count == 10
     names = {option.name: option for option in plan_options(with_seed)}
     assert (names["count"].minimum, names["count"].maximum, names["count"].required) == (1, 4, False)
     assert "count" not in {option.name for option in plan_options(without)}

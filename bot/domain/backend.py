@@ -1,0 +1,127 @@
+"""The backend that runs workflows: the calls that the bot makes, as a protocol, and their plain records.
+
+`RunReport` and `Output` in `bot.domain.runs` belong to it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.runs import InputValue, RunReport
+
+
+class InputKind(StrEnum):
+    """What a person gives for an input; it decides the type of the slash-command option."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    IMAGE = "image"
+    IMAGES = "images"  # several attachments, sent as a list of URLs
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    WEIGHTS = "weights"  # LoRA or checkpoint: only ever one of the configured choices
+
+
+@dataclass(frozen=True, slots=True)
+class InputClass:
+    """A class of inputs, under the backend's own name for it.
+
+    `kind` is None where a person can't give a value. A text of several lines is probably the prompt.
+    """
+
+    name: str
+    kind: InputKind | None
+    multi_line: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputDescription:
+    """One input as the backend describes it.
+
+    `default` is None where the backend has none, or, with `has_hidden_default`, one that can't be shown.
+    """
+
+    key: str
+    input_class: InputClass
+    display_name: str = ""
+    description: str = ""
+    default: str | int | float | bool | None = None
+    has_hidden_default: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentDescription:
+    """A deployment as the backend describes it.
+
+    `gpu` is set where the deployment runs on no other. `run_timeout` is in seconds. Inputs that share a key
+    all receive the same value.
+    """
+
+    id: str
+    name: str = ""
+    description: str = ""
+    gpu: str | None = None
+    concurrency_limit: int | None = None
+    run_timeout: int | None = None
+    inputs: tuple[InputDescription, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to start. `key` is the bot's own and comes back with each webhook; `gpu` None: the default."""
+
+    key: str
+    deployment_id: str
+    inputs: Mapping[str, InputValue]
+    gpu: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEndpoint:
+    """Where webhooks arrive: a route as aiohttp's router takes it, with the variables `key` and `mac`."""
+
+    route: str
+    methods: tuple[str, ...]
+
+
+class Backend(Protocol):
+    """The service that runs workflows. Each call is one attempt, and raises BackendError."""
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """Return the GPUs to choose from where neither a deployment nor its configuration limits them."""
+
+    @property
+    def webhooks(self) -> WebhookEndpoint:
+        """Return where to serve the webhooks."""
+
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        """Return what the backend knows of a deployment now."""
+
+    async def start_run(self, run: NewRun) -> str:
+        """Start a run and return its id. After an error with `accepted` the run may exist all the same."""
+
+    async def get_run(self, run_id: str) -> RunReport:
+        """Return the current state of a run, with links that have not expired."""
+
+    async def cancel_run(self, run_id: str) -> None:
+        """Ask for a run to be stopped, or raise BackendNotCancellable.
+
+        A run that has already ended is no error, so ask for its state afterwards.
+        """
+
+    def is_webhook_authentic(self, key: str, mac: str) -> bool:
+        """Check what a caller put into the variables of the route, in constant time."""
+
+    def read_webhook(self, body: bytes) -> RunReport:
+        """Read an authentic webhook's body, or raise BackendBadReply."""
