@@ -29,10 +29,11 @@ from bot.wiring import (
     add_webhooks,
     courier_workers,
     gateway_bot,
+    make_reloader,
     make_signer,
     open_backend,
+    operator_rules,
     reconcile_workers,
-    reloader_of,
 )
 from bot.workers.events import EventRecorder, ProgressBuffer
 from bot.workers.worker import Wakeups, Worker
@@ -70,7 +71,8 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
 
 
 async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
-    store = Store(settings.database_url.get_secret_value(), settings.database_pool_size)
+    url = settings.database_url.get_secret_value()
+    store = Store(url, settings.database_pool_size, operator=operator_rules(settings))
     stack.push_async_callback(store.close)
     await store.open()
     return store
@@ -153,7 +155,7 @@ class App:
 def assemble(resources: Resources) -> App:
     """Assemble the roles of this process without starting them."""
     roles = resources.settings.roles
-    reloader = reloader_of(resources)
+    reloader = make_reloader(resources)
     client = _client(resources, reloader)
     progress = ProgressBuffer(resources.store, resources.wakeups, resources.clock)
     recorder = EventRecorder(

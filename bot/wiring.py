@@ -1,8 +1,7 @@
-"""The role that hears of interactions: the services behind commands and buttons, and the bot itself."""
+"""The objects that each role needs, and what they are given."""
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
@@ -37,16 +36,18 @@ from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
 from bot.services import Services
-from bot.services.blocks import PeopleDesk, PeopleStores
+from bot.services.audit import AuditService
+from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
-from bot.services.generation import GenerationService, Intake
+from bot.services.generation import GenerationService
 from bot.services.presets import PresetService
+from bot.services.privacy import PrivacyService
 from bot.services.reviews import ReviewService
+from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
 from bot.services.word_filter import AutomodCache, WordFilter
 from bot.services.word_rules import WordRules
 from bot.store import Store
-from bot.store.privacy import ExpiredRows, RetentionStore
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for
 from bot.ui.results import Batch, outcome_messages, run_outcome_messages
@@ -57,83 +58,83 @@ from bot.workers.webhook import WebhookServer
 from bot.workers.worker import Wakeups, Worker
 
 
-def gateway_bot(base: Resources, reloader: Reloader) -> GenerateBot:
-    """Not yet logged in. Its commands follow the deployments."""
+def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
+    """Return the bot, not yet logged in. Its commands follow the deployments."""
 
     async def automod_rules(guild_id: int) -> WordRules:
         return await bot.automod_rules(guild_id)
 
-    words = WordFilter(AutomodCache(automod_rules, base.clock), base.store, base.clock)
-    desk = _desk(base, words)
-    desks = Services(
-        desk=desk,
-        reviews=ReviewService(base.store, base.catalogue, base.wakeups, base.clock),
-        rules_desk=ServerSettingsService(base.store.rules, base.catalogue, base.clock, words.cache),
-        words=words,
-        people_desk=_people(base),
-        edits=EditingService(base.store, desk, FormDrafts()),
-        presets=PresetService(desk, base.store, base.clock),
-        reloader=reloader,
-    )
-    bot = _bot(base, desks)
+    store, clock = resources.store, resources.clock
+    word_filter = WordFilter(AutomodCache(automod_rules, clock), store, clock)
+    bot = _bot(resources, _services(resources, word_filter, reloader))
     reloader.on_change(bot.show_deployments)
     return bot
 
 
-def _bot(base: Resources, desks: Services) -> GenerateBot:
-    sync = CommandSync(base.store.notes, base.settings.command_guild_ids)
-    shards = base.settings.shards
-    more: dict[str, Any] = {
-        "reach": Availability(
-            direct_messages=base.settings.allow_direct_messages,
-            user_installs=base.settings.allow_user_installs,
+def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader) -> Services:
+    store, catalogue = resources.store, resources.catalogue
+    wakeups, clock = resources.wakeups, resources.clock
+    runs = RunService(store, catalogue, operator_rules(resources.settings), wakeups, clock)
+    generation = GenerationService(
+        catalogue=catalogue,
+        runs=runs,
+        request_store=store.requests,
+        run_store=store.runs,
+        wakeups=wakeups,
+        check_words=word_filter.check,
+        metrics=resources.metrics,
+        clock=clock,
+        deadline_seconds=resources.settings.run_deadline_seconds,
+    )
+    return Services(
+        generation=generation,
+        runs=runs,
+        editing=EditingService(store.runs, store.rules, generation, catalogue, FormDrafts()),
+        presets=PresetService(generation, catalogue, store, clock),
+        reviews=ReviewService(store, catalogue, wakeups, clock),
+        blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
+        audit=AuditService(store.audit, store.rules, catalogue, clock),
+        privacy=PrivacyService(store.privacy, clock),
+        server_settings=ServerSettingsService(store.rules, catalogue, clock, word_filter.cache),
+        word_filter=word_filter,
+        catalogue=catalogue,
+        reloader=reloader,
+    )
+
+
+def _bot(resources: Resources, services: Services) -> GenerateBot:
+    settings, clock = resources.settings, resources.clock
+    sync = CommandSync(resources.store.notes, settings.command_guild_ids)
+    shards = settings.shards
+    options: dict[str, Any] = {
+        "availability": Availability(
+            direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
         ),
-        "http_trace": base.metrics.discord_trace(),
+        "http_trace": resources.metrics.discord_trace(),
     }
     if shards is None:
-        return GenerateBot(desks, sync, **more)
-    return ShardedBot(desks, sync, shards, base.store.notes, base.clock, **more)
+        return GenerateBot(services, sync, clock, **options)
+    return ShardedBot(services, sync, clock, shards, resources.store.notes, **options)
 
 
-def _desk(base: Resources, words: WordFilter) -> GenerationService:
-    return GenerationService(
-        catalogue=base.catalogue,
-        intake=Intake(base.store, base.wakeups, base.operator_rules, base.clock),
-        store=base.store,
-        wakeups=base.wakeups,
-        check_words=words.check,
-        metrics=base.metrics,
-        clock=base.clock,
-        deadline_seconds=base.settings.run_deadline_seconds,
+def operator_rules(settings: Settings) -> OperatorRules:
+    """Return the limits that the operator's settings put on every server."""
+    allowed = settings.allowed_guild_ids
+    return OperatorRules(
+        allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
+        allow_direct_messages=settings.allow_direct_messages,
+        allow_user_installs=settings.allow_user_installs,
+        daily_gpu_seconds=settings.daily_gpu_seconds,
     )
 
 
-def _people(base: Resources) -> PeopleDesk:
-    store, catalogue = base.store, base.catalogue
-    stores = PeopleStores(
-        audit=store.audit,
-        blocks=store.blocks,
-        pause=store.pause,
-        privacy=store.privacy,
-        intake=store.intake,
-        running=store.running,
-    )
-    return PeopleDesk(
-        stores,
-        rules=store.rules.get,
-        deployments=lambda: [deployment.name for deployment in catalogue.all()],
-        wakeups=base.wakeups,
-        clock=base.clock,
-    )
-
-
-# With webhooks, a run is asked about only after it has been quiet for this many polling intervals.
+# With webhooks, the reconciler asks about a run after this many polling intervals without a report.
 _QUIET_INTERVALS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Opened by `bot.app`, used by every role."""
+    """What `bot.app` opens for every role."""
 
     settings: Settings
     store: Store
@@ -152,30 +153,21 @@ class Resources:
 
     @property
     def quiet_period(self) -> timedelta:
-        """Return how long a run may be quiet before it is asked about."""
+        """The time without a report after which the reconciler asks about a run."""
         return self.interval * _QUIET_INTERVALS if self.settings.public_url else self.interval
 
     @property
     def grace(self) -> timedelta:
         return timedelta(seconds=self.settings.submit_grace_seconds)
 
-    @property
-    def operator_rules(self) -> OperatorRules:
-        allowed = self.settings.allowed_guild_ids
-        return OperatorRules(
-            allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
-            allow_direct_messages=self.settings.allow_direct_messages,
-            allow_user_installs=self.settings.allow_user_installs,
-            daily_gpu_seconds=self.settings.daily_gpu_seconds,
-        )
-
     def limit(self, name: str) -> int | None:
-        """How many runs of a deployment may be in flight: the lowest of what is known."""
-        found = self.catalogue.get(name)
-        limits = [self.settings.max_concurrent_runs, found.concurrency_limit if found else None]
+        """Return how many runs of a deployment may be in flight, or None if nothing limits them."""
+        deployment = self.catalogue.get(name)
+        limits = [self.settings.max_concurrent_runs, deployment.concurrency_limit if deployment else None]
         return min((limit for limit in limits if limit), default=None)
 
     async def store_answers(self) -> bool:
+        """Return whether the database answers, for `/readyz`."""
         try:
             await self.store.work.in_flight()
         except StoreUnavailable:
@@ -184,7 +176,7 @@ class Resources:
 
 
 async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
-    """Sign by WEBHOOK_SECRET, or else by a secret in the store, which all of its processes share."""
+    """Return the signer of webhook URLs, with WEBHOOK_SECRET or the secret that the processes share."""
     secret = settings.webhook_secret
     return WebhookSigner(
         secret.get_secret_value() if secret else await store.notes.secret("webhook_secret"),
@@ -199,66 +191,66 @@ async def open_backend(settings: Settings, signer: WebhookSigner, metrics: Metri
         yield ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
 
 
-def add_webhooks(app: web.Application, base: Resources, recorder: EventRecorder) -> None:
+def add_webhooks(app: web.Application, resources: Resources, recorder: EventRecorder) -> None:
     """Serve the backend's webhooks, and the ping of `python -m bot check` beneath the same path."""
-    WebhookServer(base.backend, recorder, base.metrics).add_to(app)
-    app.router.add_routes([ping_route(base.signer)])
+    WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
+    app.router.add_routes([ping_route(resources.signer)])
 
 
-def courier_workers(base: Resources, poster: Poster) -> dict[str, Worker[Any]]:
+def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
     """`show` and `deliver`, which keep out of each other's way over one run's status message."""
     status = StatusUpdater(
-        store=base.store,
-        coordinator=base.coordinator,
+        store=resources.store,
+        coordinator=resources.coordinator,
         poster=poster,
-        title=base.catalogue.title,
-        clock=base.clock,
+        title=resources.catalogue.title,
+        clock=resources.clock,
     )
-    courier = _courier(base, poster, status)
+    courier = _courier(resources, poster, status)
     return {
         "show": Worker("show", status.claim, status.show, pause=1, width=8),
         "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
     }
 
 
-def _courier(base: Resources, poster: Poster, status: StatusUpdater) -> Courier:
-    packer = OutputPreparer(base.fetcher, _link_renewer(base.backend))
+def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Courier:
+    packer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
 
     def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         run = delivery.run
-        title = base.catalogue.title(run.deployment)
+        title = resources.catalogue.title(run.deployment)
         if delivery.batch:
             return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title)
-        onward = follow_ups_for(run, base.catalogue.all())
+        onward = follow_ups_for(run, resources.catalogue.all())
         return run_outcome_messages(run, title, prepared.get(run.key, PreparedOutputs()), onward)
 
     def inputs(run: Run) -> ShownInputs:
-        return displayed_inputs(base.catalogue.get(run.deployment), run.inputs)
+        return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
 
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     return Courier(
-        store=base.store,
+        store=resources.store,
         poster=poster,
         ladder=Router(
-            deliveries=base.store.deliveries,
+            deliveries=resources.store.deliveries,
             poster=poster,
             packer=packer,
             render=render,
             owner=owner,
-            clock=base.clock,
+            clock=resources.clock,
         ),
         status=status,
-        metrics=base.metrics,
+        metrics=resources.metrics,
         errands=NoticePlanner(
-            store=base.store,
+            store=resources.store,
             poster=poster,
             packer=packer,
-            title=base.catalogue.title,
+            title=resources.catalogue.title,
             inputs=inputs,
-            clock=base.clock,
+            clock=resources.clock,
         ),
         owner=owner,
-        clock=base.clock,
+        clock=resources.clock,
     )
 
 
@@ -269,73 +261,53 @@ def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
     return renew
 
 
-def reconcile_workers(base: Resources, poster: Poster, recorder: EventRecorder) -> dict[str, Worker[Any]]:
-    """`submit`, `check` and `prune`."""
-    submission = _submission(base, poster)
-    reconciler = _reconciler(base, recorder)
-    pruner = Pruner(base.store.retention, base.clock)
+def reconcile_workers(
+    resources: Resources, poster: Poster, recorder: EventRecorder
+) -> dict[str, Worker[Any]]:
+    """Return `submit`, `check` and `prune`."""
+    submission = _submission(resources, poster)
+    reconciler = _reconciler(resources, recorder)
+    retention = resources.store.retention
     return {
         "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
         "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
-        "prune": Worker("prune", pruner.claim, pruner.handle, pause=3600),
+        "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, pause=3600),
     }
 
 
-def _submission(base: Resources, poster: Poster) -> Submitter:
-    renewer = AttachmentRenewer(base.catalogue, base.store.reviews, poster)
+def _submission(resources: Resources, poster: Poster) -> Submitter:
+    renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, poster)
     return Submitter(
-        store=base.store,
-        backend=base.backend,
-        wakeups=base.wakeups,
-        limit=base.limit,
+        store=resources.store,
+        backend=resources.backend,
+        wakeups=resources.wakeups,
+        limit=resources.limit,
         renew=renewer.inputs,
-        first_check=base.quiet_period,
-        grace=base.grace,
-        user_installs=base.settings.allow_user_installs,
-        clock=base.clock,
+        first_check=resources.quiet_period,
+        grace=resources.grace,
+        user_installs=resources.settings.allow_user_installs,
+        clock=resources.clock,
     )
 
 
-def _reconciler(base: Resources, recorder: EventRecorder) -> Reconciler:
+def _reconciler(resources: Resources, recorder: EventRecorder) -> Reconciler:
     return Reconciler(
-        store=base.store,
-        backend=base.backend,
+        store=resources.store,
+        backend=resources.backend,
         recorder=recorder,
-        wakeups=base.wakeups,
-        metrics=base.metrics,
-        pause=base.interval,
-        grace=base.grace,
-        clock=base.clock,
+        wakeups=resources.wakeups,
+        metrics=resources.metrics,
+        pause=resources.interval,
+        grace=resources.grace,
+        clock=resources.clock,
     )
 
 
-def reloader_of(base: Resources) -> Reloader:
+def make_reloader(resources: Resources) -> Reloader:
     return Reloader(
-        base.catalogue,
-        read=lambda: load_deployment_configs(base.settings),
-        notify=base.wakeups.reload,
-        every=timedelta(seconds=base.settings.deployments_refresh_seconds),
-        clock=base.clock,
+        resources.catalogue,
+        read=lambda: load_deployment_configs(resources.settings),
+        notify=resources.wakeups.reload,
+        every=timedelta(seconds=resources.settings.deployments_refresh_seconds),
+        clock=resources.clock,
     )
-
-
-log = logging.getLogger(__name__)
-# Small, because on SQLite everybody who writes waits meanwhile.
-_MANY = 200
-
-
-class Pruner:
-    """`claim` and `handle` for a Worker whose pause is an hour."""
-
-    def __init__(self, store: RetentionStore, clock: Callable[[], datetime]) -> None:
-        self._store = store
-        self._clock = clock
-
-    async def claim(self) -> ExpiredRows | None:
-        return await self._store.outdated(self._clock(), _MANY)
-
-    async def handle(self, outdated: ExpiredRows) -> None:
-        removed = await self._store.remove(outdated)
-        log.info(
-            "removed %s requests and lines of the record that were older than servers keep them", removed
-        )

@@ -16,8 +16,7 @@ from bot.domain.records import OUTCOMES, AuditButton
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import button_of, reporting_errors
 from bot.gateway.interactions import Interaction, member_of
-from bot.services.audit import SERVER_ACTIONS, AuditQuery
-from bot.services.blocks import PeopleDesk
+from bot.services.audit import SERVER_ACTIONS, AuditQuery, AuditService
 from bot.strings import say
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id
 from bot.ui.moderation import action_text, audit_layout, outcome_text
@@ -43,25 +42,25 @@ class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
         return cls(button_of(item, match), AuditButton(match["step"]), match["fields"], match["deployment"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        desk: PeopleDesk = interaction.client.people_desk
+        service: AuditService = interaction.client.services.audit
         async with reporting_errors(interaction):
             if self.step is AuditButton.FILE:
-                await self._send_file(interaction, desk)
+                await self._send_file(interaction, service)
             else:
-                await self._turn(interaction, desk)
+                await self._turn(interaction, service)
 
-    async def _turn(self, interaction: Interaction, desk: PeopleDesk) -> None:
+    async def _turn(self, interaction: Interaction, service: AuditService) -> None:
         wanted, cursor = read_record_id(self.fields, self.deployment)
-        page = await desk.turn(interaction.guild_id, member_of(interaction), wanted, self.step, cursor)
+        page = await service.turn(interaction.guild_id, member_of(interaction), wanted, self.step, cursor)
         layout = audit_layout(page, wanted)
         layout.stop()  # answered by custom_id
         await interaction.response.edit_message(view=layout)
 
-    async def _send_file(self, interaction: Interaction, desk: PeopleDesk) -> None:
+    async def _send_file(self, interaction: Interaction, service: AuditService) -> None:
         wanted, _ = read_record_id(self.fields, self.deployment)
-        await desk.check_moderator(interaction.guild_id, member_of(interaction))
+        await service.check_moderator(interaction.guild_id, member_of(interaction))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await desk.record_file(interaction.guild_id, member_of(interaction), wanted)
+        made = await service.export(interaction.guild_id, member_of(interaction), wanted)
         sentence = say("record_file_cut" if made.cut else "record_file_done", rows=made.rows)
         await interaction.followup.send(
             sentence, file=discord.File(io.BytesIO(made.data), "audit.csv"), ephemeral=True
@@ -71,9 +70,9 @@ class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
 class Audit(commands.Cog):
     """Discord's Integrations decide who sees the command; who may use it is checked all the same."""
 
-    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+    def __init__(self, bot: GenerateBot, service: AuditService) -> None:
         self._bot = bot
-        self._desk = desk
+        self._service = service
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(RecordButton)
@@ -115,15 +114,15 @@ class Audit(commands.Cog):
             since_days=since_days,
             until_days=until_days,
         )
-        page, wanted = await self._desk.record(interaction.guild_id, member_of(interaction), query)
+        page, wanted = await self._service.search(interaction.guild_id, member_of(interaction), query)
         layout = audit_layout(page, wanted)
         layout.stop()  # answered by custom_id
         await interaction.response.send_message(view=layout, ephemeral=True)
 
     @audit.autocomplete("deployment")
     async def _suggest(self, _interaction: Interaction, typed: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in self._desk.suggest_deployments(typed)]
+        return [Choice(name=name, value=name) for name in self._service.suggest_deployments(typed)]
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Audit(bot, bot.people_desk))
+    await bot.add_cog(Audit(bot, bot.services.audit))

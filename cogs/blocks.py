@@ -14,7 +14,7 @@ from bot.domain.errors import RefusedError
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, member_from_user, member_of
-from bot.services.blocks import PeopleDesk
+from bot.services.blocks import BlockService
 from bot.strings import say
 from bot.ui.custom_ids import BLOCKED_PATTERN
 from bot.ui.lists import block_confirmation, blocked_layout
@@ -27,7 +27,7 @@ _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATI
 
 
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
-    found, more = await interaction.client.people_desk.blocked(
+    found, more = await interaction.client.services.blocks.blocked(
         interaction.guild_id, member_of(interaction), page
     )
     return blocked_layout(found, page, more=more)
@@ -39,9 +39,9 @@ _BlockedButton = page_button(BLOCKED_PATTERN, _layout)
 class People(commands.Cog):
     """For moderators. A member is named with the roles that the interaction carries."""
 
-    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+    def __init__(self, bot: GenerateBot, service: BlockService) -> None:
         self._bot = bot
-        self._desk = desk
+        self._service = service
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(_BlockedButton)
@@ -69,7 +69,7 @@ class People(commands.Cog):
     ) -> None:
         if user.bot:
             raise RefusedError("block_bot")
-        done = await self._desk.block(
+        done = await self._service.block(
             interaction.guild_id,
             member_of(interaction),
             member_from_user(user),
@@ -83,7 +83,7 @@ class People(commands.Cog):
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     async def unblock(self, interaction: Interaction, user: discord.User) -> None:
-        await self._desk.unblock(interaction.guild_id, member_of(interaction), user.id)
+        await self._service.unblock(interaction.guild_id, member_of(interaction), user.id)
         await tell(interaction, say("unblock_done", person=user.id))
 
     @app_commands.command(name="blocked", description=say("command_blocked"))
@@ -103,4 +103,4 @@ def _duration(named: str | None, days: int | None) -> timedelta | None:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(People(bot, bot.people_desk))
+    await bot.add_cog(People(bot, bot.services.blocks))

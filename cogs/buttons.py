@@ -12,23 +12,19 @@ from discord.ext import commands
 from discord.ui import Button, DynamicItem, Item
 
 from bot.deployments.inputs import RepeatMode
+from bot.deployments.model import deployment_of
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.interactions import (
-    Interaction,
-    check_here,
-    check_overrides,
-    is_user_install_only,
-    member_of,
-    requester_of,
-)
-from bot.gateway.replies import redeliver_here, send_placeholder, started
+from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
+from bot.gateway.replies import check_start, redeliver_here, send_placeholder, started
+from bot.services.reviews import ReviewedRun
 from bot.strings import say
-from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import RUN_PATTERN, Action, EditForm, custom_id
-from bot.ui.details import FILENAME
+from bot.ui.details import FILENAME, details
+from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
+from bot.ui.results import single_layout
 from cogs.edit import open_edit
-from cogs.reviews import is_report, report_card_error, show_card
+from cogs.reviews import close_report, is_report, report_card_error, show_decision
 from cogs.use_as_input import offer_pictures, pictures_of
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -60,16 +56,15 @@ class RunButton(DynamicItem[Button[Any]], template=RUN_PATTERN):
 async def _cancel(interaction: Interaction, key: str) -> None:
     moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
     moderated = interaction.channel_id if moderates else None
-    await interaction.client.desk.cancel(key, interaction.user.id, moderated=moderated)
+    await interaction.client.services.runs.cancel(key, interaction.user.id, moderated=moderated)
     # The status message itself says that it is being cancelled.
     await interaction.response.defer()
 
 
 async def _again(interaction: Interaction, key: str, repeat: RepeatMode = RepeatMode.ONE) -> None:
-    desk = interaction.client.desk
-    check_here(interaction)
-    await check_overrides(interaction)
-    run, dropped = await desk.again(key, requester_of(interaction, desk.now()), repeat)
+    await check_start(interaction)
+    generation = interaction.client.services.generation
+    run, dropped = await generation.repeat(key, requester_of(interaction), repeat)
     await started(interaction, run, dropped)
 
 
@@ -90,37 +85,40 @@ async def _post(interaction: Interaction, key: str) -> None:
 
 
 async def _approve(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.reviews
-    part = await reviews.approve(key, member_of(interaction), interaction.guild_id)
-    await show_card(interaction, part)
+    reviews = interaction.client.services.reviews
+    reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id)
+    await show_decision(interaction, reviewed)
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    await interaction.client.reviews.check_open(key, member_of(interaction), interaction.guild_id)
+    await interaction.client.services.reviews.check_open(key, member_of(interaction), interaction.guild_id)
     await interaction.response.send_modal(reject_modal(key))
 
 
 async def _block(interaction: Interaction, key: str) -> None:
-    await interaction.client.reviews.subject(key, member_of(interaction), interaction.guild_id)
+    await interaction.client.services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
     await interaction.response.send_modal(block_modal(key))
 
 
 async def _delete(interaction: Interaction, key: str) -> None:
-    reviews, by_card = interaction.client.reviews, is_report(interaction, key)
-    part = await reviews.delete(key, member_of(interaction), interaction.guild_id, by_card=by_card)
-    await _deleted(interaction, part, by_card=by_card)
+    reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
+    reviewed = await reviews.delete(key, member_of(interaction), interaction.guild_id, by_card=by_card)
+    await _deleted(interaction, reviewed, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
-    reviews, by_card = interaction.client.reviews, is_report(interaction, key)
-    part = await reviews.delete_all(key, member_of(interaction), interaction.guild_id, by_card=by_card)
-    await _deleted(interaction, part, by_card=by_card)
+    reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
+    reviewed = await reviews.delete_all(key, member_of(interaction), interaction.guild_id, by_card=by_card)
+    await _deleted(interaction, reviewed, by_card=by_card)
 
 
-async def _deleted(interaction: Interaction, part: OutgoingMessage, *, by_card: bool) -> None:
-    """`part` is a report's card as it looks afterwards."""
+async def _deleted(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
+    """Close the report if the button is on its card; otherwise confirm the deletion."""
     if by_card:
-        await show_card(interaction, part, keep_files=False)
+        person = interaction.user.id
+        gone = reviewed.already_deleted
+        verdict = say("report_gone") if gone else say("report_deleted", person=person)
+        await close_report(interaction, reviewed, verdict)
     elif is_user_install_only(interaction):
         await interaction.response.defer()
         await interaction.delete_original_response()
@@ -129,14 +127,14 @@ async def _deleted(interaction: Interaction, part: OutgoingMessage, *, by_card: 
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    requester = requester_of(interaction, interaction.client.desk.now())
-    heard = await interaction.client.reviews.report(key, requester)
-    await tell(interaction, say("report_noted" if heard else "report_looked_at"))
+    is_new = await interaction.client.services.reviews.report(key, requester_of(interaction))
+    await tell(interaction, say("report_noted" if is_new else "report_looked_at"))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:
-    part = await interaction.client.reviews.dismiss(key, member_of(interaction), interaction.guild_id)
-    await show_card(interaction, part, keep_files=False)
+    reviews = interaction.client.services.reviews
+    reviewed = await reviews.dismiss(key, member_of(interaction), interaction.guild_id)
+    await close_report(interaction, reviewed, say("report_dismissed", person=interaction.user.id))
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
@@ -149,8 +147,11 @@ async def _use(interaction: Interaction, key: str) -> None:
 
 
 async def show_details(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    bot = interaction.client
-    found = await bot.edits.details(key, requester_of(interaction, bot.desk.now()))
+    services = interaction.client.services
+    catalogue = services.catalogue
+    run = await services.editing.visible_run(key, requester_of(interaction))
+    deployment = deployment_of(run, catalogue.all())
+    found = details(run, catalogue.title(run.deployment), deployment, catalogue.plan)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,
@@ -162,10 +163,13 @@ async def show_details(interaction: discord.Interaction[GenerateBot], key: str) 
 
 async def show_one(interaction: discord.Interaction[GenerateBot], key: str) -> None:
     """Its pictures and its own buttons, which work on it alone."""
-    bot = interaction.client
+    services = interaction.client.services
+    catalogue = services.catalogue
     message = interaction.message
     pictures = [url for url in pictures_of(message) if f"-{key}-" in url] if message is not None else []
-    layout = await bot.edits.one_of_several(key, pictures, requester_of(interaction, bot.desk.now()))
+    run = await services.editing.visible_run(key, requester_of(interaction))
+    title, follow_ups = catalogue.title(run.deployment), follow_ups_for(run, catalogue.all())
+    layout = single_layout(run, title, pictures, follow_ups)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )

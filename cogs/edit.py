@@ -21,16 +21,17 @@ from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.replies import check_start, started
 from bot.strings import explain
 from bot.ui.custom_ids import EDIT_PATTERN, EditForm, edit_form
-from bot.ui.edit_forms import TEXT_FILE, ready_layout, refused_layout
+from bot.ui.edit_forms import TEXT_FILE, form_modal, ready_layout, refused_layout
 
 _TEXT_BYTES = 64 * 1024
 _READ_SECONDS = 10
 
 
 async def open_edit(interaction: Interaction, form: EditForm) -> None:
-    bot = interaction.client
+    editing = interaction.client.services.editing
     await check_start(interaction)
-    modal = await bot.edits.form(form, requester_of(interaction, bot.desk.now()))
+    inputs = await editing.form(form.key, form.draft, requester_of(interaction))
+    modal = form_modal(EditForm(form.key, form.draft).custom_id, inputs.title, inputs.fields)
     await interaction.response.send_modal(modal)
 
 
@@ -71,7 +72,7 @@ class Edit(commands.Cog):
             return
         async with reporting_errors(interaction):
             form = edit_form(match)
-            earlier = self._bot.edits.draft(form.draft, interaction.user.id)
+            earlier = self._bot.services.editing.draft(form.draft, interaction.user.id)
             typed = {**earlier, **form_values(interaction)}
             if _uploaded_texts(typed):
                 await _read(interaction, form, typed)
@@ -80,19 +81,19 @@ class Edit(commands.Cog):
 
 
 async def _send_draft(interaction: Interaction, form: EditForm) -> None:
-    typed = interaction.client.edits.draft(form.draft, interaction.user.id)
+    typed = interaction.client.services.editing.draft(form.draft, interaction.user.id)
     if not typed:
         raise RefusedError("edit_forgotten")
     await _send(interaction, form, typed)
 
 
 async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, FormValue]) -> None:
-    bot = interaction.client
+    editing = interaction.client.services.editing
     try:
         await check_start(interaction)
-        run, dropped = await bot.edits.send(form, typed, requester_of(interaction, bot.desk.now()))
+        run, dropped = await editing.resubmit(form.key, typed, requester_of(interaction))
     except BotError as error:
-        draft = bot.edits.keep(interaction.user.id, typed)
+        draft = editing.keep_draft(interaction.user.id, typed)
         layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
@@ -102,16 +103,16 @@ async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, Fo
 async def _read(interaction: Interaction, form: EditForm, typed: dict[str, FormValue]) -> None:
     """Reading takes its time, so it is acknowledged first; then the person says whether to send it."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    edits = interaction.client.edits
+    editing = interaction.client.services.editing
     try:
         for name, file in _uploaded_texts(typed).items():
             del typed[name + TEXT_FILE]
             typed[name] = await _text(interaction, name, file)
     except BotError as error:
-        draft = edits.keep(interaction.user.id, typed)
+        draft = editing.keep_draft(interaction.user.id, typed)
         layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
     else:
-        draft = edits.keep(interaction.user.id, typed)
+        draft = editing.keep_draft(interaction.user.id, typed)
         again, send = EditForm(form.key, draft), EditForm(form.key, draft, send=True)
         layout = ready_layout(again.custom_id, send.custom_id)
     await interaction.followup.send(view=layout, ephemeral=True)

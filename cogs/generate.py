@@ -19,20 +19,20 @@ from bot.deployments.options import (
     OptionSpec,
     OptionType,
     OptionValue,
+    autocomplete,
 )
 from bot.deployments.validation import AttachedFile
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, check_here, requester_of
 from bot.gateway.replies import answer_generated, send_status
-from bot.services.generation import GenerationService
 
 
 class Generate(commands.Cog):
     """Adds the command that the deployments make."""
 
-    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
+    def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
-        self._desk = desk
+        self._services = bot.services
 
     async def cog_load(self) -> None:
         self._build()
@@ -42,22 +42,21 @@ class Generate(commands.Cog):
         self._bot.tree.remove_command(self._command.name)
 
     def _build(self) -> None:
-        self._command = build_generate(self._desk.plan, self._generate, self._suggest)
+        self._command = build_generate(self._services.catalogue.plan, self._generate, self._suggest)
         self._bot.tree.add_command(self._command, override=True)
 
     async def _generate(
         self, interaction: Interaction, deployment: str, given: Mapping[str, RawValue]
     ) -> None:
         check_here(interaction)
-        requester = requester_of(interaction, self._desk.now())
+        requester = requester_of(interaction)
         name = given.get(PRESET_OPTION.name)
         if name is None:
-            await send_status(
-                interaction, self._desk, await self._desk.generate(deployment, given, requester)
-            )
+            run = await self._services.generation.generate(deployment, given, requester)
+            await send_status(interaction, run)
             return
         typed = {option: value for option, value in given.items() if option != PRESET_OPTION.name}
-        made = await self._bot.presets.generate(deployment, str(name), typed, requester)
+        made = await self._services.presets.generate(deployment, str(name), typed, requester)
         await answer_generated(interaction, made)
 
     async def _suggest(
@@ -65,8 +64,9 @@ class Generate(commands.Cog):
     ) -> Sequence[OptionChoice]:
         if option == PRESET_OPTION.name:
             user_id, guild_id = interaction.user.id, interaction.guild_id
-            return await self._bot.presets.suggest(user_id, guild_id, typed, deployment)
-        return self._desk.suggestions(deployment, option, typed)
+            return await self._services.presets.suggest(user_id, guild_id, typed, deployment)
+        found = self._services.catalogue.get(deployment)
+        return autocomplete(found, option, typed) if found is not None else ()
 
 
 AnyInteraction = discord.Interaction[Any]
@@ -171,4 +171,4 @@ def _choices(choices: Sequence[OptionChoice]) -> list[app_commands.Choice[Option
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Generate(bot, bot.desk))
+    await bot.add_cog(Generate(bot))

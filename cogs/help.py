@@ -13,7 +13,6 @@ from discord.ui import DynamicItem, Item
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import reporting_errors, selected_values
 from bot.gateway.interactions import Interaction
-from bot.services.generation import GenerationService
 from bot.strings import say
 from bot.ui.help import SELECT, deployment_layout, help_layout
 
@@ -29,18 +28,18 @@ class HelpChoice(DynamicItem[Item[Any]], template=re.compile(rf"{SELECT}[0-9]"))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         async with reporting_errors(interaction):
-            desk = interaction.client.desk
-            chosen = desk.offered(next(iter(selected_values(interaction)), ""))
-            layout = deployment_layout(chosen, desk.deployments, desk.plan)
+            catalogue = interaction.client.services.catalogue
+            chosen = catalogue.require(next(iter(selected_values(interaction)), ""))
+            layout = deployment_layout(chosen, catalogue.all(), catalogue.plan)
             await interaction.response.edit_message(view=layout)
 
 
 class Help(commands.Cog):
     """Ephemeral, and from memory."""
 
-    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
+    def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
-        self._desk = desk
+        self._catalogue = bot.services.catalogue
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(HelpChoice)
@@ -50,9 +49,9 @@ class Help(commands.Cog):
 
     @app_commands.command(name="help", description=say("command_help"))
     async def help(self, interaction: Interaction) -> None:
-        layout = help_layout(self._desk.deployments, self._desk.plan)
+        layout = help_layout(self._catalogue.all(), self._catalogue.plan)
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Help(bot, bot.desk))
+    await bot.add_cog(Help(bot))

@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedError, StartupError
 from bot.domain.text import escape_line, shorten
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction
-from bot.services.blocks import PeopleDesk
+from bot.services.blocks import BlockService
 from bot.strings import say
 
 _REASON = 300
@@ -22,9 +22,9 @@ _REASON = 300
 class Pause(commands.Cog):
     """Hidden from who isn't an administrator; in direct messages with the bot an owner finds it always."""
 
-    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+    def __init__(self, bot: GenerateBot, service: BlockService) -> None:
         self._bot = bot
-        self._desk = desk
+        self._service = service
 
     @app_commands.command(name="pause", description=say("command_pause"))
     @app_commands.describe(reason=say("option_pause_reason"))
@@ -34,7 +34,7 @@ class Pause(commands.Cog):
         await self._check(interaction)
         # Shown to everybody who asks, so it is stored as it may be shown.
         shown = escape_line(reason, _REASON)
-        await self._desk.pause(interaction.user.id, shown)
+        await self._service.pause(interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
 
     @app_commands.command(name="resume", description=say("command_resume"))
@@ -42,7 +42,7 @@ class Pause(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def resume(self, interaction: Interaction) -> None:
         await self._check(interaction)
-        await self._desk.resume(interaction.user.id)
+        await self._service.resume(interaction.user.id)
         await tell(interaction, say("resume_done"))
 
     async def _check(self, interaction: Interaction) -> None:
@@ -102,5 +102,5 @@ def _names(names: Sequence[str]) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Pause(bot, bot.people_desk))
-    await bot.add_cog(Reload(bot, bot.reloader))
+    await bot.add_cog(Pause(bot, bot.services.blocks))
+    await bot.add_cog(Reload(bot, bot.services.reloader))

@@ -7,24 +7,24 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
-from bot.domain.requests import NAME_LENGTH
+from bot.domain.requests import NAME_LENGTH, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, check_here, check_overrides, member_of, requester_of
-from bot.gateway.replies import _shown, answer_generated
-from bot.services.presets import PresetDraft, PresetService
+from bot.gateway.replies import answer_generated, display_name
+from bot.services.presets import PresetDraft
 from bot.strings import say
 from bot.ui.custom_ids import PRESETS_PATTERN
-from bot.ui.lists import presets_layout
+from bot.ui.lists import presets_layout, run_label
 
 _Name = Range[str, 1, NAME_LENGTH]
 
 
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
-    desk, bot = interaction.client.presets, interaction.client
-    found, more = await desk.page(interaction.user.id, interaction.guild_id, page)
-    return presets_layout(found, page, more=more, title=bot.desk.title)
+    services = interaction.client.services
+    found, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
+    return presets_layout(found, page, more=more, title=services.catalogue.title)
 
 
 _PresetsButton = page_button(PRESETS_PATTERN, _layout)
@@ -33,10 +33,11 @@ _PresetsButton = page_button(PRESETS_PATTERN, _layout)
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
     """Only `use` is seen by others: it generates."""
 
-    def __init__(self, bot: GenerateBot, desk: PresetService) -> None:
+    def __init__(self, bot: GenerateBot) -> None:
         super().__init__()
         self._bot = bot
-        self._desk = desk
+        self._presets = bot.services.presets
+        self._catalogue = bot.services.catalogue
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(_PresetsButton)
@@ -62,11 +63,11 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         seed: bool = False,
         server: bool = False,
     ) -> None:
-        wish = PresetDraft(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
-        saved = await self._desk.save(member_of(interaction), interaction.guild_id, wish)
-        title = escape_line(self._bot.desk.title(saved.preset.deployment), 60)
+        draft = PresetDraft(name=name, run_key=run, prompt=prompt, seed=seed, server=server)
+        saved = await self._presets.save(member_of(interaction), interaction.guild_id, draft)
+        title = escape_line(self._catalogue.title(saved.preset.deployment), 60)
         code = "preset_replaced" if saved.replaced else "preset_saved"
-        told = [say(code, name=_shown(saved.preset.name), title=title)]
+        told = [say(code, name=display_name(saved.preset.name), title=title)]
         if saved.files_left:
             told.append(say("preset_files_left"))
         await tell(interaction, "\n".join(told))
@@ -78,8 +79,8 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     ) -> None:
         await check_overrides(interaction)
         check_here(interaction)
-        requester = requester_of(interaction, self._bot.desk.now())
-        await answer_generated(interaction, await self._desk.use(name, prompt, requester))
+        preset_run = await self._presets.use(name, prompt, requester_of(interaction))
+        await answer_generated(interaction, preset_run)
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
@@ -88,28 +89,30 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
     @app_commands.command(name="delete", description=say("command_preset_delete"))
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
-        await self._desk.delete(member_of(interaction), interaction.guild_id, name, server=server)
-        await tell(interaction, say("preset_deleted", name=_shown(name)))
+        await self._presets.delete(member_of(interaction), interaction.guild_id, name, server=server)
+        await tell(interaction, say("preset_deleted", name=display_name(name)))
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
     @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
-        shared = await self._desk.share(member_of(interaction), interaction.guild_id, name)
-        await tell(interaction, say("preset_shared", name=_shown(shared.name)))
+        shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
+        await tell(interaction, say("preset_shared", name=display_name(shared.name)))
 
     @use.autocomplete("name")
     @delete.autocomplete("name")
     @share.autocomplete("name")
     async def _suggest(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        found = await self._desk.suggest(interaction.user.id, interaction.guild_id, typed)
+        found = await self._presets.suggest(interaction.user.id, interaction.guild_id, typed)
         return [Choice(name=one.name, value=str(one.value)) for one in found]
 
     @save.autocomplete("run")
     async def _suggest_runs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        found = await self._desk.suggest_runs(interaction.user.id, typed)
-        return [Choice(name=one.name, value=str(one.value)) for one in found]
+        runs = await self._presets.suggest_runs(interaction.user.id)
+        labels = [(run_label(run, self._catalogue.title), run.key) for run in runs]
+        text = folded(typed)
+        return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Presets(bot, bot.presets))
+    await bot.add_cog(Presets(bot))

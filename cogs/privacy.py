@@ -16,9 +16,10 @@ from bot.domain.records import Erased
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import button_of, reporting_errors
 from bot.gateway.interactions import Interaction
-from bot.services.blocks import PeopleDesk
-from bot.services.privacy import _NAMED
+from bot.services.privacy import PrivacyService
 from bot.strings import say
+
+_NAMED = 10
 
 
 def erased_text(erased: Erased) -> str:
@@ -49,15 +50,15 @@ class EraseButton(DynamicItem[Button[Any]], template=_PATTERN):
         return cls(button_of(item, match), int(match["person"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        desk: PeopleDesk = interaction.client.people_desk
+        service: PrivacyService = interaction.client.services.privacy
         async with reporting_errors(interaction):
-            await self._erase(interaction, desk)
+            await self._erase(interaction, service)
 
-    async def _erase(self, interaction: Interaction, desk: PeopleDesk) -> None:
+    async def _erase(self, interaction: Interaction, service: PrivacyService) -> None:
         if interaction.user.id != self.user_id:
             raise RefusedError("not_yours")
         await interaction.response.defer()
-        erased = await desk.erase(interaction.user.id)
+        erased = await service.erase(interaction.user.id)
         await interaction.edit_original_response(content=erased_text(erased), view=None)
 
 
@@ -69,10 +70,10 @@ class Privacy(
 ):
     """Also in direct messages: who has left every server keeps this right."""
 
-    def __init__(self, bot: GenerateBot, desk: PeopleDesk) -> None:
+    def __init__(self, bot: GenerateBot, service: PrivacyService) -> None:
         super().__init__()
         self._bot = bot
-        self._desk = desk
+        self._service = service
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(EraseButton)
@@ -83,7 +84,7 @@ class Privacy(
     @app_commands.command(name="export", description=say("command_privacy_export"))
     async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await self._desk.own_data(interaction.user.id)
+        made = await self._service.export(interaction.user.id)
         await interaction.followup.send(
             say("export_cut" if made.cut else "export_done"),
             file=discord.File(io.BytesIO(made.data), "my-data.json"),
@@ -105,4 +106,4 @@ class Privacy(
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Privacy(bot, bot.people_desk))
+    await bot.add_cog(Privacy(bot, bot.services.privacy))

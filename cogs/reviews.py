@@ -14,10 +14,11 @@ from bot.domain.requests import Member
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, submitted_form, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
+from bot.services.reviews import ReviewedRun
 from bot.ui.components import OutgoingMessage
 from bot.ui.custom_ids import Action, custom_id
 from bot.ui.lists import block_confirmation
-from bot.ui.moderation import _REASON, expired_card
+from bot.ui.moderation import _REASON, closed_report_card, decided_card, expired_card
 
 _PATTERN = re.compile(r"form:(?P<key>[a-z0-9]{1,20}):(?P<form>reject|block)")
 
@@ -38,16 +39,16 @@ class Forms(commands.Cog):
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:
-    reviews = interaction.client.reviews
-    part = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
-    await show_card(interaction, part)
+    reviews = interaction.client.services.reviews
+    reviewed = await reviews.reject(key, member_of(interaction), interaction.guild_id, reason)
+    await show_decision(interaction, reviewed)
 
 
 async def _block(interaction: Interaction, key: str, reason: str) -> None:
-    bot = interaction.client
-    user_id = await bot.reviews.subject(key, member_of(interaction), interaction.guild_id)
+    services = interaction.client.services
+    user_id = await services.reviews.requester_id(key, member_of(interaction), interaction.guild_id)
     target = await _member(interaction, user_id)
-    done = await bot.people_desk.block(
+    done = await services.blocks.block(
         interaction.guild_id, member_of(interaction), target, reason=reason, duration=None
     )
     await tell(interaction, block_confirmation(user_id, done))
@@ -71,7 +72,18 @@ _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
 _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
 
-async def show_card(interaction: Interaction, part: OutgoingMessage, *, keep_files: bool = True) -> None:
+async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:
+    """Edit a review card into its decided form."""
+    await _show_card(interaction, decided_card(reviewed.run, reviewed.title, reviewed.inputs))
+
+
+async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict: str) -> None:
+    """Edit a report into its closed form, which says what became of it."""
+    part = closed_report_card(reviewed.run, reviewed.title, verdict)
+    await _show_card(interaction, part, keep_files=False)
+
+
+async def _show_card(interaction: Interaction, part: OutgoingMessage, *, keep_files: bool = True) -> None:
     """The card becomes what it is now. Attached pictures stay, for inputs whose links run out."""
     if part.layout is None:
         raise RuntimeError("a card is a layout")
@@ -95,7 +107,7 @@ async def report_card_error(interaction: Interaction, key: str, error: Exception
         await tell_error(interaction, error)
         return
     try:
-        await show_card(interaction, expired_card(), keep_files=False)
+        await _show_card(interaction, expired_card(), keep_files=False)
     except discord.HTTPException as late:
         await tell_error(interaction, late)
 

@@ -23,8 +23,7 @@ from bot.gateway.interactions import (
     rules_guild_id,
 )
 from bot.gateway.replies import redeliver_here, send_placeholder
-from bot.services.blocks import PeopleDesk
-from bot.services.generation import GenerationService
+from bot.services.runs import RunService
 from bot.strings import say
 from bot.ui.custom_ids import RUN_FILTERS, RUNS_PATTERN, RunListAction, newest, read_runs_id
 from bot.ui.lists import QUEUE_PATTERN, queue_layout, runs_layout, usage_layout
@@ -32,10 +31,11 @@ from bot.ui.lists import QUEUE_PATTERN, queue_layout, runs_layout, usage_layout
 _FILTERS = [Choice(name=say(f"runs_filter_{wanted}"), value=wanted.value) for wanted in RUN_FILTERS]
 
 
-async def _page(interaction: Interaction, desk: GenerationService, place: RunsPage) -> discord.ui.LayoutView:
+async def _page(interaction: Interaction, place: RunsPage) -> discord.ui.LayoutView:
     """Always of the person who asks or presses."""
-    found = await desk.history(interaction.user.id, place)
-    layout = runs_layout(found, place, desk.title, here=rules_guild_id(interaction))
+    services = interaction.client.services
+    found = await services.runs.history(interaction.user.id, place)
+    layout = runs_layout(found, place, services.catalogue.title, here=rules_guild_id(interaction))
     layout.stop()  # answered by custom_id
     return layout
 
@@ -59,14 +59,13 @@ class RunsControl(DynamicItem[Item[Any]], template=RUNS_PATTERN):
             await self._act(interaction)
 
     async def _act(self, interaction: Interaction) -> None:
-        desk = interaction.client.desk
         place = read_runs_id(self.match_)
         if self.control is not RunListAction.PAGE:
-            await _ACTS[self.control](interaction, desk, _chosen(interaction))
+            await _ACTS[self.control](interaction, _chosen(interaction))
         if self.control is RunListAction.POST and is_user_install_only(interaction):
             await send_placeholder(interaction, _chosen(interaction))
             return
-        await interaction.response.edit_message(view=await _page(interaction, desk, place))
+        await interaction.response.edit_message(view=await _page(interaction, place))
         if self.control is RunListAction.POST:
             await tell(interaction, say("post_noted"))
 
@@ -78,23 +77,18 @@ def _chosen(interaction: Interaction) -> str:
     return str(values[0])
 
 
-async def _cancel(interaction: Interaction, desk: GenerationService, key: str) -> None:
-    await desk.cancel(key, interaction.user.id)
+async def _cancel(interaction: Interaction, key: str) -> None:
+    await interaction.client.services.runs.cancel(key, interaction.user.id)
 
 
-async def _post(interaction: Interaction, _desk: GenerationService, key: str) -> None:
-    await redeliver_here(interaction, key)
-
-
-_ACTS = {RunListAction.CANCEL: _cancel, RunListAction.POST: _post}
+_ACTS = {RunListAction.CANCEL: _cancel, RunListAction.POST: redeliver_here}
 
 
 class Runs(commands.Cog):
     """Ephemeral: what somebody generates is theirs to show."""
 
-    def __init__(self, bot: GenerateBot, desk: GenerationService) -> None:
+    def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
-        self._desk = desk
 
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(RunsControl)
@@ -106,16 +100,17 @@ class Runs(commands.Cog):
     @app_commands.describe(state=say("option_runs_state"))
     @app_commands.choices(state=_FILTERS)
     async def runs(self, interaction: Interaction, state: str = RUN_FILTERS[0].value) -> None:
-        layout = await _page(interaction, self._desk, newest(state))
+        layout = await _page(interaction, newest(state))
         await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def _layout(interaction: Interaction, page: int) -> LayoutView:
     if interaction.guild_id is None:
         raise RefusedError("server_only")
-    desk = interaction.client.desk
-    found, more = await desk.queue(interaction.guild_id, page)
-    return queue_layout(found, page, more=more, viewer_id=interaction.user.id, title=desk.title)
+    services = interaction.client.services
+    found, more = await services.runs.queue(interaction.guild_id, page)
+    title = services.catalogue.title
+    return queue_layout(found, page, more=more, viewer_id=interaction.user.id, title=title)
 
 
 _QueueButton = page_button(QUEUE_PATTERN, _layout)
@@ -142,13 +137,13 @@ class Queue(commands.Cog):
 class Usage(commands.Cog):
     """Ephemeral: what somebody uses is theirs and the moderators' to know."""
 
-    def __init__(self, desk: PeopleDesk) -> None:
-        self._desk = desk
+    def __init__(self, runs: RunService) -> None:
+        self._runs = runs
 
     @app_commands.command(name="usage", description=say("command_usage"))
     @app_commands.describe(person=say("option_usage_person"))
     async def usage(self, interaction: Interaction, person: discord.User | None = None) -> None:
-        view = await self._desk.usage(
+        view = await self._runs.usage(
             rules_guild_id(interaction),
             member_of(interaction),
             member_from_user(person) if person is not None else None,
@@ -157,6 +152,6 @@ class Usage(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Runs(bot, bot.desk))
+    await bot.add_cog(Runs(bot))
     await bot.add_cog(Queue(bot))
-    await bot.add_cog(Usage(bot.people_desk))
+    await bot.add_cog(Usage(bot.services.runs))

@@ -54,7 +54,7 @@ class SettingsItem(DynamicItem[Item[Any]], template=SETTINGS_PATTERN):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         async with reporting_errors(interaction):
-            desk: ServerSettingsService = interaction.client.rules_desk
+            desk: ServerSettingsService = interaction.client.services.server_settings
             await _pressed(interaction, desk, self.rest, selected_values(interaction))
 
 
@@ -148,4 +148,4 @@ class Settings(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Settings(bot, bot.rules_desk))
+    await bot.add_cog(Settings(bot, bot.services.server_settings))

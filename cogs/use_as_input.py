@@ -27,7 +27,7 @@ from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.replies import check_start, started
 from bot.strings import explain, say
 from bot.ui.custom_ids import RUN_PATTERN, USE_PATTERN, UseForm, use_form
-from bot.ui.edit_forms import pictures_layout, refused_layout
+from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
 
 _MOST = 10
 
@@ -35,7 +35,7 @@ _MOST = 10
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
     """An ephemeral message with the pictures and where each can go."""
     await check_start(interaction)
-    takers = interaction.client.edits.taking_pictures()
+    takers = interaction.client.services.editing.taking_pictures()
     pictures = pictures_of(message) if message.author == interaction.client.user else attached_to(message)
     if not pictures:
         raise RefusedError("use_no_picture")
@@ -103,9 +103,10 @@ class UseItem(DynamicItem[Item[Any]], template=USE_PATTERN):
         async with reporting_errors(interaction):
             chosen = next(iter(selected_values(interaction)), self.form.deployment)
             form = UseForm(chosen, self.form.index, self.form.parent, self.form.draft)
-            bot = interaction.client
             await check_start(interaction)
-            modal = bot.edits.picture_form(form, requester_of(interaction, bot.desk.now()))
+            editing = interaction.client.services.editing
+            inputs = editing.picture_form(form.deployment, form.draft, requester_of(interaction))
+            modal = form_modal(form.custom_id, inputs.title, inputs.fields)
             await interaction.response.send_modal(modal)
 
 
@@ -119,7 +120,7 @@ class UseAsInput(commands.Cog):
     async def cog_load(self) -> None:
         self._bot.add_dynamic_items(UseItem)
         try:
-            self._bot.edits.taking_pictures()
+            self._bot.services.editing.taking_pictures()
         except RefusedError:
             return
         self._bot.tree.add_command(self._menu)
@@ -139,13 +140,13 @@ class UseAsInput(commands.Cog):
             return
         async with reporting_errors(interaction):
             form = use_form(match)
-            earlier = self._bot.edits.draft(form.draft, interaction.user.id)
+            earlier = self._bot.services.editing.draft(form.draft, interaction.user.id)
             await _send(interaction, form, {**earlier, **form_values(interaction)})
 
 
 async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, FormValue]) -> None:
     """The picture stands in the message that the form was opened from."""
-    bot = interaction.client
+    editing = interaction.client.services.editing
     message = interaction.message
     found = pictures_of(message) if message is not None else []
     if form.index >= len(found):
@@ -153,10 +154,15 @@ async def _send(interaction: Interaction, form: UseForm, typed: Mapping[str, For
     picture = found[form.index]
     try:
         await check_start(interaction)
-        requester = requester_of(interaction, bot.desk.now())
-        run, dropped = await bot.edits.send_picture(form, picture, typed, requester)
+        run, dropped = await editing.submit_picture(
+            form.deployment,
+            picture,
+            typed,
+            requester_of(interaction),
+            parent_key=form.parent or None,
+        )
     except BotError as error:
-        draft = bot.edits.keep(interaction.user.id, typed)
+        draft = editing.keep_draft(interaction.user.id, typed)
         again = UseForm(form.deployment, 0, form.parent, draft)
         layout = refused_layout(explain(error), again.custom_id, picture)
         await interaction.response.send_message(view=layout, ephemeral=True)

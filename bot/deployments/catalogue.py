@@ -18,7 +18,7 @@ from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, DeploymentDescription
-from bot.domain.errors import BackendError, StartLater, StartupError, StoreUnavailable
+from bot.domain.errors import BackendError, InputError, StartLater, StartupError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them, which the lines above explain"
@@ -78,6 +78,13 @@ class Catalogue:
     def get(self, name: str) -> Deployment | None:
         """Return a deployment by the name under which the store keeps it, or None if it isn't offered."""
         return self._deployments.get(name)
+
+    def require(self, name: str) -> Deployment:
+        """Return the deployment. Raises InputError if it is no longer on offer."""
+        found = self.get(name)
+        if found is None:
+            raise InputError("deployment_gone")
+        return found
 
     def all(self) -> tuple[Deployment, ...]:
         """Return the deployments in the file's order."""

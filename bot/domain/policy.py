@@ -1,7 +1,7 @@
-"""Whether a request may run, and on which terms. Pure: (request, person, usage, rules) -> a decision.
+"""Decide whether a request may run, and on which terms. Pure.
 
-The operator's limits stand above every server's own rules. Evaluated inside the transaction that stores
-the request, so that two requests can't both take the last of a budget.
+The operator's limits take precedence over every server's own rules. The store calls `decide` inside the
+transaction that stores the request, so that two requests can't both take the last of a budget.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits_of, reserve
 from bot.domain.errors import RefusedError
-from bot.domain.requests import GenerationRequest, Member, Origin
+from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.domain.text import escape_line
 
 _REASON = 500
-# Refusals that a smaller number would not meet; each has a sentence for several, named with `_count`.
+# Refusals that a smaller batch may avoid; each has a sentence for batches, whose code ends in `_count`.
 LIMITS = frozenset(
     {"daily_limit"}
     | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
@@ -35,7 +35,7 @@ class OperatorRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """The request may run, after an approval where `review_channel_id` is set. The terms go into its row."""
+    """The request may run on these terms, after an approval if `review_channel_id` is set."""
 
     limits: Limits = field(default_factory=Limits)
     weight: float = 1.0
@@ -47,7 +47,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request may not run; `reason` carries the sentence."""
+    """The request may not run, for the reason that the error's sentence gives."""
 
     reason: RefusedError
 
@@ -56,19 +56,24 @@ Decision = Allowed | Refused
 
 
 def decide(
-    request: GenerationRequest, person: Member, usage: Usage, operator: OperatorRules, rules: ServerRules
+    request: GenerationRequest,
+    requester: Requester,
+    usage: Usage,
+    operator: OperatorRules,
+    rules: ServerRules,
 ) -> Decision:
-    """The first rule that forbids the request, or the terms on which it runs."""
+    """Return the terms on which the request runs, or the refusal of the first rule that forbids it."""
+    person = requester.person
     try:
-        _operator(request, usage, operator)
+        _check_operator(request, usage, operator)
         check_age(request.origin, restricted=request.age_restricted)
         if request.origin.guild_id is not None:
-            _person(person, usage, rules)
-            _roles(request, person, rules)
+            _check_person(person, usage, rules)
+            _check_roles(request, person, rules)
         limits = limits_of(person, rules)
         weight, reserved = reserve(request.gpu, rules)
-        _budget(usage, limits, reserved, rules)
-        in_review = _in_review(request, person, rules)
+        _check_budgets(usage, limits, reserved, rules)
+        in_review = _in_review(request, requester, rules)
     except RefusedError as reason:
         return Refused(reason)
     return Allowed(
@@ -81,25 +86,26 @@ def decide(
     )
 
 
-def for_several(reason: RefusedError, possible: int, count: int) -> RefusedError:
-    """Why several are refused of which the first `possible` would have found room: the sentence says so."""
+def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
+    """Return the refusal of a batch of `count`, which tells that `possible` of them would be accepted."""
     if not possible or reason.code not in LIMITS:
         return reason
     params = reason.params | {"possible": possible, "count": count}
     return RefusedError(f"{reason.code}_count", str(reason), **params)
 
 
-def _in_review(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
-    """Whether it waits for a moderator. Without a review channel nobody would ever decide about it."""
-    if request.origin.guild_id is None or not needs_approval(request, person, rules):
+def _in_review(request: GenerationRequest, requester: Requester, rules: ServerRules) -> bool:
+    """Return whether the request waits for a moderator. Raises RefusedError if its card can't be posted."""
+    if request.origin.guild_id is None or not needs_approval(request, requester.person, rules):
         return False
-    if rules.approval.review_channel_id is None:
+    channel_id = rules.approval.review_channel_id
+    if channel_id is None or not requester.can_post(channel_id):
         raise RefusedError("review_unreachable")
     return True
 
 
 def needs_approval(request: GenerationRequest, person: Member, rules: ServerRules) -> bool:
-    """Whether a moderator has to agree."""
+    """Return whether a moderator has to approve the request."""
     approval = rules.approval
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles
@@ -109,39 +115,48 @@ def needs_approval(request: GenerationRequest, person: Member, rules: ServerRule
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Whether a result in such a channel hides behind a click."""
+    """Return whether a result is hidden behind a click in a channel with this age mark."""
     if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
         return not age_restricted
     return rules.spoiler is Spoiler.ALWAYS
 
 
 def check_age(origin: Origin, *, restricted: bool) -> None:
-    """What the operator marked age-restricted belongs where Discord marks it so. Raises RefusedError."""
+    """Refuse an age-restricted deployment outside age-restricted channels. Raises RefusedError."""
     if restricted and not origin.age_restricted:
         raise RefusedError("age_restricted")
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    """Whether a result that is paid for may be posted here now. Raises RefusedError.
+    """Refuse to post an undelivered result where no new request would be accepted. Raises RefusedError.
 
-    Where it was asked for directly it is still its requester's, also when nothing new may be.
+    Direct messages stay open to it even if the operator no longer accepts requests there.
     """
-    _open_to_us(origin, usage, operator)
-    _unblocked(usage)
+    _check_availability(origin, usage, operator)
+    _check_not_blocked(usage)
 
 
-def _operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
+def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
+    """Return the server's id. Raises RefusedError outside servers and for members who don't moderate."""
+    if guild_id is None:
+        raise RefusedError("server_only")
+    if not person.is_moderator(rules):
+        raise RefusedError("not_a_moderator")
+    return guild_id
+
+
+def _check_operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
     guild_id = request.origin.guild_id
-    _open_to_us(request.origin, usage, operator)
-    # Whoever added the bot to their account may also write to it directly.
+    _check_availability(request.origin, usage, operator)
+    # People who added the bot to their account may also write to it directly.
     if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     ceiling = operator.daily_gpu_seconds
     if ceiling is not None and usage.gpu_seconds_today + request.expected_seconds > ceiling:
-        raise RefusedError("daily_limit", until=_stamp(usage.day_end))
+        raise RefusedError("daily_limit", until=_timestamp(usage.day_end))
 
 
-def _open_to_us(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
+def _check_availability(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
     if usage.paused is not None:
         raise RefusedError("paused", reason=usage.paused)
     if origin.user_install and not operator.allow_user_installs:
@@ -151,28 +166,30 @@ def _open_to_us(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
         raise RefusedError("guild_not_allowed")
 
 
-def _unblocked(usage: Usage) -> None:
+def _check_not_blocked(usage: Usage) -> None:
     if usage.block is not None:
         until = usage.block.until
         code = "blocked_until" if until else "blocked"
         raise RefusedError(
-            code, reason=escape_line(usage.block.reason or "-", _REASON), until=_stamp(until) if until else 0
+            code,
+            reason=escape_line(usage.block.reason or "-", _REASON),
+            until=_timestamp(until) if until else 0,
         )
 
 
-def _person(person: Member, usage: Usage, rules: ServerRules) -> None:
-    _unblocked(usage)
+def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
+    _check_not_blocked(usage)
     if person.is_moderator(rules):
         return
     account = person.created_at + timedelta(days=rules.people.account_days)
     if account > usage.now:
-        raise RefusedError("account_too_young", days=rules.people.account_days, until=_stamp(account))
+        raise RefusedError("account_too_young", days=rules.people.account_days, until=_timestamp(account))
     joined = (person.joined_at or usage.now) + timedelta(days=rules.people.member_days)
     if joined > usage.now:
-        raise RefusedError("member_too_young", days=rules.people.member_days, until=_stamp(joined))
+        raise RefusedError("member_too_young", days=rules.people.member_days, until=_timestamp(joined))
 
 
-def _roles(request: GenerationRequest, person: Member, rules: ServerRules) -> None:
+def _check_roles(request: GenerationRequest, person: Member, rules: ServerRules) -> None:
     if not _may(person, rules.deployment_roles, request.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
     if request.gpu is not None and not _may(person, rules.gpu_roles, request.gpu):
@@ -180,22 +197,22 @@ def _roles(request: GenerationRequest, person: Member, rules: ServerRules) -> No
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
-    # An empty set is nobody: the last of its roles was deleted, which must not open it to everybody.
+    # An empty set means nobody: its last role was deleted, which must not open it to everybody.
     roles = roles_for.get(name)
     return roles is None or bool(roles & person.role_ids)
 
 
 def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str) -> RefusedError:
-    """Names those of the restricted ones that the person may use."""
+    """Return the refusal, which names the restricted deployments or GPUs that the person may use."""
     allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
     if not allowed:
         return RefusedError(f"{code}_none", **params)
     return RefusedError(code, allowed=allowed, **params)
 
 
-def _budget(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    until = _stamp(usage.day_end)
-    _within("budget", usage.person, limits, reserved, until)
+def _check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
+    until = _timestamp(usage.day_end)
+    _check_budget("budget", usage.person, limits, reserved, until)
     server = rules.budgets.server
     own = Limits(
         at_once=server.at_once,
@@ -203,19 +220,19 @@ def _budget(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -
         runs_a_day=server.runs_a_day,
         gpu_seconds_a_day=server.gpu_seconds_a_day,
     )
-    _within("server_budget", usage.server, own, reserved, until)
+    _check_budget("server_budget", usage.server, own, reserved, until)
 
 
-def _within(prefix: str, spent: Spending, limits: Limits, reserved: float, until: int) -> None:
+def _check_budget(prefix: str, spent: Spending, limits: Limits, reserved: float, until: int) -> None:
     if limits.waiting is not None and spent.waiting >= limits.waiting:
         raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
         raise RefusedError(f"{prefix}_runs", limit=limits.runs_a_day, until=until)
     ceiling = limits.gpu_seconds_a_day
     if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
-        left = max(0, int(ceiling - spent.gpu_seconds))
-        raise RefusedError(f"{prefix}_gpu", limit=ceiling, left=left, needed=int(reserved), until=until)
+        remaining = max(0, int(ceiling - spent.gpu_seconds))
+        raise RefusedError(f"{prefix}_gpu", limit=ceiling, left=remaining, needed=int(reserved), until=until)
 
 
-def _stamp(moment: datetime) -> int:
+def _timestamp(moment: datetime) -> int:
     return int(moment.timestamp())

@@ -1,4 +1,4 @@
-"""Records that the store returns: audit entries, blocks, a user's own data. Page sizes of lists."""
+"""Records that the store returns: audit entries, blocks, a user's own data. The page size of lists."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from bot.domain.runs import FINAL, Run, RunState
 
-RUNS_SHOWN = 10
-QUEUE_SHOWN = 10
+# Entries on one page of a list. Ten lines of the audit log fit into a message of Discord's 4,000 characters.
+PAGE_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,9 @@ class GenerateBot(commands.Bot):
 
     def __init__(
         self,
-        desks: Services,
+        services: Services,
         sync: CommandSync,
+        clock: Callable[[], datetime],
         *,
         availability: Availability | None = None,
         extensions: Sequence[str] = EXTENSIONS,
@@ -79,15 +80,9 @@ class GenerateBot(commands.Bot):
             allowed_installs=availability.installs,
             **options,
         )
-        self.desk = desks.desk
-        self.reviews = desks.reviews
-        self.rules_desk = desks.rules_desk
-        self.words = desks.words
-        self.people_desk = desks.people_desk
-        self.edits = desks.edits
-        self.presets = desks.presets
-        self.reloader = desks.reloader
-        self.overrides = CommandOverrides(self.tree, desks.desk.plan.name)
+        self.services = services
+        self.clock = clock
+        self.overrides = CommandOverrides(self.tree, services.catalogue.plan.name)
         self.sync = sync
         self._availability = availability
         self._extensions = extensions
@@ -104,7 +99,7 @@ class GenerateBot(commands.Bot):
 
     async def close(self) -> None:
         """End what reads or checks word rules, then the connection to Discord."""
-        await self.words.cache.close()
+        await self.services.word_filter.cache.close()
         await super().close()
 
     def when_deployments_change(self, rebuild: Callable[[], None]) -> None:
@@ -129,7 +124,7 @@ class GenerateBot(commands.Bot):
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
-        self.words.cache.invalidate(rule.guild.id)
+        self.services.word_filter.cache.invalidate(rule.guild.id)
 
     on_automod_rule_update = on_automod_rule_delete = on_automod_rule_create
 
@@ -194,24 +189,23 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
 
     def __init__(
         self,
-        desks: Services,
+        services: Services,
         sync: CommandSync,
+        clock: Callable[[], datetime],
         shards: Shards,
         key_values: KeyValueStore,
-        clock: Callable[[], datetime],
         **options: Any,
     ) -> None:
         # Not `super()`: discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
         GenerateBot.__init__(
-            self, desks, sync, shard_count=shards.count, shard_ids=list(shards.ids), **options
+            self, services, sync, clock, shard_count=shards.count, shard_ids=list(shards.ids), **options
         )
         self._key_values = key_values
-        self._clock = clock
         self._max_concurrency: int | None = None
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until this shard may identify, in coordination with all processes."""
-        now = self._clock()
+        now = self.clock()
         group = (shard_id or 0) % await self._fetch_max_concurrency()
         try:
             slot = await self._key_values.reserve_slot(f"identify:{group}", now, IDENTIFY_INTERVAL)

@@ -16,11 +16,11 @@ _TOKEN_LIFETIME = timedelta(minutes=15)
 _DIRECT_LIMIT = 10 * 1024 * 1024
 
 
-def requester_of(interaction: Interaction, now: datetime) -> Requester:
+def requester_of(interaction: Interaction) -> Requester:
     """Return the requester. Everything comes with the interaction; nothing is fetched."""
     return Requester(
         person=member_of(interaction),
-        origin=_origin(interaction, now),
+        origin=_origin(interaction, interaction.client.clock()),
         channel_ids=_channel_ids(interaction.channel),
         can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
     )

@@ -1,4 +1,4 @@
-"""The first answer to a request: the public status message, whose success lets the queue call go out."""
+"""Answer a request with its status message, and release its queue call once Discord has taken it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from bot.gateway.interactions import Interaction, check_here, check_overrides, r
 from bot.services.generation import GenerationService
 from bot.services.presets import PresetRun
 from bot.strings import say
+from bot.ui.components import OutgoingMessage
 from bot.ui.lists import posting_layout
+from bot.ui.status import batch_status_message, status_message
 
 log = logging.getLogger(__name__)
 _ANSWERED = 40060  # "Interaction has already been acknowledged"
 
 
-async def send_status(
-    interaction: discord.Interaction[GenerateBot], desk: GenerationService, run: Run
-) -> None:
-    """Shows the status message. Where Discord refuses it, nothing is started.
+async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
+    """Send the status message. If Discord refuses it, nothing is started.
 
-    While nobody has agreed to a request it is the requester's alone: Discord's own line above a public answer
-    lets everybody open the command with all that was typed.
+    Before approval only the requester sees it: above a public answer, Discord lets everybody open the command
+    with all options.
     """
-    layout = desk.status(run).layout
+    services = interaction.client.services
+    layout = _status_message(run, services.catalogue.title(run.deployment)).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
-    layout.stop()  # its buttons are answered by custom_id; discord.py need not remember each message
+    layout.stop()  # its buttons are dynamic items, so discord.py need not store each message
     try:
         response = await interaction.response.send_message(
             view=layout,
@@ -40,53 +41,53 @@ async def send_status(
             allowed_mentions=discord.AllowedMentions.none(),
         )
     except (aiohttp.ClientError, OSError):
-        await _assume_answered(desk, run)
+        await _assume_answered(services.generation, run)
     except discord.HTTPException as error:
-        await _refused(interaction, desk, run, error)
+        await _handle_refusal(interaction, run, error)
     else:
-        await desk.answered(run.key, response.message_id)
+        await services.generation.confirm_answer(run.key, response.message_id)
+
+
+def _status_message(run: Run, title: str) -> OutgoingMessage:
+    if run.batch_key is not None:
+        # All runs of a new batch are in the state of its first.
+        return batch_status_message([run] * run.batch_size, title)
+    return status_message(run, title)
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """A kept result is owed again where the person is, if all that holds for a request there holds for them.
-
-    Raises RefusedError.
-    """
-    desk = interaction.client.desk
-    check_here(interaction)
-    await check_overrides(interaction)
-    await desk.redeliver(key, requester_of(interaction, desk.now()))
+    """Post an undelivered result in this channel. Raises RefusedError if a request would be refused here."""
+    await check_start(interaction)
+    await interaction.client.services.runs.redeliver(key, requester_of(interaction))
 
 
 async def send_placeholder(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """A message that becomes the kept result, where only an interaction can bring it."""
+    """Send the message that the courier edits into an undelivered result of a user install."""
     response = await interaction.response.send_message(view=posting_layout())
-    await interaction.client.desk.posting(key, response.message_id)
+    await interaction.client.services.runs.confirm_placeholder(key, response.message_id)
 
 
-async def _refused(
-    interaction: discord.Interaction[GenerateBot],
-    desk: GenerationService,
-    run: Run,
-    error: discord.HTTPException,
+async def _handle_refusal(
+    interaction: discord.Interaction[GenerateBot], run: Run, error: discord.HTTPException
 ) -> None:
+    generation = interaction.client.services.generation
     if error.status >= 500:
-        await _assume_answered(desk, run)
+        await _assume_answered(generation, run)
     elif error.code == _ANSWERED:
-        # Discord took it, answered 5xx all the same, and refused the library's second try.
-        await desk.answered(run.key, await _original(interaction))
+        # Discord took the answer but replied with a 5xx, and refused discord.py's retry.
+        await generation.confirm_answer(run.key, await _original(interaction))
     else:
-        log.warning("Discord did not take the answer (%s %s): not started", error.status, error.code)
-        await desk.unanswered(run.key)
+        log.warning("dropped a run because Discord refused its answer (%s %s)", error.status, error.code)
+        await generation.cancel_unanswered(run.key)
 
 
-async def _assume_answered(desk: GenerationService, run: Run) -> None:
-    log.warning("the answer's fate is unknown; the run goes on and its result will be posted")
-    await desk.answered(run.key, None)
+async def _assume_answered(generation: GenerationService, run: Run) -> None:
+    log.warning("continuing a run whose answer may not have reached Discord")
+    await generation.confirm_answer(run.key, None)
 
 
 async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:
-    """The id of the answer that is there."""
+    """Return the id of the answer that Discord has, or None if it can't be fetched."""
     try:
         return (await interaction.original_response()).id
     except (discord.HTTPException, discord.ClientException, aiohttp.ClientError, OSError) as error:
@@ -95,25 +96,28 @@ async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None
 
 
 async def check_start(interaction: Interaction) -> None:
-    """What `/generate` itself would be asked here."""
+    """Check the permissions that `/generate` needs in this channel. Raises RefusedError."""
     check_here(interaction)
     await check_overrides(interaction)
 
 
 async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
-    """The status message, and a word about what was left out."""
-    await send_status(interaction, interaction.client.desk, run)
+    """Send the status message, and tell the person which inputs were dropped."""
+    await send_status(interaction, run)
     if dropped:
         await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
 
 
 async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
-    """The status message, and to the person alone what of the preset was left out."""
-    await send_status(interaction, interaction.client.desk, made.run)
+    """Send the status message, and tell the person which inputs of the preset were dropped."""
+    await send_status(interaction, made.run)
     if made.dropped:
         dropped = ", ".join(f"`{name}`" for name in made.dropped)
-        await tell(interaction, say("preset_dropped", name=_shown(made.preset.name), dropped=dropped[:1000]))
+        await tell(
+            interaction, say("preset_dropped", name=display_name(made.preset.name), dropped=dropped[:1000])
+        )
 
 
-def _shown(name: str) -> str:
+def display_name(name: str) -> str:
+    """Escape a preset's name for a message."""
     return escape_line(name, NAME_LENGTH)

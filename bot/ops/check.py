@@ -27,7 +27,7 @@ from bot.ops.check_host import compare_clock, inspect_database
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
-from bot.wiring import Resources, gateway_bot, reloader_of
+from bot.wiring import Resources, gateway_bot, make_reloader
 from bot.workers.worker import Wakeups
 
 
@@ -121,7 +121,7 @@ async def _bot(context: _CheckContext, catalogue: Catalogue, stack: AsyncExitSta
         signer=context.signer,
         metrics=Metrics(),
     )
-    bot = gateway_bot(resources, reloader_of(resources))
+    bot = gateway_bot(resources, make_reloader(resources))
     await bot.load_cogs()
     return bot
 

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.deployments.catalogue import Reloader
-from bot.services.blocks import PeopleDesk
+from bot.deployments.catalogue import Catalogue, Reloader
+from bot.services.audit import AuditService
+from bot.services.blocks import BlockService
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService
 from bot.services.presets import PresetService
+from bot.services.privacy import PrivacyService
 from bot.services.reviews import ReviewService
+from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
 from bot.services.word_filter import WordFilter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The services that the cogs use."""
 
-    desk: GenerationService
-    reviews: ReviewService
-    rules_desk: ServerSettingsService
-    words: WordFilter
-    people_desk: PeopleDesk
-    edits: EditingService
+    generation: GenerationService
+    runs: RunService
+    editing: EditingService
     presets: PresetService
+    reviews: ReviewService
+    blocks: BlockService
+    audit: AuditService
+    privacy: PrivacyService
+    server_settings: ServerSettingsService
+    word_filter: WordFilter
+    catalogue: Catalogue
     reloader: Reloader

@@ -1,93 +1,46 @@
-"""The audit log: who may read it, its filters, pages and CSV file."""
+"""The audit log for moderators: its filters, pages and CSV file."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import RefusedError
-from bot.domain.records import AuditAction, StoredEntry
+from bot.domain.policy import check_moderator
+from bot.domain.records import (
+    OUTCOMES,
+    PAGE_SIZE,
+    AuditAction,
+    AuditButton,
+    AuditCursor,
+    AuditFilter,
+    AuditPage,
+    StoredEntry,
+)
+from bot.domain.requests import Member
+from bot.store.audit import AuditStore
+from bot.store.rules import RuleStore
 
 ROWS = 50_000
 SIZE = 8 * 1024 * 1024
-_HEADER = ("id", "time", "action", "by", "person", "deployment", "outcome", "request", "details")
-# What spreadsheets take for a formula, also in full width.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_BOM = "\ufeff".encode()  # without it, Excel reads UTF-8 as something else
-
-
-@dataclass(frozen=True, slots=True)
-class CsvFile:
-    """`cut`: there was more than the file may hold."""
-
-    data: bytes
-    rows: int
-    cut: bool
-
-
-class CsvWriter:
-    """Takes lines until `rows` or `size` (bytes) is reached."""
-
-    def __init__(self, *, rows: int = ROWS, size: int = SIZE) -> None:
-        self._rows = rows
-        self._size = size
-        self._data = bytearray(_BOM + _row(_HEADER))
-        self._count = 0
-        self._cut = False
-
-    def add(self, line: StoredEntry) -> bool:
-        """False from the first line on that finds no place."""
-        made = _row(_cells(line))
-        if self._cut or self._count >= self._rows or len(self._data) + len(made) > self._size:
-            self._cut = True
-            return False
-        self._data += made
-        self._count += 1
-        return True
-
-    def file(self) -> CsvFile:
-        return CsvFile(bytes(self._data), self._count, self._cut)
-
-
-def _cells(line: StoredEntry) -> tuple[str, ...]:
-    entry = line.entry
-    values = (
-        line.id,
-        entry.at.isoformat(timespec="seconds"),
-        entry.action.value,
-        entry.actor_id,
-        entry.subject_id,
-        entry.deployment,
-        entry.outcome,
-        entry.run_key,
-        json.dumps(dict(entry.details), ensure_ascii=False, default=str) if entry.details else None,
-    )
-    return tuple("" if value is None else _harmless(str(value)) for value in values)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _row(cells: tuple[str, ...]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    # What a person typed may hold half a surrogate pair.
-    return text.getvalue().encode("utf-8", "replace")
-
-
-_SUGGESTED = 25
+# Discord's limit for autocomplete.
+_SUGGESTIONS = 25
+# These belong to no server.
+_WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
+SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
 E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """What of the record is asked for, as typed; None lets everything through. Days count back from now."""
+    """The options of `/audit`. None matches everything; days count back from now."""
 
     subject: int | None = None
     actor: int | None = None
@@ -98,15 +51,147 @@ class AuditQuery:
     until_days: int | None = None
 
 
-def _offered(choices: Sequence[E], typed: str | None) -> E | None:
-    """Discord offers only what there is, but does not check what comes back."""
-    found = next((choice for choice in choices if choice == typed), None)
-    if found is None and typed is not None:
-        raise RefusedError("list_stale", f"{typed!r} is not on offer")
+class AuditService:
+    """Reads a server's audit log. Raises RefusedError for everybody but its moderators."""
+
+    def __init__(
+        self, store: AuditStore, rules: RuleStore, catalogue: Catalogue, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def check_moderator(self, guild_id: int | None, moderator: Member) -> int:
+        """Return the server's id. Raises RefusedError."""
+        return check_moderator(guild_id, moderator, await self._rules.get(guild_id))
+
+    def suggest_deployments(self, prefix: str) -> Sequence[str]:
+        """Return the deployments whose name contains the text, for autocomplete."""
+        text = prefix.strip().casefold()
+        names = [deployment.name for deployment in self._catalogue.all()]
+        return [name for name in names if text in name.casefold()][:_SUGGESTIONS]
+
+    async def search(
+        self, guild_id: int | None, moderator: Member, query: AuditQuery
+    ) -> tuple[AuditPage, AuditFilter]:
+        """Return the newest page, and the filter for its buttons."""
+        server = await self.check_moderator(guild_id, moderator)
+        audit_filter = self._filter(query)
+        return await self._store.page(server, audit_filter, PAGE_SIZE), audit_filter
+
+    async def turn(
+        self,
+        guild_id: int | None,
+        moderator: Member,
+        audit_filter: AuditFilter,
+        button: AuditButton,
+        cursor: AuditCursor | None,
+    ) -> AuditPage:
+        """Return the page that a button leads to; the newest page for a button without a cursor."""
+        server = await self.check_moderator(guild_id, moderator)
+        if button is AuditButton.NEWER and cursor is not None:
+            return await self._store.page_after(server, audit_filter, PAGE_SIZE, cursor)
+        return await self._store.page(server, audit_filter, PAGE_SIZE, before=cursor)
+
+    async def export(self, guild_id: int | None, moderator: Member, audit_filter: AuditFilter) -> CsvFile:
+        """Return all entries that match, up to the file's limits."""
+        server = await self.check_moderator(guild_id, moderator)
+        writer = CsvWriter()
+        async for entries in self._store.export(server, audit_filter):
+            if not all(writer.add(entry) for entry in entries):
+                break
+        return writer.file()
+
+    def _filter(self, query: AuditQuery) -> AuditFilter:
+        since, until = query.since_days, query.until_days
+        if since is not None and until is not None and since <= until:
+            raise RefusedError("record_range", since=since, until=until)
+        return AuditFilter(
+            subject=query.subject,
+            actor=query.actor,
+            deployment=query.deployment,
+            outcome=_choice(OUTCOMES, query.outcome),
+            action=_choice(SERVER_ACTIONS, query.action),
+            since=self._days_ago(since),
+            until=self._days_ago(until),
+        )
+
+    def _days_ago(self, days: int | None) -> datetime | None:
+        # The custom_ids of the page buttons carry whole seconds.
+        now = self._clock().replace(microsecond=0)
+        return now - timedelta(days=days) if days is not None else None
+
+
+def _choice(choices: Sequence[E], value: str | None) -> E | None:
+    """Return the choice with this value. Raises RefusedError: Discord does not check what it sends back."""
+    found = next((choice for choice in choices if choice == value), None)
+    if found is None and value is not None:
+        raise RefusedError("list_stale", f"{value!r} is not on offer")
     return found
 
 
-LINES_SHOWN = 10
-# What belongs to no server stands in no server's record.
-_ELSEWHERE = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
-SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _ELSEWHERE)
+_HEADER = ("id", "time", "action", "by", "person", "deployment", "outcome", "request", "details")
+# Spreadsheets run a cell as a formula if it begins with one of these, also in full width.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BOM = "\ufeff".encode()  # Excel reads UTF-8 only with a byte order mark
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """A CSV file in UTF-8; `cut` if it does not hold everything."""
+
+    data: bytes
+    rows: int
+    cut: bool
+
+
+class CsvWriter:
+    """Collects entries until `rows` or `size` (in bytes) is reached."""
+
+    def __init__(self, *, rows: int = ROWS, size: int = SIZE) -> None:
+        self._rows = rows
+        self._size = size
+        self._data = bytearray(_BOM + _row(_HEADER))
+        self._count = 0
+        self._cut = False
+
+    def add(self, entry: StoredEntry) -> bool:
+        """Add an entry, or return False if the file is full; then it takes no later entry either."""
+        row = _row(_cells(entry))
+        if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
+            self._cut = True
+            return False
+        self._data += row
+        self._count += 1
+        return True
+
+    def file(self) -> CsvFile:
+        return CsvFile(bytes(self._data), self._count, self._cut)
+
+
+def _cells(stored: StoredEntry) -> tuple[str, ...]:
+    entry = stored.entry
+    values = (
+        stored.id,
+        entry.at.isoformat(timespec="seconds"),
+        entry.action.value,
+        entry.actor_id,
+        entry.subject_id,
+        entry.deployment,
+        entry.outcome,
+        entry.run_key,
+        json.dumps(dict(entry.details), ensure_ascii=False, default=str) if entry.details else None,
+    )
+    return tuple("" if value is None else _without_formula(str(value)) for value in values)
+
+
+def _without_formula(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _row(cells: tuple[str, ...]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    # A text from Discord may hold half a surrogate pair.
+    return text.getvalue().encode("utf-8", "replace")

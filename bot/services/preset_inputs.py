@@ -1,4 +1,4 @@
-"""What a preset keeps of a request, and what it gives to the next one. Pure."""
+"""Choose the inputs that a preset keeps of a run, and merge them into the next request. Pure."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line
 
-# In a kept prompt: where what is typed later goes.
+# A preset's prompt may hold this; the prompt of the next request replaces it.
 GAP = "{prompt}"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Inputs worth keeping, by their real keys. `files`: there were files, whose links would expire."""
+class KeptInputs:
+    """The inputs that a preset keeps, by input key; `files` if files were left out, whose links expire."""
 
     inputs: Mapping[str, InputValue]
     files: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What `/generate` is given, by option name, and what of the preset the deployment no longer takes."""
+class AppliedPreset:
+    """Options of `/generate`, and the preset's inputs that the deployment no longer takes."""
 
-    given: Mapping[str, RawValue]
+    options: Mapping[str, RawValue]
     dropped: Sequence[str]
 
 
 def kept_inputs(
     deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
-) -> Kept:
-    """Of a run's inputs, those a person could give again as text; InputError for a prompt that can't be."""
+) -> KeptInputs:
+    """Return the inputs that can be typed as text. Raises InputError for a prompt that the input refuses."""
     kept: dict[str, InputValue] = {}
     files = False
     for item in deployment.offered:
@@ -53,42 +53,44 @@ def kept_inputs(
             kept[item.key] = value
     if prompt is not None and prompt_input(deployment) is None:
         raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
-    return Kept(kept, files)
+    return KeptInputs(kept, files)
 
 
 def prompt_input(deployment: Deployment) -> Input | None:
+    """Return the deployment's prompt, if it has one."""
     return next((item for item in deployment.offered if item.is_prompt), None)
 
 
-def apply_preset(deployment: Deployment, preset: Preset, given: Mapping[str, RawValue]) -> Applied:
-    """The preset under what was typed, which wins; a typed prompt goes into the preset's gap, if it has one.
+def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, RawValue]) -> AppliedPreset:
+    """Merge a preset into typed options, which override it; a typed prompt fills the gaps in the preset's.
 
-    InputError where the gap stays open, or `more` can't be read.
+    Raises InputError if there is no prompt for a gap, if the filled prompt is too long, or if `more` can't be
+    parsed.
     """
     items = {item.key: item for item in deployment.offered if item.kind not in ATTACHMENTS}
-    typed = {word.casefold() for word, _ in parse_more(str(given.get(MORE, "")))}
-    merged = dict(given)
+    typed = {word.casefold() for word, _ in parse_more(str(options.get(MORE, "")))}
+    merged = dict(options)
     dropped: list[str] = []
     for key, value in preset.inputs.items():
         item = items.get(key)
         if item is None:
             dropped.append(key)
         elif item.is_prompt and GAP in str(value):
-            merged[item.option] = _filled(item, preset, str(value), given.get(item.option))
-        elif item.option not in given and not typed & {item.option, key.casefold()}:
+            merged[item.option] = _fill_gaps(item, preset, str(value), options.get(item.option))
+        elif item.option not in options and not typed & {item.option, key.casefold()}:
             if _fits(item, value) and not isinstance(value, list):
                 merged[item.option] = value
             else:
                 dropped.append(item.option)
-    if preset.gpu is not None and GPU not in given:
+    if preset.gpu is not None and GPU not in options:
         if _offered_gpu(deployment, preset.gpu):
             merged[GPU] = preset.gpu
         else:
             dropped.append(GPU)
-    return Applied(merged, dropped)
+    return AppliedPreset(merged, dropped)
 
 
-def _filled(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
+def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
     """Put the typed prompt into each gap, unless that would pass the prompt's limit."""
     if typed is None:
         raise InputError("preset_needs_prompt", name=escape_line(preset.name, NAME_LENGTH))

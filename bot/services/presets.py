@@ -1,4 +1,4 @@
-"""The service behind presets: keeps them, and asks the front desk with them, whose checks all hold."""
+"""Save, share, delete and use presets; suggest their names from a cache."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.deployments.catalogue import Catalogue
 from bot.deployments.inputs import RawValue
 from bot.deployments.model import Deployment
 from bot.deployments.options import CHOICES, OptionChoice
 from bot.domain.errors import InputError, RefusedError, StoreUnavailable
+from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import NAME_LENGTH, Holder, Member, Preset, Requester, folded
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, strip_invisible
 from bot.services.generation import GenerationService
 from bot.services.preset_inputs import apply_preset, kept_inputs, prompt_input
 from bot.store import Store
-from bot.ui.lists import run_label
 
 log = logging.getLogger(__name__)
-_RUNS_SUGGESTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetDraft:
-    """What is to be saved: of which run (None: the latest), with which prompt (None: the run's own)."""
+    """What to save: a run's inputs (None: of the latest run), perhaps with another prompt."""
 
     name: str
     run_key: str | None = None
@@ -37,6 +37,8 @@ class PresetDraft:
 
 @dataclass(frozen=True, slots=True)
 class SavedPreset:
+    """A preset, whether it replaced another, and whether files of the run were left out."""
+
     preset: Preset
     replaced: bool
     files_left: bool
@@ -44,7 +46,7 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class PresetRun:
-    """A run made with a preset, and what of the preset was left out."""
+    """A run started with a preset, and the preset's inputs that its deployment no longer takes."""
 
     run: Run
     preset: Preset
@@ -52,25 +54,32 @@ class PresetRun:
 
 
 class PresetService:
-    """Raises InputError or RefusedError with a sentence, or StoreUnavailable; then nothing was changed."""
+    """Raises InputError or RefusedError with a sentence, or StoreUnavailable, and then changes nothing."""
 
-    def __init__(self, desk: GenerationService, store: Store, clock: Callable[[], datetime]) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        generation: GenerationService,
+        catalogue: Catalogue,
+        store: Store,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._generation = generation
+        self._catalogue = catalogue
         self._store = store
         self._clock = clock
-        self._memory = PresetCache(store.presets.visible, clock)
+        self._cache = PresetCache(store.presets.visible, clock)
 
-    async def save(self, person: Member, guild_id: int | None, wish: PresetDraft) -> SavedPreset:
-        """Keeps a run's inputs; one's own, or with Manage Server the server's."""
-        holder, holder_id = _holder(person, guild_id, server=wish.server)
-        run = await self._run(person.id, wish.run_key)
-        deployment = self._desk.offered(run.deployment)
-        kept = kept_inputs(deployment, run.inputs, seed=wish.seed, prompt=wish.prompt)
+    async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset:
+        """Save a run's inputs as the person's preset, or with Manage Server as the server's."""
+        holder, holder_id = _holder(person, guild_id, server=draft.server)
+        run = await self._run(person.id, draft.run_key)
+        deployment = self._catalogue.require(run.deployment)
+        kept = kept_inputs(deployment, run.inputs, seed=draft.seed, prompt=draft.prompt)
         now = self._clock()
         preset = Preset(
             holder=holder,
             holder_id=holder_id,
-            name=_name(wish.name),
+            name=_name(draft.name),
             deployment=deployment.name,
             inputs=kept.inputs,
             gpu=run.gpu,
@@ -80,109 +89,107 @@ class PresetService:
         return SavedPreset(preset, await self._put(preset, now), kept.files)
 
     async def share(self, person: Member, guild_id: int | None, name: str) -> Preset:
-        """Gives the server a copy of one's own."""
+        """Save a copy of the person's preset for the server."""
         holder, holder_id = _holder(person, guild_id, server=True)
-        found = await self._named(person.id, None, name)
+        presets = await self._named(person.id, None, name)
         now = self._clock()
-        shared = replace(found[0], holder=holder, holder_id=holder_id, created_at=now, created_by=person.id)
+        shared = replace(presets[0], holder=holder, holder_id=holder_id, created_at=now, created_by=person.id)
         await self._put(shared, now)
         return shared
 
     async def delete(self, person: Member, guild_id: int | None, name: str, *, server: bool) -> None:
         holder, holder_id = _holder(person, guild_id, server=server)
         removed = await self._store.presets.remove(holder, holder_id, name, by=person.id, now=self._clock())
-        self._memory.forget(holder, holder_id)
+        self._cache.forget(holder, holder_id)
         if not removed:
-            raise _unknown(name)
+            raise _unknown_preset(name)
 
     async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
-        """Generates with nothing but the preset and perhaps a prompt; one's own goes before the server's."""
-        found = await self._named(requester.person.id, requester.origin.guild_id, name)
-        deployment = self._desk.offered(found[0].deployment)
-        given: dict[str, RawValue] = {}
+        """Start a run with a preset and perhaps a prompt; the person's preset hides the server's."""
+        presets = await self._named(requester.person.id, requester.origin.guild_id, name)
+        deployment = self._catalogue.require(presets[0].deployment)
+        options: dict[str, RawValue] = {}
         if prompt is not None:
             item = prompt_input(deployment)
             if item is None:
                 raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
-            given[item.option] = prompt
-        return await self._generate(deployment, found[0], given, requester)
+            options[item.option] = prompt
+        return await self._generate(deployment, presets[0], options, requester)
 
     async def generate(
-        self, deployment: str, name: str, given: Mapping[str, RawValue], requester: Requester
+        self, deployment: str, name: str, options: Mapping[str, RawValue], requester: Requester
     ) -> PresetRun:
-        """`/generate` with its `preset` option: what was typed wins."""
-        found = await self._named(requester.person.id, requester.origin.guild_id, name)
-        preset = next((one for one in found if one.deployment == deployment), None)
+        """Start a run with a preset and the options of `/generate`, which override the preset's."""
+        presets = await self._named(requester.person.id, requester.origin.guild_id, name)
+        preset = next((one for one in presets if one.deployment == deployment), None)
         if preset is None:
-            title = escape_line(self._desk.title(found[0].deployment), 60)
+            title = escape_line(self._catalogue.title(presets[0].deployment), 60)
             raise RefusedError("preset_elsewhere", name=escape_line(name, NAME_LENGTH), title=title)
-        return await self._generate(self._desk.offered(deployment), preset, given, requester)
+        return await self._generate(self._catalogue.require(deployment), preset, options, requester)
 
     async def page(self, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
-        """What a person can use here: one page, counted from 0, and whether there are more."""
-        found = await self._store.presets.visible(user_id, guild_id)
-        start = page * PRESETS_SHOWN
-        return found[start : start + PRESETS_SHOWN], len(found) > start + PRESETS_SHOWN
+        """Return a page, counted from 0, of the presets that a person can use, and whether more follow."""
+        presets = await self._store.presets.visible(user_id, guild_id)
+        start = page * PAGE_SIZE
+        return presets[start : start + PAGE_SIZE], len(presets) > start + PAGE_SIZE
 
     async def suggest(
-        self, user_id: int, guild_id: int | None, typed: str, deployment: str | None = None
+        self, user_id: int, guild_id: int | None, prefix: str, deployment: str | None = None
     ) -> Sequence[OptionChoice]:
-        """From memory: one's own first, then the server's; nothing while the store is away."""
+        """Return names for autocomplete, the person's first; none while the store is unavailable."""
         try:
-            found = await self._memory.visible(user_id, guild_id)
+            presets = await self._cache.visible(user_id, guild_id)
         except StoreUnavailable as error:
             log.warning("no presets can be suggested: %s", error)
             return ()
-        wanted = folded(typed)
+        text = folded(prefix)
         names: dict[str, str] = {}
-        for one in found:  # one's own hides the server's of the same name
-            if deployment in (None, one.deployment) and wanted in folded(one.name):
+        for one in presets:  # the person's preset hides the server's of the same name
+            if deployment in (None, one.deployment) and text in folded(one.name):
                 names.setdefault(folded(one.name), one.name)
         return [OptionChoice(name, name) for name in names.values()][:CHOICES]
 
-    async def suggest_runs(self, user_id: int, typed: str) -> Sequence[OptionChoice]:
-        """For autocomplete: one's latest requests."""
+    async def suggest_runs(self, user_id: int) -> Sequence[Run]:
+        """Return a person's latest runs for autocomplete; none while the store is unavailable."""
         try:
-            page = await self._store.history.page(user_id, limit=_RUNS_SUGGESTED)
+            page = await self._store.history.page(user_id, limit=PAGE_SIZE)
         except StoreUnavailable as error:
             log.warning("no requests can be suggested: %s", error)
             return ()
-        wanted = folded(typed)
-        found = [(run_label(entry.run, self._desk.title), entry.run) for entry in page.entries]
-        return [OptionChoice(label, run.key) for label, run in found if wanted in label.casefold()]
+        return [entry.run for entry in page.entries]
 
     async def _put(self, preset: Preset, now: datetime) -> bool:
         replaced = await self._store.presets.put(preset, now)
-        self._memory.forget(preset.holder, preset.holder_id)
+        self._cache.forget(preset.holder, preset.holder_id)
         return replaced
 
     async def _generate(
-        self, deployment: Deployment, preset: Preset, given: Mapping[str, RawValue], requester: Requester
+        self, deployment: Deployment, preset: Preset, options: Mapping[str, RawValue], requester: Requester
     ) -> PresetRun:
-        applied = apply_preset(deployment, preset, given)
+        applied = apply_preset(deployment, preset, options)
         try:
-            run = await self._desk.generate(deployment.name, applied.given, requester)
+            run = await self._generation.generate(deployment.name, applied.options, requester)
         except InputError as error:
-            raise self._lacking(error, preset) from error
+            raise self._missing_input(error, preset) from error
         return PresetRun(run, preset, applied.dropped)
 
-    def _lacking(self, error: InputError, preset: Preset) -> InputError:
-        """A preset can't hold files, and may lack what has become required: `/generate` can be given it."""
-        spec = self._desk.plan.command(preset.deployment)
+    def _missing_input(self, error: InputError, preset: Preset) -> InputError:
+        """Point to `/generate` if the preset lacks a required input, such as a file."""
+        spec = self._catalogue.plan.command(preset.deployment)
         if error.code != "input_required" or spec is None:
             return error
         return InputError(
             "preset_needs",
             name=escape_line(preset.name, NAME_LENGTH),
-            path=self._desk.plan.path(spec),
+            path=self._catalogue.plan.path(spec),
             option=error.params.get("option"),
         )
 
     async def _named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-        found = await self._store.presets.named(user_id, guild_id, name)
-        if not found:
-            raise _unknown(name)
-        return found
+        presets = await self._store.presets.named(user_id, guild_id, name)
+        if not presets:
+            raise _unknown_preset(name)
+        return presets
 
     async def _run(self, user_id: int, key: str | None) -> Run:
         if key is None:
@@ -214,47 +221,44 @@ def _name(typed: str) -> str:
     return name
 
 
-def _unknown(name: str) -> RefusedError:
+def _unknown_preset(name: str) -> RefusedError:
     return RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))
 
 
-# How late what another process saved or deleted may be suggested, or not.
-KEPT = timedelta(seconds=10)
-_MOST = 1000
+# A change by another process is suggested after this time at the latest.
+LIFETIME = timedelta(seconds=10)
+_LIMIT = 1000
 Fetch = Callable[[int, int | None], Awaitable[Sequence[Preset]]]
 CacheKey = tuple[int, int | None]
 
 
 class PresetCache:
-    """What `fetch` found by (person, server). Only for suggestions: whatever counts asks the store."""
+    """Caches the result of `fetch` for a person and a server; only for suggestions, since it may be old."""
 
     def __init__(self, fetch: Fetch, clock: Callable[[], datetime]) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._kept: OrderedDict[CacheKey, tuple[datetime, Sequence[Preset]]] = OrderedDict()
+        self._cached: OrderedDict[CacheKey, tuple[datetime, Sequence[Preset]]] = OrderedDict()
         self._changes = 0
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Raises StoreUnavailable."""
-        place = (user_id, guild_id)
-        kept = self._kept.get(place)
-        if kept is not None and self._clock() - kept[0] < KEPT:
-            return kept[1]
+        """Return the presets that a person can use on a server. Raises StoreUnavailable."""
+        key = (user_id, guild_id)
+        cached = self._cached.get(key)
+        if cached is not None and self._clock() - cached[0] < LIFETIME:
+            return cached[1]
         changes, asked_at = self._changes, self._clock()
-        found = await self._fetch(user_id, guild_id)
-        if changes == self._changes:  # else it may have been read before the change
-            self._kept[place] = (asked_at, found)
-            self._kept.move_to_end(place)
-            if len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
-        return found
+        presets = await self._fetch(user_id, guild_id)
+        if changes == self._changes:  # otherwise it may have been read before the change
+            self._cached[key] = (asked_at, presets)
+            self._cached.move_to_end(key)
+            if len(self._cached) > _LIMIT:
+                self._cached.popitem(last=False)
+        return presets
 
     def forget(self, holder: Holder, holder_id: int) -> None:
-        """Something of theirs has changed."""
+        """Drop what a change of the holder's presets makes obsolete."""
         self._changes += 1
-        which = 0 if holder is Holder.PERSON else 1
-        for place in [place for place in self._kept if place[which] == holder_id]:
-            del self._kept[place]
-
-
-PRESETS_SHOWN = 10
+        position = 0 if holder is Holder.PERSON else 1
+        for key in [key for key in self._cached if key[position] == holder_id]:
+            del self._cached[key]

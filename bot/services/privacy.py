@@ -1,54 +1,79 @@
-"""A person's own data: exported as a file, and erased."""
+"""Export a person's own data as a file, and erase it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from bot.domain.records import AuditAction, OwnBlock, OwnPreset, StoredEntry
+from bot.domain.records import AuditAction, Erased, OwnBlock, OwnPreset, StoredEntry
 from bot.domain.runs import Run
+from bot.store.privacy import PrivacyStore
 
 SIZE = 8 * 1024 * 1024
-_NAMED = 10
-# Of a request: not how the interaction is answered nor the workers' bookkeeping, which say nothing about the
-# person; nor who moderated it, and where.
-_LEFT_OUT = frozenset(
+# How the interaction is answered and the workers' bookkeeping say nothing about the person; who moderated a
+# request, and where, is the moderators' own data.
+_OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "note"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
-_OF_A_RUN = tuple(field.name for field in fields(Run) if field.name not in _LEFT_OUT)
-# Of a refused prompt: it would tell the server's word list, one export at a time.
+_RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
+# With a refused prompt they would disclose the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """`cut`: there was more than the file may hold."""
+    """A JSON file; `cut` if it does not hold everything."""
 
     data: bytes
     cut: bool
 
 
+class PrivacyService:
+    """Exports and erases data of a person on all servers."""
+
+    def __init__(self, store: PrivacyStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def export(self, user_id: int) -> OwnData:
+        """Return everything about a person, up to the file's limit."""
+        writer = PersonalDataWriter(user_id, self._clock())
+        writer.add_blocks(await self._store.blocks_of(user_id))
+        writer.add_presets(await self._store.presets_of(user_id))
+        async for runs in self._store.runs_of(user_id):
+            if not writer.add_runs(runs):
+                break
+        async for entries in self._store.record_of(user_id):
+            if not writer.add_entries(entries):
+                break
+        return writer.file()
+
+    async def erase(self, user_id: int) -> Erased:
+        """Erase what a person's requests hold, and return what was erased and what was left."""
+        return await self._store.erase(user_id, self._clock())
+
+
 class PersonalDataWriter:
-    """Takes parts in order until `size` (bytes) is reached; the file is valid JSON all the same."""
+    """Collects items until `size` (in bytes) is reached; the file is valid JSON even then."""
 
     def __init__(self, user_id: int, now: datetime, *, size: int = SIZE) -> None:
-        self._person_id = user_id
+        self._user_id = user_id
         self._now = now
-        self._room = size - 1000
+        self._remaining = size - 1000
         self._cut = False
         self._lists: dict[str, list[str]] = {"requests": [], "record": [], "blocks": [], "presets": []}
 
     def add_runs(self, runs: Sequence[Run]) -> bool:
-        return self._add("requests", [{name: getattr(run, name) for name in _OF_A_RUN} for run in runs])
+        return self._add("requests", [{name: getattr(run, name) for name in _RUN_FIELDS} for run in runs])
 
-    def add_record(self, lines: Sequence[StoredEntry]) -> bool:
-        return self._add("record", [self._line(line) for line in lines])
+    def add_entries(self, entries: Sequence[StoredEntry]) -> bool:
+        return self._add("record", [self._entry(entry) for entry in entries])
 
     def add_blocks(self, blocks: Sequence[OwnBlock]) -> bool:
         return self._add("blocks", [asdict(block) for block in blocks])
@@ -58,29 +83,29 @@ class PersonalDataWriter:
 
     def file(self) -> OwnData:
         lists = [f'"{name}": [\n{",".join(items)}]' for name, items in self._lists.items()]
-        head = f'{{"person": "{self._person_id}", "made_at": "{self._now.isoformat()}", "cut": '
+        head = f'{{"person": "{self._user_id}", "made_at": "{self._now.isoformat()}", "cut": '
         text = f"{head}{json.dumps(self._cut)},\n{','.join(lists)}}}\n"
         return OwnData(text.encode(), self._cut)
 
-    def _line(self, line: StoredEntry) -> dict[str, Any]:
-        """Which moderator decided is the moderators' affair; that one did is not."""
-        entry = asdict(line.entry)
+    def _entry(self, stored: StoredEntry) -> dict[str, Any]:
+        """Return an audit entry that tells a moderator's decision but not the moderator's name."""
+        entry = asdict(stored.entry)
         actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
-        # What they did as a moderator concerned somebody else, which is not theirs to take along.
-        details = entry["details"] if subject == self._person_id else {}
+        # Details of what the person did as a moderator are somebody else's data.
+        details = entry["details"] if subject == self._user_id else {}
         entry["details"] = {name: value for name, value in details.items() if name not in _MODERATORS_ONLY}
-        other = "somebody" if line.entry.action is AuditAction.REPORT else "a moderator"
-        by = "the bot" if actor is None else "you" if actor == self._person_id else other
-        return {**entry, "by": by, "about": "you" if subject == self._person_id else "somebody else"}
+        other = "somebody" if stored.entry.action is AuditAction.REPORT else "a moderator"
+        by = "the bot" if actor is None else "you" if actor == self._user_id else other
+        return {**entry, "by": by, "about": "you" if subject == self._user_id else "somebody else"}
 
     def _add(self, name: str, items: Sequence[Mapping[str, Any]]) -> bool:
-        """False from the first item on that finds no place."""
+        """Add items until one does not fit; then return False and add nothing later either."""
         for item in items:
             text = json.dumps(item, default=_plain, indent=1)
-            if self._cut or len(text) + 1 > self._room:
+            if self._cut or len(text) + 1 > self._remaining:
                 self._cut = True
                 return False
-            self._room -= len(text) + 1
+            self._remaining -= len(text) + 1
             self._lists[name].append(text)
         return True
 

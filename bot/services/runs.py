@@ -2,13 +2,128 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
-from bot.domain.budgets import Limits
+from bot.deployments.catalogue import Catalogue
+from bot.domain.budgets import Limits, UsageView, limits_of
 from bot.domain.errors import RefusedError
+from bot.domain.policy import OperatorRules, check_age, check_posting
+from bot.domain.records import PAGE_SIZE
+from bot.domain.requests import Member, Requester
 from bot.domain.rules import ServerRules
-from bot.domain.runs import Run
+from bot.domain.runs import Direction, HistoryPage, Run, RunsPage
 from bot.domain.text import channel_url
+from bot.store import Store
+from bot.workers.worker import Wakeups
+
+# If the process dies before it has answered an interaction, the queue call goes out after this time.
+ANSWER_HOLD = timedelta(seconds=5)
+
+
+class RunService:
+    """Lists runs and acts on them. Raises RefusedError or StoreUnavailable, and then changes nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        operator: OperatorRules,
+        wakeups: Wakeups,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._operator = operator
+        self._wakeups = wakeups
+        self._clock = clock
+
+    async def own_run(self, key: str, user_id: int, *, moderated: int | None = None) -> Run:
+        """Return a person's own run, or any run of the channel `moderated`. Raises RefusedError.
+
+        The key may be forged, but not the channel of the interaction. The channel is compared because
+        anybody has permissions in a server of their own, which must not reach another server's runs.
+        """
+        run = await self._store.runs.get(key)
+        if run is None:
+            raise RefusedError("run_gone")
+        if run.requester_id == user_id:
+            return run
+        if moderated is None:
+            raise RefusedError("not_yours")
+        if run.channel_id != moderated:
+            raise RefusedError("run_gone")
+        return run
+
+    async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
+        """Cancel a batch. Raises RefusedError if it has ended, or if the person may not cancel it.
+
+        `moderated` is the channel of the interaction if the person may manage messages there.
+        """
+        run = await self.own_run(key, user_id, moderated=moderated)
+        before = await self._store.runs.request_cancel(run.lead_key, self._clock(), by=user_id)
+        if before.final:
+            raise RefusedError("cancel_too_late")
+        self._wakeups.check()
+        self._wakeups.deliver()
+        self._wakeups.show()
+        self._wakeups.submit()
+
+    async def history(self, user_id: int, page: RunsPage) -> HistoryPage:
+        """Return a page of a person's own runs, newest first."""
+        store, cursor, run_filter = self._store.history, page.cursor, page.wanted
+        if page.step is Direction.NEWER and cursor is not None:
+            return await store.page_after(user_id, limit=PAGE_SIZE, wanted=run_filter, after=cursor)
+        return await store.page(user_id, limit=PAGE_SIZE, wanted=run_filter, before=cursor)
+
+    async def queue(self, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
+        """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""
+        runs = await self._store.history.server_queue(guild_id, limit=PAGE_SIZE + 1, offset=page * PAGE_SIZE)
+        return runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
+
+    async def usage(self, guild_id: int | None, requester: Member, target: Member | None) -> UsageView:
+        """Return one's own usage; moderators also get other members' and the server's limits.
+
+        The default rules hold outside servers.
+        """
+        rules = await self._store.rules.get(guild_id)
+        moderator = guild_id is not None and requester.is_moderator(rules)
+        person = target or requester
+        if person.id != requester.id and not moderator:
+            raise RefusedError("not_a_moderator")
+        return UsageView(
+            user_id=person.id,
+            own=person.id == requester.id,
+            usage=await self._store.requests.usage_of(guild_id, person.id, self._clock()),
+            running=await self._store.running.count(guild_id, person.id),
+            limits=limits_of(person, rules),
+            server=_server_limits(rules) if moderator else None,
+        )
+
+    async def redeliver(self, key: str, requester: Requester) -> None:
+        """Post an undelivered result where the requester is now. Raises RefusedError if there is none.
+
+        Only on the run's own server: moderators of another one have not approved the result.
+        """
+        run = await self.own_run(key, requester.person.id)
+        origin = requester.origin
+        if run.guild_id != origin.guild_id:
+            raise _other_server(run)
+        usage = await self._store.requests.usage_of(origin.guild_id, requester.person.id, self._clock())
+        check_posting(origin, usage, self._operator)
+        deployment = self._catalogue.get(run.deployment)
+        restricted = run.age_restricted or (deployment is not None and deployment.age_restricted)
+        check_age(origin, restricted=restricted)
+        # A user install posts by editing the interaction's answer, which has to exist first.
+        due_at = self._clock() + (ANSWER_HOLD if origin.user_install else timedelta())
+        if not await self._store.deliveries.redeliver(run.lead_key, origin, due_at):
+            raise RefusedError("post_nothing")
+        self._wakeups.deliver()
+
+    async def confirm_placeholder(self, key: str, message_id: int | None) -> None:
+        """Store the message that the courier edits into a redelivered result of a user install."""
+        await self._store.deliveries.answered(key, message_id, self._clock())
+        self._wakeups.deliver()
 
 
 def _server_limits(rules: ServerRules) -> Limits:
@@ -21,11 +136,7 @@ def _server_limits(rules: ServerRules) -> Limits:
     )
 
 
-def _elsewhere(run: Run) -> RefusedError:
+def _other_server(run: Run) -> RefusedError:
     if run.guild_id is None:
         return RefusedError("post_outside")
     return RefusedError("post_elsewhere", url=channel_url(run.guild_id, run.channel_id))
-
-
-# How long the queue call waits for the interaction's answer, should the process die in between.
-ANSWER_HOLD = timedelta(seconds=5)

@@ -6,6 +6,7 @@ from bot.database.coordination import Coordinator, FileCoordinator, PostgresCoor
 from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
+from bot.domain.policy import OperatorRules
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
@@ -23,8 +24,8 @@ from bot.store.usage import GaugeStore, RunningStore
 class Store:
     """The stores over one database, by what they are for."""
 
-    def __init__(self, url: str, pool_size: int = 20) -> None:
-        """`pool_size`: how many connections to PostgreSQL may be open at once."""
+    def __init__(self, url: str, pool_size: int = 20, *, operator: OperatorRules | None = None) -> None:
+        """`pool_size` is the maximum of connections to PostgreSQL; without `operator` there are no limits."""
         self.database = Database(url, pool_size)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
@@ -34,7 +35,7 @@ class Store:
         self.running = RunningStore(self.database)
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
-        self.intake = RequestStore(self.database)
+        self.requests = RequestStore(self.database, operator or OperatorRules())
         self.reviews = ReviewStore(self.database)
         self.runs = RunStore(self.database)
         self.work = ClaimStore(self.database)

@@ -209,20 +209,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExpiredRows:
-    """Requests and lines of the record that are older than their server keeps them."""
+    """Requests and audit entries that are older than their server keeps them."""
 
     run_keys: Sequence[str]
-    line_ids: Sequence[int]
+    entry_ids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
 class _RetentionPeriod:
-    """A server with rules of its own, or (None) everything that has none; older than `before` goes."""
+    """What expires before which time: the rows of a server with its own rules, or (None) all others."""
 
     guild_id: int | None
     before: datetime
 
-    def holds(self, guild_id: Column[Any], at: Column[Any]) -> ColumnElement[bool]:
+    def covers(self, guild_id: Column[Any], at: Column[Any]) -> ColumnElement[bool]:
         if self.guild_id is not None:
             return and_(guild_id == self.guild_id, at < self.before)
         ruled = exists().where(server_rules.c.guild_id == guild_id)
@@ -230,71 +230,76 @@ class _RetentionPeriod:
 
 
 class RetentionStore:
-    """Every method raises StoreUnavailable when the database does not answer."""
+    """Removes what servers no longer keep. Raises StoreUnavailable when the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def outdated(self, now: datetime, many: int) -> ExpiredRows | None:
-        """Up to `many` requests and `many` lines; None when nothing is too old.
+    async def claim(self, now: datetime, limit: int = _STEP) -> ExpiredRows | None:
+        """Return up to `limit` expired requests and audit entries each, or None if nothing has expired.
 
-        A request stays while it runs and while a message is owed for it.
+        A request stays while it runs and while one of its messages is pending.
         """
         async with self._database.read() as connection:
             rules = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
             keys: list[str] = []
             ids: list[int] = []
-            for era in _eras({row.guild_id: row.rules for row in rules}, now):
-                keys += await _old_runs(connection, era, many - len(keys))
-                ids += await _old_lines(connection, era, many - len(ids))
-                if len(keys) >= many and len(ids) >= many:
+            for period in _periods({row.guild_id: row.rules for row in rules}, now):
+                keys += await _expired_runs(connection, period, limit - len(keys))
+                ids += await _expired_entries(connection, period, limit - len(ids))
+                if len(keys) >= limit and len(ids) >= limit:
                     break
         return ExpiredRows(keys, ids) if keys or ids else None
 
-    async def remove(self, outdated: ExpiredRows) -> int:
-        """Removes them, except what has come to life again; returns how many went.
+    async def handle(self, rows: ExpiredRows) -> None:
+        """Remove the rows of a claim, except requests that have a pending message again.
 
-        Several runs of one request go with the first of them.
+        The runs of a batch go with its first.
         """
         async with self._database.write() as connection:
-            gone_runs = await connection.execute(
+            removed_runs = await connection.execute(
                 delete(runs).where(
-                    or_(runs.c.key.in_(outdated.run_keys), runs.c.batch_key.in_(outdated.run_keys)),
-                    is_settled(),
+                    or_(runs.c.key.in_(rows.run_keys), runs.c.batch_key.in_(rows.run_keys)), is_settled()
                 )
             )
-            gone_lines = await connection.execute(delete(audit).where(audit.c.id.in_(outdated.line_ids)))
-            return gone_runs.rowcount + gone_lines.rowcount
+            removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(rows.entry_ids)))
+            removed = removed_runs.rowcount + removed_entries.rowcount
+        log.info("removed %s requests and audit entries that were older than servers keep them", removed)
 
 
-async def _old_runs(connection: AsyncConnection, era: _RetentionPeriod, many: int) -> Sequence[str]:
-    if many <= 0:
+async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
+    if limit <= 0:
         return ()
     found = await connection.execute(
         select(runs.c.key)
-        .where(era.holds(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, is_settled())
+        .where(period.covers(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, is_settled())
         .order_by(runs.c.created_at)
-        .limit(many)
+        .limit(limit)
     )
     return found.scalars().all()
 
 
-async def _old_lines(connection: AsyncConnection, era: _RetentionPeriod, many: int) -> Sequence[int]:
-    if many <= 0:
+async def _expired_entries(
+    connection: AsyncConnection, period: _RetentionPeriod, limit: int
+) -> Sequence[int]:
+    if limit <= 0:
         return ()
-    # By number, which is the order of writing: no index has the time alone, so nothing has to be sorted.
+    # In the order of their ids, which is the order of writing: no index has the time alone.
     found = await connection.execute(
-        select(audit.c.id).where(era.holds(audit.c.guild_id, audit.c.at)).order_by(audit.c.id).limit(many)
+        select(audit.c.id)
+        .where(period.covers(audit.c.guild_id, audit.c.at))
+        .order_by(audit.c.id)
+        .limit(limit)
     )
     return found.scalars().all()
 
 
-def _eras(stored: Mapping[int, object], now: datetime) -> Iterator[_RetentionPeriod]:
+def _periods(stored: Mapping[int, object], now: datetime) -> Iterator[_RetentionPeriod]:
     for guild_id, rules in stored.items():
         try:
             days = ServerRules.model_validate(rules).retention_days
         except ValidationError:
-            # Perhaps written by a newer version: nothing is removed on a guess.
+            # A newer version may have written them, so nothing is removed on a guess.
             log.warning("the rules of server %s can't be read, so nothing of it is removed", guild_id)
             continue
         yield _RetentionPeriod(guild_id, now - timedelta(days=days))

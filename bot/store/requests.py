@@ -1,11 +1,11 @@
-"""Taking requests in: the decision, the row and its line in the record are one transaction.
+"""Accept requests: the decision, the rows and their audit entries are one transaction.
 
-Requests that wait together share it; each is judged after the ones before it, on its own.
+Concurrent requests share a transaction. Each is decided on its own, in order of arrival.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,103 +18,99 @@ from bot.database.tables import create_delivery, request_row, run_columns, runs,
 from bot.database.write_queue import GroupCommit
 from bot.domain.budgets import Usage, budget_day
 from bot.domain.errors import AlreadyTaken
-from bot.domain.policy import Allowed, Decision, Refused, for_several
+from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.requests import GenerationRequest, Member
+from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
 from bot.store.audit import note
 from bot.store.rules import read_rules
 from bot.store.usage import UsageTally, read_tally
 
-Decide = Callable[[GenerationRequest, Member, Usage, ServerRules], Decision]
-# The terms of each, or why there are none.
-_Judged = Sequence[Allowed] | Refused
+# The terms of each request of a batch, or why the batch is refused.
+_Verdict = Sequence[Allowed] | Refused
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request, or several that are accepted together or not at all."""
+class _Submission:
+    """The requests of one batch, which are accepted together or not at all."""
 
     requests: Sequence[GenerationRequest]
-    person: Member
-    decide: Decide
+    requester: Requester
     now: datetime
     hold: timedelta
 
     @property
-    def request(self) -> GenerationRequest:
-        """The only one, or the first."""
+    def first(self) -> GenerationRequest:
         return self.requests[0]
 
     @property
-    def counted_in(self) -> tuple[int | None, datetime]:
-        """Whose budgets, and of which day."""
-        return self.request.origin.guild_id, budget_day(self.now)
+    def budget(self) -> tuple[int | None, datetime]:
+        """The server and the day whose budgets this counts against."""
+        return self.first.origin.guild_id, budget_day(self.now)
 
 
 class RequestStore:
-    """Raises StoreUnavailable when the database does not answer."""
+    """Accepts requests. Raises StoreUnavailable when the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
-        self._gathering = GroupCommit(self._accept, timeout=LOCK_SECONDS)
+        self._operator = operator
+        self._group = GroupCommit(self._accept_group, timeout=LOCK_SECONDS)
 
     async def accept(
-        self,
-        request: GenerationRequest,
-        person: Member,
-        decide: Decide,
-        now: datetime,
-        hold: timedelta,
-        *,
-        others: Sequence[GenerationRequest] = (),
+        self, requests: Sequence[GenerationRequest], requester: Requester, now: datetime, hold: timedelta
     ) -> Run:
-        """Stores the intent, if the rules allow it. `decide` is pure: it may be asked again.
+        """Store the requests of a batch, all of them or none, and return its first run.
 
-        `others` are the rest of several, of which `request` is the first: all are accepted, or none.
+        Raises RefusedError, which the audit log records too, and AlreadyTaken for an interaction that
+        another process has stored.
 
-        Raises RefusedError, which stands in the record too, and AlreadyTaken for an interaction that another
-        process stored first.
-
-        Exclusive over all processes, so that a budget can't be overdrawn. `hold` keeps the queue call back
-        while the interaction is being answered; `release` ends it early, a crash lets it run out.
+        Exclusive over all processes, so that no budget is overdrawn. `hold` delays the queue call until the
+        interaction is answered: `release` ends it early, and after a crash it runs out.
         """
+        submission = _Submission(requests, requester, now, hold)
         try:
-            return await self._gathering.submit(_Asked((request, *others), person, decide, now, hold))
+            return await self._group.submit(submission)
         except IntegrityError as error:
-            if request.origin.interaction_id is None:
+            if submission.first.origin.interaction_id is None:
                 raise
-            raise AlreadyTaken(f"interaction {request.origin.interaction_id}") from error
+            raise AlreadyTaken(f"interaction {submission.first.origin.interaction_id}") from error
 
-    async def _accept(self, asked: Sequence[_Asked]) -> Sequence[Run | Exception]:
-        found: dict[str, Run | Exception] = {}
+    async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
+        results: dict[str, Run | Exception] = {}
         async with self._database.exclusive("accept", urgent=True) as connection:
-            for guild_id, day in dict.fromkeys(each.counted_in for each in asked):
-                here = [each for each in asked if each.counted_in == (guild_id, day)]
+            for guild_id, day in dict.fromkeys(each.budget for each in group):
+                here = [each for each in group if each.budget == (guild_id, day)]
                 rules = await read_rules(connection, guild_id)
-                people = [each.request.requester_id for each in here]
+                people = [each.first.requester_id for each in here]
                 tally = await read_tally(connection, guild_id, people, day)
-                decisions = [_judge(each, tally, rules) for each in here]
-                found |= await _store(connection, list(zip(here, decisions, strict=True)))
-        return [found[each.request.key] for each in asked]
+                verdicts = [_decide(each, tally, self._operator, rules) for each in here]
+                results |= await _store(connection, list(zip(here, verdicts, strict=True)))
+        return [results[each.first.key] for each in group]
 
     async def usage_of(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        """What counts against a person's and the server's budgets today."""
+        """Return what counts against a person's and the server's budgets today."""
         async with self._database.read() as connection:
             tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
             return tally.of(user_id, now)
 
 
-def _judge(asked: _Asked, tally: UsageTally, rules: ServerRules) -> _Judged:
-    """After everything that was accepted before it; each of several after those before it, too."""
-    user_id = asked.request.requester_id
+def _decide(
+    submission: _Submission, tally: UsageTally, operator: OperatorRules, rules: ServerRules
+) -> _Verdict:
+    """Decide about a batch, and count it in `tally` if it is allowed.
+
+    Each request of the batch is decided as if those before it had been accepted.
+    """
+    user_id = submission.first.requester_id
     trial = tally.copy()
     terms: list[Allowed] = []
-    for request in asked.requests:
-        decision = asked.decide(request, asked.person, trial.of(user_id, asked.now), rules)
+    for request in submission.requests:
+        usage = trial.of(user_id, submission.now)
+        decision = decide(request, submission.requester, usage, operator, rules)
         if isinstance(decision, Refused):
-            return Refused(for_several(decision.reason, len(terms), len(asked.requests)))
+            return Refused(for_batch(decision.reason, len(terms), len(submission.requests)))
         trial.add(user_id, decision)
         terms.append(decision)
     for each in terms:
@@ -123,55 +119,55 @@ def _judge(asked: _Asked, tally: UsageTally, rules: ServerRules) -> _Judged:
 
 
 async def _store(
-    connection: AsyncConnection, judged: Sequence[tuple[_Asked, _Judged]]
+    connection: AsyncConnection, decided: Sequence[tuple[_Submission, _Verdict]]
 ) -> Mapping[str, Run | Exception]:
-    """The rows and the lines of the record; what each is told, by run key."""
-    await note(connection, *(entry for asked, verdict in judged for entry in _entries(asked, verdict)))
-    found: dict[str, Run | Exception] = {
-        asked.request.key: verdict.reason for asked, verdict in judged if isinstance(verdict, Refused)
+    """Write the rows and audit entries, and return each request's run or refusal by run key."""
+    await note(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
+    results: dict[str, Run | Exception] = {
+        each.first.key: verdict.reason for each, verdict in decided if isinstance(verdict, Refused)
     }
     allowed = [
-        (asked, request, terms)
-        for asked, verdict in judged
+        (each, request, terms)
+        for each, verdict in decided
         if not isinstance(verdict, Refused)
-        for request, terms in zip(asked.requests, verdict, strict=True)
+        for request, terms in zip(each.requests, verdict, strict=True)
     ]
     if allowed:
         stored = await connection.execute(_NEW, [_values(*each) for each in allowed])
-        found |= {row["key"]: to_run(row) for row in stored.mappings()}
-    for asked, request, terms in allowed:
+        results |= {row["key"]: to_run(row) for row in stored.mappings()}
+    for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
-            await create_delivery(connection, request.key, Purpose.REVIEW, asked.now + asked.hold, asked.now)
-    return found
+            await create_delivery(connection, request.key, Purpose.REVIEW, each.now + each.hold, each.now)
+    return results
 
 
-def _values(asked: _Asked, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
+def _values(submission: _Submission, request: GenerationRequest, terms: Allowed) -> dict[str, object]:
     in_review = terms.review_channel_id is not None
-    # The card of the first decides about all of several, and so does its end.
+    # The first run's card decides about the whole batch, and so does its expiry.
     review_ends = terms.approval_ends if request.batch_index == 0 else None
-    return request_row(request, asked.now) | {
+    return request_row(request, submission.now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
-        "due_at": review_ends if in_review else asked.now + asked.hold,
+        "due_at": review_ends if in_review else submission.now + submission.hold,
         "person_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         "weight": terms.weight,
         "reserved_seconds": terms.reserved_seconds,
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
-        "requester_joined_at": asked.person.joined_at,
+        "requester_joined_at": submission.requester.person.joined_at,
     }
 
 
-def _entries(asked: _Asked, verdict: _Judged) -> Iterator[AuditEntry]:
+def _entries(submission: _Submission, verdict: _Verdict) -> Iterator[AuditEntry]:
     if isinstance(verdict, Refused):
-        yield _entry(asked, asked.request, verdict.reason.code)
+        yield _entry(submission, submission.first, verdict.reason.code)
     else:
-        yield from (_entry(asked, request) for request in asked.requests)
+        yield from (_entry(submission, request) for request in submission.requests)
 
 
-def _entry(asked: _Asked, request: GenerationRequest, refused: str | None = None) -> AuditEntry:
+def _entry(submission: _Submission, request: GenerationRequest, refused: str | None = None) -> AuditEntry:
     return AuditEntry(
-        at=asked.now,
+        at=submission.now,
         guild_id=request.origin.guild_id,
         actor_id=request.requester_id,
         subject_id=request.requester_id,

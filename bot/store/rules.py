@@ -47,9 +47,9 @@ class RuleStore:
         self._database = database
         self._reading = GroupCommit(self._current, timeout=LOCK_SECONDS, limit=200)
 
-    async def get(self, guild_id: int) -> ServerRules:
-        """The rules, defaults where none were set or where they can't be read."""
-        return (await self.read(guild_id))[0]
+    async def get(self, guild_id: int | None) -> ServerRules:
+        """Return the rules; the defaults if none are set, if they can't be read, and outside servers."""
+        return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
     async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
         """The rules, and which of them were lost because they can't be read."""

@@ -10,7 +10,7 @@ from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
 from bot.domain.budgets import Limits, Spending, UsageView
-from bot.domain.records import QUEUE_SHOWN, ActiveBlock, BlockResult
+from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
@@ -79,7 +79,7 @@ def queue_layout(
 ) -> LayoutView:
     """Build a page of a server's active and waiting runs; prompts of other users are hidden."""
     lines = [
-        _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * QUEUE_SHOWN + 1)
+        _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
     return page_layout("queue", lines, page, more=more)
 

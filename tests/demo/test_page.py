@@ -175,7 +175,7 @@ async def test_a_cancel_that_comes_too_late_does_not_press_the_button_in_its_pla
 async def test_discords_clock_goes_with_the_bots() -> None:
     async with open_world(pace=0) as world, world.turn:
         await world.catch_up()
-        assert abs((world.app.bot.desk.now() - world.env.now()).total_seconds()) < 5
+        assert abs((world.app.bot.clock() - world.env.now()).total_seconds()) < 5
 
 
 async def test_only_the_moderator_can_look_into_the_review_channel() -> None:

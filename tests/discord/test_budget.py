@@ -128,7 +128,10 @@ async def test_a_hundred_presses_at_once_never_pass_a_budget_of_ten(bot: Harness
     }
     await set_rules(bot, budgets=budgets)
     await asyncio.gather(
-        *(bot.app.bot.desk.generate("default", {"prompt": "a fox"}, _asker(bot)) for _ in range(100)),
+        *(
+            bot.app.bot.services.generation.generate("default", {"prompt": "a fox"}, _asker(bot))
+            for _ in range(100)
+        ),
         return_exceptions=True,
     )
     await bot.later(seconds=10)

@@ -60,7 +60,7 @@ async def test_a_deployment_that_is_gone_ends_what_was_under_way_as_before(bot: 
     ],
 )
 async def test_a_broken_file_changes_nothing_and_says_why(text: str | None, why: str, bot: Harness) -> None:
-    olga, plan = owner(bot), bot.app.bot.desk.plan
+    olga, plan = owner(bot), bot.app.bot.services.catalogue.plan
     if text is None:
         bot.runner.settings.deployments_file.unlink()
     else:
@@ -68,7 +68,7 @@ async def test_a_broken_file_changes_nothing_and_says_why(text: str | None, why:
     said = await reload(bot, olga)
     assert said.startswith("Nothing has changed, since the deployments can't be offered as the file says.")
     assert why in said.replace("\\", "")
-    assert bot.app.bot.desk.plan == plan
+    assert bot.app.bot.services.catalogue.plan == plan
     await bot.ask(command="generate film")
     assert (await bot.run()).state is RunState.SUCCEEDED
     bot.runner.write_deployments(ONE)
@@ -81,7 +81,7 @@ async def test_only_the_owner_may(bot: Harness) -> None:
     bot.runner.write_deployments(TWO)
     refused = await olga.slash(bot.channel, "reload")
     assert refusal(bot, refused) == "Only the bot's owner can do that."
-    assert [each.name for each in bot.app.bot.desk.deployments] == ["paint"]
+    assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
 
 
 async def test_what_did_not_change_is_not_synced_again(
@@ -108,7 +108,7 @@ async def test_with_commands_on_one_server_alone(bot: Harness) -> None:
 @pytest.mark.bot(deployments=TWO, standin={"deployments": [picture()]})
 async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bot: Harness) -> None:
     olga = owner(bot)
-    assert [each.name for each in bot.app.bot.desk.deployments] == ["paint"]
+    assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
     assert "Nothing has changed." in await reload(bot, olga)
     bot.runner.write_deployments(DESCRIBED)
     assert "Added: `film`" in await reload(bot, olga)
@@ -123,7 +123,7 @@ async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harne
     inputs = (*picture().inputs, more)
     bot.standin.world.deployments[PICTURE_ID] = replace(picture(), inputs=inputs)  # type: ignore[index]
     await bot.later(minutes=9)
-    assert bot.app.bot.desk.plan.commands[0].option_for("artist") is None
+    assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is None
     await bot.later(minutes=2)
     await bot.ask(artist="Dürer")
     assert (await bot.run()).inputs["artist"] == "Dürer"
@@ -133,9 +133,9 @@ async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harne
 async def test_an_outage_of_comfydeploy_removes_nothing(
     bot: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan = bot.app.bot.desk.plan
+    plan = bot.app.bot.services.catalogue.plan
     bot.standin.faults = Faults(deployment_status=500)
     await bot.later(minutes=11, times=3)
-    assert bot.app.bot.desk.plan == plan
+    assert bot.app.bot.services.catalogue.plan == plan
     told = [text for text in caplog.messages if text.startswith("ComfyDeploy does not describe")]
     assert len(told) == 2

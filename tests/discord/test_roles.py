@@ -145,7 +145,7 @@ async def test_without_the_right_to_read_automod_it_holds_only_where_it_was_aske
     await automod(bot, "fox")
     await set_rules(bot, words={"automod": asked_for})
     bot.env.inject_error("GET", "/guilds/*/auto-moderation/rules", status=403, code=50013, times=None)
-    bot.app.bot.words.cache.invalidate(bot.guild.id)
+    bot.app.bot.services.word_filter.cache.invalidate(bot.guild.id)
     answer = await bot.ask()
     assert answer.ephemeral is not passes
     if not passes:

@@ -13,8 +13,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from bot.domain.policy import Allowed
-from bot.domain.requests import GenerationRequest, Member, Origin
+from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.standin.deployments import PICTURE_ID
@@ -47,7 +46,8 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
         prompt="a fox",
     )
     person = Member(id=home.alice.id, created_at=already_sent - timedelta(days=100))
-    await store.intake.accept(request, person, lambda *_: Allowed(), already_sent, timedelta())
+    requester = Requester(person, request.origin, frozenset(), can_post=lambda _channel_id: True)
+    await store.requests.accept([request], requester, already_sent, timedelta())
     status = home.discord.post(home.discord.bot, place, "Generating")
     await store.runs.release(request.key, status.id, already_sent)
     run_id = str(uuid4())

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.budgets import Usage
 from bot.domain.errors import Param
 from bot.domain.policy import Allowed, Decision, OperatorRules, decide
-from bot.domain.requests import GenerationRequest, Member, Origin
+from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.rules import ServerRules
 from bot.strings import SENTENCES, explain
 
@@ -18,6 +18,8 @@ DAY_END = datetime(2026, 5, 5, tzinfo=UTC)
 PERSON = Member(id=4, created_at=NOW - timedelta(days=100), joined_at=NOW - timedelta(days=10))
 USAGE = Usage(now=NOW, day_end=DAY_END)
 ARTISTS, STAFF, REVIEWERS = 11, 12, 13
+# The bot can't post in this channel.
+CLOSED = 14
 
 
 def request(
@@ -52,7 +54,9 @@ def judge(
     rules: ServerRules | None = None,
     **operator: Any,
 ) -> Decision:
-    return decide(asked or request(), person, usage, OperatorRules(**operator), rules or ServerRules())
+    asked = asked or request()
+    requester = Requester(person, asked.origin, frozenset(), can_post=lambda channel_id: channel_id != CLOSED)
+    return decide(asked, requester, usage, OperatorRules(**operator), rules or ServerRules())
 
 
 def refusal(decision: Decision) -> tuple[str, dict[str, Param]] | None:

@@ -10,7 +10,7 @@ import pytest
 from discord.ui.view import BaseView
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import QUEUE_SHOWN, RUNS_SHOWN
+from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import Holder
 from bot.domain.runs import (
     Direction,
@@ -22,7 +22,6 @@ from bot.domain.runs import (
     RunsPage,
     RunState,
 )
-from bot.services.presets import PRESETS_SHOWN
 from bot.ui.custom_ids import RUNS_PATTERN, RunListAction, read_runs_id, runs_id
 from bot.ui.lists import presets_layout, queue_layout, runs_layout
 from tests.unit.factories import made_preset, made_run
@@ -53,10 +52,10 @@ def custom_ids(layout: BaseView) -> list[str]:
 
 @pytest.mark.parametrize("here", [None, 7])
 def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> None:
-    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(PAGE_SIZE)]
     layout = runs_layout(HistoryPage(entries), RunsPage(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
-    assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == RUNS_SHOWN
+    assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == PAGE_SIZE
     assert not [
         custom_id for custom_id in custom_ids(layout) if custom_id.startswith(f"runs:{RunListAction.POST}:")
     ]
@@ -64,7 +63,7 @@ def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> No
 
 @pytest.mark.parametrize("wanted", RunFilter)
 def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
-    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(RUNS_SHOWN)]
+    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(PAGE_SIZE)]
     place = RunsPage(wanted, Direction.NEWER, RunCursor(AT, "k" * 20))
     cursor = RunCursor(AT, "k" * 20)
     layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
@@ -72,7 +71,7 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
     ids = custom_ids(layout)
     assert len(ids) == len(set(ids)) == 4
     assert all(len(custom_id) <= 100 and RUNS_PATTERN.fullmatch(custom_id) for custom_id in ids)
-    assert len(options(layout)) == 2 * RUNS_SHOWN
+    assert len(options(layout)) == 2 * PAGE_SIZE
     assert all(len(option["label"]) <= 100 for option in options(layout))
 
 
@@ -107,7 +106,7 @@ def test_a_place_in_a_queue_is_told_from_one_on(state: RunState, position: int, 
 
 
 def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
-    found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(QUEUE_SHOWN)]
+    found = [run(state=RunState.WAITING, queue_position=10**6) for _ in range(PAGE_SIZE)]
     layout = queue_layout(found, 3, more=True, viewer_id=(1 << 63) - 1, title=lambda _: WORST)
     assert len(text(layout)) <= 4000
     assert "\n31. " in text(layout)
@@ -115,7 +114,7 @@ def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
 
 def test_a_full_page_of_presets_fits() -> None:
     one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
-    assert len(text(presets_layout([one] * PRESETS_SHOWN, 1, more=True, title=lambda _: WORST))) <= 4000
+    assert len(text(presets_layout([one] * PAGE_SIZE, 1, more=True, title=lambda _: WORST))) <= 4000
 
 
 @pytest.mark.parametrize("cursor", [None, RunCursor(AT, "abc234")])

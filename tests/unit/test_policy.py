@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.budgets import EXPECTED_SECONDS, Block, Spending, Usage
 from bot.domain.errors import RefusedError
-from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_several
+from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_batch
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.rules import Budget, Budgets, People, ServerRules
 from bot.strings import SENTENCES, explain
@@ -231,15 +231,15 @@ def test_a_direct_message_is_limited_too() -> None:
 @pytest.mark.parametrize("code", sorted(LIMITS))
 def test_a_refused_batch_says_how_many_fit(code: str) -> None:
     reason = RefusedError(code, "detail for the log", limit=9, left=3, needed=60, until=1)
-    told = for_several(reason, 2, 4)
+    told = for_batch(reason, 2, 4)
     assert (told.code, told.params) == (f"{code}_count", {**reason.params, "possible": 2, "count": 4})
     assert str(told) == str(reason)
     assert explain(told) != SENTENCES["internal"]
     assert "2" in explain(told)
     assert "4" in explain(told)
-    assert for_several(reason, 0, 4) is reason
+    assert for_batch(reason, 0, 4) is reason
 
 
 def test_a_batch_refused_for_another_reason_keeps_that_reason() -> None:
     reason = RefusedError("paused", reason="maintenance")
-    assert for_several(reason, 2, 4) is reason
+    assert for_batch(reason, 2, 4) is reason

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.budgets import Limits
 from bot.domain.policy import Allowed, Decision, is_spoiler
 from bot.domain.rules import Approval, Budget, Budgets, RoleBudget, ServerRules
-from tests.unit.deciding import ARTISTS, NOW, STAFF, code, having, judge, request
+from tests.unit.deciding import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
 
 
 def terms(decision: Decision) -> Allowed:
@@ -57,10 +57,13 @@ def test_the_mode_decides_who_waits_for_a_moderator(
     assert found.approval_ends == (NOW + timedelta(hours=6) if waits else None)
 
 
-def test_without_a_review_channel_a_request_that_needs_approval_is_refused() -> None:
-    rules = approval(mode="everybody", review_channel_id=None)
+@pytest.mark.parametrize("channel_id", [None, CLOSED], ids=["no channel", "closed to the bot"])
+def test_a_request_that_needs_approval_is_refused_where_its_card_cannot_be_posted(
+    channel_id: int | None,
+) -> None:
+    rules = approval(mode="everybody", review_channel_id=channel_id)
     assert code(judge(rules=rules)) == "review_unreachable"
-    assert code(judge(rules=approval(mode="off", review_channel_id=None))) is None
+    assert code(judge(rules=approval(mode="off", review_channel_id=channel_id))) is None
 
 
 def test_moderators_need_approval_too() -> None:

@@ -15,7 +15,8 @@ PROMPT = next(item for item in FLUX.offered if item.is_prompt)
 def test_a_typed_prompt_fills_every_gap() -> None:
     preset = made_preset(inputs={PROMPT.key: "{prompt}, once more: {prompt}"})
     assert (
-        apply_preset(FLUX, preset, {PROMPT.option: "a fox"}).given[PROMPT.option] == "a fox, once more: a fox"
+        apply_preset(FLUX, preset, {PROMPT.option: "a fox"}).options[PROMPT.option]
+        == "a fox, once more: a fox"
     )
 
 
@@ -34,7 +35,7 @@ def test_the_limit_is_that_of_the_prompt(typed: int, fits: bool) -> None:
     stored = "y" * (PROMPT.max_length - 10) + "{prompt}"
     preset = made_preset(inputs={PROMPT.key: stored})
     if fits:
-        filled = apply_preset(FLUX, preset, {PROMPT.option: "x" * typed}).given[PROMPT.option]
+        filled = apply_preset(FLUX, preset, {PROMPT.option: "x" * typed}).options[PROMPT.option]
         assert len(str(filled)) == PROMPT.max_length
     else:
         with pytest.raises(InputError):

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bot.domain.requests import Holder, Preset
-from bot.services.presets import KEPT, PresetCache
+from bot.services.presets import LIFETIME, PresetCache
 from tests.harness import Clock
 from tests.unit.factories import made_preset
 
@@ -43,7 +43,7 @@ async def test_what_another_process_saved_shows_up_a_little_later() -> None:
     memory = PresetCache(shelf.visible, clock)
     await memory.visible(1, 7)
     shelf.presets.append(made_preset("ink"))
-    clock.now += KEPT
+    clock.now += LIFETIME
     assert len(await memory.visible(1, 7)) == 2
 
 

@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.budgets import Usage
+from bot.domain.policy import Decision, OperatorRules, decide
+from bot.domain.requests import GenerationRequest, Requester
+from bot.domain.rules import ServerRules
 from bot.store import Store
+from tests.contract.store.rows import GUILD, stored_rules
+from tests.contract.store.runs import OPEN_TO_ALL, RULES
 from tests.databases import PostgresServer, new_sqlite, sqlite_url
+
+Judged = list[tuple[GenerationRequest, Usage]]
 
 
 @contextmanager
@@ -73,10 +81,15 @@ class Stores:
         self.url = url
         self._stack = stack
 
-    async def open(self, url: str | None = None) -> Store:
-        store = Store(url or self.url)
+    async def open(
+        self, url: str | None = None, operator: OperatorRules = OPEN_TO_ALL, *, rules: object = RULES
+    ) -> Store:
+        """Open a store. The server `GUILD` has `rules` (None: the defaults) until a test stores others."""
+        store = Store(url or self.url, operator=operator)
         self._stack.push_async_callback(store.close)
         await store.open()
+        if rules is not None and await store.rules.read(GUILD) == (ServerRules(), ()):
+            await stored_rules(store, GUILD, rules)
         return store
 
 
@@ -91,6 +104,25 @@ async def opening() -> AsyncIterator[Stores]:
     """Opens stores of a test that names its own database."""
     async with AsyncExitStack() as stack:
         yield Stores("", stack)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
+    """The requests that were decided about, in order, each with the usage that the policy was given."""
+    seen: Judged = []
+
+    def noting(
+        asked: GenerationRequest,
+        requester: Requester,
+        usage: Usage,
+        operator: OperatorRules,
+        rules: ServerRules,
+    ) -> Decision:
+        seen.append((asked, usage))
+        return decide(asked, requester, usage, operator, rules)
+
+    monkeypatch.setattr("bot.store.requests.decide", noting)
+    return seen
 
 
 @pytest.fixture

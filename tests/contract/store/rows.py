@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from bot.database.tables import audit, deliveries, request_row, runs, server_rules
 from bot.domain.requests import GenerationRequest, Origin
@@ -64,7 +64,9 @@ async def stored_run(
 
 
 async def stored_rules(store: Store, guild: int, rules: object) -> None:
+    """Replace a server's rules."""
     async with store.database.write() as connection:
+        await connection.execute(delete(server_rules).where(server_rules.c.guild_id == guild))
         await connection.execute(
             insert(server_rules).values(guild_id=guild, rules=rules, updated_at=NOW, updated_by=MOD)
         )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from bot.database.tables import deliveries, runs
-from bot.domain.budgets import Usage
-from bot.domain.policy import Allowed, Decision
-from bot.domain.requests import GenerationRequest, Member, Origin
-from bot.domain.rules import ServerRules
+from bot.domain.policy import OperatorRules
+from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import Delivery, Output, Run, RunReport, RunState
 from bot.store import Store
 
@@ -23,7 +22,21 @@ LEASE = timedelta(seconds=60)
 RUN_ID = "a54c3a98-5e73-4435-9f53-72c06e4c4e73"
 PICTURE = Output("images", url="https://outputs.example/a.png", filename="a.png")
 
-PERSON = Member(id=(1 << 63) - 1, created_at=NOW - timedelta(days=1000))
+TRUSTED_ROLE = 1
+PERSON = Member(id=(1 << 63) - 1, role_ids=frozenset({TRUSTED_ROLE}), created_at=NOW - timedelta(days=1000))
+# The same person before they got the role: a moderator has to approve their requests.
+NEWCOMER = replace(PERSON, role_ids=frozenset())
+REVIEW_CHANNEL = 9
+RULES = {
+    "budgets": {"person": {"at_once": None, "waiting": None}},
+    "approval": {
+        "mode": "without_roles",
+        "exempt_roles": [TRUSTED_ROLE],
+        "review_channel_id": REVIEW_CHANNEL,
+        "hours": 24,
+    },
+}
+OPEN_TO_ALL = OperatorRules(allow_direct_messages=True, allow_user_installs=True)
 
 
 def at(seconds: float) -> datetime:
@@ -52,10 +65,6 @@ def request(**changes: Any) -> GenerationRequest:
     )
 
 
-def allow(_request: GenerationRequest, _person: Member, _usage: Usage, _rules: ServerRules) -> Decision:
-    return Allowed()
-
-
 def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
     return RunReport(**{"run_id": RUN_ID, "state": state, **more})
 
@@ -63,9 +72,21 @@ def report(state: RunState | None = RunState.RUNNING, **more: Any) -> RunReport:
 SUCCESS = report(RunState.SUCCEEDED, outputs=(PICTURE,))
 
 
+async def accept(
+    store: Store,
+    *batch: GenerationRequest,
+    person: Member = PERSON,
+    now: datetime = NOW,
+    hold: timedelta = HOLD,
+) -> Run:
+    """Submit a request, or a batch of them, to the store as the bot does."""
+    requester = Requester(person, batch[0].origin, frozenset(), can_post=lambda _channel_id: True)
+    return await store.requests.accept(batch, requester, now, hold)
+
+
 async def accepted(store: Store, *, now: datetime = NOW, **changes: Any) -> Run:
     """Return a waiting run whose interaction has been answered."""
-    run = await store.intake.accept(request(**changes), PERSON, allow, now, HOLD)
+    run = await accept(store, request(**changes), now=now)
     await store.runs.release(run.key, 77, now)
     return await fetch(store, run.key)
 

@@ -9,27 +9,19 @@ from typing import Any
 from bot.domain.requests import GenerationRequest, batch_requests
 from bot.domain.runs import Output, Run, RunReport, RunState
 from bot.store import Store
-from bot.store.requests import Decide
-from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, allow, fetch, purposes, request, take
+from tests.contract.store.runs import NOW, SOON, accept, fetch, purposes, request, take
 
 
 def asked(count: int = 3, **changes: Any) -> list[GenerationRequest]:
-    """Return the requests of a batch: the same with different seeds, as the desk asks."""
+    """Return the requests of a batch: the same with different seeds."""
     return batch_requests(
         request(**changes), [({"prompt": "a lighthouse", "seed": n}, n) for n in range(count)]
     )
 
 
-async def taken(
-    store: Store, requests: Sequence[GenerationRequest], judge: Decide = allow, now: datetime = NOW
-) -> Run:
-    first, *others = requests
-    return await store.intake.accept(first, PERSON, judge, now, HOLD, others=others)
-
-
 async def accepted(store: Store, count: int = 3, **changes: Any) -> list[Run]:
     """Return a batch of waiting runs whose interaction has been answered."""
-    lead = await taken(store, asked(count, **changes))
+    lead = await accept(store, *asked(count, **changes))
     await store.runs.release(lead.key, 77, NOW)
     return list(await store.runs.batch(lead))
 

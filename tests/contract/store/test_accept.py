@@ -7,19 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Usage
+from bot.domain.budgets import EXPECTED_SECONDS
 from bot.domain.errors import RefusedError
-from bot.domain.policy import Refused
+from bot.domain.policy import OperatorRules
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.decisions import noting, within_five
+from tests.contract.store.conftest import Judged, Stores
 from tests.contract.store.runs import (
-    HOLD,
     NOW,
-    PERSON,
     SOON,
+    accept,
     accepted,
-    allow,
     at,
     brought_to,
     columns,
@@ -34,7 +32,7 @@ from tests.contract.store.runs import (
 async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None:
     inputs = {"seed": 2**64 - 1, "cfg": 7.25, "tall": True, "images": ["a", "b"], "prompt": "ï 🙂 \u202e \\"}
     asked = request(inputs=inputs, seed=2**53 - 1, gpu="A100-80GB", parent_key="abc", deadline_seconds=90)
-    run = await store.intake.accept(asked, PERSON, allow, NOW, HOLD)
+    run = await accept(store, asked)
     assert run == await fetch(store, asked.key)
     assert run.state is RunState.WAITING
     assert dict(run.inputs) == inputs
@@ -53,18 +51,19 @@ async def test_a_request_comes_back_exactly_as_it_was_made(store: Store) -> None
 
 @pytest.mark.sqlite_only
 async def test_a_refused_request_leaves_no_row(store: Store) -> None:
+    await store.pause.pause("maintenance", by=1, now=NOW)
     asked = request()
     with pytest.raises(RefusedError) as caught:
-        await store.intake.accept(asked, PERSON, lambda *_: Refused(RefusedError("no")), NOW, HOLD)
-    assert caught.value.code == "no"
+        await accept(store, asked)
+    assert caught.value.code == "paused"
     assert await store.runs.get(asked.key) is None
 
 
-async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other: Store) -> None:
-    asked = [(a_store, request()) for _ in range(50) for a_store in (store, other)]
-    results = await asyncio.gather(
-        *(s.intake.accept(r, PERSON, within_five, NOW, HOLD) for s, r in asked), return_exceptions=True
-    )
+async def test_a_hundred_at_once_never_pass_the_daily_budget(stores: Stores) -> None:
+    operator = OperatorRules(daily_gpu_seconds=5 * EXPECTED_SECONDS)
+    processes = [await stores.open(operator=operator) for _ in range(2)]
+    asked = [(process, request()) for _ in range(50) for process in processes]
+    results = await asyncio.gather(*(accept(s, r) for s, r in asked), return_exceptions=True)
     refused = [r for r in results if isinstance(r, RefusedError)]
     stored = [r for s, r in asked if await s.runs.get(r.key) is not None]
     assert len(stored) == 5
@@ -72,26 +71,25 @@ async def test_a_hundred_at_once_never_pass_the_daily_budget(store: Store, other
     assert len(refused) == 95
 
 
-async def test_what_runs_took_counts_instead_of_the_reserve(store: Store) -> None:
-    seen: list[Usage] = []
+async def test_what_runs_took_counts_instead_of_the_reserve(store: Store, judged: Judged) -> None:
     run = await submitted(store)
-    await store.intake.accept(request(), PERSON, noting(seen), NOW, HOLD)
+    await accept(store, request())
     await store.runs.record(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
     for now in (NOW, NOW + timedelta(days=1)):
-        await store.intake.accept(request(), PERSON, noting(seen), now, HOLD)
-    assert [usage.gpu_seconds_today for usage in seen] == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
+        await accept(store, request(), now=now)
+    seconds = [usage.gpu_seconds_today for _, usage in judged[1:]]
+    assert seconds == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
 
 
-async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store) -> None:
+async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store, judged: Judged) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.finish(run.key, RunState.TIMED_OUT, at(90), code="deadline")
-    seen: list[Usage] = []
-    await store.intake.accept(request(), PERSON, noting(seen), at(91), HOLD)
-    assert [usage.gpu_seconds_today for usage in seen] == [90]
+    await accept(store, request(), now=at(91))
+    assert judged[-1][1].gpu_seconds_today == 90
 
 
 async def test_a_request_is_held_back_until_its_interaction_is_answered(store: Store) -> None:
-    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
+    run = await accept(store, request())
     assert await take(store, at(4.9)) is None
     await store.runs.release(run.key, 77, NOW)
     claimed = await take(store)
@@ -100,14 +98,14 @@ async def test_a_request_is_held_back_until_its_interaction_is_answered(store: S
 
 
 async def test_a_request_whose_process_died_before_the_answer_goes_out_after_the_hold(store: Store) -> None:
-    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
+    run = await accept(store, request())
     claimed = await take(store, at(5))
     assert claimed is not None
     assert claimed.key == run.key
 
 
 async def test_releasing_a_run_that_has_gone_out_only_notes_the_message(store: Store) -> None:
-    run = await store.intake.accept(request(), PERSON, allow, NOW, HOLD)
+    run = await accept(store, request())
     await take(store, at(6))
     await store.runs.record(run.key, report(), at(7), at(60))
     await store.runs.release(run.key, 99, at(8))
@@ -139,7 +137,5 @@ async def test_withdraw_and_claim_at_once_have_one_winner(store: Store, other: S
 async def test_an_interaction_that_two_processes_hear_of_is_taken_once(store: Store, other: Store) -> None:
     origin = request().origin.model_copy(update={"interaction_id": 1 << 60})
     asked = [(each, request(origin=origin)) for each in (store, other)]
-    results = await asyncio.gather(
-        *(each.intake.accept(one, PERSON, allow, NOW, HOLD) for each, one in asked), return_exceptions=True
-    )
+    results = await asyncio.gather(*(accept(process, one) for process, one in asked), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["AlreadyTaken", "Run"]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.domain.budgets import Spending, Usage, budget_day
+from bot.domain.budgets import Spending, budget_day
 from bot.domain.errors import AlreadyTaken, RefusedError
-from bot.domain.policy import Allowed, Decision, Refused
 from bot.domain.records import AuditAction, AuditFilter
 from bot.domain.requests import GenerationRequest, Member
-from bot.domain.rules import ServerRules
 from bot.domain.runs import Run
 from bot.store import Store
-from bot.store.requests import Decide
-from tests.contract.store.decisions import by_rules, noting
+from tests.contract.store.conftest import Judged
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
-from tests.contract.store.runs import HOLD, NOW, PERSON, allow, request
+from tests.contract.store.runs import NOW, PERSON, accept, request
 
 OTHER = Member(id=7, created_at=PERSON.created_at)
 HERE = request().origin
+LOCKED = "locked"
 ELSEWHERE = HERE.model_copy(update={"guild_id": 5})
 
 
@@ -27,42 +25,41 @@ def asked_by(person: Member, **changes: object) -> GenerationRequest:
     return request(requester_id=person.id, **changes)
 
 
-async def batch(
-    store: Store, *asked: GenerationRequest, judge: Decide = allow, now: datetime = NOW
-) -> list[Run | BaseException]:
+async def batch(store: Store, *asked: GenerationRequest) -> list[Run | BaseException]:
     """All of them wait before the first is judged."""
     people = {person.id: person for person in (PERSON, OTHER)}
     return await asyncio.gather(
-        *(store.intake.accept(each, people[each.requester_id], judge, now, HOLD) for each in asked),
-        return_exceptions=True,
+        *(accept(store, each, person=people[each.requester_id]) for each in asked), return_exceptions=True
     )
 
 
-async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store) -> None:
+async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store, judged: Judged) -> None:
+    rules = {
+        "budgets": {"person": {"waiting": None}, "gpu_weights": {"H100": 2.5}},
+        "deployment_roles": {LOCKED: []},
+    }
+    for guild in (GUILD, 5):
+        await stored_rules(store, guild, rules)
     await stored_run(store, person=PERSON.id)
     await stored_run(store, person=OTHER.id)
     await stored_run(store, person=OTHER.id, guild=5)
-    added: dict[tuple[int | None, int], Usage] = {}
-
-    def judge(asked: GenerationRequest, person: Member, usage: Usage, _rules: ServerRules) -> Decision:
-        if asked.prompt == "only looks":
-            added[asked.origin.guild_id, person.id] = usage
-            return Refused(RefusedError("no"))
-        return Allowed(weight=2.5, reserved_seconds=150) if asked.gpu else Allowed()
-
     await batch(
         store,
         asked_by(PERSON, gpu="H100"),
         asked_by(OTHER),
         asked_by(PERSON),
-        asked_by(PERSON, prompt="only looks"),
-        asked_by(OTHER, prompt="only looks"),
+        asked_by(PERSON, deployment=LOCKED),
+        asked_by(OTHER, deployment=LOCKED),
         asked_by(PERSON, origin=ELSEWHERE, gpu="H100"),
-        asked_by(PERSON, origin=ELSEWHERE, prompt="only looks"),
-        judge=judge,
+        asked_by(PERSON, origin=ELSEWHERE, deployment=LOCKED),
     )
+    added = {
+        (asked.origin.guild_id, asked.requester_id): usage
+        for asked, usage in judged
+        if asked.deployment == LOCKED
+    }
     for (guild_id, user_id), usage in added.items():
-        read = await store.intake.usage_of(guild_id, user_id, NOW)
+        read = await store.requests.usage_of(guild_id, user_id, NOW)
         assert (usage.person, usage.server) == (read.person, read.server)
     assert added[GUILD, PERSON.id].person == Spending(runs=3, gpu_seconds=210, waiting=2)
     assert added[GUILD, OTHER.id].person == Spending(runs=2, gpu_seconds=60, waiting=1)
@@ -74,7 +71,7 @@ async def test_a_refusal_between_two_stands_in_the_record_and_spends_nothing(sto
     await store.blocks.block(GUILD, OTHER.id, by=1, reason=None, until=None, now=NOW)
 
     asked = [asked_by(PERSON), asked_by(OTHER), asked_by(PERSON), asked_by(PERSON, origin=ELSEWHERE)]
-    results = await batch(store, *asked, judge=by_rules)
+    results = await batch(store, *asked)
     told = [result.code if isinstance(result, RefusedError) else type(result) for result in results]
     assert told == [Run, "blocked", "budget_runs", Run]
     lines = (await store.audit.page(GUILD, AuditFilter(), 10)).lines
@@ -91,7 +88,7 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) ->
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
     results = await batch(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
-    assert (await store.intake.usage_of(GUILD, PERSON.id, NOW)).server.runs == 3
+    assert (await store.requests.usage_of(GUILD, PERSON.id, NOW)).server.runs == 3
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
 
 
@@ -109,14 +106,10 @@ async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: 
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
-async def test_two_days_at_midnight_are_counted_apart(store: Store) -> None:
+async def test_two_days_at_midnight_are_counted_apart(store: Store, judged: Judged) -> None:
     midnight = budget_day(NOW) + timedelta(days=1)
-    seen: list[Usage] = []
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(
-        *(
-            store.intake.accept(asked_by(PERSON), PERSON, noting(seen), now, HOLD)
-            for now in (before, after, before, after)
-        )
+        *(accept(store, asked_by(PERSON), now=now) for now in (before, after, before, after))
     )
-    assert sorted(usage.person.runs for usage in seen) == [0, 0, 1, 1]
+    assert sorted(usage.person.runs for _, usage in judged) == [0, 0, 1, 1]

@@ -7,23 +7,19 @@ import asyncio
 from sqlalchemy import select
 
 from bot.database.tables import runs
-from bot.domain.budgets import Usage
 from bot.domain.errors import RefusedError
-from bot.domain.policy import Allowed, Decision, Refused
-from bot.domain.requests import GenerationRequest, Member
-from bot.domain.rules import ServerRules
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.privacy import is_settled
 from tests.contract.store import several
-from tests.contract.store.decisions import awaiting_approval, in_review
+from tests.contract.store.decisions import accept_for_review, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
 from tests.contract.store.runs import (
-    HOLD,
     LEASE,
     NOW,
     PERSON,
     SOON,
+    accept,
     accepted,
     at,
     brought_to,
@@ -39,10 +35,6 @@ from tests.contract.store.runs import (
 
 async def block(store: Store, *, reason: str | None = "spam", guild: int = GUILD) -> int:
     return await store.blocks.block(guild, PERSON.id, by=MOD, reason=reason, until=None, now=at(60))
-
-
-def unless_blocked(_asked: GenerationRequest, _person: Member, usage: Usage, _rules: ServerRules) -> Decision:
-    return Refused(RefusedError("blocked")) if usage.block else Allowed()
 
 
 async def told(store: Store, run: Run) -> tuple[RunState, str | None]:
@@ -94,11 +86,11 @@ async def test_budgets_are_given_back(store: Store) -> None:
     for _ in range(2):
         await accepted(store)
     await awaiting_approval(store)
-    before = await store.intake.usage_of(GUILD, PERSON.id, at(61))
+    before = await store.requests.usage_of(GUILD, PERSON.id, at(61))
     assert (before.person.runs, before.person.waiting) == (3, 3)
     assert before.person.gpu_seconds > 0
     await block(store)
-    after = await store.intake.usage_of(GUILD, PERSON.id, at(61))
+    after = await store.requests.usage_of(GUILD, PERSON.id, at(61))
     for spent in (after.person, after.server):
         assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
 
@@ -126,7 +118,7 @@ async def test_requests_and_a_block_at_once_leave_none_behind(store: Store, othe
     async def ask() -> str:
         asked = request()
         try:
-            await other.intake.accept(asked, PERSON, unless_blocked, NOW, HOLD)
+            await accept(other, asked)
         except RefusedError as error:
             return error.code
         return asked.key
@@ -202,7 +194,7 @@ async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_out
 
 
 async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
-    lead = await several.taken(store, several.asked(3), in_review)
+    lead = await accept_for_review(store, *several.asked(3))
     batch = await store.runs.batch(lead)
     assert await block(store) == 3
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}

@@ -14,10 +14,9 @@ from bot.store import Store
 from tests.contract.store.runs import (
     GRACE,
     NOW,
-    PERSON,
     PICTURE,
+    accept,
     accepted,
-    allow,
     at,
     brought_to,
     columns,
@@ -171,7 +170,7 @@ async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(stor
 
 async def test_times_come_back_as_they_were_whatever_zone_they_were_given_in(store: Store) -> None:
     tokyo = NOW.astimezone(tz=timezone(timedelta(hours=9)))
-    run = await store.intake.accept(request(), PERSON, allow, tokyo, PAUSE)
+    run = await accept(store, request(), now=tokyo, hold=PAUSE)
     found = await fetch(store, run.key)
     assert found.created_at == NOW
     assert found.created_at.utcoffset() == timedelta(0)
@@ -185,7 +184,7 @@ def _from_an_account() -> GenerationRequest:
 
 async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store: Store) -> None:
     """The token of `request` ends after 900 seconds."""
-    run = await store.intake.accept(_from_an_account(), PERSON, allow, NOW, timedelta())
+    run = await accept(store, _from_an_account(), hold=timedelta())
     await store.runs.release(run.key, 77, NOW)
     await store.work.claim_submission(lambda _: None, NOW, at(120))
     await store.runs.record(run.key, report(), at(1), at(30))
@@ -204,9 +203,9 @@ async def test_what_the_bots_own_token_reaches_takes_no_leave(store: Store) -> N
 
 
 async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start(store: Store) -> None:
-    waiting = await store.intake.accept(_from_an_account(), PERSON, allow, NOW, timedelta())
-    already_sent = await store.intake.accept(_from_an_account(), PERSON, allow, at(-1), timedelta())
-    await store.intake.accept(request(), PERSON, allow, NOW, timedelta())
+    waiting = await accept(store, _from_an_account(), hold=timedelta())
+    already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
+    await accept(store, request(), hold=timedelta())
     claimed = await store.work.claim_submission(lambda _: None, NOW, at(120))
     assert claimed is not None
     assert claimed.key == already_sent.key

@@ -16,14 +16,12 @@ from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.conftest import Stores
 from tests.contract.store.runs import (
-    HOLD,
     LEASE,
     NOW,
-    PERSON,
     SOON,
     SUCCESS,
+    accept,
     accepted,
-    allow,
     brought_to,
     claimed,
     columns,
@@ -52,7 +50,7 @@ async def test_a_file_locked_by_another_process_is_unavailable_within_the_bound(
         outsider.execute("BEGIN IMMEDIATE")
         async with asyncio.timeout(BOUND):
             results = await asyncio.gather(
-                *(file_store.intake.accept(request(), PERSON, allow, NOW, HOLD) for _ in range(10)),
+                *(accept(file_store, request()) for _ in range(10)),
                 take(file_store),
                 return_exceptions=True,
             )
@@ -94,7 +92,7 @@ async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
     before = await columns(file_store, running.key)
     big = request(inputs={"prompt": "x" * 2_000_000})
     with pytest.raises(StoreUnavailable, match="disk is full"):
-        await file_store.intake.accept(big, PERSON, allow, NOW, HOLD)
+        await accept(file_store, big)
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await file_store.deliveries.mark_sent(delivery.id, [(n, n) for n in range(200_000)])
     assert await file_store.runs.get(big.key) is None
@@ -103,7 +101,7 @@ async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
 
     event.remove(file_store.database.engine.sync_engine, "connect", fill)
     await file_store.database.close()
-    await file_store.intake.accept(big, PERSON, allow, NOW, HOLD)
+    await accept(file_store, big)
 
 
 async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_start(
@@ -188,7 +186,7 @@ async def test_what_cannot_be_stored_is_our_mistake_and_not_the_databases(store:
     run = await accepted(store)
     again = request(key=run.key)
     with pytest.raises(Exception, match=r"(?i)unique") as caught:
-        await store.intake.accept(again, PERSON, allow, NOW, HOLD)
+        await accept(store, again)
     assert not isinstance(caught.value, StoreUnavailable)
     assert "an-interaction-token" not in str(caught.value)
 
@@ -197,7 +195,7 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
     run = await brought_to(store, RunState.RUNNING)
     for steps in range(25):
         tasks = [
-            asyncio.create_task(store.intake.accept(request(), PERSON, allow, NOW, HOLD)),
+            asyncio.create_task(accept(store, request())),
             asyncio.create_task(store.runs.request_cancel(run.key, NOW, by=run.requester_id)),
             asyncio.create_task(store.deliveries.claim("courier", NOW, LEASE)),
         ]
@@ -213,6 +211,6 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
 
 async def test_two_hundred_at_once_are_all_taken(store: Store) -> None:
     asked = [request() for _ in range(200)]
-    await asyncio.gather(*(store.intake.accept(each, PERSON, allow, NOW, HOLD) for each in asked))
+    await asyncio.gather(*(accept(store, each) for each in asked))
     found = await asyncio.gather(*(store.runs.get(each.key) for each in asked))
     assert all(found)

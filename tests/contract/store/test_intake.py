@@ -16,10 +16,21 @@ from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
 from tests.contract.store.conftest import Stores
-from tests.contract.store.decisions import by_rules
 from tests.contract.store.processes import in_processes
 from tests.contract.store.rows import GUILD, audit_log, stored_rules, stored_run
-from tests.contract.store.runs import HOLD, NOW, PERSON, SOON, at, columns, owed, report, request, take
+from tests.contract.store.runs import (
+    HOLD,
+    NOW,
+    PERSON,
+    SOON,
+    accept,
+    at,
+    columns,
+    owed,
+    report,
+    request,
+    take,
+)
 
 TEN = {
     "person": {"at_once": None, "waiting": None, "runs_a_day": 10},
@@ -30,14 +41,14 @@ TEN = {
 async def tried(store: Store, **changes: Any) -> str | None:
     """The refusal's code, None when accepted."""
     try:
-        await store.intake.accept(request(**changes), PERSON, by_rules, NOW, HOLD)
+        await accept(store, request(**changes))
     except RefusedError as error:
         return error.code
     return None
 
 
 async def usage(store: Store) -> Usage:
-    return await store.intake.usage_of(GUILD, PERSON.id, NOW)
+    return await store.requests.usage_of(GUILD, PERSON.id, NOW)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +107,7 @@ async def test_other_people_servers_and_days_have_budgets_of_their_own(store: St
     await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
     found = await usage(store)
     assert (found.person.runs, found.server.runs) == (1, 2)
-    direct = await store.intake.usage_of(None, PERSON.id, NOW)
+    direct = await store.requests.usage_of(None, PERSON.id, NOW)
     assert direct.person.runs == 1
 
 
@@ -114,7 +125,7 @@ async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
         await stored_run(store, state, person=person)
     nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
     for person, state in enumerate(RunState):
-        spent = (await store.intake.usage_of(GUILD, person, NOW)).person
+        spent = (await store.requests.usage_of(GUILD, person, NOW)).person
         counts, runs_now = state not in nothing, state not in {*nothing, "succeeded"}
         waits = state in ("waiting", "awaiting_approval")
         assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
@@ -164,7 +175,7 @@ async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Sto
 async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_call(store: Store) -> None:
     await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
     joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
-    run = await store.intake.accept(request(), joined, by_rules, NOW, HOLD)
+    run = await accept(store, request(), person=joined)
     assert run.state is RunState.AWAITING_APPROVAL
     assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
     row = await columns(store, run.key)

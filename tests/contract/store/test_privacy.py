@@ -12,8 +12,7 @@ from bot.store import Store
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.history import HistoryStore
-from bot.store.privacy import PrivacyStore, RetentionStore
-from bot.wiring import Pruner
+from bot.store.privacy import PrivacyStore
 from bot.workers.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
@@ -46,8 +45,8 @@ def line(subject: int, days_ago: float = 0, guild: int | None = GUILD, **more: o
 
 async def prune(store: Store) -> int:
     """As the worker does it, until nothing is left to do; returns how many steps that took."""
-    pruner = Pruner(RetentionStore(store.database), lambda: NOW)
-    return await Worker("prune", pruner.claim, pruner.handle, pause=3600).drain()
+    retention = store.retention
+    return await Worker("prune", lambda: retention.claim(NOW), retention.handle, pause=3600).drain()
 
 
 async def test_everything_of_a_person_is_exported_once_and_nothing_of_another(
@@ -163,11 +162,10 @@ async def test_a_long_arrears_goes_in_small_steps(store: Store) -> None:
 
 async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> None:
     key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.KEPT)
-    retention = RetentionStore(store.database)
-    found = await retention.outdated(NOW, 10)
+    found = await store.retention.claim(NOW)
     assert found is not None
     assert await store.deliveries.redeliver(key, request().origin, NOW)
-    assert await retention.remove(found) == 0
+    await store.retention.handle(found)
     assert await run_keys(store) == {key}
 
 

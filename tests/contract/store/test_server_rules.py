@@ -12,10 +12,11 @@ from bot.domain.errors import InputError
 from bot.domain.rules import ApprovalMode, ServerRules, with_values
 from bot.store import Store
 from bot.store.rules import RuleStore, read_rules
-from tests.contract.store.rows import GUILD, audit_log, stored_rules
+from tests.contract.store.rows import audit_log, stored_rules
 from tests.contract.store.runs import NOW
 
 ADA, BEN = 7, 8
+GUILD = 9
 
 
 def longer(rules: ServerRules) -> ServerRules:

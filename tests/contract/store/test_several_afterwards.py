@@ -43,23 +43,23 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     assert (await claimed(store)).run.key == runs[0].key
 
 
-async def outdated(store: Store) -> ExpiredRows:
-    """What is too old in many years; of the record there is always something."""
-    found = await store.retention.outdated(NOW + timedelta(days=4000), 10)
-    assert found is not None
-    return found
+async def expired(store: Store) -> ExpiredRows:
+    """Claim what expires in many years, which always includes audit entries."""
+    rows = await store.retention.claim(NOW + timedelta(days=4000), 10)
+    assert rows is not None
+    return rows
 
 
 async def test_retention_takes_all_of_them_or_none(store: Store) -> None:
     runs = await running(store)
     await ended(store, *runs[:2])
-    assert not (await outdated(store)).run_keys
+    assert not (await expired(store)).run_keys
     await ended(store, runs[2])
-    assert not (await outdated(store)).run_keys  # its outcome is owed
+    assert not (await expired(store)).run_keys  # its outcome is owed
     await store.deliveries.complete((await claimed(store)).id, NOW)
-    old = await outdated(store)
+    old = await expired(store)
     assert list(old.run_keys) == [runs[0].key]
-    await store.retention.remove(old)
+    await store.retention.handle(old)
     assert await run_keys(store) == set()
 
 

@@ -38,7 +38,7 @@ def test_the_file_is_json_with_everything_of_ones_own() -> None:
     writer = PersonalDataWriter(ME, NOW)
     assert writer.add_blocks([OwnBlock(5, "spam", None, NOW)])
     assert writer.add_runs([run(), run("def", prompt="a fox")])
-    assert writer.add_record([line(details={"reason": "no"})])
+    assert writer.add_entries([line(details={"reason": "no"})])
     made = writer.file()
     held = json.loads(made.data)
     assert (held["person"], held["cut"], made.cut) == (str(ME), False, False)
@@ -65,7 +65,7 @@ def test_a_request_comes_with_all_that_is_kept_of_the_person_and_of_what_became_
 def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
     writer = PersonalDataWriter(ME, NOW)
     writer.add_runs([run(decided_by=MOD, cancelled_by=OTHER)])
-    writer.add_record(
+    writer.add_entries(
         [
             line(),
             line(actor_id=None, details={"rule": "the rule", "word": "badword", "option": "prompt"}),
@@ -91,7 +91,7 @@ def test_it_names_no_moderator_no_other_person_and_no_token() -> None:
 def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
     writer = PersonalDataWriter(ME, NOW, size=4000)
     assert not writer.add_runs([run(str(number)) for number in range(50)])
-    assert not writer.add_record([line()])
+    assert not writer.add_entries([line()])
     made = writer.file()
     held = json.loads(made.data)
     assert len(made.data) <= 4000

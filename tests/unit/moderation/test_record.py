@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import RefusedError
 from bot.domain.records import (
     OUTCOMES,
+    PAGE_SIZE,
     AuditAction,
     AuditButton,
     AuditCursor,
@@ -24,7 +25,7 @@ from bot.domain.records import (
     StoredEntry,
 )
 from bot.domain.runs import RunState
-from bot.services.audit import LINES_SHOWN, CsvWriter
+from bot.services.audit import CsvWriter
 from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id, record_id
 from bot.ui.moderation import audit_layout, audit_line
 from tests.unit.messages import components, text
@@ -150,7 +151,7 @@ def test_a_page_with_the_longest_of_everything_fits_into_one_message() -> None:
         until=NOW,
     )
     page = AuditPage(
-        [line(number, **worst) for number in range(LINES_SHOWN)], AuditCursor(NOW, 1), AuditCursor(NOW, 2)
+        [line(number, **worst) for number in range(PAGE_SIZE)], AuditCursor(NOW, 1), AuditCursor(NOW, 2)
     )
     layout = audit_layout(page, wanted)
     assert layout.content_length() <= 4000
