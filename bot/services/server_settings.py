@@ -185,7 +185,7 @@ class ServerSettingsService:
             return context
         try:
             async with asyncio.timeout(_AUTOMOD_SECONDS):
-                known = await self._automod.automod(server.id)
+                known = await self._automod.automod_rules(server.id)
         except TimeoutError:  # the read goes on; the next look has it
             return context
         except RefusedError:

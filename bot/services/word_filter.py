@@ -1,7 +1,7 @@
-"""A server's own AutoMod rules, fetched, kept for a while and applied to what people ask for.
+"""Check a request's texts against the server's AutoMod rules and its own word list.
 
-When they can't be had, the request is refused, not passed: `words_forbidden` where the bot lacks Manage
-Server, `words_unavailable` for everything else.
+If the AutoMod rules can't be read, the request is refused: with `words_forbidden` if the bot lacks Manage
+Server, with `words_unavailable` otherwise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bot.store import Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# Raises RefusedError where the bot may not read a server's AutoMod, anything else where Discord fails.
+# Raises RefusedError if the bot may not read a server's AutoMod rules, anything else if Discord fails.
 Fetch = Callable[[int], Awaitable[WordRules]]
 
 
@@ -41,34 +41,34 @@ async def word_check(
     channel_ids: Collection[int],
     texts: Mapping[str, str],
 ) -> Hit | None:
-    """The bot's own list, then the server's AutoMod. Raises RefusedError when the latter can't be read.
+    """Return the first hit: of the server's own list, then of its AutoMod rules.
 
-    `channel_ids` has a thread's parent and a channel's category too. Nothing is fetched for a request without
-    text, or where `words.automod` is off.
+    `channel_ids` includes a thread's parent and the category. AutoMod rules are read only for a request with
+    text, and unless `words.automod` is off. Raises RefusedError if they can't be read.
     """
     if not any(texts.values()):
         return None
     if rules.words.blocked:
-        own = await cache.own(guild_id, rules.words.blocked)
+        own = await cache.own_rules(guild_id, rules.words.blocked)
         if (hit := await cache.checks.run(guild_id, own, texts, role_ids, channel_ids)) is not None:
             return hit
     if rules.words.automod is False:
         return None
-    return await cache.checks.run(guild_id, await cache.automod(guild_id), texts, role_ids, channel_ids)
+    return await cache.checks.run(guild_id, await cache.automod_rules(guild_id), texts, role_ids, channel_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The last look at a server: its rules and when they were read, the fault if it failed."""
+    """A server's rules, when they were read, and the refusal's code if the last read failed."""
 
-    looked_at: datetime
+    tried_at: datetime
     rules: WordRules | None = None
     read_at: datetime | None = None
     fault: str | None = None
 
 
 class Deadline:
-    """Stops a check in its thread: a coroutine that no longer waits doesn't end the thread."""
+    """Stops a check in its thread, which cancelling the coroutine that waits for it does not."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -83,8 +83,8 @@ class Deadline:
 class WordChecks:
     """Runs checks in threads of their own, one at a time for each server, each with a deadline.
 
-    The event loop's default threads resolve host names for every request, so no server's rules may fill them.
-    A server whose last check was slow shares one thread with other slow ones, which slows only them.
+    The event loop's default threads also resolve host names, so no server's rules may occupy all of them.
+    Servers whose last check was slow share one thread, so that they slow down only each other.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit 
 
 
 class AutomodCache:
-    """Compiled rules of each server, at most `size` of them.
+    """Caches the compiled rules of at most `size` servers.
 
-    Rules are read again after `ttl`, one read for all who wait, each at most `timeout` seconds; a read that
-    takes longer goes on for the next request. Where Discord fails, rules up to `stale` old do. A failed read
-    rests for `retry`: Discord bans an address that collects thousands of 403s.
+    Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
+    it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
+    read is not retried before `retry`, because Discord bans addresses that collect thousands of 403s.
     """
 
     def __init__(
@@ -166,70 +166,73 @@ class AutomodCache:
     ) -> None:
         self._fetch, self._clock = fetch, clock
         self._ttl, self._stale, self._retry = ttl, stale, retry
-        self._patience, self._size = timeout, size
+        self._timeout, self._size = timeout, size
         self.checks = WordChecks(timeout=timeout)
         self._entries: dict[int, _Entry] = {}
         self._own: dict[int, tuple[Sequence[str], WordRules]] = {}
         self._reading: dict[int, asyncio.Task[_Entry]] = {}
         self._tasks: set[asyncio.Task[_Entry]] = set()
 
-    async def automod(self, guild_id: int) -> WordRules:
-        """The server's AutoMod, at most `ttl` old. Raises RefusedError (see above)."""
+    async def automod_rules(self, guild_id: int) -> WordRules:
+        """Return the server's AutoMod rules, which are at most `ttl` old while Discord answers.
+
+        Raises RefusedError if there are none that are fresh enough.
+        """
         entry = self._entries.get(guild_id)
-        if entry is None or not self._rests(entry):
+        if entry is None or not self._is_fresh(entry):
             entry = await self._read(guild_id) or entry
-        if entry is None or entry.rules is None or self._too_old(entry):
+        if entry is None or entry.rules is None or self._is_stale(entry):
             raise RefusedError((entry and entry.fault) or "words_unavailable")
         return entry.rules
 
-    async def own(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
-        """The bot's own list, compiled once for each state of it."""
-        kept = self._own.get(guild_id)
-        if kept is None or kept[0] != blocked:
-            kept = (blocked, await asyncio.to_thread(WordRules, (), blocked))
-            self._keep(self._own, guild_id, kept)
-        return kept[1]
+    async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
+        """Return the server's own list, compiled again only after a change."""
+        cached = self._own.get(guild_id)
+        if cached is None or cached[0] != blocked:
+            cached = (blocked, await asyncio.to_thread(WordRules, (), blocked))
+            self._put(self._own, guild_id, cached)
+        return cached[1]
 
     def invalidate(self, guild_id: int) -> None:
-        """The rules changed (or the bot's roles): the next request reads them, no older copy will do."""
+        """Have the next request read the rules, because they or the bot's roles have changed."""
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)
 
     async def close(self) -> None:
-        """End reads that are under way."""
+        """Stop checks, and cancel running reads."""
         self.checks.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _rests(self, entry: _Entry) -> bool:
-        return self._clock() - entry.looked_at < (self._retry if entry.fault else self._ttl)
+    def _is_fresh(self, entry: _Entry) -> bool:
+        return self._clock() - entry.tried_at < (self._retry if entry.fault else self._ttl)
 
-    def _too_old(self, entry: _Entry) -> bool:
+    def _is_stale(self, entry: _Entry) -> bool:
         return entry.read_at is None or self._clock() - entry.read_at >= self._stale
 
     async def _read(self, guild_id: int) -> _Entry | None:
         task = self._reading.get(guild_id)
         if task is None:
-            task = asyncio.create_task(self._look(guild_id), name=f"automod-{guild_id}")
+            task = asyncio.create_task(self._read_into_cache(guild_id), name=f"automod-{guild_id}")
             self._reading[guild_id] = task
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        done, _ = await asyncio.wait({task}, timeout=self._patience)
+        done, _ = await asyncio.wait({task}, timeout=self._timeout)
         return task.result() if done else None
 
-    async def _look(self, guild_id: int) -> _Entry:
-        """Never fails, since nobody may be left to hear of it."""
+    async def _read_into_cache(self, guild_id: int) -> _Entry:
+        """Read a server's rules. Never raises, because no request may be waiting any more."""
         try:
-            entry = await self._fetched(guild_id)
+            entry = await self._fetch_entry(guild_id)
             if self._reading.get(guild_id) is asyncio.current_task():
-                self._keep(self._entries, guild_id, entry)
+                self._put(self._entries, guild_id, entry)
             return entry
         finally:
             if self._reading.get(guild_id) is asyncio.current_task():
                 del self._reading[guild_id]
 
-    async def _fetched(self, guild_id: int) -> _Entry:
+    async def _fetch_entry(self, guild_id: int) -> _Entry:
         try:
             rules = await self._fetch(guild_id)
         except RefusedError as refused:
@@ -237,20 +240,20 @@ class AutomodCache:
         except Exception:
             log.warning("AutoMod rules of server %s can't be read", guild_id, exc_info=True)
             old = self._entries.get(guild_id) or _Entry(self._clock())
-            return replace(old, looked_at=self._clock(), fault="words_unavailable")
+            return replace(old, tried_at=self._clock(), fault="words_unavailable")
         now = self._clock()
         return _Entry(now, rules, now)
 
-    def _keep(self, kept: dict[int, T], guild_id: int, value: T) -> None:
-        """The longest unread one makes room."""
-        kept.pop(guild_id, None)
-        kept[guild_id] = value
-        if len(kept) > self._size:
-            del kept[next(iter(kept))]
+    def _put(self, cache: dict[int, T], guild_id: int, value: T) -> None:
+        """Cache a value in place of the one that was read longest ago."""
+        cache.pop(guild_id, None)
+        cache[guild_id] = value
+        if len(cache) > self._size:
+            del cache[next(iter(cache))]
 
 
 class WordFilter:
-    """The server's AutoMod rules and its own list. A hit is told without the word, and noted with it."""
+    """Refuses forbidden texts. The audit log has the word that matched, the requester's refusal has not."""
 
     def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
         self.cache = cache
@@ -258,22 +261,22 @@ class WordFilter:
         self._clock = clock
 
     async def check(self, requester: Requester, deployment: str, texts: Mapping[str, str]) -> None:
-        """Raises RefusedError for a hit, and where the rules can't be read; that stands in the record too."""
+        """Raise RefusedError for a hit or unreadable rules, and record the refusal in the audit log."""
         guild_id = requester.origin.guild_id
         if guild_id is None:
             return
         rules = await self._store.rules.current(guild_id)
         try:
-            hit = await self._hit(requester, guild_id, rules, texts)
-        except RefusedError as unread:
-            await self._note(requester, guild_id, deployment, unread.code)
+            hit = await self._find_hit(requester, guild_id, rules, texts)
+        except RefusedError as error:
+            await self._record_refusal(requester, guild_id, deployment, error.code)
             raise
         if hit is not None:
             details = {"rule": hit.rule, "word": hit.keyword, "option": hit.option}
-            await self._note(requester, guild_id, deployment, "words_refused", details)
+            await self._record_refusal(requester, guild_id, deployment, "words_refused", details)
             raise RefusedError("words_refused", option=hit.option)
 
-    async def _hit(
+    async def _find_hit(
         self, requester: Requester, guild_id: int, rules: ServerRules, texts: Mapping[str, str]
     ) -> Hit | None:
         try:
@@ -287,11 +290,11 @@ class WordFilter:
             )
         except RefusedError as error:
             if error.code == "words_forbidden" and rules.words.automod is None:
-                # Nobody asked for AutoMod here, and the bot was not given the right to read it.
+                # Nobody turned AutoMod on here, and the bot was not given the right to read it.
                 return None
             raise
 
-    async def _note(
+    async def _record_refusal(
         self,
         requester: Requester,
         guild_id: int,
@@ -299,7 +302,7 @@ class WordFilter:
         code: str,
         details: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        log.info("%s for %s, rule %r", code, requester.person.id, details.get("rule"))
+        log.info("refused a request of user %s: %s, rule %r", requester.person.id, code, details.get("rule"))
         await self._store.audit.add(
             AuditEntry(
                 at=self._clock(),

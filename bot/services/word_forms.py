@@ -1,11 +1,11 @@
-"""The forms in which a text is searched, so that tricks of writing do not hide a word. Pure.
+"""Spell a text in all the forms in which it is searched, so that tricks of writing don't hide a word. Pure.
 
-`views` gives all of them; a word is refused when it shows in any. What they undo, and where they stop:
+A word is refused if any form shows it. What the forms undo, and where they stop:
 
-- invisible and combining characters, wide and styled letters, case: Unicode's NFKD, and AnyAscii for Latin
-  letters without a decomposition (stroked, small capitals, squared). Marks with which a script writes stay.
-- look-alikes of other scripts, by Unicode's confusables: only in a word that mixes scripts, or that is drawn
-  as Latin from end to end. Russian for "mouth" has a letter that is not, so it never reads as "pot".
+- invisible and combining characters, wide and styled letters, case: by Unicode's NFKD, and by AnyAscii for
+  Latin letters without a decomposition (stroked, small capitals, squared). Marks that a script needs stay.
+- look-alikes from other scripts, by Unicode's confusables: only in a word that mixes scripts, or if all its
+  letters look Latin. Russian for "mouth" has a letter that doesn't, so it is never read as "pot".
 - three or more single letters with any spaces or punctuation between them. Longer pieces are never joined.
 - digits and signs for letters, in a word that has enough letters: "sh1t" and "a$$" are read, "4k" is not.
 """
@@ -24,17 +24,17 @@ from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped] 
     confusables_data,
 )
 
-# Stands at both ends of each word in a marked text; `clean` leaves none in.
+# Marks both ends of each word in a marked text; `normalize` removes it from the text itself.
 WORD_EDGE = "\0"
-# Neither control nor format characters to Unicode, and yet nothing is drawn for them: letters that fill, what
-# stands for an object or for no note, and places that Unicode keeps for more of the kind.
+# Nothing is drawn for these, although Unicode counts them as neither control nor format characters: fillers,
+# the object replacement character, the null notehead, and code points reserved for more of the kind.
 _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
     map(chr, (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
 )
 _VOICED = frozenset("\u3099\u309a")  # a kana with one of these is another letter
 _SPACELESS = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
 _SINGLES = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]++[^\W_](?![^\W_])){2,}")
-# Possessive, and never begun inside a run of "!": thousands of them would take quadratic time under the GIL.
+# Possessive, and never starting inside a run of "!": thousands of them would take quadratic time.
 _LEET = re.compile(r"(?<!!)(?:!*+[A-Za-z0-9@$]++)++")
 _MEASURES = re.compile(r"\d+(?:st|nd|rd|th|in|ft|cm|mm|kg|px)", re.IGNORECASE)
 _LEET_I = str.maketrans("013457@$!", "oieastasi")
@@ -43,9 +43,11 @@ _LEET_L = str.maketrans("013457@$!", "oleastasl")
 
 @dataclass(frozen=True, slots=True)
 class TextForms:
-    """`raw` as typed; `near` differ from it in letters only; `all` adds joined letters and digits as letters.
+    """The forms of a text.
 
-    `foreign` shows only words outside the Latin script, look-alikes folded; None where no word mixes scripts.
+    `raw` is the text as typed, `near` replaces letters only, `all` also joins letters and reads digits as
+    letters. `foreign` has only the words outside the Latin script, with look-alikes folded; it is None if no
+    word mixes scripts.
     """
 
     raw: str
@@ -55,7 +57,7 @@ class TextForms:
 
 
 def text_forms(text: str) -> TextForms:
-    """Every form of `text`, letters' case kept; `fold` it before comparing."""
+    """Return every form of a text, with its case; `fold` a form before comparing it."""
     plain = normalize(text)
     near = _distinct(plain, latin(plain))
     spread = _distinct(*near, *(_joined(view) for view in near))
@@ -65,7 +67,7 @@ def text_forms(text: str) -> TextForms:
 
 
 def fold(text: str) -> str:
-    """Without case and of the same length, so that a position means the same in both."""
+    """Return the text without case but of the same length, so that positions stay valid."""
     whole = text.casefold()
     if len(whole) == len(text):
         return whole
@@ -73,13 +75,13 @@ def fold(text: str) -> str:
 
 
 def mark_word_edges(text: str) -> str:
-    """`text` with EDGE at both ends of every word, which makes "whole word" a plain search."""
+    """Put WORD_EDGE at both ends of every word, so that a plain search finds whole words."""
     pieces = ((kind, "".join(run)) for kind, run in groupby(text, _kind))
     return "".join(piece if kind == "" else f"{WORD_EDGE}{piece}{WORD_EDGE}" for kind, piece in pieces)
 
 
 def normalize(text: str) -> str:
-    """Without what can't be seen; letters in their plain form, blanks as single spaces."""
+    """Return the text without invisible characters, with plain letters and single spaces."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     kept: list[str] = []
@@ -91,12 +93,12 @@ def normalize(text: str) -> str:
 
 
 def latin(text: str) -> str:
-    """Look-alikes as Latin letters, where a word mixes scripts or is made of nothing else."""
+    """Replace look-alikes by Latin letters in words that mix scripts or consist of look-alikes."""
     return _words(text, _latin_word)
 
 
 def foreign(text: str) -> str:
-    """The words that are not Latin, with every look-alike folded: so finds them with a Latin letter in."""
+    """Return the non-Latin words with all look-alikes folded, which finds them with a Latin letter inside."""
     return _words(text, lambda word: "\ufffd" if word.isascii() else "".join(_alike(c)[1] or c for c in word))
 
 
@@ -122,7 +124,7 @@ def _joined(text: str) -> str:
 
 
 def _join(run: re.Match[str]) -> str:
-    """Also without an "a" or "I" at the ends, which may be a word of its own: "a b a d" """
+    """Join single letters, also without an "a" or "I" at the ends, which may be a word: "a b a d"."""
     word = "".join(char for char in run[0] if char.isalnum())
     inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
     return " ".join(
@@ -149,14 +151,17 @@ def _words(text: str, change: Callable[[str], str]) -> str:
 
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:
-    """Words and what is between them; of any script, as look-alikes are."""
+    """Yield words of any script and the text between them."""
     for kind, run in groupby(text, lambda char: "word" if _kind(char) else ""):
         yield kind, "".join(run)
 
 
 @lru_cache(maxsize=16_384)
 def _kind(char: str) -> str:
-    """Empty between words. Scripts written without spaces are words apart from what stands beside them."""
+    """Return the kind of word that the character belongs to, or an empty string between words.
+
+    Scripts without spaces are words apart from the letters beside them.
+    """
     if not (char.isalnum() or unicodedata.category(char)[0] == "M"):
         return ""
     return "spaceless" if unicodedata.name(char, "").startswith(_SPACELESS) else "word"
@@ -164,7 +169,7 @@ def _kind(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _decomposed(char: str) -> str:
-    """NFKD, but not where one character would become a sentence: U+FDFA has 18."""
+    """Return the character's NFKD form, unless one character becomes a sentence: U+FDFA has 18."""
     parts = unicodedata.normalize("NFKD", char)
     return parts if len(parts) <= 4 else char
 
@@ -186,7 +191,7 @@ def _plain(char: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def _alike(char: str) -> tuple[str | None, str | None]:
-    """The ASCII letter that `char` is drawn as, and the one that it resembles, if only as a capital."""
+    """Return the ASCII letter that looks the same, and the one that looks similar, perhaps as a capital."""
     if char.isascii():
         return (char, char)
     same = _drawn_as(char)
@@ -203,7 +208,7 @@ def _drawn_as(char: str) -> str | None:
 
 
 def _encodable(text: str) -> str:
-    """JSON can bring half a surrogate pair, which no matcher takes."""
+    """Replace half surrogate pairs, which JSON may contain and no matcher accepts."""
     return text.encode("utf-8", "replace").decode()
 
 

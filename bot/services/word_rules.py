@@ -1,8 +1,8 @@
-"""Words that a server does not want in a request: Discord's AutoMod rules and the bot's own list. Pure.
+"""Match texts against word rules: a server's AutoMod rules and its own word list. Pure.
 
-Keywords are found by Aho-Corasick and regular expressions by RE2, both in time linear in the text: neither a
-hostile text nor a hostile rule stops the bot. How a keyword matches is Discord's, see "Keyword Matching
-Strategies" in its documentation; but any punctuation ends a word, since prompts are lists.
+Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
+neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord, see "Keyword
+Matching Strategies" in its documentation, except that any punctuation ends a word, since prompts are lists.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from bot.services.word_forms import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordRule:
-    """One rule as its server wrote it. `name` is None for the bot's own list.
+    """A rule as its server wrote it; `name` is None for the server's own list.
 
-    `keywords` and `allowed` may have `*` at an end; `patterns` are written for Rust's regex.
+    `keywords` and `allowed` may have a `*` at either end. `patterns` are written for Rust's regex crate.
     """
 
     name: str | None = None
@@ -47,7 +47,10 @@ class WordRule:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`rule` is None for the bot's own list. `keyword` is for moderators, never for the requester."""
+    """A forbidden text: the rule's name (None for the server's own list), the option and the keyword.
+
+    The keyword is for moderators only, never for the requester.
+    """
 
     rule: str | None
     option: str
@@ -55,19 +58,19 @@ class Hit:
 
 
 class CheckTooLong(Exception):
-    """A check was given up: its time ran out, or a pattern matched allowed text again and again."""
+    """Raised when a check runs out of time, or a pattern keeps matching allowed text."""
 
 
-# Each match starts a new search, so a pattern that matches only allowed text takes quadratic time.
+# Each match starts another search, so a pattern that only matches allowed text takes quadratic time.
 MAX_ALLOWED_MATCHES = 100
 
 
 def _unlimited() -> None:
-    """Let a check take as long as it takes."""
+    """Never stop a check."""
 
 
 class WordRules:
-    """Rules made ready to search with. Costs milliseconds for each thousand keywords: keep it."""
+    """Compiled rules. Compiling takes milliseconds for each thousand keywords, so keep the object."""
 
     def __init__(
         self,
@@ -86,11 +89,11 @@ class WordRules:
         channel_ids: Collection[int],
         go_on: Callable[[], None] = _unlimited,
     ) -> Hit | None:
-        """Return the first hit in `texts` (option name -> text). `channel_ids` has a thread's parent too.
+        """Return the first hit in `texts`, by option name. `channel_ids` includes a thread's parent.
 
-        `go_on` is called before each text, spelling, pattern and match; it stops the check by CheckTooLong.
+        Calls `go_on` before each text, form, pattern and match; it may raise CheckTooLong to stop the check.
         """
-        rules = [rule for rule in self._rules if rule.holds_for(role_ids, channel_ids)]
+        rules = [rule for rule in self._rules if rule.applies_to(role_ids, channel_ids)]
         for option, text in texts.items() if rules else ():
             go_on()
             forms = text_forms(text)
@@ -105,14 +108,14 @@ class _Compiled:
         self.rule = rule
         self._keywords = KeywordMatcher(rule.keywords)
         self._allowed = KeywordMatcher(rule.allowed)
-        read = [compile_pattern(source) for source in rule.patterns]
-        self._patterns = [item for item in read if isinstance(item, Pattern)]
-        codes = [item if isinstance(item, str) else item.note for item in read]
-        if self._keywords.empty_ones:
+        results = [compile_pattern(source) for source in rule.patterns]
+        self._patterns = [item for item in results if isinstance(item, Pattern)]
+        codes = [item if isinstance(item, str) else item.remark for item in results]
+        if self._keywords.empty_count:
             codes.append("keyword_empty")
         self.not_applied = tuple(NotApplied(code, rule.name or "") for code in codes if code)
 
-    def holds_for(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
+    def applies_to(self, role_ids: Collection[int], channel_ids: Collection[int]) -> bool:
         return self.rule.exempt_roles.isdisjoint(role_ids) and self.rule.exempt_channels.isdisjoint(
             channel_ids
         )
@@ -133,7 +136,7 @@ class _Compiled:
             return first
         allowed = AllowedSpans(self._allowed.spans(marked, foreign=foreign))
         hits = self._keywords.spans(marked, foreign=foreign)
-        return next((hit.keyword for hit in hits if not allowed.holds(hit)), None)
+        return next((hit.keyword for hit in hits if not allowed.cover(hit)), None)
 
     def _pattern(self, forms: TextForms, go_on: Callable[[], None]) -> str | None:
         views = dict.fromkeys((forms.raw, *forms.near)) if self._patterns else ()
@@ -145,7 +148,7 @@ class _Compiled:
             go_on()
             for number, (start, end) in enumerate(pattern.spans(view)):
                 allowed = allowed or self._allowed_in(view)
-                if not allowed.holds(Span(start, end, pattern.source)):
+                if not allowed.cover(Span(start, end, pattern.source)):
                     return pattern.source
                 if number == MAX_ALLOWED_MATCHES:
                     raise CheckTooLong("a pattern matches allowed text too often")
@@ -153,7 +156,7 @@ class _Compiled:
         return None
 
     def _allowed_in(self, view: str) -> AllowedSpans:
-        """Where allowed phrases stand in `view` itself, which has no edges."""
+        """Return the spans of allowed keywords in `view`, which has no word edges."""
         if not self._allowed:
             return AllowedSpans(())
         marked = mark_word_edges(fold(view))
@@ -163,7 +166,7 @@ class _Compiled:
 
 
 class Span(NamedTuple):
-    """Where something stands in a text, and which keyword or pattern found it."""
+    """A match in a text, and the keyword or pattern that made it."""
 
     start: int
     end: int
@@ -171,32 +174,33 @@ class Span(NamedTuple):
 
 
 class AllowedSpans:
-    """Places of a text that are allowed."""
+    """The spans of a text that an allowed keyword matches."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         ordered = sorted(spans)
         self._starts = [span.start for span in ordered]
         self._reach = list(accumulate((span.end for span in ordered), max))
 
-    def holds(self, span: Span) -> bool:
-        """Whether one allowed place has all of `span` in it."""
+    def cover(self, span: Span) -> bool:
+        """Return whether one allowed span contains all of `span`."""
         before = bisect_right(self._starts, span.start)
         return before > 0 and self._reach[before - 1] >= span.end
 
 
 class KeywordMatcher:
-    """`*` at an end of a keyword leaves that end open; without it, a word has to end there.
+    """Finds keywords. A `*` at an end of a keyword leaves that end open; otherwise a word has to end there.
 
-    `empty_ones` counts keywords that hold nothing visible and would match everything: they are left out.
+    Keywords without a visible character would match everything; they are left out, and `empty_count` counts
+    them.
     """
 
     def __init__(self, keywords: Iterable[str]) -> None:
         near: dict[str, str] = {}
         other: dict[str, str] = {}
-        self.empty_ones = 0
+        self.empty_count = 0
         for keyword in keywords:
             core = normalize(keyword.strip().strip("*"))
-            self.empty_ones += not core
+            self.empty_count += not core
             for form in (core, latin(core)) if core else ():
                 near.setdefault(_literal(keyword, form), keyword)
             if not (core.isascii() or latin(core).isascii()):
@@ -207,11 +211,11 @@ class KeywordMatcher:
         return bool(self._near)
 
     def first(self, marked: str, *, foreign: bool = False) -> str | None:
-        """A keyword in a text of `mark`, the quick way. `foreign`: the text is `Views.foreign`."""
+        """Return a keyword in a text with marked word edges. `foreign`: the text is `TextForms.foreign`."""
         return (self._foreign if foreign else self._near).first(marked)
 
     def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span]:
-        """All of them, overlapping ones too, without the edges around them."""
+        """Yield all matches, even overlapping ones, without the word edges around them."""
         return (self._foreign if foreign else self._near).spans(marked)
 
 
@@ -244,29 +248,29 @@ def _literal(keyword: str, form: str) -> str:
     return marked.removesuffix(WORD_EDGE) if asked.endswith("*") else marked
 
 
-# RE2's time is bounded by text x program; Discord allows 260 characters, but repetition multiplies them.
-_LARGEST = 2_000
-# What Rust reads as set arithmetic in a class, and RE2 as plain characters: another meaning, no error.
+# RE2 takes time proportional to text and program size; repetition multiplies a pattern's 260 characters.
+_MAX_PROGRAM_SIZE = 2_000
+# Set operations in a character class: Rust applies them, RE2 silently reads them as plain characters.
 _SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
-# Unicode's in Rust, ASCII's in RE2.
+# Unicode classes in Rust, ASCII classes in RE2.
 _CLASSES = re.compile(r"\\[wWdDsSbB]")
 
 
 class Pattern:
-    """`note` is a code when the pattern is applied with a smaller reach than in Discord, else empty."""
+    """A compiled pattern; `remark` is the code of a warning if it matches less than in Discord, or empty."""
 
-    def __init__(self, source: str, compiled: re2._Regexp, note: str = "") -> None:
+    def __init__(self, source: str, compiled: re2._Regexp, remark: str = "") -> None:
         self.source = source
-        self.note = note
+        self.remark = remark
         self._compiled = compiled
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where it matches, first to last, not overlapping."""
+        """Yield the matches in order, without overlaps."""
         return (found.span() for found in self._compiled.finditer(text))
 
 
 def compile_pattern(source: str) -> Pattern | str:
-    """Case counts unless it says `(?i)`, as in Rust. A string is the code of why it can't be applied."""
+    """Compile a pattern, case-sensitive as in Rust. Return a code if the pattern can't be used."""
     if _SETS.search(source):
         return "regex_unsupported"
     options = re2.Options()
@@ -276,7 +280,7 @@ def compile_pattern(source: str) -> Pattern | str:
         compiled = re2.compile(source, options)
     except (re2.error, UnicodeEncodeError):
         return "regex_unsupported"
-    if compiled.programsize > _LARGEST:
+    if compiled.programsize > _MAX_PROGRAM_SIZE:
         return "regex_too_large"
     narrower = not source.isascii() and _CLASSES.search(source)
     return Pattern(source, compiled, "regex_ascii_classes" if narrower else "")

@@ -137,7 +137,7 @@ async def test_a_changed_rule_holds_from_the_next_request_on(server: Server) -> 
 async def test_preset_words_are_reported_as_not_applied(server: Server) -> None:
     presets = discord.AutoModTrigger(presets=discord.AutoModPresets.all())
     await server.add_rule(name="Flagged words", trigger=presets)
-    rules = await server.bot.cache.automod(server.handle.id)
+    rules = await server.bot.cache.automod_rules(server.handle.id)
     assert rules.not_applied == (NotApplied("automod_preset", "Flagged words"),)
 
 

@@ -196,7 +196,7 @@ async def test_a_slow_read_refuses_now_and_serves_the_next_request(world: Discor
     (read,) = (task for task in asyncio.all_tasks() if task.get_name().startswith("automod-"))
     await read
     world.fault = http_fault(discord.DiscordServerError, 503)
-    assert (await cache.automod(GUILD)).check({"prompt": "cat"}, (), ()) is not None
+    assert (await cache.automod_rules(GUILD)).check({"prompt": "cat"}, (), ()) is not None
     assert world.reads == [GUILD]
 
 
@@ -227,7 +227,7 @@ async def test_a_read_that_began_before_the_change_is_not_kept(world: Discord) -
 async def test_only_so_many_servers_are_kept(world: Discord) -> None:
     cache = world.cache(size=2)
     for guild_id in (1, 2, 3, 3, 2, 1):
-        await cache.automod(guild_id)
+        await cache.automod_rules(guild_id)
     assert world.reads == [1, 2, 3, 1]
 
 
