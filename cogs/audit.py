@@ -1,24 +1,21 @@
-"""`/audit`: the server's record for its moderators, in pages and as a file."""
+"""`/audit`: a server's audit log for its moderators, in pages and as a CSV file."""
 
 from __future__ import annotations
 
 import io
-import re
-from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
-from discord.ui import Button, DynamicItem, Item
 
 from bot.domain.records import OUTCOMES, AuditButton
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import button_of, reporting_errors
+from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, member_of
 from bot.services.audit import SERVER_ACTIONS, AuditQuery, AuditService
 from bot.strings import say
-from bot.ui.custom_ids import AUDIT_PATTERN, read_record_id
+from bot.ui.custom_ids import AuditId
 from bot.ui.moderation import action_text, audit_layout, outcome_text
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
@@ -26,59 +23,38 @@ _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in S
 _Days = Range[int, 0, 3650]
 
 
-class RecordButton(DynamicItem[Button[Any]], template=AUDIT_PATTERN):
-    """A button under a page of the record; everything it needs is in its custom_id."""
+class AuditItem(PersistentItem[AuditId], codec=AuditId):
+    """A button under a page of the audit log."""
 
-    def __init__(self, button: Button[Any], step: AuditButton, fields: str, deployment: str) -> None:
-        super().__init__(button)
-        self.step = step
-        self.fields = fields
-        self.deployment = deployment
+    async def pressed(self, interaction: Interaction, id: AuditId) -> None:
+        await (_send_file if id.button is AuditButton.FILE else _show_page)(interaction, id)
 
-    @classmethod
-    async def from_custom_id(
-        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> RecordButton:
-        return cls(button_of(item, match), AuditButton(match["step"]), match["fields"], match["deployment"])
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        service: AuditService = interaction.client.services.audit
-        async with reporting_errors(interaction):
-            if self.step is AuditButton.FILE:
-                await self._send_file(interaction, service)
-            else:
-                await self._turn(interaction, service)
+async def _show_page(interaction: Interaction, id: AuditId) -> None:
+    page = await interaction.client.services.audit.turn(
+        interaction.guild_id, member_of(interaction), id.audit_filter, id.button, id.cursor
+    )
+    layout = audit_layout(page, id.audit_filter)
+    layout.stop()  # answered by custom_id
+    await interaction.response.edit_message(view=layout)
 
-    async def _turn(self, interaction: Interaction, service: AuditService) -> None:
-        wanted, cursor = read_record_id(self.fields, self.deployment)
-        page = await service.turn(interaction.guild_id, member_of(interaction), wanted, self.step, cursor)
-        layout = audit_layout(page, wanted)
-        layout.stop()  # answered by custom_id
-        await interaction.response.edit_message(view=layout)
 
-    async def _send_file(self, interaction: Interaction, service: AuditService) -> None:
-        wanted, _ = read_record_id(self.fields, self.deployment)
-        await service.check_moderator(interaction.guild_id, member_of(interaction))
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await service.export(interaction.guild_id, member_of(interaction), wanted)
-        sentence = say("record_file_cut" if made.cut else "record_file_done", rows=made.rows)
-        await interaction.followup.send(
-            sentence, file=discord.File(io.BytesIO(made.data), "audit.csv"), ephemeral=True
-        )
+async def _send_file(interaction: Interaction, id: AuditId) -> None:
+    service = interaction.client.services.audit
+    await service.check_moderator(interaction.guild_id, member_of(interaction))
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    csv = await service.export(interaction.guild_id, member_of(interaction), id.audit_filter)
+    sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.rows)
+    await interaction.followup.send(
+        sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
+    )
 
 
 class Audit(commands.Cog):
-    """Discord's Integrations decide who sees the command; who may use it is checked all the same."""
+    """The command. Discord's Integrations decide who sees it, so the bot checks who uses it."""
 
-    def __init__(self, bot: GenerateBot, service: AuditService) -> None:
-        self._bot = bot
+    def __init__(self, service: AuditService) -> None:
         self._service = service
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(RecordButton)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(RecordButton)
 
     @app_commands.command(name="audit", description=say("command_audit"))
     @app_commands.describe(
@@ -114,15 +90,16 @@ class Audit(commands.Cog):
             since_days=since_days,
             until_days=until_days,
         )
-        page, wanted = await self._service.search(interaction.guild_id, member_of(interaction), query)
-        layout = audit_layout(page, wanted)
+        page, audit_filter = await self._service.search(interaction.guild_id, member_of(interaction), query)
+        layout = audit_layout(page, audit_filter)
         layout.stop()  # answered by custom_id
         await interaction.response.send_message(view=layout, ephemeral=True)
 
     @audit.autocomplete("deployment")
-    async def _suggest(self, _interaction: Interaction, typed: str) -> list[Choice[str]]:
-        return [Choice(name=name, value=name) for name in self._service.suggest_deployments(typed)]
+    async def _suggest(self, _interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        return [Choice(name=name, value=name) for name in self._service.suggest_deployments(prefix)]
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Audit(bot, bot.services.audit))
+    bot.add_dynamic_items(AuditItem)
+    await bot.add_cog(Audit(bot.services.audit))

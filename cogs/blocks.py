@@ -1,4 +1,4 @@
-"""`/block`, `/unblock` and `/blocked`: who may not generate on a server."""
+"""`/block`, `/unblock` and `/blocked`: moderators stop users from generating on their server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, member_from_user, member_of
 from bot.services.blocks import BlockService
 from bot.strings import say
-from bot.ui.custom_ids import BLOCKED_PATTERN
+from bot.ui.custom_ids import BlockedId
 from bot.ui.lists import block_confirmation, blocked_layout
 
 _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)} | {
@@ -26,28 +26,21 @@ _DURATIONS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": time
 _CHOICES = [Choice(name=say(f"duration_{name}"), value=name) for name in _DURATIONS]
 
 
-async def _layout(interaction: Interaction, page: int) -> LayoutView:
-    found, more = await interaction.client.services.blocks.blocked(
+async def _page(interaction: Interaction, page: int) -> LayoutView:
+    blocks, more = await interaction.client.services.blocks.blocked(
         interaction.guild_id, member_of(interaction), page
     )
-    return blocked_layout(found, page, more=more)
+    return blocked_layout(blocks, page, more=more)
 
 
-_BlockedButton = page_button(BLOCKED_PATTERN, _layout)
+_BlockedButton = page_button(BlockedId, _page)
 
 
-class People(commands.Cog):
-    """For moderators. A member is named with the roles that the interaction carries."""
+class Blocks(commands.Cog):
+    """The commands. A member's roles are those that the interaction carries."""
 
-    def __init__(self, bot: GenerateBot, service: BlockService) -> None:
-        self._bot = bot
+    def __init__(self, service: BlockService) -> None:
         self._service = service
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(_BlockedButton)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(_BlockedButton)
 
     @app_commands.command(name="block", description=say("command_block"))
     @app_commands.describe(
@@ -90,17 +83,18 @@ class People(commands.Cog):
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     async def blocked(self, interaction: Interaction) -> None:
-        await show_list(interaction, _layout)
+        await show_list(interaction, _page)
 
 
-def _duration(named: str | None, days: int | None) -> timedelta | None:
-    if named is not None and days is not None:
+def _duration(choice: str | None, days: int | None) -> timedelta | None:
+    if choice is not None and days is not None:
         raise RefusedError("block_duration_twice")
-    if named is not None and named not in _DURATIONS:
-        # Perhaps from a command of another version: a mistake must not block for ever.
+    if choice is not None and choice not in _DURATIONS:
+        # Perhaps from a command of another version: a mistake must not block a user for ever.
         raise RefusedError("block_duration_unknown")
-    return timedelta(days=days) if days is not None else _DURATIONS[named or "open"]
+    return timedelta(days=days) if days is not None else _DURATIONS[choice or "open"]
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(People(bot, bot.services.blocks))
+    bot.add_dynamic_items(_BlockedButton)
+    await bot.add_cog(Blocks(bot.services.blocks))

@@ -1,56 +1,38 @@
-"""The buttons under the bot's messages. They carry the run key, so they outlive every restart."""
+"""The buttons of a run, under status messages, results and review cards."""
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import discord
-from discord.ext import commands
-from discord.ui import Button, DynamicItem, Item
 
 from bot.deployments.inputs import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
 from bot.gateway.replies import check_start, redeliver_here, send_placeholder, started
 from bot.services.reviews import ReviewedRun
 from bot.strings import say
-from bot.ui.custom_ids import RUN_PATTERN, Action, EditForm, custom_id
+from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.results import single_layout
 from cogs.edit import open_edit
-from cogs.reviews import close_report, is_report, report_card_error, show_decision
-from cogs.use_as_input import offer_pictures, pictures_of
+from cogs.reviews import close_report, is_report, reporting_card_errors, show_decision
+from cogs.use_as_input import offer_pictures, shown_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
 
-class RunButton(DynamicItem[Button[Any]], template=RUN_PATTERN):
-    """Any button of a run, recognised by its custom_id."""
+class RunButton(PersistentItem[RunId], codec=RunId):
+    """Any button of a run."""
 
-    def __init__(self, button: Button[Any], key: str, action: Action) -> None:
-        super().__init__(button)
-        self.key = key
-        self.action = action
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> RunButton:
-        key, action = match["key"], Action(match["action"])
-        button: Button[Any] = item if isinstance(item, Button) else Button(custom_id=custom_id(key, action))
-        return cls(button, key, action)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        try:
-            await _PRESSES[self.action](interaction, self.key)
-        except Exception as error:  # a view's errors never reach the tree's handler
-            await report_card_error(interaction, self.key, error)
+    async def pressed(self, interaction: Interaction, id: RunId) -> None:
+        async with reporting_card_errors(interaction, id.key):
+            await _PRESSES[id.action](interaction, id.key)
 
 
 async def _cancel(interaction: Interaction, key: str) -> None:
@@ -103,21 +85,20 @@ async def _block(interaction: Interaction, key: str) -> None:
 async def _delete(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
     reviewed = await reviews.delete(key, member_of(interaction), interaction.guild_id, by_card=by_card)
-    await _deleted(interaction, reviewed, by_card=by_card)
+    await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
     reviewed = await reviews.delete_all(key, member_of(interaction), interaction.guild_id, by_card=by_card)
-    await _deleted(interaction, reviewed, by_card=by_card)
+    await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
-async def _deleted(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
-    """Close the report if the button is on its card; otherwise confirm the deletion."""
+async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
+    """Close the report if the button is on its card, else confirm the deletion to the user."""
     if by_card:
         person = interaction.user.id
-        gone = reviewed.already_deleted
-        verdict = say("report_gone") if gone else say("report_deleted", person=person)
+        verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
         await close_report(interaction, reviewed, verdict)
     elif is_user_install_only(interaction):
         await interaction.response.defer()
@@ -127,8 +108,8 @@ async def _deleted(interaction: Interaction, reviewed: ReviewedRun, *, by_card: 
 
 
 async def _report(interaction: Interaction, key: str) -> None:
-    is_new = await interaction.client.services.reviews.report(key, requester_of(interaction))
-    await tell(interaction, say("report_noted" if is_new else "report_looked_at"))
+    accepted = await interaction.client.services.reviews.report(key, requester_of(interaction))
+    await tell(interaction, say("report_noted" if accepted else "report_looked_at"))
 
 
 async def _dismiss(interaction: Interaction, key: str) -> None:
@@ -138,7 +119,7 @@ async def _dismiss(interaction: Interaction, key: str) -> None:
 
 
 async def _edit(interaction: Interaction, key: str) -> None:
-    await open_edit(interaction, EditForm(key))
+    await open_edit(interaction, EditId(key))
 
 
 async def _use(interaction: Interaction, key: str) -> None:
@@ -146,7 +127,7 @@ async def _use(interaction: Interaction, key: str) -> None:
         await offer_pictures(interaction, interaction.message, key)
 
 
-async def show_details(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+async def _details(interaction: Interaction, key: str) -> None:
     services = interaction.client.services
     catalogue = services.catalogue
     run = await services.editing.visible_run(key, requester_of(interaction))
@@ -161,12 +142,12 @@ async def show_details(interaction: discord.Interaction[GenerateBot], key: str) 
     )
 
 
-async def show_one(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """Its pictures and its own buttons, which work on it alone."""
+async def _pick(interaction: Interaction, key: str) -> None:
+    """Show one run of a batch with its pictures and with buttons for this run alone."""
     services = interaction.client.services
     catalogue = services.catalogue
     message = interaction.message
-    pictures = [url for url in pictures_of(message) if f"-{key}-" in url] if message is not None else []
+    pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
     run = await services.editing.visible_run(key, requester_of(interaction))
     title, follow_ups = catalogue.title(run.deployment), follow_ups_for(run, catalogue.all())
     layout = single_layout(run, title, pictures, follow_ups)
@@ -186,27 +167,14 @@ _PRESSES: Mapping[Action, Press] = {
     Action.REPORT: _report,
     Action.DISMISS: _dismiss,
     Action.EDIT: _edit,
-    Action.DETAILS: show_details,
+    Action.DETAILS: _details,
     Action.USE: _use,
-    Action.PICK: show_one,
+    Action.PICK: _pick,
     Action.REPEAT: _repeat,
     Action.CLEAR: _clear,
     Action.VARY: _vary,
 }
 
 
-class Buttons(commands.Cog):
-    """Registers the buttons while it is loaded."""
-
-    def __init__(self, bot: GenerateBot) -> None:
-        self._bot = bot
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(RunButton)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(RunButton)
-
-
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Buttons(bot))
+    bot.add_dynamic_items(RunButton)

@@ -1,134 +1,104 @@
-"""Edit: a form with an earlier run's inputs, whose answer is a request of the person who sends it."""
+"""Edit: a form with an earlier run's inputs, which starts a run of the user who submits it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
-from typing import Any
 
 import aiohttp
 import discord
-from discord.ext import commands
-from discord.ui import DynamicItem, Item
+from discord.ui import LayoutView
 
 from bot.deployments.revision import FormValue
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import BotError, InputError, RefusedError
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import form_values, reporting_errors, submitted_form
+from bot.gateway.dynamic_items import PersistentItem, form_values
 from bot.gateway.interactions import Interaction, requester_of
 from bot.gateway.replies import check_start, started
 from bot.strings import explain
-from bot.ui.custom_ids import EDIT_PATTERN, EditForm, edit_form
+from bot.ui.custom_ids import EditId
 from bot.ui.edit_forms import TEXT_FILE, form_modal, ready_layout, refused_layout
 
 _TEXT_BYTES = 64 * 1024
 _READ_SECONDS = 10
 
 
-async def open_edit(interaction: Interaction, form: EditForm) -> None:
+async def open_edit(interaction: Interaction, id: EditId) -> None:
+    """Show the form, filled with the run's inputs or with the draft."""
     editing = interaction.client.services.editing
     await check_start(interaction)
-    inputs = await editing.form(form.key, form.draft, requester_of(interaction))
-    modal = form_modal(EditForm(form.key, form.draft).custom_id, inputs.title, inputs.fields)
+    inputs = await editing.form(id.key, id.draft, requester_of(interaction))
+    modal = form_modal(EditId(id.key, id.draft).encode(), inputs.title, inputs.fields)
     await interaction.response.send_modal(modal)
 
 
-class EditAgain(DynamicItem[Item[Any]], template=EDIT_PATTERN):
-    """*Edit again* and *Send*, under a form that was not taken at once."""
+class EditItem(PersistentItem[EditId], codec=EditId):
+    """*Edit again* and *Send*, under a form that was not accepted at once."""
 
-    def __init__(self, item: Item[Any], form: EditForm) -> None:
-        super().__init__(item)
-        self.form = form
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> EditAgain:
-        return cls(item, edit_form(match))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with reporting_errors(interaction):
-            await (_send_draft if self.form.send else open_edit)(interaction, self.form)
+    async def pressed(self, interaction: Interaction, id: EditId) -> None:
+        await (_send_draft if id.send else open_edit)(interaction, id)
 
 
-class Edit(commands.Cog):
-    """The buttons while it is loaded, and the forms that are sent."""
-
-    def __init__(self, bot: GenerateBot) -> None:
-        self._bot = bot
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(EditAgain)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(EditAgain)
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        match = submitted_form(interaction, EDIT_PATTERN)
-        if match is None:
-            return
-        async with reporting_errors(interaction):
-            form = edit_form(match)
-            earlier = self._bot.services.editing.draft(form.draft, interaction.user.id)
-            typed = {**earlier, **form_values(interaction)}
-            if _uploaded_texts(typed):
-                await _read(interaction, form, typed)
-            else:
-                await _send(interaction, form, typed)
+async def _submitted(interaction: Interaction, id: EditId) -> None:
+    draft = interaction.client.services.editing.draft(id.draft, interaction.user.id)
+    values = {**draft, **form_values(interaction)}
+    await (_read_texts if _uploaded_texts(values) else _send)(interaction, id, values)
 
 
-async def _send_draft(interaction: Interaction, form: EditForm) -> None:
-    typed = interaction.client.services.editing.draft(form.draft, interaction.user.id)
-    if not typed:
+async def _send_draft(interaction: Interaction, id: EditId) -> None:
+    values = interaction.client.services.editing.draft(id.draft, interaction.user.id)
+    if not values:
         raise RefusedError("edit_forgotten")
-    await _send(interaction, form, typed)
+    await _send(interaction, id, values)
 
 
-async def _send(interaction: Interaction, form: EditForm, typed: Mapping[str, FormValue]) -> None:
+async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
     editing = interaction.client.services.editing
     try:
         await check_start(interaction)
-        run, dropped = await editing.resubmit(form.key, typed, requester_of(interaction))
+        run, dropped = await editing.resubmit(id.key, values, requester_of(interaction))
     except BotError as error:
-        draft = editing.keep_draft(interaction.user.id, typed)
-        layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
+        layout = _refused(interaction, id, values, error)
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
     await started(interaction, run, dropped)
 
 
-async def _read(interaction: Interaction, form: EditForm, typed: dict[str, FormValue]) -> None:
-    """Reading takes its time, so it is acknowledged first; then the person says whether to send it."""
+async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
+    """Read uploaded texts, which takes too long for the first answer, and offer to send the form."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    editing = interaction.client.services.editing
     try:
-        for name, file in _uploaded_texts(typed).items():
-            del typed[name + TEXT_FILE]
-            typed[name] = await _text(interaction, name, file)
+        for name, file in _uploaded_texts(values).items():
+            del values[name + TEXT_FILE]
+            values[name] = await _download_text(interaction, name, file)
     except BotError as error:
-        draft = editing.keep_draft(interaction.user.id, typed)
-        layout = refused_layout(explain(error), EditForm(form.key, draft).custom_id)
+        layout = _refused(interaction, id, values, error)
     else:
-        draft = editing.keep_draft(interaction.user.id, typed)
-        again, send = EditForm(form.key, draft), EditForm(form.key, draft, send=True)
-        layout = ready_layout(again.custom_id, send.custom_id)
+        draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
+        layout = ready_layout(EditId(id.key, draft).encode(), EditId(id.key, draft, send=True).encode())
     await interaction.followup.send(view=layout, ephemeral=True)
 
 
-def _uploaded_texts(typed: Mapping[str, FormValue]) -> dict[str, AttachedFile]:
-    """By option name; see `TEXT_FILE`."""
+def _refused(
+    interaction: Interaction, id: EditId, values: Mapping[str, FormValue], error: BotError
+) -> LayoutView:
+    """Keep the values as a draft and build the answer with *Edit again*."""
+    draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
+    return refused_layout(explain(error), EditId(id.key, draft).encode())
+
+
+def _uploaded_texts(values: Mapping[str, FormValue]) -> dict[str, AttachedFile]:
+    """Return files that stand for long texts, by option name; see `TEXT_FILE`."""
     return {
         name.removesuffix(TEXT_FILE): value[0]
-        for name, value in typed.items()
+        for name, value in values.items()
         if isinstance(value, tuple) and name.endswith(TEXT_FILE)
     }
 
 
-async def _text(interaction: Interaction, name: str, file: AttachedFile) -> str:
-    """Raises InputError."""
+async def _download_text(interaction: Interaction, name: str, file: AttachedFile) -> str:
+    """Raise InputError for a file that is too large, not text or can't be fetched."""
     if file.size > _TEXT_BYTES:
         raise InputError("edit_text_too_large", option=name, limit_kib=_TEXT_BYTES // 1024)
     try:
@@ -143,4 +113,5 @@ async def _text(interaction: Interaction, name: str, file: AttachedFile) -> str:
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Edit(bot))
+    bot.add_dynamic_items(EditItem)
+    bot.add_form(EditId, _submitted)

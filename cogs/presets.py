@@ -1,4 +1,4 @@
-"""`/preset`: named sets of inputs, one's own and the server's."""
+"""`/preset`: named sets of inputs, a user's own and the server's."""
 
 from __future__ import annotations
 
@@ -7,43 +7,37 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 from discord.ui import LayoutView
 
+from bot.deployments.catalogue import Catalogue
 from bot.domain.requests import NAME_LENGTH, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
 from bot.gateway.interactions import Interaction, check_here, check_overrides, member_of, requester_of
-from bot.gateway.replies import answer_generated, display_name
-from bot.services.presets import PresetDraft
+from bot.gateway.replies import answer_generated, escape_name
+from bot.services.presets import PresetDraft, PresetService
 from bot.strings import say
-from bot.ui.custom_ids import PRESETS_PATTERN
+from bot.ui.custom_ids import PresetsId
 from bot.ui.lists import presets_layout, run_label
 
 _Name = Range[str, 1, NAME_LENGTH]
 
 
-async def _layout(interaction: Interaction, page: int) -> LayoutView:
+async def _page(interaction: Interaction, page: int) -> LayoutView:
     services = interaction.client.services
-    found, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
-    return presets_layout(found, page, more=more, title=services.catalogue.title)
+    presets, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
+    return presets_layout(presets, page, more=more, title=services.catalogue.title)
 
 
-_PresetsButton = page_button(PRESETS_PATTERN, _layout)
+_PresetsButton = page_button(PresetsId, _page)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
-    """Only `use` is seen by others: it generates."""
+    """The commands. Answers are ephemeral, except that `use` generates in the channel."""
 
-    def __init__(self, bot: GenerateBot) -> None:
+    def __init__(self, presets: PresetService, catalogue: Catalogue) -> None:
         super().__init__()
-        self._bot = bot
-        self._presets = bot.services.presets
-        self._catalogue = bot.services.catalogue
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(_PresetsButton)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(_PresetsButton)
+        self._presets = presets
+        self._catalogue = catalogue
 
     @app_commands.command(name="save", description=say("command_preset_save"))
     @app_commands.describe(
@@ -67,10 +61,10 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         saved = await self._presets.save(member_of(interaction), interaction.guild_id, draft)
         title = escape_line(self._catalogue.title(saved.preset.deployment), 60)
         code = "preset_replaced" if saved.replaced else "preset_saved"
-        told = [say(code, name=display_name(saved.preset.name), title=title)]
+        sentences = [say(code, name=escape_name(saved.preset.name), title=title)]
         if saved.files_left:
-            told.append(say("preset_files_left"))
-        await tell(interaction, "\n".join(told))
+            sentences.append(say("preset_files_left"))
+        await tell(interaction, "\n".join(sentences))
 
     @app_commands.command(name="use", description=say("command_preset_use"))
     @app_commands.describe(name=say("option_preset_name"), prompt=say("option_preset_use_prompt"))
@@ -84,35 +78,36 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
 
     @app_commands.command(name="list", description=say("command_preset_list"))
     async def list_(self, interaction: Interaction) -> None:
-        await show_list(interaction, _layout)
+        await show_list(interaction, _page)
 
     @app_commands.command(name="delete", description=say("command_preset_delete"))
     @app_commands.describe(name=say("option_preset_name"), server=say("option_preset_server"))
     async def delete(self, interaction: Interaction, name: _Name, *, server: bool = False) -> None:
         await self._presets.delete(member_of(interaction), interaction.guild_id, name, server=server)
-        await tell(interaction, say("preset_deleted", name=display_name(name)))
+        await tell(interaction, say("preset_deleted", name=escape_name(name)))
 
     @app_commands.command(name="share", description=say("command_preset_share"))
     @app_commands.describe(name=say("option_preset_name"))
     @app_commands.guild_only()
     async def share(self, interaction: Interaction, name: _Name) -> None:
         shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
-        await tell(interaction, say("preset_shared", name=display_name(shared.name)))
+        await tell(interaction, say("preset_shared", name=escape_name(shared.name)))
 
     @use.autocomplete("name")
     @delete.autocomplete("name")
     @share.autocomplete("name")
-    async def _suggest(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        found = await self._presets.suggest(interaction.user.id, interaction.guild_id, typed)
-        return [Choice(name=one.name, value=str(one.value)) for one in found]
+    async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
+        presets = await self._presets.suggest(interaction.user.id, interaction.guild_id, prefix)
+        return [Choice(name=preset.name, value=str(preset.value)) for preset in presets]
 
     @save.autocomplete("run")
-    async def _suggest_runs(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+    async def _suggest_runs(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
         runs = await self._presets.suggest_runs(interaction.user.id)
         labels = [(run_label(run, self._catalogue.title), run.key) for run in runs]
-        text = folded(typed)
+        text = folded(prefix)
         return [Choice(name=label, value=key) for label, key in labels if text in label.casefold()]
 
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Presets(bot))
+    bot.add_dynamic_items(_PresetsButton)
+    await bot.add_cog(Presets(bot.services.presets, bot.services.catalogue))

@@ -5,24 +5,22 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
-from discord.ui import DynamicItem, Item, LayoutView
+from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
 from bot.domain.settings_table import FORMS, Section, SettingControl
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import reporting_errors, selected_values, submitted_form, text_values
+from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
 from bot.services.server_settings import ServerSettingsService
 from bot.strings import say
-from bot.ui.custom_ids import SETTINGS_PATTERN, parse
+from bot.ui.custom_ids import SettingId
 from bot.ui.settings_panel import Panel
 
 log = logging.getLogger(__name__)
@@ -39,43 +37,26 @@ def allowed(interaction: Interaction) -> GuildInfo:
     return GuildInfo(interaction.guild)
 
 
-class SettingsItem(DynamicItem[Item[Any]], template=SETTINGS_PATTERN):
+class SettingsItem(PersistentItem[SettingId], codec=SettingId):
     """Any button or select of the panel."""
 
-    def __init__(self, item: Item[Any], rest: str) -> None:
-        super().__init__(item)
-        self.rest = rest
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-    ) -> SettingsItem:
-        return cls(item, match["rest"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        async with reporting_errors(interaction):
-            desk: ServerSettingsService = interaction.client.services.server_settings
-            await _pressed(interaction, desk, self.rest, selected_values(interaction))
-
-
-async def _pressed(
-    interaction: Interaction, desk: ServerSettingsService, rest: str, values: Sequence[str]
-) -> None:
-    server = allowed(interaction)
-    control = parse(rest)
-    if control is None:
-        raise RefusedError("settings_stale")
-    person = interaction.user.id
-    if control.name == "again":
-        modal = await desk.form_again(server, person, control)
-        await _ask(interaction, modal)
-    elif control.field in FORMS:
-        about = values[0] if values else control.arg
-        await _ask(interaction, await desk.form(server, SettingControl(control.section, control.name, about)))
-    elif control.field == "words.show":
-        await _send_words(interaction, await desk.word_list(server))
-    else:
-        await _update(interaction, await _next(desk, server, person, control, values))
+    async def pressed(self, interaction: Interaction, id: SettingId) -> None:
+        server = allowed(interaction)
+        desk, control, values = (
+            interaction.client.services.server_settings,
+            id.control,
+            selected_values(interaction),
+        )
+        if control.name == "again":
+            await _ask(interaction, await desk.form_again(server, interaction.user.id, control))
+        elif control.field in FORMS:
+            about = values[0] if values else control.arg
+            form = await desk.form(server, SettingControl(control.section, control.name, about))
+            await _ask(interaction, form)
+        elif control.field == "words.show":
+            await _send_words(interaction, await desk.word_list(server))
+        else:
+            await _update(interaction, await _next(desk, server, interaction.user.id, control, values))
 
 
 async def _next(
@@ -110,18 +91,17 @@ async def _send_words(interaction: Interaction, words: str) -> None:
     await interaction.response.send_message(say("settings_words_file"), file=file, ephemeral=True)
 
 
+async def _submitted(interaction: Interaction, id: SettingId) -> None:
+    server, texts = allowed(interaction), list(text_values(interaction).values())
+    desk = interaction.client.services.server_settings
+    await _update(interaction, await desk.sent(server, interaction.user.id, id.control, texts))
+
+
 class Settings(commands.Cog):
-    """The command; the panel's items while it is loaded; and the forms that are sent."""
+    """The command, which shows the panel."""
 
-    def __init__(self, bot: GenerateBot, desk: ServerSettingsService) -> None:
-        self._bot = bot
+    def __init__(self, desk: ServerSettingsService) -> None:
         self._desk = desk
-
-    async def cog_load(self) -> None:
-        self._bot.add_dynamic_items(SettingsItem)
-
-    async def cog_unload(self) -> None:
-        self._bot.remove_dynamic_items(SettingsItem)
 
     @app_commands.command(name="settings", description=say("command_settings"))
     @app_commands.guild_only()
@@ -131,21 +111,8 @@ class Settings(commands.Cog):
         layout.stop()
         await interaction.response.send_message(view=layout, ephemeral=True)
 
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: Interaction) -> None:
-        match = submitted_form(interaction, SETTINGS_PATTERN)
-        if match is None:
-            return
-        async with reporting_errors(interaction):
-            await self._sent(interaction, match["rest"], list(text_values(interaction).values()))
-
-    async def _sent(self, interaction: Interaction, rest: str, typed: Sequence[str]) -> None:
-        server = allowed(interaction)
-        control = parse(rest)
-        if control is None:
-            raise RefusedError("settings_stale")
-        await _update(interaction, await self._desk.sent(server, interaction.user.id, control, typed))
-
 
 async def setup(bot: GenerateBot) -> None:
-    await bot.add_cog(Settings(bot, bot.services.server_settings))
+    bot.add_dynamic_items(SettingsItem)
+    bot.add_form(SettingId, _submitted)
+    await bot.add_cog(Settings(bot.services.server_settings))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import discord
 from PIL import Image
 
 from bot.domain.runs import Run, RunState
-from bot.ui.custom_ids import RUN_PATTERN
+from bot.ui.custom_ids import RunId
 from demo.story import Story
 from demo.world import World
 
@@ -52,7 +51,7 @@ async def generate_once(world: World, story: Story, person: str = "ada") -> Made
     response = result.response
     if response is None:
         raise DemoFailed("The bot did not answer the command.")
-    found = re.search(RUN_PATTERN, json.dumps(response.components))
+    found = RunId.PATTERN.search(json.dumps(response.components))
     if found is None:
         raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
     run = await _outcome(world, found["key"])

@@ -17,7 +17,7 @@ import aiohttp
 import discord
 
 from bot.ui.components import ChannelName, OutgoingMessage
-from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
+from bot.ui.custom_ids import Action, RunId
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
@@ -195,7 +195,7 @@ class Poster:
         """The id of a message that nobody noted, by a button of the run's that only it has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if custom_id(key, action) in set(markers(message.components)):
+                if RunId(key, action).encode() in set(markers(message.components)):
                     return message.id
         return None
 
@@ -290,11 +290,11 @@ def is_message_of(message: discord.Message, key: str, part: OutgoingMessage | No
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}
     if part is None:
-        return not files and custom_id(key, Action.AGAIN) in found
+        return not files and RunId(key, Action.AGAIN).encode() in found
     view = part.layout or part.view
     meant = set(markers(view.walk_children())) if view is not None else set()
-    passing = {custom_id(key, action) for action in _PASSING}
-    buttons = {mark for mark in meant if RUN_PATTERN.fullmatch(mark)} - passing
+    passing = {RunId(key, action).encode() for action in _PASSING}
+    buttons = {mark for mark in meant if RunId.read(mark)} - passing
     if buttons:
         return buttons <= found
     if part.files:

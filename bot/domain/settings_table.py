@@ -13,7 +13,6 @@ from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
-from zlib import crc32
 
 from bot.domain.errors import RefusedError
 from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, with_values
@@ -384,15 +383,6 @@ class SettingControl:
     @property
     def field(self) -> str:
         return f"{self.section.value}.{self.name}"
-
-    @property
-    def custom_id(self) -> str:
-        return f"set:{self.section.value}:{self.name}" + (f":{self.arg}" if self.arg else "")
-
-    @property
-    def number(self) -> int:
-        """The component's id: a client keeps a choice by it, so it must not pass to another control."""
-        return crc32(self.custom_id.encode()) & 0x3FFFFFFF | 0x40000000
 
 
 def token(name: str) -> str:

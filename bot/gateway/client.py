@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
@@ -23,8 +24,10 @@ from bot.gateway.sync import Availability, CommandSync
 from bot.services import Services
 from bot.services.word_rules import WordRules
 from bot.strings import explain, say
+from bot.ui.custom_ids import CustomId
 
 log = logging.getLogger(__name__)
+IdT = TypeVar("IdT", bound=CustomId)
 EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
@@ -88,6 +91,7 @@ class GenerateBot(commands.Bot):
         self._extensions = extensions
         self.tree.error(self._on_command_error)
         self._rebuilders: list[Callable[[], None]] = []
+        self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
 
     async def automod_rules(self, guild_id: int) -> WordRules:
         """Read a server's AutoMod rules. Raises what `read_automod` raises."""
@@ -122,6 +126,25 @@ class GenerateBot(commands.Bot):
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
+    def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
+        """Have `handler` answer the submitted forms whose custom_id is of the codec's kind."""
+        self._forms.append((codec, handler))
+
+    async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
+        """Hand a submitted form to its handler.
+
+        Forms are found by their custom_id, so a restart between opening and sending one loses no input.
+        """
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        data: Mapping[str, Any] = interaction.data or {}
+        custom_id = str(data.get("custom_id", ""))
+        async with reporting_errors(interaction):
+            for codec, handler in self._forms:
+                form = codec.read(custom_id)
+                if form is not None:
+                    await handler(interaction, form)
+
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         """Drop a server's cached AutoMod rules. Needs the intent `auto_moderation_configuration`."""
         self.services.word_filter.cache.invalidate(rule.guild.id)
@@ -133,6 +156,18 @@ class GenerateBot(commands.Bot):
     ) -> None:
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         await tell_error(interaction, cause)
+
+
+FormHandler = Callable[[discord.Interaction[GenerateBot], IdT], Awaitable[None]]
+
+
+@asynccontextmanager
+async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> AsyncIterator[None]:
+    """Report errors that never reach the command tree's handler: those of components and forms."""
+    try:
+        yield
+    except Exception as error:
+        await tell_error(interaction, error)
 
 
 async def tell_error(interaction: discord.Interaction[GenerateBot], error: Exception) -> None:

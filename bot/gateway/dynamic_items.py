@@ -1,4 +1,4 @@
-"""What buttons, selects and forms that are known by their custom_id have in common.
+"""Buttons, selects and forms that are found by their custom_id.
 
 discord.py remembers none of them, so they work after any restart.
 """
@@ -6,87 +6,87 @@ discord.py remembers none of them, so they work after any restart.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Self
 
 import discord
-from discord.ui import Button, DynamicItem, Item, LayoutView
+from discord.ui import DynamicItem, Item, LayoutView
 
 from bot.deployments.revision import FormValue
 from bot.deployments.validation import AttachedFile
-from bot.gateway.client import tell_error
+from bot.gateway.client import IdT, reporting_errors
 from bot.gateway.interactions import Interaction
+from bot.ui.custom_ids import CustomId, PageId
 
 
-@asynccontextmanager
-async def reporting_errors(interaction: discord.Interaction[Any]) -> AsyncIterator[None]:
-    """For what never reaches the tree's handler: the errors of views and of listeners."""
-    try:
-        yield
-    except Exception as error:
-        await tell_error(interaction, error)
+class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
+    """A button or select of any message with a custom_id of the codec's kind.
 
+    Subclasses are declared as `class HelpSelect(PersistentItem[HelpId], codec=HelpId)`.
+    """
 
-def button_of(item: Item[Any], match: re.Match[str]) -> Button[Any]:
-    """The pressed button; a forged press may name one on something else."""
-    return item if isinstance(item, Button) else Button(custom_id=match.string)
+    _codec: ClassVar[type[Any]]
+
+    def __init_subclass__(cls, *, codec: type[CustomId]) -> None:
+        super().__init_subclass__(template=codec.PATTERN)
+        cls._codec = codec
+
+    def __init__(self, item: Item[Any], match: re.Match[str]) -> None:
+        super().__init__(item)
+        self._match = match
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(item, match)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        async with reporting_errors(interaction):
+            # Not parsed in `from_custom_id`: discord.py drops its errors, and the user would get no answer.
+            await self.pressed(interaction, self._codec.parse(self._match))
+
+    async def pressed(self, interaction: Interaction, id: IdT) -> None:
+        """Answer a press or a choice. Errors are reported to the user."""
+        raise NotImplementedError
 
 
 def data_of(interaction: discord.Interaction[Any]) -> Mapping[str, Any]:
-    """What the press or the form is, as Discord sends it."""
+    """Return a press or a form as Discord sends it."""
     return interaction.data or {}
 
 
 def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
-    """The values of the select that was used."""
+    """Return the values of the select that was used."""
     return data_of(interaction).get("values") or ()
 
 
-def submitted_form(interaction: Interaction, pattern: re.Pattern[str]) -> re.Match[str] | None:
-    """The custom_id of a form that was sent, where it is one of ours."""
-    if interaction.type is not discord.InteractionType.modal_submit:
-        return None
-    return pattern.fullmatch(str(data_of(interaction).get("custom_id", "")))
-
-
 def custom_ids(components: Iterable[Any]) -> Iterator[str]:
-    """Of a message's components, at every depth."""
+    """Yield the custom_ids of a message's components, at every depth."""
     for component in components:
         yield getattr(component, "custom_id", None) or ""
         yield from custom_ids(getattr(component, "children", ()))
 
 
-# What stands on a page, for whoever asks or presses.
-Layout = Callable[[Interaction, int], Awaitable[LayoutView]]
+# Builds a page of a list for the user of the interaction.
+PageBuilder = Callable[[Interaction, int], Awaitable[LayoutView]]
 
 
-async def show_list(interaction: Interaction, layout: Layout) -> None:
-    """Answers with the first page."""
-    view = await layout(interaction, 0)
+async def show_list(interaction: Interaction, build: PageBuilder) -> None:
+    """Answer a command with the first page."""
+    view = await build(interaction, 0)
     view.stop()  # answered by custom_id
     await interaction.response.send_message(view=view, ephemeral=True)
 
 
-def page_button(pattern: re.Pattern[str], layout: Layout) -> type[DynamicItem[Button[Any]]]:
-    """The class of the buttons whose custom_id tells a `page`, to be added to the bot."""
+def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[PageId]]:
+    """Make the class of the buttons that turn a list's pages."""
 
-    class PageButton(DynamicItem[Button[Any]], template=pattern):
-        def __init__(self, button: Button[Any], page: int) -> None:
-            super().__init__(button)
-            self.page = page
-
-        @classmethod
-        async def from_custom_id(
-            cls, _interaction: discord.Interaction[Any], item: Item[Any], match: re.Match[str], /
-        ) -> PageButton:
-            return cls(button_of(item, match), int(match["page"]))
-
-        async def callback(self, interaction: discord.Interaction[Any]) -> None:
-            async with reporting_errors(interaction):
-                view = await layout(interaction, self.page)
-                view.stop()  # answered by custom_id
-                await interaction.response.edit_message(view=view)
+    class PageButton(PersistentItem[PageId], codec=codec):
+        async def pressed(self, interaction: Interaction, id: PageId) -> None:
+            view = await build(interaction, id.page)
+            view.stop()  # answered by custom_id
+            await interaction.response.edit_message(view=view)
 
     return PageButton
 
@@ -95,27 +95,27 @@ _FILE_UPLOAD = 19
 
 
 def text_values(interaction: Interaction) -> dict[str, str]:
-    """By custom_id, in their order."""
+    """Return a form's texts by custom_id, in their order."""
     return {name: value for name, value in form_values(interaction).items() if isinstance(value, str)}
 
 
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
-    """By custom_id. A select left alone is empty text; an upload left alone is not there."""
+    """Return a form's values by custom_id: an unused select is empty text, an unused upload is left out."""
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
-    typed: dict[str, FormValue] = {}
+    found: dict[str, FormValue] = {}
     for field in _fields(data.get("components", ())):
         values = field.get("values") or []
         if field["type"] == _FILE_UPLOAD:
-            files = tuple(_given(attachments[value]) for value in values if value in attachments)
+            files = tuple(_attached_file(attachments[value]) for value in values if value in attachments)
             if files:
-                typed[field["custom_id"]] = files
+                found[field["custom_id"]] = files
         else:
-            typed[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
-    return typed
+            found[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
+    return found
 
 
-def _given(attachment: Mapping[str, Any]) -> AttachedFile:
+def _attached_file(attachment: Mapping[str, Any]) -> AttachedFile:
     return AttachedFile(
         attachment["url"], attachment["filename"], attachment.get("content_type"), attachment["size"]
     )

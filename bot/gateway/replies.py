@@ -114,10 +114,10 @@ async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
     if made.dropped:
         dropped = ", ".join(f"`{name}`" for name in made.dropped)
         await tell(
-            interaction, say("preset_dropped", name=display_name(made.preset.name), dropped=dropped[:1000])
+            interaction, say("preset_dropped", name=escape_name(made.preset.name), dropped=dropped[:1000])
         )
 
 
-def display_name(name: str) -> str:
-    """Escape a preset's name for a message."""
+def escape_name(name: str) -> str:
+    """Escape a preset's name for a sentence."""
     return escape_line(name, NAME_LENGTH)

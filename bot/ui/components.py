@@ -15,7 +15,7 @@ from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, escape_prose
 from bot.strings import say
-from bot.ui.custom_ids import Action, custom_id
+from bot.ui.custom_ids import Action, RunId
 
 FILES_PER_MESSAGE = 10
 PROMPT_SHOWN = 300
@@ -108,7 +108,7 @@ def run_button(
     run: Run, action: Action, label: str, style: ButtonStyle = ButtonStyle.secondary, **params: object
 ) -> Button[Any]:
     """Create a button of a run; `params` fill in the label."""
-    return Button(label=say(label, **params), style=style, custom_id=custom_id(run.key, action))
+    return Button(label=say(label, **params), style=style, custom_id=RunId(run.key, action).encode())
 
 
 def phase(state: RunState) -> str:

@@ -1,88 +1,55 @@
-"""Every custom_id: encode and parse."""
+"""All custom_ids: one frozen dataclass per kind, with its pattern, encoder and parser.
+
+Messages with these ids are in Discord and outlive this version: an id must keep its meaning.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar, Self
+from zlib import crc32
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
 from bot.domain.settings_table import Section, SettingControl
 
-# microseconds and number of the cursor, subject, actor; seconds of since and until; action and outcome.
-_FIELDS = struct.Struct(">QQQQIIBB")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID = (1 << 63) - 1
-_LARGEST_NUMBER = (1 << 31) - 1
-# Numbers stand in messages that outlive this version: new actions and states go to the end.
-_ACTIONS = (None, *AuditAction)
-_OUTCOMES = (None, *OUTCOMES)
-# 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
-AUDIT_PATTERN = re.compile(
-    r"audit:(?P<step>[onc]):(?P<fields>[A-Za-z0-9_-]{56}):(?P<deployment>.{0,32})", re.DOTALL
-)
+_KEY = r"[a-z0-9]{1,20}"
+_DRAFT = r"[0-9a-f]{0,8}"
 
 
-def record_id(step: AuditButton, wanted: AuditFilter, cursor: AuditCursor | None) -> str:
-    packed = _FIELDS.pack(
-        _micros(cursor.at) if cursor else 0,
-        cursor.id if cursor else 0,
-        wanted.subject or 0,
-        wanted.actor or 0,
-        _seconds(wanted.since),
-        _seconds(wanted.until),
-        _ACTIONS.index(wanted.action),
-        _OUTCOMES.index(RunState(wanted.outcome) if wanted.outcome else None),
-    )
-    return f"audit:{step}:{base64.urlsafe_b64encode(packed).decode()}:{wanted.deployment or ''}"
+class CustomId(ABC):
+    """A kind of custom_id. Discord allows 100 characters."""
 
+    __slots__ = ()
+    PATTERN: ClassVar[re.Pattern[str]]
 
-def read_record_id(fields: str, deployment: str) -> tuple[AuditFilter, AuditCursor | None]:
-    """Raises RefusedError for what no version of ours has made."""
-    try:
-        micros, number, subject, actor, since, until, action, outcome = _FIELDS.unpack(
-            base64.b64decode(fields, altchars=b"-_", validate=True)
-        )
-        wanted = AuditFilter(
-            subject=_person(subject),
-            actor=_person(actor),
-            deployment=deployment or None,
-            outcome=_OUTCOMES[outcome],
-            action=_ACTIONS[action],
-            since=_EPOCH + timedelta(seconds=since) if since else None,
-            until=_EPOCH + timedelta(seconds=until) if until else None,
-        )
-        return wanted, _cursor(micros, number)
-    except (struct.error, ValueError, IndexError, OverflowError) as error:
-        raise RefusedError("list_stale", str(error)) from error
+    @abstractmethod
+    def encode(self) -> str:
+        """Return the custom_id."""
 
+    @classmethod
+    @abstractmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        """Raise RefusedError for values that match but that no version has encoded."""
 
-def _person(number: int) -> int | None:
-    if number > _LARGEST_ID:
-        raise ValueError("no id of Discord's")
-    return number or None
-
-
-def _cursor(micros: int, number: int) -> AuditCursor | None:
-    if number > _LARGEST_NUMBER:
-        raise ValueError("no line of the record")
-    return AuditCursor(_EPOCH + timedelta(microseconds=micros), number) if micros else None
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _seconds(moment: datetime | None) -> int:
-    return (moment - _EPOCH) // timedelta(seconds=1) if moment is not None else 0
+    @classmethod
+    def read(cls, custom_id: str) -> Self | None:
+        """Parse a custom_id, or return None for another kind's. Raises what `parse` raises."""
+        match = cls.PATTERN.fullmatch(custom_id)
+        return cls.parse(match) if match is not None else None
 
 
 class Action(StrEnum):
+    """What a run's button does."""
+
     CANCEL = "cancel"
     AGAIN = "again"
     POST = "post"
@@ -95,117 +62,307 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # of several: one of them by itself; all of them again; all of them deleted
+    # In a batch: show one run by itself, repeat all of them, delete all of them.
     PICK = "pick"
     REPEAT = "repeat"
     CLEAR = "clear"
     VARY = "vary"
 
 
-RUN_PATTERN = re.compile(rf"run:(?P<key>[a-z0-9]{{1,20}}):(?P<action>{'|'.join(Action)})")
+@dataclass(frozen=True, slots=True)
+class RunId(CustomId):
+    """A button of a run."""
+
+    PATTERN = re.compile(rf"run:(?P<key>{_KEY}):(?P<action>{'|'.join(Action)})")
+    key: str
+    action: Action
+
+    def encode(self) -> str:
+        return f"run:{self.key}:{self.action}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["key"], Action(match["action"]))
 
 
-def custom_id(key: str, action: Action) -> str:
-    return f"run:{key}:{action.value}"
+class ReviewForm(StrEnum):
+    """The forms that a moderator's button opens."""
+
+    REJECT = "reject"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFormId(CustomId):
+    """A moderator's form about a run."""
+
+    PATTERN = re.compile(rf"form:(?P<key>{_KEY}):(?P<form>{'|'.join(ReviewForm)})")
+    key: str
+    form: ReviewForm
+
+    def encode(self) -> str:
+        return f"form:{self.key}:{self.form}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["key"], ReviewForm(match["form"]))
+
+
+@dataclass(frozen=True, slots=True)
+class EditId(CustomId):
+    """The Edit form of a run, or a button that leads to it.
+
+    `draft` names earlier input to refill the form with; `send` submits the draft without showing the form.
+    """
+
+    PATTERN = re.compile(rf"edit:(?P<key>{_KEY}):(?P<draft>{_DRAFT})(?P<send>:send)?")
+    key: str
+    draft: str = ""
+    send: bool = False
+
+    def encode(self) -> str:
+        return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["key"], match["draft"], bool(match["send"]))
+
+
+@dataclass(frozen=True, slots=True)
+class UseId(CustomId):
+    """The Use-as-input form, or the button or select that leads to it.
+
+    `index` counts the pictures of the message that the component or form belongs to, `parent` is the run
+    that made the picture, and `deployment` is empty in a select that chooses one.
+    """
+
+    PATTERN = re.compile(
+        rf"use:(?P<deployment>[^:]{{0,32}}):(?P<index>[0-9]):(?P<parent>(?:{_KEY})?):(?P<draft>{_DRAFT})"
+    )
+    deployment: str
+    index: int
+    parent: str = ""
+    draft: str = ""
+
+    def encode(self) -> str:
+        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["deployment"], int(match["index"]), match["parent"], match["draft"])
 
 
 class RunListAction(StrEnum):
-    """What a control does: turns the page, or acts on the chosen run and shows the same page again."""
+    """What a control of `/runs` does; CANCEL and POST act on the selected run and show the page again."""
 
     PAGE = "page"
     CANCEL = "cancel"
     POST = "post"
 
 
-RUN_FILTERS = tuple(RunFilter)
-RUNS_PATTERN = re.compile(
-    r"runs:(?P<control>page|cancel|post):(?P<step>[on]):(?P<wanted>[a-z]{1,10}):"
-    r"(?P<micros>[0-9]{1,18}):(?P<key>[a-z0-9]{0,20})"
-)
+@dataclass(frozen=True, slots=True)
+class RunsId(CustomId):
+    """A control of `/runs`, and the page to show."""
 
+    PATTERN = re.compile(
+        rf"runs:(?P<action>{'|'.join(RunListAction)}):(?P<direction>[on]):(?P<filter>[a-z]{{1,10}}):"
+        r"(?P<micros>[0-9]{1,18}):(?P<key>[a-z0-9]{0,20})"
+    )
+    action: RunListAction
+    page: RunsPage
 
-def newest(state: str) -> RunsPage:
-    """The first page; RefusedError for a state that is not among `RUN_FILTERS`."""
-    if state not in RUN_FILTERS:
-        raise RefusedError("list_stale", f"{state!r} is not on offer")
-    return RunsPage(RunFilter(state))
+    def encode(self) -> str:
+        page, cursor = self.page, self.page.cursor
+        where = f"{_micros(cursor.at)}:{cursor.key}" if cursor else "0:"
+        return f"runs:{self.action}:{page.step}:{page.wanted}:{where}"
 
-
-def runs_id(control: RunListAction, place: RunsPage) -> str:
-    cursor = place.cursor
-    micros = (cursor.at - _EPOCH) // timedelta(microseconds=1) if cursor else 0
-    return f"runs:{control}:{place.step}:{place.wanted}:{micros}:{cursor.key if cursor else ''}"
-
-
-def read_runs_id(match: re.Match[str]) -> RunsPage:
-    """Raises RefusedError for what no version of ours has made."""
-    try:
-        wanted = RunFilter(match["wanted"])
-        at = _EPOCH + timedelta(microseconds=int(match["micros"]))
-    except (ValueError, OverflowError) as error:
-        raise RefusedError("list_stale", str(error)) from error
-    cursor = RunCursor(at, match["key"]) if match["key"] else None
-    return RunsPage(wanted, Direction(match["step"]), cursor)
-
-
-_KEY = r"[a-z0-9]{1,20}"
-_DRAFT = r"[0-9a-f]{0,8}"
-EDIT_PATTERN = re.compile(rf"edit:(?P<key>{_KEY}):(?P<draft>{_DRAFT})(?P<send>:send)?")
-USE_PATTERN = re.compile(
-    rf"use:(?P<deployment>[^:]{{0,32}}):(?P<index>[0-9]):(?P<parent>(?:{_KEY})?):(?P<draft>{_DRAFT})"
-)
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        try:
+            run_filter = RunFilter(match["filter"])
+            at = _EPOCH + timedelta(microseconds=int(match["micros"]))
+        except (ValueError, OverflowError) as error:
+            raise RefusedError("list_stale", str(error)) from error
+        cursor = RunCursor(at, match["key"]) if match["key"] else None
+        return cls(
+            RunListAction(match["action"]), RunsPage(run_filter, Direction(match["direction"]), cursor)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class EditForm:
-    """An Edit of the run `key`; `draft` names what was typed before, `send` takes it as it is."""
+class PageId(CustomId):
+    """A page of a list, counted from 0."""
 
-    key: str
-    draft: str = ""
-    send: bool = False
+    NAME: ClassVar[str]
+    page: int
 
-    @property
-    def custom_id(self) -> str:
-        return f"edit:{self.key}:{self.draft}{':send' if self.send else ''}"
+    def encode(self) -> str:
+        return f"{self.NAME}:{self.page}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(int(match["page"]))
+
+
+class QueueId(PageId):
+    """A page of `/queue`."""
+
+    __slots__ = ()
+    NAME = "queue"
+    PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
+
+
+class BlockedId(PageId):
+    """A page of `/blocked`."""
+
+    __slots__ = ()
+    NAME = "blocked"
+    PATTERN = re.compile(r"blocked:(?P<page>\d{1,6})")
+
+
+class PresetsId(PageId):
+    """A page of `/preset list`."""
+
+    __slots__ = ()
+    NAME = "presets"
+    PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")
+
+
+# The cursor's microseconds and number, subject, actor; since and until in seconds; action and outcome.
+_AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
+# Ids hold an index into these, so new actions and states go to the end.
+_AUDIT_ACTIONS = (None, *AuditAction)
+_AUDIT_OUTCOMES = (None, *OUTCOMES)
+_LARGEST_SNOWFLAKE = (1 << 63) - 1
+_LARGEST_ENTRY = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class UseForm:
-    """The picture `index` of the message that the form belongs to; `parent` is the run that made it.
+class AuditId(CustomId):
+    """A button under a page of `/audit`: the filter, and the entry where the page begins."""
 
-    Without a deployment it is the select that chooses one.
+    # 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
+    PATTERN = re.compile(
+        r"audit:(?P<button>[onc]):(?P<fields>[A-Za-z0-9_-]{56}):(?P<deployment>.{0,32})", re.DOTALL
+    )
+    button: AuditButton
+    audit_filter: AuditFilter
+    cursor: AuditCursor | None = None
+
+    def encode(self) -> str:
+        chosen, cursor = self.audit_filter, self.cursor
+        packed = _AUDIT_FIELDS.pack(
+            _micros(cursor.at) if cursor else 0,
+            cursor.id if cursor else 0,
+            chosen.subject or 0,
+            chosen.actor or 0,
+            _seconds(chosen.since),
+            _seconds(chosen.until),
+            _AUDIT_ACTIONS.index(chosen.action),
+            _AUDIT_OUTCOMES.index(RunState(chosen.outcome) if chosen.outcome else None),
+        )
+        return f"audit:{self.button}:{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        try:
+            micros, number, subject, actor, since, until, action, outcome = _AUDIT_FIELDS.unpack(
+                base64.urlsafe_b64decode(match["fields"])
+            )
+            audit_filter = AuditFilter(
+                subject=_snowflake(subject),
+                actor=_snowflake(actor),
+                deployment=match["deployment"] or None,
+                outcome=_AUDIT_OUTCOMES[outcome],
+                action=_AUDIT_ACTIONS[action],
+                since=_EPOCH + timedelta(seconds=since) if since else None,
+                until=_EPOCH + timedelta(seconds=until) if until else None,
+            )
+            return cls(AuditButton(match["button"]), audit_filter, _audit_cursor(micros, number))
+        except (struct.error, ValueError, IndexError, OverflowError) as error:
+            raise RefusedError("list_stale", str(error)) from error
+
+
+def _snowflake(number: int) -> int | None:
+    if number > _LARGEST_SNOWFLAKE:
+        raise ValueError("not an id of Discord's")
+    return number or None
+
+
+def _audit_cursor(micros: int, number: int) -> AuditCursor | None:
+    if number > _LARGEST_ENTRY:
+        raise ValueError("not the number of an audit entry")
+    return AuditCursor(_EPOCH + timedelta(microseconds=micros), number) if micros else None
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _seconds(moment: datetime | None) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1) if moment is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SettingId(CustomId):
+    """A control or form of `/settings`, and what it is about.
+
+    The pattern matches the ids of other versions too: they are answered, not left to Discord's error.
     """
 
-    deployment: str
-    index: int
-    parent: str = ""
-    draft: str = ""
+    PATTERN = re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
+    section: str
+    name: str
+    arg: str = ""
+
+    def encode(self) -> str:
+        return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["section"], match["name"] or "", match["arg"] or "")
 
     @property
-    def custom_id(self) -> str:
-        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}"
+    def control(self) -> SettingControl:
+        """Raise RefusedError for a section of another version. The name is not checked."""
+        if self.section not in set(Section):
+            raise RefusedError("settings_stale")
+        return SettingControl(Section(self.section), self.name, self.arg)
+
+    @property
+    def number(self) -> int:
+        """Return the component's id.
+
+        A client remembers a choice under this number, so two controls must not share it.
+        """
+        return crc32(self.encode().encode()) & 0x3FFFFFFF | 0x40000000
 
 
-def edit_form(match: re.Match[str]) -> EditForm:
-    return EditForm(match["key"], match["draft"], bool(match["send"]))
+@dataclass(frozen=True, slots=True)
+class HelpId(CustomId):
+    """A select of `/help`; the deployments may need several."""
+
+    PATTERN = re.compile(r"help:(?P<number>[0-9])")
+    number: int
+
+    def encode(self) -> str:
+        return f"help:{self.number}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(int(match["number"]))
 
 
-def use_form(match: re.Match[str]) -> UseForm:
-    return UseForm(match["deployment"], int(match["index"]), match["parent"], match["draft"])
+@dataclass(frozen=True, slots=True)
+class EraseId(CustomId):
+    """The button that confirms the erasure of a user's data."""
 
+    PATTERN = re.compile(r"erase:(?P<user>\d{1,20})")
+    user_id: int
 
-# Everything of ours, also of another version: what we don't know is answered, not left to Discord's error.
-SETTINGS_PATTERN = re.compile(r"set:(?P<rest>.*)", re.DOTALL)
-_PARTS = re.compile(r"(?P<section>[a-z]+):(?P<name>[a-z_]+)(?::(?P<arg>.*))?", re.DOTALL)
+    def encode(self) -> str:
+        return f"erase:{self.user_id}"
 
-
-def parse(rest: str) -> SettingControl | None:
-    """None for what no panel of this version has."""
-    match = _PARTS.fullmatch(rest)
-    if match is None or match["section"] not in set(Section):
-        return None
-    return SettingControl(Section(match["section"]), match["name"], match["arg"] or "")
-
-
-BLOCKED_PATTERN = re.compile(r"blocked:(?P<page>\d{1,6})")
-PRESETS_PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(int(match["user"]))

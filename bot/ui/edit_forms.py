@@ -26,6 +26,7 @@ from bot.deployments.revision import TEXT_LENGTH, FormField
 from bot.domain.backend import InputKind
 from bot.domain.text import shorten
 from bot.strings import say
+from bot.ui.custom_ids import UseId
 
 # Discord's limits: characters of a modal's title, options of a select.
 _TITLE_LENGTH = 45
@@ -71,28 +72,26 @@ def ready_layout(again_id: str, send_id: str) -> LayoutView:
     return layout
 
 
-def pictures_layout(
-    pictures: Sequence[str], deployments: Sequence[Deployment], form_id: Any, select_id: Any
-) -> LayoutView:
+def pictures_layout(pictures: Sequence[str], deployments: Sequence[Deployment], parent: str) -> LayoutView:
     """Build a message with each picture and a choice of deployments for it.
 
-    `form_id(deployment, index)` and `select_id(index)` return custom_ids. The form reads the pictures from
-    this message.
+    `parent` is the run that made the pictures, or empty. The form reads the pictures from this message.
     """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("use_heading" if len(pictures) == 1 else "use_heading_several")))
     for index, picture in enumerate(pictures):
         layout.add_item(MediaGallery(MediaGalleryItem(picture)))
-        layout.add_item(ActionRow(_choice(index, deployments, form_id, select_id)))
+        layout.add_item(ActionRow(_choice(index, deployments, parent)))
     layout.stop()
     return layout
 
 
-def _choice(index: int, deployments: Sequence[Deployment], form_id: Any, select_id: Any) -> Item[LayoutView]:
+def _choice(index: int, deployments: Sequence[Deployment], parent: str) -> Item[LayoutView]:
     if len(deployments) == 1:
         (deployment,) = deployments
         label = shorten(say("button_use_with", title=deployment.title), _LABEL_LENGTH)
-        return Button(label=label, style=ButtonStyle.primary, custom_id=form_id(deployment.name, index))
+        custom_id = UseId(deployment.name, index, parent).encode()
+        return Button(label=label, style=ButtonStyle.primary, custom_id=custom_id)
     options = [
         SelectOption(
             label=shorten(deployment.title, _CHOICE_LENGTH),
@@ -101,7 +100,8 @@ def _choice(index: int, deployments: Sequence[Deployment], form_id: Any, select_
         )
         for deployment in deployments[:_MAX_OPTIONS]
     ]
-    return Select(placeholder=say("use_placeholder"), options=options, custom_id=select_id(index))
+    custom_id = UseId("", index, parent).encode()
+    return Select(placeholder=say("use_placeholder"), options=options, custom_id=custom_id)
 
 
 def _description(field: FormField) -> str:

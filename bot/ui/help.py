@@ -13,8 +13,8 @@ from bot.deployments.options import COUNT, GPU, describe
 from bot.domain.backend import InputKind
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
+from bot.ui.custom_ids import HelpId
 
-SELECT = "help:"
 _OPTIONS = 25
 _SELECTS = 5
 _LISTED = 10
@@ -61,7 +61,7 @@ def _add_selects(layout: LayoutView, deployments: Sequence[Deployment]) -> None:
             for deployment in deployments[number * _OPTIONS : (number + 1) * _OPTIONS]
         ]
         select: Select[LayoutView] = Select(
-            placeholder=say("help_placeholder"), options=options, custom_id=f"{SELECT}{number}"
+            placeholder=say("help_placeholder"), options=options, custom_id=HelpId(number).encode()
         )
         layout.add_item(ActionRow(select))
 

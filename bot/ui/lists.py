@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,9 +15,8 @@ from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.components import phase
-from bot.ui.custom_ids import RunListAction, runs_id
+from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId
 
-QUEUE_PATTERN = re.compile(r"queue:(?P<page>\d{1,4})")
 # Ten lines with every character escaped stay below a layout's limit of 4,000.
 _RUN_TITLE_LENGTH = 40
 _PROMPT = 60
@@ -81,7 +79,7 @@ def queue_layout(
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
-    return page_layout("queue", lines, page, more=more)
+    return page_layout(QueueId, lines, page, more=more)
 
 
 def run_label(run: Run, title: Callable[[str], str]) -> str:
@@ -176,7 +174,7 @@ def _select(
     title: Callable[[str], str],
 ) -> Select[Any]:
     return Select(
-        custom_id=runs_id(action, current),
+        custom_id=RunsId(action, current).encode(),
         placeholder=say(f"runs_{action}_choose"),
         options=[
             SelectOption(
@@ -191,37 +189,36 @@ def _runs_button(label: str, target: RunsPage) -> Button[LayoutView]:
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
-        custom_id=runs_id(RunListAction.PAGE, target),
+        custom_id=RunsId(RunListAction.PAGE, target).encode(),
         disabled=target.cursor is None,
     )
 
 
 def page_layout(
-    name: str,
+    codec: type[PageId],
     lines: Sequence[str],
     page: int,
     *,
     more: bool,
     labels: tuple[str, str] = ("queue_back", "queue_on"),
 ) -> LayoutView:
-    """Build a page of a list; `name` is the prefix of its custom_ids and string codes."""
+    """Build a page of a list; the codec's name is the prefix of its string codes."""
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay("\n".join([say(f"{name}_heading"), *(lines or [say(f"{name}_none")])])))
+    heading, nothing = say(f"{codec.NAME}_heading"), say(f"{codec.NAME}_none")
+    layout.add_item(TextDisplay("\n".join([heading, *(lines or [nothing])])))
     if page or more:
         back, forward = labels
         layout.add_item(
             ActionRow(
-                _page_button(name, back, max(page - 1, 0), enabled=page > 0),
-                _page_button(name, forward, page + 1, enabled=more),
+                _page_button(codec(max(page - 1, 0)), back, enabled=page > 0),
+                _page_button(codec(page + 1), forward, enabled=more),
             )
         )
     return layout
 
 
-def _page_button(name: str, label: str, page: int, *, enabled: bool) -> Button[LayoutView]:
-    return Button(
-        label=say(label), style=ButtonStyle.secondary, custom_id=f"{name}:{page}", disabled=not enabled
-    )
+def _page_button(to: PageId, label: str, *, enabled: bool) -> Button[LayoutView]:
+    return Button(label=say(label), style=ButtonStyle.secondary, custom_id=to.encode(), disabled=not enabled)
 
 
 _BLOCK_REASON_LENGTH = 100
@@ -230,7 +227,7 @@ _BLOCK_REASON_LENGTH = 100
 def blocked_layout(blocked: Sequence[ActiveBlock], page: int, *, more: bool) -> LayoutView:
     """Build a page of blocked users; pages count from 0."""
     lines = [_blocked_line(block) for block in blocked]
-    return page_layout("blocked", lines, page, more=more, labels=("record_newer", "record_older"))
+    return page_layout(BlockedId, lines, page, more=more, labels=("record_newer", "record_older"))
 
 
 def _blocked_line(block: ActiveBlock) -> str:
@@ -252,7 +249,7 @@ def presets_layout(
     presets: Sequence[Preset], page: int, *, more: bool, title: Callable[[str], str]
 ) -> LayoutView:
     """Build a page of presets, counted from 0: the user's own by name, then the server's."""
-    return page_layout("presets", [_preset_line(preset, title) for preset in presets], page, more=more)
+    return page_layout(PresetsId, [_preset_line(preset, title) for preset in presets], page, more=more)
 
 
 def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:

@@ -38,7 +38,7 @@ from bot.ui.components import (
     PreparedOutputs,
     phase,
 )
-from bot.ui.custom_ids import Action, custom_id, record_id
+from bot.ui.custom_ids import Action, AuditId, ReviewForm, ReviewFormId, RunId
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
@@ -244,7 +244,7 @@ def _lines(values: Sequence[tuple[str, str]], length: int | None) -> list[str]:
 
 
 def _card_button(run: Run, action: Action, label: str, style: ButtonStyle) -> Button[LayoutView]:
-    return Button(label=say(label), style=style, custom_id=custom_id(run.key, action))
+    return Button(label=say(label), style=style, custom_id=RunId(run.key, action).encode())
 
 
 def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
@@ -347,30 +347,31 @@ def _audit_button(
     return Button(
         label=say(label),
         style=ButtonStyle.secondary,
-        custom_id=record_id(action, audit_filter, cursor),
+        custom_id=AuditId(action, audit_filter, cursor).encode(),
         disabled=not (cursor is not None if enabled is None else enabled),
     )
 
 
-_REASON = "reason"
+REASON_FIELD = "reason"
 _REASON_LENGTH = 500
 
 
 def reject_modal(key: str) -> Modal:
-    return _modal(key, "reject")
+    return _modal(ReviewFormId(key, ReviewForm.REJECT))
 
 
 def block_modal(key: str) -> Modal:
-    return _modal(key, "block")
+    return _modal(ReviewFormId(key, ReviewForm.BLOCK))
 
 
-def _modal(key: str, form: str) -> Modal:
-    modal = Modal(title=say(f"{form}_title"), custom_id=f"form:{key}:{form}", timeout=None)
+def _modal(id: ReviewFormId) -> Modal:
+    form = id.form
+    modal = Modal(title=say(f"{form}_title"), custom_id=id.encode(), timeout=None)
     field: TextInput[Modal] = TextInput(
         style=discord.TextStyle.paragraph,
-        required=form == "block",
+        required=form is ReviewForm.BLOCK,
         max_length=_REASON_LENGTH,
-        custom_id=_REASON,
+        custom_id=REASON_FIELD,
     )
     modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
     modal.stop()  # submissions arrive as interactions, so discord.py needn't track the modal

@@ -10,10 +10,11 @@ from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
 from bot.domain.rules import ApprovalMode, ServerRules, Spoiler
-from bot.domain.settings_table import AUTOMOD, Section, SettingControl, fits, token
+from bot.domain.settings_table import AUTOMOD, Section, fits, token
 from bot.domain.settings_values import MANY, SettingsContext
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
+from bot.ui.custom_ids import SettingId
 from bot.ui.settings_text import counted
 
 # `chosen`: which GPU or deployment a section is about, as (name of the control, name).
@@ -181,11 +182,11 @@ _OPTION = 100
 def button(
     section: Section, name: str, arg: str = "", *, label: str = "", style: ButtonStyle = ButtonStyle.secondary
 ) -> Button[Any]:
-    control = SettingControl(section, name, arg)
+    control = SettingId(section, name, arg)
     return Button(
         label=say(label or f"settings_button_{section.value}_{name}"),
         style=style,
-        custom_id=control.custom_id,
+        custom_id=control.encode(),
         id=control.number,
     )
 
@@ -208,9 +209,9 @@ def role_select(
 ) -> RoleSelect[Any]:
     """Prefilled with what is still there: Discord refuses a default that is gone."""
     present = [Object(role) for role in sorted(chosen) if role in known][:limit]
-    control = SettingControl(section, name, arg)
+    control = SettingId(section, name, arg)
     select: RoleSelect[Any] = RoleSelect(
-        custom_id=control.custom_id,
+        custom_id=control.encode(),
         id=control.number,
         placeholder=say("settings_choose_roles" if limit > 1 else "settings_choose_role"),
         min_values=least,
@@ -224,9 +225,9 @@ def channel_select(
     section: Section, name: str, chosen: int | None, known: Collection[int]
 ) -> ChannelSelect[Any]:
     """Text channels, where a card can be posted and found again."""
-    control = SettingControl(section, name)
+    control = SettingId(section, name)
     select: ChannelSelect[Any] = ChannelSelect(
-        custom_id=control.custom_id,
+        custom_id=control.encode(),
         id=control.number,
         placeholder=say("settings_choose_channel"),
         min_values=0,
@@ -248,9 +249,9 @@ def option(value: str, label: str, *, description: str | None = None, chosen: bo
 
 def choice(section: Section, name: str, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
     """One of a few."""
-    control = SettingControl(section, name)
+    control = SettingId(section, name)
     select: Select[Any] = Select(
-        custom_id=control.custom_id, id=control.number, placeholder=say(placeholder), options=list(options)
+        custom_id=control.encode(), id=control.number, placeholder=say(placeholder), options=list(options)
     )
     return select
 
@@ -267,9 +268,9 @@ def pages(
     """A list of any length as selects of 25, the caption above the first; nothing for an empty one."""
     for page in range(min(limit, -(-len(values) // MANY))):
         options = [make(value) for value in values[page * MANY : (page + 1) * MANY]]
-        control = SettingControl(section, name, str(page))
+        control = SettingId(section, name, str(page))
         select: Select[Any] = Select(
-            custom_id=control.custom_id,
+            custom_id=control.encode(),
             id=control.number,
             placeholder=say("settings_choose_several" if several else "settings_choose_one"),
             min_values=0 if several else 1,

@@ -26,13 +26,21 @@ from bot.domain.settings_values import SettingsContext, missing_references
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui import settings_text
+from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import CONTROLS, Selection, button, choice, option
 from bot.ui.settings_text import ChangeSummary, first_lines, lines_of, summaries
 
 LONGEST = 4000
 _CAUTIONS = 1000
 _NOTICE = 900
-_OPENERS = frozenset({"set:home:open", "set:budgets:role", "set:budgets:weight:0"})
+_OPENERS = frozenset(
+    control.encode()
+    for control in (
+        SettingId(Section.HOME, "open"),
+        SettingId(Section.BUDGETS, "role"),
+        SettingId(Section.BUDGETS, "weight", "0"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ def _forget_choices(layout: LayoutView, turn: int) -> None:
     the same choice again. Those that open something get another id each time."""
     for item in layout.walk_children():
         if isinstance(item, BaseSelect) and item.custom_id in _OPENERS:
-            item.id = SettingControl(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
+            item.id = SettingId(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
 
 
 def _heading(panel: Panel, context: SettingsContext) -> str:
@@ -215,9 +223,9 @@ def settings_modal(
     """
     form = form_of(control.field)
     stamp = form.stamp(rules, control.arg)
-    sent = SettingControl(control.section, control.name, f"{stamp}:{token(control.arg)}")
+    sent = SettingId(control.section, control.name, f"{stamp}:{token(control.arg)}")
     title = say(f"settings_form_{control.section.value}_{control.name}", about=strip_invisible(about))
-    modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.custom_id)
+    modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.encode())
     texts = form.prefill(rules, control.arg)
     if typed is not None and len(typed) == len(texts):
         texts = tuple(typed)

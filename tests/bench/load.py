@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.ui.custom_ids import RUN_PATTERN, Action
+from bot.ui.custom_ids import Action, RunId
 from demo.standin.faults import Faults
 from demo.standin.runs import Run
 from tests.bench import events
@@ -109,9 +109,9 @@ def shown(home: BotProcess) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for channel in home.discord.world.channels.values():
         for message in home.discord.messages(channel):
-            for match in map(RUN_PATTERN.fullmatch, message.custom_ids):
-                if match is not None and match["action"] == Action.AGAIN:
-                    found.setdefault(match["key"], []).append(message.created)
+            for button in map(RunId.read, message.custom_ids):
+                if button is not None and button.action is Action.AGAIN:
+                    found.setdefault(button.key, []).append(message.created)
     return found
 
 

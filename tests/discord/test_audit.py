@@ -10,7 +10,7 @@ from typing import Any
 from simcord import MemberActor
 
 from bot.domain.records import AuditAction, AuditButton, AuditEntry, AuditFilter
-from bot.ui.custom_ids import record_id
+from bot.ui.custom_ids import AuditId
 from tests.discord.actors import moderator, reviewer, write
 from tests.discord.forged import call, press, strings
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
@@ -128,7 +128,7 @@ async def test_forged_and_broken_buttons_get_a_sentence_and_no_other_servers_lin
     asked = await mona.slash(bot.channel, "audit")
     refused = await press(bot, mona, asked.response, "audit:o:" + "_" * 56 + ":")
     assert refusal(bot, refused) == "This list is out of date. Please open it again with its command."
-    everything = record_id(AuditButton.FILE, AuditFilter(), None)
+    everything = AuditId(AuditButton.FILE, AuditFilter()).encode()
     _, rows = await file_of(bot, await press(bot, mona, asked.response, everything))
     assert [row["deployment"] for row in rows] == ["picture2"]
 

@@ -11,7 +11,7 @@ from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile
-from bot.ui.custom_ids import RUN_PATTERN
+from bot.ui.custom_ids import RunId
 from tests.unit.factories import made_run
 
 ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -78,7 +78,5 @@ def assert_within_limits(part: OutgoingMessage) -> None:
     assert part.layout or part.content or part.files
     for item in components(part):
         assert item["type"] != 10 or len(item["content"]) >= 1
-        assert item["type"] != 2 or (
-            len(item["custom_id"]) <= 100 and RUN_PATTERN.fullmatch(item["custom_id"])
-        )
+        assert item["type"] != 2 or (len(item["custom_id"]) <= 100 and RunId.read(item["custom_id"]))
         assert item["type"] != 12 or 1 <= len(item["items"]) <= 10

@@ -3,166 +3,147 @@
 from __future__ import annotations
 
 import base64
-import re
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.requests import new_key
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings_table import Section, SettingControl
+from bot.ui import custom_ids
 from bot.ui.custom_ids import (
-    AUDIT_PATTERN,
-    BLOCKED_PATTERN,
-    EDIT_PATTERN,
-    PRESETS_PATTERN,
-    RUN_PATTERN,
-    RUNS_PATTERN,
-    USE_PATTERN,
     Action,
-    EditForm,
+    AuditId,
+    BlockedId,
+    CustomId,
+    EditId,
+    EraseId,
+    HelpId,
+    PageId,
+    PresetsId,
+    QueueId,
+    ReviewForm,
+    ReviewFormId,
+    RunId,
     RunListAction,
-    UseForm,
-    custom_id,
-    edit_form,
-    parse,
-    read_record_id,
-    read_runs_id,
-    record_id,
-    runs_id,
-    use_form,
+    RunsId,
+    SettingId,
+    UseId,
 )
-from bot.ui.help import SELECT
-from bot.ui.lists import QUEUE_PATTERN
-from bot.ui.moderation import block_modal, reject_modal
-from cogs.privacy import _PATTERN as ERASE_PATTERN
-from cogs.reviews import _PATTERN as FORM_PATTERN
 
 KEY = "abcdefghij234567"
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
+WHOLE_SECOND = AT.replace(microsecond=0)
 PAGE = RunsPage(RunFilter.KEPT, Direction.NEWER, RunCursor(AT, KEY))
+FULL_FILTER = AuditFilter(
+    subject=111,
+    actor=222,
+    deployment="flux",
+    outcome="failed",
+    action=AuditAction.BLOCK,
+    since=WHOLE_SECOND,
+    until=WHOLE_SECOND,
+)
+EMPTY_FIELDS = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+FULL_FIELDS = "AAZMK8cLrhkAAAAAAAABTQAAAAAAAABvAAAAAAAAAN5pp72_aae9vwsC"
+LITERALS: dict[str, CustomId] = {
+    "run:abcdefghij234567:cancel": RunId(KEY, Action.CANCEL),
+    "run:abcdefghij234567:again": RunId(KEY, Action.AGAIN),
+    "run:abcdefghij234567:post": RunId(KEY, Action.POST),
+    "run:abcdefghij234567:approve": RunId(KEY, Action.APPROVE),
+    "run:abcdefghij234567:reject": RunId(KEY, Action.REJECT),
+    "run:abcdefghij234567:block": RunId(KEY, Action.BLOCK),
+    "run:abcdefghij234567:delete": RunId(KEY, Action.DELETE),
+    "run:abcdefghij234567:report": RunId(KEY, Action.REPORT),
+    "run:abcdefghij234567:dismiss": RunId(KEY, Action.DISMISS),
+    "run:abcdefghij234567:edit": RunId(KEY, Action.EDIT),
+    "run:abcdefghij234567:details": RunId(KEY, Action.DETAILS),
+    "run:abcdefghij234567:use": RunId(KEY, Action.USE),
+    "run:abcdefghij234567:pick": RunId(KEY, Action.PICK),
+    "run:abcdefghij234567:repeat": RunId(KEY, Action.REPEAT),
+    "run:abcdefghij234567:clear": RunId(KEY, Action.CLEAR),
+    "run:abcdefghij234567:vary": RunId(KEY, Action.VARY),
+    "form:abcdefghij234567:reject": ReviewFormId(KEY, ReviewForm.REJECT),
+    "form:abcdefghij234567:block": ReviewFormId(KEY, ReviewForm.BLOCK),
+    "edit:abcdefghij234567:": EditId(KEY),
+    "edit:abcdefghij234567:0123abcd": EditId(KEY, "0123abcd"),
+    "edit:abcdefghij234567:0123abcd:send": EditId(KEY, "0123abcd", send=True),
+    "use::9::": UseId("", 9),
+    "use:flux:0:abcdefghij234567:": UseId("flux", 0, KEY),
+    "use:flux:1:abcdefghij234567:0123abcd": UseId("flux", 1, KEY, "0123abcd"),
+    "runs:page:o:all:0:": RunsId(RunListAction.PAGE, RunsPage()),
+    "runs:page:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.PAGE, PAGE),
+    "runs:cancel:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.CANCEL, PAGE),
+    "runs:post:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.POST, PAGE),
+    "queue:12": QueueId(12),
+    "blocked:12": BlockedId(12),
+    "presets:12": PresetsId(12),
+    f"audit:c:{EMPTY_FIELDS}:": AuditId(AuditButton.FILE, AuditFilter()),
+    f"audit:n:{EMPTY_FIELDS}:": AuditId(AuditButton.NEWER, AuditFilter()),
+    f"audit:o:{FULL_FIELDS}:flux": AuditId(AuditButton.OLDER, FULL_FILTER, AuditCursor(AT, 333)),
+    "set:home:open": SettingId("home", "open"),
+    "set:gpus:gpu_roles:A10G": SettingId("gpus", "gpu_roles", "A10G"),
+    "set:budgets:role:0123abcd:444": SettingId("budgets", "role", "0123abcd:444"),
+    "help:0": HelpId(0),
+    "erase:123456789012345678": EraseId(123456789012345678),
+}
+KINDS = [
+    kind
+    for kind in vars(custom_ids).values()
+    if isinstance(kind, type) and issubclass(kind, CustomId) and kind not in (CustomId, PageId)
+]
 # New actions and states go to the end: an audit id holds their numbers.
 ACTIONS = (
     "request refusal outcome approve reject expire cancel delete report dismiss block unblock settings pause "
     "resume privacy"
 )
 OUTCOMES = "succeeded failed cancelled timed_out refused rejected expired unconfirmed"
-FULL_FILTER = AuditFilter(
-    subject=111, actor=222, deployment="flux", outcome="failed", action=AuditAction.BLOCK, since=AT, until=AT
-)
 
 
-@pytest.mark.parametrize("action", Action)
-def test_run_buttons(action: Action) -> None:
-    literal = f"run:abcdefghij234567:{action.name.lower()}"
-    assert custom_id(KEY, action) == literal
-    match = RUN_PATTERN.fullmatch(literal)
-    assert match is not None
-    assert (match["key"], match["action"]) == (KEY, action)
+@pytest.mark.parametrize("literal", LITERALS)
+def test_a_record_encodes_to_its_literal_and_is_read_from_it_by_its_codec_alone(literal: str) -> None:
+    record = LITERALS[literal]
+    assert record.encode() == literal
+    assert [found for kind in KINDS if (found := kind.read(literal)) is not None] == [record]
 
 
-def test_review_forms() -> None:
-    assert reject_modal(KEY).custom_id == "form:abcdefghij234567:reject"
-    assert block_modal(KEY).custom_id == "form:abcdefghij234567:block"
-    assert FORM_PATTERN.fullmatch("form:abcdefghij234567:block")
+def test_the_table_has_every_kind_and_every_action() -> None:
+    assert {type(record) for record in LITERALS.values()} == set(KINDS)
+    records = LITERALS.values()
+    assert {each.action for each in records if isinstance(each, RunId)} == set(Action)
+    assert {each.action for each in records if isinstance(each, RunsId)} == set(RunListAction)
+    assert {each.form for each in records if isinstance(each, ReviewFormId)} == set(ReviewForm)
 
 
 @pytest.mark.parametrize(
-    ("form", "literal"),
+    "record",
     [
-        (EditForm(KEY), "edit:abcdefghij234567:"),
-        (EditForm(KEY, "0123abcd"), "edit:abcdefghij234567:0123abcd"),
-        (EditForm(KEY, "0123abcd", send=True), "edit:abcdefghij234567:0123abcd:send"),
+        RunId(new_key(), Action.DETAILS),
+        ReviewFormId("k" * 20, ReviewForm.REJECT),
+        EditId("k" * 20, "0123abcd", send=True),
+        UseId("d" * 32, 9, "k" * 20, "0123abcd"),
+        RunsId(RunListAction.CANCEL, RunsPage(RunFilter.WAITING, Direction.NEWER, RunCursor(AT, "k" * 20))),
+        QueueId(9999),
+        BlockedId(999999),
+        PresetsId(999),
+        EraseId((1 << 64) - 1),
     ],
 )
-def test_edit(form: EditForm, literal: str) -> None:
-    assert form.custom_id == literal
-    match = EDIT_PATTERN.fullmatch(literal)
-    assert match is not None
-    assert edit_form(match) == form
-
-
-@pytest.mark.parametrize(
-    ("form", "literal"),
-    [
-        (UseForm("", 9), "use::9::"),
-        (UseForm("flux", 0, KEY), "use:flux:0:abcdefghij234567:"),
-        (UseForm("flux", 1, KEY, "0123abcd"), "use:flux:1:abcdefghij234567:0123abcd"),
-    ],
-)
-def test_use(form: UseForm, literal: str) -> None:
-    assert form.custom_id == literal
-    match = USE_PATTERN.fullmatch(literal)
-    assert match is not None
-    assert use_form(match) == form
-
-
-@pytest.mark.parametrize(
-    ("control", "page", "literal"),
-    [
-        (RunListAction.PAGE, RunsPage(), "runs:page:o:all:0:"),
-        (RunListAction.PAGE, PAGE, "runs:page:n:kept:1772600767000089:abcdefghij234567"),
-        (RunListAction.CANCEL, PAGE, "runs:cancel:n:kept:1772600767000089:abcdefghij234567"),
-        (RunListAction.POST, PAGE, "runs:post:n:kept:1772600767000089:abcdefghij234567"),
-    ],
-)
-def test_runs(control: RunListAction, page: RunsPage, literal: str) -> None:
-    assert runs_id(control, page) == literal
-    match = RUNS_PATTERN.fullmatch(literal)
-    assert match is not None
-    assert (match["control"], read_runs_id(match)) == (control, page)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "literal"),
-    [
-        (QUEUE_PATTERN, "queue:12"),
-        (BLOCKED_PATTERN, "blocked:12"),
-        (PRESETS_PATTERN, "presets:12"),
-    ],
-)
-def test_pages(pattern: re.Pattern[str], literal: str) -> None:
-    match = pattern.fullmatch(literal)
-    assert match is not None
-    assert match["page"] == "12"
-
-
-@pytest.mark.parametrize(
-    ("button", "audit_filter", "cursor", "literal"),
-    [
-        (
-            AuditButton.FILE,
-            AuditFilter(),
-            None,
-            "audit:c:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA:",
-        ),
-        (
-            AuditButton.OLDER,
-            FULL_FILTER,
-            AuditCursor(AT, 333),
-            "audit:o:AAZMK8cLrhkAAAAAAAABTQAAAAAAAABvAAAAAAAAAN5pp72_aae9vwsC:flux",
-        ),
-    ],
-)
-def test_audit(
-    button: AuditButton, audit_filter: AuditFilter, cursor: AuditCursor | None, literal: str
-) -> None:
-    assert record_id(button, audit_filter, cursor) == literal
-    match = AUDIT_PATTERN.fullmatch(literal)
-    assert match is not None
-    assert match["step"] == button
-    parsed, parsed_cursor = read_record_id(match["fields"], match["deployment"])
-    assert record_id(button, parsed, parsed_cursor) == literal
+def test_the_longest_ids_fit_and_are_read_back(record: CustomId) -> None:
+    assert len(record.encode()) <= 100
+    assert type(record).read(record.encode()) == record
 
 
 def test_audit_ids_keep_the_numbers_of_actions_and_outcomes() -> None:
     for number, action in enumerate(ACTIONS.split(), 1):
-        literal = record_id(AuditButton.FILE, AuditFilter(action=AuditAction(action)), None)
+        literal = AuditId(AuditButton.FILE, AuditFilter(action=AuditAction(action))).encode()
         assert packed(literal)[-2:] == bytes((number, 0))
     for number, outcome in enumerate(OUTCOMES.split(), 1):
-        literal = record_id(AuditButton.FILE, AuditFilter(outcome=outcome), None)
+        literal = AuditId(AuditButton.FILE, AuditFilter(outcome=outcome)).encode()
         assert packed(literal)[-2:] == bytes((0, number))
+    assert len(ACTIONS.split()) == len(AuditAction)
 
 
 def packed(literal: str) -> bytes:
@@ -170,36 +151,77 @@ def packed(literal: str) -> bytes:
     return base64.urlsafe_b64decode(literal.split(":")[2])
 
 
-def test_help() -> None:
-    assert f"{SELECT}0" == "help:0"
-
-
-@pytest.mark.parametrize(
-    ("control", "literal"),
-    [
-        (SettingControl(Section.HOME, "open"), "set:home:open"),
-        (SettingControl(Section.GPUS, "gpu_roles", "A10G"), "set:gpus:gpu_roles:A10G"),
-        (SettingControl(Section.BUDGETS, "role", "0123abcd:444"), "set:budgets:role:0123abcd:444"),
-    ],
-)
-def test_settings(control: SettingControl, literal: str) -> None:
-    assert control.custom_id == literal
-    assert parse(literal.removeprefix("set:")) == control
-
-
-def test_erase() -> None:
-    match = ERASE_PATTERN.fullmatch("erase:123456789012345678")
-    assert match is not None
-    assert match["person"] == "123456789012345678"
-
-
 @pytest.mark.parametrize(
     "forged",
-    ["runs:page:o:nothing:0:", "runs:page:o:all:999999999999999999:a"],
+    [
+        "",
+        "\n",
+        "run",
+        "run::cancel",
+        "run:abc:explode",
+        "run:ABC:cancel",
+        "run:a-b:cancel",
+        "run:abc:cancel ",
+        "run:abc:cancel\n",
+        "xrun:abc:cancel",
+        f"run:{'a' * 21}:cancel",
+        "form:abc:approve",
+        "form:abc:",
+        "edit::",
+        "edit:abc:XYZ",
+        "edit:abc:0123abcd:sent",
+        "use:flux:10::",
+        "use:flux:::",
+        "use:a:b:0::",
+        f"use:{'d' * 33}:0::",
+        "runs:erase:o:all:0:",
+        "runs:page:c:all:0:",
+        "runs:page:o:all:-1:",
+        "queue:",
+        "queue:-1",
+        "queue:12345",
+        "blocked:1234567",
+        "presets:1234",
+        "presets:1:2",
+        f"audit:x:{EMPTY_FIELDS}:",
+        f"audit:o:{'A' * 55}/:",
+        "audit:o:AAA:",
+        f"audit:o:{EMPTY_FIELDS}:{'d' * 33}",
+        "settings:home:open",
+        "help:10",
+        "help:x",
+        "erase:",
+        "erase:me",
+        f"erase:{'1' * 21}",
+    ],
 )
-def test_a_forged_page_is_refused(forged: str) -> None:
-    match = RUNS_PATTERN.fullmatch(forged)
-    assert match is not None
+def test_a_forged_id_is_of_no_kind(forged: str) -> None:
+    assert [kind for kind in KINDS if kind.PATTERN.fullmatch(forged)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "forged"),
+    [
+        (RunsId, "runs:page:o:nothing:0:"),
+        (RunsId, "runs:page:o:all:999999999999999999:a"),
+        (AuditId, "audit:o:" + "_" * 56 + ":"),
+    ],
+)
+def test_a_forged_value_is_refused_as_out_of_date(kind: type[CustomId], forged: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        read_runs_id(match)
+        kind.read(forged)
     assert refused.value.code == "list_stale"
+
+
+@pytest.mark.parametrize("forged", ["set:", "set:x", "set:approvals:mode", "set:a\nb:c", "set:::"])
+def test_a_setting_of_another_version_is_read_and_refused(forged: str) -> None:
+    setting = SettingId.read(forged)
+    assert setting is not None
+    with pytest.raises(RefusedError) as refused:
+        _ = setting.control
+    assert refused.value.code == "settings_stale"
+
+
+def test_a_setting_leads_to_its_control() -> None:
+    setting = SettingId("budgets", "role", "0123abcd:444")
+    assert setting.control == SettingControl(Section.BUDGETS, "role", "0123abcd:444")

@@ -11,7 +11,6 @@ from bot.deployments.revision import MAX_FIELDS, editable_fields, revise
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.ui.custom_ids import EDIT_PATTERN, USE_PATTERN, EditForm, UseForm, edit_form, use_form
 from bot.ui.edit_forms import form_modal
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
@@ -109,16 +108,6 @@ def test_a_picture_goes_to_the_input_that_needs_one() -> None:
     optional = Input(key="o", option="mask", kind=InputKind.IMAGE)
     assert picture_input(deployment(optional, IMAGE)) is IMAGE
     assert picture_input(deployment(PROMPT)) is None
-
-
-def test_custom_ids_come_back_as_they_were_and_fit() -> None:
-    edit = EditForm("k" * 20, "0123abcd", send=True)
-    use = UseForm("d" * 32, 9, "k" * 20, "0123abcd")
-    edit_match, use_match = EDIT_PATTERN.fullmatch(edit.custom_id), USE_PATTERN.fullmatch(use.custom_id)
-    assert edit_match is not None
-    assert use_match is not None
-    assert (edit_form(edit_match), use_form(use_match)) == (edit, use)
-    assert max(len(edit.custom_id), len(use.custom_id)) <= 100
 
 
 def boom(_: Input) -> int:

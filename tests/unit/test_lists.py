@@ -1,15 +1,13 @@
-"""The lists fit into a message whatever stands in them, and their controls lead back to their page."""
+"""The lists fit into a message whatever stands in them."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from discord.ui.view import BaseView
 
-from bot.domain.errors import RefusedError
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import Holder
 from bot.domain.runs import (
@@ -22,7 +20,7 @@ from bot.domain.runs import (
     RunsPage,
     RunState,
 )
-from bot.ui.custom_ids import RUNS_PATTERN, RunListAction, read_runs_id, runs_id
+from bot.ui.custom_ids import RunListAction, RunsId
 from bot.ui.lists import presets_layout, queue_layout, runs_layout
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import components, options, text
@@ -70,7 +68,7 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
     assert len(text(layout)) <= 4000
     ids = custom_ids(layout)
     assert len(ids) == len(set(ids)) == 4
-    assert all(len(custom_id) <= 100 and RUNS_PATTERN.fullmatch(custom_id) for custom_id in ids)
+    assert all(len(custom_id) <= 100 and RunsId.read(custom_id) for custom_id in ids)
     assert len(options(layout)) == 2 * PAGE_SIZE
     assert all(len(option["label"]) <= 100 for option in options(layout))
 
@@ -115,20 +113,3 @@ def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
 def test_a_full_page_of_presets_fits() -> None:
     one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
     assert len(text(presets_layout([one] * PAGE_SIZE, 1, more=True, title=lambda _: WORST))) <= 4000
-
-
-@pytest.mark.parametrize("cursor", [None, RunCursor(AT, "abc234")])
-def test_a_place_survives_its_custom_id(cursor: RunCursor | None) -> None:
-    place = RunsPage(RunFilter.KEPT, Direction.NEWER, cursor)
-    match = RUNS_PATTERN.fullmatch(runs_id(RunListAction.PAGE, place))
-    assert match is not None
-    assert read_runs_id(match) == place
-
-
-@pytest.mark.parametrize("forged", ["runs:page:o:nothing:0:", f"runs:page:o:all:{'9' * 18}:a"])
-def test_a_forged_place_is_told_as_stale(forged: str) -> None:
-    match = re.fullmatch(RUNS_PATTERN, forged)
-    assert match is not None
-    with pytest.raises(RefusedError, match=r".") as caught:
-        read_runs_id(match)
-    assert caught.value.code == "list_stale"

@@ -10,7 +10,6 @@ import pytest
 from pydantic import ValidationError
 
 from bot.domain.requests import GenerationRequest, Origin, batch_requests, new_key
-from bot.ui.custom_ids import RUN_PATTERN, Action, custom_id
 
 ORIGIN = Origin(
     guild_id=1,
@@ -37,14 +36,6 @@ def test_keys_are_unique_and_sixteen_base32_characters() -> None:
 def test_a_key_fits_into_a_nonce_with_its_suffix() -> None:
     """Allow for `{key}-{purpose}{rung}{part}`, since Discord takes 25 characters."""
     assert len(f"{new_key()}-l399") <= 25
-
-
-@pytest.mark.parametrize("action", Action)
-def test_a_custom_id_parses_back_to_its_key_and_action(action: Action) -> None:
-    key = new_key()
-    found = RUN_PATTERN.fullmatch(custom_id(key, action))
-    assert found is not None
-    assert (found["key"], found["action"]) == (key, action)
 
 
 @pytest.mark.parametrize("key", ["", "A", "a-b", "a/b", "a" * 21, "é", "a\n", "a b"])

@@ -187,13 +187,7 @@ def form_of_a_long_text() -> str:
 
 
 def pictures() -> str:
-    layout = pictures_layout(
-        ["https://cdn.example/a.png"],
-        [FLUX, SONG],
-        form_id=lambda name, index: f"use:{name}:{index}::",
-        select_id=lambda index: f"use::{index}::",
-    )
-    return of_layout(layout)
+    return of_layout(pictures_layout(["https://cdn.example/a.png"], [FLUX, SONG], ""))
 
 
 OTHERS: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget
 from bot.domain.settings_table import FORMS, Section, SettingControl, named, token
 from bot.domain.settings_values import NotApplied, ReviewChannel, SettingsContext
 from bot.strings import SENTENCES
-from bot.ui.custom_ids import parse
+from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import Selection
 from bot.ui.settings_panel import Panel, panel_layout, settings_modal
 from bot.ui.settings_text import ChangeSummary, describe_changes
@@ -83,7 +83,7 @@ def test_the_most_crowded_panel_stays_within_discords_limits(
         custom_id = getattr(item, "custom_id", None)
         if custom_id is not None:
             assert len(custom_id) <= 100
-            assert parse(custom_id.removeprefix("set:")) is not None
+            assert SettingId.read(custom_id).control.section in Section
             assert custom_id not in seen
             seen.add(custom_id)
         if isinstance(item, Select):
