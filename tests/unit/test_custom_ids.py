@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,7 @@ from bot.ui.custom_ids import (
     UseId,
 )
 
+ROOT = Path(__file__).parents[2]
 KEY = "abcdefghij234567"
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 WHOLE_SECOND = AT.replace(microsecond=0)
@@ -225,3 +228,10 @@ def test_a_setting_of_another_version_is_read_and_refused(forged: str) -> None:
 def test_a_setting_leads_to_its_control() -> None:
     setting = SettingId("budgets", "role", "0123abcd:444")
     assert setting.control == SettingControl(Section.BUDGETS, "role", "0123abcd:444")
+
+
+def test_no_other_module_builds_or_matches_custom_ids() -> None:
+    literal = re.compile(rf"""["'](?:{"|".join({each.partition(":")[0] for each in LITERALS})}):""")
+    files = [path for folder in ("bot", "cogs") for path in (ROOT / folder).rglob("*.py")]
+    found = [path.name for path in files if literal.search(path.read_text(encoding="utf-8"))]
+    assert found == ["custom_ids.py"]

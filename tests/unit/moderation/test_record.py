@@ -64,7 +64,7 @@ def buttons(layout: discord.ui.LayoutView) -> dict[str, bool]:
 
 
 @given(wanted=filters, cursor=cursors, step=st.sampled_from(AuditButton))
-def test_a_button_carries_any_filter_and_place_within_discords_hundred_characters(
+def test_a_button_carries_any_filter_and_cursor_within_discords_hundred_characters(
     wanted: AuditFilter, cursor: AuditCursor | None, step: AuditButton
 ) -> None:
     button = AuditId(step, wanted, cursor)
@@ -73,7 +73,7 @@ def test_a_button_carries_any_filter_and_place_within_discords_hundred_character
 
 
 @given(st.text(alphabet="ABCabc019_-", min_size=56, max_size=56))
-def test_a_forged_button_is_out_of_date_or_a_filter_that_the_store_can_take(fields: str) -> None:
+def test_forged_fields_are_refused_or_a_filter_that_the_store_can_take(fields: str) -> None:
     try:
         button = AuditId.read(f"audit:o:{fields}:")
     except RefusedError:
