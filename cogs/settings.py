@@ -1,11 +1,15 @@
-"""`/settings`: the server's rules in one ephemeral panel. Its custom_ids hold its whole state: an open panel
-goes on after a restart; who may press is asked anew each time."""
+"""`/settings`: the server's rules in one ephemeral panel.
+
+Its custom_ids hold its whole state, so an open panel works after a restart. Each press checks permissions.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import discord
 from discord import app_commands
@@ -13,21 +17,24 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings_table import FORMS, Section, SettingControl
+from bot.domain.settings_table import FORMS, Section, SettingControl, resolve
+from bot.domain.settings_values import SettingsContext
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
 from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction
-from bot.services.server_settings import ServerSettingsService
+from bot.services.server_settings import CurrentSettings, EditResult, FormContent, ServerSettingsService
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_panel import Panel
+from bot.ui.settings_controls import Selection
+from bot.ui.settings_panel import Panel, again_arg, panel_layout, parse_again, settings_modal, split_stamp
+from bot.ui.settings_text import describe_changes, error_text
 
 log = logging.getLogger(__name__)
 
 
 def allowed(interaction: Interaction) -> GuildInfo:
-    """The server, for somebody who may manage it. Raises RefusedError."""
+    """Return the server if the member may manage it. Raises RefusedError."""
     if interaction.guild_id is None:
         raise RefusedError("settings_only_in_servers")
     if not interaction.permissions.manage_guild:
@@ -41,39 +48,64 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
     """Any button or select of the panel."""
 
     async def pressed(self, interaction: Interaction, id: SettingId) -> None:
-        server = allowed(interaction)
-        desk, control, values = (
-            interaction.client.services.server_settings,
-            id.control,
-            selected_values(interaction),
-        )
+        service, values = interaction.client.services.server_settings, selected_values(interaction)
+        server, control, user_id = allowed(interaction), id.control, interaction.user.id
         if control.name == "again":
-            await _ask(interaction, await desk.form_again(server, interaction.user.id, control))
-        elif control.field in FORMS:
-            about = values[0] if values else control.arg
-            form = await desk.form(server, SettingControl(control.section, control.name, about))
-            await _ask(interaction, form)
-        elif control.field == "words.show":
-            await _send_words(interaction, await desk.word_list(server))
+            draft, control = parse_again(control)
+            await _open_form(interaction, await service.form(server, user_id, control, draft))
+        elif control.key in FORMS:
+            control = replace(control, arg=values[0] if values else control.arg)
+            await _open_form(interaction, await service.form(server, user_id, control))
+        elif control.key == "words.show":
+            await _send_words(interaction, await service.word_list(server))
+        elif (panel := _opened_panel(control, values)) is not None:
+            await _update(interaction, await _layout(service, server, panel))
         else:
-            await _update(interaction, await _next(desk, server, interaction.user.id, control, values))
+            result = await service.edit(server, user_id, control, values)
+            await _update(interaction, await _result_layout(service, server, control, result))
 
 
-async def _next(
-    desk: ServerSettingsService,
-    server: GuildInfo,
-    person: int,
-    control: SettingControl,
-    values: Sequence[str],
+def _opened_panel(control: SettingControl, values: Sequence[str]) -> Panel | None:
+    """Return the panel that a control opens without changing anything, or None if it edits the rules."""
+    if control.key == "home.back":
+        return Panel()
+    if control.key == "home.open" and values and values[0] in set(Section):
+        return Panel(Section(values[0]))
+    if control.key in ("gpus.gpu", "gpus.deployment") and values:
+        return Panel(control.section, (control.name, values[0]))
+    return None
+
+
+async def _layout(service: ServerSettingsService, server: GuildInfo, panel: Panel) -> LayoutView:
+    current = await service.read(server, panel.section)
+    return _draw(panel, current)
+
+
+async def _result_layout(
+    service: ServerSettingsService, server: GuildInfo, control: SettingControl, result: EditResult
 ) -> LayoutView:
-    """What the panel shows after a press or a choice."""
-    if control.field == "home.back":
-        return await desk.show(server, Panel())
-    if control.field == "home.open" and values and values[0] in set(Section):
-        return await desk.show(server, Panel(Section(values[0])))
-    if control.field in ("gpus.gpu", "gpus.deployment") and values:
-        return await desk.choose(server, control, values[0])
-    return await desk.edit(server, person, control, values)
+    """Show what an edit changed or why it was refused, in the section from which it came."""
+    tidied = control.key == "home.tidy" and control.arg in set(Section)
+    section = Section(control.arg) if tidied else control.section
+    current = await service.read(server, section)
+    if result.error is not None:
+        again = again_arg(control, result.draft) if result.draft is not None else None
+        panel = Panel(section, error=error_text(result.error), again=again)
+    else:
+        saved = describe_changes(result.before, result.after, current.context)
+        panel = Panel(section, saved=saved)
+    return _draw(replace(panel, selection=_selection(control, current.context)), current)
+
+
+def _selection(control: SettingControl, context: SettingsContext) -> Selection:
+    """Return the GPU or deployment whose roles were set, so that it stays selected."""
+    if control.section is not Section.GPUS:
+        return None
+    return control.name.partition("_")[0], resolve(control, context).arg
+
+
+def _draw(panel: Panel, current: CurrentSettings) -> LayoutView:
+    return panel_layout(replace(panel, turn=random.getrandbits(32)), current.rules, current.context)
 
 
 async def _update(interaction: Interaction, layout: LayoutView) -> None:
@@ -81,7 +113,8 @@ async def _update(interaction: Interaction, layout: LayoutView) -> None:
     await interaction.response.edit_message(view=layout)
 
 
-async def _ask(interaction: Interaction, modal: discord.ui.Modal) -> None:
+async def _open_form(interaction: Interaction, form: FormContent) -> None:
+    modal = settings_modal(form.control, form.rules, about=form.about, form_values=form.form_values)
     modal.stop()  # answered by custom_id
     await interaction.response.send_modal(modal)
 
@@ -92,22 +125,24 @@ async def _send_words(interaction: Interaction, words: str) -> None:
 
 
 async def _submitted(interaction: Interaction, id: SettingId) -> None:
-    server, texts = allowed(interaction), list(text_values(interaction).values())
-    desk = interaction.client.services.server_settings
-    await _update(interaction, await desk.sent(server, interaction.user.id, id.control, texts))
+    service, texts = interaction.client.services.server_settings, list(text_values(interaction).values())
+    server = allowed(interaction)
+    stamp, control = split_stamp(id.control)
+    result = await service.submit(server, interaction.user.id, control, texts, stamp)
+    await _update(interaction, await _result_layout(service, server, control, result))
 
 
 class Settings(commands.Cog):
     """The command, which shows the panel."""
 
-    def __init__(self, desk: ServerSettingsService) -> None:
-        self._desk = desk
+    def __init__(self, service: ServerSettingsService) -> None:
+        self._service = service
 
     @app_commands.command(name="settings", description=say("command_settings"))
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def settings(self, interaction: Interaction) -> None:
-        layout = await self._desk.show(allowed(interaction), Panel())
+        layout = await _layout(self._service, allowed(interaction), Panel())
         layout.stop()
         await interaction.response.send_message(view=layout, ephemeral=True)
 

@@ -1,366 +1,41 @@
-"""What each control of `/settings` does to the rules: (rules, field, values) -> rules. Pure.
+"""The fields of `/settings`, one row each, and how a control's values change a server's rules.
 
-`values` are what Discord hands over: a select's values, or a form's texts in their order. `arg` says of what
-(a role's id, a GPU, a deployment, which page of a long list).
+A control hands over values: those of a select, or the texts of a form in order. Its `arg` tells what they are
+about: a role's id, a GPU, a deployment, or a page of a long list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from enum import Enum, StrEnum, auto
 from functools import partial
 from hashlib import blake2b
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, with_values
+from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
 from bot.domain.settings_values import (
-    MANY,
+    SELECT_LIMIT,
+    Edit,
+    Names,
     SettingsContext,
     decimal_number,
-    known_ids,
     known_names,
     lines,
-    needed,
+    named,
     one,
+    page_of,
+    required,
     whole_number,
     without_missing,
 )
 
-Edit = Callable[[ServerRules, str, Sequence[str], SettingsContext], ServerRules]
-
-# The choices about the server's own AutoMod rules, as the select's values.
-AUTOMOD: Mapping[str, bool | None] = MappingProxyType({"able": None, "always": True, "never": False})
-
-
-def change(
-    rules: ServerRules, field: str, arg: str, values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    """`field` is `section.name`. InputError for what is out of range, RefusedError for what is unknown."""
-    edit = EDITS.get(field)
-    if edit is None:
-        raise RefusedError("settings_stale")
-    return edit(rules, arg, values, context)
-
-
-def page_of(names: Sequence[str], arg: str) -> Sequence[str]:
-    """The part of a long list that one select shows; page 0 when `arg` names none."""
-    page = int(arg) if arg.isascii() and arg.isdigit() and len(arg) < 4 else 0
-    return names[page * MANY : (page + 1) * MANY]
-
-
-def _mode(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    mode = one(values)
-    after = with_values(rules, {"approval.mode": mode})
-    if mode != ApprovalMode.OFF and rules.approval.review_channel_id not in context.channel_ids:
-        raise RefusedError("settings_needs_channel")
-    return after
-
-
-def _channel(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    chosen = known_ids(values[:1], context.channel_ids, "settings_channel_unknown")
-    if not chosen and rules.approval.mode is not ApprovalMode.OFF:
-        raise RefusedError("settings_channel_in_use")
-    return with_values(rules, {"approval.review_channel_id": next(iter(chosen), None)})
-
-
-def _reviewer(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    chosen = known_ids(values[:1], context.role_ids, "settings_role_unknown")
-    return with_values(rules, {"reviewer_role_id": next(iter(chosen), None)})
-
-
-def _exempt(rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    roles = known_ids(values, context.role_ids, "settings_role_unknown")
-    return with_values(rules, {"approval.exempt_roles": roles})
-
-
-def _deployments(
-    rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    shown = page_of(tuple(context.deployments), arg)
-    chosen = known_names(values, shown, "settings_deployment_unknown")
-    return with_values(rules, {"approval.deployments": (rules.approval.deployments - set(shown)) | chosen})
-
-
-def _gpus(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    shown = page_of(context.gpus, arg)
-    chosen = known_names(values, shown, "settings_gpu_unknown")
-    return with_values(rules, {"approval.gpus": (rules.approval.gpus - set(shown)) | chosen})
-
-
-def _automod(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
-    chosen = one(values)
-    if chosen not in AUTOMOD:
-        raise RefusedError("settings_not_offered", value=chosen[:40])
-    return with_values(rules, {"words.automod": AUTOMOD[chosen]})
-
-
-def _words(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
-    return with_values(rules, {"words.blocked": lines(one(values))})
-
-
-def _more_words(
-    rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
-) -> ServerRules:
-    both = [*rules.words.blocked, *lines(one(values))]
-    return with_values(rules, {"words.blocked": lines("\n".join(both))})
-
-
-def _fewer_words(
-    rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
-) -> ServerRules:
-    removed = {word.casefold() for word in lines(one(values))}
-    present = {word.casefold() for word in rules.words.blocked}
-    if not removed <= present:
-        raise RefusedError("settings_word_not_listed", word=min(removed - present))
-    kept = tuple(word for word in rules.words.blocked if word.casefold() not in removed)
-    return with_values(rules, {"words.blocked": kept})
-
-
-def _gpu_roles(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    known_names([arg], context.gpus, "settings_gpu_unknown")
-    roles = known_ids(values, context.role_ids, "settings_role_unknown")
-    return with_values(rules, {"gpu_roles": _allowed(rules.gpu_roles, arg, roles)})
-
-
-def _deployment_roles(
-    rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    known_names([arg], context.deployments, "settings_deployment_unknown")
-    roles = known_ids(values, context.role_ids, "settings_role_unknown")
-    return with_values(rules, {"deployment_roles": _allowed(rules.deployment_roles, arg, roles)})
-
-
-def _allowed(
-    roles_for: Mapping[str, frozenset[int]], name: str, roles: frozenset[int]
-) -> dict[str, frozenset[int]]:
-    """Without any role it is open to everybody. Others stay as they are: an empty one is closed (`_left`)."""
-    both = {**roles_for, name: roles}
-    return both if roles else {other: allowed for other, allowed in both.items() if other != name}
-
-
-def _ages(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
-    names = ("account_days", "member_days")
-    return with_values(
-        rules, {f"people.{name}": whole_number(text) or 0 for name, text in zip(names, values, strict=True)}
-    )
-
-
-def _spoiler(rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext) -> ServerRules:
-    return with_values(rules, {"spoiler": one(values)})
-
-
-def _number(
-    path: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
-) -> ServerRules:
-    return with_values(rules, {path: needed(whole_number(one(values)))})
-
-
-def _opened_to_all(
-    place: str, rules: ServerRules, arg: str, _values: Sequence[str], _around: SettingsContext
-) -> ServerRules:
-    roles_for = getattr(rules, place)
-    return with_values(rules, {place: {name: roles for name, roles in roles_for.items() if name != arg}})
-
-
-def budget(
-    whose: str, rules: ServerRules, _arg: str, values: Sequence[str], _around: SettingsContext
-) -> ServerRules:
-    numbers = {
-        f"budgets.{whose}.{name}": whole_number(text) for name, text in zip(LIMITS, values, strict=True)
-    }
-    return with_values(rules, numbers)
-
-
-def role_limits(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    (role,) = known_ids([arg], context.role_ids, "settings_role_unknown")
-    numbers = {name: whole_number(text) for name, text in zip(ROLE_LIMITS, values, strict=True)}
-    unlimited = rules.budgets.roles.get(role, RoleBudget()).unlimited
-    return _with_roles(rules, {role: {**numbers, "unlimited": unlimited}})
-
-
-def unlimited_roles(
-    rules: ServerRules, _arg: str, values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    chosen = known_ids(values, context.role_ids, "settings_role_unknown")
-    concerned = chosen | (rules.budgets.roles.keys() & context.role_ids)
-    budgets = {role: rules.budgets.roles.get(role, RoleBudget()) for role in concerned}
-    return _with_roles(
-        rules,
-        {role: {**budget.model_dump(), "unlimited": role in chosen} for role, budget in budgets.items()},
-    )
-
-
-def weight(rules: ServerRules, arg: str, values: Sequence[str], context: SettingsContext) -> ServerRules:
-    (gpu,) = known_names([arg], context.gpus, "settings_gpu_unknown")
-    weights: dict[str, float] = {
-        name: weight for name, weight in rules.budgets.gpu_weights.items() if name != gpu
-    }
-    number = decimal_number(one(values))
-    if number is not None and number != 1:
-        weights[gpu] = number
-    return with_values(rules, {"budgets.gpu_weights": weights})
-
-
-EDITS: Mapping[str, Edit] = MappingProxyType(
-    {
-        "approval.mode": _mode,
-        "approval.channel": _channel,
-        "approval.reviewer": _reviewer,
-        "approval.exempt": _exempt,
-        "approval.deployments": _deployments,
-        "approval.gpus": _gpus,
-        "approval.hours": partial(_number, "approval.hours"),
-        "words.automod": _automod,
-        "words.list": _words,
-        "words.add": _more_words,
-        "words.remove": _fewer_words,
-        "budgets.person": partial(budget, "person"),
-        "budgets.server": partial(budget, "server"),
-        "budgets.role": role_limits,
-        "budgets.unlimited": unlimited_roles,
-        "budgets.weight": weight,
-        "gpus.gpu_roles": _gpu_roles,
-        "gpus.deployment_roles": _deployment_roles,
-        "gpus.gpu_open": partial(_opened_to_all, "gpu_roles"),
-        "gpus.deployment_open": partial(_opened_to_all, "deployment_roles"),
-        "people.ages": _ages,
-        "results.spoiler": _spoiler,
-        "record.retention": partial(_number, "retention_days"),
-        "home.tidy": without_missing,
-    }
-)
-
-# The order of their forms.
-LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
-ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
-
-
-def _with_roles(rules: ServerRules, rows: Mapping[int, Mapping[str, Any]]) -> ServerRules:
-    """A role without any limit of its own needs no row."""
-    merged: dict[int, Any] = {role: budget.model_dump() for role, budget in rules.budgets.roles.items()}
-    merged.update(rows)
-    plain = RoleBudget().model_dump()
-    kept = {role: dict(row) for role, row in merged.items() if dict(row) != plain}
-    if len(kept) > MANY:
-        raise RefusedError("settings_too_many_roles", limit=MANY)
-    return with_values(rules, {"budgets.roles": kept})
-
-
-# Discord's longest text input.
-LONGEST_TEXT = 4000
-_NUMBER_LENGTH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One text input; its words are `settings_box_{name}` and `settings_help_{name}`."""
-
-    name: str
-    paragraph: bool = False
-    required: bool = False
-
-    @property
-    def longest(self) -> int:
-        return LONGEST_TEXT if self.paragraph else _NUMBER_LENGTH
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """`prefill` gives the boxes' present texts, in their order, for the `arg` that the form is about."""
-
-    boxes: tuple[Box, ...]
-    prefill: Callable[[ServerRules, str], tuple[str, ...]]
-
-    def stamp(self, rules: ServerRules, arg: str) -> str:
-        """Tells whether somebody else changed these values while the form was open."""
-        texts = "\0".join(self.prefill(rules, arg))
-        return blake2b(texts.encode(), digest_size=4).hexdigest()
-
-
-def form_of(field: str) -> Form:
-    """Raises RefusedError for a control of another version."""
-    form = FORMS.get(field)
-    if form is None:
-        raise RefusedError("settings_stale")
-    return form
-
-
-def _shown(number: float | None) -> str:
-    return "" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
-
-
-def _person(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return tuple(_shown(getattr(rules.budgets.person, name)) for name in LIMITS)
-
-
-def _server(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return tuple(_shown(getattr(rules.budgets.server, name)) for name in LIMITS)
-
-
-def _role(rules: ServerRules, arg: str) -> tuple[str, ...]:
-    role = int(arg) if arg.isascii() and arg.isdigit() else 0
-    budget = rules.budgets.roles.get(role, RoleBudget())
-    return tuple(_shown(getattr(budget, name)) for name in ROLE_LIMITS)
-
-
-def _weight(rules: ServerRules, arg: str) -> tuple[str, ...]:
-    return (_shown(rules.budgets.gpu_weights.get(arg)),)
-
-
-def _word_list(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return ("\n".join(rules.words.blocked),)
-
-
-def _nothing(_rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return ("",)
-
-
-def _ages_boxes(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return str(rules.people.account_days), str(rules.people.member_days)
-
-
-def _hours(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return (str(rules.approval.hours),)
-
-
-def _retention(rules: ServerRules, _arg: str) -> tuple[str, ...]:
-    return (str(rules.retention_days),)
-
-
-def _boxes(names: Sequence[str]) -> tuple[Box, ...]:
-    return tuple(Box(name) for name in names)
-
-
-FORMS: Mapping[str, Form] = MappingProxyType(
-    {
-        "approval.hours": Form((Box("hours", required=True),), _hours),
-        "words.list": Form((Box("words", paragraph=True),), _word_list),
-        "words.add": Form((Box("words_add", paragraph=True, required=True),), _nothing),
-        "words.remove": Form((Box("words_remove", paragraph=True, required=True),), _nothing),
-        "budgets.person": Form(_boxes(LIMITS), _person),
-        "budgets.server": Form(_boxes(LIMITS), _server),
-        "budgets.role": Form(_boxes([f"role_{name}" for name in ROLE_LIMITS]), _role),
-        "budgets.weight": Form((Box("weight"),), _weight),
-        "people.ages": Form(_boxes(("account_days", "member_days")), _ages_boxes),
-        "record.retention": Form((Box("retention_days", required=True),), _retention),
-    }
-)
-
-
-def fits(rules: ServerRules) -> bool:
-    """Whether the whole word list can be edited in one form."""
-    return len(_word_list(rules, "")[0]) <= LONGEST_TEXT
-
-
-# Of the 100 characters of a custom_id, so many for what it is about.
-_LONGEST = 64
-
 
 class Section(StrEnum):
-    """`home` is the overview."""
+    """A page of the panel; `home` is the overview."""
 
     HOME = "home"
     APPROVAL = "approval"
@@ -372,24 +47,342 @@ class Section(StrEnum):
     RECORD = "record"
 
 
+class Kind(Enum):
+    """How a field is set. Each kind is read and prefilled here, drawn in `bot.ui.settings_controls`, and
+    written as text in `bot.ui.settings_text`."""
+
+    CHOICE = auto()  # one of a few values
+    CHANNEL = auto()
+    ROLE = auto()
+    ROLES = auto()
+    NAMES = auto()  # any GPUs or deployments
+    ROLES_BY_NAME = auto()  # the roles that may use a GPU or a deployment
+    NUMBER = auto()
+    NUMBERS = auto()  # several numbers in one form
+    NUMBER_BY_NAME = auto()  # a number for a GPU
+    UNLIMITED = auto()  # the roles without limits
+    WORDS = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class SettingControl:
-    """What was pressed, chosen or sent."""
+    """A control of the panel or one of its forms, as its custom_id names it."""
 
     section: Section
     name: str
     arg: str = ""
 
     @property
-    def field(self) -> str:
+    def key(self) -> str:
         return f"{self.section.value}.{self.name}"
 
 
-def token(name: str) -> str:
-    """A deployment or GPU as `arg`: its name, or a digest where that would not fit."""
-    return name if len(name) <= _LONGEST else blake2b(name.encode(), digest_size=8).hexdigest()
+Check = Callable[[ServerRules, SettingsContext], None]
 
 
-def named(arg: str, names: Iterable[str]) -> str:
-    """The name behind a token; the token itself when there is none any more."""
-    return next((name for name in names if token(name) == arg), arg)
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the panel. `path` leads to its value in the rules; its sentences are found by its names."""
+
+    section: Section
+    name: str
+    kind: Kind
+    path: str
+    _: KW_ONLY
+    choices: tuple[tuple[str, object], ...] = ()  # what a select offers, and the values stored for it
+    names: Names = Names.GPU
+    pages: int = 4  # selects of 25 names; a message holds at most 40 components
+    boxes: tuple[str, ...] = ()  # the attributes at `path` that a form sets
+    empty: int | None = None  # the value of an empty box
+    unit: str = ""
+    per_role: bool = False  # whether the form is about one role
+    mode: ApprovalMode | None = None  # the only approval mode in which the field applies
+    check: Check | None = None  # raises RefusedError for rules that the field must not lead to
+    text_last: bool = False  # whether the field's text follows the section's other texts
+
+    @property
+    def key(self) -> str:
+        return f"{self.section.value}.{self.name}"
+
+    def value(self, rules: ServerRules) -> Any:
+        return attrgetter(self.path)(rules)
+
+    def control(self, arg: str = "") -> SettingControl:
+        return SettingControl(self.section, self.name, arg)
+
+
+def _needs_channel(rules: ServerRules, context: SettingsContext) -> None:
+    approval = rules.approval
+    if approval.mode is not ApprovalMode.OFF and approval.review_channel_id not in context.channel_ids:
+        raise RefusedError("settings_needs_channel")
+
+
+def _keeps_channel(rules: ServerRules, _context: SettingsContext) -> None:
+    if rules.approval.mode is not ApprovalMode.OFF and rules.approval.review_channel_id is None:
+        raise RefusedError("settings_channel_in_use")
+
+
+def _members(choices: type[StrEnum]) -> tuple[tuple[str, object], ...]:
+    return tuple((choice.value, choice) for choice in choices)
+
+
+# Whether the server's own AutoMod rules apply; None: where the bot may read them.
+_AUTOMOD = (("able", None), ("always", True), ("never", False))
+LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
+ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
+
+_APPROVAL, _BUDGETS, _GPUS = Section.APPROVAL, Section.BUDGETS, Section.GPUS
+_ROWS = (
+    Field(_APPROVAL, "channel", Kind.CHANNEL, "approval.review_channel_id",
+          check=_keeps_channel, text_last=True),
+    Field(_APPROVAL, "reviewer", Kind.ROLE, "reviewer_role_id", text_last=True),
+    Field(_APPROVAL, "mode", Kind.CHOICE, "approval.mode",
+          choices=_members(ApprovalMode), check=_needs_channel),
+    Field(_APPROVAL, "exempt", Kind.ROLES, "approval.exempt_roles", mode=ApprovalMode.WITHOUT_ROLES),
+    Field(_APPROVAL, "deployments", Kind.NAMES, "approval.deployments",
+          names=Names.DEPLOYMENT, mode=ApprovalMode.SELECTED),
+    Field(_APPROVAL, "gpus", Kind.NAMES, "approval.gpus", pages=2, mode=ApprovalMode.SELECTED),
+    Field(_APPROVAL, "hours", Kind.NUMBER, "approval.hours", unit="hours", text_last=True),
+    Field(Section.WORDS, "automod", Kind.CHOICE, "words.automod", choices=_AUTOMOD),
+    Field(Section.WORDS, "list", Kind.WORDS, "words.blocked"),
+    Field(_BUDGETS, "person", Kind.NUMBERS, "budgets.person", boxes=LIMITS),
+    Field(_BUDGETS, "server", Kind.NUMBERS, "budgets.server", boxes=LIMITS),
+    Field(_BUDGETS, "role", Kind.NUMBERS, "budgets.roles", boxes=ROLE_LIMITS, per_role=True),
+    Field(_BUDGETS, "unlimited", Kind.UNLIMITED, "budgets.roles", text_last=True),
+    Field(_BUDGETS, "weight", Kind.NUMBER_BY_NAME, "budgets.gpu_weights"),
+    Field(_GPUS, "gpu_roles", Kind.ROLES_BY_NAME, "gpu_roles"),
+    Field(_GPUS, "deployment_roles", Kind.ROLES_BY_NAME, "deployment_roles", names=Names.DEPLOYMENT),
+    Field(Section.PEOPLE, "ages", Kind.NUMBERS, "people",
+          boxes=("account_days", "member_days"), empty=0, unit="days"),
+    Field(Section.RESULTS, "spoiler", Kind.CHOICE, "spoiler", choices=_members(Spoiler)),
+    Field(Section.RECORD, "retention", Kind.NUMBER, "retention_days", unit="days"),
+)  # fmt: skip
+
+FIELDS: Mapping[str, Field] = MappingProxyType({field.key: field for field in _ROWS})
+
+
+def fields_of(section: Section) -> list[Field]:
+    """Return a section's fields in the order of their controls."""
+    return [field for field in _ROWS if field.section is section]
+
+
+Values = Mapping[str, Any]  # by path in the rules
+
+
+def change(
+    rules: ServerRules, key: str, arg: str, values: Sequence[str], context: SettingsContext
+) -> ServerRules:
+    """Return the rules after a field or an action (`section.name`) was given values.
+
+    Raises InputError for values out of range, RefusedError for unknown references, fields and actions.
+    """
+    edit = Edit(rules, arg, values, context)
+    if key in ACTIONS:
+        return with_values(rules, ACTIONS[key](edit))
+    if key not in FIELDS:
+        raise RefusedError("settings_stale")
+    field = FIELDS[key]
+    after = with_values(rules, {field.path: _READ[field.kind](field, edit)})
+    if field.check is not None:
+        field.check(after, context)
+    return after
+
+
+def _read_choice(field: Field, edit: Edit) -> object:
+    choice, choices = one(edit.values), dict(field.choices)
+    if choice not in choices:
+        raise RefusedError("settings_not_offered", value=choice[:40])
+    return choices[choice]
+
+
+def _read_names(field: Field, edit: Edit) -> object:
+    shown = page_of(tuple(edit.context.offered(field.names)), edit.arg)
+    return (field.value(edit.rules) - set(shown)) | known_names(edit.values, shown, field.names)
+
+
+def _read_roles_by_name(field: Field, edit: Edit) -> object:
+    """Drop the entry if no role is chosen, which opens the name to everybody. An empty entry closes it."""
+    name, roles = edit.name(field.names), edit.roles()
+    current = field.value(edit.rules)
+    return {**current, name: roles} if roles else _without(current, name)
+
+
+def _read_numbers(field: Field, edit: Edit) -> object:
+    role = next(iter(edit.roles([edit.arg]))) if field.per_role else None
+    typed = (whole_number(text) for text in edit.values)
+    numbers = {
+        name: field.empty if number is None else number
+        for name, number in zip(field.boxes, typed, strict=True)
+    }
+    return numbers if role is None else _role_budgets(edit, {role: numbers})
+
+
+def _read_number_by_name(field: Field, edit: Edit) -> object:
+    """Drop the entry for an empty box and for 1, which is what a GPU without an entry counts."""
+    gpu = edit.name(field.names)
+    others = _without(field.value(edit.rules), gpu)
+    number = decimal_number(one(edit.values))
+    return others if number is None or number == 1 else {**others, gpu: number}
+
+
+def _read_unlimited(field: Field, edit: Edit) -> object:
+    """Set or clear the mark on every role that exists; no select shows the others."""
+    chosen = edit.roles()
+    affected = chosen | (field.value(edit.rules).keys() & edit.context.role_ids)
+    return _role_budgets(edit, {role: {"unlimited": role in chosen} for role in affected})
+
+
+def _role_budgets(edit: Edit, changes: Mapping[int, Mapping[str, object]]) -> dict[int, dict[str, Any]]:
+    """Merge changes into the roles' limits; a role without limits of its own needs no entry."""
+    budgets = edit.rules.budgets.roles
+    merged = {role: budget.model_dump() for role, budget in budgets.items()}
+    plain = RoleBudget().model_dump()
+    for role, change_of_role in changes.items():
+        merged[role] = {**merged.get(role, plain), **change_of_role}
+    kept = {role: row for role, row in merged.items() if row != plain}
+    if len(kept) > SELECT_LIMIT:
+        raise RefusedError("settings_too_many_roles", limit=SELECT_LIMIT)
+    return kept
+
+
+_READ: Mapping[Kind, Callable[[Field, Edit], object]] = MappingProxyType(
+    {
+        Kind.CHOICE: _read_choice,
+        Kind.CHANNEL: lambda _field, edit: edit.channel(),
+        Kind.ROLE: lambda _field, edit: next(iter(edit.roles(edit.values[:1])), None),
+        Kind.ROLES: lambda _field, edit: edit.roles(),
+        Kind.NAMES: _read_names,
+        Kind.ROLES_BY_NAME: _read_roles_by_name,
+        Kind.NUMBER: lambda _field, edit: required(whole_number(one(edit.values))),
+        Kind.NUMBERS: _read_numbers,
+        Kind.NUMBER_BY_NAME: _read_number_by_name,
+        Kind.UNLIMITED: _read_unlimited,
+        Kind.WORDS: lambda _field, edit: lines(one(edit.values)),
+    }
+)
+
+
+def _without(entries: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {other: value for other, value in entries.items() if other != name}
+
+
+def _add_words(edit: Edit) -> Values:
+    added = lines(one(edit.values))
+    return {"words.blocked": lines("\n".join([*edit.rules.words.blocked, *added]))}
+
+
+def _remove_words(edit: Edit) -> Values:
+    removed = {word.casefold() for word in lines(one(edit.values))}
+    unlisted = removed - {word.casefold() for word in edit.rules.words.blocked}
+    if unlisted:
+        raise RefusedError("settings_word_not_listed", word=min(unlisted))
+    return {"words.blocked": tuple(w for w in edit.rules.words.blocked if w.casefold() not in removed)}
+
+
+def _open_to_all(path: str, edit: Edit) -> Values:
+    return {path: _without(getattr(edit.rules, path), edit.arg)}
+
+
+# What changes the rules without being a field.
+ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
+    {
+        "words.add": _add_words,
+        "words.remove": _remove_words,
+        "gpus.gpu_open": partial(_open_to_all, "gpu_roles"),
+        "gpus.deployment_open": partial(_open_to_all, "deployment_roles"),
+        "home.tidy": lambda edit: without_missing(edit.rules, edit.context),
+    }
+)
+
+# Discord's longest text input.
+LONGEST_TEXT = 4000
+_NUMBER_LENGTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A text input of a form; its sentences are `settings_box_{name}` and `settings_help_{name}`."""
+
+    name: str
+    paragraph: bool = False
+    required: bool = False
+
+    @property
+    def max_length(self) -> int:
+        return LONGEST_TEXT if self.paragraph else _NUMBER_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form; `prefill` returns the current texts of its boxes for an `arg`, as `change` reads them."""
+
+    boxes: tuple[Box, ...]
+    prefill: Callable[[ServerRules, str], tuple[str, ...]]
+
+    def stamp(self, rules: ServerRules, arg: str) -> str:
+        """Return a digest of the current texts. It differs if they changed while the form was open."""
+        texts = "\0".join(self.prefill(rules, arg))
+        return blake2b(texts.encode(), digest_size=4).hexdigest()
+
+
+def form_of(key: str) -> Form:
+    """Raise RefusedError for a form that this version does not have."""
+    if key not in FORMS:
+        raise RefusedError("settings_stale")
+    return FORMS[key]
+
+
+def _number_text(number: float | None) -> str:
+    return "" if number is None else f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def _prefill_numbers(field: Field, rules: ServerRules, arg: str) -> tuple[str, ...]:
+    numbers = field.value(rules)
+    if field.per_role:
+        numbers = numbers.get(int(arg) if arg.isascii() and arg.isdigit() else 0, RoleBudget())
+    return tuple(_number_text(getattr(numbers, name)) for name in field.boxes)
+
+
+_PREFILL: Mapping[Kind, Callable[[Field, ServerRules, str], tuple[str, ...]]] = MappingProxyType(
+    {
+        Kind.NUMBER: lambda field, rules, _arg: (str(field.value(rules)),),
+        Kind.NUMBERS: _prefill_numbers,
+        Kind.NUMBER_BY_NAME: lambda field, rules, arg: (_number_text(field.value(rules).get(arg)),),
+        Kind.WORDS: lambda field, rules, _arg: ("\n".join(field.value(rules)),),
+    }
+)
+
+
+def _form(field: Field) -> Form:
+    prefill = partial(_PREFILL[field.kind], field)
+    if field.boxes:
+        prefix = "role_" if field.per_role else ""
+        return Form(tuple(Box(f"{prefix}{name}") for name in field.boxes), prefill)
+    box = Box(field.name, paragraph=field.kind is Kind.WORDS, required=field.kind is Kind.NUMBER)
+    return Form((box,), prefill)
+
+
+def _words_form(name: str) -> Form:
+    return Form((Box(name, paragraph=True, required=True),), lambda _rules, _arg: ("",))
+
+
+FORMS: Mapping[str, Form] = MappingProxyType(
+    {
+        **{field.key: _form(field) for field in _ROWS if field.kind in _PREFILL},
+        "words.add": _words_form("words_add"),
+        "words.remove": _words_form("words_remove"),
+    }
+)
+
+
+def fits_in_form(rules: ServerRules) -> bool:
+    """Return whether the whole word list can be edited in one form."""
+    return len("\n".join(rules.words.blocked)) <= LONGEST_TEXT
+
+
+def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:
+    """Replace the token of a GPU or a deployment in `arg` by its name."""
+    if control.section is Section.GPUS or control.key == "budgets.weight":
+        names = Names.DEPLOYMENT if control.name.startswith(Names.DEPLOYMENT) else Names.GPU
+        return replace(control, arg=named(control.arg, context.offered(names)))
+    return control

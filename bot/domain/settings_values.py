@@ -1,68 +1,41 @@
-"""What settings refer to, as it is at this moment: the server's roles and channels, the deployments. Pure."""
+"""The roles, channels and deployments that settings may refer to, and how submitted values are read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
 from math import isfinite
+from typing import Any, TypeVar
 
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.rules import ApprovalMode, ServerRules, with_values
+from bot.domain.rules import ApprovalMode, ServerRules
 from bot.domain.text import strip_invisible
 
 
-def without_missing(
-    rules: ServerRules, _arg: str, _values: Sequence[str], context: SettingsContext
-) -> ServerRules:
-    """Without what is gone. What was limited to roles that are all gone stays closed, and so does approval
-    without its channel: a deleted role must not open anything."""
-    lost = missing_references(rules, context)
-    budgets = rules.budgets
-    reviewer = rules.reviewer_role_id
-    return with_values(
-        rules,
-        {
-            "reviewer_role_id": None if reviewer in lost.roles else reviewer,
-            "approval.review_channel_id": _tidy_channel(rules, context),
-            "approval.exempt_roles": rules.approval.exempt_roles - lost.roles,
-            "approval.deployments": rules.approval.deployments - lost.deployments,
-            "approval.gpus": rules.approval.gpus - lost.gpus,
-            "budgets.roles": {role: row for role, row in budgets.roles.items() if role not in lost.roles},
-            "budgets.gpu_weights": {
-                gpu: factor for gpu, factor in budgets.gpu_weights.items() if gpu not in lost.gpus
-            },
-            "gpu_roles": _left(rules.gpu_roles, lost.gpus, lost.roles),
-            "deployment_roles": _left(rules.deployment_roles, lost.deployments, lost.roles),
-        },
-    )
+class Names(StrEnum):
+    """A list whose entries settings refer to by name."""
 
-
-def _tidy_channel(rules: ServerRules, context: SettingsContext) -> int | None:
-    channel = rules.approval.review_channel_id
-    idle = rules.approval.mode is ApprovalMode.OFF
-    return None if idle and channel not in context.channel_ids else channel
-
-
-def _left(
-    roles_for: Mapping[str, frozenset[int]], names: frozenset[str], roles: frozenset[int]
-) -> dict[str, frozenset[int]]:
-    return {name: allowed - roles for name, allowed in roles_for.items() if name not in names}
+    GPU = "gpu"
+    DEPLOYMENT = "deployment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewChannel:
-    """The review channel as Discord has it: what the bot may do there, and whether reviewers see it."""
+    """The state of the review channel in Discord."""
 
-    missing: tuple[str, ...] = ()  # permissions the bot lacks, by Discord's names
+    missing: tuple[str, ...] = ()  # permissions that the bot lacks there, by Discord's names
     reviewers_see: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsContext:
-    """`role_ids` without @everyone. `deployments` by name, each with its title.
+    """What the settings of a server may refer to now, and what the panel warns about.
 
-    `review` is None where no channel is set or it is gone. `automod_unread` is what of AutoMod's rules can't
-    be applied, `automod_away` says that they can't be read at the moment. `unreadable` are settings that
+    `role_ids` leaves out @everyone. `deployments` maps names to titles. `review` is None if no review channel
+    is set or it is missing. `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
+    means that the rules can't be read at the moment. `unreadable` holds the paths of stored settings that
     can't be read.
     """
 
@@ -77,10 +50,14 @@ class SettingsContext:
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
 
+    def offered(self, names: Names) -> Mapping[str, str]:
+        """Return the title of each name; a GPU has none but its name."""
+        return self.deployments if names is Names.DEPLOYMENT else {gpu: gpu for gpu in self.gpus}
+
 
 @dataclass(frozen=True, slots=True)
 class MissingReferences:
-    """What rules still name and what is no longer there."""
+    """What rules refer to and what no longer exists."""
 
     roles: frozenset[int] = frozenset()
     channels: frozenset[int] = frozenset()
@@ -92,7 +69,7 @@ class MissingReferences:
 
 
 def missing_references(rules: ServerRules, context: SettingsContext) -> MissingReferences:
-    """GPUs are compared with those that some deployment offers."""
+    """Compare the rules' references with what exists; a GPU exists if a deployment offers it."""
     approval, budgets = rules.approval, rules.budgets
     channels = {approval.review_channel_id} - {None}
     return MissingReferences(
@@ -113,12 +90,49 @@ def _roles(rules: ServerRules) -> Iterator[int]:
         yield from roles
 
 
-# Discord's selects take so many.
-MANY = 25
+def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, Any]:
+    """Return values by path without missing references, and without opening anything.
+
+    A limit whose roles are all missing stays closed, and approval keeps its missing channel while it is on.
+    """
+    missing = missing_references(rules, context)
+    budgets = rules.budgets
+    reviewer = rules.reviewer_role_id
+    return {
+        "reviewer_role_id": None if reviewer in missing.roles else reviewer,
+        "approval.review_channel_id": _remaining_channel(rules, context),
+        "approval.exempt_roles": rules.approval.exempt_roles - missing.roles,
+        "approval.deployments": rules.approval.deployments - missing.deployments,
+        "approval.gpus": rules.approval.gpus - missing.gpus,
+        "budgets.roles": {role: row for role, row in budgets.roles.items() if role not in missing.roles},
+        "budgets.gpu_weights": {
+            gpu: weight for gpu, weight in budgets.gpu_weights.items() if gpu not in missing.gpus
+        },
+        "gpu_roles": _remaining_roles(rules.gpu_roles, missing.gpus, missing.roles),
+        "deployment_roles": _remaining_roles(rules.deployment_roles, missing.deployments, missing.roles),
+    }
+
+
+def _remaining_channel(rules: ServerRules, context: SettingsContext) -> int | None:
+    channel = rules.approval.review_channel_id
+    is_off = rules.approval.mode is ApprovalMode.OFF
+    return None if is_off and channel not in context.channel_ids else channel
+
+
+def _remaining_roles(
+    roles_by_name: Mapping[str, frozenset[int]], missing_names: frozenset[str], missing_roles: frozenset[int]
+) -> dict[str, frozenset[int]]:
+    return {
+        name: allowed - missing_roles for name, allowed in roles_by_name.items() if name not in missing_names
+    }
+
+
+# Discord's limit of options in a select, and of roles that a select takes.
+SELECT_LIMIT = 25
 
 
 def whole_number(text: str) -> int | None:
-    """As people type it: `1,000`, `1 000`; nothing is None. Raises InputError."""
+    """Read a number as people type it: `1,000`, `1 000`. Return None for blank text; raise InputError."""
     plain = text.replace(",", "").replace(" ", "").replace("\u00a0", "").replace("_", "")
     if not plain:
         return None
@@ -129,7 +143,7 @@ def whole_number(text: str) -> int | None:
 
 
 def decimal_number(text: str) -> float | None:
-    """With a point or a comma; nothing is None. Raises InputError."""
+    """Read a number with a point or a comma. Return None for blank text; raise InputError."""
     plain = text.strip().replace(",", ".")
     if not plain:
         return None
@@ -142,47 +156,96 @@ def decimal_number(text: str) -> float | None:
     return number
 
 
-def needed(number: int | None) -> int:
-    """Where leaving it empty means nothing. Raises InputError."""
+def required(number: int | None) -> int:
+    """Raise InputError for None."""
     if number is None:
         raise InputError("settings_number_needed")
     return number
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """One entry a line, without empty lines, invisible characters and repeats, sorted."""
+    """Split into sorted entries without empty lines, invisible characters and repeats."""
     entries = {strip_invisible(line) for line in text.splitlines()}
     return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
 
 
 def known_ids(values: Iterable[str], known: frozenset[int], refusal: str) -> frozenset[int]:
-    """Ids that are there now. Raises RefusedError with the code otherwise."""
-    found = set()
+    """Parse ids; raise RefusedError with the code `refusal` for one that is not in `known`."""
+    ids = set()
     for value in values:
         if not (value.isascii() and value.isdigit()) or int(value) not in known:
             raise RefusedError(refusal)
-        found.add(int(value))
-    return frozenset(found)
+        ids.add(int(value))
+    return frozenset(ids)
 
 
-def known_names(values: Sequence[str], known: Iterable[str], refusal: str) -> frozenset[str]:
-    """Names that are offered now. Raises RefusedError with the code otherwise."""
-    offered = set(known)
-    if not offered.issuperset(values):
-        raise RefusedError(refusal)
+def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> frozenset[str]:
+    """Raise RefusedError for a name that is not in `known`."""
+    if not set(known).issuperset(values):
+        raise RefusedError(f"settings_{names}_unknown")
     return frozenset(values)
 
 
 def one(values: Sequence[str]) -> str:
-    """The single value of a select. Raises RefusedError for anything else, which no client sends."""
+    """Return the only value. Raise RefusedError otherwise, which no client of Discord's causes."""
     if len(values) != 1:
         raise RefusedError("settings_stale")
     return values[0]
 
 
+# The longest name that fits into a custom_id of 100 characters.
+_LONGEST_NAME = 64
+
+
+def token(name: str) -> str:
+    """Return a GPU's or deployment's name for a custom_id, or a digest of a name that is too long."""
+    return name if len(name) <= _LONGEST_NAME else blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def named(arg: str, names: Iterable[str]) -> str:
+    """Return the name that a token stands for, or the token itself if there is none."""
+    return next((name for name in names if token(name) == arg), arg)
+
+
+T = TypeVar("T")
+
+
+def page_of(entries: Sequence[T], arg: str) -> Sequence[T]:
+    """Return the part of a long list that one select shows; page 0 unless `arg` is a number."""
+    page = int(arg) if arg.isascii() and arg.isdigit() and len(arg) < 4 else 0
+    return entries[page * SELECT_LIMIT : (page + 1) * SELECT_LIMIT]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The values of a control, and the rules that they are to change.
+
+    Methods raise RefusedError for references that don't exist now.
+    """
+
+    rules: ServerRules
+    arg: str
+    values: Sequence[str]
+    context: SettingsContext
+
+    def channel(self) -> int | None:
+        known = self.context.channel_ids
+        return next(iter(known_ids(self.values[:1], known, "settings_channel_unknown")), None)
+
+    def roles(self, values: Sequence[str] | None = None) -> frozenset[int]:
+        """Return the roles in `values`, by default the control's own values."""
+        chosen = self.values if values is None else values
+        return known_ids(chosen, self.context.role_ids, "settings_role_unknown")
+
+    def name(self, names: Names) -> str:
+        """Return the GPU or deployment that the control is about."""
+        known_names([self.arg], self.context.offered(names), names)
+        return self.arg
+
+
 @dataclass(frozen=True, slots=True)
 class NotApplied:
-    """Something of the rule that can't be applied here; `code` says why, for `/settings`."""
+    """A part of an AutoMod rule that can't be applied; `code` gives the reason, for `/settings`."""
 
     code: str
     rule: str

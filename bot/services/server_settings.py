@@ -1,36 +1,36 @@
-"""The service behind `/settings`: shows a server's rules and changes them. Whoever calls has checked that the
-person may."""
+"""Read and change the rules of a server for `/settings`. Callers check that the member may."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from discord.ui import LayoutView, Modal
-
 from bot.deployments.catalogue import Catalogue
-from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.errors import InputError, RefusedError
 from bot.domain.rules import ServerRules
-from bot.domain.settings_table import Section, SettingControl, change, form_of, named
+from bot.domain.settings_table import (
+    FIELDS,
+    Kind,
+    Section,
+    SettingControl,
+    change,
+    form_of,
+    resolve,
+)
 from bot.domain.settings_values import ReviewChannel, SettingsContext, known_ids, known_names
-from bot.domain.text import escape_line
 from bot.services.editing import FormDrafts
 from bot.services.word_filter import AutomodCache
 from bot.store.rules import RuleStore
-from bot.strings import say
-from bot.ui.settings_panel import Panel, opened, panel_layout, settings_modal
-from bot.ui.settings_text import describe_changes
 
-# Discord wants an answer within 3 s; what AutoMod can't tell in time is left out of the panel.
+# Discord wants an answer within 3 s, so the panel does not wait longer for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
 
 
 class Server(Protocol):
-    """What is known of the server without asking Discord."""
+    """A server as the gateway has it in memory."""
 
     @property
     def id(self) -> int: ...
@@ -47,20 +47,34 @@ class Server(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """An edit before it is tried; `stamp` tells what a form's values were when it was opened."""
+class CurrentSettings:
+    """A server's rules, and what they may refer to."""
+
+    rules: ServerRules
+    context: SettingsContext
+
+
+@dataclass(frozen=True, slots=True)
+class FormContent:
+    """A form to open. `about` names its role or GPU; `form_values` are the texts of a refused form."""
 
     control: SettingControl
-    values: Sequence[str]
-    context: SettingsContext
-    stamp: str | None = None
+    rules: ServerRules
+    about: str
+    form_values: Sequence[str] | None = None
 
-    def on(self, rules: ServerRules) -> ServerRules:
-        """Raises InputError and RefusedError."""
-        field, arg = self.control.field, self.control.arg
-        if self.stamp is not None and self.stamp != form_of(field).stamp(rules, arg):
-            raise RefusedError("settings_changed_meanwhile")
-        return change(rules, field, arg, self.values, self.context)
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """The rules before and after an edit, or the error that refused it.
+
+    `draft` names the texts of a refused form, so that it can be opened with them again.
+    """
+
+    before: ServerRules = field(default_factory=ServerRules)
+    after: ServerRules = field(default_factory=ServerRules)
+    error: InputError | RefusedError | None = None
+    draft: str | None = None
 
 
 class ServerSettingsService:
@@ -79,88 +93,80 @@ class ServerSettingsService:
         self._automod = automod
         self._drafts = FormDrafts()
 
-    async def show(self, server: Server, panel: Panel) -> LayoutView:
-        """The panel as things are now."""
+    async def read(self, server: Server, section: Section) -> CurrentSettings:
+        """Return the rules and all that a section of the panel shows beside them."""
         rules, unreadable = await self._rules.read(server.id)
-        context = replace(self._around(server), unreadable=unreadable)
-        panel = replace(panel, turn=random.getrandbits(32))
-        return panel_layout(panel, rules, await self._complete(server, rules, context, panel.section))
+        context = replace(self._context(server), unreadable=unreadable, review=server.review(rules))
+        if section in (Section.HOME, Section.WORDS) and rules.words.automod is not False:
+            context = await self._with_automod(server, context)
+        return CurrentSettings(rules, context)
 
     async def word_list(self, server: Server) -> str:
-        """The bot's own block list, a word a line."""
+        """Return the bot's own block list, one word a line."""
         return "\n".join((await self._rules.get(server.id)).words.blocked)
-
-    async def choose(self, server: Server, control: SettingControl, value: str) -> LayoutView:
-        """A section for one GPU or deployment."""
-        return await self.show(server, Panel(control.section, (control.name, value)))
 
     async def edit(
         self, server: Server, user_id: int, control: SettingControl, values: Sequence[str]
-    ) -> LayoutView:
-        """A press or a choice that changes something; what refuses it is told in the panel."""
-        context = self._around(server)
-        control = _about(control, context)
+    ) -> EditResult:
+        """Change the rules by a button or a select. Raises RefusedError for a control that doesn't exist."""
         try:
-            panel = await self._apply(server, user_id, _Attempt(control, values, context))
+            return await self._apply(server, user_id, control, values)
         except (InputError, RefusedError) as error:
             if error.code == "settings_stale":
                 raise
-            panel = Panel(_shown_after(control), _chosen(control), error=_told(error))
-        return await self.show(server, panel)
+            return EditResult(error=error)
 
     async def form(
-        self, server: Server, control: SettingControl, typed: Sequence[str] | None = None
-    ) -> Modal:
-        """The form behind a control. Raises RefusedError where it is about something that is gone."""
-        form_of(control.field)
-        context = self._around(server)
-        control = _about(control, context)
-        about = control.arg
-        if control.field == "budgets.role":
-            (role,) = known_ids([control.arg], context.role_ids, "settings_role_unknown")
-            about = server.role_name(role)
-        elif control.field == "budgets.weight":
-            known_names([control.arg], context.gpus, "settings_gpu_unknown")
-        return settings_modal(control, await self._rules.get(server.id), about=about, typed=typed)
+        self, server: Server, user_id: int, control: SettingControl, draft: str = ""
+    ) -> FormContent:
+        """Return what a form shows: its draft, or what is stored if there is none, as after a restart.
 
-    async def form_again(self, server: Server, user_id: int, control: SettingControl) -> Modal:
-        """The form that was refused, with what was typed; after a restart with what is stored."""
-        draft, _, rest = control.arg.partition(":")
-        name, _, arg = rest.partition(":")
-        return await self.form(
-            server, SettingControl(control.section, name, arg), self._drafts.get(draft, user_id)
-        )
+        Raises RefusedError if the form, its role or its GPU doesn't exist.
+        """
+        form_of(control.key)
+        context = self._context(server)
+        control = resolve(control, context)
+        about = _about(server, control, context)
+        rules = await self._rules.get(server.id)
+        return FormContent(control, rules, about, self._drafts.get(draft, user_id))
 
-    async def sent(
-        self, server: Server, user_id: int, control: SettingControl, typed: Sequence[str]
-    ) -> LayoutView:
-        """A form that was sent; what refuses it is told in the panel, with a button to go on."""
-        stamp, arg = opened(control.arg)
-        context = self._around(server)
-        plain = SettingControl(control.section, control.name, arg)
-        if len(form_of(plain.field).boxes) != len(typed):
+    async def submit(
+        self, server: Server, user_id: int, control: SettingControl, form_values: Sequence[str], stamp: str
+    ) -> EditResult:
+        """Change the rules by a form, unless its values changed since `stamp` was made.
+
+        Raises RefusedError for a form that doesn't exist.
+        """
+        if len(form_of(control.key).boxes) != len(form_values):
             raise RefusedError("settings_stale")
         try:
-            attempt = _Attempt(_about(plain, context), typed, context, stamp)
-            panel = await self._apply(server, user_id, attempt)
+            return await self._apply(server, user_id, control, form_values, stamp)
         except (InputError, RefusedError) as error:
-            draft = self._drafts.keep(user_id, typed)
-            panel = Panel(control.section, error=_told(error), again=f"{draft}:{plain.name}:{arg}")
-        return await self.show(server, panel)
+            return EditResult(error=error, draft=self._drafts.keep(user_id, form_values))
 
-    async def _apply(self, server: Server, user_id: int, attempt: _Attempt) -> Panel:
-        befores: list[ServerRules] = []
+    async def _apply(
+        self,
+        server: Server,
+        user_id: int,
+        control: SettingControl,
+        values: Sequence[str],
+        stamp: str | None = None,
+    ) -> EditResult:
+        context = self._context(server)
+        control = resolve(control, context)
+        before = ServerRules()
 
         def edit(rules: ServerRules) -> ServerRules:
-            befores.append(rules)
-            return attempt.on(rules)
+            nonlocal before
+            before = rules
+            if stamp is not None and stamp != form_of(control.key).stamp(rules, control.arg):
+                raise RefusedError("settings_changed_meanwhile")
+            return change(rules, control.key, control.arg, values, context)
 
-        control = attempt.control
-        after = await self._rules.change(server.id, user_id, edit, self._clock(), control.field)
-        saved = describe_changes(befores[-1], after, attempt.context)
-        return Panel(_shown_after(control), _chosen(control), saved=saved)
+        after = await self._rules.change(server.id, user_id, edit, self._clock(), control.key)
+        return EditResult(before, after)
 
-    def _around(self, server: Server) -> SettingsContext:
+    def _context(self, server: Server) -> SettingsContext:
         deployments = self._catalogue.all()
         gpus = dict.fromkeys(gpu for deployment in deployments for gpu in deployment.gpus)
         return SettingsContext(
@@ -172,53 +178,25 @@ class ServerSettingsService:
             manages_server=server.manages_server,
         )
 
-    async def _complete(
-        self, server: Server, rules: ServerRules, context: SettingsContext, section: Section
-    ) -> SettingsContext:
-        context = replace(context, review=server.review(rules))
-        shown = (
-            section in (Section.HOME, Section.WORDS)
-            and rules.words.automod is not False
-            and context.manages_server
-        )
-        if not shown or self._automod is None:
+    async def _with_automod(self, server: Server, context: SettingsContext) -> SettingsContext:
+        if self._automod is None or not context.manages_server:
             return context
         try:
             async with asyncio.timeout(_AUTOMOD_SECONDS):
                 known = await self._automod.automod_rules(server.id)
-        except TimeoutError:  # the read goes on; the next look has it
+        except TimeoutError:  # the cache goes on reading, so the next panel has the rules
             return context
         except RefusedError:
             return replace(context, automod_away=True)
         return replace(context, automod_unread=known.not_applied)
 
 
-def _about(control: SettingControl, context: SettingsContext) -> SettingControl:
-    """With the name of a GPU or deployment in place of its token."""
-    if control.section is Section.GPUS or control.field == "budgets.weight":
-        names = context.deployments if control.name.startswith("deployment") else context.gpus
-        return replace(control, arg=named(control.arg, names))
-    return control
-
-
-def _chosen(control: SettingControl) -> tuple[str, str] | None:
-    """The GPU or deployment whose roles were set stays open."""
-    if control.section is not Section.GPUS:
-        return None
-    return control.name.partition("_")[0], control.arg
-
-
-def _shown_after(control: SettingControl) -> Section:
-    """Tidying goes back to where it was pressed."""
-    if control.field == "home.tidy" and control.arg in set(Section):
-        return Section(control.arg)
-    return control.section
-
-
-def _told(error: BotError) -> str:
-    """What was typed comes back as text, whatever it holds."""
-    params = {
-        name: escape_line(value, 60) if isinstance(value, str) else value
-        for name, value in error.params.items()
-    }
-    return say(error.code, **params)
+def _about(server: Server, control: SettingControl, context: SettingsContext) -> str:
+    """Return the name of the role or GPU that a form is about. Raises RefusedError if it doesn't exist."""
+    row = FIELDS.get(control.key)
+    if row is not None and row.per_role:
+        (role,) = known_ids([control.arg], context.role_ids, "settings_role_unknown")
+        return server.role_name(role)
+    if row is not None and row.kind is Kind.NUMBER_BY_NAME:
+        known_names([control.arg], context.offered(row.names), row.names)
+    return control.arg

@@ -1,283 +1,243 @@
-"""The controls of each section. Pure."""
+"""A select or a button for each kind of field in `/settings`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
-from bot.domain.rules import ApprovalMode, ServerRules, Spoiler
-from bot.domain.settings_table import AUTOMOD, Section, fits, token
-from bot.domain.settings_values import MANY, SettingsContext
+from bot.domain.rules import ServerRules
+from bot.domain.settings_table import Field, Kind, Section, SettingControl, fields_of, fits_in_form
+from bot.domain.settings_values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings_text import counted
 
-# `chosen`: which GPU or deployment a section is about, as (name of the control, name).
+# The GPU or deployment whose roles a section shows: its list and its name.
 Selection = tuple[str, str] | None
 Items = Iterator[Item[LayoutView]]
-Make = Callable[[ServerRules, SettingsContext, Selection], Items]
+
+# Discord's limit of characters in an option.
+_OPTION_LENGTH = 100
 
 
-def _approval(rules: ServerRules, context: SettingsContext, _chosen: Selection) -> Items:
-    here, approval = Section.APPROVAL, rules.approval
-    channel = channel_select(here, "channel", approval.review_channel_id, context.channel_ids)
-    yield from captioned(here, "channel", channel)
-    reviewer = {rules.reviewer_role_id} - {None}
-    reviewers = [role for role in reviewer if role is not None]
-    yield from captioned(
-        here, "reviewer", role_select(here, "reviewer", chosen=reviewers, known=context.role_ids, limit=1)
+def section_controls(
+    section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
+) -> Items:
+    """Draw the fields that apply now. Buttons that follow each other share a row."""
+    items = (
+        item
+        for field in fields_of(section)
+        if field.mode in (None, rules.approval.mode)
+        for item in _DRAW[field.kind](field, rules, context, selection)
     )
-    modes = [
-        option(mode.value, say(f"settings_mode_{mode.value}"), chosen=mode is approval.mode)
-        for mode in ApprovalMode
-    ]
-    yield from captioned(here, "mode", choice(here, "mode", modes, "settings_choose_one"))
-    if approval.mode is ApprovalMode.WITHOUT_ROLES:
-        exempt = role_select(here, "exempt", chosen=approval.exempt_roles, known=context.role_ids)
-        yield from captioned(here, "exempt", exempt)
-    if approval.mode is ApprovalMode.SELECTED:
-        yield from _selected(rules, context)
-    yield ActionRow(button(here, "hours"))
+    for are_buttons, group in groupby(items, key=lambda item: isinstance(item, Button)):
+        if are_buttons:
+            yield ActionRow(*group)
+        else:
+            yield from group
 
 
-def _selected(rules: ServerRules, context: SettingsContext) -> Items:
-    here, approval = Section.APPROVAL, rules.approval
-    yield from pages(
-        here,
-        "deployments",
-        tuple(context.deployments),
-        lambda name: option(name, context.deployments[name], chosen=name in approval.deployments),
-        several=True,
-    )
-    yield from pages(
-        here,
-        "gpus",
-        context.gpus,
-        lambda gpu: option(gpu, gpu, chosen=gpu in approval.gpus),
-        several=True,
-        limit=2,
-    )
-
-
-def _words(rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
-    here = Section.WORDS
+def _choice(field: Field, rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
+    value = field.value(rules)
     options = [
-        option(value, say(f"settings_apply_{value}"), chosen=rules.words.automod is setting)
-        for value, setting in AUTOMOD.items()
+        option(choice, say(f"settings_{field.name}_{choice}"), chosen=stored == value)
+        for choice, stored in field.choices
     ]
-    yield from captioned(here, "automod", choice(here, "automod", options, "settings_choose_one"))
-    buttons: list[Button[LayoutView]] = [button(here, "add", style=ButtonStyle.primary)]
-    if rules.words.blocked:
-        buttons += [button(here, "list")] if fits(rules) else [button(here, "remove")]
-        buttons.append(button(here, "show"))
-    yield ActionRow(*buttons)
+    yield from _captioned(field, choice_select(field.control(), options, "settings_choose_one"))
 
 
-def _budgets(rules: ServerRules, context: SettingsContext, _chosen: Selection) -> Items:
-    here, budgets = Section.BUDGETS, rules.budgets
-    yield ActionRow(button(here, "person"), button(here, "server"))
-    yield from captioned(here, "role", role_select(here, "role", known=context.role_ids, limit=1, least=1))
-    unlimited = [role for role, row in budgets.roles.items() if row.unlimited]
-    yield from captioned(
-        here, "unlimited", role_select(here, "unlimited", chosen=unlimited, known=context.role_ids)
+def _channel(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    """Offer text channels, where a card can be posted and found again."""
+    control, channel = field.control(), field.value(rules)
+    select: ChannelSelect[Any] = ChannelSelect(
+        custom_id=SettingId.of(control).encode(),
+        id=SettingId.of(control).number,
+        placeholder=say("settings_choose_channel"),
+        min_values=0,
+        max_values=1,
+        channel_types=[ChannelType.text, ChannelType.news],
+        default_values=[Object(channel)] if channel in context.channel_ids else [],
     )
-    yield from pages(
-        here,
-        "weight",
-        context.gpus,
-        lambda gpu: option(
-            gpu, gpu, description=say("settings_counts", factor=f"{budgets.gpu_weights.get(gpu, 1):g}")
-        ),
-        several=False,
-    )
+    yield from _captioned(field, select)
 
 
-def _gpus(rules: ServerRules, context: SettingsContext, chosen: Selection) -> Items:
-    kind, name = chosen or ("", "")
-    here = Section.GPUS
-    yield from pages(
-        here,
-        "gpu",
-        context.gpus,
-        lambda gpu: option(
-            gpu, gpu, description=_open_to(rules.gpu_roles, gpu), chosen=(kind, name) == ("gpu", gpu)
-        ),
-        several=False,
-    )
-    if kind == "gpu" and name in context.gpus:
-        yield from _roles_for("gpu", name, name, rules.gpu_roles, context)
-    yield from pages(
-        here,
-        "deployment",
-        tuple(context.deployments),
-        lambda deployment: option(
-            deployment,
-            context.deployments[deployment],
-            description=_open_to(rules.deployment_roles, deployment),
-            chosen=(kind, name) == ("deployment", deployment),
-        ),
-        several=False,
-    )
-    if kind == "deployment" and name in context.deployments:
-        yield from _roles_for("deployment", name, context.deployments[name], rules.deployment_roles, context)
+def _role(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    yield from _captioned(field, _role_select(field.control(), context, {field.value(rules)}, limit=1))
 
 
-def _open_to(roles_for: Mapping[str, frozenset[int]], name: str) -> str:
-    if name not in roles_for:
+def _roles(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    yield from _captioned(field, _role_select(field.control(), context, field.value(rules)))
+
+
+def _unlimited(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    unlimited = {role for role, budget in field.value(rules).items() if budget.unlimited}
+    yield from _captioned(field, _role_select(field.control(), context, unlimited))
+
+
+def _names(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    chosen = field.value(rules)
+    options = [
+        option(name, title, chosen=name in chosen) for name, title in context.offered(field.names).items()
+    ]
+    yield from _pages(field, field.name, options, any_number=True)
+
+
+def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext, selection: Selection) -> Items:
+    """Offer the names; below them the roles for the selected one, and a button that drops its limit."""
+    roles_by_name, offered = field.value(rules), context.offered(field.names)
+    options = [
+        option(
+            name,
+            title,
+            description=_open_to(roles_by_name, name),
+            chosen=selection == (field.names, name),
+        )
+        for name, title in offered.items()
+    ]
+    yield from _pages(field, field.names, options)
+    list_name, name = selection or ("", "")
+    if list_name != field.names or name not in offered:
+        return
+    select = _role_select(field.control(token(name)), context, roles_by_name.get(name, ()))
+    yield from _captioned(field, select, "roles", about=offered[name])
+    if name in roles_by_name:
+        control = SettingControl(field.section, f"{field.names}_open", token(name))
+        yield button(control, label="settings_button_open")
+
+
+def _open_to(roles_by_name: Mapping[str, Collection[int]], name: str) -> str:
+    if name not in roles_by_name:
         return say("settings_everybody")
-    allowed = roles_for[name]
+    allowed = roles_by_name[name]
     return counted("settings_roles_count", len(allowed)) if allowed else say("settings_nobody")
 
 
-def _roles_for(
-    kind: str, name: str, title: str, roles_for: Mapping[str, frozenset[int]], context: SettingsContext
+def _number(field: Field, _rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
+    yield button(field.control())
+
+
+def _numbers(field: Field, _rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+    if field.per_role:
+        yield from _captioned(field, _role_select(field.control(), context, limit=1, at_least=1))
+    else:
+        yield button(field.control())
+
+
+def _number_by_name(
+    field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection
 ) -> Items:
-    here, arg = Section.GPUS, token(name)
-    allowed = roles_for.get(name, frozenset())
-    select = role_select(here, f"{kind}_roles", arg, chosen=allowed, known=context.role_ids)
-    yield from captioned(here, "roles", select, about=title)
-    if name in roles_for:
-        yield ActionRow(button(here, f"{kind}_open", arg, label="settings_button_open"))
-
-
-def _people(_rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
-    yield ActionRow(button(Section.PEOPLE, "ages"))
-
-
-def _results(rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
+    weights = field.value(rules)
     options = [
-        option(spoiler.value, say(f"settings_spoiler_{spoiler.value}"), chosen=spoiler is rules.spoiler)
-        for spoiler in Spoiler
+        option(name, title, description=say("settings_counts", factor=f"{weights.get(name, 1):g}"))
+        for name, title in context.offered(field.names).items()
     ]
-    here = Section.RESULTS
-    yield from captioned(here, "spoiler", choice(here, "spoiler", options, "settings_choose_one"))
+    yield from _pages(field, field.name, options)
 
 
-def _record(_rules: ServerRules, _around: SettingsContext, _chosen: Selection) -> Items:
-    yield ActionRow(button(Section.RECORD, "retention"))
+def _words(field: Field, rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
+    """A list that is too long for a form is changed word by word."""
+    yield button(SettingControl(field.section, "add"), style=ButtonStyle.primary)
+    if field.value(rules):
+        yield button(field.control() if fits_in_form(rules) else SettingControl(field.section, "remove"))
+        yield button(SettingControl(field.section, "show"))
 
 
-CONTROLS: Mapping[Section, Make] = MappingProxyType(
+_DRAW: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext, Selection], Items]] = MappingProxyType(
     {
-        Section.APPROVAL: _approval,
-        Section.WORDS: _words,
-        Section.BUDGETS: _budgets,
-        Section.GPUS: _gpus,
-        Section.PEOPLE: _people,
-        Section.RESULTS: _results,
-        Section.RECORD: _record,
+        Kind.CHOICE: _choice,
+        Kind.CHANNEL: _channel,
+        Kind.ROLE: _role,
+        Kind.ROLES: _roles,
+        Kind.NAMES: _names,
+        Kind.ROLES_BY_NAME: _roles_by_name,
+        Kind.NUMBER: _number,
+        Kind.NUMBERS: _numbers,
+        Kind.NUMBER_BY_NAME: _number_by_name,
+        Kind.UNLIMITED: _unlimited,
+        Kind.WORDS: _words,
     }
 )
 
-# So many selects of 25 for one list: more would pass the 40 components of a message.
-_PAGES = 4
-_OPTION = 100
 
-
-def button(
-    section: Section, name: str, arg: str = "", *, label: str = "", style: ButtonStyle = ButtonStyle.secondary
-) -> Button[Any]:
-    control = SettingId(section, name, arg)
-    return Button(
-        label=say(label or f"settings_button_{section.value}_{name}"),
-        style=style,
-        custom_id=control.encode(),
-        id=control.number,
-    )
-
-
-def captioned(section: Section, name: str, select: Item[Any], **params: object) -> Items:
-    """A placeholder is hidden once something is chosen, so what a select is for stands above it."""
-    yield TextDisplay(say(f"settings_caption_{section.value}_{name}", **params))
+def _captioned(field: Field, select: Item[Any], name: str = "", **params: object) -> Items:
+    """Put a caption above a select: its placeholder is hidden once something is chosen."""
+    yield TextDisplay(say(f"settings_caption_{field.section.value}_{name or field.name}", **params))
     yield ActionRow(select)
 
 
-def role_select(
-    section: Section,
-    name: str,
-    arg: str = "",
+def _role_select(
+    control: SettingControl,
+    context: SettingsContext,
+    chosen: Collection[int | None] = (),
     *,
-    chosen: Collection[int] = (),
-    known: Collection[int],
-    limit: int = MANY,
-    least: int = 0,
+    limit: int = SELECT_LIMIT,
+    at_least: int = 0,
 ) -> RoleSelect[Any]:
-    """Prefilled with what is still there: Discord refuses a default that is gone."""
-    present = [Object(role) for role in sorted(chosen) if role in known][:limit]
-    control = SettingId(section, name, arg)
+    """Show the chosen roles that exist: Discord refuses a default that was deleted."""
+    present = [Object(role) for role in sorted(context.role_ids.intersection(chosen))][:limit]
     select: RoleSelect[Any] = RoleSelect(
-        custom_id=control.encode(),
-        id=control.number,
+        custom_id=SettingId.of(control).encode(),
+        id=SettingId.of(control).number,
         placeholder=say("settings_choose_roles" if limit > 1 else "settings_choose_role"),
-        min_values=least,
+        min_values=at_least,
         max_values=limit,
         default_values=present,
     )
     return select
 
 
-def channel_select(
-    section: Section, name: str, chosen: int | None, known: Collection[int]
-) -> ChannelSelect[Any]:
-    """Text channels, where a card can be posted and found again."""
-    control = SettingId(section, name)
-    select: ChannelSelect[Any] = ChannelSelect(
-        custom_id=control.encode(),
-        id=control.number,
-        placeholder=say("settings_choose_channel"),
-        min_values=0,
-        max_values=1,
-        channel_types=[ChannelType.text, ChannelType.news],
-        default_values=[Object(chosen)] if chosen is not None and chosen in known else [],
+def _pages(field: Field, name: str, options: Sequence[SelectOption], *, any_number: bool = False) -> Items:
+    """Spread options over selects of 25, with a caption above the first; draw nothing without options."""
+    for page in range(field.pages):
+        shown = page_of(options, str(page))
+        if not shown:
+            return
+        control = SettingControl(field.section, name, str(page))
+        select: Select[Any] = Select(
+            custom_id=SettingId.of(control).encode(),
+            id=SettingId.of(control).number,
+            placeholder=say("settings_choose_several" if any_number else "settings_choose_one"),
+            min_values=0 if any_number else 1,
+            max_values=len(shown) if any_number else 1,
+            options=list(shown),
+        )
+        if page == 0:
+            yield from _captioned(field, select, name)
+        else:
+            yield ActionRow(select)
+
+
+def button(
+    control: SettingControl, *, label: str = "", style: ButtonStyle = ButtonStyle.secondary
+) -> Button[Any]:
+    return Button(
+        label=say(label or f"settings_button_{control.section.value}_{control.name}"),
+        style=style,
+        custom_id=SettingId.of(control).encode(),
+        id=SettingId.of(control).number,
     )
-    return select
 
 
 def option(value: str, label: str, *, description: str | None = None, chosen: bool = False) -> SelectOption:
     return SelectOption(
         value=value,
-        label=shorten(strip_invisible(label), _OPTION),
-        description=shorten(description, _OPTION) if description else None,
+        label=shorten(strip_invisible(label), _OPTION_LENGTH),
+        description=shorten(description, _OPTION_LENGTH) if description else None,
         default=chosen,
     )
 
 
-def choice(section: Section, name: str, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
-    """One of a few."""
-    control = SettingId(section, name)
+def choice_select(control: SettingControl, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
     select: Select[Any] = Select(
-        custom_id=control.encode(), id=control.number, placeholder=say(placeholder), options=list(options)
+        custom_id=SettingId.of(control).encode(),
+        id=SettingId.of(control).number,
+        placeholder=say(placeholder),
+        options=list(options),
     )
     return select
-
-
-def pages(
-    section: Section,
-    name: str,
-    values: Sequence[str],
-    make: Callable[[str], SelectOption],
-    *,
-    several: bool,
-    limit: int = _PAGES,
-) -> Items:
-    """A list of any length as selects of 25, the caption above the first; nothing for an empty one."""
-    for page in range(min(limit, -(-len(values) // MANY))):
-        options = [make(value) for value in values[page * MANY : (page + 1) * MANY]]
-        control = SettingId(section, name, str(page))
-        select: Select[Any] = Select(
-            custom_id=control.encode(),
-            id=control.number,
-            placeholder=say("settings_choose_several" if several else "settings_choose_one"),
-            min_values=0 if several else 1,
-            max_values=len(options) if several else 1,
-            options=options,
-        )
-        if page == 0:
-            yield from captioned(section, name, select)
-        else:
-            yield ActionRow(select)

@@ -1,14 +1,13 @@
-"""The whole panel: what is set, what is amiss, what was just done, and the controls. Pure."""
+"""The panel of `/settings` and its forms, within the limits of a message."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from discord import ButtonStyle, Colour, TextStyle
 from discord.ui import (
     ActionRow,
-    Button,
     Container,
     Item,
     Label,
@@ -21,18 +20,19 @@ from discord.ui import (
 from discord.ui.select import BaseSelect
 
 from bot.domain.rules import ApprovalMode, ServerRules
-from bot.domain.settings_table import Box, Section, SettingControl, form_of, token
-from bot.domain.settings_values import SettingsContext, missing_references
+from bot.domain.settings_table import Box, Section, SettingControl, form_of
+from bot.domain.settings_values import SettingsContext, missing_references, token
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
-from bot.ui import settings_text
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_controls import CONTROLS, Selection, button, choice, option
-from bot.ui.settings_text import ChangeSummary, first_lines, lines_of, summaries
+from bot.ui.settings_controls import Selection, button, choice_select, option, section_controls
+from bot.ui.settings_text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
 
-LONGEST = 4000
-_CAUTIONS = 1000
-_NOTICE = 900
+# Characters: of all texts in a message, which is Discord's limit, and of the parts above and below the rules.
+_MESSAGE_LENGTH = 4000
+_WARNINGS_LENGTH = 1000
+_NEWS_LENGTH = 900
+# Selects that open a section or a form.
 _OPENERS = frozenset(
     control.encode()
     for control in (
@@ -45,15 +45,15 @@ _OPENERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What is shown: a section, what is chosen in it, and the news.
+    """What the panel shows: a section, the selection in it, and the result of an edit.
 
-    `saved` is what an edit changed (None: no edit; without lines: it changed nothing), `error` is a
-    sentence, `again` the form to go on with after one, as the button's `arg`: draft, control, about what.
-    `turn` differs each time the panel is shown.
+    `saved` is what an edit changed; it has no lines if the edit changed nothing. `error` is the sentence
+    about a refused edit, `again` the `arg` of the button that opens a refused form again. `turn` differs
+    each time the panel is shown.
     """
 
     section: Section = Section.HOME
-    chosen: Selection = None
+    selection: Selection = None
     saved: ChangeSummary | None = None
     error: str | None = None
     again: str | None = None
@@ -61,23 +61,22 @@ class Panel:
 
 
 def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> LayoutView:
-    """At most 40 components and 4,000 characters; long lists are cut at a line."""
+    """Lay out the panel in at most 40 components and 4,000 characters; cut long lists between lines."""
     news = _news(panel)
-    warned = _lines([f"⚠️ {sentence}" for sentence in warnings(panel.section, rules, context)], _CAUTIONS)
+    sentences = warnings(panel.section, rules, context)
+    warned = _lines([f"⚠️ {sentence}" for sentence in sentences], _WARNINGS_LENGTH)
     controls = _controls(panel, rules, context)
     heading = _heading(panel, context)
-    taken = sum(len(text) for text in (heading, news, warned)) + _length(controls)
-    body = _lines(_body(panel, rules, context), LONGEST - taken)
+    used = sum(len(text) for text in (heading, news, warned)) + _length(controls)
+    body = _lines(_body(panel, rules, context), _MESSAGE_LENGTH - used)
     top: list[Item[LayoutView]] = [TextDisplay(text) for text in (heading, news) if text]
     if panel.again is not None:
-        again: Button[LayoutView] = button(
-            panel.section, "again", panel.again, label="settings_button_again", style=ButtonStyle.primary
-        )
-        top.append(ActionRow(again))
+        again = SettingControl(panel.section, "again", panel.again)
+        top.append(ActionRow(button(again, label="settings_button_again", style=ButtonStyle.primary)))
     below: list[Item[LayoutView]] = [TextDisplay(warned)] if warned else []
     rules_shown: list[Item[LayoutView]] = [TextDisplay(body)] if body else []
     container = Container(*top, *rules_shown, *below, Separator(), *controls)
-    container.accent_colour = _colour(panel, amiss=bool(warned))
+    container.accent_colour = _colour(panel, is_warning=bool(warned))
     layout = LayoutView(timeout=None)
     layout.add_item(container)
     _forget_choices(layout, panel.turn)
@@ -85,8 +84,10 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 
 def _forget_choices(layout: LayoutView, turn: int) -> None:
-    """A client keeps what was chosen in a select by the select's id, also after Back, and then doesn't send
-    the same choice again. Those that open something get another id each time."""
+    """Give selects that open something another id each time.
+
+    A client remembers a choice by the select's id, even after Back, and doesn't send the same choice again.
+    """
     for item in layout.walk_children():
         if isinstance(item, BaseSelect) and item.custom_id in _OPENERS:
             item.id = SettingId(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
@@ -106,14 +107,14 @@ def _news(panel: Panel) -> str:
         return ""
     if not panel.saved.lines:
         return say("settings_unchanged")
-    return _lines([say("settings_saved"), *panel.saved.lines], _NOTICE)
+    return _lines([say("settings_saved"), *panel.saved.lines], _NEWS_LENGTH)
 
 
 def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[str]:
     if panel.section is not Section.HOME:
-        # What the news say already is not said again below them.
-        told = panel.saved.told if panel.saved is not None else frozenset()
-        return first_lines([line for line in lines_of(panel.section, rules, context) if line.key not in told])
+        covered = panel.saved.covered if panel.saved is not None else frozenset()
+        lines = lines_of(panel.section, rules, context)
+        return first_lines([line for line in lines if line.key not in covered])
     return [
         say("settings_summary", title=say(f"settings_title_{section.value}"), summary=summary)
         for section, summary in summaries(rules, context)
@@ -121,10 +122,12 @@ def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[st
 
 
 def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[Item[LayoutView]]:
-    tidy = [button(Section.HOME, "tidy", panel.section.value)] if missing_references(rules, context) else []
+    tidy = SettingControl(Section.HOME, "tidy", panel.section.value)
+    tidy_buttons = [button(tidy)] if missing_references(rules, context) else []
     if panel.section is not Section.HOME:
-        made = list(CONTROLS[panel.section](rules, context, panel.chosen))
-        return [*made, ActionRow(button(Section.HOME, "back"), *tidy)]
+        controls = section_controls(panel.section, rules, context, panel.selection)
+        back = button(SettingControl(Section.HOME, "back"))
+        return [*controls, ActionRow(back, *tidy_buttons)]
     sections = [
         option(
             section.value,
@@ -134,8 +137,9 @@ def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> lis
         for section in Section
         if section is not Section.HOME
     ]
-    opener = ActionRow[LayoutView](choice(Section.HOME, "open", sections, "settings_choose_section"))
-    return [opener, ActionRow(*tidy)] if tidy else [opener]
+    select = choice_select(SettingControl(Section.HOME, "open"), sections, "settings_choose_section")
+    opener = ActionRow[LayoutView](select)
+    return [opener, ActionRow(*tidy_buttons)] if tidy_buttons else [opener]
 
 
 def _length(items: Sequence[Item[LayoutView]]) -> int:
@@ -143,45 +147,45 @@ def _length(items: Sequence[Item[LayoutView]]) -> int:
 
 
 def _lines(lines: Sequence[str], limit: int) -> str:
-    """As many whole lines as fit, and an ellipsis for the rest."""
+    """Keep as many whole lines as fit, and write an ellipsis for the rest."""
     kept: list[str] = []
-    left = limit - 2
+    remaining = limit - 2
     for line in lines:
-        if len(line) + 1 > left:
+        if len(line) + 1 > remaining:
             return "\n".join([*kept, "…"])
         kept.append(line)
-        left -= len(line) + 1
+        remaining -= len(line) + 1
     return "\n".join(kept)
 
 
-def _colour(panel: Panel, *, amiss: bool) -> Colour:
+def _colour(panel: Panel, *, is_warning: bool) -> Colour:
     if panel.error is not None:
         return Colour.red()
     if panel.saved is not None and panel.saved.lines:
         return Colour.green()
-    return Colour.orange() if amiss else Colour.blurple()
+    return Colour.orange() if is_warning else Colour.blurple()
 
 
 def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> list[str]:
-    """Sentences, the gravest first; the overview has all of them."""
+    """Return the section's warnings, the most serious first; the overview has those of all sections."""
     found: list[str] = []
     if context.unreadable:
         found.append(say("settings_warn_unreadable", where=escape_line(", ".join(context.unreadable), 150)))
     if section in (Section.HOME, Section.APPROVAL):
-        found += _approval(rules, context)
+        found += _approval_warnings(rules, context)
     if section in (Section.HOME, Section.WORDS):
-        found += _words(rules, context)
+        found += _word_warnings(rules, context)
     if missing_references(rules, context):
         found.append(say("settings_warn_gone"))
     return found
 
 
-def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     approval = rules.approval
-    if context.review is not None and context.review.missing:  # reports go there too
+    if context.review is not None and context.review.missing:  # even without approval: reports go there
         yield say(
             "settings_warn_no_access",
-            channel=settings_text.channel_name(approval.review_channel_id, context),
+            channel=channel_name(approval.review_channel_id, context),
             missing=", ".join(context.review.missing),
         )
     if approval.mode is ApprovalMode.OFF:
@@ -196,7 +200,7 @@ def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
         yield say("settings_warn_nothing_selected")
 
 
-def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
+def _word_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     if rules.words.automod is False:
         return
     if not context.manages_server:
@@ -208,27 +212,29 @@ def _words(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
             say(f"settings_unread_{item.code}", rule=escape_line(item.rule, 60))
             for item in context.automod_unread
         )
-        yield say("settings_warn_not_applied", rules=settings_text.listed(shown, 5))
+        yield say("settings_warn_not_applied", rules=listed(shown, 5))
 
 
-_TITLE = 45
+# Discord's limit of characters in a form's title.
+_TITLE_LENGTH = 45
 
 
 def settings_modal(
-    control: SettingControl, rules: ServerRules, *, about: str = "", typed: Sequence[str] | None = None
+    control: SettingControl, rules: ServerRules, *, about: str = "", form_values: Sequence[str] | None = None
 ) -> Modal:
-    """`control.arg` is what the form is about, `about` how a person calls it.
+    """Build the form of a control, filled in with `form_values`, or with what the rules hold.
 
-    The modal's own custom_id carries the form's stamp before the arg: `set:budgets:role:{stamp}:{role}`.
+    `about` names the role or GPU of `control.arg`. The modal's custom_id has the form's stamp before the
+    `arg`: `set:budgets:role:{stamp}:{role}`.
     """
-    form = form_of(control.field)
+    form = form_of(control.key)
     stamp = form.stamp(rules, control.arg)
-    sent = SettingId(control.section, control.name, f"{stamp}:{token(control.arg)}")
+    stamped = replace(control, arg=f"{stamp}:{token(control.arg)}")
     title = say(f"settings_form_{control.section.value}_{control.name}", about=strip_invisible(about))
-    modal = Modal(title=shorten(title, _TITLE), timeout=None, custom_id=sent.encode())
+    modal = Modal(title=shorten(title, _TITLE_LENGTH), timeout=None, custom_id=SettingId.of(stamped).encode())
     texts = form.prefill(rules, control.arg)
-    if typed is not None and len(typed) == len(texts):
-        texts = tuple(typed)
+    if form_values is not None and len(form_values) == len(texts):
+        texts = tuple(form_values)
     for number, (box, text) in enumerate(zip(form.boxes, texts, strict=True)):
         modal.add_item(_label(number, box, text))
     return modal
@@ -238,9 +244,9 @@ def _label(number: int, box: Box, text: str) -> Label[Modal]:
     component: TextInput[Modal] = TextInput(
         custom_id=str(number),
         style=TextStyle.paragraph if box.paragraph else TextStyle.short,
-        default=text[: box.longest] or None,
+        default=text[: box.max_length] or None,
         required=box.required,
-        max_length=box.longest,
+        max_length=box.max_length,
     )
     return Label(
         text=say(f"settings_box_{box.name}"),
@@ -249,7 +255,19 @@ def _label(number: int, box: Box, text: str) -> Label[Modal]:
     )
 
 
-def opened(arg: str) -> tuple[str, str]:
-    """The stamp and what the form is about, from a sent modal's `arg`."""
-    stamp, _, about = arg.partition(":")
-    return stamp, about
+def split_stamp(control: SettingControl) -> tuple[str, SettingControl]:
+    """Return the stamp of a submitted form, and the form's control."""
+    stamp, _, arg = control.arg.partition(":")
+    return stamp, replace(control, arg=arg)
+
+
+def again_arg(control: SettingControl, draft: str) -> str:
+    """Return the `arg` of the button that opens a refused form again."""
+    return f"{draft}:{control.name}:{control.arg}"
+
+
+def parse_again(control: SettingControl) -> tuple[str, SettingControl]:
+    """Return the draft's name, and the control of the form to open again."""
+    draft, _, rest = control.arg.partition(":")
+    name, _, arg = rest.partition(":")
+    return draft, SettingControl(control.section, name, arg)

@@ -1,4 +1,4 @@
-"""The rules as lines to read: label and value. Pure."""
+"""The text of each field of `/settings`, and a description of what an edit changed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 
+from bot.domain.errors import BotError
 from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules
-from bot.domain.settings_table import Section
+from bot.domain.settings_table import FIELDS, LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings_values import SettingsContext
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
-_ROWS = 10  # of a long list, so many are written out
-_OLD = 120
+_LIST_LIMIT = 10  # entries of a long list that are written out
+_VALUE_LENGTH = 120  # characters of a value in a description of a change
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`key` says which setting it is, so that two states can be compared; `kind` which list it is a row of.
+    """A label and a value. `key` identifies the setting, so that two states can be compared.
 
-    `entries` are all parts of a list, of which `value` may show only some.
+    `entries` are all parts of a list, of which `value` may show only some. `kind` is set on lines about one
+    role, GPU or deployment.
     """
 
     key: str
@@ -32,7 +34,7 @@ class Line:
 
     @property
     def heading(self) -> str:
-        """A row is called by the name of a role, a GPU or a deployment."""
+        """The label as it is written; the name of a role, GPU or deployment has no colon yet."""
         return f"{self.label}:" if self.kind else self.label
 
     def __str__(self) -> str:
@@ -40,64 +42,75 @@ class Line:
 
 
 def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> list[Line]:
-    return list(_SECTIONS[section](rules, context))
+    fields = sorted(fields_of(section), key=lambda field: field.text_last)
+    return [
+        line
+        for field in fields
+        if _is_listed(field, rules)
+        for line in _TEXT[field.kind](field, rules, context)
+    ]
+
+
+def _is_listed(field: Field, rules: ServerRules) -> bool:
+    """List the fields of another approval mode while one of them has a value."""
+    if field.mode in (None, rules.approval.mode):
+        return True
+    return any(other.value(rules) for other in FIELDS.values() if other.mode is field.mode)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSummary:
-    """What an edit changed, in words; `told` are the keys of settings of which that says all there is."""
+    """What an edit changed. `covered` holds the keys of the lines that need not be shown again."""
 
     lines: tuple[str, ...] = ()
-    told: frozenset[str] = frozenset()
+    covered: frozenset[str] = frozenset()
 
 
 def first_lines(lines: Sequence[Line]) -> list[str]:
-    """To read: of a long list the first rows, the rest by name only."""
+    """Write the lines; of many about roles, GPUs or deployments only the first, and the rest by name."""
     shown: list[str] = []
     for kind, rows in groupby(lines, key=lambda line: line.kind):
         written = list(rows)
-        limit = _ROWS if kind else len(written)
+        limit = _LIST_LIMIT if kind else len(written)
         shown += [str(line) for line in written[:limit]]
         if len(written) > limit:
-            rest = listed([line.label for line in written[limit:]], _ROWS)
+            rest = listed([line.label for line in written[limit:]], _LIST_LIMIT)
             shown.append(f"**{say(f'settings_label_more_{kind}s')}** {rest}")
     return shown
 
 
 def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> ChangeSummary:
-    """What an edit did, in the words of the panel: `label: old → new`, or what came and went."""
-    found = []
-    told = set()
-    for section in _SECTIONS:
+    """Describe each changed setting: `label: old → new`, or what was added to a list and removed from it."""
+    differences, covered = [], set()
+    for section in Section:
         old = {line.key: line for line in lines_of(section, before, context)}
         new = {line.key: line for line in lines_of(section, after, context)}
-        for key in [*old, *(key for key in new if key not in old)]:
-            was, now = old.get(key), new.get(key)
-            if was != now:
-                found.append(_difference(was, now))
-            if was != now and not _is_list(was, now):
-                told.add(key)
-    return ChangeSummary(tuple(found), frozenset(told))
+        for key in {**old, **new}:
+            pair = old.get(key), new.get(key)
+            if pair[0] != pair[1]:
+                differences.append(_difference(*pair))
+                if not _is_list(*pair):
+                    covered.add(key)
+    return ChangeSummary(tuple(differences), frozenset(covered))
 
 
-def _is_list(was: Line | None, now: Line | None) -> bool:
-    """Of two lists, what came and went is told; what is in them now is for the panel."""
-    return was is not None and now is not None and bool(was.entries and now.entries)
+def _is_list(old: Line | None, new: Line | None) -> bool:
+    """Return whether a change is described by entries, so that the panel still shows what is set now."""
+    return old is not None and new is not None and bool(old.entries and new.entries)
 
 
-def _difference(was: Line | None, now: Line | None) -> str:
-    label = (now or was or Line("", "", "")).heading
-    if was is not None and now is not None and _is_list(was, now):
-        return say("settings_changed_line", label=label, change=_came_and_went(was.entries, now.entries))
-    old = was.value if was else say("settings_not_set")
-    new = now.value if now else say("settings_not_set")
-    return say("settings_changed_line", label=label, change=f"{shorten_line(old)} → {shorten_line(new)}")
+def _difference(old: Line | None, new: Line | None) -> str:
+    label = (new or old or Line("", "", "")).heading
+    if old is not None and new is not None and _is_list(old, new):
+        return say("settings_changed_line", label=label, change=_added_and_removed(old.entries, new.entries))
+    texts = [shorten_line(line.value if line else say("settings_not_set")) for line in (old, new)]
+    return say("settings_changed_line", label=label, change=" → ".join(texts))
 
 
-def _came_and_went(old: Sequence[str], new: Sequence[str]) -> str:
+def _added_and_removed(old: Sequence[str], new: Sequence[str]) -> str:
     parts = []
-    for code, here, there in (("settings_added", new, old), ("settings_removed", old, new)):
-        entries = [entry for entry in here if entry not in there]
+    for code, present, absent in (("settings_added", new, old), ("settings_removed", old, new)):
+        entries = [entry for entry in present if entry not in absent]
         if entries:
             parts.append(say(code, entries=listed(entries, 4)))
     return "; ".join(parts)
@@ -105,144 +118,149 @@ def _came_and_went(old: Sequence[str], new: Sequence[str]) -> str:
 
 def shorten_line(text: str) -> str:
     """Cut between words: half a mention would be shown as code."""
-    if len(text) <= _OLD:
+    if len(text) <= _VALUE_LENGTH:
         return text
-    return f"{text[:_OLD].rpartition(' ')[0]} …" if " " in text[:_OLD] else shorten(text, _OLD)
+    words, space, _ = text[:_VALUE_LENGTH].rpartition(" ")
+    return f"{words} …" if space else shorten(text, _VALUE_LENGTH)
 
 
 def _line(key: str, value: str, entries: Sequence[str] = ()) -> Line:
     return Line(key, say(f"settings_label_{key}"), value, tuple(entries))
 
 
-def _list(key: str, entries: Sequence[str], limit: int = _ROWS) -> Line:
+def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT) -> Line:
     return _line(key, listed(entries, limit), entries)
 
 
-def _approval(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    approval = rules.approval
-    yield _line("mode", say(f"settings_mode_{approval.mode.value}"))
-    if approval.mode is ApprovalMode.WITHOUT_ROLES or approval.exempt_roles:
-        yield _list("exempt", role_names(approval.exempt_roles, context))
-    if approval.mode is ApprovalMode.SELECTED or approval.deployments or approval.gpus:
-        yield _list("deployments", deployment_names(approval.deployments, context))
-        yield _list("gpus", gpu_names(approval.gpus, context))
-    yield _line("channel", channel_name(approval.review_channel_id, context))
-    reviewer = rules.reviewer_role_id
-    also = say("settings_and_role", role=role_name(reviewer, context)) if reviewer is not None else ""
-    yield _line("reviewers", say("settings_managers") + also)
-    yield _line("hours", counted("settings_hours", approval.hours))
+def _choice(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    if field.key == "words.automod":
+        yield _line(field.name, automod_text(rules, context))
+    else:
+        yield _line(field.name, say(f"settings_{field.name}_{field.value(rules).value}"))
 
 
-def _words(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    yield _line("automod", automod_text(rules, context))
-    blocked = [escape_line(word, 60) for word in rules.words.blocked]
-    count = counted("settings_words_count", len(blocked)) if blocked else say("settings_empty")
-    yield _line("blocked", count, blocked)
+def _channel(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    yield _line(field.name, channel_name(field.value(rules), context))
 
 
-def _budgets(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    budgets = rules.budgets
-    yield _line("person", budget_text(budgets.person))
-    yield _line("server", budget_text(budgets.server))
+def _role(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    """Write who decides: a role adds to the people with Manage Server."""
+    role = field.value(rules)
+    also = say("settings_and_role", role=role_name(role, context)) if role is not None else ""
+    yield _line(field.name, say("settings_managers") + also)
+
+
+def _roles(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    yield _list(field.name, role_names(field.value(rules), context))
+
+
+def _names(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    offered = context.offered(field.names)
+    yield _list(field.name, [offered_name(name, offered) for name in ordered(field.value(rules), offered)])
+
+
+def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    roles_by_name, offered = field.value(rules), context.offered(field.names)
+    if not roles_by_name:
+        yield _line(f"all_{field.names}s", say("settings_everybody"))
+    for name in ordered(roles_by_name, offered):
+        allowed = role_names(roles_by_name[name], context)
+        text = listed(allowed, 3) if allowed else say("settings_nobody")
+        yield Line(f"{field.names} {name}", offered_name(name, offered), text, tuple(allowed), field.names)
+
+
+def _number(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
+    yield _line(field.name, counted(f"settings_{field.unit}", field.value(rules)))
+
+
+def _numbers(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
+    """Write a line for each number with a unit, and one for all limits; a role's are in `_unlimited`."""
+    numbers = field.value(rules)
+    if field.unit:
+        for name in field.boxes:
+            count = getattr(numbers, name)
+            yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
+    elif not field.per_role:
+        yield _line(field.name, budget_text(numbers))
+
+
+def _number_by_name(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    offered = context.offered(field.names)
     factors = [
-        say("settings_weight", gpu=gpu_name(gpu, context), factor=f"{weight:g}")
-        for gpu, weight in sorted(budgets.gpu_weights.items())
+        say("settings_weight", gpu=offered_name(gpu, offered), factor=f"{weight:g}")
+        for gpu, weight in sorted(field.value(rules).items())
     ]
-    yield _list("weights", factors, 15) if factors else _line("weights", say("settings_weights_plain"))
-    for role, row in sorted(budgets.roles.items(), key=lambda row: (row[1].unlimited, row[0])):
-        yield Line(f"role {role}", role_name(role, context), role_text(row), kind="role")
+    yield (_list(field.name, factors, 15) if factors else _line(field.name, say("settings_weights_plain")))
 
 
-def _gpus(rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    yield from _rows("gpu", rules.gpu_roles, gpu_name, context)
-    yield from _rows("deployment", rules.deployment_roles, deployment_name, context)
+def _unlimited(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+    """Write the limits of each role that has its own, the roles without limits last."""
+    for role, budget in sorted(field.value(rules).items(), key=lambda row: (row[1].unlimited, row[0])):
+        text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
+        yield Line(f"role {role}", role_name(role, context), text, kind="role")
 
 
-def _rows(
-    kind: str,
-    roles_for: Mapping[str, frozenset[int]],
-    shown: Callable[[str, SettingsContext], str],
-    context: SettingsContext,
-) -> Iterator[Line]:
-    if not roles_for:
-        yield _line(f"all_{kind}s", say("settings_everybody"))
-    for name in ordered(roles_for, context):
-        allowed = role_names(roles_for[name], context)
-        who = listed(allowed, 3) if allowed else say("settings_nobody")
-        yield Line(f"{kind} {name}", shown(name, context), who, tuple(allowed), kind)
+def _words(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
+    words = [escape_line(word, 60) for word in field.value(rules)]
+    yield _line(
+        field.name, counted("settings_words_count", len(words)) if words else say("settings_empty"), words
+    )
 
 
-def _people(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
-    for name in ("account_days", "member_days"):
-        days = getattr(rules.people, name)
-        yield _line(name, counted("settings_days", days) if days else say("settings_any_age"))
-
-
-def _results(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
-    yield _line("spoiler", say(f"settings_spoiler_{rules.spoiler.value}"))
-
-
-def _record(rules: ServerRules, _around: SettingsContext) -> Iterator[Line]:
-    yield _line("retention", counted("settings_days", rules.retention_days))
+_TEXT: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext], Iterator[Line]]] = MappingProxyType(
+    {
+        Kind.CHOICE: _choice,
+        Kind.CHANNEL: _channel,
+        Kind.ROLE: _role,
+        Kind.ROLES: _roles,
+        Kind.NAMES: _names,
+        Kind.ROLES_BY_NAME: _roles_by_name,
+        Kind.NUMBER: _number,
+        Kind.NUMBERS: _numbers,
+        Kind.NUMBER_BY_NAME: _number_by_name,
+        Kind.UNLIMITED: _unlimited,
+        Kind.WORDS: _words,
+    }
+)
 
 
 def automod_text(rules: ServerRules, context: SettingsContext) -> str:
-    """Whether AutoMod's rules hold for requests, as things are now."""
+    """Say whether the server's AutoMod rules apply to requests now."""
     if rules.words.automod is None:
         return say("settings_applied" if context.manages_server else "settings_unable")
     return say("settings_always_applied" if rules.words.automod else "settings_not_applied")
 
 
-def budget_text(budget: Budget, between: str = " · ") -> str:
-    """The limits that there are, in one line."""
-    limits = [
+def limits_text(budget: Budget | RoleBudget, separator: str = " · ") -> str:
+    """Join the limits that are set."""
+    return separator.join(
         say(f"settings_limit_{name}", count=getattr(budget, name))
-        for name in ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
-        if getattr(budget, name) is not None
-    ]
-    return between.join(limits) or say("settings_no_limit")
+        for name in LIMITS
+        if getattr(budget, name, None) is not None
+    )
 
 
-def role_text(budget: RoleBudget) -> str:
-    if budget.unlimited:
-        return say("settings_no_limit")
-    limits: Sequence[str] = [
-        say(f"settings_limit_{name}", count=getattr(budget, name))
-        for name in ("at_once", "runs_a_day", "gpu_seconds_a_day")
-        if getattr(budget, name) is not None
-    ]
-    return " · ".join(limits)
+def budget_text(budget: Budget, separator: str = " · ") -> str:
+    return limits_text(budget, separator) or say("settings_no_limit")
 
 
-_SECTIONS: Mapping[Section, Callable[[ServerRules, SettingsContext], Iterator[Line]]] = MappingProxyType(
-    {
-        Section.APPROVAL: _approval,
-        Section.WORDS: _words,
-        Section.BUDGETS: _budgets,
-        Section.GPUS: _gpus,
-        Section.PEOPLE: _people,
-        Section.RESULTS: _results,
-        Section.RECORD: _record,
+def error_text(error: BotError) -> str:
+    """Return the error's sentence, with what a person typed escaped."""
+    params = {
+        name: escape_line(value, 60) if isinstance(value, str) else value
+        for name, value in error.params.items()
     }
-)
+    return say(error.code, **params)
 
 
 def role_names(ids: Collection[int], context: SettingsContext) -> list[str]:
     return [role_name(role_id, context) for role_id in sorted(ids)]
 
 
-def deployment_names(chosen: Collection[str], context: SettingsContext) -> list[str]:
-    return [deployment_name(name, context) for name in ordered(chosen, context)]
-
-
-def gpu_names(chosen: Collection[str], context: SettingsContext) -> list[str]:
-    return [gpu_name(name, context) for name in ordered(chosen, context)]
-
-
-def ordered(chosen: Collection[str], context: SettingsContext) -> list[str]:
-    """In the order in which they are offered, what is gone at the end."""
-    offered = {name: place for place, name in enumerate((*context.gpus, *context.deployments))}
-    return sorted(chosen, key=lambda name: (offered.get(name, len(offered)), name))
+def ordered(names: Collection[str], offered: Mapping[str, str]) -> list[str]:
+    """Sort names as they are offered, with missing ones at the end."""
+    positions = {name: position for position, name in enumerate(offered)}
+    return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))
 
 
 def role_name(role_id: int, context: SettingsContext) -> str:
@@ -256,27 +274,18 @@ def channel_name(channel_id: int | None, context: SettingsContext) -> str:
     return f"<#{channel_id}>" if there else say("settings_gone_channel", id=channel_id)
 
 
-def deployment_name(name: str, context: SettingsContext) -> str:
-    title = context.deployments.get(name)
-    return (
-        escape_line(title, 40)
-        if title is not None
-        else say("settings_gone_other", name=escape_line(name, 40))
-    )
-
-
-def gpu_name(name: str, context: SettingsContext) -> str:
-    shown = escape_line(name, 40)
-    return shown if name in context.gpus else say("settings_gone_other", name=shown)
+def offered_name(name: str, offered: Mapping[str, str]) -> str:
+    title = escape_line(offered.get(name, name), 40)
+    return title if name in offered else say("settings_gone_other", name=title)
 
 
 def counted(code: str, count: int) -> str:
-    """`code` with `count`; a single one has its own sentence, `{code}_one`."""
+    """Return the sentence `code` for a count, `{code}_one` for 1."""
     return say(f"{code}_one") if count == 1 else say(code, count=count)
 
 
 def listed(entries: Iterable[str], limit: int) -> str:
-    """The first of them, and how many more there are."""
+    """Join the first entries, and say how many more there are."""
     shown = list(entries)
     if not shown:
         return say("settings_none_chosen")
@@ -286,7 +295,7 @@ def listed(entries: Iterable[str], limit: int) -> str:
 
 
 def summaries(rules: ServerRules, context: SettingsContext) -> Iterator[tuple[Section, str]]:
-    """In the order of the panel."""
+    """Sum up each section, for the overview."""
     yield Section.APPROVAL, _approval_summary(rules, context)
     yield Section.WORDS, _words_summary(rules, context)
     yield Section.BUDGETS, _budgets_summary(rules)

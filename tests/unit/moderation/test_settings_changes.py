@@ -19,7 +19,7 @@ from bot.domain.rules import (
     diff_rules,
     parse_stored_rules,
 )
-from bot.domain.settings_table import EDITS, FORMS, change
+from bot.domain.settings_table import ACTIONS, FIELDS, FORMS, change
 from bot.domain.settings_values import MissingReferences, SettingsContext, missing_references
 
 AROUND = SettingsContext(
@@ -176,7 +176,7 @@ def test_tidying_takes_out_all_that_is_gone_and_nothing_else() -> None:
 
 
 def test_every_form_belongs_to_an_edit() -> None:
-    assert set(FORMS) <= set(EDITS)
+    assert set(FORMS) <= {*FIELDS, *ACTIONS}
     for field, form in FORMS.items():
         prefilled = form.prefill(RULES, "1")
         assert len(prefilled) == len(form.boxes)
@@ -194,7 +194,7 @@ def attempted(field: str, values: list[str], arg: str) -> ServerRules | str:
         return error.code
 
 
-@pytest.mark.parametrize("field", EDITS)
+@pytest.mark.parametrize("field", [*FIELDS, *ACTIONS])
 @given(values=st.lists(st.text(max_size=20), max_size=5), arg=st.text(max_size=10))
 def test_no_input_does_anything_but_change_or_be_refused(field: str, values: list[str], arg: str) -> None:
     boxes = len(FORMS[field].boxes) if field in FORMS else len(values)

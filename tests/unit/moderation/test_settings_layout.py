@@ -7,8 +7,8 @@ from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Sele
 from discord.ui.select import BaseSelect
 
 from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
-from bot.domain.settings_table import FORMS, Section, SettingControl, named, token
-from bot.domain.settings_values import NotApplied, ReviewChannel, SettingsContext
+from bot.domain.settings_table import FORMS, Section, SettingControl
+from bot.domain.settings_values import NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import Selection
