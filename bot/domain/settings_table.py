@@ -90,7 +90,7 @@ class Field:
     path: str
     _: KW_ONLY
     choices: tuple[tuple[str, object], ...] = ()  # what a select offers, and the values stored for it
-    names: Names = Names.GPU
+    names: Names = Names.GPU  # the list, for kinds that refer to names
     pages: int = 4  # selects of 25 names; a message holds at most 40 components
     boxes: tuple[str, ...] = ()  # the attributes at `path` that a form sets
     empty: int | None = None  # the value of an empty box
@@ -129,7 +129,7 @@ def _members(choices: type[StrEnum]) -> tuple[tuple[str, object], ...]:
 # Whether the server's own AutoMod rules apply; None: where the bot may read them.
 _AUTOMOD = (("able", None), ("always", True), ("never", False))
 LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
-ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
+_ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
 
 _APPROVAL, _BUDGETS, _GPUS = Section.APPROVAL, Section.BUDGETS, Section.GPUS
 _ROWS = (
@@ -147,7 +147,7 @@ _ROWS = (
     Field(Section.WORDS, "list", Kind.WORDS, "words.blocked"),
     Field(_BUDGETS, "person", Kind.NUMBERS, "budgets.person", boxes=LIMITS),
     Field(_BUDGETS, "server", Kind.NUMBERS, "budgets.server", boxes=LIMITS),
-    Field(_BUDGETS, "role", Kind.NUMBERS, "budgets.roles", boxes=ROLE_LIMITS, per_role=True),
+    Field(_BUDGETS, "role", Kind.NUMBERS, "budgets.roles", boxes=_ROLE_LIMITS, per_role=True),
     Field(_BUDGETS, "unlimited", Kind.UNLIMITED, "budgets.roles", text_last=True),
     Field(_BUDGETS, "weight", Kind.NUMBER_BY_NAME, "budgets.gpu_weights"),
     Field(_GPUS, "gpu_roles", Kind.ROLES_BY_NAME, "gpu_roles"),
@@ -295,7 +295,7 @@ ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
 )
 
 # Discord's longest text input.
-LONGEST_TEXT = 4000
+_TEXT_LENGTH = 4000
 _NUMBER_LENGTH = 20
 
 
@@ -309,7 +309,7 @@ class Box:
 
     @property
     def max_length(self) -> int:
-        return LONGEST_TEXT if self.paragraph else _NUMBER_LENGTH
+        return _TEXT_LENGTH if self.paragraph else _NUMBER_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,9 +375,9 @@ FORMS: Mapping[str, Form] = MappingProxyType(
 )
 
 
-def fits_in_form(rules: ServerRules) -> bool:
+def fits_in_form(words: Sequence[str]) -> bool:
     """Return whether the whole word list can be edited in one form."""
-    return len("\n".join(rules.words.blocked)) <= LONGEST_TEXT
+    return len("\n".join(words)) <= _TEXT_LENGTH
 
 
 def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:

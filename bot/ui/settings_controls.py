@@ -10,7 +10,7 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
-from bot.domain.rules import ServerRules
+from bot.domain.rules import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings_table import Field, Kind, Section, SettingControl, fields_of, fits_in_form
 from bot.domain.settings_values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.text import shorten, strip_invisible
@@ -30,11 +30,9 @@ def section_controls(
     section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
 ) -> Items:
     """Draw the fields that apply now. Buttons that follow each other share a row."""
+    fields = [field for field in fields_of(section) if field.mode in (None, rules.approval.mode)]
     items = (
-        item
-        for field in fields_of(section)
-        if field.mode in (None, rules.approval.mode)
-        for item in _DRAW[field.kind](field, rules, context, selection)
+        item for field in fields for item in _DRAW[field.kind](field, field.value(rules), context, selection)
     )
     for are_buttons, group in groupby(items, key=lambda item: isinstance(item, Button)):
         if are_buttons:
@@ -43,8 +41,7 @@ def section_controls(
             yield from group
 
 
-def _choice(field: Field, rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
-    value = field.value(rules)
+def _choice(field: Field, value: object, _context: SettingsContext, _selection: Selection) -> Items:
     options = [
         option(choice, say(f"settings_{field.name}_{choice}"), chosen=stored == value)
         for choice, stored in field.choices
@@ -52,9 +49,9 @@ def _choice(field: Field, rules: ServerRules, _context: SettingsContext, _select
     yield from _captioned(field, choice_select(field.control(), options, "settings_choose_one"))
 
 
-def _channel(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+def _channel(field: Field, channel: int | None, context: SettingsContext, _selection: Selection) -> Items:
     """Offer text channels, where a card can be posted and found again."""
-    control, channel = field.control(), field.value(rules)
+    control = field.control()
     select: ChannelSelect[Any] = ChannelSelect(
         custom_id=SettingId.of(control).encode(),
         id=SettingId.of(control).number,
@@ -62,47 +59,42 @@ def _channel(field: Field, rules: ServerRules, context: SettingsContext, _select
         min_values=0,
         max_values=1,
         channel_types=[ChannelType.text, ChannelType.news],
-        default_values=[Object(channel)] if channel in context.channel_ids else [],
+        default_values=[Object(channel)] if channel is not None and channel in context.channel_ids else [],
     )
     yield from _captioned(field, select)
 
 
-def _role(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
-    yield from _captioned(field, _role_select(field.control(), context, {field.value(rules)}, limit=1))
+def _role(field: Field, role: int | None, context: SettingsContext, _selection: Selection) -> Items:
+    return _captioned(field, _role_select(field.control(), context, {role}, limit=1))
 
 
-def _roles(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
-    yield from _captioned(field, _role_select(field.control(), context, field.value(rules)))
+def _roles(field: Field, roles: Ids, context: SettingsContext, _selection: Selection) -> Items:
+    return _captioned(field, _role_select(field.control(), context, roles))
 
 
-def _unlimited(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
-    unlimited = {role for role, budget in field.value(rules).items() if budget.unlimited}
-    yield from _captioned(field, _role_select(field.control(), context, unlimited))
+def _names(field: Field, chosen: Collection[str], context: SettingsContext, _selection: Selection) -> Items:
+    offered = context.offered(field.names)
+    options = [option(name, title, chosen=name in chosen) for name, title in offered.items()]
+    return _pages(field, field.name, options, any_number=True)
 
 
-def _names(field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
-    chosen = field.value(rules)
-    options = [
-        option(name, title, chosen=name in chosen) for name, title in context.offered(field.names).items()
-    ]
-    yield from _pages(field, field.name, options, any_number=True)
-
-
-def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext, selection: Selection) -> Items:
-    """Offer the names; below them the roles for the selected one, and a button that drops its limit."""
-    roles_by_name, offered = field.value(rules), context.offered(field.names)
+def _roles_by_name(
+    field: Field, roles_by_name: RolesFor, context: SettingsContext, selection: Selection
+) -> Items:
+    """Draw the names; below them the roles for the selected one, and a button that opens it to everybody."""
+    offered = context.offered(field.names)
     options = [
         option(
             name,
             title,
-            description=_open_to(roles_by_name, name),
+            description=_open_to(roles_by_name.get(name)),
             chosen=selection == (field.names, name),
         )
         for name, title in offered.items()
     ]
     yield from _pages(field, field.names, options)
-    list_name, name = selection or ("", "")
-    if list_name != field.names or name not in offered:
+    names, name = selection or ("", "")
+    if names != field.names or name not in offered:
         return
     select = _role_select(field.control(token(name)), context, roles_by_name.get(name, ()))
     yield from _captioned(field, select, "roles", about=offered[name])
@@ -111,18 +103,14 @@ def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext, s
         yield button(control, label="settings_button_open")
 
 
-def _open_to(roles_by_name: Mapping[str, Collection[int]], name: str) -> str:
-    if name not in roles_by_name:
+def _open_to(roles: Ids | None) -> str:
+    if roles is None:
         return say("settings_everybody")
-    allowed = roles_by_name[name]
-    return counted("settings_roles_count", len(allowed)) if allowed else say("settings_nobody")
+    return counted("settings_roles_count", len(roles)) if roles else say("settings_nobody")
 
 
-def _number(field: Field, _rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
-    yield button(field.control())
-
-
-def _numbers(field: Field, _rules: ServerRules, context: SettingsContext, _selection: Selection) -> Items:
+def _number(field: Field, _value: object, context: SettingsContext, _selection: Selection) -> Items:
+    """Draw what opens the form: a button, or a select of the role that the form is about."""
     if field.per_role:
         yield from _captioned(field, _role_select(field.control(), context, limit=1, at_least=1))
     else:
@@ -130,25 +118,31 @@ def _numbers(field: Field, _rules: ServerRules, context: SettingsContext, _selec
 
 
 def _number_by_name(
-    field: Field, rules: ServerRules, context: SettingsContext, _selection: Selection
+    field: Field, weights: Mapping[str, float], context: SettingsContext, _selection: Selection
 ) -> Items:
-    weights = field.value(rules)
     options = [
         option(name, title, description=say("settings_counts", factor=f"{weights.get(name, 1):g}"))
         for name, title in context.offered(field.names).items()
     ]
-    yield from _pages(field, field.name, options)
+    return _pages(field, field.name, options)
 
 
-def _words(field: Field, rules: ServerRules, _context: SettingsContext, _selection: Selection) -> Items:
-    """A list that is too long for a form is changed word by word."""
+def _unlimited(
+    field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext, selection: Selection
+) -> Items:
+    unlimited = frozenset(role for role, budget in budgets.items() if budget.unlimited)
+    return _roles(field, unlimited, context, selection)
+
+
+def _words(field: Field, words: Sequence[str], _context: SettingsContext, _selection: Selection) -> Items:
+    """Draw the list's buttons. A list that is too long for a form is changed word by word."""
     yield button(SettingControl(field.section, "add"), style=ButtonStyle.primary)
-    if field.value(rules):
-        yield button(field.control() if fits_in_form(rules) else SettingControl(field.section, "remove"))
+    if words:
+        yield button(field.control() if fits_in_form(words) else SettingControl(field.section, "remove"))
         yield button(SettingControl(field.section, "show"))
 
 
-_DRAW: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext, Selection], Items]] = MappingProxyType(
+_DRAW: Mapping[Kind, Callable[[Field, Any, SettingsContext, Selection], Items]] = MappingProxyType(
     {
         Kind.CHOICE: _choice,
         Kind.CHANNEL: _channel,
@@ -157,7 +151,7 @@ _DRAW: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext, Selection], 
         Kind.NAMES: _names,
         Kind.ROLES_BY_NAME: _roles_by_name,
         Kind.NUMBER: _number,
-        Kind.NUMBERS: _numbers,
+        Kind.NUMBERS: _number,
         Kind.NUMBER_BY_NAME: _number_by_name,
         Kind.UNLIMITED: _unlimited,
         Kind.WORDS: _words,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
+from typing import Any
 
 from bot.domain.errors import BotError
-from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules
+from bot.domain.rules import ApprovalMode, Budget, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings_table import FIELDS, LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings_values import SettingsContext
 from bot.domain.text import escape_line, shorten
@@ -41,14 +42,13 @@ class Line:
         return f"**{self.heading}** {self.value}"
 
 
+Lines = Iterable[Line]
+
+
 def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> list[Line]:
     fields = sorted(fields_of(section), key=lambda field: field.text_last)
-    return [
-        line
-        for field in fields
-        if _is_listed(field, rules)
-        for line in _TEXT[field.kind](field, rules, context)
-    ]
+    listed_fields = [field for field in fields if _is_listed(field, rules)]
+    return [line for field in listed_fields for line in _TEXT[field.kind](field, field.value(rules), context)]
 
 
 def _is_listed(field: Field, rules: ServerRules) -> bool:
@@ -67,7 +67,7 @@ class ChangeSummary:
 
 
 def first_lines(lines: Sequence[Line]) -> list[str]:
-    """Write the lines; of many about roles, GPUs or deployments only the first, and the rest by name."""
+    """Write the lines. Of many about roles, GPUs or deployments, write the first and name the rest."""
     shown: list[str] = []
     for kind, rows in groupby(lines, key=lambda line: line.kind):
         written = list(rows)
@@ -132,35 +132,25 @@ def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT) -> Line:
     return _line(key, listed(entries, limit), entries)
 
 
-def _choice(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    if field.key == "words.automod":
-        yield _line(field.name, automod_text(rules, context))
-    else:
-        yield _line(field.name, say(f"settings_{field.name}_{field.value(rules).value}"))
+def _choice(field: Field, value: Any, context: SettingsContext) -> Lines:
+    is_automod = field.key == "words.automod"
+    text = automod_text(value, context) if is_automod else say(f"settings_{field.name}_{value.value}")
+    yield _line(field.name, text)
 
 
-def _channel(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    yield _line(field.name, channel_name(field.value(rules), context))
-
-
-def _role(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+def _role(field: Field, role: int | None, context: SettingsContext) -> Lines:
     """Write who decides: a role adds to the people with Manage Server."""
-    role = field.value(rules)
     also = say("settings_and_role", role=role_name(role, context)) if role is not None else ""
     yield _line(field.name, say("settings_managers") + also)
 
 
-def _roles(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    yield _list(field.name, role_names(field.value(rules), context))
-
-
-def _names(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+def _names(field: Field, names: Collection[str], context: SettingsContext) -> Lines:
     offered = context.offered(field.names)
-    yield _list(field.name, [offered_name(name, offered) for name in ordered(field.value(rules), offered)])
+    yield _list(field.name, [offered_name(name, offered) for name in ordered(names, offered)])
 
 
-def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
-    roles_by_name, offered = field.value(rules), context.offered(field.names)
+def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsContext) -> Lines:
+    offered = context.offered(field.names)
     if not roles_by_name:
         yield _line(f"all_{field.names}s", say("settings_everybody"))
     for name in ordered(roles_by_name, offered):
@@ -169,53 +159,45 @@ def _roles_by_name(field: Field, rules: ServerRules, context: SettingsContext) -
         yield Line(f"{field.names} {name}", offered_name(name, offered), text, tuple(allowed), field.names)
 
 
-def _number(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
-    yield _line(field.name, counted(f"settings_{field.unit}", field.value(rules)))
-
-
-def _numbers(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
+def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
     """Write a line for each number with a unit, and one for all limits; a role's are in `_unlimited`."""
-    numbers = field.value(rules)
-    if field.unit:
-        for name in field.boxes:
-            count = getattr(numbers, name)
-            yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
-    elif not field.per_role:
+    for name in field.boxes if field.unit else ():
+        count = getattr(numbers, name)
+        yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
+    if not field.unit and not field.per_role:
         yield _line(field.name, budget_text(numbers))
 
 
-def _number_by_name(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+def _number_by_name(field: Field, weights: Mapping[str, float], context: SettingsContext) -> Lines:
     offered = context.offered(field.names)
     factors = [
         say("settings_weight", gpu=offered_name(gpu, offered), factor=f"{weight:g}")
-        for gpu, weight in sorted(field.value(rules).items())
+        for gpu, weight in sorted(weights.items())
     ]
-    yield (_list(field.name, factors, 15) if factors else _line(field.name, say("settings_weights_plain")))
+    yield _list(field.name, factors, 15) if factors else _line(field.name, say("settings_weights_plain"))
 
 
-def _unlimited(field: Field, rules: ServerRules, context: SettingsContext) -> Iterator[Line]:
+def _unlimited(_field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext) -> Lines:
     """Write the limits of each role that has its own, the roles without limits last."""
-    for role, budget in sorted(field.value(rules).items(), key=lambda row: (row[1].unlimited, row[0])):
+    for role, budget in sorted(budgets.items(), key=lambda item: (item[1].unlimited, item[0])):
         text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
         yield Line(f"role {role}", role_name(role, context), text, kind="role")
 
 
-def _words(field: Field, rules: ServerRules, _context: SettingsContext) -> Iterator[Line]:
-    words = [escape_line(word, 60) for word in field.value(rules)]
-    yield _line(
-        field.name, counted("settings_words_count", len(words)) if words else say("settings_empty"), words
-    )
+def _words(field: Field, words: Collection[str], _context: SettingsContext) -> Lines:
+    text = counted("settings_words_count", len(words)) if words else say("settings_empty")
+    yield _line(field.name, text, [escape_line(word, 60) for word in words])
 
 
-_TEXT: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext], Iterator[Line]]] = MappingProxyType(
+_TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingProxyType(
     {
         Kind.CHOICE: _choice,
-        Kind.CHANNEL: _channel,
+        Kind.CHANNEL: lambda field, id_, context: [_line(field.name, channel_name(id_, context))],
         Kind.ROLE: _role,
-        Kind.ROLES: _roles,
+        Kind.ROLES: lambda field, ids, context: [_list(field.name, role_names(ids, context))],
         Kind.NAMES: _names,
         Kind.ROLES_BY_NAME: _roles_by_name,
-        Kind.NUMBER: _number,
+        Kind.NUMBER: lambda field, count, _: [_line(field.name, counted(f"settings_{field.unit}", count))],
         Kind.NUMBERS: _numbers,
         Kind.NUMBER_BY_NAME: _number_by_name,
         Kind.UNLIMITED: _unlimited,
@@ -224,11 +206,11 @@ _TEXT: Mapping[Kind, Callable[[Field, ServerRules, SettingsContext], Iterator[Li
 )
 
 
-def automod_text(rules: ServerRules, context: SettingsContext) -> str:
+def automod_text(applies: bool | None, context: SettingsContext) -> str:
     """Say whether the server's AutoMod rules apply to requests now."""
-    if rules.words.automod is None:
+    if applies is None:
         return say("settings_applied" if context.manages_server else "settings_unable")
-    return say("settings_always_applied" if rules.words.automod else "settings_not_applied")
+    return say("settings_always_applied" if applies else "settings_not_applied")
 
 
 def limits_text(budget: Budget | RoleBudget, separator: str = " · ") -> str:
@@ -315,7 +297,7 @@ def _approval_summary(rules: ServerRules, context: SettingsContext) -> str:
 
 
 def _words_summary(rules: ServerRules, context: SettingsContext) -> str:
-    automod = say("settings_automod", state=automod_text(rules, context))
+    automod = say("settings_automod", state=automod_text(rules.words.automod, context))
     count = len(rules.words.blocked)
     return f"{automod} · {counted('settings_words_count', count)}" if count else automod
 
