@@ -59,14 +59,15 @@ def parse_run(body: bytes) -> RunReport:
     """Parse the answer of GET /run/{id}. Only the id has to be right: an odd field reads as absent."""
     data = load_object(body)
     word = _if(data.get("status"), str)
-    position = _if(data.get("queue_position"), int)
+    ahead = _if(data.get("queue_position"), int)
     return RunReport(
         run_id=uuid_of(data, "id"),
         state=STATES.get(word) if word else None,
         live_status=_phrase(_if(data.get("live_status"), str)),
         progress=_share(_number(data.get("progress")), word),
         outputs=parse_outputs(data.get("outputs")),
-        queue_position=position if position is not None and 0 <= position < 2**31 else None,
+        # ComfyDeploy counts from 0.
+        queue_position=ahead + 1 if ahead is not None and 0 <= ahead < 2**31 - 1 else None,
         gpu=_phrase(_if(data.get("gpu"), str)),
         run_duration=_seconds(data.get("run_duration")),
         cold_start_duration=_seconds(data.get("cold_start_duration")),

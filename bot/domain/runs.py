@@ -87,8 +87,9 @@ class Output:
 class RunReport(NamedTuple):
     """What the backend reports of a run, by webhook or when it is asked.
 
-    `state` is None when its status word is unknown; `progress` is 0..1; durations in seconds. A tuple, since
-    a frozen dataclass takes longer to make than the webhook's JSON to parse.
+    `state` is None when its status word is unknown; `progress` is 0..1; `queue_position` counts from 1;
+    durations are in seconds. A tuple, since a frozen dataclass takes longer to make than the webhook's JSON
+    to parse.
     """
 
     run_id: str

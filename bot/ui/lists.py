@@ -162,9 +162,8 @@ def _batch_title(title: str, run: Run) -> str:
 def _position(run: Run) -> str:
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
-    # ComfyDeploy counts from 0, our own queue from 1.
-    ahead = run.queue_position + (1 if run.state is RunState.QUEUED else 0)
-    return " · " + (say("next_in_queue") if ahead <= 1 else say("position", position=ahead))
+    position = run.queue_position
+    return " · " + (say("next_in_queue") if position == 1 else say("position", position=position))
 
 
 def _select(

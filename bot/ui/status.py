@@ -120,9 +120,8 @@ def position_line(run: Run, form: str = "") -> str:
     """Its place in whichever queue it waits in; `form` "_alone" for a line of its own."""
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
-    # ComfyDeploy counts from 0, our own queue from 1.
-    ahead = run.queue_position + (1 if run.state is RunState.QUEUED else 0)
-    return say(f"next_in_queue{form}") if ahead <= 1 else say(f"position{form}", position=ahead)
+    position = run.queue_position
+    return say(f"next_in_queue{form}") if position == 1 else say(f"position{form}", position=position)
 
 
 def bar(share: float) -> str:

@@ -94,8 +94,8 @@ def test_the_queue_shows_ones_own_prompt_and_nobody_elses() -> None:
     [
         (RunState.WAITING, 1, "next in the queue"),
         (RunState.WAITING, 3, "number 3 in the queue"),
-        (RunState.QUEUED, 0, "next in the queue"),
-        (RunState.QUEUED, 2, "number 3 in the queue"),
+        (RunState.QUEUED, 1, "next in the queue"),
+        (RunState.QUEUED, 3, "number 3 in the queue"),
     ],
 )
 def test_a_place_in_a_queue_is_told_from_one_on(state: RunState, position: int, told: str) -> None:

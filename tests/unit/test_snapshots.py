@@ -77,7 +77,7 @@ STATUS: Mapping[str, Run] = {
     "waiting": run(S.WAITING, queue_position=3),
     "waiting-next": run(S.WAITING, queue_position=1),
     "submitting": run(S.SUBMITTING),
-    "queued": run(S.QUEUED, queue_position=0),
+    "queued": run(S.QUEUED, queue_position=1),
     "running": run(S.RUNNING, progress=0.42, live_status="Executing KSampler", gpu="L4"),
     "running-silent": run(S.RUNNING),
     "uploading": run(S.UPLOADING, progress=1.0),

@@ -14,8 +14,8 @@ from tests.unit.messages import run, text
     [
         (RunState.WAITING, 1, "Next in the queue"),
         (RunState.WAITING, 2, "Number 2 in the queue"),
-        (RunState.QUEUED, 0, "Next in the queue"),
-        (RunState.QUEUED, 1, "Number 2 in the queue"),
+        (RunState.QUEUED, 1, "Next in the queue"),
+        (RunState.QUEUED, 2, "Number 2 in the queue"),
     ],
 )
 def test_both_queues_are_counted_from_one(state: RunState, position: int, words: str) -> None:

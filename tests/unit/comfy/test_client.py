@@ -49,7 +49,7 @@ async def test_a_run_is_asked_for_with_its_queue_position(session: aiohttp.Clien
     async with http_server(handler) as url:
         report = await connect(session, url).get_run("38627df8-3577-4899-81d5-d98419367141")
     assert paths == [exchange["request"]["path"]]
-    assert (report.state, report.queue_position) == (RunState.QUEUED, 1)
+    assert (report.state, report.queue_position) == (RunState.QUEUED, 2)
 
 
 async def test_a_cancel_is_posted_without_a_body(session: aiohttp.ClientSession) -> None:

@@ -171,7 +171,7 @@ def test_get_run_reads_every_field() -> None:
         live_status="Executing KSampler",
         progress=0.25,
         outputs=(Output("text", text="hi"),),
-        queue_position=0,
+        queue_position=1,
         gpu="A10G",
         run_duration=12.346,
         cold_start_duration=3.0,
@@ -181,9 +181,17 @@ def test_get_run_reads_every_field() -> None:
 @pytest.mark.parametrize(
     ("number", "kept"), [(0, 0), (1, 1), (2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), (True, None)]
 )
-def test_positions_and_durations_fit_into_32_bits(number: int, kept: int | None) -> None:
-    read = answered(queue_position=number, run_duration=number, cold_start_duration=number)
-    assert (read.queue_position, read.run_duration, read.cold_start_duration) == (kept, kept, kept)
+def test_durations_fit_into_32_bits(number: int, kept: int | None) -> None:
+    read = answered(run_duration=number, cold_start_duration=number)
+    assert (read.run_duration, read.cold_start_duration) == (kept, kept)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "position"),
+    [(0, 1), (1, 2), (2**31 - 2, 2**31 - 1), (2**31 - 1, None), (-1, None), (True, None)],
+)
+def test_positions_count_from_one_and_fit_into_32_bits(ahead: int, position: int | None) -> None:
+    assert answered(queue_position=ahead).queue_position == position
 
 
 scalars = (

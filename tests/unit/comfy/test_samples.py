@@ -62,7 +62,8 @@ def test_every_get_of_a_recorded_run_has_its_state_and_position(name: str) -> No
     for body in answers:
         report = parse_run(encode(body))
         assert report.run_id == sample(name)["run_id"]
-        assert report.queue_position == body["queue_position"]
+        ahead = body["queue_position"]
+        assert report.queue_position == (None if ahead is None else ahead + 1)
         assert report.state is STATES[body["status"]]
 
 
@@ -106,14 +107,14 @@ def test_an_event_after_a_cancel_still_says_cancelled() -> None:
     assert late.state is RunState.CANCELLED
 
 
-def test_queue_positions_count_from_zero_and_must_be_asked_for() -> None:
+def test_queue_positions_count_from_one_and_must_be_asked_for() -> None:
     exchanges = sample("run_not_started_queue_position")["exchanges"]
     reports = {
         label: parse_run(encode(exchange["response"]["body"]))
         for label, exchange in exchanges.items()
         if label.startswith("run ")
     }
-    assert [reports[f"run {n} queue_position=true"].queue_position for n in (1, 2, 3)] == [0, 1, 2]
+    assert [reports[f"run {n} queue_position=true"].queue_position for n in (1, 2, 3)] == [1, 2, 3]
     assert [reports[f"run {n} without"].queue_position for n in (1, 2, 3)] == [None] * 3
     assert {report.state for report in reports.values()} == {RunState.QUEUED}
 
