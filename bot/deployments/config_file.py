@@ -37,7 +37,7 @@ _ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def single_deployment(deployment_id: str) -> DeploymentConfig:
-    """Return the configuration of a single deployment that is described by the backend alone.
+    """Return the configuration of a single deployment that the backend alone describes.
 
     Raises ValidationError if the id is no UUID.
     """

@@ -14,7 +14,7 @@ from bot.domain.runs import InputValue, RunReport
 
 
 class InputKind(StrEnum):
-    """What a person gives for an input; it decides the type of the slash-command option."""
+    """The kind of an input's value, which decides the type of the slash-command option."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -26,7 +26,7 @@ class InputKind(StrEnum):
     VIDEO = "video"
     AUDIO = "audio"
     FILE = "file"
-    WEIGHTS = "weights"  # LoRA or checkpoint: only ever one of the configured choices
+    WEIGHTS = "weights"  # a LoRA or checkpoint, limited to the configured choices
 
 
 @dataclass(frozen=True, slots=True)
