@@ -194,12 +194,12 @@ async def tell_error(interaction: discord.Interaction[GenerateBot], error: Excep
 
 
 async def _offer_nothing(interaction: discord.Interaction[GenerateBot]) -> None:
-    """Answer an autocomplete without choices: Discord refuses a message there."""
+    """Answer an autocomplete with no choices; Discord accepts no message there."""
     try:
         if not interaction.response.is_done():
             await interaction.response.autocomplete([])
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.warning("autocomplete could not be answered: %s: %s", type(error).__name__, error)
+        log.warning("can't answer an autocomplete: %s: %s", type(error).__name__, error)
 
 
 async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> None:
