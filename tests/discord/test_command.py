@@ -21,11 +21,11 @@ from tests.unit.deployments.made import deployment, node
 
 FLUX = deployment(
     node("Ma requête", "Text", description="What to draw"),
-    node("steps", "NumberSliderInt", default_value=20, min_value=1, max_value=50),
-    node("cfg", "NumberSlider", default_value=7.5, min_value=0, max_value=30),
-    node("hires", "Boolean", default_value=False),
-    node("class", "Enum", default_value="euler", enum_options=["euler", "ddim"]),
-    node("model", "Enum", default_value="m1", enum_options=[f"m{number}" for number in range(40)]),
+    node("steps", "NumberSliderInt", default=20, minimum=1, maximum=50),
+    node("cfg", "NumberSlider", default=7.5, minimum=0, maximum=30),
+    node("hires", "Boolean", default=False),
+    node("class", "Enum", default="euler", choices=("euler", "ddim")),
+    node("model", "Enum", default="m1", choices=tuple(f"m{number}" for number in range(40))),
     node("images", "ImageBatch"),
     inputs={"images": {"required": False, "max_count": 2}, "Ma requête": {"min_length": 3, "max_length": 50}},
     name="flux",
