@@ -22,7 +22,7 @@ help:
 	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
-	@echo "make docs   docs/configuration.md anew, from the settings"
+	@echo "make docs   docs/configuration.md from the settings, and the picture of the packages from their imports"
 	@echo "make lock   renew the locked requirement files"
 	@echo "make clean  without .venv, data and caches"
 
@@ -77,6 +77,7 @@ screenshots: .venv/.ready
 
 docs: .venv/.ready
 	$(BIN)/python -m tools.configuration
+	$(BIN)/python -m tools.architecture
 
 lock: .venv/.ready
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml --extra postgres -o requirements/run.txt

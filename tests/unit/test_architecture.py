@@ -1,4 +1,4 @@
-"""Checks the one import rule that the contracts in pyproject.toml can't express."""
+"""What the import contracts in pyproject.toml can't express, and the picture drawn from the imports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from tools.architecture import DOCUMENT, written
 
 ROOT = Path(__file__).parents[2]
 PURE = "Pure modules reach no I/O library"
@@ -30,3 +32,8 @@ def test_importing_the_pure_modules_loads_no_io_library() -> None:
         [sys.executable, "-c", LOAD, *named], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert loaded.stdout.split() == []
+
+
+def test_the_picture_of_the_packages_is_up_to_date() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert written(text) == text, "run `make docs`"
