@@ -50,7 +50,7 @@ from bot.services.word_rules import WordRules
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for
-from bot.ui.results import Batch, outcome_messages, run_outcome_messages
+from bot.ui.results import Batch, outcome_messages
 from bot.workers.events import EventRecorder
 from bot.workers.reconciler import Reconciler
 from bot.workers.submission import Submitter
@@ -217,12 +217,9 @@ def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Cou
     packer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
 
     def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
-        run = delivery.run
-        title = resources.catalogue.title(run.deployment)
-        if delivery.batch:
-            return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title)
-        onward = follow_ups_for(run, resources.catalogue.all())
-        return run_outcome_messages(run, title, prepared.get(run.key, PreparedOutputs()), onward)
+        title = resources.catalogue.title(delivery.run.deployment)
+        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all())
+        return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
 
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)

@@ -67,8 +67,8 @@ runs = Table(
     Column("seed", BigInteger),
     Column("prompt", Text),
     Column("parent_key", String(20)),
-    # several at once: the key of the first, its lead; a run by itself has none
-    Column("batch_key", String(20)),
+    # the key of the first run of the batch; a single run is a batch of one
+    Column("batch_key", String(20), nullable=False),
     Column("batch_index", Integer, nullable=False, server_default="0"),
     Column("batch_size", Integer, nullable=False, server_default="1"),
     # how to answer
@@ -236,7 +236,7 @@ def to_run(row: RowMapping) -> Run:
 
 
 def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
-    """The row of a new request. Of several, the first alone is answered in the interaction."""
+    """Return the row of a new request. Only the first run of a batch is answered in the interaction."""
     unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
         **request.model_dump(exclude={"origin", "expected_seconds"}),

@@ -20,7 +20,7 @@ from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
 from bot.ui.moderation import closed_report_card
-from bot.ui.results import Batch, first_part
+from bot.ui.results import Batch, first_message
 
 MessageRef = tuple[int, int]
 
@@ -39,13 +39,9 @@ class ResultRemoval:
         for each in batch:
             if await self._store.deliveries.is_pending(each.key, {*OUTCOMES, Purpose.REPORT}):
                 raise OutcomeUnknown("the result is still being posted")
-        if run.batch_key is None:
-            for purpose in sorted(OUTCOMES):
-                await self._delete(run, (await self._store.deliveries.told(run.key, purpose)).everywhere)
-        else:
-            await self._out_of_several(batch)
+        await self._remove_messages(batch)
         for each in batch:
-            await self._empty_report(each, batch if each.leads else [each])
+            await self._empty_report(each, batch if each.is_first_in_batch else [each])
 
     async def _empty_report(self, run: Run, reported: Sequence[Run]) -> None:
         """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
@@ -83,7 +79,7 @@ class ResultRemoval:
         people = await self._store.reviews.actors(run, AuditAction.DELETE)
         return next((person for person in reversed(people) if person != run.requester_id), None)
 
-    async def _out_of_several(self, batch: Sequence[Run]) -> None:
+    async def _remove_messages(self, batch: Sequence[Run]) -> None:
         late: set[str] = set()
         for run in batch:
             own = (await self._store.deliveries.told(run.key, Purpose.LATE)).everywhere
@@ -108,7 +104,9 @@ class ResultRemoval:
             with suppress(Unreachable):
                 found[place] = await self._poster.look(*place)
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
-        prepared = {run.key: _as_posted(run, files) for run in batch}
+        prepared = {
+            run.key: _as_posted(run, files) for run in batch if _is_there(run) and run.key not in late
+        }
         several = Batch(batch, prepared, late)
         for place, posted in found.items():
             left = [file for file in several.files() if file.filename in posted.files]
@@ -124,14 +122,14 @@ class ResultRemoval:
         self, several: Batch, posted: Posted, left: Sequence[PreparedFile], *, first: bool
     ) -> OutgoingMessage | None:
         """The message without what was deleted; None where nothing of it is left."""
-        lead = several.lead
+        lead = several.first
         if first:
             classic = bool(posted.content)
-            part, _ = first_part(several, self._title(lead.deployment), left, classic=classic)
+            part, _ = first_message(several, self._title(lead.deployment), left, classic=classic)
             return part
         if posted.files:
             return (gallery_only(lead, left) if posted.layout else OutgoingMessage()) if left else None
-        gone = [run for run in several.batch if run.deleted_at is not None]
+        gone = [run for run in several.runs if run.deleted_at is not None]
         links = {urlsplit(output.url).path for run in gone for output in run.outputs if output.url}
         lines = [line for line in posted.content.splitlines() if not any(link in line for link in links)]
         return OutgoingMessage(content="\n".join(lines)) if lines else None
@@ -180,7 +178,7 @@ class OutcomeCleanup:
         """`in_place`: the outcome stands in the status message itself."""
         told = await self._store.deliveries.told(delivery.run.key, delivery.purpose)
         await self._delete(told.earlier)
-        if delivery.beside_others:
+        if delivery.is_late_in_batch:
             return
         if not in_place:
             await self._remove_status(delivery)

@@ -63,7 +63,7 @@ class Courier:
             self._metrics.attempt(delivery.purpose.name.lower(), await self._keep(delivery, "its tries died"))
             return
         try:
-            async with self._lease(delivery), self._status.lock(delivery.run.lead_key):
+            async with self._lease(delivery), self._status.lock(delivery.run.batch_key):
                 with folder() as room:
                     result = await self._bring(delivery, Path(room))
         except Superseded:
@@ -100,7 +100,7 @@ class Courier:
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "age-restricted")
         else:
             await self._store.deliveries.complete(delivery.id, self._clock())
-            if not delivery.beside_others:
+            if not delivery.is_late_in_batch:
                 log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
         await self._store.runs.drop_interaction_token(delivery.run.key)

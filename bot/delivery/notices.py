@@ -135,7 +135,7 @@ class NoticePlanner:
         if run.age_restricted:
             # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
             return Notice(await without_files(), channel_id=run.report_channel_id, mark=mark)
-        reported = await self._store.runs.batch(run) if run.leads else [run]
+        reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(
             report_card(run, title, reporters, link, await self._copies(reported, folder)),
             channel_id=run.report_channel_id,

@@ -21,7 +21,7 @@ from bot.domain.text import channel_url
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedOutputs, note_parts
-from bot.ui.results import withheld_part
+from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
@@ -43,7 +43,7 @@ class Route(IntEnum):
 
 
 def _are_watched(delivery: Delivery, now: datetime) -> bool:
-    return all(_is_watched(run, now) for run in delivery.batch or (delivery.run,))
+    return all(_is_watched(run, now) for run in delivery.batch)
 
 
 def _is_watched(run: Run, now: datetime) -> bool:
@@ -63,16 +63,18 @@ def _first_rung(delivery: Delivery, now: datetime) -> Route:
 
 
 def _to_be_shown(delivery: Delivery) -> list[Run]:
-    """Those that made something, without what stands in a message of its own or was deleted."""
+    """Return the runs whose outputs are posted.
+
+    A single result is posted to its end even if it was deleted meanwhile: only then are all of its messages
+    known, and its removal finds them.
+    """
     return [
         run
-        for run in delivery.batch or (delivery.run,)
-        if run.state is RunState.SUCCEEDED and run.key not in delivery.late and not _is_gone(delivery, run)
+        for run in delivery.batch
+        if run.state is RunState.SUCCEEDED
+        and run.key not in delivery.late
+        and (run.deleted_at is None or len(delivery.batch) == 1)
     ]
-
-
-def _is_gone(delivery: Delivery, run: Run) -> bool:
-    return bool(delivery.batch) and run.deleted_at is not None
 
 
 def _elsewhere(run: Run) -> OutgoingMessage:
@@ -85,7 +87,7 @@ def _elsewhere(run: Run) -> OutgoingMessage:
 def _withheld(delivery: Delivery, rung: Route) -> list[OutgoingMessage]:
     """After what is there already, a message without the result."""
     return [OutgoingMessage()] * len(delivery.messages) + [
-        withheld_part(delivery.run, postable=rung is not Route.DIRECT)
+        withheld_message(delivery.run, postable=rung is not Route.DIRECT)
     ]
 
 
@@ -189,7 +191,7 @@ class Router:
             channel_id = await self._poster.direct_channel(run.requester_id)
             told = [] if mark else [_elsewhere(run)]
             await self.post(delivery, rung, channel_id, [*parts, *told], mark=mark)
-        elif delivery.beside_others:
+        elif delivery.is_late_in_batch:
             raise Unreachable("the answer tells of all of them")
         elif run.user_install:
             await self._answer(delivery, rung, parts)

@@ -14,7 +14,7 @@ from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.domain.runs import Run, token_of
 from bot.store import Store
-from bot.ui.status import batch_status_message, status_message
+from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
 # Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
@@ -69,19 +69,19 @@ class StatusUpdater:
     async def show(self, claimed: Run) -> None:
         try:
             async with self.lock(claimed.key):
-                run = await self._store.runs.get(claimed.key)
-                if run is None or run.status_message_id is None:
-                    return
-                batch = [run] if run.batch_key is None else await self._store.runs.batch(run)
-                if not all(each.final for each in batch):
-                    await self._edit(run, batch, run.status_message_id)
+                batch = await self._store.runs.batch(claimed)
+                if not all(run.final for run in batch):
+                    await self._edit(batch)
         except PostError as error:
             # Deleted, withdrawn or slow: the result finds its own way.
             log.info("the status message was not updated: %s", error)
 
-    async def _edit(self, run: Run, batch: Sequence[Run], message_id: int) -> None:
-        title = self._title(run.deployment)
-        part = status_message(run, title) if run.batch_key is None else batch_status_message(batch, title)
+    async def _edit(self, batch: Sequence[Run]) -> None:
+        run = batch[0]
+        message_id = run.status_message_id
+        if message_id is None:
+            return
+        part = status_message(batch, self._title(run.deployment))
         token = token_of(run, self._clock())
         if token is not None:
             await self._poster.edit_original(run.application_id, token, message_id, part)

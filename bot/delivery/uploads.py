@@ -280,7 +280,7 @@ class AttachmentRenewer:
 
     async def _copies(self, run: Run, many: int) -> list[str]:
         """The card's attachments are named by their number, in the order of the inputs; several share one."""
-        place = await self._reviews.card(run.lead_key)
+        place = await self._reviews.card(run.batch_key)
         if place is None:
             raise RefusedError("attachment_expired")
         try:
@@ -290,7 +290,7 @@ class AttachmentRenewer:
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {name.rpartition(".")[0]: url for name, url in found.items()}
-        copies = [stems.get(f"{run.deployment}-{run.lead_key}-{number}") for number in range(1, many + 1)]
+        copies = [stems.get(f"{run.deployment}-{run.batch_key}-{number}") for number in range(1, many + 1)]
         if None in copies:
             raise RefusedError("attachment_expired")
         return [url for url in copies if url is not None]

@@ -65,7 +65,7 @@ class GenerationRequest(BaseModel):
     prompt: str | None = None
     parent_key: str | None = None
     age_restricted: bool = False
-    batch_key: str | None = None
+    batch_key: str = Field(default_factory=lambda validated: validated["key"])
     batch_index: int = Field(default=0, ge=0)
     batch_size: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
@@ -80,9 +80,7 @@ def batch_requests(
     Keys rise with the index. Rows are locked in key order, so the first run of a batch is always locked
     first.
     """
-    if len(inputs) == 1:
-        return [request]
-    keys = sorted(new_key() for _ in inputs)
+    keys = sorted([request.key, *(new_key() for _ in inputs[1:])])
     return [
         request.model_copy(
             update={

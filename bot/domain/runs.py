@@ -116,11 +116,11 @@ class Run:
     deployment: str
     deployment_id: str
     inputs: Mapping[str, InputValue]
+    batch_key: str
     gpu: str | None = None
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
-    batch_key: str | None = None
     batch_index: int = 0
     batch_size: int = 1
 
@@ -166,13 +166,8 @@ class Run:
         return self.state in FINAL
 
     @property
-    def lead_key(self) -> str:
-        """The run whose row owns the status message and the outcome: its own, or the first's of several."""
-        return self.batch_key or self.key
-
-    @property
-    def leads(self) -> bool:
-        """Whether it is by itself, or the first of several."""
+    def is_first_in_batch(self) -> bool:
+        """Return whether this run owns what exists once per batch: the status message and the outcome."""
         return self.batch_index == 0
 
     @property
@@ -236,19 +231,16 @@ class SentMessages(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunListEntry:
-    """A request and its newest message: `kept` when no way was open, `place` (channel, message) when it was.
+    """A batch and its newest message: `kept` when no way was open, `place` (channel, message) when it was."""
 
-    Of several runs `run` is the first and `batch` are all of them; a run by itself has none.
-    """
-
-    run: Run
+    batch: Sequence[Run]
     kept: bool
     place: tuple[int, int] | None
-    batch: Sequence[Run] = ()
 
     @property
-    def all(self) -> Sequence[Run]:
-        return self.batch or (self.run,)
+    def first(self) -> Run:
+        """Return the run that stands for the batch."""
+        return self.batch[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +288,8 @@ OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 class Delivery:
     """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
 
-    Of the outcome of several `batch` are all of them, `late` the keys of those that come by themselves.
+    `batch` are the runs that the message is about: for an outcome the whole batch, else `run` alone. `late`
+    are the keys of those with a message of their own, a late success.
     """
 
     id: int
@@ -307,10 +300,10 @@ class Delivery:
     attempted: bool
     attempted_at: datetime | None
     messages: tuple[tuple[int, int], ...]
-    batch: tuple[Run, ...] = ()
+    batch: tuple[Run, ...]
     late: frozenset[str] = frozenset()
 
     @property
-    def beside_others(self) -> bool:
-        """A late success of one of several: it leaves the answer and the outcome to all of them."""
-        return self.purpose is Purpose.LATE and self.run.batch_key is not None
+    def is_late_in_batch(self) -> bool:
+        """Return whether this is a late success that leaves answer and outcome to the rest of its batch."""
+        return self.purpose is Purpose.LATE and self.run.batch_size > 1

@@ -17,7 +17,7 @@ from bot.services.presets import PresetRun
 from bot.strings import say
 from bot.ui.components import OutgoingMessage
 from bot.ui.lists import posting_layout
-from bot.ui.status import batch_status_message, status_message
+from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
 _ANSWERED = 40060  # "Interaction has already been acknowledged"
@@ -30,7 +30,8 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
     with all options.
     """
     services = interaction.client.services
-    layout = _status_message(run, services.catalogue.title(run.deployment)).layout
+    # All runs of a new batch are in the state of its first.
+    layout = status_message([run] * run.batch_size, services.catalogue.title(run.deployment)).layout
     if layout is None:
         raise RuntimeError("a status message is a layout")
     layout.stop()  # its buttons are dynamic items, so discord.py need not store each message
@@ -46,13 +47,6 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
         await _handle_refusal(interaction, run, error)
     else:
         await services.generation.confirm_answer(run.key, response.message_id)
-
-
-def _status_message(run: Run, title: str) -> OutgoingMessage:
-    if run.batch_key is not None:
-        # All runs of a new batch are in the state of its first.
-        return batch_status_message([run] * run.batch_size, title)
-    return status_message(run, title)
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:

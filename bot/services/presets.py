@@ -156,7 +156,7 @@ class PresetService:
         except StoreUnavailable as error:
             log.warning("no requests can be suggested: %s", error)
             return ()
-        return [entry.run for entry in page.entries]
+        return [entry.first for entry in page.entries]
 
     async def _put(self, preset: Preset, now: datetime) -> bool:
         replaced = await self._store.presets.put(preset, now)
@@ -194,7 +194,7 @@ class PresetService:
     async def _run(self, user_id: int, key: str | None) -> Run:
         if key is None:
             page = await self._store.history.page(user_id, limit=1)
-            run = page.entries[0].run if page.entries else None
+            run = page.entries[0].first if page.entries else None
         else:
             run = await self._store.runs.get(key)
             if run is None or run.requester_id != user_id:

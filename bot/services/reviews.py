@@ -92,10 +92,8 @@ class ReviewService:
         Returns False if they have dealt with this person's report before.
         """
         run = await self._run(key, requester.origin.guild_id)
-        if run.batch_key is None or not run.leads:
-            _check_shown(run)
-        elif not any(map(_is_shown, await self._store.runs.batch(run))):
-            raise RefusedError("no_result")
+        reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
+        _check_shown(*reported)
         rules = await self._store.rules.current(requester.origin.guild_id)
         channel_id = rules.approval.review_channel_id
         if channel_id is None or not requester.can_post(channel_id):
@@ -142,12 +140,10 @@ class ReviewService:
         return run
 
 
-def _check_shown(run: Run) -> None:
-    """Raise RefusedError unless there is a result to delete or report; a forged button may name any run."""
-    if run.deleted_at is not None:
-        raise RefusedError("already_deleted")
-    if not _is_shown(run):
-        raise RefusedError("no_result")
+def _check_shown(*batch: Run) -> None:
+    """Raise RefusedError unless a result is there to be deleted or reported: buttons can be forged."""
+    if not any(map(_is_shown, batch)):
+        raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 
 
 def _is_shown(run: Run) -> bool:

@@ -61,7 +61,7 @@ class RunService:
         `moderated` is the channel of the interaction if the person may manage messages there.
         """
         run = await self.own_run(key, user_id, moderated=moderated)
-        before = await self._store.runs.request_cancel(run.lead_key, self._clock(), by=user_id)
+        before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
         if before.final:
             raise RefusedError("cancel_too_late")
         self._wakeups.check()
@@ -116,7 +116,7 @@ class RunService:
         check_age(origin, restricted=restricted)
         # A user install posts by editing the interaction's answer, which has to exist first.
         due_at = self._clock() + (ANSWER_HOLD if origin.user_install else timedelta())
-        if not await self._store.deliveries.redeliver(run.lead_key, origin, due_at):
+        if not await self._store.deliveries.redeliver(run.batch_key, origin, due_at):
             raise RefusedError("post_nothing")
         self._wakeups.deliver()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -134,16 +134,11 @@ async def end_waiting_runs(
 
     Each owes its outcome, and its card where it had one. One of them owes the reason, as a direct message.
     """
-    theirs = (runs.c.guild_id == guild_id, runs.c.requester_id == user_id, runs.c.state.in_(_NOT_OUT))
-    # The first of several is locked with any of them, also where it has gone out (see bot.store.run_changes).
-    leads = select(_member.c.batch_key).where(
+    batches = select(_member.c.batch_key).where(
         _member.c.guild_id == guild_id, _member.c.requester_id == user_id, _member.c.state.in_(_NOT_OUT)
     )
     found = await connection.execute(
-        select(*run_columns())
-        .where(or_(and_(*theirs), runs.c.key.in_(leads)))
-        .order_by(runs.c.key)
-        .with_for_update()
+        select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()
     )
     ended = [
         run for row in found.mappings() if await end_blocked_run(connection, run := to_run(row), barring)
@@ -160,7 +155,7 @@ async def end_blocked_run(connection: AsyncConnection, run: Run, barring: BlockV
     if change is None:
         return False
     await apply_change(connection, run, change, dict(change.values), barring.now)
-    if change.state is RunState.REJECTED and run.leads:
+    if change.state is RunState.REJECTED and run.is_first_in_batch:
         await create_delivery(connection, run.key, Purpose.CARD, barring.now, barring.now)
     return True
 

@@ -14,7 +14,7 @@ from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.run_changes import apply_change, locked_row
+from bot.store.run_changes import apply_change, lock_run
 
 # So long a run that was given up is asked about, if its silence is not broken.
 _HOPE = timedelta(days=1)
@@ -56,15 +56,9 @@ SERVED = select(*_PLACE).where(
     >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
 )
 _member = runs.alias("member")
-_OTHERS_GO_ON = exists().where(_member.c.batch_key == runs.c.key, _member.c.state.not_in(FINAL))
-# What changes a message about several is a change of any of them; each number only grows, so their sum does.
-_REV = case(
-    (
-        runs.c.batch_key.is_not(None),
-        select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.key).scalar_subquery(),
-    ),
-    else_=runs.c.rev,
-)
+_BATCH_GOES_ON = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
+# A change of any run changes the message of its batch. Each number only grows, and so does their sum.
+_REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
 
 
 async def _busy(connection: AsyncConnection) -> list[QueueEntry]:
@@ -116,7 +110,7 @@ class ClaimStore:
         A run whose requester has asked to cancel it meanwhile, or was blocked, ends instead.
         """
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             if run.state is not RunState.SUBMITTING or run.run_id is not None:
                 return
             change = Change(RunState.WAITING, {"due_at": due_at, "submitted_at": None}, visible=True)
@@ -125,7 +119,7 @@ class ClaimStore:
             await apply_change(connection, run, change, dict(change.values), now)
             block = await block_of(connection, run, now)
             if block is not None and change.state is RunState.WAITING:
-                await end_blocked_run(connection, to_run(await locked_row(connection, key)), block)
+                await end_blocked_run(connection, await lock_run(connection, key), block)
 
     async def update_queue_positions(self, now: datetime) -> int:
         """Writes the places in the queue that changed; returns how many."""
@@ -211,7 +205,7 @@ class ClaimStore:
             select(runs.c.key)
             .where(
                 runs.c.status_message_id.is_not(None),
-                or_(runs.c.state.not_in(FINAL), _OTHERS_GO_ON),
+                _BATCH_GOES_ON,
                 or_(and_(runs.c.shown_rev < _REV, rested), leaving),
             )
             .order_by(runs.c.shown_at.nulls_first())

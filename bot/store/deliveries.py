@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import Select, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -24,6 +24,14 @@ _OWN = (
     deliveries.c.attempted,
     deliveries.c.attempted_at,
     deliveries.c.messages,
+)
+_member = runs.alias("member")
+_is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
+# Built once: compiling a statement of forty columns takes longer than running it.
+_BATCH = (
+    select(*run_columns(), _is_late.label("is_late"))
+    .where(runs.c.batch_key == bindparam("batch"))
+    .order_by(runs.c.batch_index)
 )
 
 
@@ -58,9 +66,9 @@ class DeliveryStore:
             )
             row = result.mappings().one()
             run, purpose = to_run(row), Purpose(row["purpose"])
-            batch: tuple[Run, ...] = ()
+            batch: tuple[Run, ...] = (run,)
             late = frozenset[str]()
-            if run.batch_key is not None and purpose is Purpose.OUTCOME:
+            if purpose is Purpose.OUTCOME:
                 batch, late = await _batch(connection, run.batch_key)
             return Delivery(
                 id=row["delivery_id"],
@@ -95,14 +103,14 @@ class DeliveryStore:
         from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
-            state = await connection.scalar(
-                select(runs.c.state).where(runs.c.key == delivery.run.key).with_for_update()
+            states = {run.key: run.state for run in delivery.batch}
+            found = await connection.execute(
+                select(runs.c.key, runs.c.state)
+                .where(runs.c.key.in_(list(states)))
+                .order_by(runs.c.key)
+                .with_for_update()
             )
-            if state is None or RunState(state) is not delivery.run.state:
-                return False
-            if delivery.batch and await _states(connection, delivery.run.lead_key) != {
-                run.key: run.state for run in delivery.batch
-            }:
+            if {row.key: RunState(row.state) for row in found} != states:
                 return False
             result = await connection.execute(
                 update(deliveries)
@@ -225,7 +233,9 @@ class DeliveryStore:
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
             await connection.execute(
-                update(runs).where(of_request(key)).values(**destination_columns(origin), spoiler=spoiler)
+                update(runs)
+                .where(runs.c.batch_key == key)
+                .values(**destination_columns(origin), spoiler=spoiler)
             )
             return True
 
@@ -247,22 +257,9 @@ class DeliveryStore:
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """All runs of the request, and which of them have a message of their own: a success that came late."""
-    found = await connection.execute(
-        select(*run_columns()).where(runs.c.batch_key == batch_key).order_by(runs.c.batch_index)
-    )
-    batch = tuple(to_run(row) for row in found.mappings())
-    late = await connection.execute(
-        select(deliveries.c.run_key).where(
-            deliveries.c.run_key.in_([run.key for run in batch]), deliveries.c.purpose == Purpose.LATE
-        )
-    )
-    return batch, frozenset(late.scalars())
-
-
-async def _states(connection: AsyncConnection, batch_key: str) -> dict[str, RunState]:
-    found = await connection.execute(select(runs.c.key, runs.c.state).where(runs.c.batch_key == batch_key))
-    return {row.key: RunState(row.state) for row in found}
+    """Return the runs of a batch in their order, and the keys of those that have a late success delivered."""
+    found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
+    return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 
 
 # A message owed as if nothing of it had been tried.
@@ -277,23 +274,18 @@ RESET = {
 }
 
 
-def of_request(key: str) -> ColumnElement[bool]:
-    """A run by itself, or all that began with it."""
-    return or_(runs.c.key == key, runs.c.batch_key == key)
-
-
 def undelivered_of(key: str) -> Select[Any]:
-    """What may be owed again of a request. A deleted result stays deleted; of several, those that are left
-    come without it."""
-    left = or_(
-        runs.c.deleted_at.is_(None),
-        and_(runs.c.batch_key.is_not(None), deliveries.c.purpose == Purpose.OUTCOME),
+    """Select the undelivered results of a batch, unless all that they would show has been deleted."""
+    left = exists().where(
+        _member.c.batch_key == runs.c.batch_key,
+        _member.c.deleted_at.is_(None),
+        or_(deliveries.c.purpose == Purpose.OUTCOME, _member.c.key == runs.c.key),
     )
     return (
         select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier)
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(
-            of_request(key),
+            runs.c.batch_key == key,
             deliveries.c.purpose.in_(OUTCOMES),
             deliveries.c.state == DeliveryState.KEPT,
             left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,17 +108,21 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 
 def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
-    """Of several runs the first stands for all of them: any one's state, or kept message, is found by it."""
+    """Select the first run of each batch that matches; a batch matches if any of its runs does."""
     query = select(*run_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
     if wanted is RunFilter.ALL:
         return query
-    any_of_them = select(_member.c.key).where(_member.c.batch_key == runs.c.key)
-    if wanted is RunFilter.KEPT:
-        owned = or_(deliveries.c.run_key == runs.c.key, deliveries.c.run_key.in_(any_of_them))
-        kept = (deliveries.c.purpose.in_(OUTCOMES), deliveries.c.state == DeliveryState.KEPT)
-        return query.where(exists().where(owned, *kept))
-    states = _STATES[wanted]
-    return query.where(or_(runs.c.state.in_(states), any_of_them.where(_member.c.state.in_(states)).exists()))
+    member = _member.c.batch_key == runs.c.key
+    if wanted is not RunFilter.KEPT:
+        return query.where(exists().where(member, _member.c.state.in_(_STATES[wanted])))
+    return query.where(
+        exists().where(
+            member,
+            deliveries.c.run_key == _member.c.key,
+            deliveries.c.purpose.in_(OUTCOMES),
+            deliveries.c.state == DeliveryState.KEPT,
+        )
+    )
 
 
 def _beyond(cursor: RunCursor, *, newer: bool) -> ColumnElement[bool]:
@@ -134,40 +138,31 @@ def _cursor(run: Run) -> RunCursor:
 
 
 async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
-    batch = await _batch(connection, [run.key for run in listed if run.batch_key is not None])
-    lead_of = {run.key: run.lead_key for several in batch.values() for run in several}
-    lead_of |= {run.key: run.key for run in listed}
+    keys = [run.key for run in listed]
+    found = await connection.execute(
+        select(*run_columns()).where(runs.c.batch_key.in_(keys)).order_by(runs.c.key)
+    )
+    batches: dict[str, list[Run]] = {key: [] for key in keys}
+    for run in map(to_run, found.mappings()):
+        batches[run.batch_key].append(run)
     messages = await connection.execute(
-        select(deliveries.c.run_key, deliveries.c.state, deliveries.c.messages)
-        .where(deliveries.c.run_key.in_(list(lead_of)), deliveries.c.purpose.in_(OUTCOMES))
+        select(runs.c.batch_key, deliveries.c.state, deliveries.c.messages)
+        .join(runs, runs.c.key == deliveries.c.run_key)
+        .where(runs.c.batch_key.in_(keys), deliveries.c.purpose.in_(OUTCOMES))
         .order_by(deliveries.c.id)
     )
-    told: dict[str, list[Any]] = {}
+    rows: dict[str, list[Any]] = {key: [] for key in keys}
     for row in messages:
-        told.setdefault(lead_of[row.run_key], []).append(row)
-    return [_entry(run, told.get(run.key, ()), batch.get(run.key, ())) for run in listed]
+        rows[row.batch_key].append(row)
+    return [_entry(batches[key], rows[key]) for key in keys]
 
 
-async def _batch(connection: AsyncConnection, leads: Sequence[str]) -> Mapping[str, Sequence[Run]]:
-    if not leads:
-        return {}
-    found = await connection.execute(
-        select(*run_columns()).where(runs.c.batch_key.in_(leads)).order_by(runs.c.key)
-    )
-    batch: dict[str, list[Run]] = {}
-    for run in map(to_run, found.mappings()):
-        batch.setdefault(run.lead_key, []).append(run)
-    return batch
-
-
-def _entry(run: Run, rows: Sequence[Any], batch: Sequence[Run]) -> RunListEntry:
-    if not rows:
-        return RunListEntry(run, kept=False, place=None, batch=batch)
-    # A late success of one of several leaves the message about all of them where it is.
-    kept = any(row.state == DeliveryState.KEPT for row in (rows if batch else rows[-1:]))
-    shown = rows[0] if batch else rows[-1]
-    place = tuple(shown.messages[0]) if shown.messages else None
-    return RunListEntry(run, kept=kept, place=place, batch=batch)
+def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
+    # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
+    rows = rows[-1:] if len(batch) == 1 else rows
+    kept = any(row.state == DeliveryState.KEPT for row in rows)
+    place = tuple(rows[0].messages[0]) if rows and rows[0].messages else None
+    return RunListEntry(batch, kept=kept, place=place)
 
 
 _PORTION = 500

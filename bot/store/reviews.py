@@ -9,14 +9,14 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import audit, create_delivery, deliveries, runs, to_run
+from bot.database.tables import audit, create_delivery, deliveries, runs
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import note
 from bot.store.deliveries import RESET
-from bot.store.run_changes import apply_change, lock_batch, locked_row
+from bot.store.run_changes import apply_change, lock_batch, lock_run
 
 
 class ReviewStore:
@@ -58,7 +58,7 @@ class ReviewStore:
     async def delete(self, key: str, user_id: int, now: datetime) -> Run:
         """The messages with the result go, the record stays."""
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             marked = await connection.execute(
                 update(runs).where(runs.c.key == key, runs.c.deleted_at.is_(None)).values(deleted_at=now)
             )
@@ -90,7 +90,7 @@ class ReviewStore:
         Each person is heard once: False where the card with their report has been dismissed.
         """
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             is_open = run.report_channel_id is not None
             if await connection.scalar(_lines(run, AuditAction.REPORT, user_id)):
                 return is_open
@@ -105,7 +105,7 @@ class ReviewStore:
     async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
         """A report that needs no action; the next one, by somebody else, gets a card again."""
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             if run.report_channel_id is None:
                 raise RefusedError("report_over")
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, bindparam, case, func, literal, null, or_, select, update
+from sqlalchemy import BigInteger, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -19,13 +19,13 @@ from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport
 from bot.domain.transitions import Change, apply_report, belongs, end
 from bot.store.audit import note
 from bot.store.rules import read_rules
-from bot.store.run_changes import apply_change, lock_batch, locked_row
+from bot.store.run_changes import apply_change, lock_batch, lock_run
 
 SETTLE_AFTER = timedelta(seconds=5)
 _BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 # Built once: putting forty columns together takes longer than the query.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
-_BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("lead")).order_by(runs.c.batch_index)
+_BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
 
 class ForeignRunReport(BotError):
@@ -44,9 +44,7 @@ class RunStore:
             due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
             shown_in = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
             await connection.execute(
-                update(runs)
-                .where(or_(runs.c.key == key, runs.c.batch_key == key))
-                .values(status_message_id=shown_in, due_at=due_at)
+                update(runs).where(runs.c.batch_key == key).values(status_message_id=shown_in, due_at=due_at)
             )
             await connection.execute(
                 update(deliveries)
@@ -73,11 +71,8 @@ class RunStore:
 
     async def batch(self, run: Run) -> Sequence[Run]:
         """All runs of the same request as they are now, in their order."""
-        if run.batch_key is None:
-            found = await self.get(run.key)
-            return [found] if found is not None else []
         async with self._database.read() as connection:
-            rows = await connection.execute(_BATCH, {"lead": run.batch_key})
+            rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
 
     async def record(
@@ -88,7 +83,7 @@ class RunStore:
         Raises KeyError for an unknown key, ForeignRunReport when the key belongs to another run of theirs.
         """
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             if not belongs(run, report):
                 raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
             change = apply_report(run, report, now, asked=asked)
@@ -119,7 +114,7 @@ class RunStore:
         Several that wait for one approval end together.
         """
         async with self._database.write() as connection:
-            run = to_run(await locked_row(connection, key))
+            run = await lock_run(connection, key)
             in_review = run.state is RunState.AWAITING_APPROVAL
             for each in await lock_batch(connection, key) if in_review else [run]:
                 change = end(each, target, now, code, params or {})
@@ -157,7 +152,7 @@ class RunStore:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:
             told = select(deliveries.c.id).where(
-                deliveries.c.run_key == func.coalesce(runs.c.batch_key, runs.c.key),
+                deliveries.c.run_key == runs.c.batch_key,
                 deliveries.c.purpose == Purpose.OUTCOME,
                 ~nothing_posted(),
             )

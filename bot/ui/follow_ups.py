@@ -1,4 +1,4 @@
-"""The buttons under what has ended: first the ways to go on from it, then what is about the message."""
+"""Choose the buttons under an outcome: follow-ups first, then actions on the message."""
 
 from __future__ import annotations
 
@@ -19,60 +19,65 @@ from bot.ui.custom_ids import Action
 
 @dataclass(frozen=True, slots=True)
 class FollowUps:
-    """What the deployments allow: so many at once as Vary makes; a picture as an input."""
+    """What the deployments offer: a batch as large as Vary's, and an input that takes a picture."""
 
     vary: bool = False
     usable: bool = False
 
 
-def follow_up_buttons(run: Run, onward: FollowUps, *, picture: bool) -> list[Button[Any]]:
-    """`picture`: there is one to go on with."""
+def follow_up_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
+    """Return the buttons that start another run. `picture`: the result has one to use as an input."""
     buttons = [run_button(run, Action.AGAIN, "button_again")]
-    if onward.vary:
-        # What it costs is on it: each of them is a run.
+    if follow_ups.vary:
+        # The label says what it costs: each variation is a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     buttons.append(run_button(run, Action.EDIT, "button_edit"))
-    if onward.usable and picture:
+    if follow_ups.usable and picture:
         buttons.append(run_button(run, Action.USE, "button_use"))
     return buttons
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
-    """Under anything but a result. Where a moderator said no, the same once more is not offered."""
-    edit, details = (
+    """Return the buttons under an outcome without a result."""
+    buttons = [
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
-    )
-    if run.state is RunState.REJECTED or run.failure_code == REQUESTER_BLOCKED:
-        return [edit, details]
-    return [run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary), edit, details]
+    ]
+    if offers_retry(run):
+        buttons.insert(0, run_button(run, Action.AGAIN, "button_try_again", ButtonStyle.primary))
+    return buttons
 
 
-def result_rows(run: Run, onward: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Under a result."""
+def offers_retry(run: Run) -> bool:
+    """Return whether the same request may be sent again; not after a moderator's decision against it."""
+    return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
+
+
+def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
+    """Return the buttons under a single result."""
     about = [
         run_button(run, Action.DETAILS, "button_details"),
         run_button(run, Action.DELETE, "button_delete"),
     ]
     if run.guild_id is not None:
         about.append(run_button(run, Action.REPORT, "button_report"))
-    return [follow_up_buttons(run, onward, picture=picture), about]
+    return [follow_up_buttons(run, follow_ups, picture=picture), about]
 
 
-def single_rows(run: Run, onward: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Under one of several, shown by itself."""
+def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
+    """Return the buttons of one run of a batch, opened by its number."""
     if run.state is not RunState.SUCCEEDED:
         return [retry_buttons(run)]
-    gone = run.deleted_at is not None
+    deleted = run.deleted_at is not None
     about = [run_button(run, Action.DETAILS, "button_details")]
-    # Nothing reaches the message of a user install but the buttons in it.
-    if not gone and not run.user_install:
+    # The bot can't edit a user install's message; only the buttons in it can.
+    if not deleted and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
-    return [follow_up_buttons(run, onward, picture=picture and not gone), about]
+    return [follow_up_buttons(run, follow_ups, picture=picture and not deleted), about]
 
 
 def follow_ups_for(run: Run, deployments: Sequence[Deployment]) -> FollowUps:
-    """The buttons that make sense."""
-    offered = deployment_of(run, deployments)
-    vary = offered is not None and offered.max_count >= VARY_COUNT
+    """Return which follow-ups the present deployments offer for a run."""
+    deployment = deployment_of(run, deployments)
+    vary = deployment is not None and deployment.max_count >= VARY_COUNT
     return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)))

@@ -39,12 +39,12 @@ def runs_layout(
     empty_text = say("runs_none" if current.wanted is RunFilter.ALL else "runs_none_such")
     layout.add_item(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
     open_runs = [
-        (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.all))
+        (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.batch))
     ]
     undelivered = [
         (number, entry)
         for number, entry in enumerate(entries, 1)
-        if entry.kept and entry.run.guild_id == here
+        if entry.kept and entry.first.guild_id == here
     ]
     for action, selectable in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, undelivered)):
         if selectable:
@@ -89,10 +89,10 @@ def run_label(run: Run, title: Callable[[str], str]) -> str:
 
 
 def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], here: int | None) -> str:
-    run = entry.run
+    run = entry.first
     line = say(
         "runs_line",
-        state=_states(entry.all),
+        state=_states(entry.batch),
         title=escape_line(title(run.deployment), _RUN_TITLE_LENGTH),
         at=int(run.created_at.timestamp()),
         link=_link(entry, here),
@@ -101,7 +101,7 @@ def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], her
 
 
 def _link(entry: RunListEntry, here: int | None) -> str:
-    run = entry.run
+    run = entry.first
     if entry.kept and run.guild_id == here:
         return say("runs_kept")
     if entry.kept and run.guild_id is None:
@@ -114,7 +114,7 @@ def _link(entry: RunListEntry, here: int | None) -> str:
         # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.place[0] == run.channel_id else None
         return say("runs_link", url=message_url(guild_id, *entry.place))
-    if run.status_message_id is not None and not all(each.final for each in entry.all):
+    if run.status_message_id is not None and not all(each.final for each in entry.batch):
         return say("runs_link", url=message_url(run.guild_id, run.channel_id, run.status_message_id))
     return ""
 
@@ -177,7 +177,7 @@ def _select(
         placeholder=say(f"runs_{action}_choose"),
         options=[
             SelectOption(
-                label=shorten(f"{number}. {run_label(entry.run, title)}", _LABEL), value=entry.run.key
+                label=shorten(f"{number}. {run_label(entry.first, title)}", _LABEL), value=entry.first.key
             )
             for number, entry in selectable
         ],

@@ -128,7 +128,7 @@ def report_card(
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
         texts.pop()
-    is_batch = run.leads and run.batch_size > 1
+    is_batch = run.is_first_in_batch and run.batch_size > 1
     row: ActionRow[LayoutView] = ActionRow(
         _card_button(run, Action.CLEAR if is_batch else Action.DELETE, "button_delete", ButtonStyle.danger),
         _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),

@@ -1,4 +1,4 @@
-"""What a person sees of several runs of one request: one status message, one result. Pure."""
+"""The outcome of a batch: its results, or why there are none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from discord.ui import ActionRow, Button, Container, Item, LayoutView, MediaGall
 
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, shorten, strip_invisible
-from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.components import (
     CONTENT_TEXT,
@@ -40,210 +39,12 @@ from bot.ui.components import (
     view_of,
 )
 from bot.ui.custom_ids import Action
-from bot.ui.follow_ups import FollowUps, result_rows, retry_buttons, single_rows
-from bot.ui.status import _titled, heading_of
+from bot.ui.follow_ups import FollowUps, offers_retry, result_rows, retry_buttons, single_rows
+from bot.ui.status import batch_title, in_common
 
 _BUTTONS_A_ROW = 5
 _ALT_TEXT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """All runs of one request, in their order, and what of each can be shown, by key.
-
-    `late` are those whose success came after the others were told; it stands in a message of its own.
-    """
-
-    batch: Sequence[Run]
-    prepared: Mapping[str, PreparedOutputs]
-    late: Collection[str] = ()
-
-    @property
-    def lead(self) -> Run:
-        return self.batch[0]
-
-    @property
-    def shown(self) -> list[Run]:
-        return [run for run in self.batch if self.shows(run)]
-
-    def shows(self, run: Run) -> bool:
-        done = run.state is RunState.SUCCEEDED and run.deleted_at is None
-        return done and run.key not in self.late
-
-    def files(self) -> list[PreparedFile]:
-        """Of all of them, in order."""
-        return [
-            replace(file, description=_caption(run)) if file.kind in GALLERY else file
-            for run in self.shown
-            for file in self.prepared[run.key].files
-        ]
-
-
-def outcome_messages(several: Batch, title: str) -> list[OutgoingMessage]:
-    """The messages that end them all, the first of them pinging the requester."""
-    files = several.files()
-    gallery = [file for file in files if file.kind in GALLERY]
-    others = [file for file in files if file.kind not in GALLERY]
-    lead = several.lead
-    worded = any(several.prepared[run.key].texts for run in several.shown)
-    as_layout = bool(gallery or not others or worded or lead.user_install)
-    if as_layout:
-        first, unsaid = first_part(several, title, gallery[:FILES_PER_MESSAGE])
-        more = [gallery_only(lead, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
-    else:
-        first, unsaid = first_part(several, title, others[:FILES_PER_MESSAGE], classic=True)
-        more, others = [], others[FILES_PER_MESSAGE:]
-    return [
-        first,
-        *more,
-        *(OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)),
-        *note_parts(unsaid),
-    ]
-
-
-def first_part(
-    several: Batch, title: str, files: Sequence[PreparedFile], *, classic: bool = False
-) -> tuple[OutgoingMessage, Sequence[str]]:
-    """The message that has the buttons, and the notes that found no room in it."""
-    lead = several.lead
-    mention = None if _asked_for(several) else lead.requester_id
-    heading = "\n".join(line for line in (_heading(several, title, mention), prompt_line(lead)) if line)
-    footer = "\n".join(_footer(several))
-    blocks = [] if classic else list(_text_blocks(several))
-    limit = CONTENT_TEXT if classic else LAYOUT_TEXT
-    room = limit - sum(map(len, (heading, footer, *blocks))) - 2
-    notes, unsaid = fitting(list(_notes(several)), room)
-    rows = _rows(several)
-    if classic:
-        content = "\n".join(line for line in (heading, *notes, footer) if line)
-        return OutgoingMessage(
-            content=content, view=view_of(rows), files=tuple(files), mention=mention
-        ), unsaid
-    items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    if files:
-        items.append(gallery_of(lead, files))
-    items += texts(*([block] for block in blocks), notes, [footer])
-    items += [ActionRow[LayoutView](*row) for row in rows]
-    layout = layout_of(Container(*items, accent_colour=_colour(several)))
-    return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), unsaid
-
-
-def single_layout(run: Run, title: str, pictures: Sequence[str], onward: FollowUps) -> LayoutView:
-    """One of them by itself, with its own buttons. `pictures` are links to them."""
-    heading = say("several_one", number=_number(run), count=run.batch_size, title=escape_line(title, 80))
-    done = run.state is RunState.SUCCEEDED
-    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
-    gone = say("several_deleted") if run.deleted_at is not None else ""
-    if pictures and not gone:
-        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    facts = facts_of(run) if done else facts_of(run) + charge(run)
-    items += texts([gone if done else reason(run), subtext(facts)])
-    items += [ActionRow[LayoutView](*row) for row in single_rows(run, onward, picture=bool(pictures))]
-    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
-    layout.stop()
-    return layout
-
-
-def _caption(run: Run) -> str:
-    """A picture's description, which begins with its number."""
-    return shorten(
-        f"{_number(run)}: {strip_invisible(run.prompt)}" if run.prompt else str(_number(run)), _ALT_TEXT
-    )
-
-
-def _number(run: Run) -> int:
-    return run.batch_index + 1
-
-
-def _heading(several: Batch, title: str, mention: int | None) -> str:
-    lead, shown = several.lead, several.shown
-    if shown:
-        code = "several_title" if len(shown) == lead.batch_size else "several_title_some"
-        said = say(code, title=escape_line(title, 80), count=lead.batch_size, done=len(shown))
-    else:
-        ended = next((run for run in several.batch if run.key not in several.late), lead)
-        said = f"{say(heading_of(replace(ended, cancel_requested_at=None)))}: {_titled(lead, title)}"
-    return f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
-
-
-def _asked_for(several: Batch) -> bool:
-    return all(run.failure_code == "cancelled_by_requester" for run in several.batch)
-
-
-def _colour(several: Batch) -> Colour | None:
-    if all(run.state is RunState.SUCCEEDED for run in several.batch):
-        return COLOURS[RunState.SUCCEEDED]
-    return COLOURS[RunState.TIMED_OUT] if several.shown else COLOURS.get(several.lead.state)
-
-
-def _text_blocks(several: Batch) -> Iterator[str]:
-    """What each of them wrote, in one block for each."""
-    for run in several.shown:
-        room = PROSE_SHOWN // run.batch_size
-        blocks = text_blocks(several.prepared[run.key].texts, spoiler=run.spoiler, space=room)
-        if blocks:
-            yield "\n".join([f"**{_number(run)}**", *blocks])
-
-
-def _notes(several: Batch) -> Iterator[str]:
-    """Why one or the other is not there: what is the same of several once, with their numbers; without
-    them, where it is so of all."""
-    about: dict[str, list[Run]] = {}
-    for run in several.batch:
-        for note in dict.fromkeys(_about(several, run)):
-            about.setdefault(note, []).append(run)
-    for note, runs in about.items():
-        numbers = ", ".join(str(_number(run)) for run in runs)
-        alike = len(runs) == len(several.batch) and not several.shown
-        yield note if alike else say("several_note", number=numbers, note=note)
-
-
-def _about(several: Batch, run: Run) -> Sequence[str]:
-    if run.key in several.late:
-        return [say("several_late")]
-    if run.state is not RunState.SUCCEEDED:
-        return [reason_with_charge(run)]
-    if run.deleted_at is not None:
-        return [say("several_deleted")]
-    found = several.prepared[run.key]
-    nothing = not (found.files or found.texts or found.notes)
-    return [say("no_outputs")] if nothing else found.notes
-
-
-def _footer(several: Batch) -> Iterator[str]:
-    shown = several.shown
-    seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
-    yield from filter(None, [subtext(seeds)])
-    took = taken(several.batch, "several_took")
-    used = next((run.gpu_used for run in several.batch if run.gpu_used), None)
-    in_common = replace(several.lead, seed=None, run_duration=None, gpu_used=used)
-    yield from filter(None, [subtext([*took, *facts_of(in_common)])])
-    if shown:
-        yield subtext([say("several_hint")])
-
-
-def _rows(several: Batch) -> list[list[Button[Any]]]:
-    """A number for each of them, then what concerns them all."""
-    lead = several.lead
-    numbers: list[Button[Any]] = [
-        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in several.batch
-    ]
-    rows = [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]
-    if not several.shown:
-        # Where a moderator said no, the same once more is not what to offer.
-        said_no = lead.state is RunState.REJECTED or lead.failure_code == REQUESTER_BLOCKED
-        again = run_button(lead, Action.REPEAT, "button_try_again", ButtonStyle.primary)
-        return [*rows, *([] if said_no else [[again]])]
-    last = [
-        run_button(lead, Action.REPEAT, "button_again"),
-        run_button(lead, Action.CLEAR, "button_delete"),
-    ]
-    if lead.guild_id is not None:
-        last.append(run_button(lead, Action.REPORT, "button_report"))
-    return [*rows, last]
-
-
-_NOWHERE = FollowUps()
+_NO_FOLLOW_UPS = FollowUps()
 COLOURS = {
     RunState.SUCCEEDED: Colour.green(),
     RunState.FAILED: Colour.red(),
@@ -256,17 +57,117 @@ COLOURS = {
 }
 
 
-def run_outcome_messages(
-    run: Run, title: str, prepared: PreparedOutputs, onward: FollowUps = _NOWHERE
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The runs that one outcome is about, in their order.
+
+    `prepared` are the outputs to show, by run key; a run without an entry failed, was deleted, or is one of
+    the `late` ones, whose result has a message of its own.
+    """
+
+    runs: Sequence[Run]
+    prepared: Mapping[str, PreparedOutputs]
+    late: Collection[str] = ()
+
+    @property
+    def numbered(self) -> bool:
+        """Return whether pictures, texts and remarks need the number of their run."""
+        return len(self.runs) > 1
+
+    @property
+    def first(self) -> Run:
+        """Return the run that the buttons and facts of the whole batch refer to."""
+        return self.runs[0]
+
+    @property
+    def shown(self) -> list[Run]:
+        """Return the runs whose outputs this outcome shows."""
+        return [run for run in self.runs if run.key in self.prepared]
+
+    def files(self) -> list[PreparedFile]:
+        """Return the files of all shown runs, in order; in a gallery each is captioned with its number."""
+        return [
+            replace(file, description=_caption(run)) if self.numbered and file.kind in GALLERY else file
+            for run in self.shown
+            for file in self.prepared[run.key].files
+        ]
+
+
+def outcome_messages(
+    batch: Batch, title: str, follow_ups: FollowUps = _NO_FOLLOW_UPS
 ) -> list[OutgoingMessage]:
-    """The messages that end a run, the first of them pinging the requester."""
-    if run.state is RunState.SUCCEEDED:
-        return _result_parts(run, title, prepared, onward)
-    return [_ending(run, title, prepared.notes)]
+    """Build the messages of an outcome. The first has the buttons and pings the requester."""
+    files = batch.files()
+    gallery = [file for file in files if file.kind in GALLERY]
+    others = [file for file in files if file.kind not in GALLERY]
+    has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
+    # A user install's outcome replaces a layout, which can't become a classic message.
+    if gallery or not others or has_texts or batch.first.user_install:
+        first, left = first_message(batch, title, gallery[:FILES_PER_MESSAGE], follow_ups)
+        more = [gallery_only(batch.first, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
+    else:
+        first, left = first_message(batch, title, others[:FILES_PER_MESSAGE], follow_ups, classic=True)
+        more, others = [], others[FILES_PER_MESSAGE:]
+    return [
+        first,
+        *more,
+        *(OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)),
+        *note_parts(left),
+    ]
 
 
-def withheld_part(run: Run, *, postable: bool) -> OutgoingMessage:
-    """Instead of an age-restricted result; `postable`: where it could still stand, once that is marked."""
+def first_message(
+    batch: Batch,
+    title: str,
+    files: Sequence[PreparedFile],
+    follow_ups: FollowUps = _NO_FOLLOW_UPS,
+    *,
+    classic: bool = False,
+) -> tuple[OutgoingMessage, Sequence[str]]:
+    """Build the first message of an outcome; also return the remarks that didn't fit into it.
+
+    A `classic` message has a player for audio and previews of other files, a layout has neither.
+    """
+    first, mention = batch.first, _mention(batch)
+    heading = "\n".join(line for line in (_heading(batch, title, mention), prompt_line(first)) if line)
+    footer = "\n".join(_footer(batch))
+    blocks = [] if classic else list(_text_blocks(batch))
+    space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
+    remarks, left = fitting(list(_remarks(batch)), space)
+    picture = not classic and any(file.kind is FileKind.IMAGE for file in files)
+    rows = _rows(batch, follow_ups, picture=picture)
+    if classic:
+        content = "\n".join(line for line in (heading, *remarks, footer) if line)
+        return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
+    items: list[Item[LayoutView]] = [TextDisplay(heading)]
+    if files:
+        items.append(gallery_of(first, files))
+    items += texts(*([block] for block in blocks), [*remarks, footer])
+    items += [ActionRow[LayoutView](*row) for row in rows]
+    layout = layout_of(Container(*items, accent_colour=_colour(batch)))
+    return OutgoingMessage(layout=layout, files=tuple(files), mention=mention), left
+
+
+def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: FollowUps) -> LayoutView:
+    """Build the view of one run of a batch, with its own buttons. `pictures` are links to its pictures."""
+    heading = say("several_one", number=_number(run), count=run.batch_size, title=escape_line(title, 80))
+    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(run)])]
+    deleted = say("several_deleted") if run.deleted_at is not None else ""
+    if pictures and not deleted:
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
+    remark = deleted if run.state is RunState.SUCCEEDED else _reason(run)
+    items += texts([remark, subtext(_facts(run))])
+    items += [ActionRow[LayoutView](*row) for row in single_rows(run, follow_ups, picture=bool(pictures))]
+    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
+    layout.stop()
+    return layout
+
+
+def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
+    """Build the message that stands in for an age-restricted result where it may not be shown.
+
+    `postable`: it may be posted there once the channel is marked as age-restricted.
+    """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
     buttons = [run_button(run, Action.DETAILS, "button_details")]
     if postable:
@@ -279,35 +180,112 @@ def withheld_part(run: Run, *, postable: bool) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(container), mention=run.requester_id)
 
 
-def _ending(run: Run, title: str, notes: Sequence[str]) -> OutgoingMessage:
-    """Anything but a result: what happened, what to do."""
-    asked_for = run.failure_code == "cancelled_by_requester"
-    mention = None if asked_for else run.requester_id
-    said = f"{say(phase(run.state))}: {escape_line(title, 80)}"
-    heading = f"{say('mention', user=mention)} **{said}**" if mention else f"### {said}"
-    container = Container(
-        *texts([heading, prompt_line(run)], [reason(run), *notes, subtext(facts_of(run) + charge(run))]),
-        ActionRow(*retry_buttons(run)),
-        accent_colour=COLOURS[run.state],
-    )
-    return OutgoingMessage(layout=layout_of(container), mention=mention)
+def _mention(batch: Batch) -> int | None:
+    """Return whom to ping: the requester, unless they cancelled the batch themselves."""
+    cancelled = all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
+    return None if cancelled else batch.first.requester_id
 
 
-def was_free(run: Run) -> bool:
-    """Whether it is known to have cost nothing: it never ran."""
-    unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
-    return not unknown and run.started_at is None and run.run_duration is None
+def _heading(batch: Batch, title: str, mention: int | None) -> str:
+    shown, count = len(batch.shown), len(batch.runs)
+    heading = batch_title(title, count)
+    if not shown:
+        ended = next((run for run in batch.runs if run.key not in batch.late), batch.first)
+        heading = f"{say(phase(ended.state))}: {heading}"
+    elif shown < count:
+        heading = say("several_title_some", title=escape_line(title, 80), count=count, done=shown)
+    return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
 
 
-def charge(run: Run) -> list[str]:
-    """Whether anything was charged, as far as that is known."""
-    if was_free(run):
+def _colour(batch: Batch) -> Colour | None:
+    if all(run.state is RunState.SUCCEEDED for run in batch.runs):
+        empty = not batch.numbered and batch.shown and _is_empty(batch.prepared[batch.first.key])
+        return COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
+    return COLOURS[RunState.TIMED_OUT] if batch.shown else COLOURS.get(batch.first.state)
+
+
+def _is_empty(prepared: PreparedOutputs) -> bool:
+    return not (prepared.files or prepared.texts or prepared.notes)
+
+
+def _caption(run: Run) -> str:
+    """Return a picture's description, which begins with the number of its run."""
+    number = str(_number(run))
+    return shorten(f"{number}: {strip_invisible(run.prompt)}" if run.prompt else number, _ALT_TEXT)
+
+
+def _number(run: Run) -> int:
+    return run.batch_index + 1
+
+
+def _text_blocks(batch: Batch) -> Iterator[str]:
+    """Yield the texts that the runs wrote: in a larger batch one block per run, under its number."""
+    for run in batch.shown:
+        found = batch.prepared[run.key].texts
+        blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
+        if blocks and batch.numbered:
+            blocks = ["\n".join([f"**{_number(run)}**", *blocks])]
+        yield from blocks
+
+
+def _remarks(batch: Batch) -> Iterator[str]:
+    """Yield why outputs are missing or changed. A remark that several runs share stands once, with their
+    numbers, or without them if it is true of the whole batch."""
+    about: dict[str, list[Run]] = {}
+    for run in batch.runs:
+        for remark in dict.fromkeys(_remarks_on(batch, run)):
+            about.setdefault(remark, []).append(run)
+    for remark, runs in about.items():
+        numbers = ", ".join(str(_number(run)) for run in runs)
+        of_all = len(runs) == len(batch.runs) and not batch.shown
+        numbered = batch.numbered and not of_all
+        yield say("several_note", number=numbers, note=remark) if numbered else remark
+
+
+def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
+    if run.key in batch.late:
+        return [say("several_late")]
+    if run.state is not RunState.SUCCEEDED:
+        return [_reason_with_charge(run) if batch.numbered else _reason(run)]
+    found = batch.prepared.get(run.key)
+    if found is None:
+        return [say("several_deleted")]
+    return [say("no_outputs")] if _is_empty(found) else found.notes
+
+
+def _footer(batch: Batch) -> Iterator[str]:
+    if not batch.numbered:
+        yield from filter(None, [subtext(_facts(batch.first))])
+        return
+    shown = batch.shown
+    seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
+    yield from filter(None, [subtext(seeds)])
+    used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
+    facts = [*taken(batch.runs, "several_took"), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
+    yield from filter(None, [subtext(facts)])
+    if shown:
+        yield subtext([say("several_hint")])
+
+
+def _facts(run: Run) -> list[str]:
+    return facts_of(run) if run.state is RunState.SUCCEEDED else facts_of(run) + _charge(run)
+
+
+def _charge(run: Run) -> list[str]:
+    """Return whether a run without a result was charged, as far as that is known."""
+    if _was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
 
 
-def reason(run: Run) -> str:
-    """Why a run ended as it did, in words."""
+def _was_free(run: Run) -> bool:
+    """Return whether a run is known to have cost nothing, because it never started."""
+    unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
+    return not unknown and run.started_at is None and run.run_duration is None
+
+
+def _reason(run: Run) -> str:
+    """Return the sentence for why a run ended without a result."""
     code = run.failure_code or "internal"
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
@@ -318,64 +296,28 @@ def reason(run: Run) -> str:
     return say(code, **params)
 
 
-def reason_with_charge(run: Run) -> str:
-    """`reason`, and whether anything was charged, as far as that is known."""
-    if was_free(run):
-        return say("failed_free", reason=reason(run))
-    return reason(run) if run.run_duration is None else say("failed_charged", reason=reason(run))
+def _reason_with_charge(run: Run) -> str:
+    if _was_free(run):
+        return say("failed_free", reason=_reason(run))
+    return _reason(run) if run.run_duration is None else say("failed_charged", reason=_reason(run))
 
 
-def _result_parts(
-    run: Run, title: str, prepared: PreparedOutputs, onward: FollowUps
-) -> list[OutgoingMessage]:
-    gallery = [file for file in prepared.files if file.kind in GALLERY]
-    others = [file for file in prepared.files if file.kind not in GALLERY]
-    parts = []
-    # An answer that began as a layout can't become a classic message.
-    if gallery or prepared.texts or not others or run.user_install:
-        first_part, unsaid = _result_layout(run, title, gallery[:FILES_PER_MESSAGE], prepared, onward)
-        parts.append(first_part)
-        parts += [gallery_only(run, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
-        parts += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
-    else:
-        first, *rest = chunks(others)
-        first_part, unsaid = _result_classic(run, title, first, prepared, onward)
-        parts.append(first_part)
-        parts += [OutgoingMessage(files=tuple(chunk)) for chunk in rest]
-    return [*parts, *note_parts(unsaid)]
-
-
-def _result_layout(
-    run: Run, title: str, files: Sequence[PreparedFile], prepared: PreparedOutputs, onward: FollowUps
-) -> tuple[OutgoingMessage, Sequence[str]]:
-    """Pictures and videos in a gallery, short texts quoted; and the notes that found no room."""
-    heading, facts = _result_heading(run, title), subtext(facts_of(run))
-    blocks = text_blocks(prepared.texts, spoiler=run.spoiler)
-    empty = not (prepared.files or prepared.texts or prepared.notes)
-    room = LAYOUT_TEXT - sum(map(len, (heading, facts, *blocks))) - 1
-    notes, unsaid = fitting([say("no_outputs")] if empty else prepared.notes, room)
-    items: list[Item[LayoutView]] = [TextDisplay(heading)]
-    if files:
-        items.append(gallery_of(run, files))
-    items += texts(*([block] for block in blocks), [*notes, facts])
-    picture = any(file.kind is FileKind.IMAGE for file in files)
-    items += [ActionRow[LayoutView](*row) for row in result_rows(run, onward, picture=picture)]
-    colour = COLOURS[RunState.TIMED_OUT if empty else RunState.SUCCEEDED]
-    layout = layout_of(Container(*items, accent_colour=colour))
-    return OutgoingMessage(layout=layout, files=tuple(files), mention=run.requester_id), unsaid
-
-
-def _result_classic(
-    run: Run, title: str, files: Sequence[PreparedFile], prepared: PreparedOutputs, onward: FollowUps
-) -> tuple[OutgoingMessage, Sequence[str]]:
-    """Audio and other files: components v2 has no player and no preview for them."""
-    heading, facts = _result_heading(run, title), subtext(facts_of(run))
-    notes, unsaid = fitting(prepared.notes, CONTENT_TEXT - len(heading) - len(facts) - 2)
-    view = view_of(result_rows(run, onward, picture=False))
-    content = "\n".join(line for line in (heading, *notes, facts) if line)
-    return OutgoingMessage(content=content, view=view, files=tuple(files), mention=run.requester_id), unsaid
-
-
-def _result_heading(run: Run, title: str) -> str:
-    lines = [f"{say('mention', user=run.requester_id)} **{escape_line(title, 80)}**", prompt_line(run)]
-    return "\n".join(line for line in lines if line)
+def _rows(batch: Batch, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
+    """Return the buttons of a single run; of a larger batch a number for each run, then those for all."""
+    first, shown = batch.first, batch.shown
+    if not batch.numbered:
+        return result_rows(first, follow_ups, picture=picture) if shown else [retry_buttons(first)]
+    numbers: list[Button[Any]] = [
+        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in batch.runs
+    ]
+    rows = [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]
+    if not shown:
+        retry = run_button(first, Action.REPEAT, "button_try_again", ButtonStyle.primary)
+        return [*rows, [retry]] if offers_retry(first) else rows
+    last = [
+        run_button(first, Action.REPEAT, "button_again"),
+        run_button(first, Action.CLEAR, "button_delete"),
+    ]
+    if first.guild_id is not None:
+        last.append(run_button(first, Action.REPORT, "button_report"))
+    return [*rows, last]

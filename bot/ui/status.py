@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from discord import Colour
@@ -23,8 +23,9 @@ from bot.ui.components import (
 )
 from bot.ui.custom_ids import Action
 
-# How far each state is on its way.
-_ORDER = (
+_BAR_LENGTH = 12
+# From the least to the most advanced.
+_PROGRESS_ORDER = (
     RunState.AWAITING_APPROVAL,
     RunState.WAITING,
     RunState.SUBMITTING,
@@ -34,97 +35,88 @@ _ORDER = (
 )
 
 
-def batch_status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """While one of them is on its way: how far they are as a whole."""
-    lead, going_on = batch[0], [run for run in batch if not run.final]
-    furthest = max(going_on, key=lambda run: _ORDER.index(run.state))
-    cancelling = all(run.cancel_requested_at for run in going_on)
-    phase = "title_cancelling" if cancelling else heading_of(replace(furthest, cancel_requested_at=None))
-    noted = next((run for run in (lead, *going_on) if run.note), lead)
-    in_common = replace(lead, seed=None, run_duration=None)
-    facts = [say("since", at=int(lead.created_at.timestamp())), *facts_of(in_common)]
+def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
+    """Build the answer to a command while a run of its batch goes on: phase, progress, age, Cancel."""
+    first, active = batch[0], [run for run in batch if not run.final]
+    above = [f"### {say(_heading(active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
-        _done_line(batch, going_on),
-        _waiting_line(going_on),
-        note_of(noted),
-        say("waits_for_approval") if lead.state is RunState.AWAITING_APPROVAL else "",
-        subtext(facts),
+        *_progress(batch, active),
+        _remark(next((run for run in (first, *active) if run.note), first)),
+        say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
+        subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
-    above = [f"### {say(phase)}: {_titled(lead, title)}", prompt_line(lead)]
     items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in going_on):
-        items.append(ActionRow(run_button(lead, Action.CANCEL, "button_cancel")))
+    if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in active):
+        items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
     return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
-def _titled(lead: Run, title: str) -> str:
-    return say("several_title", title=escape_line(title, 80), count=lead.batch_size)
+def batch_title(title: str, size: int) -> str:
+    """Return a deployment's title, escaped, with the number of runs if it is more than one."""
+    name = escape_line(title, 80)
+    return name if size == 1 else say("several_title", title=name, count=size)
 
 
-def _done_line(batch: Sequence[Run], going_on: Sequence[Run]) -> str:
-    ended = [run for run in batch if run.final]
-    if not ended and not any(run.progress for run in going_on):
-        return ""
-    share = (len(ended) + sum(run.progress or 0 for run in going_on)) / len(batch)
-    failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
-    code = "several_done_failed" if failed else "several_done"
-    return f"{bar(share)} {say(code, done=len(ended) - failed, count=len(batch), failed=failed)}"
+def in_common(batch: Sequence[Run]) -> Run:
+    """Return the first run without what differs within a larger batch: the seed, and how long a run took."""
+    return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 
-def _waiting_line(going_on: Sequence[Run]) -> str:
-    """How many have a place in a queue, and the place of the first of them."""
-    places = [place for run in going_on if (place := position_line(run))]
-    return say("several_waiting", count=len(places), place=places[0]) if places else ""
+def _heading(active: Sequence[Run]) -> str:
+    """Return the code of the phase of the most advanced run.
+
+    A waiting run without a queue position is about to be submitted, so it isn't called waiting.
+    """
+    if all(run.cancel_requested_at for run in active):
+        return "title_cancelling"
+    furthest = max(active, key=lambda run: _PROGRESS_ORDER.index(run.state))
+    unhindered = furthest.state is RunState.WAITING and furthest.queue_position is None
+    return "title_submitting" if unhindered else phase(furthest.state)
 
 
-_BAR = 12
-
-
-def status_message(run: Run, title: str) -> OutgoingMessage:
-    """The answer to the command while the run is on its way: phase, progress, how long, Cancel."""
-    above = [f"### {say(heading_of(run))}: {escape_line(title, 80)}", prompt_line(run)]
-    below = [
-        _progress_line(run),
-        note_of(run),
-        say("waits_for_approval") if run.state is RunState.AWAITING_APPROVAL else "",
-        subtext([say("since", at=int(run.created_at.timestamp())), *facts_of(run)]),
-    ]
-    items: list[Item[LayoutView]] = [*texts(above, below)]
-    if run.cancel_requested_at is None and run.note != "not_cancellable":
-        items.append(ActionRow(run_button(run, Action.CANCEL, "button_cancel")))
-    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
-
-
-def note_of(run: Run) -> str:
-    """What the status adds; where only the interaction reaches, from the beginning how long that lasts."""
+def _remark(run: Run) -> str:
+    """Return what the status adds: for a user install, from the start, how long it can be updated."""
     return say(run.note or "answer_lives") if run.note or run.user_install else ""
 
 
-def heading_of(run: Run) -> str:
-    """A run that nothing holds up is not told to be waiting in the moment before its queue call."""
-    if run.cancel_requested_at:
-        return "title_cancelling"
-    unhindered = run.state is RunState.WAITING and run.queue_position is None
-    return "title_submitting" if unhindered else phase(run.state)
+def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
+    if len(batch) == 1:
+        yield _position(batch[0], "_alone") or _run_progress(batch[0])
+    else:
+        yield from (_batch_progress(batch, active), _waiting(active))
 
 
-def _progress_line(run: Run) -> str:
-    position = position_line(run, "_alone")
-    if position or run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
-        return position
-    phase = f" · {escape_line(run.live_status, 60)}" if run.live_status else ""
-    return f"{bar(run.progress)} {run.progress:.0%}{phase}"
+def _run_progress(run: Run) -> str:
+    if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
+        return ""
+    step = f" · {escape_line(run.live_status, 60)}" if run.live_status else ""
+    return f"{_bar(run.progress)} {run.progress:.0%}{step}"
 
 
-def position_line(run: Run, form: str = "") -> str:
-    """Its place in whichever queue it waits in; `form` "_alone" for a line of its own."""
+def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
+    ended = [run for run in batch if run.final]
+    if not ended and not any(run.progress for run in active):
+        return ""
+    share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
+    failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
+    code = "several_done_failed" if failed else "several_done"
+    return f"{_bar(share)} {say(code, done=len(ended) - failed, count=len(batch), failed=failed)}"
+
+
+def _waiting(active: Sequence[Run]) -> str:
+    """Return how many runs are in a queue, and the position of the first."""
+    positions = [position for run in active if (position := _position(run))]
+    return say("several_waiting", count=len(positions), place=positions[0]) if positions else ""
+
+
+def _position(run: Run, form: str = "") -> str:
+    """Return a run's position in our queue or ComfyDeploy's; `form` "_alone" for a line of its own."""
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
     return say(f"next_in_queue{form}") if position == 1 else say(f"position{form}", position=position)
 
 
-def bar(share: float) -> str:
-    """A share of the whole, drawn."""
-    done = round(min(max(share, 0), 1) * _BAR)
-    return f"{'▰' * done}{'▱' * (_BAR - done)}"
+def _bar(share: float) -> str:
+    done = round(min(max(share, 0), 1) * _BAR_LENGTH)
+    return f"{'▰' * done}{'▱' * (_BAR_LENGTH - done)}"

@@ -77,10 +77,10 @@ class InvariantChecker:
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
         for key in runs.keys() - self._judged:
-            # Several share the first one's message; a late success of one of them is a second one.
-            own, lead = owed[key], runs[key]["batch_key"]
-            others = [row for row in owed[lead] if row["purpose"] == "o"] if lead not in (None, key) else []
-            late = [row for row in own if row["purpose"] == "l"] if lead is not None else []
+            # A batch shares one outcome; a late success of one of its runs is a second message.
+            own, first = owed[key], runs[key]["batch_key"]
+            others = [row for row in owed[first] if row["purpose"] == "o"] if first != key else []
+            late = [row for row in own if row["purpose"] == "l"] if runs[key]["batch_size"] > 1 else []
             limit = 1 + sum(bool(json.loads(row["messages"])) for row in late)
             self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], limit=limit)
         for key in cancels.keys() - runs.keys() - self._judged:

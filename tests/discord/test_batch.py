@@ -131,7 +131,7 @@ async def test_a_number_that_is_not_offered_is_refused(bot: Harness, count: int)
 async def test_one_at_once_is_a_request_by_itself(bot: Harness) -> None:
     await ask(bot, count=1)
     run: Run = await bot.run()
-    assert (run.batch_key, run.batch_size) == (None, 1)
+    assert (run.batch_key, run.batch_size) == (run.key, 1)
     assert "×" not in texts(bot)[0]
 
 

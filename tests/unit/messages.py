@@ -10,8 +10,10 @@ from typing import Any
 from discord.ui.view import BaseView
 
 from bot.domain.runs import Run, RunState
-from bot.ui.components import FileKind, OutgoingMessage, PreparedFile
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.custom_ids import RunId
+from bot.ui.follow_ups import FollowUps
+from bot.ui.results import Batch, outcome_messages
 from tests.unit.factories import made_run
 
 ASKED = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -28,6 +30,14 @@ CODES = {
 def run(state: RunState, **more: Any) -> Run:
     told = {"prompt": "a lighthouse", "failure_code": CODES.get(state)}
     return made_run(state, key=KEY, created_at=ASKED, **{**told, **more})
+
+
+def outcome(
+    made: Run, prepared: PreparedOutputs, title: str = "Flux", follow_ups: FollowUps | None = None
+) -> list[OutgoingMessage]:
+    """Return the messages that end a single run."""
+    batch = Batch([made], {made.key: prepared} if made.state is RunState.SUCCEEDED else {})
+    return outcome_messages(batch, title, follow_ups or FollowUps())
 
 
 def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:

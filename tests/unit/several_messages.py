@@ -12,7 +12,7 @@ from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedO
 from bot.ui.follow_ups import FollowUps
 from bot.ui.lists import runs_layout
 from bot.ui.results import Batch, outcome_messages, single_layout
-from bot.ui.status import batch_status_message
+from bot.ui.status import status_message
 from tests.unit.factories import made_run
 from tests.unit.messages import ASKED
 from tests.unit.snapshot import of_layout, of_parts
@@ -62,7 +62,11 @@ def pictures(run: Run) -> PreparedOutputs:
 def parts(
     batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
 ) -> list[OutgoingMessage]:
-    done = {run.key: made(run) for run in batch if run.state is S.SUCCEEDED}
+    done = {
+        run.key: made(run)
+        for run in batch
+        if run.state is S.SUCCEEDED and run.deleted_at is None and run.key not in late
+    }
     return outcome_messages(Batch(batch, done, late), TITLE)
 
 
@@ -71,7 +75,7 @@ def ended(*states: RunState, **more: Any) -> str:
 
 
 def status(batch: Sequence[Run]) -> str:
-    return of_parts([batch_status_message(batch, TITLE)])
+    return of_parts([status_message(batch, TITLE)])
 
 
 def on_their_way() -> str:
@@ -107,7 +111,7 @@ def one(state: RunState, **more: Any) -> str:
 def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
-    entries = [RunListEntry(each[0], False, None, each) for each in (batch, finished)]
+    entries = [RunListEntry(each, False, None) for each in (batch, finished)]
     return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
 
 

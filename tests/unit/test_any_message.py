@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, RunState
 from bot.ui.components import FileKind, PreparedOutputs
-from bot.ui.results import run_outcome_messages
 from bot.ui.status import status_message
-from tests.unit.messages import CODES, assert_within_limits, file, run, text
+from tests.unit.messages import CODES, assert_within_limits, file, outcome, run, text
 
 HOSTILE = "@everyone <@1> <#2> [a](https://evil) **b** `c` ```d``` \u202eevil\u200b # x\n> y ||z|| \\"
 
@@ -29,9 +28,9 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
         failure_params={"fields": HOSTILE},
     )
     parts = (
-        run_outcome_messages(hostile, HOSTILE, PreparedOutputs())
+        outcome(hostile, PreparedOutputs(), HOSTILE)
         if state in FINAL
-        else [status_message(hostile, HOSTILE)]
+        else [status_message([hostile], HOSTILE)]
     )
     for part in parts:
         shown = text(part).replace("<@42>", "")
@@ -55,10 +54,10 @@ def test_whatever_comes_every_message_is_within_discords_limits(
 ) -> None:
     subject = run(state, prompt=words, live_status=words, gpu_used=words, progress=0.1, seed=1)
     if state not in FINAL:
-        assert_within_limits(status_message(subject, words or "x"))
+        assert_within_limits(status_message([subject], words or "x"))
         return
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
     prepared = PreparedOutputs(named, tuple(texts), tuple(notes)) if succeeded else PreparedOutputs()
-    for part in run_outcome_messages(subject, words or "x", prepared):
+    for part in outcome(subject, prepared, words or "x"):
         assert_within_limits(part)

@@ -50,7 +50,7 @@ def custom_ids(layout: BaseView) -> list[str]:
 
 @pytest.mark.parametrize("here", [None, 7])
 def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> None:
-    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(PAGE_SIZE)]
+    entries = [RunListEntry([run(key=f"key{number}")], True, None) for number in range(PAGE_SIZE)]
     layout = runs_layout(HistoryPage(entries), RunsPage(), lambda _: WORST, here=here)
     assert len(text(layout)) <= 4000
     assert text(layout).count("use `/runs` [where you asked](https://discord.com/channels/") == PAGE_SIZE
@@ -61,7 +61,7 @@ def test_what_was_kept_elsewhere_fits_and_is_not_offered(here: int | None) -> No
 
 @pytest.mark.parametrize("wanted", RunFilter)
 def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
-    entries = [RunListEntry(run(key=f"key{number}"), True, None) for number in range(PAGE_SIZE)]
+    entries = [RunListEntry([run(key=f"key{number}")], True, None) for number in range(PAGE_SIZE)]
     place = RunsPage(wanted, Direction.NEWER, RunCursor(AT, "k" * 20))
     cursor = RunCursor(AT, "k" * 20)
     layout = runs_layout(HistoryPage(entries, cursor, cursor), place, lambda _: WORST, here=(1 << 63) - 1)
@@ -74,7 +74,7 @@ def test_every_page_of_runs_fits_into_a_message(wanted: RunFilter) -> None:
 
 
 def test_a_run_that_is_being_cancelled_says_so_and_is_not_offered_again() -> None:
-    entry = RunListEntry(run(state=RunState.RUNNING, cancel_requested_at=AT), False, None)
+    entry = RunListEntry([run(state=RunState.RUNNING, cancel_requested_at=AT)], False, None)
     layout = runs_layout(HistoryPage([entry]), RunsPage(), lambda name: name, here=1)
     assert "Cancelling: **flux**" in text(layout)
     assert options(layout) == []

@@ -10,8 +10,7 @@ import pytest
 from bot.domain.runs import RunState
 from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
-from bot.ui.results import run_outcome_messages
-from tests.unit.messages import KEY, assert_within_limits, buttons, file, gallery, run, text
+from tests.unit.messages import KEY, assert_within_limits, buttons, file, gallery, outcome, run, text
 
 RESULT_BUTTONS = [
     (name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete", "Report")
@@ -20,7 +19,7 @@ RESULT_BUTTONS = [
 
 def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[OutgoingMessage]:
     """Return the messages of a run that succeeded, each within Discord's limits."""
-    parts = run_outcome_messages(run(RunState.SUCCEEDED, **more), title, prepared)
+    parts = outcome(run(RunState.SUCCEEDED, **more), prepared, title)
     for part in parts:
         assert_within_limits(part)
     return parts
@@ -28,15 +27,15 @@ def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[
 
 def test_an_ending_without_a_known_reason_is_told_and_not_shown_raw() -> None:
     for code in ("nobody_wrote_this", "media_too_large", None):
-        (part,) = run_outcome_messages(run(RunState.FAILED, failure_code=code), "Flux", PreparedOutputs())
+        (part,) = outcome(run(RunState.FAILED, failure_code=code), PreparedOutputs())
         assert SENTENCES["internal"] in text(part)
 
 
 def test_fields_that_comfydeploy_names_are_named_or_left_out() -> None:
     ended = run(RunState.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "cfg, <@5>"})
-    (part,) = run_outcome_messages(ended, "Flux", PreparedOutputs())
+    (part,) = outcome(ended, PreparedOutputs())
     assert "didn't accept these inputs: cfg, \\<\\@5>" in text(part)
-    (part,) = run_outcome_messages(replace(ended, failure_params={"fields": ""}), "Flux", PreparedOutputs())
+    (part,) = outcome(replace(ended, failure_params={"fields": ""}), PreparedOutputs())
     assert SENTENCES["comfy_invalid_unnamed"] in text(part)
 
 

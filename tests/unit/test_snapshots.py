@@ -22,8 +22,8 @@ from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused
 from bot.ui.follow_ups import FollowUps
 from bot.ui.help import deployment_layout, help_layout
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
-from bot.ui.results import run_outcome_messages
 from bot.ui.status import status_message
+from tests.unit import messages
 from tests.unit.factories import made_preset, made_run
 from tests.unit.messages import ASKED, KEY
 from tests.unit.several_messages import SEVERAL
@@ -66,9 +66,7 @@ def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") 
 def outcome(
     made: Run, prepared: PreparedOutputs | None = None, follow_ups: FollowUps | None = None
 ) -> list[OutgoingMessage]:
-    return run_outcome_messages(
-        made, TITLE, prepared or PreparedOutputs(), follow_ups or FollowUps(vary=True)
-    )
+    return messages.outcome(made, prepared or PreparedOutputs(), TITLE, follow_ups or FollowUps(vary=True))
 
 
 STATUS: Mapping[str, Run] = {
@@ -147,12 +145,12 @@ def presets() -> list[Preset]:
 
 def listed() -> HistoryPage:
     entries = [
-        RunListEntry(run(S.RUNNING, key="a" * 16), False, None),
-        RunListEntry(run(S.WAITING, key="b" * 16, queue_position=2, prompt=None), False, None),
-        RunListEntry(run(key="c" * 16), True, None),
-        RunListEntry(run(key="d" * 16), False, (2, 5)),
-        RunListEntry(run(S.FAILED, key="e" * 16), False, (99, 5)),
-        RunListEntry(run(key="f" * 16, user_install=True, guild_id=None), False, (2, 5)),
+        RunListEntry([run(S.RUNNING, key="a" * 16)], False, None),
+        RunListEntry([run(S.WAITING, key="b" * 16, queue_position=2, prompt=None)], False, None),
+        RunListEntry([run(key="c" * 16)], True, None),
+        RunListEntry([run(key="d" * 16)], False, (2, 5)),
+        RunListEntry([run(S.FAILED, key="e" * 16)], False, (99, 5)),
+        RunListEntry([run(key="f" * 16, user_install=True, guild_id=None)], False, (2, 5)),
     ]
     return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
 
@@ -161,9 +159,9 @@ def kept() -> HistoryPage:
     """Results that wait to be posted: of this server, of another, and of none."""
     return HistoryPage(
         [
-            RunListEntry(run(key="a" * 16, guild_id=7), True, None),
-            RunListEntry(run(key="b" * 16), True, None),
-            RunListEntry(run(key="c" * 16, user_install=True, guild_id=None), True, None),
+            RunListEntry([run(key="a" * 16, guild_id=7)], True, None),
+            RunListEntry([run(key="b" * 16)], True, None),
+            RunListEntry([run(key="c" * 16, user_install=True, guild_id=None)], True, None),
         ]
     )
 
@@ -218,7 +216,7 @@ OTHERS: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("name", STATUS)
 def test_a_status(name: str) -> None:
-    compare(f"status-{name}", of_parts([status_message(STATUS[name], TITLE)]))
+    compare(f"status-{name}", of_parts([status_message([STATUS[name]], TITLE)]))
 
 
 @pytest.mark.parametrize("name", ENDS)

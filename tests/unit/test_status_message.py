@@ -19,8 +19,8 @@ from tests.unit.messages import run, text
     ],
 )
 def test_both_queues_are_counted_from_one(state: RunState, position: int, words: str) -> None:
-    assert words in text(status_message(run(state, queue_position=position), "Flux"))
+    assert words in text(status_message([run(state, queue_position=position)], "Flux"))
 
 
 def test_a_position_is_not_shown_once_it_runs() -> None:
-    assert "queue" not in text(status_message(run(RunState.RUNNING, queue_position=3), "Flux"))
+    assert "queue" not in text(status_message([run(RunState.RUNNING, queue_position=3)], "Flux"))

@@ -9,21 +9,18 @@ import pytest
 
 from bot.domain.runs import FINAL, RunState
 from bot.ui.components import PreparedOutputs
-from bot.ui.results import run_outcome_messages
 from bot.ui.status import status_message
-from tests.unit.messages import ASKED, assert_within_limits, components, file, labels, run, text
+from tests.unit.messages import ASKED, assert_within_limits, components, file, labels, outcome, run, text
 
 
 def test_direct_messages_have_nobody_to_report_to() -> None:
-    (part,) = run_outcome_messages(run(RunState.SUCCEEDED, guild_id=None), "Flux", PreparedOutputs((file(),)))
+    (part,) = outcome(run(RunState.SUCCEEDED, guild_id=None), PreparedOutputs((file(),)))
     assert labels(part) == ["Again", "Edit", "Details", "Delete"]
 
 
 def test_a_hidden_result_hides_its_pictures_and_its_words() -> None:
     hidden = run(RunState.SUCCEEDED, spoiler=True)
-    (part,) = run_outcome_messages(
-        hidden, "Flux", PreparedOutputs((file(1), file(2)), texts=("some `words`",))
-    )
+    (part,) = outcome(hidden, PreparedOutputs((file(1), file(2)), texts=("some `words`",)))
     shown = [i for c in components(part) if c["type"] == 12 for i in c["items"]]
     assert [item["spoiler"] for item in shown] == [True, True]
     assert "||some \\`words\\`||" in text(part)
@@ -42,11 +39,7 @@ UNSEEN: dict[RunState, dict[str, Any]] = {
 def test_what_nobody_agreed_to_is_not_shown(state: RunState) -> None:
     more = {"failure_params": {"reason": "a secret reason"}, **UNSEEN[state]}
     asked = run(state, review_channel_id=9, seed=77, gpu="H100", gpu_used="H100", **more)
-    parts = (
-        run_outcome_messages(asked, "Flux", PreparedOutputs())
-        if state in FINAL
-        else [status_message(asked, "Flux")]
-    )
+    parts = outcome(asked, PreparedOutputs()) if state in FINAL else [status_message([asked], "Flux")]
     for part in parts:
         assert not re.search("lighthouse|seed|H100|secret", text(part))
         assert_within_limits(part)
@@ -54,4 +47,4 @@ def test_what_nobody_agreed_to_is_not_shown(state: RunState) -> None:
 
 def test_what_was_approved_is_shown_as_ever() -> None:
     approved = run(RunState.RUNNING, review_channel_id=9, decided_by=5, decided_at=ASKED, seed=77)
-    assert "> a lighthouse" in text(status_message(approved, "Flux"))
+    assert "> a lighthouse" in text(status_message([approved], "Flux"))

@@ -16,7 +16,7 @@ from tests.contract.store.runs import NOW, at, columns
 
 
 def keys(page: HistoryPage) -> list[str]:
-    return [entry.run.key for entry in page.entries]
+    return [entry.first.key for entry in page.entries]
 
 
 async def test_pages_lead_through_all_of_ones_own_runs_and_back(store: Store) -> None:
@@ -54,7 +54,7 @@ async def test_a_filter_lets_through_its_states(store: Store) -> None:
         RunFilter.ALL: set(RunState),
     }.items():
         page = await store.history.page(ALICE, limit=50, wanted=wanted)
-        assert {entry.run.state for entry in page.entries} == states, wanted
+        assert {entry.first.state for entry in page.entries} == states, wanted
 
 
 async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> None:

@@ -20,12 +20,12 @@ async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: 
     alone = (await accepted(store, 1))[0]
     await ended(store, runs[1])
     page = await store.history.page(PERSON.id, limit=10)
-    assert {entry.run.key for entry in page.entries} == {runs[0].key, alone.key}
+    assert {entry.first.key for entry in page.entries} == {runs[0].key, alone.key}
     for wanted in (RunFilter.RUNNING, RunFilter.DONE):
         (entry,) = (await store.history.page(PERSON.id, limit=10, wanted=wanted)).entries
-        assert [run.key for run in entry.all] == [run.key for run in runs]
+        assert [run.key for run in entry.batch] == [run.key for run in runs]
     (waiting,) = (await store.history.page(PERSON.id, limit=10, wanted=RunFilter.WAITING)).entries
-    assert list(waiting.all) == [await fetch(store, alone.key)]
+    assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
 async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(store: Store) -> None:

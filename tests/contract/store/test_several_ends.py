@@ -116,7 +116,7 @@ async def test_a_late_success_after_the_outcome_is_seen_comes_by_itself_once(sto
     again = await claimed(store)
     assert (again.id, again.late) == (delivery.id, frozenset({runs[0].key}))
     own = await claimed(store)
-    assert (own.run.key, own.purpose, own.beside_others) == (runs[0].key, Purpose.LATE, True)
+    assert (own.run.key, own.purpose, own.is_late_in_batch) == (runs[0].key, Purpose.LATE, True)
 
 
 async def test_the_status_message_follows_all_of_them_until_the_last_has_ended(store: Store) -> None:

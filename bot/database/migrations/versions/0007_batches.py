@@ -16,6 +16,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("batch_key", sa.String(length=20), nullable=True))
         batch_op.add_column(sa.Column("batch_index", sa.Integer(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("batch_size", sa.Integer(), server_default="1", nullable=False))
+    op.execute("UPDATE runs SET batch_key = key")
+    with op.batch_alter_table("runs", schema=None) as batch_op:
+        batch_op.alter_column("batch_key", existing_type=sa.String(length=20), nullable=False)
         batch_op.drop_index("runs_interaction")
         batch_op.create_index("runs_interaction", ["interaction_id", "batch_index"], unique=True)
         batch_op.create_index("runs_batch", ["batch_key", "batch_index"], unique=False)
