@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 import asyncpg
 
-RUNS = "SELECT key, state, requester_id, channel_id, status_message_id, batch_key, batch_index, batch_size FROM runs"
+RUNS = (
+    "SELECT key, state, requester_id, channel_id, status_message_id, batch_key, batch_index, batch_size"
+    " FROM runs"
+)
 DELIVERIES = "SELECT run_key, purpose, state, attempted, tries, messages, last_error FROM deliveries"
 
 
