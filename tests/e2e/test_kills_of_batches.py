@@ -14,7 +14,7 @@ COUNT = 3
 POINTS = (
     *TAKEN_IN,
     *(f"{WORK}.claim_submission:got:{nth}" for nth in (1, 2, 3)),
-    *(f"{COMFY}.queue:{when}:{nth}" for nth in (1, 2, 3) for when in ("before", "after")),
+    *(f"{COMFY}.start_run:{when}:{nth}" for nth in (1, 2, 3) for when in ("before", "after")),
     # For the reply and for each webhook of each of them, one of which fails.
     *(f"{RUNS}.record:{when}:{nth}" for nth in range(1, 12, 2) for when in ("before", "after")),
     *DELIVERED,
