@@ -15,7 +15,6 @@ from bot.gateway.interactions import Interaction, check_here, check_overrides, r
 from bot.services.generation import GenerationService
 from bot.services.presets import PresetRun
 from bot.strings import say
-from bot.ui.components import OutgoingMessage
 from bot.ui.lists import posting_layout
 from bot.ui.status import status_message
 
