@@ -60,6 +60,15 @@ class Activity:
         return task
 
     @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count something as active that is no background task."""
+        self.change(+1)
+        try:
+            yield
+        finally:
+            self.change(-1)
+
+    @contextmanager
     def paused(self) -> Iterator[None]:
         self.change(-1)
         try:

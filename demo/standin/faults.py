@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Body = Literal["slow", "endless", "cut-off", "wrong-type", "expired", "private-redirect"]
 Final = Literal["success", "failed", "timeout", "cancelled"]
-Held = Literal["queued", "started", "running", "uploading"]
+Held = Literal["reply", "queued", "started", "running", "uploading"]
 
 
 class Faults(BaseModel):
@@ -41,7 +41,10 @@ class Faults(BaseModel):
     never_ends: bool = Field(default=False, description="the outputs arrive, the status stays running")
     silent_end: bool = Field(default=False, description="no event tells the end")
     ends_as: Final | None = None
-    hold_at: Held | None = Field(default=None, description="wait in this status until released or cancelled")
+    hold_at: Held | None = Field(
+        default=None,
+        description="wait in this status until released or cancelled; reply: the queue call's answer waits",
+    )
     body: Body | None = Field(default=None, description="how the output files misbehave")
 
     @property

@@ -92,6 +92,9 @@ class Intake:
         if faults.webhook_before_reply and started:
             await _first_webhook(run)
         await asyncio.sleep(faults.queue_delay)
+        if faults.hold_at == "reply":
+            with self._world.activity.counted():
+                await run.released.wait(self._world.activity)
         if faults.queue_drop:
             _hang_up(request)
         if faults.queue_status is not None:

@@ -105,6 +105,11 @@ class StandIn:
         """One for each of the next queue calls."""
         self.world.plan.queue_up(faults)
 
+    @property
+    def held(self) -> int:
+        """The number of runs that wait for `release`."""
+        return sum(run.released.is_waited_for for run in self.runs)
+
     def release(self, run_id: str | None = None) -> int:
         """Lets held runs go on, the one or all. Returns how many there were."""
         held = [run for run in self.runs if run.released.is_waited_for and run_id in {None, run.id}]

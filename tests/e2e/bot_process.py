@@ -199,8 +199,16 @@ class BotProcess:
         self.standin.faults = Faults(hold_at="running")
         await self.start()
         asking = await self.ask()
-        await self.discord.wait_until(lambda: "Generating" in asking.text, PATIENCE)
+        await self.held()
         return asking
+
+    async def held(self, runs: int = 1) -> None:
+        """Wait until the stand-in holds `runs` runs and has reported it.
+
+        Wait for this instead of a status message: on a busy machine the bot may never edit it.
+        """
+        await self.until(lambda: self.standin.held >= runs)
+        await self.standin.idle()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:

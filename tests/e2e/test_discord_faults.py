@@ -66,7 +66,7 @@ async def test_each_fault_of_the_post_in_turn_leaves_one_outcome(home: BotProces
 
 
 async def test_a_post_whose_reply_was_lost_is_found_again_after_a_kill(home: BotProcess) -> None:
-    lost = home.discord.faults.add(POST, Fault.delay(1.0, after=True))
+    lost = home.discord.faults.add(POST, Fault.delay(60, after=True))
     await home.start()
     await home.ask()
     await home.discord.wait_until(lambda: lost.used and home.discord.request_log.messages_created > 1)

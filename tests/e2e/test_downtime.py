@@ -60,13 +60,14 @@ async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_sta
     async with bot_process(tmp_path) as home:
         home.standin.faults = Faults(hold_at="running")
         await home.start()
-        asked = [await home.ask() for _ in range(4)]
+        for _ in range(4):
+            await home.ask()
         # Two run, as many as the deployment takes; two wait for them.
-        await home.discord.wait_until(lambda: sum("Generating" in a.text for a in asked) == 2)
+        await home.held(2)
         slow = home.discord.faults.add(POST, Fault.delay(1.5))
         home.standin.faults = Faults()
         home.standin.release()
-        await home.discord.wait_until(lambda: slow.used)
+        await home.until(lambda: slow.used)
         assert await home.stop() == 0, home.log
         sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
         assert len(sent) == len([m for m in home.discord.messages(home.channel) if m.attachments]), home.log
@@ -84,7 +85,7 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
         held_up = home.discord.faults.add(POST, Fault.rate_limit(600))
         await home.start()
         await home.ask()
-        await home.discord.wait_until(lambda: held_up.used)
+        await home.until(lambda: held_up.used)
         assert await home.stop() == 0, home.log
         assert home.rows("SELECT state FROM deliveries") == [("pending",)]
         assert "Traceback" not in home.log

@@ -45,15 +45,15 @@ async def asked_for_a_dozen(home: BotProcess) -> None:
 
 async def asked_and_cancelled(home: BotProcess) -> None:
     asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    await home.held()
     assert asking.original is not None
     await home.discord.click(home.alice, asking.original, "Cancel")
 
 
 async def asked_and_shut_out(home: BotProcess) -> None:
     """The answer's token has run out, and the channel is closed to the bot, when the result comes."""
-    asking = await home.ask()
-    await home.discord.wait_until(lambda: "Generating" in asking.text)
+    await home.ask()
+    await home.held()
     home.discord.withdraw(home.channel, "send_messages")
     home.discord.interactions.token_lifetime = 0
     home.standin.release()

@@ -62,12 +62,13 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
 
 async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(tmp_path: Path) -> None:
     """Without webhooks nobody else tells which run it is."""
-    async with bot_process(tmp_path, PUBLIC_URL="") as home:
-        home.standin.faults = Faults(queue_delay=1)
+    async with bot_process(tmp_path, PUBLIC_URL="", SUBMIT_GRACE_SECONDS="60") as home:
+        home.standin.faults = Faults(hold_at="reply")
         await home.start()
         await home.ask()
-        await home.until(lambda: home.standin.ledger.queue_calls)
+        await home.held()
         with locked(home.database):
+            home.standin.release()
             await home.until(lambda: "the reply to the queue call waits" in home.log)
         await home.settled(runs=1)
         ((key, state),) = home.rows("SELECT key, state FROM runs")
