@@ -19,7 +19,7 @@ help:
 	@echo "make faults  check that the tests catch each fault in tests/planted_faults.toml (ARGS=\"--jobs 2\")"
 	@echo "make chaos  random faults and kills (ROUNDS=1000 SEED=1 DATABASE=sqlite or postgres)"
 	@echo "make scale  eight processes on one PostgreSQL, one killed every few seconds (RUNS=1000 SEED=1)"
-	@echo "make snapshots  the messages in tests/unit/snapshots anew, after a change that was meant"
+	@echo "make snapshots  the messages in tests/unit/ui/snapshots anew, after a change that was meant"
 	@echo "make screenshots  the documents' pictures anew, from the demo's page (needs Playwright and Chromium)"
 	@echo "make format what lint would change, changed"
 	@echo "make docs   docs/configuration.md from the settings, and the picture of the packages from their imports"
@@ -70,7 +70,7 @@ scale: .venv/.ready
 	$(BIN)/python -m tests.scale --runs $(RUNS) --seed $(SEED)
 
 snapshots: .venv/.ready
-	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/test_snapshots.py
+	WRITE_SNAPSHOTS=1 $(BIN)/python -m pytest tests/unit/ui/test_snapshots.py
 
 screenshots: .venv/.ready
 	$(BIN)/python -m tools.screenshots $(ARGS)

@@ -17,10 +17,10 @@ from typing import Any
 from simcord.backend.errors import SetupError
 
 from bot.domain.errors import StartupError
-from demo.ears import overhearing
+from demo.log_capture import overhearing
+from demo.narrator import Story, telling
 from demo.once import DemoFailed, generate_once, keep
 from demo.page import Pages, open_pages
-from demo.story import Story, telling
 from demo.world import World, open_world
 
 ONCE_SECONDS = 25

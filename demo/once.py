@@ -14,7 +14,7 @@ from PIL import Image
 
 from bot.domain.runs import Run, RunState
 from bot.ui.custom_ids import RunId
-from demo.story import Story
+from demo.narrator import Story
 from demo.world import World
 
 PROMPT = "an island in a calm sea at dusk"

@@ -19,7 +19,7 @@ from yarl import URL
 from bot.app import App, build, running_workers, start_web, utc_now
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.server import StandIn
 
 HOST = "127.0.0.1"
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")

@@ -17,9 +17,9 @@ import simcord
 from bot.app import App, build, start_web
 from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
-from demo.standin.deployments import PICTURE_ID
-from demo.standin.faults import Faults
-from demo.standin.server import API_KEY, StandIn
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import API_KEY, StandIn
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
 

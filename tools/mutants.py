@@ -61,15 +61,15 @@ CORE = Scope(
         "bot/comfydeploy/wire.py",
     ),
     tests=(
-        "tests/unit/test_policy.py",
-        "tests/unit/test_policy_terms.py",
-        "tests/unit/test_transitions.py",
-        "tests/unit/test_queueing.py",
-        "tests/unit/test_request.py",
-        "tests/unit/test_signing.py",
-        "tests/unit/comfy",
-        "tests/unit/media",
-        "tests/unit/moderation/test_budgets.py",
+        "tests/unit/domain/test_policy.py",
+        "tests/unit/domain/test_policy_terms.py",
+        "tests/unit/domain/test_transitions.py",
+        "tests/unit/domain/test_fair_queue.py",
+        "tests/unit/domain/test_request.py",
+        "tests/unit/comfydeploy/test_webhook_urls.py",
+        "tests/unit/comfydeploy",
+        "tests/unit/delivery",
+        "tests/unit/domain/test_budgets.py",
     ),
 )
 SAMPLED = Scope(
@@ -241,7 +241,7 @@ def generate(copy: Path) -> None:
 
 def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
     """Run each of the mutants in a process of its own."""
-    if code := run_one(copy, "", ["tests/unit/test_signing.py"]):
+    if code := run_one(copy, "", ["tests/unit/comfydeploy/test_webhook_urls.py"]):
         sys.exit(f"pytest fails without a mutant, too (exit code {code})")
 
     def judge(name: str) -> tuple[str, int]:

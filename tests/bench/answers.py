@@ -7,7 +7,7 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.bench.figures import Figure, latencies
 from tests.bench.processes import busy
 from tests.bench.setup import backend, channels, pid_of, scene

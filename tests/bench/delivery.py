@@ -9,9 +9,9 @@ from argparse import Namespace
 import aiohttp
 
 from bot.domain.runs import RunState
-from demo.standin.painting import paint_png
-from demo.standin.scenery import Scene
-from demo.standin.workshop import scene_of
+from demo.fake_comfydeploy.generator import scene_of
+from demo.fake_comfydeploy.painting import paint_png
+from demo.fake_comfydeploy.picture_themes import Scene
 from tests.bench import events
 from tests.bench.figures import Figure, latencies, percentile
 from tests.bench.processes import run_module

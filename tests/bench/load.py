@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.ui.custom_ids import Action, RunId
-from demo.standin.faults import Faults
-from demo.standin.runs import Run
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.runs import Run
 from tests.bench import events
 from tests.bench.answers import check_accepted
 from tests.bench.delivery import FILE, a_picture

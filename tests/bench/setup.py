@@ -19,8 +19,8 @@ from bot.database.tables import runs
 from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.store import Store
-from demo.standin.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
+from demo.fake_comfydeploy.server import StandIn
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults

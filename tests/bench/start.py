@@ -15,8 +15,8 @@ from sqlalchemy import text
 from bot.database.tables import audit, deliveries, runs
 from bot.domain.runs import RunState
 from bot.store import Store
-from demo.standin.deployments import PICTURE_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.bench.figures import Figure
 from tests.bench.memory import peak
 from tests.bench.rows import filling

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from demo.standin.deployments import picture
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.deployments import picture
+from demo.fake_comfydeploy.server import StandIn
 from tests.chaos.database import Database
 from tests.e2e.bot_process import bot_environment
 from tests.fakediscord.launch import command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from demo.standin.faults import CHAOS, Chaos, Faults
+from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
 from tests.e2e.kill_points import ONE_LIFE
 from tests.fakediscord.faults import Fault
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.environment import Environment
 from tests.chaos.random_faults import DEATHS, comfy_faults, discord_faults
 from tests.fakediscord.actions import CannotSend

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
+from demo.fake_comfydeploy.faults import Faults
 from demo.page import open_pages
-from demo.standin.faults import Faults
 from demo.world import World, open_world
 
 

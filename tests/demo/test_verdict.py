@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from demo.ears import overhearing
+from demo.fake_comfydeploy.faults import Faults
+from demo.log_capture import overhearing
+from demo.narrator import Story, telling
 from demo.once import DemoFailed, generate_once
-from demo.standin.faults import Faults
-from demo.story import Story, telling
 from demo.world import open_world
 
 

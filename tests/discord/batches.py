@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.standin.deployments import CAPTION_ID, VARIATIONS_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import CAPTION_ID, VARIATIONS_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import ONE, described
 from tests.harness import Harness
 

@@ -13,7 +13,7 @@ import discord
 import pytest
 import simcord
 
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.server import StandIn
 from demo.world import SETTLED_WITHIN
 from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 
 
 def described(**deployments: str) -> str:

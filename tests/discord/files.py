@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 from PIL import Image
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.harness import Harness
 from tests.serving import serving
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.domain.errors import BotError
-from demo.standin.server import API_KEY
+from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
 TEXT, BUTTON, SELECT, GALLERY = 10, 2, 3, 12

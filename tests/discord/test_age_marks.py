@@ -8,7 +8,7 @@ import pytest
 import simcord
 
 from bot.domain.runs import DeliveryState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import ANSWERS, delivery_states, die_after_the_post
 from tests.discord.deployments import ADULT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.runs import Run
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.batches import DEPLOYMENTS, ask, files, open_one
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of, texts
 from tests.harness import HELD, Harness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.batches import ask
 from tests.discord.rendered import galleries_of, pinged, text_of, texts
 from tests.harness import HELD, Harness

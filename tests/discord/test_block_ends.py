@@ -8,7 +8,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.domain.runs import RunState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, reviewer
 from tests.discord.forged import press

@@ -8,8 +8,8 @@ import pytest
 
 from bot.domain.requests import Member, Origin, Requester
 from bot.domain.runs import IN_FLIGHT, RunState
-from demo.standin.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import FAILS_ID, PICTURE_ID, VARIATIONS_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deployments import described
 from tests.discord.moderated_server import midnight, set_rules
 from tests.discord.rendered import refusal, text_of

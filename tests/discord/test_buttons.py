@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.runs import RunState
-from demo.standin.deployments import FAILS_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import FAILS_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.forged import press
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, refusal, text_of, texts
 from tests.harness import HELD, Harness

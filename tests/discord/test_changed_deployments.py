@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.deployments import PICTURE_ID, SLOW_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, SLOW_ID
 from tests.discord.deployments import ONE, described
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 
 from bot.domain.runs import RunState
-from demo.standin.catalogue import all_deployments
-from demo.standin.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
-from demo.standin.faults import Faults
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.catalogue import all_deployments
+from demo.fake_comfydeploy.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import StandIn
 from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
 from tests.harness import Harness
 from tests.serving import serving

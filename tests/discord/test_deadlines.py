@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.domain.runs import RunState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
 from tests.harness import HELD, Harness
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import DeliveryState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import ANSWERS, POSTS, delivery_states, die_after_the_post
 from tests.discord.deployments import ONE
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, requests_to, text_of

@@ -12,7 +12,7 @@ from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.ops.check_host import check_temporary_folder
 from bot.ops.findings import Level
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import pinged, text_of
 from tests.harness import Harness
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.deployments import FAILS_ID, PICTURE_ID, SLOW_ID
+from demo.fake_comfydeploy.deployments import FAILS_ID, PICTURE_ID, SLOW_ID
 from tests.discord.deployments import ONE
 from tests.discord.rendered import buttons_of, fields, text_of
 from tests.harness import Harness

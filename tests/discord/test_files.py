@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from bot.domain.runs import RunState
-from demo.standin.faults import Faults
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import StandIn
 from tests.discord.files import finish_with, picture, song
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of
 from tests.harness import Clock, Harness, running_bot

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.domain.runs import RunState
-from demo.standin.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import CAPTION_ID, PICTURE_ID, VARIATIONS_ID, VIDEO_ID
 from tests.discord.deployments import described
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, text_of, texts
 from tests.harness import Harness

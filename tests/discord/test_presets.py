@@ -8,7 +8,7 @@ import pytest
 from simcord import MemberActor
 
 from bot.database.tables import presets
-from demo.standin.deployments import PICTURE_ID, VARIATIONS_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VARIATIONS_ID
 from tests.discord.actors import moderator
 from tests.discord.deployments import described
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of

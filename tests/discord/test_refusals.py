@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from demo.standin.deployments import PICTURE_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID
 from tests.discord.forged import call, complete, strings
 from tests.discord.rendered import refusal
 from tests.harness import HELD, Harness

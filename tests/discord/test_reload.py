@@ -9,8 +9,8 @@ import pytest
 import simcord
 
 from bot.domain.runs import RunState
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID, InputNode, picture, video
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID, InputNode, picture, video
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.actors import owner
 from tests.discord.deployments import described
 from tests.discord.rendered import refusal

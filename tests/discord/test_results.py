@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from bot.database.tables import deliveries
 from bot.domain.runs import DeliveryState, RunState
-from demo.standin.deployments import VARIATIONS_ID
+from demo.fake_comfydeploy.deployments import VARIATIONS_ID
 from tests.contract.store.rows import audit_log
 from tests.discord.files import finish_with, picture, song
 from tests.discord.forged import press

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import RunState
-from demo.standin.deployments import VIDEO_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import VIDEO_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.channels import thread_in
 from tests.discord.deliveries import every_way_closed
 from tests.discord.deployments import ADULT, described

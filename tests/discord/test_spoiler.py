@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.deployments import CAPTION_ID
+from demo.fake_comfydeploy.deployments import CAPTION_ID
 from tests.discord.files import finish_with, song
 from tests.discord.moderated_server import mark_adult, set_rules
 from tests.discord.rendered import hidden, text_of

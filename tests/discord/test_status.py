@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.runs import RunState
-from demo.standin.faults import Faults, Held
+from demo.fake_comfydeploy.faults import Faults, Held
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 

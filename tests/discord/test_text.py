@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from demo.standin.deployments import CAPTION_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import CAPTION_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import buttons_of, pinged, stored, text_of
 from tests.harness import Harness
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.standin.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
 from tests.discord.deployments import described
 from tests.discord.files import png
 from tests.discord.rendered import buttons_of, refusal, stored, text_of

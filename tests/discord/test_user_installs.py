@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.runs import DeliveryState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.deliveries import delivery_states
 from tests.discord.deployments import ADULT
 from tests.discord.files import end_with, pictures, song

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.runs import RunState
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, assert_nothing_leaked, buttons_of, pinged, text_of
 from tests.harness import Harness
 

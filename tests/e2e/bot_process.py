@@ -17,9 +17,9 @@ from typing import Any
 
 import aiohttp
 
-from demo.standin.deployments import PICTURE_ID
-from demo.standin.faults import Faults
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import StandIn
 from tests.databases import new_sqlite
 from tests.e2e import fork_server
 from tests.e2e.fork_server import ForkedProcess

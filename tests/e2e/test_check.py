@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from demo.standin.deployments import PICTURE_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID
 from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
 from tests.fakediscord.faults import Fault

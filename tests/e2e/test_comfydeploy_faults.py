@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin.deployments import REJECTS_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import REJECTS_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 
 SPEED = 6.0

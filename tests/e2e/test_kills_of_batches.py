@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, DELIVERED, OWED, RUNS, TAKEN_IN, WORK, never_begun, time_away
 

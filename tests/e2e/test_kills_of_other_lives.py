@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.interactions import Interaction
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import Postgres, opened
 from tests.e2e.bot_process import OPEN, BotProcess, bot_process
 from tests.e2e.refusals import refused, webhook

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from discord import Permissions
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.chaos.database import opened
 from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 from tests.fakediscord.world import User

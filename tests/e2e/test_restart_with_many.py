@@ -16,8 +16,8 @@ import pytest
 from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
-from demo.standin.deployments import PICTURE_ID
-from demo.standin.runs import Run as StandInRun
+from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.runs import Run as StandInRun
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.world import Channel
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.faults import Fault
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.standin.deployments import PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.deployments import PICTURE_ID, VIDEO_ID
 from tests.e2e.bot_process import PATIENCE, bot_process
 from tests.fakediscord.faults import Fault
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.refusals import refused, webhook
 

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from demo.standin.deployments import PICTURE_ID, picture
-from demo.standin.server import StandIn
+from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
+from demo.fake_comfydeploy.server import StandIn
 from tests.chaos.database import Database, opened
 from tests.e2e.bot_process import PROJECT
 from tests.fakediscord.launch import command

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.domain.runs import Run
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.harness import Harness, running_bot
 
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from bot.app import metrics_port
 from bot.metrics import WEBHOOK_RESULTS
-from demo.standin.faults import Faults
+from demo.fake_comfydeploy.faults import Faults
 from tests.harness import Harness, free_port, running_bot
 from tests.web.service import run_under_way
 

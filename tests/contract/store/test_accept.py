@@ -12,7 +12,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.policy import OperatorRules
 from bot.domain.runs import RunState
 from bot.store import Store
-from tests.contract.store.conftest import Judged, Stores
+from tests.contract.conftest import Judged, Stores
 from tests.contract.store.runs import (
     NOW,
     SOON,

@@ -11,7 +11,7 @@ from bot.domain.records import AuditAction, AuditFilter
 from bot.domain.requests import GenerationRequest, Member
 from bot.domain.runs import Run
 from bot.store import Store
-from tests.contract.store.conftest import Judged
+from tests.contract.conftest import Judged
 from tests.contract.store.rows import GUILD, stored_rules, stored_run
 from tests.contract.store.runs import NOW, PERSON, accept, request
 

@@ -11,7 +11,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
 from bot.store.privacy import is_settled
-from tests.contract.store import several
+from tests.contract.store import batches
 from tests.contract.store.decisions import accept_for_review, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
 from tests.contract.store.runs import (
@@ -170,13 +170,13 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
 
 
 async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:
-    batch = await several.accepted(store, 3)
+    batch = await batches.accepted(store, 3)
     assert await take(store) is not None
-    await store.runs.record(batch[0].key, several.said(batch[0], RunState.RUNNING), NOW, SOON)
+    await store.runs.record(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
     assert await block(store) == 2
     assert [await told(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
     assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
-    await several.ended(store, batch[0])
+    await batches.ended(store, batch[0])
     assert await purposes(store, batch[0].key) == ["o"]
 
 
@@ -185,16 +185,16 @@ async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_out
 ) -> None:
     """The block locks the first of them too, although that one has gone out."""
     for _ in range(10):
-        batch = await several.accepted(store, 2)
+        batch = await batches.accepted(store, 2)
         assert await take(store) is not None
-        await store.runs.record(batch[0].key, several.said(batch[0], RunState.RUNNING), NOW, SOON)
-        await asyncio.gather(block(other), several.ended(store, batch[0]))
+        await store.runs.record(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+        await asyncio.gather(block(other), batches.ended(store, batch[0]))
         assert "o" in await purposes(store, batch[0].key)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))
 
 
 async def test_a_block_rejects_several_that_await_approval_with_one_card(store: Store) -> None:
-    lead = await accept_for_review(store, *several.asked(3))
+    lead = await accept_for_review(store, *batches.asked(3))
     batch = await store.runs.batch(lead)
     assert await block(store) == 3
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}

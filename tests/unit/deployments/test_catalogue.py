@@ -17,8 +17,8 @@ from bot.domain.errors import BackendUnreachable, StartLater, StartupError
 from bot.store import Store
 from tests.databases import new_sqlite
 from tests.harness import free_port
-from tests.unit.comfy.calls import connect
-from tests.unit.comfy.servers import http_server
+from tests.unit.comfydeploy.calls import connect
+from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config
 
 LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"

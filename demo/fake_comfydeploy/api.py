@@ -1,0 +1,126 @@
+"""The routes below `/api`, with the recorded status codes and bodies."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+
+from aiohttp import BodyPartReader, web
+from aiohttp.typedefs import Middleware
+
+from demo.fake_comfydeploy.call_log import CancelCall
+from demo.fake_comfydeploy.describe import describe
+from demo.fake_comfydeploy.machine import Machine
+from demo.fake_comfydeploy.queue_endpoint import Intake, answer, detail, failure
+from demo.fake_comfydeploy.runs import Run
+from demo.fake_comfydeploy.wire import run_for_get
+from demo.fake_comfydeploy.world import World
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+NO_CANCEL = "Error cancel function 404: Run not found or has no modal function call ID"
+UPLOAD_PREFIXES = {"image": "img", "video": "vid", "audio": "aud", "application": "file"}
+UPLOAD_LIMIT = 250 * 1024**2
+
+
+def gate(api_key: str) -> Middleware:
+    """Redirects trailing slashes and checks the key, as the real server's framework does before any route."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith("/api/"):
+            return await handler(request)
+        if request.path.endswith("/"):
+            target = request.url.with_path(request.path.rstrip("/")).with_query(request.query)
+            return web.Response(status=307, headers={"Location": str(target)})
+        if request.headers.get("Authorization") != f"Bearer {api_key}":
+            return detail(401, "Invalid or missing token")
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return detail(error.status, error.reason)
+
+    return check
+
+
+class Api:
+    def __init__(self, world: World, machine: Machine, intake: Intake) -> None:
+        self._world = world
+        self._machine = machine
+        self._intake = intake
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/api/run/deployment/queue", self._intake.queue),
+            web.get("/api/run", self.get_run_by_query),
+            web.get("/api/run/{run_id}", self.get_run),
+            web.post("/api/run/{run_id}/cancel", self.cancel),
+            web.get("/api/deployment/{deployment_id}", self.get_deployment),
+            web.get("/api/deployments", self.list_deployments),
+            web.post("/api/file/upload", self.upload),
+        ]
+
+    async def get_run(self, request: web.Request) -> web.Response:
+        return self._tell(request, request.match_info["run_id"])
+
+    async def get_run_by_query(self, request: web.Request) -> web.Response:
+        return self._tell(request, request.query.get("run_id", ""))
+
+    def _tell(self, request: web.Request, run_id: str) -> web.Response:
+        run = self._world.runs.get(run_id)
+        status = (run.faults if run else self._world.plan.everywhere).get_status
+        if run is None or status == 404:
+            return detail(404, "Run not found")
+        if status is not None:
+            return failure(status)
+        asked = request.query.get("queue_position", "false").lower() in {"true", "1", "yes", "on"}
+        position = self._world.runs.queue_position(run) if asked else None
+        return answer(200, run_for_get(run, self._world.bucket.link, position))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        run_id = request.match_info["run_id"]
+        response = self._cancel(self._world.runs.get(run_id))
+        call = CancelCall(at=self._world.now().timestamp(), run_id=run_id, status=response.status)
+        self._world.ledger.cancel_calls.append(call)
+        return response
+
+    def _cancel(self, run: Run | None) -> web.Response:
+        if run is None or run.deployment.classic or not run.faults.cancel_supported:
+            return detail(500, NO_CANCEL)
+        self._machine.cancel(run)
+        return answer(200, {"status": "success", "message": "Function cancelled"})
+
+    async def get_deployment(self, request: web.Request) -> web.Response:
+        if status := self._world.plan.everywhere.deployment_status:
+            return failure(status)
+        deployment = self._world.deployments.get(request.match_info["deployment_id"])
+        if deployment is None:
+            return detail(500, "Internal server error")
+        return answer(200, describe(deployment))
+
+    async def list_deployments(self, _request: web.Request) -> web.Response:
+        if status := self._world.plan.everywhere.deployment_status:
+            return failure(status)
+        return answer(200, [describe(each) for each in self._world.deployments.values()])
+
+    async def upload(self, request: web.Request) -> web.Response:
+        field = await (await request.multipart()).next()
+        if not isinstance(field, BodyPartReader) or field.name != "file":
+            return detail(422, [{"type": "missing", "loc": ["body", "file"], "msg": "Field required"}])
+        name, content_type = field.filename or "file", field.headers.get("Content-Type", "")
+        prefix = UPLOAD_PREFIXES.get(content_type.partition("/")[0])
+        content = bytes(await field.read())
+        if prefix is None or len(content) > UPLOAD_LIMIT:
+            return detail(400, "Unsupported or too large file")
+        file_id = f"{prefix}_{secrets.token_hex(8)}"
+        path = f"inputs/{file_id}.{name.rpartition('.')[2]}"
+        self._world.bucket.put(path, content, content_type)
+        return answer(
+            200,
+            {
+                "message": "File uploaded successfully",
+                "file_id": file_id,
+                "file_name": name,
+                "file_url": self._world.bucket.link(path),
+            },
+        )

@@ -1,0 +1,128 @@
+"""Makes what a deployment's workflow makes. Everything heavy runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+from PIL import Image
+
+from demo.fake_comfydeploy.deployments import Makes
+from demo.fake_comfydeploy.painting import paint_png
+from demo.fake_comfydeploy.picture_themes import LONGEST, Scene, choose_theme
+from demo.fake_comfydeploy.runs import Run
+from demo.fake_comfydeploy.video import FRAME_RATE, film_mp4
+
+DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=10)
+MOST_PICTURES = 16
+# Bad inputs, downloads that fail, and what Pillow raises for a start image that is broken or a bomb.
+CHOKES = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    OSError,
+    SyntaxError,
+    Image.DecompressionBombError,
+    aiohttp.ClientError,
+)
+Product = dict[str, list[Any]]  # `data` of an output; an item's `content` is still to be uploaded
+
+
+class ExecutionError(Exception):
+    """A node failed. The service tells nobody which or why."""
+
+
+# Returns the file at an address that only this machine knows, or None for one that has to be downloaded.
+OpenLink = Callable[[str], Awaitable[bytes | None]]
+
+
+class Workshop:
+    def __init__(self, session: aiohttp.ClientSession, open_link: OpenLink) -> None:
+        self._session = session
+        self._open_link = open_link
+
+    async def make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:
+        """Outputs as (node_meta, output_id, data). ExecutionError for what a workflow would choke on."""
+        try:
+            return await self._make(run)
+        except CHOKES as error:
+            raise ExecutionError(str(error)) from error
+
+    async def _make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:
+        node = {"node_id": str(199 + len(run.deployment.nodes)), "node_class": run.deployment.nodes[-1]}
+        match run.deployment.makes:
+            case Makes.PICTURE:
+                return [_preview(), (node, "main", await self._pictures(run, 1))]
+            case Makes.PICTURES:
+                count = max(1, min(int(run.inputs.get("batch", 4)), MOST_PICTURES))
+                return [(node, "main", await self._pictures(run, count))]
+            case Makes.VIDEO:
+                return [(node, None, await self._video(run))]
+            case Makes.TEXT:
+                return [(node, None, {"text": [caption(scene_of(run.inputs))]})]
+            case Makes.NOTHING:
+                raise ExecutionError("mat1 and mat2 shapes cannot be multiplied")
+
+    async def _pictures(self, run: Run, count: int) -> Product:
+        scene, start = scene_of(run.inputs), await self._start_image(run.inputs.get("image"))
+        items = []
+        for at in range(count):
+            content = await asyncio.to_thread(paint_png, replace(scene, seed=scene.seed + at), start)
+            items.append({"content": content, "filename": f"ComfyUI_{at + 1:05}_.png", "output_id": "main"})
+        return {"images": items}
+
+    async def _video(self, run: Run) -> Product:
+        scene = replace(scene_of(run.inputs), width=512, height=512)
+        content = await asyncio.to_thread(film_mp4, scene)
+        item = {
+            "content": content,
+            "filename": "AnimateDiff_00001.mp4",
+            "format": "video/h264-mp4",
+            "frame_rate": float(FRAME_RATE),
+        }
+        return {"gifs": [item]}
+
+    async def _start_image(self, url: Any) -> bytes | None:
+        """The machine downloads what it is told to; one that can't be had ends the run."""
+        if not url:
+            return None
+        if str(url).startswith("data:"):
+            return base64.b64decode(str(url).partition(",")[2])
+        if (local := await self._open_link(str(url))) is not None:
+            return local
+        async with self._session.get(str(url), timeout=DOWNLOAD_TIMEOUT) as reply:
+            reply.raise_for_status()
+            return await reply.read()
+
+
+def _preview() -> tuple[dict[str, str], None, Product]:
+    """What a preview node leaves: an item that was never uploaded and so has no URL."""
+    item = {"type": "temp", "filename": "ComfyUI_temp_qwxlz_00001_.png", "subfolder": ""}
+    return {"node_id": "31", "node_class": "PreviewImage"}, None, {"images": [item]}
+
+
+def scene_of(inputs: dict[str, Any]) -> Scene:
+    """Raises ValueError or TypeError for inputs that fit no workflow: nothing checked them before."""
+    grown = 1.25 if inputs.get("hires") else 1.0
+    sides = [math.floor(min(float(inputs.get(key, 768)) * grown, LONGEST)) for key in ("width", "height")]
+    return Scene(
+        prompt=str(inputs.get("prompt", "a quiet valley at dawn")),
+        seed=int(inputs.get("seed", 0)),
+        width=sides[0],
+        height=sides[1],
+        style=str(inputs.get("style", "photo")),
+        guidance=float(inputs.get("guidance", 7.5)),
+    )
+
+
+def caption(scene: Scene) -> str:
+    theme, rng = choose_theme(scene), scene.random("caption")
+    mood = rng.choice(("calm", "wide", "dreamlike", "silent", "glowing"))
+    seen = rng.choice(theme.words[:4])
+    light = "under a sky full of stars" if theme.stars else "in soft, low light"
+    return f"A {mood} landscape with a hint of {seen}, {light}, after the words “{scene.prompt}”."

@@ -1,0 +1,87 @@
+"""Runs and their outputs as the server's database holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from demo.fake_comfydeploy.activity import Gate
+from demo.fake_comfydeploy.deployments import DemoDeployment
+from demo.fake_comfydeploy.faults import FaultPlan, Faults
+
+FINAL = frozenset({"success", "failed", "timeout", "cancelled"})
+WAITING = frozenset({"not-started", "queued"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Output:
+    """`data` maps a kind (`images`, `gifs`, `text`) to its items; item URLs are paths below the server."""
+
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    data: dict[str, list[Any]]
+    node_meta: dict[str, str]
+    created_at: datetime
+    output_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Run:
+    deployment: DemoDeployment
+    inputs: dict[str, Any]
+    webhook: str | None
+    intermediate: bool
+    gpu: str | None
+    created_at: datetime
+    plan: FaultPlan
+    own_faults: Faults | None = None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "not-started"
+    live_status: str | None = None
+    progress: float = 0.0
+    outputs: list[Output] = field(default_factory=list)
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    updated_at: datetime | None = None
+    released: Gate = field(default_factory=Gate)
+    first_webhook: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def faults(self) -> Faults:
+        return self.own_faults or self.plan.everywhere
+
+    @property
+    def ended(self) -> bool:
+        return self.status in FINAL
+
+
+class RunBook:
+    """All runs in the order of their queue calls. Forgets the oldest ended ones beyond `limit`."""
+
+    def __init__(self, limit: int = 5_000) -> None:
+        self._limit = limit
+        self._runs: dict[str, Run] = {}
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(list(self._runs.values()))
+
+    def get(self, run_id: str) -> Run | None:
+        return self._runs.get(run_id)
+
+    def add(self, run: Run) -> None:
+        self._runs[run.id] = run
+        excess = len(self._runs) - self._limit
+        if excess > 0:
+            for old in [run.id for run in self if run.ended][:excess]:
+                del self._runs[old]
+
+    def queue_position(self, run: Run) -> int | None:
+        """Waiting runs of the same deployment before this one; null once it no longer waits."""
+        if run.status not in WAITING:
+            return None
+        waiting = [r for r in self if r.deployment.id == run.deployment.id and r.status in WAITING]
+        return waiting.index(run)

@@ -1,0 +1,162 @@
+"""Puts the stand-in together and serves it on a local socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+
+from demo.fake_comfydeploy.activity import Activity
+from demo.fake_comfydeploy.api import UPLOAD_LIMIT, Api, gate
+from demo.fake_comfydeploy.call_log import Ledger
+from demo.fake_comfydeploy.catalogue import all_deployments
+from demo.fake_comfydeploy.control import Control
+from demo.fake_comfydeploy.deployments import DemoDeployment
+from demo.fake_comfydeploy.faults import Chaos, FaultPlan, Faults
+from demo.fake_comfydeploy.files import Bucket
+from demo.fake_comfydeploy.generator import OpenLink, Workshop
+from demo.fake_comfydeploy.machine import Machine
+from demo.fake_comfydeploy.queue_endpoint import Intake
+from demo.fake_comfydeploy.runs import RunBook
+from demo.fake_comfydeploy.serving import Serving
+from demo.fake_comfydeploy.webhooks import TIMEOUT, WAITS, Webhooks
+from demo.fake_comfydeploy.world import World
+
+API_KEY = "standin-key"  # the only account's
+
+
+def utc_now() -> datetime:
+    """With milliseconds, as the database keeps it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class StandIn:
+    """`async with StandIn(pace=0) as standin:` serves until the block ends; `standin.url` is the API's base.
+
+    `pace` is the seconds of a step; `webhook_waits` the pauses before the second and third try.
+    """
+
+    def __init__(
+        self,
+        *,
+        pace: float = 0.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str = API_KEY,
+        deployments: Iterable[DemoDeployment] | None = None,
+        faults: Faults | None = None,
+        chaos: Chaos | None = None,
+        private_bucket: bool = False,
+        webhook_waits: Sequence[float] = WAITS,
+        webhook_timeout: float = TIMEOUT,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.api_key = api_key
+        self.world = World(
+            deployments={each.id: each for each in deployments or all_deployments()},
+            plan=FaultPlan(faults, chaos),
+            bucket=Bucket(now, private_bucket),
+            ledger=Ledger(),
+            runs=RunBook(),
+            activity=Activity(),
+            now=now,
+        )
+        self._pace = pace
+        self._address = (host, port)
+        self._webhook_waits = webhook_waits
+        self._webhook_timeout = webhook_timeout
+        self._stack = AsyncExitStack()
+        self.open_link: OpenLink = _unknown
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.world.ledger
+
+    @property
+    def runs(self) -> RunBook:
+        return self.world.runs
+
+    @property
+    def faults(self) -> Faults:
+        """What befalls every run that has no faults of its own; may be set at any time."""
+        return self.world.plan.everywhere
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self.world.plan.everywhere = faults
+
+    @property
+    def root(self) -> str:
+        """Base of `/files` and `/control`."""
+        return self.world.bucket.base
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}/api"
+
+    def next_faults(self, *faults: Faults) -> None:
+        """One for each of the next queue calls."""
+        self.world.plan.queue_up(faults)
+
+    @property
+    def held(self) -> int:
+        """The number of runs that wait for `release`."""
+        return sum(run.released.is_waited_for for run in self.runs)
+
+    def release(self, run_id: str | None = None) -> int:
+        """Lets held runs go on, the one or all. Returns how many there were."""
+        held = [run for run in self.runs if run.released.is_waited_for and run_id in {None, run.id}]
+        for run in held:
+            run.released.open()
+        return len(held)
+
+    async def idle(self) -> None:
+        """Returns when no run is active (held and never-ending ones are not) and no webhook is pending."""
+        await self.world.activity.idle()
+
+    async def __aenter__(self) -> Self:
+        session = await self._stack.enter_async_context(aiohttp.ClientSession())
+        self._stack.push_async_callback(self.world.activity.close)
+        runner = web.AppRunner(self._app(session), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, *self._address)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        self.world.bucket.base = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _open(self, url: str) -> bytes | None:
+        return await self.open_link(url)
+
+    def _app(self, session: aiohttp.ClientSession) -> web.Application:
+        world = self.world
+        webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
+        machine = Machine(world, webhooks, Workshop(session, self._open), self._pace)
+        app = web.Application(middlewares=[gate(self.api_key)], client_max_size=UPLOAD_LIMIT + 1024**2)
+        app.add_routes(Api(world, machine, Intake(world, machine)).routes())
+        app.add_routes(Serving(world).routes())
+        app.add_routes(Control(world, self.release).routes())
+        return app
+
+
+async def _unknown(_: str) -> None:
+    """Leave every address to be downloaded."""
+
+
+async def serve_until(stop: asyncio.Event, standin: StandIn, started: Callable[[StandIn], None]) -> None:
+    async with standin:
+        started(standin)
+        await stop.wait()

@@ -1,0 +1,25 @@
+"""What every part of the stand-in shares: deployments, runs, files, books and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from demo.fake_comfydeploy.activity import Activity
+from demo.fake_comfydeploy.call_log import Ledger
+from demo.fake_comfydeploy.deployments import DemoDeployment
+from demo.fake_comfydeploy.faults import FaultPlan
+from demo.fake_comfydeploy.files import Bucket
+from demo.fake_comfydeploy.runs import RunBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    deployments: Mapping[str, DemoDeployment]
+    plan: FaultPlan
+    bucket: Bucket
+    ledger: Ledger
+    runs: RunBook
+    activity: Activity
+    now: Callable[[], datetime]

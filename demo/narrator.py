@@ -1,0 +1,108 @@
+"""Tells in the terminal what happens, from what really happened: Discord's gateway events, the stand-in's
+books, the store's rows and the bot's own log. Nothing is told that was not seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any
+
+from bot.app import utc_now
+from demo import event_text
+from demo.log_capture import Ears, LogLine
+from demo.world import World
+
+_LOOK = 0.05
+
+
+class Story:
+    """Lines of `seconds, who, what`. `lines` is the transcript so far."""
+
+    def __init__(self, ears: Ears, tell: Callable[[str], None]) -> None:
+        self.lines: list[str] = []
+        self._ears = ears
+        self._tell = tell
+        self._began = utc_now().timestamp()
+        self._events: deque[tuple[float, str, dict[str, Any]]] = deque()
+        self._keys: set[str] = set()
+        self._told = {"queue": 0, "webhook": 0, "cancel": 0}
+
+    @property
+    def errors(self) -> list[str]:
+        """What the bot logged as an error."""
+        return self._ears.faults
+
+    def say(self, line: str = "") -> None:
+        self.lines.append(line)
+        self._tell(line)
+
+    def hear(self, event: str, payload: Any) -> None:
+        """For the gateway's subscribers: called as Discord tells the bot."""
+        if isinstance(payload, dict):
+            self._events.append((utc_now().timestamp(), event, payload))
+
+    async def follow(self, world: World) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            await self.catch_up(world)
+
+    async def catch_up(self, world: World) -> None:
+        """Tells all that happened since the last time, in the order in which it happened."""
+        names = event_text.names(world)
+        logged = list(self._logged())
+        stored = [line async for line in self._stored(world, {line.key for line in logged if line.key})]
+        spoken = [(line.at, "bot", event_text.of_log(line, names)) for line in logged]
+        seen = [*self._heard(names), *self._called(world), *stored, *spoken]
+        for at, who, what in sorted(seen, key=lambda line: line[0]):
+            self.say(f"{max(at - self._began, 0):6.2f} s  {who:<11}  {what}")
+
+    def _heard(self, names: event_text.Names) -> Iterator[event_text.Line]:
+        while self._events:
+            at, event, payload = self._events.popleft()
+            if what := event_text.of_event(event, payload, names):
+                yield at, "Discord", what
+
+    def _called(self, world: World) -> Iterator[event_text.Line]:
+        ledger = world.standin.ledger
+        for call in islice(ledger.queue_calls, self._told["queue"], None):
+            if call.status is None:
+                break
+            self._told["queue"] += 1
+            yield call.at, "ComfyDeploy", event_text.of_queue_call(call)
+        for attempt in islice(ledger.webhook_attempts, self._told["webhook"], None):
+            self._told["webhook"] += 1
+            yield attempt.at, "webhook", event_text.of_webhook(attempt)
+        for cancel in islice(ledger.cancel_calls, self._told["cancel"], None):
+            self._told["cancel"] += 1
+            yield cancel.at, "ComfyDeploy", f"cancel call for run {cancel.run_id[:8]} -> {cancel.status}"
+
+    def _logged(self) -> Iterator[LogLine]:
+        while self._ears.lines:
+            line = self._ears.lines.popleft()
+            if line.logger.startswith(("bot", "cogs")) or line.level not in ("DEBUG", "INFO"):
+                yield line
+
+    async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
+        """The rows of requests that are new; their own time says what came first."""
+        for key in keys - self._keys:
+            if run := await world.app.store.runs.get(key):
+                self._keys.add(key)
+                yield run.created_at.timestamp(), "store", event_text.of_row(run)
+
+
+@asynccontextmanager
+async def telling(story: Story, world: World) -> AsyncIterator[None]:
+    """The story is told while the block runs, to its very end."""
+    world.env.backend.subscribers.append(story.hear)
+    teller = asyncio.create_task(story.follow(world), name="story")
+    try:
+        yield
+    finally:
+        teller.cancel()
+        await asyncio.gather(teller, return_exceptions=True)
+        await story.catch_up(world)
+        world.env.backend.subscribers.remove(story.hear)

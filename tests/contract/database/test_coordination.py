@@ -1,0 +1,237 @@
+"""What processes over one database tell each other, and what only one of them may hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack
+from multiprocessing.connection import Connection
+from typing import Any
+
+import pytest
+from sqlalchemy import NullPool, event, text
+
+from bot.database.coordination import Coordinator, LockHeld, acquire, locked
+from bot.domain.errors import StoreUnavailable
+from bot.store import Store
+from bot.workers.worker import Wakeups
+from tests.contract.conftest import Stores
+from tests.contract.store.processes import FORKED
+from tests.databases import PostgresServer
+
+END_LINES = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'bot line' AND datname = current_database()"
+)
+
+
+class Ear:
+    """Counts what is heard; `heard` waits for a topic."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+        self.calls = 0
+        self._news = asyncio.Event()
+
+    def __call__(self, topics: Collection[str]) -> None:
+        self.topics += topics
+        self.calls += 1
+        self._news.set()
+
+    async def heard(self, topic: str) -> None:
+        async with asyncio.timeout(60):
+            while topic not in self.topics:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Lines:
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+
+    async def open(self, store: Store) -> tuple[Coordinator, Ear]:
+        line, ear = store.coordinator(), Ear()
+        self._stack.push_async_callback(line.close)
+        await line.open(ear)
+        return line, ear
+
+
+@pytest.fixture
+async def lines() -> AsyncIterator[Lines]:
+    async with AsyncExitStack() as stack:
+        yield Lines(stack)
+
+
+@pytest.fixture
+async def on_postgres(postgres: PostgresServer, opening: Stores) -> Store:
+    return await opening.open(await postgres.new_database())
+
+
+async def test_what_one_process_holds_another_gets_only_afterwards(
+    store: Store, other: Store, lines: Lines
+) -> None:
+    mine, theirs = (await lines.open(store))[0], (await lines.open(other))[0]
+    assert await mine.try_acquire("shard 0")
+    assert await mine.try_acquire("shard 0")
+    assert not await theirs.try_acquire("shard 0")
+    assert await theirs.try_acquire("shard 1") is not store.database.is_sqlite
+    with pytest.raises(LockHeld):
+        await acquire(theirs, "shard 0", wait_seconds=0)
+    await mine.close()
+    await acquire(theirs, "shard 0")
+
+
+def hold_shard_0(url: str, told: Connection) -> None:
+    async def main() -> None:
+        line = Store(url).coordinator()
+        await line.open(lambda _: None)
+        told.send(await line.try_acquire("shard 0"))
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Store, lines: Lines) -> None:
+    receiver, sender = FORKED.Pipe(duplex=False)
+    process = FORKED.Process(target=hold_shard_0, args=(stores.url, sender), daemon=True)
+    process.start()
+    sender.close()  # so that the end of the process ends the pipe
+    assert await asyncio.to_thread(receiver.recv)
+    line, _ = await lines.open(store)
+    assert not await line.try_acquire("shard 0")
+    process.kill()
+    process.join()
+    await acquire(line, "shard 0")
+
+
+async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
+    mine, own_ear = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    Wakeups(mine.notify).deliver()
+    await ear.heard("deliver")
+    mine.notify("last")
+    await ear.heard("last")
+    assert own_ear.topics == []
+
+
+async def test_many_nudges_at_once_are_one_notification(on_postgres: Store, lines: Lines) -> None:
+    mine, _ = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    for _ in range(500):
+        for topic in ("submit", "deliver", "show"):
+            mine.notify(topic)
+    await ear.heard("deliver")
+    mine.notify("last")
+    await ear.heard("last")
+    assert Counter(ear.topics) == {"submit": 1, "deliver": 1, "show": 1, "last": 1}
+    assert ear.calls == 2
+
+
+async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
+    mine, theirs = (await lines.open(on_postgres))[0], (await lines.open(on_postgres))[0]
+    order: list[str] = []
+
+    async def second() -> None:
+        async with locked(theirs, "key"):
+            order.append("theirs")
+
+    async with mine.lock("key"):
+        with pytest.raises(LockHeld):
+            async with theirs.lock("key"):
+                pass
+        waiting = asyncio.create_task(second())
+        order.append("mine")
+    await waiting
+    assert order == ["mine", "theirs"]
+
+
+async def test_everything_is_back_after_the_server_was_restarted(
+    own_postgres: PostgresServer, opening: Stores, lines: Lines
+) -> None:
+    store = await opening.open(await own_postgres.new_database())
+    mine, _ = await lines.open(store)
+    theirs, ear = await lines.open(store)
+    assert await mine.try_acquire("shard 0")
+    await asyncio.to_thread(own_postgres.server.stop)
+    with pytest.raises(StoreUnavailable):
+        await store.work.in_flight()
+    mine.notify("lost")
+    await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
+    assert await store.work.in_flight() == 0
+    async with asyncio.timeout(60):
+        while "again" not in ear.topics:
+            mine.notify("again")
+            await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+    with pytest.raises(LockHeld):
+        await acquire(theirs, "shard 0", wait_seconds=0)
+    assert not mine.lost.done()
+
+
+async def test_a_line_that_breaks_again_before_it_listens_is_made_once_more(
+    on_postgres: Store, lines: Lines
+) -> None:
+    mine, _ = await lines.open(on_postgres)
+    _, ear = await lines.open(on_postgres)
+    broken: list[Any] = []
+
+    def breaks(connection: Any, _record: Any) -> None:
+        """Both lines' first two connections, as a server that goes away again while it comes back."""
+        if len(broken) < 4:
+            broken.append(connection)
+            connection.driver_connection.terminate()
+
+    event.listen(NullPool, "connect", breaks)
+    try:
+        async with on_postgres.database.read() as connection:
+            await connection.execute(END_LINES)
+        async with asyncio.timeout(60):
+            while "again" not in ear.topics:
+                mine.notify("again")
+                await asyncio.sleep(0.05)  # until both ends are back, which nothing announces
+    finally:
+        event.remove(NullPool, "connect", breaks)
+    assert len(broken) == 4
+    async with mine.lock("key"):
+        pass
+
+
+async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: Store, lines: Lines) -> None:
+    mine, _ = await lines.open(on_postgres)
+    theirs, _ = await lines.open(on_postgres)
+
+    async def hold(number: int) -> None:
+        async with mine.lock(f"key {number}"):
+            pass
+
+    async with asyncio.timeout(60):
+        for _ in range(5):
+            holders = [asyncio.create_task(hold(number)) for number in range(50)]
+            async with on_postgres.database.read() as connection:
+                await connection.execute(END_LINES)
+            found = await asyncio.gather(*holders, return_exceptions=True)
+            assert {type(result) for result in found} <= {type(None), StoreUnavailable}
+            async with locked(mine, "key"), locked(theirs, "other key"):
+                pass
+    for number in range(50):
+        async with theirs.lock(f"key {number}"):
+            pass
+
+
+async def test_a_hold_that_another_took_meanwhile_is_told(
+    on_postgres: Store, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.database.coordination._STALE_SESSION_SECONDS", 0.0)
+    mine, _ = await lines.open(on_postgres)
+    assert await mine.try_acquire("shard 0")
+    # The session is ended from outside, and somebody is quicker.
+    async with on_postgres.database.write() as thief:
+        await thief.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
+                " WHERE datname = current_database())"
+            )
+        )
+        await thief.execute(text("SELECT pg_advisory_lock(:space, hashtext('shard 0'))"), {"space": 0x626F74})
+        assert await asyncio.wait_for(asyncio.shield(mine.lost), 60) == "shard 0"

@@ -1,0 +1,216 @@
+"""A database that is away, locked, full or restarted: said so in bounded time, and nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import RunState
+from bot.store import Store
+from tests.contract.conftest import Stores
+from tests.contract.store.runs import (
+    LEASE,
+    NOW,
+    SOON,
+    SUCCESS,
+    accept,
+    accepted,
+    brought_to,
+    claimed,
+    columns,
+    fetch,
+    owed,
+    request,
+    take,
+)
+from tests.databases import PostgresServer, new_sqlite
+
+# An interaction has to be answered within 3 s.
+BOUND = 60.0
+
+
+@pytest.fixture
+async def file_store(opening: Stores, tmp_path: Path) -> Store:
+    return await opening.open(new_sqlite(tmp_path))
+
+
+async def test_a_file_locked_by_another_process_is_unavailable_within_the_bound(
+    file_store: Store, tmp_path: Path
+) -> None:
+    run = await accepted(file_store)
+    before = await columns(file_store, run.key)
+    with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as outsider:
+        outsider.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(BOUND):
+            results = await asyncio.gather(
+                *(accept(file_store, request()) for _ in range(10)),
+                take(file_store),
+                return_exceptions=True,
+            )
+        assert {type(result) for result in results} == {StoreUnavailable}
+        assert await columns(file_store, run.key) == before
+        outsider.execute("ROLLBACK")
+    assert await take(file_store) is not None
+
+
+async def test_rows_locked_by_another_session_are_unavailable_within_the_bound(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    url = await postgres.new_database()
+    store, outsider = await opening.open(url), await opening.open(url)
+    run = await brought_to(store, RunState.RUNNING)
+    async with outsider.database.write() as connection:
+        await connection.execute(text("SELECT * FROM runs FOR UPDATE"))
+        async with asyncio.timeout(BOUND):
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                await store.runs.record(run.key, SUCCESS, NOW, SOON)
+        assert (await fetch(store, run.key)).state is RunState.RUNNING
+    await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
+    running = await brought_to(file_store, RunState.RUNNING)
+    await brought_to(file_store, RunState.SUCCEEDED)
+    delivery = await claimed(file_store)
+
+    def fill(connection: sqlite3.Connection, *_: object) -> None:
+        """A file that may not grow beyond its present size: SQLite's own way to SQLITE_FULL."""
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA max_page_count = 1")
+        cursor.close()
+
+    await file_store.database.close()
+    event.listen(file_store.database.engine.sync_engine, "connect", fill)
+    before = await columns(file_store, running.key)
+    big = request(inputs={"prompt": "x" * 2_000_000})
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await accept(file_store, big)
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await file_store.deliveries.mark_sent(delivery.id, [(n, n) for n in range(200_000)])
+    assert await file_store.runs.get(big.key) is None
+    assert (await owed(file_store, delivery.run.key))[0]["messages"] == []
+    assert await columns(file_store, running.key) == before
+
+    event.remove(file_store.database.engine.sync_engine, "connect", fill)
+    await file_store.database.close()
+    await accept(file_store, big)
+
+
+async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_start(
+    own_postgres: PostgresServer, opening: Stores
+) -> None:
+    store = await opening.open(await own_postgres.new_database())
+    run = await brought_to(store, RunState.RUNNING)
+    await asyncio.to_thread(own_postgres.server.stop)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await store.runs.record(run.key, SUCCESS, NOW, SOON)
+        with pytest.raises(StoreUnavailable):
+            await store.deliveries.claim("courier", NOW, LEASE)
+        with pytest.raises(StoreUnavailable):
+            await store.notes.get("webhook")
+    await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
+    assert (await fetch(store, run.key)).state is RunState.RUNNING
+    await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_a_session_ended_by_the_server_in_the_middle_changes_nothing(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    url = await postgres.new_database()
+    store, outsider = await opening.open(url), await opening.open(url)
+    run = await brought_to(store, RunState.RUNNING)
+
+    async def broken_off() -> None:
+        async with store.database.write() as connection:
+            await connection.execute(text("UPDATE runs SET state = 'failed'"))
+            own = await connection.scalar(text("SELECT pg_backend_pid()"))
+            async with outsider.database.read() as other:
+                await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+            await connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        await broken_off()
+    assert (await fetch(store, run.key)).state is RunState.RUNNING
+
+
+async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    store = await opening.open(await postgres.new_database())
+    run = await accepted(store)
+    await store.database.close()
+    engine = store.database.engine.sync_engine
+
+    def breaks(connection: Any, _record: Any) -> None:
+        """Before SQLAlchemy has asked its own questions."""
+        connection.driver_connection.terminate()
+
+    event.listen(engine, "connect", breaks, insert=True)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await store.runs.get(run.key)
+        with pytest.raises(StoreUnavailable):
+            await store.runs.leave(run.key)
+    event.remove(engine, "connect", breaks)
+    assert await store.runs.get(run.key) == run
+
+
+async def test_a_server_that_only_takes_reads_is_unavailable_for_writes(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    url = await postgres.new_database()
+    store = await opening.open(url)
+    run = await brought_to(store, RunState.RUNNING)
+    name = url.split("?")[0].rpartition("/")[2]
+    await postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    standby = Store(url)
+    try:
+        assert (await fetch(standby, run.key)).state is RunState.RUNNING
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            await standby.runs.record(run.key, SUCCESS, NOW, SOON)
+    finally:
+        await standby.close()
+
+
+async def test_what_cannot_be_stored_is_our_mistake_and_not_the_databases(store: Store) -> None:
+    run = await accepted(store)
+    again = request(key=run.key)
+    with pytest.raises(Exception, match=r"(?i)unique") as caught:
+        await accept(store, again)
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert "an-interaction-token" not in str(caught.value)
+
+
+async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    for steps in range(25):
+        tasks = [
+            asyncio.create_task(accept(store, request())),
+            asyncio.create_task(store.runs.request_cancel(run.key, NOW, by=run.requester_id)),
+            asyncio.create_task(store.deliveries.claim("courier", NOW, LEASE)),
+        ]
+        for _ in range(steps * 3):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(BOUND):
+        await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+
+
+async def test_two_hundred_at_once_are_all_taken(store: Store) -> None:
+    asked = [request() for _ in range(200)]
+    await asyncio.gather(*(accept(store, each) for each in asked))
+    found = await asyncio.gather(*(store.runs.get(each.key) for each in asked))
+    assert all(found)

@@ -1,0 +1,69 @@
+"""A plain client: what the tests say to the stand-in, without any code of the bot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from demo.fake_comfydeploy.server import StandIn
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    content_type: str
+    text: str
+    headers: dict[str, str]
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    session: aiohttp.ClientSession
+    standin: StandIn
+
+    async def call(self, method: str, path: str, **kwargs: Any) -> Reply:
+        """`path` is below the server's root, as in the recordings."""
+        headers = kwargs.pop("headers", {"Authorization": f"Bearer {self.standin.api_key}"})
+        url = path if path.startswith("http") else f"{self.standin.root}{path}"
+        async with self.session.request(
+            method, url, headers=headers, allow_redirects=False, **kwargs
+        ) as reply:
+            content = await reply.read()
+            text = content.decode(errors="replace")
+            return Reply(reply.status, reply.headers.get("Content-Type", ""), text, dict(reply.headers))
+
+    async def queue(self, deployment_id: str, **fields: Any) -> Reply:
+        body = {"deployment_id": deployment_id, **fields}
+        return await self.call("POST", "/api/run/deployment/queue", json=body)
+
+    async def start(self, deployment_id: str, **fields: Any) -> str:
+        reply = await self.queue(deployment_id, **fields)
+        assert reply.status == 200, reply.text
+        run_id: str = reply.body["run_id"]
+        return run_id
+
+    async def finish(self, deployment_id: str, **fields: Any) -> str:
+        """Start a run, wait until the stand-in has nothing more to do and return the run's id."""
+        run_id = await self.start(deployment_id, **fields)
+        await self.standin.idle()
+        return run_id
+
+    async def run(self, run_id: str, query: str = "") -> dict[str, Any]:
+        reply = await self.call("GET", f"/api/run/{run_id}{query}")
+        assert reply.status == 200, reply.text
+        body: dict[str, Any] = reply.body
+        return body

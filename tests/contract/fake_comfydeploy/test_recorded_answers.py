@@ -1,0 +1,211 @@
+"""The stand-in's answers against those recorded from the real server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from demo.fake_comfydeploy.deployments import (
+    CLASSIC_ID,
+    EVERY_INPUT_ID,
+    MACHINE_DOWN_ID,
+    NO_CREDITS_ID,
+    PICTURE_ID,
+    REJECTS_ID,
+    SLOW_ID,
+    VIDEO_ID,
+)
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import StandIn
+from tests.contract.fake_comfydeploy.caller import Caller, Reply, sample
+from tests.contract.fake_comfydeploy.receiver import Receiver
+
+
+def same(reply: Reply, recorded: dict[str, Any]) -> None:
+    assert (reply.status, reply.content_type) == (recorded["status"], recorded["content_type"])
+    told = reply.body if reply.content_type == "application/json" else reply.text
+    assert told == recorded["body"]
+
+
+@pytest.mark.parametrize(
+    ("name", "deployment_id"),
+    [
+        ("queue_bad_gpu", PICTURE_ID),
+        ("queue_free_no_credits", NO_CREDITS_ID),
+        ("queue_machine_down", MACHINE_DOWN_ID),
+        ("queue_unknown_deployment", "11111111-2222-4333-8444-555555555555"),
+    ],
+)
+async def test_a_refused_queue_call_is_answered_as_recorded(
+    caller: Caller, standin: StandIn, name: str, deployment_id: str
+) -> None:
+    recorded = sample(name)
+    asked = recorded["request"]["body"] | {"deployment_id": deployment_id}
+    same(await caller.call("POST", recorded["request"]["path"], json=asked), recorded["response"])
+    assert standin.ledger.queue_calls[0].run_ids == []
+
+
+async def test_a_bad_uuid_is_a_422_of_the_recorded_shape(caller: Caller) -> None:
+    # The wording after the first comma is that of the parser's version, here and there.
+    told = (await caller.queue("abc", inputs={})).body["detail"][0]
+    recorded = sample("queue_bad_uuid")["response"]["body"]["detail"][0]
+    assert list(told) == list(recorded)
+    assert [told[key] for key in ("type", "loc", "input")] == [
+        "uuid_parsing",
+        ["body", "deployment_id"],
+        "abc",
+    ]
+    assert told["msg"].split(",")[0] == recorded["msg"].split(",")[0]
+
+
+@pytest.mark.parametrize("name", ["deployment_get_unknown", "run_cancel_unknown", "run_get_unknown"])
+async def test_unknown_ids_are_answered_as_recorded(caller: Caller, name: str) -> None:
+    recorded = sample(name)
+    same(await caller.call(recorded["request"]["method"], recorded["request"]["path"]), recorded["response"])
+
+
+@pytest.mark.parametrize("header", [None, "bearer standin-key", "Bearer wrong"])
+async def test_only_the_exact_key_opens_the_api(caller: Caller, header: str | None) -> None:
+    headers = {"Authorization": header} if header else {}
+    recorded = sample("queue_no_auth")
+    same(
+        await caller.call("POST", "/api/run/deployment/queue", json={}, headers=headers), recorded["response"]
+    )
+
+
+async def test_a_trailing_slash_is_redirected_with_307(caller: Caller, standin: StandIn) -> None:
+    reply = await caller.call("GET", "/api/deployments/?is_fluid=true")
+    assert (reply.status, reply.headers["Location"]) == (307, f"{standin.url}/deployments?is_fluid=true")
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": 1}, [[1]]])
+async def test_null_and_object_inputs_are_a_422_that_names_the_input(caller: Caller, value: Any) -> None:
+    reply = await caller.queue(PICTURE_ID, inputs={"prompt": value})
+    assert reply.status == 422
+    assert all(item["loc"][:3] == ["body", "inputs", "prompt"] for item in reply.body["detail"])
+
+
+async def test_what_is_not_json_is_a_422(caller: Caller) -> None:
+    reply = await caller.call("POST", "/api/run/deployment/queue", data=b"{")
+    assert (reply.status, reply.body["detail"][0]["type"]) == (422, "json_invalid")
+
+
+async def test_other_inputs_are_not_checked_and_fail_the_run_later(caller: Caller) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={"nonsense": [1, "a", True], "width": "very wide"})
+    assert (await caller.run(run_id))["status"] == "failed"
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+
+
+@pytest.mark.parametrize(
+    ("image", "status"),
+    [
+        (f"data:image/png;base64,{PIXEL}", "success"),
+        ("data:image/png;base64,AAAA", "failed"),
+        ("http://127.0.0.1:9/in.png", "failed"),
+    ],
+)
+async def test_the_machine_downloads_the_start_image_or_fails(
+    caller: Caller, image: str, status: str
+) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={"image": image})
+    assert (await caller.run(run_id))["status"] == status
+
+
+async def test_a_rejected_workflow_sends_its_failed_webhook_before_the_400(
+    caller: Caller, receiver: Receiver
+) -> None:
+    reply = await caller.queue(REJECTS_ID, inputs={}, webhook=receiver.url())
+    assert reply.status == 400
+    assert [body["status"] for body in receiver.bodies] == ["failed"]
+    assert "run_id" not in reply.body
+
+
+async def test_a_finished_run_has_the_recorded_keys_in_their_order(
+    caller: Caller, receiver: Receiver
+) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={"prompt": "a fox"}, webhook=receiver.url("/h?k=secret"))
+    told = await caller.run(run_id)
+    recorded = sample("run_success_serverless_intermediate")["get_run_states"][-1]["body"]
+    assert list(told) == list(recorded)
+    for key in recorded.keys() - {"outputs", "webhook_intermediate_status"}:
+        assert type(told[key]) is type(recorded[key]), key
+    assert told["webhook"] == receiver.url("/h?k=secret")
+    output, as_recorded = told["outputs"][-1], recorded["outputs"][1]
+    assert list(output) == list(as_recorded)
+    assert list(output["data"]["images"][0]) == list(as_recorded["data"]["images"][0])
+
+
+async def test_times_have_microseconds_in_the_answer_and_milliseconds_in_webhooks(
+    caller: Caller, receiver: Receiver
+) -> None:
+    run_id = await caller.finish(VIDEO_ID, inputs={}, webhook=receiver.url())
+    output = (await caller.run(run_id))["outputs"][0]
+    pushed = receiver.bodies[-1]["outputs"][0]
+    # Either has the other's digits, but for a whole second, whose seconds the webhook loses.
+    assert output["created_at"].startswith(pushed["created_at"][:-1])
+
+
+async def test_a_waiting_run_tells_its_position_only_when_asked(caller: Caller, standin: StandIn) -> None:
+    standin.faults = Faults(hold_at="running")
+    ids = [await caller.start(SLOW_ID, inputs={}) for _ in range(3)]
+    await standin.idle()
+    positions = [(await caller.run(id_, "?queue_position=true"))["queue_position"] for id_ in ids]
+    assert positions == [None, 0, 1]
+    assert [(await caller.run(id_))["queue_position"] for id_ in ids] == [None, None, None]
+    asked = await caller.call("GET", f"/api/run?run_id={ids[1]}&queue_position=true")
+    assert asked.body["queue_position"] == 0
+
+
+async def test_cancelling_is_answered_as_recorded_also_for_an_ended_run(
+    caller: Caller, standin: StandIn
+) -> None:
+    recorded = sample("run_cancelled_by_api")["during"][0]["response"]
+    standin.faults = Faults(hold_at="running")
+    run_id = await caller.start(PICTURE_ID, inputs={})
+    same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
+    same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
+    assert (await caller.run(run_id))["status"] == "cancelled"
+
+
+async def test_a_classic_machine_cannot_cancel(caller: Caller, standin: StandIn) -> None:
+    exchanges = sample("run_not_started_queue_position")["exchanges"]
+    recorded = exchanges["cancel of a run on a classic machine (no modal call id)"]["response"]
+    run_id = await caller.start(CLASSIC_ID, inputs={})
+    same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
+    await standin.idle()
+    assert (await caller.run(run_id))["status"] == "success"
+
+
+async def test_a_deployment_has_the_recorded_keys_and_input_classes(caller: Caller) -> None:
+    told = (await caller.call("GET", f"/api/deployment/{EVERY_INPUT_ID}")).body
+    recorded = sample("deployment_get_ok")["response"]["body"]
+    assert list(told) == list(recorded)
+    assert list(told["version"]) == list(recorded["version"])
+    types = {item["class_type"]: item for item in told["input_types"]}
+    for item in recorded["input_types"]:
+        mine = types[item["class_type"]]
+        assert (list(mine), mine["type"]) == (list(item), item["type"])
+
+
+async def test_the_raw_workflow_comes_along_with_its_secrets(caller: Caller) -> None:
+    told = (await caller.call("GET", f"/api/deployment/{EVERY_INPUT_ID}")).body
+    nodes = told["version"]["workflow_api"].values()
+    assert any(node["inputs"].get("bearer_token") for node in nodes)
+
+
+async def test_the_pinned_gpu_of_a_deployment_wins(caller: Caller) -> None:
+    run_id = await caller.start(VIDEO_ID, inputs={}, gpu="H100")
+    assert (await caller.run(run_id))["gpu"] == "A10G"
+
+
+async def test_an_upload_is_answered_with_the_recorded_keys_and_served(caller: Caller) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", b"\x89PNG", filename="in.png", content_type="image/png")
+    told = (await caller.call("POST", "/api/file/upload", data=form)).body
+    assert list(told) == list(sample("file_upload")["response"]["body"])
+    served = await caller.call("GET", told["file_url"])
+    assert (served.status, served.content_type) == (200, "image/png")

@@ -1,0 +1,146 @@
+"""The stand-in's webhooks against the recorded ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from demo.fake_comfydeploy.deployments import CLASSIC_ID, FAILS_ID, PICTURE_ID, VIDEO_ID
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import StandIn
+from tests.contract.fake_comfydeploy.caller import Caller, sample
+from tests.contract.fake_comfydeploy.receiver import Receiver
+
+
+def statuses(receiver: Receiver, event_type: str = "run.updated") -> list[str]:
+    """Without the reports of progress."""
+    seen: list[str] = []
+    for body in receiver.bodies:
+        if body["event_type"] == event_type and body["status"] not in seen[-1:]:
+            seen.append(body["status"])
+    return seen
+
+
+async def test_every_change_of_status_is_posted_in_order(caller: Caller, receiver: Receiver) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
+    assert statuses(receiver) == ["queued", "started", "running", "uploading", "success"]
+    assert len(receiver.bodies) == 5
+    assert {each.method for each in receiver.received} == {"POST"}
+    assert {body["run_id"] for body in receiver.bodies} == {run_id}
+
+
+async def test_a_classic_machine_reports_running_first(caller: Caller, receiver: Receiver) -> None:
+    await caller.finish(CLASSIC_ID, inputs={}, webhook=receiver.url())
+    assert statuses(receiver)[0] == sample("run_success_plain")["webhooks"][0]["body"]["status"] == "running"
+
+
+async def test_the_body_has_the_recorded_keys_in_their_order(caller: Caller, receiver: Receiver) -> None:
+    await caller.start(PICTURE_ID, inputs={}, webhook=receiver.url())
+    await caller.finish(VIDEO_ID, inputs={}, webhook=receiver.url("/video"))
+    recorded = sample("run_success_target_output_intermediate")["webhooks"][-1]["body"]
+    picture, video = (
+        [r.body for r in receiver.received if r.path == path][-1] for path in ("/hook", "/video")
+    )
+    assert list(picture) == list(recorded)
+    images, files = recorded["outputs"][1], recorded["outputs"][2]
+    assert list(picture["outputs"][-1]) == list(images)
+    assert set(picture["outputs"][-1]["data"]["images"][0]) == set(images["data"]["images"][0])
+    assert set(video["outputs"][-1]) == set(files)
+    assert set(video["outputs"][-1]["data"]["gifs"][0]) == set(files["data"]["files"][0])
+
+
+async def test_progress_comes_only_when_asked_for_and_never_with_outputs(
+    caller: Caller, receiver: Receiver
+) -> None:
+    await caller.start(
+        PICTURE_ID, inputs={}, webhook=receiver.url("/asked"), webhook_intermediate_status=True
+    )
+    await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url("/not-asked"))
+    asked, silent = (
+        [r.body for r in receiver.received if r.path == path] for path in ("/asked", "/not-asked")
+    )
+    progress = [body for body in asked if body["live_status"] and body["status"] == "running"]
+    assert [body["outputs"] for body in progress] == [[]] * 6
+    assert sorted(body["progress"] for body in progress) == [body["progress"] for body in progress]
+    assert not [body for body in silent if body["live_status"] and body["status"] == "running"]
+
+
+async def test_a_late_report_says_success_without_outputs(caller: Caller, receiver: Receiver) -> None:
+    await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url(), webhook_intermediate_status=True)
+    last = receiver.bodies[-2:]
+    assert [body["status"] for body in last] == ["success", "success"]
+    assert [bool(body["outputs"]) for body in last] == [True, False]
+
+
+async def test_stored_progress_has_float_noise_and_reported_progress_has_not(
+    caller: Caller, receiver: Receiver
+) -> None:
+    run_id = await caller.finish(
+        PICTURE_ID, inputs={}, webhook=receiver.url(), webhook_intermediate_status=True
+    )
+    stored = (await caller.run(run_id))["progress"]
+    reported = receiver.bodies[-1]["progress"]
+    assert reported == round(reported, 2)
+    assert stored == receiver.bodies[-2]["progress"]
+    assert stored == pytest.approx(reported, abs=1e-6)
+
+
+@pytest.mark.parametrize(("query", "expected"), [("?target_events=run.output", 2), ("", 0)])
+async def test_single_outputs_are_sent_only_to_a_url_that_asks(
+    caller: Caller, receiver: Receiver, query: str, expected: int
+) -> None:
+    await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url(f"/hook{query}"))
+    outputs = [body["outputs"] for body in receiver.bodies if body["event_type"] == "run.output"]
+    assert [len(each) for each in outputs] == [1] * expected
+
+
+async def test_a_failed_run_gives_no_reason(caller: Caller, receiver: Receiver) -> None:
+    await caller.finish(FAILS_ID, inputs={}, webhook=receiver.url())
+    recorded = sample("run_failed_plain")["webhooks"][-1]["body"]
+    last: dict[str, Any] = receiver.bodies[-1]
+    assert list(last) == list(recorded)
+    assert (last["status"], last["outputs"]) == (recorded["status"], recorded["outputs"])
+
+
+async def test_the_second_and_third_try_are_gets_with_the_same_body(
+    caller: Caller, standin: StandIn, receiver: Receiver
+) -> None:
+    receiver.answers.extend(web.Response(status=status) for status in (500, 503, 500))
+    standin.faults = Faults(hold_at="queued")
+    run_id = await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
+    assert [each.method for each in receiver.received] == ["POST", "GET", "GET"]
+    assert len({each.text for each in receiver.received}) == 1
+    attempts = [(a.run_id, a.method, a.attempt, a.answer) for a in standin.ledger.webhook_attempts]
+    assert attempts == [(run_id, "POST", 1, 500), (run_id, "GET", 2, 503), (run_id, "GET", 3, 500)]
+
+
+@pytest.mark.parametrize(("status", "arrives"), [(301, ""), (302, ""), (303, ""), (307, "run.updated")])
+async def test_only_a_307_keeps_the_body_and_any_2xx_after_it_counts(
+    caller: Caller, standin: StandIn, receiver: Receiver, status: int, arrives: str
+) -> None:
+    receiver.answers.append(web.Response(status=status, headers={"Location": "/elsewhere"}))
+    standin.faults = Faults(hold_at="queued")
+    await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
+    assert [each.path for each in receiver.received] == ["/hook", "/elsewhere"]
+    assert ((receiver.received[1].body or {}).get("event_type", "")) == arrives
+
+
+async def test_a_dead_receiver_is_noted_and_does_not_stop_the_run(caller: Caller, standin: StandIn) -> None:
+    run_id = await caller.finish(PICTURE_ID, inputs={}, webhook="http://127.0.0.1:9/hook")
+    assert (await caller.run(run_id))["status"] == "success"
+    assert {a.answer for a in standin.ledger.webhook_attempts} == {"ClientConnectorError"}
+
+
+async def test_in_a_private_bucket_only_updates_and_the_get_carry_urls_that_open(receiver: Receiver) -> None:
+    async with StandIn(private_bucket=True) as standin, aiohttp.ClientSession() as session:
+        caller = Caller(session, standin)
+        url = receiver.url("/hook?target_events=run.output")
+        run_id = await caller.start(VIDEO_ID, inputs={}, webhook=url)
+        await standin.idle()
+        by_type = {body["event_type"]: body for body in receiver.bodies if body["outputs"]}
+        told = [by_type["run.output"], by_type["run.updated"], await caller.run(run_id)]
+        urls = [each["outputs"][0]["data"]["gifs"][0]["url"] for each in told]
+        assert [(await caller.call("GET", url)).status for url in urls] == [403, 200, 200]

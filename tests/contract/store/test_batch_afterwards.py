@@ -1,0 +1,87 @@
+"""Several runs of one request after their end: listed, posted again, deleted and forgotten together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import RefusedError
+from bot.domain.runs import DeliveryState, RunFilter, RunState
+from bot.store import Store
+from bot.store.privacy import ExpiredRows
+from tests.contract.store.batches import accepted, ended, purposes_of_each, running
+from tests.contract.store.rows import run_keys
+from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request
+
+
+async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: Store) -> None:
+    runs = await running(store)
+    alone = (await accepted(store, 1))[0]
+    await ended(store, runs[1])
+    page = await store.history.page(PERSON.id, limit=10)
+    assert {entry.first.key for entry in page.entries} == {runs[0].key, alone.key}
+    for wanted in (RunFilter.RUNNING, RunFilter.DONE):
+        (entry,) = (await store.history.page(PERSON.id, limit=10, wanted=wanted)).entries
+        assert [run.key for run in entry.batch] == [run.key for run in runs]
+    (waiting,) = (await store.history.page(PERSON.id, limit=10, wanted=RunFilter.WAITING)).entries
+    assert list(waiting.batch) == [await fetch(store, alone.key)]
+
+
+async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs)
+    delivery = await claimed(store)
+    await store.deliveries.keep(delivery.id, "courier", NOW, "closed")
+    (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.KEPT)).entries
+    assert entry.kept
+    place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
+    assert await store.deliveries.redeliver(runs[0].key, place, NOW)
+    # The server's budget has paid for them, so there they stay.
+    server = request().origin.guild_id
+    assert {(run.channel_id, run.guild_id) for run in await store.runs.batch(runs[0])} == {(4, server)}
+    assert (await claimed(store)).run.key == runs[0].key
+
+
+async def expired(store: Store) -> ExpiredRows:
+    """Claim what expires in many years, which always includes audit entries."""
+    rows = await store.retention.claim(NOW + timedelta(days=4000), 10)
+    assert rows is not None
+    return rows
+
+
+async def test_retention_takes_all_of_them_or_none(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    assert not (await expired(store)).run_keys
+    await ended(store, runs[2])
+    assert not (await expired(store)).run_keys  # its outcome is owed
+    await store.deliveries.complete((await claimed(store)).id, NOW)
+    old = await expired(store)
+    assert list(old.run_keys) == [runs[0].key]
+    await store.retention.handle(old)
+    assert await run_keys(store) == set()
+
+
+async def test_erasing_leaves_all_of_them_while_one_runs_and_empties_all_afterwards(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    erased = await store.privacy.erase(PERSON.id, NOW)
+    assert (erased.emptied, len(erased.left)) == (0, 3)
+    await ended(store, runs[2])
+    await store.deliveries.complete((await claimed(store)).id, NOW)
+    assert (await store.privacy.erase(PERSON.id, NOW)).emptied == 3
+    assert {run.prompt for run in await store.runs.batch(runs[0])} == {None}
+
+
+async def test_one_is_deleted_and_then_the_rest(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, *runs[:2])
+    await store.runs.finish(runs[2].key, RunState.FAILED, NOW, code="run_failed")
+    await store.reviews.delete(runs[0].key, PERSON.id, NOW)
+    await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+    assert [run.deleted_at is not None for run in await store.runs.batch(runs[0])] == [True, True, False]
+    assert await purposes_of_each(store, runs) == [["o", "x"], ["x"], []]
+    with pytest.raises(RefusedError, match="already_deleted"):
+        await store.reviews.delete_all(runs[0].key, PERSON.id, NOW)
+    assert (await owed(store, runs[0].key))[0]["state"] == DeliveryState.PENDING

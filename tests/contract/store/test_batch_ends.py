@@ -1,0 +1,133 @@
+"""Several runs of one request on their way to one outcome, which the lead owes when the last has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.runs import Purpose, RunState
+from bot.store import Store
+from tests.contract.store.batches import accepted, ended, purposes_of_each, running, said, success
+from tests.contract.store.runs import LEASE, NOW, PERSON, SOON, at, claimed, take
+
+FAST, SLOW = timedelta(seconds=3), timedelta(seconds=15)
+
+
+async def test_the_outcome_is_owed_by_the_lead_when_the_last_has_ended(store: Store) -> None:
+    runs = await running(store)
+    await ended(store, runs[0], runs[2])
+    assert await purposes_of_each(store, runs) == [[], [], []]
+    assert await store.deliveries.claim("courier", NOW, LEASE) is None
+    await store.runs.record(runs[1].key, said(runs[1], RunState.FAILED), at(5), SOON)
+    assert await purposes_of_each(store, runs) == [["o"], [], []]
+    delivery = await claimed(store, now=at(5))
+    assert delivery.run.key == runs[0].key
+    assert [run.state for run in delivery.batch] == ["succeeded", "failed", "succeeded"]
+
+
+@pytest.mark.parametrize("count", [2, 4, 10])
+async def test_of_all_that_end_at_once_exactly_one_owes(store: Store, other: Store, count: int) -> None:
+    runs = await running(store, count)
+    await asyncio.gather(
+        *(
+            (store, other)[n % 2].runs.record(run.key, success(run), NOW, SOON)
+            for n, run in enumerate([*runs, *runs])
+        )
+    )
+    assert await purposes_of_each(store, runs) == [["o"], *[[]] * (count - 1)]
+
+
+async def test_ends_cancellations_and_progress_at_once_leave_one_outcome(store: Store, other: Store) -> None:
+    """Every way that locks several rows, against each other: none waits for another for ever."""
+    for _ in range(5):
+        runs = await running(store, 6)
+        news = {run.key: said(run, RunState.RUNNING, progress=0.5) for run in runs}
+        await asyncio.gather(
+            *(other.runs.record(run.key, success(run), NOW, SOON) for run in reversed(runs[:4])),
+            store.runs.save_progress(news, NOW),
+            store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
+            *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
+            other.work.claim_status(NOW, FAST, SLOW, 50),
+        )
+        assert await purposes_of_each(store, runs) == [["o"], *[[]] * 5]
+
+
+async def test_a_cancellation_ends_what_waits_and_marks_what_runs(store: Store) -> None:
+    runs = await accepted(store)
+    assert await take(store) is not None
+    await store.runs.record(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
+    before = await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
+    assert not before.final
+    after = await store.runs.batch(runs[0])
+    assert [run.state for run in after] == ["running", "cancelled", "cancelled"]
+    assert all(run.cancel_requested_at for run in after)
+    assert await purposes_of_each(store, runs) == [[], [], []]
+    await store.runs.finish(runs[0].key, RunState.CANCELLED, NOW, code="cancelled_by_requester")
+    assert await purposes_of_each(store, runs) == [["o"], [], []]
+    assert (await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)).final
+
+
+async def test_a_failure_waits_for_its_reason_also_when_another_ends_last(store: Store) -> None:
+    runs = await accepted(store, 2)
+    for _ in runs:
+        await take(store)
+    await store.runs.record(runs[0].key, said(runs[0], RunState.FAILED), NOW, SOON)
+    await store.runs.record(runs[1].key, success(runs[1]), NOW, SOON)
+    await store.runs.explain(runs[0].key, "comfy_rejected", {})
+    assert await store.deliveries.claim("courier", NOW, LEASE) is None
+    delivery = await claimed(store, now=at(3))
+    assert delivery.batch[0].failure_code == "comfy_rejected"
+
+
+async def test_a_late_success_before_the_outcome_is_seen_stands_in_it(store: Store) -> None:
+    runs = await running(store, 2)
+    await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
+    await ended(store, runs[1])  # the other one still runs
+    assert await purposes_of_each(store, runs) == [[], []]
+    await ended(store, runs[0])
+    assert await purposes_of_each(store, runs) == [["o"], []]
+    delivery = await claimed(store)
+    assert [run.state for run in delivery.batch] == ["succeeded", "succeeded"]
+    assert delivery.late == frozenset()
+
+
+async def test_a_success_after_the_courier_looked_keeps_it_from_sending_the_old_verdict(store: Store) -> None:
+    runs = await running(store, 2)
+    await store.runs.finish(runs[1].key, RunState.TIMED_OUT, NOW, code="deadline")
+    await ended(store, runs[0])
+    delivery = await claimed(store)
+    await ended(store, runs[1])
+    assert not await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    assert await purposes_of_each(store, runs) == [["o"], []]
+
+
+async def test_a_late_success_after_the_outcome_is_seen_comes_by_itself_once(store: Store) -> None:
+    runs = await running(store, 2)
+    await store.runs.finish(runs[0].key, RunState.TIMED_OUT, NOW, code="deadline")
+    await ended(store, runs[1])
+    delivery = await claimed(store)
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+    await ended(store, runs[0], runs[0])
+    assert await purposes_of_each(store, runs) == [["o", "l"], []]
+    # The outcome goes on as what it is: it is neither closed nor shown with what comes by itself.
+    await store.deliveries.postpone(delivery.id, "courier", NOW)
+    again = await claimed(store)
+    assert (again.id, again.late) == (delivery.id, frozenset({runs[0].key}))
+    own = await claimed(store)
+    assert (own.run.key, own.purpose, own.is_late_in_batch) == (runs[0].key, Purpose.LATE, True)
+
+
+async def test_the_status_message_follows_all_of_them_until_the_last_has_ended(store: Store) -> None:
+    runs = await running(store)
+    assert [run.key for run in await store.work.claim_status(NOW, FAST, SLOW, 50)] == [runs[0].key]
+    assert not await store.work.claim_status(at(20), FAST, SLOW, 50)
+    news = {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}
+    await store.runs.save_progress(news, at(20))
+    assert [run.key for run in await store.work.claim_status(at(20), FAST, SLOW, 50)] == [runs[0].key]
+    await ended(store, runs[0], now=at(21))  # the lead itself has ended, the others go on
+    assert not await store.work.claim_status(at(21), FAST, SLOW, 50)
+    assert [run.key for run in await store.work.claim_status(at(24), FAST, SLOW, 50)] == [runs[0].key]
+    await ended(store, *runs[1:], now=at(25))
+    assert not await store.work.claim_status(at(60), FAST, SLOW, 50)

@@ -1,0 +1,206 @@
+"""Budgets under load: the real policy, many at once, from several processes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from bot.database.tables import runs
+from bot.domain.budgets import Usage
+from bot.domain.errors import RefusedError, StoreUnavailable
+from bot.domain.runs import RunState
+from bot.store import Store
+from tests.contract.conftest import Stores
+from tests.contract.store.processes import in_processes
+from tests.contract.store.rows import GUILD, audit_log, stored_rules, stored_run
+from tests.contract.store.runs import (
+    HOLD,
+    NOW,
+    PERSON,
+    SOON,
+    accept,
+    at,
+    columns,
+    owed,
+    report,
+    request,
+    take,
+)
+
+TEN = {
+    "person": {"at_once": None, "waiting": None, "runs_a_day": 10},
+    "server": {"at_once": None, "waiting": None},
+}
+
+
+async def tried(store: Store, **changes: Any) -> str | None:
+    """The refusal's code, None when accepted."""
+    try:
+        await accept(store, request(**changes))
+    except RefusedError as error:
+        return error.code
+    return None
+
+
+async def usage(store: Store) -> Usage:
+    return await store.requests.usage_of(GUILD, PERSON.id, NOW)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "code"),
+    [
+        (TEN, "budget_runs"),
+        ({**TEN, "person": {"waiting": 10}}, "budget_waiting"),
+        ({**TEN, "person": {"waiting": None, "gpu_seconds_a_day": 659}}, "budget_gpu"),
+        ({"person": {"waiting": None}, "server": {"waiting": None, "runs_a_day": 10}}, "server_budget_runs"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_hundred_at_once_never_pass_a_budget_of_ten(
+    store: Store, other: Store, budgets: dict[str, Any], code: str
+) -> None:
+    await stored_rules(store, GUILD, {"budgets": budgets})
+    results = await asyncio.gather(*(tried(s) for _ in range(50) for s in (store, other)))
+    assert results.count(None) == 10
+    assert results.count(code) == 90
+    spent = (await usage(store)).person
+    assert (spent.runs, spent.gpu_seconds) == (10, 600)
+
+
+def accepted_of_25(url: str) -> int:
+    """Ask for 25 runs at once in a process of its own and return how many were accepted."""
+
+    async def accepted(store: Store) -> bool:
+        while True:
+            try:
+                return await tried(store) is None
+            except StoreUnavailable:  # SQLite's file was locked for too long
+                continue
+
+    async def ask() -> int:
+        store = Store(url)
+        found = await asyncio.gather(*(accepted(store) for _ in range(25)))
+        await store.close()
+        return sum(found)
+
+    return asyncio.run(ask())
+
+
+async def test_four_processes_with_a_hundred_requests_share_a_budget_of_ten(
+    store: Store, stores: Stores
+) -> None:
+    await stored_rules(store, GUILD, {"budgets": TEN})
+    assert sum(await in_processes(4, accepted_of_25, stores.url)) == 10
+    assert (await usage(store)).person.runs == 10
+
+
+async def test_other_people_servers_and_days_have_budgets_of_their_own(store: Store) -> None:
+    await stored_run(store, person=PERSON.id)
+    await stored_run(store, person=PERSON.id, guild=5)
+    await stored_run(store, person=PERSON.id, guild=None)
+    await stored_run(store, person=7)
+    await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
+    found = await usage(store)
+    assert (found.person.runs, found.server.runs) == (1, 2)
+    direct = await store.requests.usage_of(None, PERSON.id, NOW)
+    assert direct.person.runs == 1
+
+
+async def test_the_day_is_a_day_in_utc(store: Store) -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    await stored_run(store, person=PERSON.id, at=midnight)
+    await stored_run(store, person=PERSON.id, at=midnight - timedelta(microseconds=1))
+    found = await usage(store)
+    assert found.person.runs == 1
+    assert found.day_end == midnight + timedelta(days=1)
+
+
+async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
+    for person, state in enumerate(RunState):
+        await stored_run(store, state, person=person)
+    nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
+    for person, state in enumerate(RunState):
+        spent = (await store.requests.usage_of(GUILD, person, NOW)).person
+        counts, runs_now = state not in nothing, state not in {*nothing, "succeeded"}
+        waits = state in ("waiting", "awaiting_approval")
+        assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
+
+
+async def test_what_waits_from_yesterday_still_waits(store: Store) -> None:
+    await stored_run(store, RunState.WAITING, person=PERSON.id, at=NOW - timedelta(days=2))
+    found = await usage(store)
+    assert (found.person.runs, found.person.waiting) == (0, 1)
+
+
+async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"gpu_weights": {"H100": 4, "A10G": 2}}})
+    assert await tried(store, gpu="H100") is None
+    assert (await usage(store)).person.gpu_seconds == 240
+    assert (await usage(store)).gpu_seconds_today == 60
+    run = await take(store, at(6))
+    assert run is not None
+    await store.runs.record(run.key, report(RunState.FAILED), at(10), SOON)
+    # A webhook tells neither; GET /run names the GPU that the deployment pins, and the real time.
+    assert (await usage(store)).person.gpu_seconds == 240
+    assert (await usage(store)).gpu_seconds_today == 60
+    settled = report(RunState.FAILED, run_duration=30.0, gpu="A10G")
+    await store.runs.record(run.key, settled, at(20), SOON, asked=True)
+    row = await columns(store, run.key)
+    assert (row["gpu_used"], row["run_duration"], row["charged_seconds"]) == ("A10G", 30.0, 60.0)
+    found = await usage(store)
+    assert (found.person.gpu_seconds, found.server.gpu_seconds, found.gpu_seconds_today) == (60, 60, 30)
+    assert found.person.runs == 0
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "never told"])
+async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Store, told: bool) -> None:
+    assert await tried(store) is None
+    run = await take(store, at(6))
+    assert run is not None
+    await store.runs.record(run.key, report(RunState.CANCELLED), at(10), SOON)
+    assert (await usage(store)).person.gpu_seconds == 60
+    if told:
+        await store.runs.record(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
+    else:
+        await store.runs.leave(run.key)
+    found = await usage(store)
+    assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
+
+
+async def test_a_request_that_waits_for_approval_owes_its_card_and_not_a_queue_call(store: Store) -> None:
+    await stored_rules(store, GUILD, {"approval": {"mode": "everybody", "review_channel_id": 9, "hours": 2}})
+    joined = replace(PERSON, joined_at=NOW - timedelta(days=3))
+    run = await accept(store, request(), person=joined)
+    assert run.state is RunState.AWAITING_APPROVAL
+    assert (run.review_channel_id, run.requester_joined_at) == (9, joined.joined_at)
+    row = await columns(store, run.key)
+    assert row["due_at"] == NOW + timedelta(hours=2)
+    assert [(d["purpose"], d["due_at"]) for d in await owed(store, run.key)] == [("r", NOW + HOLD)]
+    assert await take(store, at(3600)) is None
+    assert await store.runs.withdraw(run.key)
+    assert await owed(store, run.key) == []
+
+
+async def test_what_was_accepted_and_refused_stands_in_the_record(store: Store) -> None:
+    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
+    assert await tried(store, gpu="L4") is None
+    assert await tried(store) == "budget_runs"
+    accepted, refused = await audit_log(store)
+    assert (accepted.action, accepted.outcome, accepted.details) == ("request", None, {"gpu": "L4"})
+    assert (refused.action, refused.outcome, refused.run_key) == ("refusal", "budget_runs", None)
+    assert "lighthouse" not in str([accepted, refused])
+
+
+async def test_rules_changed_meanwhile_hold_for_the_next_request(store: Store, other: Store) -> None:
+    await stored_run(store, person=PERSON.id)
+    assert await tried(other) is None
+    await stored_rules(store, GUILD, {"budgets": {"person": {"runs_a_day": 1}}})
+    assert await tried(other) == "budget_runs"
+    async with store.database.write() as connection:
+        await connection.execute(update(runs).values(state=RunState.CANCELLED))
+    assert await tried(other) is None

@@ -1,0 +1,308 @@
+"""The one door for what ComfyDeploy says: any order, any repetition, one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+
+import pytest
+
+from bot.comfydeploy.reports import parse_webhook
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
+from bot.store import Store
+from bot.store.runs import ForeignRunReport
+from tests.contract.store.runs import (
+    NOW,
+    PICTURE,
+    RUN_ID,
+    SOON,
+    SUCCESS,
+    accepted,
+    at,
+    brought_to,
+    columns,
+    fetch,
+    owed,
+    report,
+    submitted,
+    take,
+)
+from tests.unit.comfydeploy.samples import names, sample
+
+RECORDED = {name: hooks for name in names("run_") if (hooks := sample(name).get("webhooks"))}
+
+
+def _reports(name: str) -> list[RunReport]:
+    return [parse_webhook(json.dumps(hook["body"]).encode()) for hook in RECORDED[name]]
+
+
+def _orders(reports: list[RunReport]) -> list[list[RunReport]]:
+    shuffled = [random.Random(seed).sample(reports, len(reports)) for seed in range(5)]
+    doubled = [each for each in reports for _ in range(2)]
+    return [reports, reports[::-1], doubled, doubled[::-1], reports + reports, *shuffled]
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("name", RECORDED)
+async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: str) -> None:
+    ends = set()
+    for order in _orders(_reports(name)):
+        run = await submitted(store)
+        for number, each in enumerate(order):
+            await store.runs.record(run.key, each, at(number), SOON)
+        ended = await fetch(store, run.key)
+        files = tuple(output.url for output in ended.outputs)
+        ends.add((ended.state, ended.failure_code, ended.run_id, files))
+        assert ended.final
+        assert ended.queue_position is None
+        assert len(await owed(store, run.key)) == 1
+        # It is asked once more what it took, and then never again.
+        answer = order[0]._replace(state=ended.state)
+        await store.runs.record(run.key, answer, at(60), at(90), asked=True)
+        assert (await columns(store, run.key))["due_at"] is None
+    assert len(ends) == 1
+    state = ends.pop()[0]
+    assert state == {"failed": "failed", "timeout": "timed_out", "cancelled": "cancelled"}.get(
+        name.split("_")[1], "succeeded"
+    )
+
+
+async def test_the_same_end_from_many_processes_at_once_is_owed_once(store: Store, other: Store) -> None:
+    run = await submitted(store)
+    ends = [SUCCESS, report(RunState.RUNNING, progress=0.5), report(RunState.UPLOADING)] * 4
+    await asyncio.gather(
+        *((store, other)[n % 2].runs.record(run.key, each, NOW, SOON) for n, each in enumerate(ends))
+    )
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_contradicting_ends_at_once_leave_one(store: Store, other: Store) -> None:
+    for _ in range(10):
+        run = await brought_to(store, RunState.RUNNING)
+        await asyncio.gather(
+            store.runs.record(run.key, report(RunState.FAILED), NOW, SOON),
+            other.runs.finish(run.key, RunState.CANCELLED, NOW, code="cancelled_by_requester"),
+        )
+        ended = await fetch(store, run.key)
+        codes = {RunState.FAILED: "run_failed", RunState.CANCELLED: "cancelled_by_requester"}
+        assert ended.failure_code == codes[ended.state]
+        assert len(await owed(store, run.key)) == 1
+
+
+async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
+    outputs = (
+        PICTURE,
+        Output("text", text='nul-free, "quoted" 🙂\nline'),
+        Output("files", url="u", filename="ü"),
+    )
+    run = await submitted(store)
+    done = SUCCESS._replace(outputs=outputs, gpu="NVIDIA " + "H" * 190, run_duration=1.25)
+    await store.runs.record(run.key, done, NOW, SOON)
+    ended = await fetch(store, run.key)
+    assert ended.outputs == outputs
+    assert ended.run_duration == 1.25
+    assert ended.gpu_used is not None
+    assert ended.gpu_used.startswith("NVIDIA HHH")
+
+
+async def test_the_longest_phrase_that_the_parser_lets_through_fits(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.record(run.key, report(live_status="é" * 200, progress=0.1), NOW, SOON)
+    assert (await fetch(store, run.key)).live_status == "é" * 200
+
+
+async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store) -> None:
+    for state in (RunState.UNCONFIRMED, RunState.TIMED_OUT):
+        run = await brought_to(store, state)
+        await store.runs.record(run.key, SUCCESS, at(5), SOON)
+        ended = await fetch(store, run.key)
+        assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
+        assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.REFUSED])
+async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunState) -> None:
+    run = await brought_to(store, state)
+    for each in [*IN_FLIGHT - {RunState.SUBMITTING}, *FINAL, None]:
+        await store.runs.record(run.key, report(each, progress=1.0), at(9), at(99), asked=True)
+    after = await columns(store, run.key)
+    assert (after["state"], after["due_at"], after["ended_at"]) == (state, None, NOW)
+    assert len(await owed(store, run.key)) == 1
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("state", [RunState.SUBMITTING, RunState.RUNNING, RunState.TIMED_OUT])
+async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, state: RunState) -> None:
+    run = await brought_to(store, state)
+    await store.runs.record(run.key, report(RunState.SUCCEEDED), at(5), SOON)
+    row = await columns(store, run.key)
+    assert row["state"] == (state if state is RunState.TIMED_OUT else RunState.UPLOADING)
+    assert row["due_at"] == at(5)
+    await store.runs.record(run.key, SUCCESS, at(6), SOON, asked=True)
+    assert (await fetch(store, run.key)).outputs == (PICTURE,)
+
+
+@pytest.mark.sqlite_only
+async def test_an_answer_to_our_question_may_have_no_outputs(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.record(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+
+
+async def test_a_given_up_run_that_failed_upstream_too_is_not_asked_about_any_more(store: Store) -> None:
+    run = await brought_to(store, RunState.UNCONFIRMED)
+    await store.runs.record(run.key, report(RunState.RUNNING), at(1), at(2))
+    assert (await columns(store, run.key))["due_at"] == at(2)
+    await store.runs.record(run.key, report(RunState.FAILED), at(3), at(4), asked=True)
+    row = await columns(store, run.key)
+    assert (row["state"], row["due_at"]) == (RunState.UNCONFIRMED, None)
+
+
+@pytest.mark.sqlite_only
+async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    before = await columns(store, run.key)
+    for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.RUNNING, None):
+        foreign = report(state, run_id="ffffffff-0000-0000-0000-000000000000", outputs=(PICTURE,))
+        with pytest.raises(ForeignRunReport):
+            await store.runs.record(run.key, foreign, at(5), SOON)
+    assert await columns(store, run.key) == before
+    assert await owed(store, run.key) == []
+
+
+@pytest.mark.sqlite_only
+async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
+    with pytest.raises(KeyError):
+        await store.runs.record("nobody", SUCCESS, NOW, SOON)
+    with pytest.raises(KeyError):
+        await store.runs.finish("nobody", RunState.FAILED, NOW, code="x")
+    with pytest.raises(KeyError):
+        await store.runs.request_cancel("nobody", NOW, by=1)
+    assert await store.runs.get("nobody") is None
+    await store.runs.save_progress({"nobody": report(progress=0.5)}, NOW)
+
+
+async def test_a_reason_is_added_to_a_failure_nobody_has_been_told(store: Store) -> None:
+    run = await brought_to(store, RunState.FAILED)
+    await store.runs.explain(run.key, "comfy_invalid", {"fields": "cfg"})
+    told = await fetch(store, run.key)
+    assert (told.failure_code, told.failure_params) == ("comfy_invalid", {"fields": "cfg"})
+
+
+async def test_a_reason_comes_too_late_once_the_failure_is_on_its_way(store: Store) -> None:
+    run = await brought_to(store, RunState.FAILED)
+    delivery = await store.deliveries.claim("courier", at(60), SOON - NOW)
+    assert delivery is not None
+    assert await store.deliveries.mark_attempt(delivery, "courier", at(60), SOON - NOW, 1)
+    await store.runs.explain(run.key, "comfy_rejected", {})
+    assert (await fetch(store, run.key)).failure_code == "run_failed"
+    await store.deliveries.mark_sent(delivery.id, [(1, 2)])
+    await store.runs.explain(run.key, "comfy_rejected", {})
+    assert (await fetch(store, run.key)).failure_code == "run_failed"
+
+
+async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:
+    early = await submitted(store)
+    await store.runs.record(early.key, report(RunState.FAILED), NOW, SOON)
+    assert await store.deliveries.claim("courier", at(2.9), SOON - NOW) is None
+    assert await store.deliveries.claim("courier", at(3), SOON - NOW) is not None
+
+
+async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
+    run = await accepted(store)
+    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
+    ended = await fetch(store, run.key)
+    assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    assert (await columns(store, run.key))["due_at"] > at(1)
+    await store.runs.record(run.key, report(RunState.QUEUED), at(2), SOON)
+    assert (await columns(store, run.key))["due_at"] == at(2)
+
+
+async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None:
+    for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
+        run = await brought_to(store, state)
+        await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
+        row = await columns(store, run.key)
+        assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
+        assert row["rev"] > row["shown_rev"]
+        assert await owed(store, run.key) == []
+
+
+@pytest.mark.sqlite_only
+async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    before = await columns(store, run.key)
+    answer = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    assert answer is not None
+    assert answer.final
+    assert await columns(store, run.key) == before
+
+
+async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    await store.runs.refuse_cancel(run.key)
+    after = await fetch(store, run.key)
+    assert (after.cancel_requested_at, after.note) == (None, "not_cancellable")
+
+    ended = await brought_to(store, RunState.SUCCEEDED)
+    await store.runs.refuse_cancel(ended.key)
+    assert (await fetch(store, ended.key)).note is None
+
+
+async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store: Store) -> None:
+    first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
+    await store.runs.record(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
+    news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
+    await store.runs.save_progress(news, at(1))
+    assert (await fetch(store, first.key)).progress == 0.5
+    assert (await fetch(store, first.key)).live_status == "half"
+    assert (await fetch(store, second.key)).progress is None
+    await store.runs.save_progress({first.key: report(progress=0.6)}, at(2))
+    assert (await fetch(store, first.key)).progress == 0.6
+
+
+@pytest.mark.sqlite_only
+async def test_progress_of_another_run_is_passed_over(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
+    await store.runs.save_progress({run.key: foreign}, NOW)
+    assert (await fetch(store, run.key)).progress is None
+
+
+async def test_progress_from_two_processes_in_opposite_orders_does_not_deadlock(
+    store: Store, other: Store
+) -> None:
+    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(8)]
+    for step in range(10):
+        up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
+        down = {key: report(progress=(2 * step + 2) / 100) for key in reversed(keys)}
+        results = await asyncio.gather(
+            store.runs.save_progress(up, NOW), other.runs.save_progress(down, NOW), return_exceptions=True
+        )
+        assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
+        assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8
+
+
+async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(store: Store) -> None:
+    """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
+    for state in (None, RunState.QUEUED, RunState.RUNNING):
+        run = await submitted(store)
+        await store.work.requeue(run.key, at(5), NOW)
+        await store.runs.record(run.key, report(state), at(6), SOON)
+        assert await take(store, at(10)) is None
+        adopted = await fetch(store, run.key)
+        assert adopted.state is (state or RunState.QUEUED)
+        assert adopted.run_id == RUN_ID
+        assert adopted.deadline == at(6 + adopted.deadline_seconds)

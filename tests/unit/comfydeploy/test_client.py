@@ -1,0 +1,183 @@
+"""The client's calls as they arrive at a server, and its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.comfydeploy.client import MAX_REPLY
+from bot.comfydeploy.wire import queue_body
+from bot.domain.errors import (
+    BackendBadReply,
+    BackendError,
+    BackendForbidden,
+    BackendNotCancellable,
+    BackendRateLimited,
+    BackendServerError,
+)
+from bot.domain.runs import RunState
+from tests.unit.comfydeploy.calls import KEY, NEW_RUN, RUN_ID, SIGNER, STATUSES, answering, connect, fault
+from tests.unit.comfydeploy.samples import answer, encode, sample
+from tests.unit.comfydeploy.servers import http_server
+
+
+async def test_a_queue_call_arrives_as_documented(session: aiohttp.ClientSession) -> None:
+    seen: list[tuple[str, str, str, Any]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path, request.headers["Authorization"], await request.json()))
+        return web.json_response({"run_id": RUN_ID.upper()})
+
+    async with http_server(handler) as url:
+        assert await connect(session, url + "/").start_run(NEW_RUN) == RUN_ID
+    assert seen == [
+        ("POST", "/api/run/deployment/queue", f"Bearer {KEY}", queue_body(NEW_RUN, SIGNER.url("k")))
+    ]
+
+
+async def test_a_run_is_asked_for_with_its_queue_position(session: aiohttp.ClientSession) -> None:
+    exchange = sample("run_not_started_queue_position")["exchanges"]["run 2 queue_position=true"]
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        paths.append(request.path_qs)
+        return web.Response(body=encode(exchange["response"]["body"]))
+
+    async with http_server(handler) as url:
+        report = await connect(session, url).get_run("38627df8-3577-4899-81d5-d98419367141")
+    assert paths == [exchange["request"]["path"]]
+    assert (report.state, report.queue_position) == (RunState.QUEUED, 2)
+
+
+async def test_a_cancel_is_posted_without_a_body(session: aiohttp.ClientSession) -> None:
+    seen: list[tuple[str, str, bytes]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path, await request.read()))
+        return web.json_response({"status": "success", "message": "Function cancelled"})
+
+    async with http_server(handler) as url:
+        await connect(session, url).cancel_run(RUN_ID)
+    assert seen == [("POST", f"/api/run/{RUN_ID}/cancel", b"")]
+
+
+async def test_a_deployment_is_asked_for_by_its_id(session: aiohttp.ClientSession) -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        paths.append(request.path_qs)
+        return web.Response(body=answer("deployment_get_ok")[1])
+
+    async with http_server(handler) as url:
+        info = await connect(session, url).describe_deployment("98244b49-9b56-46b8-83c8-334f27412095")
+    assert paths == [sample("deployment_get_ok")["request"]["path"]]
+    assert info.name == "SDXL fox"
+
+
+async def test_the_list_merges_both_kinds_of_deployment(session: aiohttp.ClientSession) -> None:
+    lists = {"false": [{"id": "a"}, {"id": "b"}], "true": [{"id": "b"}, {"id": "c"}]}
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.path == "/api/deployments"
+        return web.json_response(lists[request.query["is_fluid"]])
+
+    async with http_server(handler) as url:
+        found = await connect(session, url).describe_deployments()
+    assert [info.id for info in found] == ["a", "b", "c"]
+
+
+async def test_an_upload_sends_the_file_and_returns_its_address(session: aiohttp.ClientSession) -> None:
+    seen: list[tuple[str | None, str | None, bytes]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        field = (await request.post())["file"]
+        assert isinstance(field, web.FileField)
+        seen.append((field.filename, field.content_type, field.file.read()))
+        return web.Response(body=answer("file_upload")[1])
+
+    async with http_server(handler) as url:
+        address = await connect(session, url).upload("../in.png", "image/png", b"\x89PNG")
+    assert seen == [("in.png", "image/png", b"\x89PNG")]
+    assert address == sample("file_upload")["response"]["body"]["file_url"]
+
+
+async def test_a_webhook_is_read_once_its_address_was_checked(session: aiohttp.ClientSession) -> None:
+    backend = connect(session, "http://127.0.0.1:1")
+    assert backend.is_webhook_authentic("k", SIGNER.mac("k"))
+    assert not backend.is_webhook_authentic("k", SIGNER.mac("l"))
+    report = backend.read_webhook(b'{"run_id": "%s", "status": "running"}' % RUN_ID.encode())
+    assert (report.run_id, report.state) == (RUN_ID, RunState.RUNNING)
+    with pytest.raises(BackendBadReply, match=r"^run_id is not a UUID$"):
+        backend.read_webhook(b"{}")
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+@pytest.mark.parametrize("call", ["queue", "run", "cancel", "deployment", "deployments", "upload"])
+async def test_each_status_has_its_own_error_on_every_call(
+    session: aiohttp.ClientSession, status: int, kind: type[BackendError], call: str
+) -> None:
+    body = b'{"detail": "no: sk-very-secret"}'
+    async with http_server(answering(status, body, headers={"Location": "/elsewhere"})) as url:
+        assert type(await fault(session, url, call)) is kind
+
+
+async def test_a_retry_after_is_read_from_the_answer(session: aiohttp.ClientSession) -> None:
+    async with http_server(answering(429, b"", headers={"Retry-After": "12"})) as url:
+        error = await fault(session, url)
+    assert isinstance(error, BackendRateLimited)
+    assert error.retry_after == 12.0
+
+
+async def test_a_machine_without_cancel_has_its_own_error(session: aiohttp.ClientSession) -> None:
+    status, body = answer("run_cancel_unknown")
+    async with http_server(answering(status, body)) as url:
+        assert type(await fault(session, url, "cancel")) is BackendNotCancellable
+        assert type(await fault(session, url, "queue")) is BackendServerError
+
+
+async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        raise web.HTTPPermanentRedirect("/api/other")
+
+    async with http_server(handler) as url:
+        assert not (await fault(session, url)).accepted
+    assert paths == ["/api/run/deployment/queue"]
+
+
+@pytest.mark.parametrize("call", ["queue", "run", "deployment", "deployments", "upload"])
+@pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b"{}", b'"x"', b"\xff", b"[" * 5000])
+async def test_a_200_that_cannot_be_read_is_a_bad_reply(
+    session: aiohttp.ClientSession, call: str, body: bytes
+) -> None:
+    async with http_server(answering(200, body)) as url:
+        error = await fault(session, url, call)
+    assert type(error) is BackendBadReply
+    assert "maintenance" not in str(error)
+
+
+async def test_an_oversized_answer_is_a_bad_reply(session: aiohttp.ClientSession) -> None:
+    async with http_server(answering(200, b" " * (MAX_REPLY + 1))) as url:
+        assert type(await fault(session, url, "run")) is BackendBadReply
+
+
+async def test_a_compressed_bomb_is_a_bad_reply(session: aiohttp.ClientSession) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        response = web.Response(body=b" " * (4 * MAX_REPLY))
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async with http_server(handler) as url:
+        assert type(await fault(session, url, "run")) is BackendBadReply
+
+
+async def test_an_endless_error_page_is_truncated_and_keeps_its_error(session: aiohttp.ClientSession) -> None:
+    async with http_server(answering(403, b"x" * 2_000_000)) as url:
+        error = await fault(session, url)
+    assert type(error) is BackendForbidden
+    assert len(str(error)) <= 510

@@ -1,0 +1,85 @@
+"""What the settings are, and what is probably not meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.config.settings import load_settings
+from tests.unit.config.environment import API_KEY, DEPLOYMENT, REQUIRED, TOKEN, load
+
+
+def test_the_required_variables_are_enough() -> None:
+    settings = load()
+    assert settings.discord_token.get_secret_value() == TOKEN
+    assert settings.comfydeploy_api_url == "https://api.comfydeploy.com/api"
+    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///data/bot.db"
+    assert (settings.web_host, settings.web_port) == ("0.0.0.0", 8080)  # noqa: S104  # the documented default
+    assert (settings.poll_interval_seconds, settings.run_deadline_seconds) == (15, 3600)
+    assert settings.submit_grace_seconds == 180
+    assert settings.allowed_guild_ids is None
+    assert settings.command_guild_ids == ()
+    assert settings.max_concurrent_runs is None
+    assert (settings.log_level, settings.log_format) == ("INFO", "text")
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_PORT", "9000")
+    assert load(WEB_PORT="7000").web_port == 9000
+
+
+def test_values_are_read_liberally() -> None:
+    settings = load(
+        COMMAND_GUILD_IDS=" 5, 7 ,5,",
+        ALLOWED_GUILD_IDS="9",
+        ALLOW_PRIVATE_MEDIA_HOSTS="Yes",
+        LOG_LEVEL="debug",
+        LOG_FORMAT="JSON",
+        PUBLIC_URL="https://bot.example.com/comfy/",
+        DATABASE_URL="postgresql+asyncpg://bot:pa%40ss@db/bot",
+        COMFYDEPLOY_DEPLOYMENT_ID=DEPLOYMENT.upper(),
+    )
+    assert settings.command_guild_ids == (5, 7)
+    assert settings.allowed_guild_ids == (9,)
+    assert settings.allow_private_media_hosts is True
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
+    assert settings.public_url == "https://bot.example.com/comfy"
+    assert settings.comfydeploy_deployment_id == DEPLOYMENT
+    assert "pa@ss" in settings.secret_values()
+
+
+def test_neither_repr_nor_dump_shows_a_secret() -> None:
+    settings = load(WEBHOOK_SECRET="0123456789abcdef", DATABASE_URL="postgresql+asyncpg://bot:hunter2@db/bot")
+    for secret in (TOKEN, API_KEY, "0123456789abcdef", "hunter2"):
+        assert secret in settings.secret_values()
+        assert secret not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize(
+    ("values", "start"),
+    [
+        ({}, "PUBLIC_URL is not set: the bot asks ComfyDeploy for results every 15 seconds"),
+        ({"PUBLIC_URL": "http://bot.example.com"}, "PUBLIC_URL is http:"),
+        ({"PUBLIC_URL": "https://localhost:8080"}, "PUBLIC_URL is an address of this machine only"),
+        ({"COMFYDEPLOY_API_URL": "http://comfy.example.com/api"}, "COMFYDEPLOY_API_URL is http:"),
+        ({"ALLOW_USER_INSTALLS": "true"}, "ALLOW_USER_INSTALLS lets anybody"),
+        (
+            {"COMMAND_GUILD_IDS": "1", "ALLOW_USER_INSTALLS": "true"},
+            "COMMAND_GUILD_IDS keeps the commands to those servers",
+        ),
+        ({"PUBLIC_ULR": "https://h"}, "PUBLIC_ULR is not a setting of this bot. Did you mean PUBLIC_URL?"),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning(values: dict[str, str], start: str) -> None:
+    assert any(warning.startswith(start) for warning in load(**values).warnings())
+
+
+def test_a_sound_setup_warns_of_nothing() -> None:
+    assert load(PUBLIC_URL="https://bot.example.com", UNRELATED="x").warnings() == ()
+    local = load(PUBLIC_URL="http://127.0.0.1:8080", COMFYDEPLOY_API_URL="http://127.0.0.1:9000/api")
+    assert local.warnings() == ()
+
+
+def test_a_missing_env_file_leaves_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().comfydeploy_deployment_id == DEPLOYMENT

@@ -1,0 +1,245 @@
+"""What each rule refuses, with the code and the values of its sentence."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.budgets import EXPECTED_SECONDS, Block, Spending, Usage
+from bot.domain.errors import RefusedError
+from bot.domain.policy import LIMITS, OperatorRules, check_posting, for_batch
+from bot.domain.requests import GenerationRequest, Member
+from bot.domain.rules import Budget, Budgets, People, ServerRules
+from bot.strings import SENTENCES, explain
+from tests.unit.domain.policy_cases import (
+    ARTISTS,
+    DAY_END,
+    NOW,
+    PERSON,
+    REVIEWERS,
+    STAFF,
+    USAGE,
+    code,
+    having,
+    judge,
+    refusal,
+    request,
+    stamp,
+)
+
+DIRECT = request(None)
+AWAY = request(None, user_install=True)
+PAUSED = replace(USAGE, paused="moving")
+BLOCKED = replace(USAGE, block=Block("spam", None))
+ELSEWHERE: dict[str, Any] = {"allowed_guild_ids": frozenset({8})}
+
+
+@pytest.mark.parametrize(
+    ("asked", "operator", "expected"),
+    [
+        (request(), {}, None),
+        (request(), {"allowed_guild_ids": frozenset({7, 8})}, None),
+        (request(), {"allowed_guild_ids": frozenset()}, "guild_not_allowed"),
+        (request(), ELSEWHERE, "guild_not_allowed"),
+        (request(), {"allow_user_installs": True, **ELSEWHERE}, "guild_not_allowed"),
+        (DIRECT, {}, "direct_messages_off"),
+        (DIRECT, {"allow_direct_messages": True, **ELSEWHERE}, None),
+        (DIRECT, {"allow_user_installs": True}, None),
+        (AWAY, {"allow_direct_messages": True}, "user_installs_off"),
+        (AWAY, {"allow_user_installs": True, **ELSEWHERE}, None),
+    ],
+)
+def test_the_operator_decides_where_the_bot_runs(
+    asked: GenerationRequest, operator: dict[str, Any], expected: str | None
+) -> None:
+    assert code(judge(asked, **operator)) == expected
+    over = replace(USAGE, gpu_seconds_today=100)
+    assert code(judge(asked, usage=over, daily_gpu_seconds=1, **operator)) == (expected or "daily_limit")
+    paused = judge(asked, usage=PAUSED, **operator)
+    assert refusal(paused) == ("paused", {"reason": "moving"})
+
+
+@pytest.mark.parametrize(
+    ("spent", "ceiling", "allowed"),
+    [
+        (0, None, True),
+        (10**9, None, True),
+        (0, EXPECTED_SECONDS, True),
+        (0.5, EXPECTED_SECONDS, False),
+        (1000, 1000, False),
+        (0, 0, False),
+    ],
+)
+def test_the_expected_seconds_must_fit_under_the_operators_ceiling(
+    spent: float, ceiling: float | None, allowed: bool
+) -> None:
+    rules = ServerRules(budgets=Budgets.model_validate({"roles": {ARTISTS: {"unlimited": True}}}))
+    usage = replace(USAGE, gpu_seconds_today=spent)
+    decision = judge(person=having(ARTISTS), usage=usage, rules=rules, daily_gpu_seconds=ceiling)
+    assert refusal(decision) == (None if allowed else ("daily_limit", {"until": stamp(DAY_END)}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "usage", "operator", "expected"),
+    [
+        (request(), USAGE, {}, None),
+        (request(), PAUSED, {}, "paused"),
+        (request(), BLOCKED, {}, "blocked"),
+        (request(), USAGE, ELSEWHERE, "guild_not_allowed"),
+        (AWAY, USAGE, {}, "user_installs_off"),
+        # What is paid for is posted where no new request would be allowed.
+        (DIRECT, USAGE, {}, None),
+        (request(), replace(USAGE, gpu_seconds_today=100), {"daily_gpu_seconds": 1}, None),
+    ],
+)
+def test_a_paid_result_may_be_posted_wherever_the_bot_may_be(
+    asked: GenerationRequest, usage: Usage, operator: dict[str, Any], expected: str | None
+) -> None:
+    forbidden = pytest.raises(RefusedError) if expected else nullcontext()
+    with forbidden as caught:
+        check_posting(asked.origin, usage, OperatorRules(**operator))
+    assert (caught and caught.value.code) == expected
+
+
+@pytest.mark.parametrize(
+    ("deployment", "channel", "expected"),
+    [(True, False, "age_restricted"), (True, True, None), (False, True, None), (False, False, None)],
+)
+def test_a_restricted_deployment_needs_a_restricted_channel(
+    deployment: bool, channel: bool, expected: str | None
+) -> None:
+    assert code(judge(request(age_restricted=deployment, restricted_channel=channel))) == expected
+
+
+UNTIL = NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (Block("spam", UNTIL), ("blocked_until", {"reason": "spam", "until": stamp(UNTIL)})),
+        (Block("*spam*", None), ("blocked", {"reason": r"\*spam\*", "until": 0})),
+        (Block(None, None), ("blocked", {"reason": r"\-", "until": 0})),
+    ],
+)
+def test_a_block_shows_its_reason_and_its_end(block: Block, expected: tuple[str, dict[str, Any]]) -> None:
+    assert refusal(judge(usage=replace(USAGE, block=block))) == expected
+
+
+@pytest.mark.parametrize(
+    ("person", "people", "expected"),
+    [
+        (PERSON, People(), None),
+        (PERSON, People(account_days=100, member_days=10), None),
+        (PERSON, People(account_days=101), ("account_too_young", 101)),
+        (PERSON, People(member_days=11), ("member_too_young", 11)),
+        (PERSON, People(account_days=101, member_days=11), ("account_too_young", 101)),
+        (having(joined_at=None), People(member_days=1), ("member_too_young", 1)),
+        (having(STAFF), People(account_days=101), ("account_too_young", 101)),
+        # Moderators are not asked for their age.
+        (having(REVIEWERS), People(account_days=3650, member_days=3650), None),
+        (having(manages_server=True), People(account_days=3650, member_days=3650), None),
+    ],
+)
+def test_accounts_and_members_must_be_old_enough(
+    person: Member, people: People, expected: tuple[str, int] | None
+) -> None:
+    found = refusal(judge(person=person, rules=ServerRules(reviewer_role_id=REVIEWERS, people=people)))
+    tomorrow = stamp(NOW + timedelta(days=1))
+    assert found == (expected and (expected[0], {"days": expected[1], "until": tomorrow}))
+
+
+def test_without_a_reviewer_role_only_managers_are_moderators() -> None:
+    assert not PERSON.is_moderator(ServerRules())
+    assert having(manages_server=True).is_moderator(ServerRules())
+
+
+ROLES = ServerRules(
+    deployment_roles={"flux": {STAFF}, "wan": {ARTISTS, STAFF}, "gone": set()},
+    gpu_roles={"H100": {STAFF}, "A10G": {ARTISTS, STAFF}, "B200": set()},
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "roles", "expected"),
+    [
+        (request(), [STAFF], None),
+        (request(deployment="sdxl"), [], None),
+        (request(), [ARTISTS], ("deployment_role", {"allowed": "wan"})),
+        (request(), [], ("deployment_role_none", {})),
+        # The last role of this one was deleted: it is open to nobody.
+        (request(deployment="gone"), [STAFF], ("deployment_role", {"allowed": "flux, wan"})),
+        (request(deployment="wan", gpu="H100"), [STAFF], None),
+        (request(deployment="wan", gpu="L4"), [ARTISTS], None),
+        (request(deployment="wan", gpu=None), [ARTISTS], None),
+        (request(deployment="wan", gpu="H100"), [ARTISTS], ("gpu_role", {"gpu": "H100", "allowed": "A10G"})),
+        (request(deployment="sdxl", gpu="H100"), [], ("gpu_role_none", {"gpu": "H100"})),
+        (
+            request(deployment="wan", gpu="B200"),
+            [STAFF],
+            ("gpu_role", {"gpu": "B200", "allowed": "H100, A10G"}),
+        ),
+    ],
+)
+def test_a_role_refusal_names_what_the_roles_do_include(
+    asked: GenerationRequest, roles: list[int], expected: tuple[str, dict[str, Any]] | None
+) -> None:
+    assert refusal(judge(asked, having(*roles), rules=ROLES)) == expected
+
+
+LIMITED = Budget(waiting=10, runs_a_day=5, gpu_seconds_a_day=300)
+
+
+def gpu_left(left: int) -> tuple[str, dict[str, int]]:
+    return "gpu", {"limit": 300, "left": left, "needed": 240, "until": stamp(DAY_END)}
+
+
+@pytest.mark.parametrize("whose", ["person", "server"])
+@pytest.mark.parametrize(
+    ("spent", "expected"),
+    [
+        (Spending(), None),
+        (Spending(waiting=9), None),
+        (Spending(waiting=10), ("waiting", {"limit": 10})),
+        (Spending(runs=4), None),
+        (Spending(runs=5), ("runs", {"limit": 5, "until": stamp(DAY_END)})),
+        (Spending(gpu_seconds=60), None),
+        (Spending(gpu_seconds=60.5), gpu_left(239)),
+        (Spending(gpu_seconds=299.5), gpu_left(0)),
+        (Spending(gpu_seconds=5000), gpu_left(0)),
+    ],
+)
+def test_a_budget_refusal_says_what_is_left_and_when_more_comes(
+    whose: str, spent: Spending, expected: tuple[str, dict[str, int]] | None
+) -> None:
+    rules = ServerRules(budgets=Budgets.model_validate({whose: LIMITED, "gpu_weights": {"H100": 4}}))
+    used: dict[str, Any] = {whose: spent}
+    found = refusal(judge(request(gpu="H100"), usage=replace(USAGE, **used), rules=rules))
+    prefix = "budget" if whose == "person" else "server_budget"
+    assert found == (expected and (f"{prefix}_{expected[0]}", expected[1]))
+
+
+def test_a_direct_message_is_limited_too() -> None:
+    usage = replace(USAGE, person=Spending(waiting=10))
+    assert code(judge(DIRECT, usage=usage, allow_direct_messages=True)) == "budget_waiting"
+
+
+@pytest.mark.parametrize("code", sorted(LIMITS))
+def test_a_refused_batch_says_how_many_fit(code: str) -> None:
+    reason = RefusedError(code, "detail for the log", limit=9, left=3, needed=60, until=1)
+    told = for_batch(reason, 2, 4)
+    assert (told.code, told.params) == (f"{code}_count", {**reason.params, "possible": 2, "count": 4})
+    assert str(told) == str(reason)
+    assert explain(told) != SENTENCES["internal"]
+    assert "2" in explain(told)
+    assert "4" in explain(told)
+    assert for_batch(reason, 0, 4) is reason
+
+
+def test_a_batch_refused_for_another_reason_keeps_that_reason() -> None:
+    reason = RefusedError("paused", reason="maintenance")
+    assert for_batch(reason, 2, 4) is reason

@@ -1,0 +1,93 @@
+"""The terms of an allowed request: limits, reserve, approval and spoiler."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.budgets import Limits
+from bot.domain.policy import Allowed, Decision, is_spoiler
+from bot.domain.rules import Approval, Budget, Budgets, RoleBudget, ServerRules
+from tests.unit.domain.policy_cases import ARTISTS, CLOSED, NOW, STAFF, code, having, judge, request
+
+
+def terms(decision: Decision) -> Allowed:
+    assert isinstance(decision, Allowed)
+    return decision
+
+
+def approval(**more: Any) -> ServerRules:
+    return ServerRules(approval=Approval.model_validate({"review_channel_id": 99, "hours": 6, **more}))
+
+
+def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms() -> None:
+    budgets = Budgets(
+        person=Budget(at_once=3, waiting=10, runs_a_day=20),
+        server=Budget(at_once=9),
+        roles={ARTISTS: RoleBudget(runs_a_day=50)},
+        gpu_weights={"H100": 4},
+    )
+    limits = Limits(at_once=3, waiting=10, runs_a_day=50, server_at_once=9)
+    found = judge(request(gpu="H100"), having(ARTISTS), rules=ServerRules(budgets=budgets))
+    assert found == Allowed(limits=limits, weight=4, reserved_seconds=240)
+
+
+@pytest.mark.parametrize(
+    ("rules", "asked", "roles", "waits"),
+    [
+        ({"mode": "off"}, {}, (), False),
+        ({"mode": "everybody"}, {}, (ARTISTS,), True),
+        ({"mode": "without_roles", "exempt_roles": [ARTISTS]}, {}, (ARTISTS, STAFF), False),
+        ({"mode": "without_roles", "exempt_roles": [ARTISTS]}, {}, (STAFF,), True),
+        ({"mode": "without_roles"}, {}, (STAFF,), True),
+        ({"mode": "selected", "deployments": ["flux"]}, {}, (), True),
+        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {}, (), False),
+        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {"gpu": "H100"}, (), True),
+        ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "L4"}, (), False),
+        ({"mode": "selected"}, {}, (), False),
+    ],
+)
+def test_the_mode_decides_who_waits_for_a_moderator(
+    rules: dict[str, Any], asked: dict[str, Any], roles: tuple[int, ...], waits: bool
+) -> None:
+    found = terms(judge(request(**asked), having(*roles), rules=approval(**rules)))
+    assert found.review_channel_id == (99 if waits else None)
+    assert found.approval_ends == (NOW + timedelta(hours=6) if waits else None)
+
+
+@pytest.mark.parametrize("channel_id", [None, CLOSED], ids=["no channel", "closed to the bot"])
+def test_a_request_that_needs_approval_is_refused_where_its_card_cannot_be_posted(
+    channel_id: int | None,
+) -> None:
+    rules = approval(mode="everybody", review_channel_id=channel_id)
+    assert code(judge(rules=rules)) == "review_unreachable"
+    assert code(judge(rules=approval(mode="off", review_channel_id=channel_id))) is None
+
+
+def test_moderators_need_approval_too() -> None:
+    found = judge(person=having(manages_server=True), rules=approval(mode="everybody"))
+    assert terms(found).review_channel_id == 99
+
+
+def test_direct_messages_need_no_approval() -> None:
+    found = judge(request(None), rules=approval(mode="everybody"), allow_direct_messages=True)
+    assert terms(found).review_channel_id is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "restricted", "hidden"),
+    [
+        ("never", False, False),
+        ("never", True, False),
+        ("always", False, True),
+        ("always", True, True),
+        ("not_age_restricted", False, True),
+        ("not_age_restricted", True, False),
+    ],
+)
+def test_the_channel_and_the_mode_decide_what_is_a_spoiler(mode: str, restricted: bool, hidden: bool) -> None:
+    rules = ServerRules.model_validate({"spoiler": mode})
+    assert is_spoiler(rules, age_restricted=restricted) is hidden
+    assert terms(judge(request(restricted_channel=restricted), rules=rules)).spoiler is hidden

@@ -1,0 +1,145 @@
+"""Messages about several at once, for the snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bot.domain.runs import HistoryPage, Run, RunListEntry, RunsPage, RunState
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
+from bot.ui.follow_ups import FollowUps
+from bot.ui.lists import runs_layout
+from bot.ui.results import Batch, outcome_messages, single_layout
+from bot.ui.status import status_message
+from tests.unit.factories import made_run
+from tests.unit.ui.messages import ASKED
+from tests.unit.ui.snapshot import of_layout, of_parts
+
+S = RunState
+TITLE = "Flux"
+
+
+def runs(*states: RunState, **more: Any) -> list[Run]:
+    """One in each of these states."""
+    keys = [letter * 16 for letter in "abcdefghij"]
+    ends: Mapping[RunState, dict[str, Any]] = {
+        S.SUCCEEDED: {"run_duration": 4.0, "gpu_used": "L4", "started_at": ASKED},
+        S.FAILED: {"failure_code": "run_failed", "run_duration": 2.0, "started_at": ASKED},
+        S.CANCELLED: {"failure_code": "cancelled_by_requester"},
+        S.TIMED_OUT: {"failure_code": "deadline", "started_at": ASKED},
+        S.REFUSED: {"failure_code": "comfy_unauthorized"},
+        S.REJECTED: {"failure_code": "rejected", "review_channel_id": 9, "decided_at": ASKED},
+    }
+    return [
+        made_run(
+            state,
+            key=keys[index],
+            **{
+                "status_message_id": 3,
+                "prompt": "a lighthouse",
+                "seed": 7 + index,
+                "batch_key": keys[0],
+                "batch_index": index,
+                "batch_size": len(states),
+                **ends.get(state, {}),
+                **more,
+            },
+        )
+        for index, state in enumerate(states)
+    ]
+
+
+def file(run: Run, number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:
+    return PreparedFile(Path("/nowhere"), f"flux-{run.key}-{number}.{suffix}", kind, "a lighthouse")
+
+
+def pictures(run: Run) -> PreparedOutputs:
+    return PreparedOutputs((file(run),))
+
+
+def parts(
+    batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
+) -> list[OutgoingMessage]:
+    done = {
+        run.key: made(run)
+        for run in batch
+        if run.state is S.SUCCEEDED and run.deleted_at is None and run.key not in late
+    }
+    return outcome_messages(Batch(batch, done, late), TITLE)
+
+
+def ended(*states: RunState, **more: Any) -> str:
+    return of_parts(parts(runs(*states, **more)))
+
+
+def status(batch: Sequence[Run]) -> str:
+    return of_parts([status_message(batch, TITLE)])
+
+
+def on_their_way() -> str:
+    done, runs_now, waits, next_one = runs(S.SUCCEEDED, S.RUNNING, S.WAITING, S.WAITING)
+    going_on = [replace(runs_now, progress=0.5), replace(waits, queue_position=2)]
+    return status([done, *going_on, replace(next_one, queue_position=3)])
+
+
+def deleted() -> str:
+    first, second, third = runs(S.SUCCEEDED, S.SUCCEEDED, S.SUCCEEDED)
+    return of_parts(parts([first, replace(second, deleted_at=ASKED), third]))
+
+
+def late() -> str:
+    batch = runs(S.SUCCEEDED, S.SUCCEEDED)
+    return of_parts(parts(batch, late=[batch[1].key]))
+
+
+def sounds(run: Run) -> PreparedOutputs:
+    return PreparedOutputs((file(run, 1, FileKind.AUDIO, "wav"),))
+
+
+def words(run: Run) -> PreparedOutputs:
+    return PreparedOutputs(texts=(f"A quiet lake at dusk, number {run.seed}.",))
+
+
+def one(state: RunState, **more: Any) -> str:
+    _, second = runs(S.SUCCEEDED, state, **more)
+    links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
+    return of_layout(single_layout(second, TITLE, links, FollowUps(vary=True, usable=True)))
+
+
+def listed() -> str:
+    batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
+    finished = runs(S.FAILED, S.SUCCEEDED)
+    entries = [RunListEntry(each, False, None) for each in (batch, finished)]
+    return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
+
+
+SEVERAL: Mapping[str, Callable[[], str]] = {
+    "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
+    "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),
+    "several-status-on-their-way": on_their_way,
+    "several-status-failed-one": lambda: status(runs(S.FAILED, S.SUCCEEDED, S.RUNNING)),
+    "several-status-cancelling": lambda: status(runs(S.RUNNING, S.RUNNING, cancel_requested_at=ASKED)),
+    "several-result": lambda: ended(*[S.SUCCEEDED] * 4),
+    "several-result-weighted": lambda: ended(*[S.SUCCEEDED] * 4, charged_seconds=8.0),
+    "several-result-ten": lambda: ended(*[S.SUCCEEDED] * 10),
+    "several-result-in-parts": lambda: of_parts(
+        parts(runs(*[S.SUCCEEDED] * 3), lambda run: PreparedOutputs(tuple(file(run, n) for n in range(1, 6))))
+    ),
+    "several-result-sounds": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), sounds)),
+    "several-result-words": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), words)),
+    "several-result-nothing": lambda: of_parts(parts(runs(*[S.SUCCEEDED] * 2), lambda _: PreparedOutputs())),
+    "several-result-spoiler": lambda: ended(S.SUCCEEDED, S.SUCCEEDED, spoiler=True),
+    "several-result-some": lambda: ended(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT),
+    "several-result-deleted": deleted,
+    "several-result-late": late,
+    "several-end-failed": lambda: ended(*[S.FAILED] * 3),
+    "several-end-failed-differently": lambda: ended(S.FAILED, S.TIMED_OUT),
+    "several-end-cancelled": lambda: ended(*[S.CANCELLED] * 3),
+    "several-end-rejected": lambda: ended(*[S.REJECTED] * 3),
+    "several-one": lambda: one(S.SUCCEEDED),
+    "several-one-failed": lambda: one(S.FAILED),
+    "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),
+    "several-runs": listed,
+}

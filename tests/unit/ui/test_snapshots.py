@@ -1,0 +1,245 @@
+"""Every message as a person sees it, compared whole with the files in `snapshots/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.model import Choice, Deployment, Input
+from bot.deployments.options import PRESET_OPTION
+from bot.deployments.revision import editable_fields
+from bot.domain.backend import InputKind
+from bot.domain.requests import Holder, Preset
+from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
+from bot.ui.details import details
+from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
+from bot.ui.follow_ups import FollowUps
+from bot.ui.help import deployment_layout, help_layout
+from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
+from bot.ui.status import status_message
+from tests.unit import messages
+from tests.unit.factories import made_preset, made_run
+from tests.unit.ui.batch_messages import SEVERAL
+from tests.unit.ui.messages import ASKED, KEY
+from tests.unit.ui.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
+
+S = RunState
+RAN = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
+TITLE = "Flux"
+STYLES = ("photo", "ink")
+FLUX = Deployment(
+    name="flux",
+    deployment_id="d",
+    title=TITLE,
+    description="Pictures from words",
+    inputs=(
+        Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500),
+        Input(key="s", option="style", kind=InputKind.TEXT, choices=tuple(Choice(n, n) for n in STYLES)),
+        Input(key="w", option="width", kind=InputKind.INTEGER, minimum=256, maximum=1536),
+        Input(key="n", option="seed", kind=InputKind.INTEGER, is_seed=True),
+        Input(key="i", option="image", kind=InputKind.IMAGE),
+    ),
+    gpus=("L4", "T4"),
+)
+SONG = Deployment(name="song", deployment_id="e", title="Song", description="", inputs=())
+BOTH = (FLUX, SONG)
+PLAN = plan_commands(BOTH, (PRESET_OPTION,))
+
+
+def run(state: RunState = S.SUCCEEDED, **more: Any) -> Run:
+    ended = {"gpu_used": "L4", "run_duration": 8.2} if state in RAN else {}
+    asked = {"status_message_id": 3, "inputs": {"p": "a lighthouse", "s": "ink", "w": 768, "n": 7}}
+    return made_run(state, **{**asked, "prompt": "a lighthouse", "seed": 7, **ended, **more})
+
+
+def file(number: int = 1, kind: FileKind = FileKind.IMAGE, suffix: str = "png") -> PreparedFile:
+    alt = "a lighthouse" if kind is FileKind.IMAGE else None
+    return PreparedFile(Path("/nowhere"), f"flux-{KEY}-{number}.{suffix}", kind, alt)
+
+
+def outcome(
+    made: Run, prepared: PreparedOutputs | None = None, follow_ups: FollowUps | None = None
+) -> list[OutgoingMessage]:
+    return messages.outcome(made, prepared or PreparedOutputs(), TITLE, follow_ups or FollowUps(vary=True))
+
+
+STATUS: Mapping[str, Run] = {
+    "approval": run(S.AWAITING_APPROVAL, review_channel_id=9),
+    "starting": run(S.WAITING),
+    "waiting": run(S.WAITING, queue_position=3),
+    "waiting-next": run(S.WAITING, queue_position=1),
+    "submitting": run(S.SUBMITTING),
+    "queued": run(S.QUEUED, queue_position=1),
+    "running": run(S.RUNNING, progress=0.42, live_status="Executing KSampler", gpu="L4"),
+    "running-silent": run(S.RUNNING),
+    "uploading": run(S.UPLOADING, progress=1.0),
+    "cancelling": run(S.RUNNING, progress=0.42, cancel_requested_at=ASKED),
+    "not-cancellable": run(S.RUNNING, note="not_cancellable"),
+    "no-prompt": run(S.RUNNING, prompt=None, seed=None),
+    "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
+    "user-install": run(S.RUNNING, user_install=True, guild_id=None),
+    "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, note="answer_ends"),
+}
+
+ENDS: Mapping[str, Run] = {
+    "failed": run(S.FAILED, failure_code="run_failed"),
+    "timed-out": run(S.TIMED_OUT, failure_code="deadline"),
+    "timed-out-there": run(S.FAILED, failure_code="run_timed_out"),
+    "cancelled": run(S.CANCELLED, failure_code="cancelled_by_requester"),
+    "cancelled-by-moderator": run(S.CANCELLED, failure_code="cancelled_by_moderator"),
+    "cancelled-there": run(S.CANCELLED, failure_code="run_cancelled"),
+    "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=ASKED),
+    "expired": run(S.EXPIRED, failure_code="expired", review_channel_id=9),
+    "unconfirmed": run(S.UNCONFIRMED, failure_code="comfy_timeout"),
+    "refused-inputs": run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "width"}),
+    "refused-key": run(S.REFUSED, failure_code="comfy_unauthorized"),
+    "refused-credits": run(S.REFUSED, failure_code="comfy_forbidden"),
+    "refused-busy": run(S.REFUSED, failure_code="comfy_rate_limited"),
+    "refused-file": run(S.REFUSED, failure_code="attachment_expired"),
+    "refused-late": run(S.REFUSED, failure_code="answer_too_late", user_install=True, guild_id=None),
+}
+
+PICTURE = PreparedOutputs((file(),))
+RESULTS: Mapping[str, list[OutgoingMessage]] = {
+    "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
+    "picture-spoiler": outcome(run(spoiler=True), PICTURE),
+    "pictures-twelve": outcome(run(), PreparedOutputs(tuple(file(n) for n in range(1, 13)))),
+    "video": outcome(
+        run(), PreparedOutputs((file(1, FileKind.VIDEO, "mp4"),)), FollowUps(vary=True, usable=True)
+    ),
+    "audio": outcome(run(), PreparedOutputs((file(1, FileKind.AUDIO, "wav"),))),
+    "audio-user-install": outcome(
+        run(user_install=True, guild_id=None), PreparedOutputs((file(1, FileKind.AUDIO, "wav"),))
+    ),
+    "mesh": outcome(run(), PreparedOutputs((file(1, FileKind.OTHER, "glb"),))),
+    "picture-and-audio": outcome(run(), PreparedOutputs((file(), file(2, FileKind.AUDIO, "wav")))),
+    "text": outcome(run(), PreparedOutputs(texts=("A quiet lake at dusk.\nNobody is there.",))),
+    "text-laid-out": outcome(run(), PreparedOutputs(texts=('{\n  "mood": "calm"\n}',))),
+    "text-spoiler": outcome(run(spoiler=True), PreparedOutputs(texts=("A quiet lake.\nNobody.",))),
+    "nothing": outcome(run()),
+    "one-at-a-time": outcome(run(), PICTURE, FollowUps(usable=True)),
+    "notes": outcome(
+        run(),
+        PreparedOutputs(
+            (file(),),
+            notes=(
+                "b.mp4 is too large to upload here: [open it](https://s3.example/b) while the link works.",
+            ),
+        ),
+    ),
+    "weighted-gpu": outcome(run(gpu_used="H100", charged_seconds=32.8), PICTURE),
+    "direct-message": outcome(run(guild_id=None), PICTURE),
+}
+
+
+def presets() -> list[Preset]:
+    asked = {"inputs": {"s": "ink", "p": "{prompt}, in ink"}, "gpu": "L4", "created_by": 42}
+    return [made_preset("noir", **asked), made_preset("house style", holder=Holder.SERVER, **asked)]
+
+
+def listed() -> HistoryPage:
+    entries = [
+        RunListEntry([run(S.RUNNING, key="a" * 16)], False, None),
+        RunListEntry([run(S.WAITING, key="b" * 16, queue_position=2, prompt=None)], False, None),
+        RunListEntry([run(key="c" * 16)], True, None),
+        RunListEntry([run(key="d" * 16)], False, (2, 5)),
+        RunListEntry([run(S.FAILED, key="e" * 16)], False, (99, 5)),
+        RunListEntry([run(key="f" * 16, user_install=True, guild_id=None)], False, (2, 5)),
+    ]
+    return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
+
+
+def kept() -> HistoryPage:
+    """Results that wait to be posted: of this server, of another, and of none."""
+    return HistoryPage(
+        [
+            RunListEntry([run(key="a" * 16, guild_id=7)], True, None),
+            RunListEntry([run(key="b" * 16)], True, None),
+            RunListEntry([run(key="c" * 16, user_install=True, guild_id=None)], True, None),
+        ]
+    )
+
+
+def title(name: str) -> str:
+    return {"flux": TITLE, "song": "Song"}[name]
+
+
+def queue() -> str:
+    found = [run(S.RUNNING), run(S.WAITING, requester_id=7, queue_position=1)]
+    return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
+
+
+def form() -> str:
+    made = run(inputs={"p": "a lighthouse", "s": "ink", "w": 768, "n": 7, "i": "https://cdn.example/a.png"})
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, made.inputs, "L4")))
+
+
+def form_of_a_long_text() -> str:
+    return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, {"p": "fox " * 1200}, None)))
+
+
+def pictures() -> str:
+    return of_layout(pictures_layout(["https://cdn.example/a.png"], [FLUX, SONG], ""))
+
+
+OTHERS: Mapping[str, Any] = {
+    "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1)),
+    "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7)),
+    "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), RunsPage(), title, here=1)),
+    "runs-none-such": lambda: of_layout(
+        runs_layout(HistoryPage([]), RunsPage(RunFilter.KEPT), title, here=1)
+    ),
+    "posting": lambda: of_layout(posting_layout()),
+    "queue": queue,
+    "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
+    "help": lambda: of_layout(help_layout(BOTH, PLAN)),
+    "help-one": lambda: of_layout(help_layout(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)))),
+    "help-deployment": lambda: of_layout(deployment_layout(FLUX, BOTH, PLAN)),
+    "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
+    "details-gone": lambda: of_layout(details(run(), TITLE, None, PLAN).layout),
+    "presets": lambda: of_layout(presets_layout(presets(), 0, more=True, title=title)),
+    "presets-none": lambda: of_layout(presets_layout([], 0, more=False, title=title)),
+    "edit": form,
+    "edit-long-text": form_of_a_long_text,
+    "edit-refused": lambda: of_layout(refused_layout("`width` is 9; the smallest is 256.", f"edit:{KEY}:0a")),
+    "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
+    "use-as-input": pictures,
+    **SEVERAL,
+}
+
+
+@pytest.mark.parametrize("name", STATUS)
+def test_a_status(name: str) -> None:
+    compare(f"status-{name}", of_parts([status_message([STATUS[name]], TITLE)]))
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_without_a_result(name: str) -> None:
+    compare(f"end-{name}", of_parts(outcome(ENDS[name])))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result(name: str) -> None:
+    compare(f"result-{name}", of_parts(RESULTS[name]))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_list_a_form_or_help(name: str) -> None:
+    compare(name, OTHERS[name]())
+
+
+def test_every_state_and_every_file_has_its_test() -> None:
+    assert {each.state for each in (*STATUS.values(), *ENDS.values())} == set(RunState) - {S.SUCCEEDED}
+    names = {
+        *(f"status-{name}" for name in STATUS),
+        *(f"end-{name}" for name in ENDS),
+        *(f"result-{name}" for name in RESULTS),
+        *OTHERS,
+    }
+    assert {path.stem for path in FOLDER.glob("*")} == names
