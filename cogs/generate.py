@@ -124,7 +124,7 @@ class _CompletedOption(_Option):
 def build_generate(
     plan: CommandPlan, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
 ) -> GenerateCommand:
-    """The command to add to a tree; a group when there are several deployments."""
+    """Build the command to add to a tree; with several deployments it is a group."""
     if plan.is_single:
         return _command(plan.commands[0], plan.name, on_generate, on_autocomplete)
     root = app_commands.Group(name=plan.name, description=plan.description)

@@ -46,7 +46,7 @@ class Pause(commands.Cog):
         await tell(interaction, say("resume_done"))
 
     async def _check(self, interaction: Interaction) -> None:
-        """The application's owner, or its team's admins and developers, as Discord names them."""
+        """Raise RefusedError unless the user owns the application or is an admin or developer of its team."""
         if not await self._bot.is_owner(interaction.user):
             raise RefusedError("owner_only")
 
