@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -34,13 +34,10 @@ from bot.wiring import (
     open_backend,
     operator_rules,
     reconcile_workers,
+    utc_now,
 )
 from bot.workers.events import EventRecorder, ProgressBuffer
 from bot.workers.worker import Wakeups, Worker
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

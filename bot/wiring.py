@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -56,6 +56,10 @@ from bot.workers.reconciler import Reconciler
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer
 from bot.workers.worker import Wakeups, Worker
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
-from bot.app import utc_now
+from bot.wiring import utc_now
 from demo import event_text
 from demo.log_capture import Ears, LogLine
 from demo.world import World

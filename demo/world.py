@@ -16,9 +16,10 @@ import discord
 import simcord
 from yarl import URL
 
-from bot.app import App, build, running_workers, start_web, utc_now
+from bot.app import App, build, running_workers, start_web
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
+from bot.wiring import utc_now
 from demo.fake_comfydeploy.server import StandIn
 
 HOST = "127.0.0.1"

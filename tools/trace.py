@@ -24,6 +24,7 @@ PACKAGES = ("bot", "cogs")
 _NO_FUNCTIONS = frozenset({"<module>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _PACE = 0.2
 _LOOK = 0.05
+_START = 2.0  # the first round of every worker belongs to the start-up
 _SECONDS = 60
 
 
@@ -84,6 +85,7 @@ async def generate(world: World, trace: Trace) -> None:
 
 async def run(trace: Trace) -> None:
     async with asyncio.timeout(_SECONDS), open_world(_PACE) as world:
+        await asyncio.sleep(_START)
         await generate(world, trace)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
-from bot.app import utc_now
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
@@ -27,7 +26,7 @@ from bot.ops.check_host import compare_clock, inspect_database
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
-from bot.wiring import Resources, gateway_bot, make_reloader
+from bot.wiring import Resources, gateway_bot, make_reloader, utc_now
 from bot.workers.worker import Wakeups
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import bot.app
 import bot.database.engine
 import bot.store.requests
 import bot.store.rules
+from bot import app
 
 _DATABASE_LIMIT = "LOCK_SECONDS"
 
@@ -35,7 +35,7 @@ def quicken(speed: float) -> None:
 
 def set_clock(clock: Callable[[], datetime]) -> None:
     """The clock that `bot.app.build` takes when it is given none."""
-    bot.app.build.__wrapped__.__defaults__ = (clock,)  # type: ignore[attr-defined]
+    app.build.__wrapped__.__defaults__ = (clock,)  # type: ignore[attr-defined]
 
 
 def quick_clock(epoch: float, speed: float, ahead: float = 0.0) -> Callable[[], datetime]:
