@@ -59,7 +59,7 @@ async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(
     [
         f"{RUNS}.request_cancel:before:1",
         f"{RUNS}.request_cancel:after:1",
-        f"{COMFY}.cancel:after:1",
+        f"{COMFY}.cancel_run:after:1",
         f"{OWED}.mark_attempt:after:1",
         f"{OWED}.mark_sent:after:1",
     ],

@@ -75,8 +75,8 @@ LIVES = {
         asked_and_cancelled,
         (
             f"{RUNS}.request_cancel:after:1",
-            f"{COMFY}.cancel:before:1",
-            f"{COMFY}.cancel:after:1",
+            f"{COMFY}.cancel_run:before:1",
+            f"{COMFY}.cancel_run:after:1",
             *ENDING,
         ),
         faults=Faults(hold_at="running"),
