@@ -25,80 +25,60 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         **EXPERIENCE,
         # internal errors
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
-        "store_unavailable": "I can't reach my database right now, so I took nothing on. Please try again soon.",
+        "store_unavailable": "I can't reach my database right now, so nothing was started. Please try again soon.",
         "command_changed": "This command has just changed. Please reload Discord and try again.",
         "starting": "I'm still starting up. Please try again in a few seconds.",
         # rules
         "guild_not_allowed": "This bot doesn't generate on this server. Its operator can allow it.",
         "direct_messages_off": "I don't generate in direct messages here. Please use a server channel.",
-        "user_installs_off": "I can't be used from your own account any more. Please use me on a server that has me.",
-        "daily_limit": "Today's GPU time is used up. It starts afresh <t:{until}:R>.",
+        "user_installs_off": "I can't be used from your own account any more. Please use me on a server that I'm in.",
+        "daily_limit": "Today's GPU time is used up. It resets <t:{until}:R>.",
         "paused": "Generating is paused for the moment: {reason}",
         "blocked": "A moderator has blocked you from generating on this server: {reason}",
         "blocked_until": "A moderator has blocked you from generating here until <t:{until}:f>: {reason}",
         "account_too_young": "This server asks for accounts older than {days} days. Yours will be <t:{until}:R>.",
         "member_too_young": "This server asks for {days} days of membership. You can generate <t:{until}:R>.",
-        "deployment_role": "Your roles don't include this deployment. Of the restricted ones you may use: {allowed}.",
-        "deployment_role_none": "Your roles don't include this deployment. None of the restricted ones is open to them. "
-        "Please ask a moderator which role you need.",
-        "gpu_role": "Your roles don't include {gpu}. Of the restricted GPUs you may use: {allowed}.",
-        "gpu_role_none": "Your roles don't include {gpu}. None of the restricted GPUs is open to them. "
-        "Please choose another, or ask a moderator which role you need.",
+        "deployment_role": "Your roles can't use this deployment. Restricted ones that you may use: {allowed}.",
+        "deployment_role_none": "Your roles can't use this deployment. Ask a moderator which role you need.",
+        "gpu_role": "Your roles can't use {gpu}. Restricted GPUs that you may use: {allowed}.",
+        "gpu_role_none": "Your roles can't use {gpu}. Choose another, or ask a moderator which role you need.",
         "budget_waiting": "You already have {limit} requests waiting. Please let one finish, or cancel one.",
-        "budget_runs": "You have used your {limit} runs for today. They return <t:{until}:R>.",
-        "budget_gpu": "This needs about {needed} GPU seconds, and {left} of your {limit} are left today. "
-        "They return <t:{until}:R>.",
+        "budget_runs": "You have used your {limit} runs for today. They reset <t:{until}:R>.",
+        "budget_gpu": "This needs about {needed} GPU seconds, and you have {left} of {limit} left today. They reset <t:{until}:R>.",
         "server_budget_waiting": "This server already has {limit} requests waiting. Please try again soon.",
-        "server_budget_runs": "This server has used its {limit} runs for today. They return <t:{until}:R>.",
-        "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. "
-        "They return <t:{until}:R>.",
-        "daily_limit_count": "Today's GPU time has room for {possible} of these {count}. Please ask for fewer; "
-        "it starts afresh <t:{until}:R>.",
-        "budget_waiting_count": "You may have {limit} requests waiting, which leaves room for {possible} of these "
-        "{count}. Please ask for fewer.",
-        "budget_runs_count": "Of your {limit} runs for today {possible} are left, and these are {count}. "
-        "Please ask for fewer; they return <t:{until}:R>.",
-        "budget_gpu_count": "Your {limit} GPU seconds for today have room for {possible} of these {count}. "
-        "Please ask for fewer; they return <t:{until}:R>.",
-        "server_budget_waiting_count": "This server may have {limit} requests waiting, which leaves room for "
-        "{possible} of these {count}. Please ask for fewer.",
-        "server_budget_runs_count": "Of this server's {limit} runs for today {possible} are left, and these are "
-        "{count}. Please ask for fewer; they return <t:{until}:R>.",
-        "server_budget_gpu_count": "This server's {limit} GPU seconds for today have room for {possible} of these "
-        "{count}. Please ask for fewer; they return <t:{until}:R>.",
-        "words_refused": "`{option}` has something in it that this server doesn't allow. "
-        "Please word it differently.",
-        "words_unavailable": "I can't read this server's word rules right now, so I took nothing on. "
-        "Please try again in a minute.",
+        "server_budget_runs": "This server has used its {limit} runs for today. They reset <t:{until}:R>.",
+        "server_budget_gpu": "This needs about {needed} GPU seconds, and this server has {left} of {limit} left today. They reset <t:{until}:R>.",
+        "daily_limit_count": "You asked for {count}, but today's GPU time allows {possible}. It resets <t:{until}:R>.",
+        "budget_waiting_count": "You asked for {count}, but only {possible} more can wait; your limit is {limit}. Please ask for fewer.",
+        "budget_runs_count": "You asked for {count} but have {possible} of {limit} runs left today. They reset <t:{until}:R>.",
+        "budget_gpu_count": "You asked for {count}, but your {limit} GPU seconds for today allow {possible}. They reset <t:{until}:R>.",
+        "server_budget_waiting_count": "You asked for {count}, but only {possible} more can wait; this server's limit is {limit}. Please ask for fewer.",
+        "server_budget_runs_count": "You asked for {count}, but this server has {possible} of {limit} runs left today. They reset <t:{until}:R>.",
+        "server_budget_gpu_count": "You asked for {count}, but this server's {limit} GPU seconds for today allow {possible}. They reset <t:{until}:R>.",
+        "words_refused": "`{option}` contains something that this server doesn't allow. Please change it.",
+        "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
         "words_forbidden": "I can't read this server's AutoMod rules. A moderator can give me Manage Server, "
         "or switch AutoMod off in `/settings`.",
         "not_allowed_here": "This server's settings don't let you use this here.",
         # moderation
-        "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. "
-        "A server admin can mend that with `/settings`.",
-        "attachment_expired": "The file you attached has expired while the request waited. "
-        "Please send the command again with the file.",
-        "attachment_unavailable": "Discord didn't give me the file you attached. "
-        "Please send the command again with the file.",
+        "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. A server admin can fix that in `/settings`.",
+        "attachment_expired": "Your file expired while the request waited. Please send the command again with the file.",
+        "attachment_unavailable": "Discord didn't give me your file. Please send the command again with the file.",
         "already_decided": "<@{person}> has already decided this.",
-        "review_over": "This request doesn't wait for a decision any more.",
-        "report_over": "This report has already been looked at.",
-        "own_request": "Somebody else has to decide about your own request.",
-        "already_deleted": "It has already been deleted.",
+        "review_over": "This has already been decided.",
+        "report_over": "This report has already been handled.",
+        "own_request": "You can't decide about your own request.",
+        "already_deleted": "This has already been deleted.",
         "no_result": "There is no result here to delete or report.",
-        "no_review_channel": "This server has no review channel that I can post in, so a report would reach "
-        "nobody. "
-        "Please tell a moderator directly.",
+        "no_review_channel": "Reports would reach nobody: this server has no review channel that I can post in. Please tell a moderator directly.",
         "report_noted": "Thank you. The moderators will look at it.",
-        "report_looked_at": "The moderators have already looked at your report and left the result as it is. "
-        "If something is new, please tell a moderator directly.",
-        "delete_noted": "It will be gone in a moment.",
+        "report_looked_at": "The moderators have seen your report and kept the result. If something is new, please tell a moderator directly.",
+        "delete_noted": "It will be deleted in a moment.",
         "rejected": "A moderator didn't approve this request.",
         "requester_blocked": "A moderator ended this request before it was started.",
         "expired": "Nobody decided about this request in time. You're welcome to ask again.",
         "rejection_notice": "Your request for **{title}** was not approved.",
-        "block_notice": "Your request for **{title}** was not started, nor were others that waited: "
-        "a moderator has blocked you from generating there.",
+        "block_notice": "Your request for **{title}** was not started, and neither were your others: a moderator has blocked you from generating there.",
         "notice_place": "-# **#{channel}** on **{server}**: [open the channel]({url})",
         "notice_link": "-# [Open the channel]({url})",
         "rejection_reason": "The moderator's reason: {reason}",
@@ -115,14 +95,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "card_rejected": "Rejected by <@{person}> <t:{at}:R>",
         "card_blocked": "<@{person}> blocked the requester <t:{at}:R>, so it was not started.",
         "card_expired": "Nobody decided in time.",
-        "card_cancelled": "The requester took it back.",
+        "card_cancelled": "The requester cancelled it.",
         "report_heading": "### A result of **{title}** was reported",
         "report_made_by": "Made by <@{person}>",
         "report_by": "Reported by {people}",
         "report_more": "{count} more",
         "report_restricted": "It is age-restricted, so it is not shown here.",
-        "report_gone": "It had been deleted before.",
-        "card_gone": "I don't know this request any more, so there is nothing to decide.",
+        "report_gone": "It was deleted before.",
+        "card_gone": "This request no longer exists, so there is nothing to decide.",
         "report_link": "[Open it]({url})",
         "report_deleted": "Deleted by <@{person}>.",
         "report_dismissed": "Dismissed by <@{person}>.",
@@ -144,8 +124,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         ),
         "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
         "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
-        "not_yours": "Only the person who asked can use this button.",
-        "run_gone": "I don't know this request any more.",
+        "not_yours": "Only the person who asked can use this.",
+        "run_gone": "This request no longer exists.",
         "run_ended": "This request has already ended.",
         # cancelling
         "cancel_too_late": "It has already finished.",
@@ -153,10 +133,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # the deployment
         "deployment_gone": "That deployment isn't offered any more. Type `/generate` to see what is.",
         # invalid inputs
-        "input_required": "`{option}` is needed.",
+        "input_required": "`{option}` is required.",
         "input_unknown": "There is no option `{option}`. Did you mean one of these: {choices}?",
-        "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, "
-        "with quotes around text that holds a comma.",
+        "input_more_syntax": "I can't read `more` from “{text}” on. Write key=value, key=value, with quotes around text that has a comma.",
         "input_twice": "`{option}` was given twice. Please keep one.",
         "input_file_in_more": "`{option}` takes a file, which can't go into `more`. Attach it to its own option.",
         "input_not_integer": "`{option}` needs a whole number, not “{value}”.",
@@ -175,11 +154,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "input_count": "`{option}` can be any whole number from 1 to {maximum} here.",
         "input_gpu": "{value} isn't offered here. Choose one of: {choices}.",
         # errors of ComfyDeploy
-        "comfy_redirected": "ComfyDeploy's address in the bot's settings isn't quite right, so nothing was started. "
-        "The bot's operator can correct it.",
+        "comfy_redirected": "ComfyDeploy's address in the bot's settings is wrong, so nothing was started. The bot's operator can correct it.",
         "comfy_not_cancellable": "This machine can't stop a run, so the result will still be posted.",
         "comfy_failed": "ComfyDeploy didn't take the request. Please try again later.",
-        "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to renew it.",
+        "comfy_unauthorized": "ComfyDeploy didn't accept the bot's API key. The bot's operator has to replace it.",
         "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "
         "The bot's operator can look into it.",
         "comfy_not_found": "ComfyDeploy doesn't know this deployment any more. The bot's operator has to update it.",
@@ -188,11 +166,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "comfy_invalid_unnamed": "ComfyDeploy didn't accept the inputs. Please change them and try again.",
         "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
         "comfy_unreachable": "I can't reach ComfyDeploy right now. Nothing was started; please try again later.",
-        "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. "
-        "If it turns up after all, I'll post the result here.",
-        "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up after all, I'll post the result here.",
-        "comfy_bad_reply": "ComfyDeploy's answer made no sense, so I can't tell whether the run began. "
-        "If it turns up after all, I'll post the result here.",
+        "comfy_server_error": "ComfyDeploy had a problem (error {status}) and didn't confirm the run. If it turns up, I'll post the result here.",
+        "comfy_timeout": "ComfyDeploy didn't confirm the run. If it turns up, I'll post the result here.",
+        "comfy_bad_reply": "ComfyDeploy's answer was unreadable, so I can't tell whether the run started. If it turns up, I'll post the result here.",
         # outcomes of runs
         "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
         "if it keeps failing, please tell the bot's operator.",
@@ -206,14 +182,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # outputs
         "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
         "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
-        "media_forbidden": "{name} lies at an address that I don't open.",
+        "media_forbidden": "{name} is at an address that I'm not allowed to open.",
         "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
         "media_more": "{count} more files didn't fit into this message.",
         "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
         "from_elsewhere_late": "I couldn't answer in time where you asked, so here it is.",
         "mention": "<@{user}>",
         # titles and labels
-        "title_waiting": "Waiting for a free place",
+        "title_waiting": "Waiting for a free slot",
         "title_approval": "Waiting for approval",
         "title_submitting": "Starting",
         "title_queued": "In the queue",

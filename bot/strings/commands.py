@@ -19,7 +19,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "command_blocked": "Who may not generate on this server",
         "option_block_user": "Whom to block",
         "option_unblock_user": "Whom to unblock",
-        "option_block_reason": "Why; the person is told",
+        "option_block_reason": "Why; the person reads it",
         "option_block_duration": "How long; without it, until somebody unblocks them",
         "option_block_days": "How many days, instead of a duration from the list",
         "duration_hour": "1 hour",
@@ -27,9 +27,9 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "duration_week": "7 days",
         "duration_month": "30 days",
         "duration_open": "until unblocked",
-        "block_done": "<@{person}> can't generate here any more, until somebody unblocks them.",
+        "block_done": "<@{person}> can't generate here until somebody unblocks them.",
         "block_done_until": "<@{person}> can't generate here until <t:{until}:f>.",
-        "block_ended": "Requests of theirs that waited and have ended: {count}.",
+        "block_ended": "Waiting requests that were ended: {count}.",
         "block_self": "You can't block yourself.",
         "block_bot": "Bots don't generate anything here, so there is no need to block one.",
         "block_moderator": "<@{person}> is a moderator here and can't be blocked. "
@@ -52,10 +52,9 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "option_audit_action": "Only this kind of event",
         "option_audit_since": "From so many days ago",
         "option_audit_until": "Up to so many days ago",
-        "record_range": "That begins {since} days ago and ends {until} days ago, so it holds nothing. "
-        "Please let it end later than it begins.",
-        "record_heading": "### The record of this server",
-        "record_none": "Nothing was found. Fewer filters find more.",
+        "record_range": "That range is empty: it begins {since} days ago and ends {until} days ago. Please let it end later.",
+        "record_heading": "### This server's audit log",
+        "record_none": "Nothing was found. Try fewer filters.",
         "record_older": "Older",
         "record_newer": "Newer",
         "record_file": "CSV file",
@@ -105,31 +104,26 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "action_resume": "Resumed",
         "action_privacy": "Own data deleted",
         # the pause
-        "command_pause": "For the bot's owner: take on nothing new, on every server",
-        "command_resume": "For the bot's owner: take on requests again",
-        "option_pause_reason": "Why; everybody who asks is told",
-        "pause_done": "Paused. Requests under way go on; new ones are refused and told: {reason}",
-        "resume_done": "I take on requests again.",
+        "command_pause": "For the bot's owner: accept nothing new, on every server",
+        "command_resume": "For the bot's owner: accept requests again",
+        "option_pause_reason": "Why; everybody who asks reads it",
+        "pause_done": "Paused. Running requests go on; new ones are refused with: {reason}",
+        "resume_done": "I accept requests again.",
         "resume_nothing": "The bot isn't paused.",
         "owner_only": "Only the bot's owner can do that.",
         # a user's own data
         "command_privacy": "What the bot keeps about you",
         "command_privacy_export": "Get what the bot keeps about you, as a file",
-        "command_privacy_delete": "Delete what you wrote and what came of it from the bot's store",
+        "command_privacy_delete": "Delete your prompts, inputs and outputs from the bot's database",
         "export_done": "This is what I keep about you.",
-        "export_cut": "This is the newest of what I keep about you; not all of it fits into one file. "
-        "The bot's operator can give you the rest.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your ended requests from my store, and "
-        "your presets. It can't be undone, and they can't be repeated or edited any more.\n"
+        "export_cut": "This is the newest of what I keep about you; the rest didn't fit. The bot's operator can give you all of it.",
+        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests from my database, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\n"
         "Presets that you made for a server stay there, without your name.\n"
-        "What moderation needs is kept, without the prompts: that there was a request, when, where, "
-        "how it ended, and blocks.\n"
+        "Moderators still see that there were requests: when, where and how they ended, and any blocks.\n"
         "Messages in channels stay; you can delete your results there.",
         "erase_button": "Delete my data",
-        "erase_done": "Done. Requests emptied: {count}. That there were requests, and blocks, is kept for the "
-        "moderators, without what you wrote.",
-        "erase_left": "Left, because they haven't ended or aren't posted yet: {keys}. "
-        "Please ask again when they are.",
+        "erase_done": "Deleted the contents of {count} requests. Moderators still see that they existed, and any blocks.",
+        "erase_left": "Not deleted, because they aren't finished or posted yet: {keys}. Please ask again when they are.",
         "erase_left_more": "{keys} and {more} more",
         # usage
         "command_usage": "What you have used today, and what is left",
@@ -145,7 +139,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "usage_now_of": "Running: {used} of {limit} at once",
         "usage_waiting": "Waiting: {used}",
         "usage_waiting_of": "Waiting: {used} of {limit}",
-        "usage_returns": "-# Runs and GPU seconds return <t:{until}:R>. What still runs is estimated.",
+        "usage_returns": "-# Resets <t:{until}:R>. Unfinished runs are estimated.",
         "usage_blocked": "Blocked on this server.",
         "usage_blocked_until": "Blocked on this server until <t:{until}:f>.",
         "usage_paused": "The bot is paused: {reason}",
@@ -154,7 +148,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
 LISTS: Mapping[str, str] = MappingProxyType(
     {
         # a user's own runs
-        "command_runs": "Your requests: what became of them, cancelling, and results that couldn't be posted",
+        "command_runs": "Your requests: how they ended, cancelling, and results that couldn't be posted",
         "option_runs_state": "Only those in this state",
         "runs_filter_all": "All",
         "runs_filter_waiting": "Waiting",
@@ -165,7 +159,7 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_filter_kept": "Not posted yet",
         "runs_heading": "### Your requests",
         "runs_none": "You haven't asked for anything yet. Try `/generate`.",
-        "runs_none_such": "There are none like that. `/runs` without a state shows all.",
+        "runs_none_such": "You have none like that. `/runs` without a state shows all.",
         "runs_line": "{state}: **{title}** <t:{at}:R>{link}",
         "runs_several": "{state} (×{count})",
         "runs_several_done": "{state} ({done} of {count})",
@@ -177,12 +171,10 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_post_choose": "Post a result here",
         "button_post": "Post it here",
         "withheld_heading": "Your result is ready",
-        "withheld": "It is age-restricted, so I post it only in channels that are marked so. Use `/runs` in "
-        "such a channel to have it posted there.",
+        "withheld": "It is age-restricted, so I post it only in age-restricted channels. Use `/runs` in one to have it posted there.",
         "post_noted": "I'll post it here in a moment.",
         "post_nothing": "There is nothing left to post for this request.",
-        "post_elsewhere": "A result is posted only on the server it was asked for on. "
-        "Please use `/runs` [there]({url}).",
+        "post_elsewhere": "Results are posted only on the server where you asked. Please use `/runs` [there]({url}).",
         "post_outside": "You asked for this outside of this server. Please use `/runs` in my direct messages, "
         "or where you asked.",
         # a server's queue
@@ -208,22 +200,21 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "option_preset_server": "The server's instead of your own; needs Manage Server",
         "option_preset_use_prompt": "The prompt, instead of the preset's or for its {{prompt}}",
         "preset_saved": "Saved as **{name}** for {title}. Use it with `/preset use` or in `/generate`.",
-        "preset_replaced": "**{name}** for {title} is saved anew; it replaced the one of the same name.",
+        "preset_replaced": "Saved **{name}** for {title}; it replaced the preset of the same name.",
         "preset_files_left": "Files aren't part of a preset, so they were left out.",
-        "preset_shared": "This server has **{name}** now, for everybody here.",
-        "preset_deleted": "**{name}** is deleted.",
+        "preset_shared": "Everybody on this server can use **{name}** now.",
+        "preset_deleted": "Deleted **{name}**.",
         "preset_dropped": "Some of **{name}** doesn't fit any more and was left out: {dropped}.",
         "preset_no_run": "There is no request of yours to save. Try `/generate` first.",
         "preset_no_prompt": "{title} takes no prompt, so a preset for it can't have one.",
         "preset_needs_prompt": "**{name}** is built around a prompt. Please give one with `prompt`.",
-        "preset_needs": "**{name}** has nothing for `{option}`, which is needed. "
-        "Use `{path}` with `preset` and fill it in there.",
+        "preset_needs": "**{name}** has no `{option}`, which is required. Use `{path}` with `preset` and fill it in there.",
         "preset_unknown": "There is no preset **{name}**. `/preset list` shows those you can use.",
         "preset_elsewhere": "**{name}** is a preset for {title}. Choose that one, or type `/preset use`.",
         "preset_manage": "A server's presets are for people with Manage Server. "
         "You can save it for yourself.",
-        "presets_full_own": "You have {most} presets, which is the most. Please delete one first.",
-        "presets_full_server": "This server has {most} presets, which is the most. Please delete one first.",
+        "presets_full_own": "You have {most} presets, which is the limit. Please delete one first.",
+        "presets_full_server": "This server has {most} presets, which is the limit. Please delete one first.",
         "presets_heading": "### Presets",
         "presets_none": "There are none yet. `/preset save` makes one from your latest request.",
         "presets_line": "**{name}** for {title}",
@@ -238,7 +229,7 @@ OPERATOR = {
     "reload_added": "Added: {names}",
     "reload_changed": "Changed: {names}",
     "reload_removed": "Removed: {names}",
-    "reload_warnings": "There is something to know about them, {count} lines of it, in my log.",
-    "reload_broken": "Nothing has changed, since the deployments can't be offered as the file says. Please correct:",
-    "reload_more": "and {count} more, which `python -m bot check` tells.",
+    "reload_warnings": "My log has {count} warnings about them.",
+    "reload_broken": "Nothing has changed, because the file has mistakes. Please correct:",
+    "reload_more": "and {count} more, which `python -m bot check` lists.",
 }

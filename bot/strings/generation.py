@@ -38,11 +38,10 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "Please attach one of at most {limit_kib} KiB.",
         "edit_not_text": "`{option}`: that file isn't plain text. Please attach one that is.",
         "edit_unread": "`{option}`: I couldn't read that file. Please attach it again.",
-        "edit_ready": "I've read your file. Shall I send the request with it?",
+        "edit_ready": "I've read your file. Send the request with it?",
         "button_send": "Send",
         "edit_forgotten": "I don't have that text any more. Please press Edit and attach it again.",
-        "edit_dropped": "This deployment has changed. Left out of your request, because it doesn't "
-        "take them any more: {names}.",
+        "edit_dropped": "This deployment has changed, and these inputs were left out: {names}.",
         # details
         "details_heading": "### Details: {title}",
         "details_input": "**{name}** {value}",
@@ -61,7 +60,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_several": "number {number} of {count}",
         "details_parent": "made from: `{key}`",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
-        "details_gone": "This deployment isn't offered any more, so there is no command that gives the same.",
+        "details_gone": "This deployment isn't offered any more, so no command repeats this.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",
         # user installs
@@ -75,9 +74,8 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "use_menu": "Use as input",
         "use_heading": "What should I do with this picture?",
         "use_heading_several": "Which picture, and what should I do with it?",
-        "use_placeholder": "Choose what to make of it",
-        "use_no_picture": "There is no picture in this message that I could use. "
-        "PNG, JPEG and WebP files work.",
+        "use_placeholder": "Choose what to do with it",
+        "use_no_picture": "This message has no picture that I can use. PNG, JPEG and WebP files work.",
         "use_nobody": "None of the deployments here takes a picture.",
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
         # help
@@ -97,7 +95,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "help_title": "### {title}\n`{path}`",
         "help_option": "**{name}** {description}",
         "help_limits": "-# {limits}",
-        "help_needed": "needed",
+        "help_needed": "required",
         "help_from_to": "from {minimum} to {maximum}",
         "help_from": "from {minimum}",
         "help_to": "up to {maximum}",

@@ -19,7 +19,7 @@ from tests.harness import HELD, Harness
 
 pytestmark = pytest.mark.bot(deployments=ADULT)
 
-WITHHELD = "It is age-restricted, so I post it only in channels that are marked so."
+WITHHELD = "It is age-restricted, so I post it only in age-restricted channels."
 
 
 async def adult_channel(bot: Harness) -> simcord.ChannelHandle:

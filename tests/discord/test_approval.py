@@ -148,7 +148,7 @@ async def test_nobody_decides_about_their_own_request(server: ModeratedServer) -
     await server.ask(server.mona)
     for label in ("Approve", "Reject"):
         refused = await server.mona.click(server.card, label=label)
-        assert refusal(server, refused) == "Somebody else has to decide about your own request."
+        assert refusal(server, refused) == "You can't decide about your own request."
     await server.decide("Approve", await reviewer(server))
     assert len(server.calls) == 1
 
@@ -169,7 +169,7 @@ async def test_a_request_that_nobody_decides_about_expires(server: ModeratedServ
     assert buttons_of(server, server.card) == {}
     for action in ("Approve", "Reject"):
         refused = await press(server, server.mona, server.card, ids[action])
-        assert refusal(server, refused) == "This request doesn't wait for a decision any more."
+        assert refusal(server, refused) == "This has already been decided."
     assert server.calls == []
 
 
@@ -178,7 +178,7 @@ async def test_a_requester_takes_a_waiting_request_back(server: ModeratedServer)
     await server.click(asked.response.message, "Cancel")
     assert "Cancelled, as you asked." in text_of(server, asked.response)
     assert texts(server) == []
-    assert "The requester took it back." in server.verdict
+    assert "The requester cancelled it." in server.verdict
     assert buttons_of(server, server.card) == {}
 
 

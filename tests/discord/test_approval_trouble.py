@@ -83,13 +83,13 @@ async def test_a_forged_approval_of_a_running_request_changes_nothing(server: Mo
     (status,) = server.messages()
     for action in ("approve", "reject"):
         refused = await press(server, server.mona, status, f"run:{run.key}:{action}")
-        assert refusal(server, refused) == "This request doesn't wait for a decision any more."
+        assert refusal(server, refused) == "This has already been decided."
     for action in ("delete", "report"):
         refused = await press(server, server.alice, status, f"run:{run.key}:{action}")
         assert refusal(server, refused) == "There is no result here to delete or report."
     for action in ("approve", "reject", "block", "dismiss"):
         refused = await press(server, server.mona, status, f"run:nobody:{action}")
-        assert refusal(server, refused) == "I don't know this request any more."
+        assert refusal(server, refused) == "This request no longer exists."
     assert (await server.run()).state is RunState.RUNNING
     assert server.cards() == []
 

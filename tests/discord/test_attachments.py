@@ -98,8 +98,8 @@ async def test_a_renewal_is_retried_after_a_server_error(server: ModeratedServer
 @pytest.mark.parametrize(
     ("status", "minutes", "sentence"),
     [
-        (404, 0, "The file you attached has expired"),
-        (503, 120, "Discord didn't give me the file you attached."),
+        (404, 0, "Your file expired"),
+        (503, 120, "Discord didn't give me your file."),
     ],
     ids=["deleted", "server errors"],
 )

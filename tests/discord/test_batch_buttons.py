@@ -56,7 +56,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     first, _, *others = await bot.keys()
     one = await open_one(bot, bot.alice, 2)
     done = await bot.alice.click(one.response.message, label="Delete")
-    assert done.response.content == "It will be gone in a moment."
+    assert done.response.content == "It will be deleted in a moment."
     await bot.play()
     (message,) = bot.messages()
     assert files(message) == [first, *others]
@@ -66,7 +66,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert "seed 8" not in shown
     assert "**Picture, 3 of 4**" in shown
     again = await bot.alice.click(one.response.message, label="Delete")
-    assert refusal(bot, again) == "It has already been deleted."
+    assert refusal(bot, again) == "This has already been deleted."
     await bot.click(message, "Delete")
     assert bot.messages() == []
     lines = [line.action for line in await audit_log(bot.app.store)]

@@ -53,13 +53,13 @@ async def test_a_report_is_about_all_of_them_and_its_delete_takes_all(server: Mo
 async def test_the_budget_counts_each_and_says_how_many_there_is_room_for(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"waiting": None, "runs_a_day": 3}})
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=4)
-    assert refusal(bot, refused).startswith("Of your 3 runs for today 3 are left, and these are 4.")
+    assert refusal(bot, refused).startswith("You asked for 4 but have 3 of 3 runs left today.")
     assert await bot.runs() == []
     await ask(bot, count=2)
     usage = await bot.alice.slash(bot.channel, "usage")
     assert "2 of 3" in text_of(bot, usage.response)
     refused = await bot.alice.slash(bot.channel, "generate", prompt="a fox", count=2)
-    assert "1 are left" in refusal(bot, refused)
+    assert "have 1 of 3" in refusal(bot, refused)
 
 
 @pytest.mark.bot(rules=NO_APPROVAL)

@@ -36,7 +36,7 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     asked = await queue_of_three(bot)
     assert not (await bot.bob.slash(bot.channel, "generate", prompt="a hen")).ephemeral
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    assert done.response.content.endswith(" Requests of theirs that waited and have ended: 2.")
+    assert done.response.content.endswith(" Waiting requests that were ended: 2.")
     await bot.play()
     for answer in asked[1:]:
         assert "Not started: Picture" in text_of(bot, answer.response)
@@ -69,8 +69,8 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     await server.restart()
     done = await server.mona.submit_modal(shown, {"reason": "that *word*"})
     assert done.response.content == (
-        f"<@{server.alice.id}> can't generate here any more, until somebody unblocks them. "
-        "Requests of theirs that waited and have ended: 2."
+        f"<@{server.alice.id}> can't generate here until somebody unblocks them. "
+        "Waiting requests that were ended: 2."
     )
     await server.play()
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]

@@ -23,9 +23,7 @@ async def blocked_ids(bot: Harness) -> list[int]:
 async def test_a_block_stands_after_a_restart_and_is_lifted_again(bot: Harness, mona: MemberActor) -> None:
     done = await mona.slash(bot.channel, "block", user=bot.bob, reason="spam")
     assert done.ephemeral
-    assert done.response.content == (
-        f"<@{bot.bob.id}> can't generate here any more, until somebody unblocks them."
-    )
+    assert done.response.content == (f"<@{bot.bob.id}> can't generate here until somebody unblocks them.")
     await bot.restart()
     listed = text_of(bot, (await mona.slash(bot.channel, "blocked")).response)
     assert f"<@{bot.bob.id}> blocked by <@{mona.id}>" in listed

@@ -44,10 +44,10 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
 @pytest.mark.parametrize(
     ("count", "label", "told"),
     [
-        (1, "Again", "Only the person who asked can use this button."),
-        (1, "Vary ×4", "Only the person who asked can use this button."),
+        (1, "Again", "Only the person who asked can use this."),
+        (1, "Vary ×4", "Only the person who asked can use this."),
         (1, "Delete", "Only this server's moderators can do that."),
-        (2, "Again", "Only the person who asked can use this button."),
+        (2, "Again", "Only the person who asked can use this."),
         (2, "Delete", "Only this server's moderators can do that."),
     ],
 )
@@ -83,7 +83,7 @@ async def test_a_run_goes_on_over_a_restart(bot: Harness) -> None:
 async def test_a_key_that_nobody_knows_is_told_so(bot: Harness, action: str) -> None:
     await bot.ask()
     told = await press(bot, bot.alice, bot.messages()[0], f"run:zzzz:{action}")
-    assert refusal(bot, told) == "I don't know this request any more."
+    assert refusal(bot, told) == "This request no longer exists."
     assert len(bot.calls) == 1
 
 

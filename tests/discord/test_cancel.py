@@ -37,7 +37,7 @@ async def test_the_requester_cancels(bot: Harness) -> None:
 
 async def test_a_stranger_can_not(bot: Harness) -> None:
     refused = await bot.bob.click(await running(bot), label="Cancel")
-    assert refusal(bot, refused) == "Only the person who asked can use this button."
+    assert refusal(bot, refused) == "Only the person who asked can use this."
     await bot.play()
     assert not bot.standin.ledger.cancel_calls
     assert (await bot.run()).state is RunState.RUNNING
@@ -70,7 +70,7 @@ async def test_who_manages_messages_elsewhere_reaches_nothing_here(bot: Harness)
     refused = await press(bot, eve, own, f"run:{key}:cancel")
     unknown = await press(bot, eve, own, "run:abcdefghijklmnop:cancel")
     assert refused.ephemeral
-    assert refused.response.content == unknown.response.content == "I don't know this request any more."
+    assert refused.response.content == unknown.response.content == "This request no longer exists."
     await bot.play()
     assert not bot.standin.ledger.cancel_calls
     assert [run.cancel_requested_at for run in await bot.runs()] == [None, None]

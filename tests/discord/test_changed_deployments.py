@@ -13,7 +13,7 @@ from tests.harness import Harness
 
 pytestmark = pytest.mark.bot(deployments=ONE)
 
-DROPPED = "This deployment has changed. Left out of your request, because it doesn't take them any more: "
+DROPPED = "This deployment has changed, and these inputs were left out: "
 
 
 async def test_again_takes_what_still_fits_and_says_what_was_left_out(bot: Harness) -> None:
@@ -72,7 +72,7 @@ async def test_a_deployment_that_is_gone_is_told_by_every_way(bot: Harness) -> N
     use = await bot.alice.click(message, label="Use as input")
     assert refusal(bot, use) == "None of the deployments here takes a picture."
     details = await bot.alice.click(message, label="Details")
-    assert "no command that gives the same" in text_of(bot, details.response)
+    assert "no command repeats this" in text_of(bot, details.response)
     assert len(bot.calls) == 1
 
 

@@ -144,11 +144,11 @@ async def service(answer: web.Response) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     ("answer", "sentence", "state"),
     [
-        (web.Response(text="<html>"), "ComfyDeploy's answer made no sense", RunState.UNCONFIRMED),
-        (web.json_response({"run_id": 7}), "ComfyDeploy's answer made no sense", RunState.UNCONFIRMED),
+        (web.Response(text="<html>"), "ComfyDeploy's answer was unreadable", RunState.UNCONFIRMED),
+        (web.json_response({"run_id": 7}), "ComfyDeploy's answer was unreadable", RunState.UNCONFIRMED),
         (
             web.Response(status=308, headers={"Location": "http://127.0.0.1:1/"}),
-            "ComfyDeploy's address in the bot's settings isn't quite right",
+            "ComfyDeploy's address in the bot's settings is wrong",
             RunState.REFUSED,
         ),
     ],

@@ -36,4 +36,4 @@ async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     run = await bot.run()
     await bot.ask(bot.bob, prompt="a dog")
     refused = await press(bot, bot.bob, bot.messages()[0], f"run:{run.key}:details")
-    assert refusal(bot, refused) == "I don't know this request any more."
+    assert refusal(bot, refused) == "This request no longer exists."

@@ -21,7 +21,7 @@ async def test_a_press_closes_the_card_of_a_deleted_request(server: ModeratedSer
     await forget(server)
     await server.restart()
     await server.decide(label)
-    assert server.verdict == "I don't know this request any more, so there is nothing to decide."
+    assert server.verdict == "This request no longer exists, so there is nothing to decide."
     assert buttons_of(server, server.card) == {}
 
 

@@ -12,7 +12,7 @@ from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import refusal
 
-UNKNOWN = "I don't know this request any more."
+UNKNOWN = "This request no longer exists."
 
 
 async def boss_elsewhere(server: ModeratedServer) -> tuple[Any, Any]:

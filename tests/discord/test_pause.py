@@ -17,14 +17,14 @@ async def test_everybody_is_refused_until_the_owner_resumes(bot: Harness) -> Non
     olga = owner(bot)
     done = await olga.slash(bot.channel, "pause", reason="moving the machines")
     assert done.ephemeral
-    assert "Requests under way go on" in done.response.content
+    assert "Running requests go on" in done.response.content
     await bot.restart()
     bot.app.bot.owner_id = olga.id
     for person in (bot.alice, olga):
         refused = await person.slash(bot.channel, "generate", prompt="a fox")
         assert refusal(bot, refused) == "Generating is paused for the moment: moving the machines"
     assert await bot.runs() == []
-    assert (await olga.slash(bot.channel, "resume")).response.content == "I take on requests again."
+    assert (await olga.slash(bot.channel, "resume")).response.content == "I accept requests again."
     await bot.ask()
     assert (await bot.run()).state is RunState.SUCCEEDED
     refused = await olga.slash(bot.channel, "resume")

@@ -74,7 +74,7 @@ async def test_a_certain_request_can_be_saved_and_nobody_elses(bot: Harness) -> 
     offered = await bot.alice.autocomplete(bot.channel, "preset save", "run", "FIRST", name="x")
     assert [choice["name"] for choice in offered] == ["Picture: first"]
     key = offered[0]["value"]
-    assert await told(bot, bot.bob, "save", name="stolen", run=key) == "I don't know this request any more."
+    assert await told(bot, bot.bob, "save", name="stolen", run=key) == "This request no longer exists."
     await told(bot, bot.alice, "save", name="one", run=key)
     await bot.alice.slash(bot.channel, "preset use", name="one")
     assert (await inputs(bot))["style"] == "ink"
@@ -94,16 +94,16 @@ async def test_a_server_has_its_own_from_people_with_manage_server(bot: Harness,
     await bot.ask(mona, prompt="an owl", style="neon")
     await told(bot, mona, "save", name="house")
     shared = await told(bot, mona, "share", name="house")
-    assert shared == "This server has **house** now, for everybody here."
+    assert shared == "Everybody on this server can use **house** now."
     await bot.bob.slash(bot.channel, "preset use", name="house")
     assert (await inputs(bot))["style"] == "neon"
     # Alice's own goes before the server's of the same name.
     await bot.alice.slash(bot.channel, "preset use", name="house")
     assert (await inputs(bot))["style"] == "ink"
-    assert await told(bot, mona, "delete", name="house", server=True) == "**house** is deleted."
+    assert await told(bot, mona, "delete", name="house", server=True) == "Deleted **house**."
     unknown = await told(bot, bot.bob, "use", name="house")
     assert unknown == "There is no preset **house**. `/preset list` shows those you can use."
-    assert await told(bot, bot.alice, "delete", name="house") == "**house** is deleted."
+    assert await told(bot, bot.alice, "delete", name="house") == "Deleted **house**."
     assert (await told(bot, bot.alice, "delete", name="house")).startswith("There is no preset **house**.")
 
 

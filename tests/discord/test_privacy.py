@@ -54,7 +54,7 @@ async def test_deletion_asks_first_and_then_takes_prompts_inputs_and_outputs(bot
     assert all(run.prompt for run in await bot.runs())
     await bot.restart()
     await bot.alice.click(message, label="Delete my data")
-    assert message.content.startswith("Done. Requests emptied: 1.")
+    assert message.content.startswith("Deleted the contents of 1 requests.")
     assert buttons_of(bot, message) == {}
     found = {run.requester_id: run for run in await bot.runs()}
     mine, theirs = found[bot.alice.id], found[bot.bob.id]
@@ -76,8 +76,8 @@ async def test_a_request_under_way_is_left_and_named_and_still_posts_its_result(
     (run,) = await bot.runs()
     message = await asked_to_delete(bot, bot.alice)
     await bot.alice.click(message, label="Delete my data")
-    assert message.content.startswith("Done. Requests emptied: 0.")
-    assert f"haven't ended or aren't posted yet: `{run.key}`." in message.content
+    assert message.content.startswith("Deleted the contents of 0 requests.")
+    assert f"aren't finished or posted yet: `{run.key}`." in message.content
     assert (await bot.run()).prompt == "a lighthouse"
 
 
@@ -86,7 +86,7 @@ async def test_again_on_an_emptied_request_gets_a_sentence_and_costs_nothing(bot
     result = bot.messages()[-1]
     await bot.alice.click(await asked_to_delete(bot, bot.alice), label="Delete my data")
     refused = await bot.alice.click(result, label="Again")
-    assert refusal(bot, refused) == "I don't know this request any more."
+    assert refusal(bot, refused) == "This request no longer exists."
     await bot.play()
     assert len(bot.calls) == 1
 
@@ -95,7 +95,7 @@ async def test_nobody_deletes_for_another_and_forged_buttons_change_nothing(bot:
     await bot.ask(prompt="a lighthouse")
     message = await asked_to_delete(bot, bot.alice)
     refused = await press(bot, bot.bob, message, f"erase:{bot.alice.id}")
-    assert refusal(bot, refused) == "Only the person who asked can use this button."
+    assert refusal(bot, refused) == "Only the person who asked can use this."
     assert (await bot.run()).prompt == "a lighthouse"
 
 

@@ -21,9 +21,9 @@ async def test_what_runs_comes_first_then_what_waits_in_its_order(bot: Harness) 
     assert lines[0].startswith(f"1. Generating: **Picture** <@{bot.alice.id}> <t:")
     assert lines[1] == "-# a fox"
     waiting = [line for line in lines[2:] if not line.startswith("-# ")]
-    assert waiting[0].startswith(f"2. Waiting for a free place: **Picture** <@{bot.bob.id}>")
+    assert waiting[0].startswith(f"2. Waiting for a free slot: **Picture** <@{bot.bob.id}>")
     assert waiting[0].endswith("next in the queue")
-    assert waiting[1].startswith(f"3. Waiting for a free place: **Picture** <@{bot.alice.id}>")
+    assert waiting[1].startswith(f"3. Waiting for a free slot: **Picture** <@{bot.alice.id}>")
     assert waiting[1].endswith("number 2 in the queue")
     assert "a secret" not in "\n".join(lines)
     assert pinged(bot) == []

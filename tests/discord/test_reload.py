@@ -66,7 +66,7 @@ async def test_a_broken_file_changes_nothing_and_says_why(text: str | None, why:
     else:
         bot.runner.write_deployments(text)
     said = await reload(bot, olga)
-    assert said.startswith("Nothing has changed, since the deployments can't be offered as the file says.")
+    assert said.startswith("Nothing has changed, because the file has mistakes.")
     assert why in said.replace("\\", "")
     assert bot.app.bot.services.catalogue.plan == plan
     await bot.ask(command="generate film")

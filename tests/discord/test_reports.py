@@ -77,7 +77,7 @@ async def test_whose_result_was_reported_can_not_take_the_report_away(server: Mo
     assert len(server.card.attachments) == 1
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
     await server.decide("Delete")
-    assert_closed(server, "It had been deleted before.")
+    assert_closed(server, "It was deleted before.")
     assert [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"] == [
         server.alice.id
     ]
@@ -147,7 +147,7 @@ async def test_who_dismisses_what_somebody_else_has_dismissed_is_told_so(server:
     otto, pressed = moderator(server, "otto"), buttons_of(server, server.card)["Dismiss"]
     await server.decide("Dismiss")
     late = await press(server, otto, server.card, pressed)
-    assert refusal(server, late) == "This report has already been looked at."
+    assert refusal(server, late) == "This report has already been handled."
     assert_closed(server, f"Dismissed by <@{server.mona.id}>.")
     assert [line.action for line in await audit_log(server.app.store)].count("dismiss") == 1
 
@@ -177,7 +177,7 @@ async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
         assert (await server.bob.click(message, label="Report")).response.content == NOTED
     await server.decide("Dismiss")
     again = await server.bob.click(message, label="Report")
-    assert again.response.content.startswith("The moderators have already looked at your report")
+    assert again.response.content.startswith("The moderators have seen your report")
     await server.play()
     assert len(server.cards()) == 1
     assert [line.action for line in await audit_log(server.app.store)].count("report") == 1
@@ -216,6 +216,6 @@ async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None
     custom_id = buttons_of(server, message)["Report"]
     await server.alice.click(message, label="Delete")
     refused = await press(server, server.bob, message, custom_id)
-    assert refusal(server, refused) == "It has already been deleted."
+    assert refusal(server, refused) == "This has already been deleted."
     await server.play()
     assert server.cards() == []

@@ -21,7 +21,7 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
     message = await bot.made()
     await bot.restart()
     done = await bot.alice.click(message, label="Delete")
-    assert refusal(bot, done) == "It will be gone in a moment."
+    assert refusal(bot, done) == "It will be deleted in a moment."
     await bot.play()
     assert texts(bot) == []
     run = await bot.run()
@@ -49,7 +49,7 @@ async def test_a_second_delete_is_told_so(bot: Harness) -> None:
     custom_id = buttons_of(bot, message)["Delete"]
     await bot.alice.click(message, label="Delete")
     refused = await press(bot, bot.alice, message, custom_id)
-    assert refusal(bot, refused) == "It has already been deleted."
+    assert refusal(bot, refused) == "This has already been deleted."
     await bot.play()
     assert [line.action for line in await audit_log(bot.app.store)].count("delete") == 1
 
@@ -103,6 +103,6 @@ async def test_a_result_that_came_as_a_direct_message_is_deleted_there(server: M
     dm = server.alice.user.dm_channel
     result = next(message for message in dm.history() if message.attachments)
     done = await server.alice.user.click(result, label="Delete")
-    assert done.response.content == "It will be gone in a moment."
+    assert done.response.content == "It will be deleted in a moment."
     await server.play()
     assert dm.history() == []

@@ -76,7 +76,7 @@ async def test_the_state_filters_and_its_pages_keep_it(bot: Harness) -> None:
     await bot.alice.click(done, label="Older")
     assert prompts(text_of(bot, done)) == ["fox 0"]
     none = (await bot.alice.slash(bot.channel, "runs", state="running")).response
-    assert "There are none like that." in text_of(bot, none)
+    assert "You have none like that." in text_of(bot, none)
     assert buttons_of(bot, none) == {}
 
 
@@ -113,7 +113,7 @@ async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(bot: H
     ((_, key),) = menus(bot, kept)["Post a result here"]
     chosen = await bot.alice.select(kept, [key])
     assert [told.content for told in chosen.followups] == ["I'll post it here in a moment."]
-    assert "There are none like that." in text_of(bot, kept)
+    assert "You have none like that." in text_of(bot, kept)
     await bot.play()
     posted = bot.messages()[-1]
     assert len(posted.attachments) == 1
@@ -171,9 +171,9 @@ async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     ((_, key),) = menus(bot, mine)["Cancel a request"]
     cancel = menu_id(bot, mine, "cancel")
     strange = await select_as(bot, bot.bob, bot.messages()[0], cancel, key)
-    assert refusal(bot, strange) == "Only the person who asked can use this button."
+    assert refusal(bot, strange) == "Only the person who asked can use this."
     gone = await select_as(bot, bot.bob, bot.messages()[0], cancel, "nothing")
-    assert refusal(bot, gone) == "I don't know this request any more."
+    assert refusal(bot, gone) == "This request no longer exists."
     stale = await press(bot, bot.bob, bot.messages()[0], "runs:page:o:nothing:0:")
     assert refusal(bot, stale).startswith("This list is out of date.")
     assert (await bot.run()).cancel_requested_at is None

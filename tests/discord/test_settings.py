@@ -31,7 +31,7 @@ async def test_the_overview_shows_and_opens_every_section(bot: Harness, mona: Mo
     await mona.open()
     for words in (
         "Settings of Studio",
-        "**Approval** · Nobody has to wait",
+        "**Approval** · Nobody waits",
         "3 at once, 10 waiting for each person · no limit for the whole server",
         "Everybody may use all of them",
         "Accounts of any age · any time on this server",
@@ -59,7 +59,7 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, mona: Moderator) ->
     await mona.choose("approval:channel", review)
     assert f"**Review channel:** none → {review.mention}" in mona.text
     await mona.choose("approval:mode", "everybody")
-    assert "**Waits for approval:** Nobody → Everybody" in mona.text
+    assert "**Who waits for approval:** Nobody → Everybody" in mona.text
     assert "Only people with Manage Server can approve" in mona.text
     await mona.choose("approval:reviewer", role)
     assert "Only people with Manage Server can approve" not in mona.text

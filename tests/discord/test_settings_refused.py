@@ -126,15 +126,15 @@ async def test_a_control_of_another_version_is_stale(bot: Harness, mona: Moderat
     [
         ("approval:mode", "sometimes", "“sometimes” can't be chosen here."),
         ("approval:channel", "1", "I can't find this channel."),
-        ("approval:reviewer", "1", "This role is gone, or it is @everyone."),
-        ("approval:exempt", "²", "This role is gone, or it is @everyone."),
+        ("approval:reviewer", "1", "This role was deleted, or it is @everyone."),
+        ("approval:exempt", "²", "This role was deleted, or it is @everyone."),
         ("approval:deployments:0", "x", "This deployment isn't offered any more."),
         ("approval:deployments:9", "x", "This deployment isn't offered any more."),
         ("approval:gpus:0", "GTX", "This GPU isn't offered any more."),
         ("words:automod", "perhaps", "“perhaps” can't be chosen here."),
-        ("budgets:unlimited", "1", "This role is gone, or it is @everyone."),
+        ("budgets:unlimited", "1", "This role was deleted, or it is @everyone."),
         ("gpus:gpu_roles:GTX", "1", "This GPU isn't offered any more."),
-        ("gpus:gpu_roles:H100", "1", "This role is gone, or it is @everyone."),
+        ("gpus:gpu_roles:H100", "1", "This role was deleted, or it is @everyone."),
         ("gpus:deployment_roles:x", "1", "This deployment isn't offered any more."),
         ("results:spoiler", "sometimes", "“sometimes” can't be chosen here."),
     ],
@@ -151,8 +151,8 @@ async def test_a_choice_that_is_not_offered_changes_nothing(
 async def test_everyone_is_no_role_to_be_chosen(bot: Harness, mona: Moderator) -> None:
     await mona.open("budgets")
     await mona.choose("budgets:unlimited", bot.guild.default_role)
-    assert "This role is gone, or it is @everyone." in mona.text
-    assert said(await mona.choose("budgets:role", bot.guild.default_role)).startswith("This role is gone")
+    assert "This role was deleted, or it is @everyone." in mona.text
+    assert said(await mona.choose("budgets:role", bot.guild.default_role)).startswith("This role was deleted")
 
 
 async def test_forms_about_what_is_not_there_are_not_opened(bot: Harness, mona: Moderator) -> None:
@@ -185,14 +185,14 @@ async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness
     bot.env.backend.delete_channel(review.id)
     await bot.env.settle()
     await mona.press("Back")
-    assert "The review channel is gone or not chosen" in mona.text
+    assert "The review channel is missing or not chosen" in mona.text
     await mona.choose("home:open", "approval")
     assert f"a deleted role (`{role.id}`)" in mona.text
     assert f"a deleted channel (`{review.id}`)" in mona.text
     assert mona.defaults("approval:exempt") == [str(kept.id)]
     assert mona.defaults("approval:channel") == []
 
-    await mona.press("Remove what is gone")
+    await mona.press("Remove missing")
     rules = await rules_of(bot)
     assert rules.reviewer_role_id is None
     assert rules.approval.exempt_roles == {kept.id}
@@ -202,7 +202,7 @@ async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness
     assert rules.approval.mode is ApprovalMode.WITHOUT_ROLES
 
     await mona.choose("approval:mode", "off")
-    await mona.press("Remove what is gone")
+    await mona.press("Remove missing")
     assert (await rules_of(bot)).approval.review_channel_id is None
     assert "home:tidy:approval" not in mona.controls()
     await mona.press("Back")
@@ -230,14 +230,14 @@ async def test_a_review_channel_without_permissions_is_told(bot: Harness, mona: 
     await mona.choose("approval:reviewer", role)
     await mona.choose("approval:mode", "everybody")
     assert "The reviewer role can't see the review channel." in mona.text
-    assert f"In {review.mention} I lack:" in mona.text
+    assert f"In {review.mention} I need:" in mona.text
     assert "Send Messages" in mona.text
 
 
 async def test_damaged_settings_are_told_and_made_good_by_a_change(bot: Harness, mona: Moderator) -> None:
     await put(bot, {"spoiler": "sometimes", "retention_days": 30})
     await mona.open("results")
-    assert "Some stored settings can't be read and are shown as they come: spoiler." in mona.text
+    assert "Some stored settings can't be read and are shown as their defaults: spoiler." in mona.text
     await mona.choose("results:spoiler", "always")
     assert "can't be read" not in mona.text
     assert (await rules_of(bot)).retention_days == 30

@@ -29,7 +29,7 @@ async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
     second = await bot.ask(bot.bob)
     third = await bot.ask(bot.bob)
     await bot.later(seconds=3)
-    assert "Waiting for a free place" in text_of(bot, second.response)
+    assert "Waiting for a free slot" in text_of(bot, second.response)
     assert "Next in the queue" in text_of(bot, second.response)
     assert "Number 2 in the queue" in text_of(bot, third.response)
     assert len(bot.calls) == 1

@@ -118,10 +118,10 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
     home, bot.channel = bot.channel, elsewhere
     forged = await select_as(bot, alice, shown, POST_ID, key)
     assert refusal(bot, forged) == (
-        f"A result is posted only on the server it was asked for on. Please use `/runs` [there]({asked_in})."
+        f"Results are posted only on the server where you asked. Please use `/runs` [there]({asked_in})."
     )
     pressed = await press(bot, alice, shown, f"run:{key}:post")
-    assert refusal(bot, pressed).startswith("A result is posted only on the server")
+    assert refusal(bot, pressed).startswith("Results are posted only on the server")
     bot.channel = home
     await bot.play()
     assert not [message for message in elsewhere.history(viewer=alice) if message.attachments]
@@ -220,7 +220,7 @@ async def test_delete_takes_every_message_of_a_result_that_was_posted_by_halves(
     assert shown(bot) == [[10], [10]]
     mona = moderator(bot)
     deleted = await press(bot, mona, bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
-    assert deleted.response.content == "It will be gone in a moment."
+    assert deleted.response.content == "It will be deleted in a moment."
     await bot.play()
     assert shown(bot) == []
 

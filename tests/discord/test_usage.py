@@ -45,7 +45,7 @@ async def test_one_sees_what_is_used_what_is_left_and_when_it_returns(bot: Harne
         "GPU seconds: 60 of 600, 540 left",
         "Running: 1 of 2 at once",
         "Waiting: 0 of 5",
-        f"-# Runs and GPU seconds return {midnight(bot)}. What still runs is estimated.",
+        f"-# Resets {midnight(bot)}. Unfinished runs are estimated.",
     ]
     assert "Waiting: 1 of 5" in await lines(bot, bot.bob)
     assert pinged(bot) == []

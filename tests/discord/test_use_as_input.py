@@ -68,7 +68,7 @@ async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness)
 async def test_a_message_without_a_picture_is_told_so(bot: Harness) -> None:
     message = await bot.bob.send(bot.channel, "look", attachments=[("notes.txt", b"words")])
     refused = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert "no picture in this message" in refusal(bot, refused)
+    assert "This message has no picture" in refusal(bot, refused)
 
 
 async def test_a_picture_behind_an_address_of_another_application_is_not_taken(bot: Harness) -> None:
@@ -77,7 +77,7 @@ async def test_a_picture_behind_an_address_of_another_application_is_not_taken(b
     media = {"url": "https://elsewhere.example/cat.png", "content_type": "image/png"}
     stored(bot, message).components = [{"type": 12, "items": [{"media": media}]}]
     refused = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert "no picture in this message" in refusal(bot, refused)
+    assert "This message has no picture" in refusal(bot, refused)
 
 
 @pytest.mark.bot(comfydeploy_deployment_id=VIDEO_ID)

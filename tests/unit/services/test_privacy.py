@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_left_out_whole_and_said() -> None:
 def test_what_is_left_after_an_erasure_is_named_but_not_without_end() -> None:
     assert "`" not in erased_text(Erased(3))
     few = erased_text(Erased(3, [run("abc"), run("def")]))
-    assert "emptied: 3." in few
+    assert "contents of 3 requests" in few
     assert "`abc`, `def`." in few
     many = erased_text(Erased(0, [run(f"key{number}") for number in range(500)]))
     assert "and 490 more" in many

@@ -84,7 +84,7 @@ def test_what_is_more_than_a_message_holds_is_said() -> None:
         (RunState.CANCELLED, True, "Approved by <@5> <t:1777897800:R>"),
         (RunState.REJECTED, True, "Rejected by <@5> <t:1777897800:R>"),
         (RunState.EXPIRED, False, "Nobody decided in time."),
-        (RunState.CANCELLED, False, "The requester took it back."),
+        (RunState.CANCELLED, False, "The requester cancelled it."),
     ],
 )
 def test_a_decided_card_says_who_and_when_and_has_no_buttons(

@@ -35,7 +35,7 @@ from bot.ui.custom_ids import (
     UseId,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KEY = "abcdefghij234567"
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 WHOLE_SECOND = AT.replace(microsecond=0)

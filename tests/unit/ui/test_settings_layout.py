@@ -161,11 +161,11 @@ def test_what_will_not_work_is_told_where_it_is_set() -> None:
     bare = SettingsContext(manages_server=False)
     for section in (Section.HOME, Section.APPROVAL):
         shown = text(Panel(section), on, bare)
-        assert "what needs approval is refused" in shown
+        assert "requests that need approval are refused" in shown
         assert "nobody approves their own" in shown
         assert "what needs approval" not in text(Panel(section), ServerRules(), bare)
     for section in (Section.HOME, Section.WORDS):
-        assert "so they don't hold for requests" in text(Panel(section), on, bare)
+        assert "so they don't apply to requests" in text(Panel(section), on, bare)
         always = ServerRules(words=Words(automod=True))
         assert "without Manage Server" in text(Panel(section), always, bare)
         away = SettingsContext(automod_away=True)
@@ -179,7 +179,7 @@ def test_what_came_and_what_went_is_told_even_where_the_list_is_cut() -> None:
     last, first = max(ROLES), min(ROLES)
     fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {last}})
     (line,) = describe_changes(CROWDED, CROWDED.model_copy(update={"approval": fewer}), FULL).lines
-    assert line == f"**Needn't wait:** removed <@&{last}>"
+    assert line == f"**Who doesn't wait:** removed <@&{last}>"
     words = Words(blocked=(*CROWDED.words.blocked[1:], "*new*"))
     (line,) = describe_changes(CROWDED, CROWDED.model_copy(update={"words": words}), FULL).lines
     assert "added \\*new\\*; removed 000www" in line
@@ -200,7 +200,7 @@ def test_what_was_just_saved_is_said_once() -> None:
     rules = CROWDED.model_copy(update={"approval": fewer})
     approval = text(Panel(Section.APPROVAL, saved=describe_changes(CROWDED, rules, FULL)), rules, FULL)
     # Of a list the news tell what went; what is left stands below.
-    assert approval.count("**Needn't wait:**") == 2
+    assert approval.count("**Who doesn't wait:**") == 2
 
 
 def test_the_overview_tells_both_ages() -> None:

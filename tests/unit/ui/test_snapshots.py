@@ -23,8 +23,8 @@ from bot.ui.follow_ups import FollowUps
 from bot.ui.help import deployment_layout, help_layout
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.status import status_message
-from tests.unit import messages
 from tests.unit.factories import made_preset, made_run
+from tests.unit.ui import messages
 from tests.unit.ui.batch_messages import SEVERAL
 from tests.unit.ui.messages import ASKED, KEY
 from tests.unit.ui.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
