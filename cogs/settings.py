@@ -6,7 +6,6 @@ Its custom_ids hold its whole state, so an open panel works after a restart. Eac
 from __future__ import annotations
 
 import io
-import logging
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,8 +28,6 @@ from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import Selection
 from bot.ui.settings_panel import Panel, again_arg, panel_layout, parse_again, settings_modal, split_stamp
 from bot.ui.settings_text import describe_changes, error_text
-
-log = logging.getLogger(__name__)
 
 
 def allowed(interaction: Interaction) -> GuildInfo:

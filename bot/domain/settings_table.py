@@ -66,7 +66,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SettingControl:
-    """A control of the panel or one of its forms, as its custom_id names it."""
+    """A control or form of the panel."""
 
     section: Section
     name: str
@@ -106,9 +106,6 @@ class Field:
 
     def value(self, rules: ServerRules) -> Any:
         return attrgetter(self.path)(rules)
-
-    def control(self, arg: str = "") -> SettingControl:
-        return SettingControl(self.section, self.name, arg)
 
 
 def _needs_channel(rules: ServerRules, context: SettingsContext) -> None:

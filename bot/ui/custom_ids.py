@@ -315,10 +315,6 @@ class SettingId(CustomId):
     name: str
     arg: str = ""
 
-    @classmethod
-    def of(cls, control: SettingControl) -> Self:
-        return cls(control.section.value, control.name, control.arg)
-
     def encode(self) -> str:
         return f"set:{self.section}:{self.name}" + (f":{self.arg}" if self.arg else "")
 

@@ -11,7 +11,7 @@ from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
 from bot.domain.rules import Ids, RoleBudget, RolesFor, ServerRules
-from bot.domain.settings_table import Field, Kind, Section, SettingControl, fields_of, fits_in_form
+from bot.domain.settings_table import Field, Kind, Section, fields_of, fits_in_form
 from bot.domain.settings_values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
@@ -46,15 +46,15 @@ def _choice(field: Field, value: object, _context: SettingsContext, _selection: 
         option(choice, say(f"settings_{field.name}_{choice}"), chosen=stored == value)
         for choice, stored in field.choices
     ]
-    yield from _captioned(field, choice_select(field.control(), options, "settings_choose_one"))
+    yield from _captioned(field, choice_select(_id(field), options, "settings_choose_one"))
 
 
 def _channel(field: Field, channel: int | None, context: SettingsContext, _selection: Selection) -> Items:
     """Offer text channels, where a card can be posted and found again."""
-    control = field.control()
+    setting = _id(field)
     select: ChannelSelect[Any] = ChannelSelect(
-        custom_id=SettingId.of(control).encode(),
-        id=SettingId.of(control).number,
+        custom_id=setting.encode(),
+        id=setting.number,
         placeholder=say("settings_choose_channel"),
         min_values=0,
         max_values=1,
@@ -65,11 +65,11 @@ def _channel(field: Field, channel: int | None, context: SettingsContext, _selec
 
 
 def _role(field: Field, role: int | None, context: SettingsContext, _selection: Selection) -> Items:
-    return _captioned(field, _role_select(field.control(), context, {role}, limit=1))
+    return _captioned(field, _role_select(_id(field), context, {role}, limit=1))
 
 
 def _roles(field: Field, roles: Ids, context: SettingsContext, _selection: Selection) -> Items:
-    return _captioned(field, _role_select(field.control(), context, roles))
+    return _captioned(field, _role_select(_id(field), context, roles))
 
 
 def _names(field: Field, chosen: Collection[str], context: SettingsContext, _selection: Selection) -> Items:
@@ -96,11 +96,11 @@ def _roles_by_name(
     names, name = selection or ("", "")
     if names != field.names or name not in offered:
         return
-    select = _role_select(field.control(token(name)), context, roles_by_name.get(name, ()))
+    select = _role_select(_id(field, token(name)), context, roles_by_name.get(name, ()))
     yield from _captioned(field, select, "roles", about=offered[name])
     if name in roles_by_name:
-        control = SettingControl(field.section, f"{field.names}_open", token(name))
-        yield button(control, label="settings_button_open")
+        setting = SettingId(field.section, f"{field.names}_open", token(name))
+        yield button(setting, label="settings_button_open")
 
 
 def _open_to(roles: Ids | None) -> str:
@@ -112,9 +112,9 @@ def _open_to(roles: Ids | None) -> str:
 def _number(field: Field, _value: object, context: SettingsContext, _selection: Selection) -> Items:
     """Draw what opens the form: a button, or a select of the role that the form is about."""
     if field.per_role:
-        yield from _captioned(field, _role_select(field.control(), context, limit=1, at_least=1))
+        yield from _captioned(field, _role_select(_id(field), context, limit=1, at_least=1))
     else:
-        yield button(field.control())
+        yield button(_id(field))
 
 
 def _number_by_name(
@@ -136,10 +136,10 @@ def _unlimited(
 
 def _words(field: Field, words: Sequence[str], _context: SettingsContext, _selection: Selection) -> Items:
     """Draw the list's buttons. A list that is too long for a form is changed word by word."""
-    yield button(SettingControl(field.section, "add"), style=ButtonStyle.primary)
+    yield button(SettingId(field.section, "add"), style=ButtonStyle.primary)
     if words:
-        yield button(field.control() if fits_in_form(words) else SettingControl(field.section, "remove"))
-        yield button(SettingControl(field.section, "show"))
+        yield button(_id(field) if fits_in_form(words) else SettingId(field.section, "remove"))
+        yield button(SettingId(field.section, "show"))
 
 
 _DRAW: Mapping[Kind, Callable[[Field, Any, SettingsContext, Selection], Items]] = MappingProxyType(
@@ -159,6 +159,10 @@ _DRAW: Mapping[Kind, Callable[[Field, Any, SettingsContext, Selection], Items]] 
 )
 
 
+def _id(field: Field, arg: str = "") -> SettingId:
+    return SettingId(field.section, field.name, arg)
+
+
 def _captioned(field: Field, select: Item[Any], name: str = "", **params: object) -> Items:
     """Put a caption above a select: its placeholder is hidden once something is chosen."""
     yield TextDisplay(say(f"settings_caption_{field.section.value}_{name or field.name}", **params))
@@ -166,7 +170,7 @@ def _captioned(field: Field, select: Item[Any], name: str = "", **params: object
 
 
 def _role_select(
-    control: SettingControl,
+    setting: SettingId,
     context: SettingsContext,
     chosen: Collection[int | None] = (),
     *,
@@ -176,8 +180,8 @@ def _role_select(
     """Show the chosen roles that exist: Discord refuses a default that was deleted."""
     present = [Object(role) for role in sorted(context.role_ids.intersection(chosen))][:limit]
     select: RoleSelect[Any] = RoleSelect(
-        custom_id=SettingId.of(control).encode(),
-        id=SettingId.of(control).number,
+        custom_id=setting.encode(),
+        id=setting.number,
         placeholder=say("settings_choose_roles" if limit > 1 else "settings_choose_role"),
         min_values=at_least,
         max_values=limit,
@@ -192,10 +196,10 @@ def _pages(field: Field, name: str, options: Sequence[SelectOption], *, any_numb
         shown = page_of(options, str(page))
         if not shown:
             return
-        control = SettingControl(field.section, name, str(page))
+        setting = SettingId(field.section, name, str(page))
         select: Select[Any] = Select(
-            custom_id=SettingId.of(control).encode(),
-            id=SettingId.of(control).number,
+            custom_id=setting.encode(),
+            id=setting.number,
             placeholder=say("settings_choose_several" if any_number else "settings_choose_one"),
             min_values=0 if any_number else 1,
             max_values=len(shown) if any_number else 1,
@@ -207,14 +211,12 @@ def _pages(field: Field, name: str, options: Sequence[SelectOption], *, any_numb
             yield ActionRow(select)
 
 
-def button(
-    control: SettingControl, *, label: str = "", style: ButtonStyle = ButtonStyle.secondary
-) -> Button[Any]:
+def button(setting: SettingId, *, label: str = "", style: ButtonStyle = ButtonStyle.secondary) -> Button[Any]:
     return Button(
-        label=say(label or f"settings_button_{control.section.value}_{control.name}"),
+        label=say(label or f"settings_button_{setting.section}_{setting.name}"),
         style=style,
-        custom_id=SettingId.of(control).encode(),
-        id=SettingId.of(control).number,
+        custom_id=setting.encode(),
+        id=setting.number,
     )
 
 
@@ -227,11 +229,8 @@ def option(value: str, label: str, *, description: str | None = None, chosen: bo
     )
 
 
-def choice_select(control: SettingControl, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
+def choice_select(setting: SettingId, options: Sequence[SelectOption], placeholder: str) -> Select[Any]:
     select: Select[Any] = Select(
-        custom_id=SettingId.of(control).encode(),
-        id=SettingId.of(control).number,
-        placeholder=say(placeholder),
-        options=list(options),
+        custom_id=setting.encode(), id=setting.number, placeholder=say(placeholder), options=list(options)
     )
     return select

@@ -34,8 +34,8 @@ _WARNINGS_LENGTH = 1000
 _NEWS_LENGTH = 900
 # Selects that open a section or a form.
 _OPENERS = frozenset(
-    control.encode()
-    for control in (
+    setting.encode()
+    for setting in (
         SettingId(Section.HOME, "open"),
         SettingId(Section.BUDGETS, "role"),
         SettingId(Section.BUDGETS, "weight", "0"),
@@ -71,7 +71,7 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     body = _lines(_body(panel, rules, context), _MESSAGE_LENGTH - used)
     top: list[Item[LayoutView]] = [TextDisplay(text) for text in (heading, news) if text]
     if panel.again is not None:
-        again = SettingControl(panel.section, "again", panel.again)
+        again = SettingId(panel.section, "again", panel.again)
         top.append(ActionRow(button(again, label="settings_button_again", style=ButtonStyle.primary)))
     below: list[Item[LayoutView]] = [TextDisplay(warned)] if warned else []
     rules_shown: list[Item[LayoutView]] = [TextDisplay(body)] if body else []
@@ -122,11 +122,11 @@ def _body(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[st
 
 
 def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> list[Item[LayoutView]]:
-    tidy = SettingControl(Section.HOME, "tidy", panel.section.value)
+    tidy = SettingId(Section.HOME, "tidy", panel.section.value)
     tidy_buttons = [button(tidy)] if missing_references(rules, context) else []
     if panel.section is not Section.HOME:
         controls = section_controls(panel.section, rules, context, panel.selection)
-        back = button(SettingControl(Section.HOME, "back"))
+        back = button(SettingId(Section.HOME, "back"))
         return [*controls, ActionRow(back, *tidy_buttons)]
     sections = [
         option(
@@ -137,7 +137,7 @@ def _controls(panel: Panel, rules: ServerRules, context: SettingsContext) -> lis
         for section in Section
         if section is not Section.HOME
     ]
-    select = choice_select(SettingControl(Section.HOME, "open"), sections, "settings_choose_section")
+    select = choice_select(SettingId(Section.HOME, "open"), sections, "settings_choose_section")
     opener = ActionRow[LayoutView](select)
     return [opener, ActionRow(*tidy_buttons)] if tidy_buttons else [opener]
 
@@ -229,9 +229,9 @@ def settings_modal(
     """
     form = form_of(control.key)
     stamp = form.stamp(rules, control.arg)
-    stamped = replace(control, arg=f"{stamp}:{token(control.arg)}")
+    stamped = SettingId(control.section, control.name, f"{stamp}:{token(control.arg)}")
     title = say(f"settings_form_{control.section.value}_{control.name}", about=strip_invisible(about))
-    modal = Modal(title=shorten(title, _TITLE_LENGTH), timeout=None, custom_id=SettingId.of(stamped).encode())
+    modal = Modal(title=shorten(title, _TITLE_LENGTH), timeout=None, custom_id=stamped.encode())
     texts = form.prefill(rules, control.arg)
     if form_values is not None and len(form_values) == len(texts):
         texts = tuple(form_values)
