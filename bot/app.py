@@ -57,7 +57,7 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-        catalogue = Catalogue(configs, backend, store.notes, extra=(PRESET_OPTION,))
+        catalogue = Catalogue(configs, backend, store.key_values, extra=(PRESET_OPTION,))
         if calling:
             await catalogue.load()
         yield assemble(

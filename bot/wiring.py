@@ -108,7 +108,7 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
 
 def _bot(resources: Resources, services: Services) -> GenerateBot:
     settings, clock = resources.settings, resources.clock
-    sync = CommandSync(resources.store.notes, settings.command_guild_ids)
+    sync = CommandSync(resources.store.key_values, settings.command_guild_ids)
     shards = settings.shards
     options: dict[str, Any] = {
         "availability": Availability(
@@ -118,7 +118,7 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
     }
     if shards is None:
         return GenerateBot(services, sync, clock, **options)
-    return ShardedBot(services, sync, clock, shards, resources.store.notes, **options)
+    return ShardedBot(services, sync, clock, shards, resources.store.key_values, **options)
 
 
 def operator_rules(settings: Settings) -> OperatorRules:
@@ -183,7 +183,7 @@ async def make_signer(settings: Settings, store: Store) -> WebhookSigner:
     """Return the signer of webhook URLs, with WEBHOOK_SECRET or the secret that the processes share."""
     secret = settings.webhook_secret
     return WebhookSigner(
-        secret.get_secret_value() if secret else await store.notes.secret("webhook_secret"),
+        secret.get_secret_value() if secret else await store.key_values.secret("webhook_secret"),
         settings.public_url,
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import delete, insert, select
 
 from bot.database.engine import Database
-from bot.database.tables import notes
+from bot.database.tables import key_values
 
 _DEPLOYMENT = "deployment:"
 _MAX_CLOCK_SKEW = timedelta(hours=1)
@@ -22,45 +22,49 @@ class KeyValueStore:
 
     async def get(self, name: str) -> str | None:
         async with self._database.read() as connection:
-            return await connection.scalar(select(notes.c.value).where(notes.c.name == name))
+            return await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
 
     async def put(self, name: str, value: str) -> None:
         async with self._database.exclusive(f"note {name}") as connection:
-            await connection.execute(delete(notes).where(notes.c.name == name))
+            await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(
-                insert(notes).values(name=name, value=value, updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=value, updated_at=datetime.now(UTC))
             )
 
     async def with_prefix(self, prefix: str) -> dict[str, str]:
         """Return all values whose name starts with `prefix`, keyed by the rest of the name."""
         async with self._database.read() as connection:
             rows = await connection.execute(
-                select(notes.c.name, notes.c.value).where(notes.c.name.startswith(prefix, autoescape=True))
+                select(key_values.c.name, key_values.c.value).where(
+                    key_values.c.name.startswith(prefix, autoescape=True)
+                )
             )
             return {row.name.removeprefix(prefix): row.value for row in rows}
 
     async def secret(self, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
         async with self._database.exclusive(f"note {name}") as connection:
-            found: str | None = await connection.scalar(select(notes.c.value).where(notes.c.name == name))
+            found: str | None = await connection.scalar(
+                select(key_values.c.value).where(key_values.c.name == name)
+            )
             if found is not None:
                 return found
             value = secrets.token_urlsafe(32)
             await connection.execute(
-                insert(notes).values(name=name, value=value, updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=value, updated_at=datetime.now(UTC))
             )
             return value
 
     async def reserve_slot(self, name: str, now: datetime, interval: timedelta) -> datetime:
         """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
         async with self._database.exclusive(f"note {name}") as connection:
-            last = await connection.scalar(select(notes.c.value).where(notes.c.name == name))
+            last = await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
             previous = datetime.fromisoformat(last) if last else now - interval
             # Ignore a slot from a clock that ran far ahead; it would block everybody for as long.
             slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
-            await connection.execute(delete(notes).where(notes.c.name == name))
+            await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(
-                insert(notes).values(name=name, value=slot.isoformat(), updated_at=datetime.now(UTC))
+                insert(key_values).values(name=name, value=slot.isoformat(), updated_at=datetime.now(UTC))
             )
             return slot
 

@@ -1,4 +1,4 @@
-"""Brings the schema up to date at start, and refuses one from a later version."""
+"""Bring the schema up to date, and explain why a database can't be opened."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from sqlalchemy.exc import DBAPIError
 from bot.database.engine import Database
 from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 
+# Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
-_CALLED = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+# The schemas of the time before the first migration was rewritten as `0001_initial`.
+_DISCONTINUED = frozenset(f"{number:04}" for number in range(1, 10))
 
 
 def alembic_config() -> Config:
-    """The migrations beside this file; set `attributes['connection']` before running a command."""
+    """Return Alembic's configuration; set `attributes["connection"]` before running a command."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
@@ -28,24 +31,36 @@ def alembic_config() -> Config:
 
 @cache
 def known_schemas() -> tuple[str, ...]:
-    """Return every schema that this version knows, the newest first. Reading them loads every migration."""
+    """Return every schema that this version knows, newest first. The first call imports every migration."""
     return tuple(step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions())
 
 
 def schema_of(connection: Connection) -> str | None:
-    """The schema that the database has; None without tables."""
+    """Return the schema that the database has, or None if it has no tables."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def describe_unknown(schema: str) -> tuple[str, str]:
+    """Return what is wrong with a schema that this version doesn't know, and the remedy."""
+    if schema in _DISCONTINUED:
+        return (
+            f"has the schema {schema} of a development version, which can't be upgraded",
+            "Name a new database in DATABASE_URL; the bot creates the tables.",
+        )
+    return (
+        f"has the schema {schema}, which this version of the bot doesn't know",
+        "Start the newer version that made it, or restore a backup from before.",
+    )
+
+
 def _check_server(connection: Connection) -> None:
-    """Raises StartupError. Older ones lack what the statements use, such as RETURNING in SQLite."""
     dialect = connection.dialect
     oldest = _OLDEST[dialect.name]
     found = dialect.server_version_info or oldest
     if found < oldest:
-        wanted, is_there = (".".join(map(str, version)) for version in (oldest, found))
+        needed, present = (".".join(map(str, version)) for version in (oldest, found))
         raise StartupError(
-            f"The database is {_CALLED[dialect.name]} {is_there}, and the bot needs {wanted} or newer. "
+            f"The database is {_NAMES[dialect.name]} {present}, and the bot needs {needed} or newer. "
             "Upgrade it, or set DATABASE_URL to another."
         )
 
@@ -56,17 +71,15 @@ def _upgrade(connection: Connection) -> None:
     if current == known[0]:
         return
     if current is not None and current not in known:
-        raise StartupError(
-            f"The database has the schema {current}, which this version of the bot doesn't know. "
-            "Start the newer version that made it, or restore a backup from before."
-        )
+        fault, remedy = describe_unknown(current)
+        raise StartupError(f"The database {fault}. {remedy}")
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 async def upgrade(database: Database) -> None:
-    """Runs the missing migrations in one transaction. Raises StartupError."""
+    """Run the missing migrations in one transaction. Raises StartupError."""
     try:
         database.make_folder()
         async with database.changing_schema() as connection:
@@ -78,19 +91,19 @@ async def upgrade(database: Database) -> None:
 
 
 def open_error(database: Database, error: Exception) -> StartupError:
-    """`error` is StoreUnavailable or OSError."""
-    return _file(database, error) if database.is_sqlite else _server(error)
+    """Explain a StoreUnavailable or OSError raised while opening the database."""
+    return _sqlite_error(database, error) if database.is_sqlite else _postgres_error(error)
 
 
 def schema_conflict_error(error: DBAPIError) -> StartupError:
-    """Opened, but what is in there is not what the migrations lead on from."""
+    """Explain a migration that failed because the tables aren't those of the schema that is recorded."""
     return StartupError(
         f"The database can't be brought up to date ({error.orig}). Give the bot a database of its own, or "
         "restore a backup."
     )
 
 
-def _file(database: Database, error: Exception) -> StartupError:
+def _sqlite_error(database: Database, error: Exception) -> StartupError:
     file = database.file or "in memory"
     if "not a database" in str(error) or "malformed" in str(error):
         return StartupError(
@@ -108,7 +121,7 @@ def _file(database: Database, error: Exception) -> StartupError:
     )
 
 
-def _server(error: Exception) -> StartupError:
+def _postgres_error(error: Exception) -> StartupError:
     state = _sqlstate(error)
     if state.startswith("28"):
         return StartupError(
@@ -128,5 +141,5 @@ def _sqlstate(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The driver's last words, without the class names before them."""
+    """Return the driver's message without the class names before it."""
     return str(error).rpartition("<class ")[2].partition(">: ")[2] or str(error)

@@ -1,4 +1,4 @@
-"""The tables. A row in `runs` is the truth about a request; a row in `deliveries` is a message still owed."""
+"""The tables, and how their rows become records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC in Python, naive UTC in the table: SQLite keeps no time zone."""
+    """A time that is aware UTC in Python and naive UTC in the table: SQLite stores no time zone."""
 
     impl = DateTime
     cache_ok = True
@@ -56,7 +56,7 @@ runs = Table(
     Column("key", String(20), primary_key=True),
     Column("state", String(20), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    # who asked, where, for what
+    # the request
     Column("requester_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger, nullable=False),
@@ -67,21 +67,20 @@ runs = Table(
     Column("seed", BigInteger),
     Column("prompt", Text),
     Column("parent_key", String(20)),
-    # the key of the first run of the batch; a single run is a batch of one
+    # the key of the batch's first run; a single run is a batch of one
     Column("batch_key", String(20), nullable=False),
     Column("batch_index", Integer, nullable=False, server_default="0"),
     Column("batch_size", Integer, nullable=False, server_default="1"),
-    # how to answer
+    # how to reply
     Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
     Column("interaction_token", Text),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
-    Column(
-        "user_install", Boolean, nullable=False, server_default=false()
-    ),  # only the interaction gets there
+    # The bot is no member of the server: only the interaction can post in the channel.
+    Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
-    # what ComfyDeploy says
+    # as ComfyDeploy reports it
     Column("run_id", String(64)),
     Column("live_status", String(200)),
     Column("progress", Float),
@@ -94,15 +93,15 @@ runs = Table(
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancelled_by", BigInteger),
-    Column("note", String(64)),  # something the status message adds
+    Column("status_note", String(64)),  # the code of a sentence that the status message adds
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
-    # what the server's rules made of it
-    Column("person_limit", Integer),  # the requester's runs at once; NULL: any number
+    # as the server's rules and moderators decided
+    Column("user_limit", Integer),  # the requester's runs at once; NULL: no limit
     Column("server_limit", Integer),
-    Column("weight", Float, nullable=False, server_default="1"),  # what a second on its GPU counts
-    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted, until it is settled
-    Column("charged_seconds", Float),  # weighted, what it really took
+    Column("weight", Float, nullable=False, server_default="1"),  # what a second on its GPU counts in budgets
+    Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted; counts until charged
+    Column("charged_seconds", Float),  # weighted, as billed
     Column("review_channel_id", BigInteger),
     Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
@@ -111,22 +110,22 @@ runs = Table(
     Column("spoiler", Boolean, nullable=False, server_default=false()),
     Column("deleted_at", UtcDateTime),
     Column("age_restricted", Boolean, nullable=False, server_default=false()),
-    # bookkeeping of the workers
-    Column("due_at", UtcDateTime),  # when a worker should look at it next; NULL: never
+    # the workers' state
+    Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
     Column("submissions", Integer, nullable=False, default=0),
     Column("deadline_seconds", Integer, nullable=False),
-    Column("rev", Integer, nullable=False, default=0),
+    Column("rev", Integer, nullable=False, default=0),  # grows when the status message has to change
     Column("shown_rev", Integer, nullable=False, default=0),
     Column("shown_at", UtcDateTime),
     Index("runs_due", "state", "due_at"),
     Index("runs_created", "created_at"),
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
-    # Two bots with one token, as in a rolling restart, both hear of an interaction: one of them takes it.
+    # In a rolling restart two processes receive each interaction; only one may accept it.
     Index("runs_interaction", "interaction_id", "batch_index", unique=True),
     Index("runs_batch", "batch_key", "batch_index"),
-    # The few status messages that are still there: found without a look at all that has ended.
+    # Partial, so that the few status messages are found without reading every ended run.
     Index(
         "runs_status_message",
         "status_message_id",
@@ -141,27 +140,27 @@ deliveries = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("run_key", String(20), ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
-    Column("purpose", String(1), nullable=False),  # o(utcome), l(ate success): also in the nonce
-    Column("state", String(10), nullable=False),  # pending, sent, kept
+    Column("purpose", String(1), nullable=False),  # a Purpose; also part of the nonce
+    Column("state", String(20), nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime),
     Column("lease_owner", String(64)),
     Column("tries", Integer, nullable=False, default=0),
-    Column("rung", Integer, nullable=False, default=0),
+    Column("route", Integer, nullable=False, default=0),
     Column("attempted", Boolean, nullable=False, server_default=false()),
     Column("attempted_at", UtcDateTime),
-    Column("messages", JSON, nullable=False),  # [[channel id, message id], …], one for each part sent
-    # What stands of it from before it was owed again: not a part of it any more, but still to be deleted.
-    Column("earlier", JSON),
+    Column("messages", JSON, nullable=False),  # a MessageRef for each message sent so far
+    # Those of an earlier delivery of the same result, which are still to be deleted.
+    Column("earlier_messages", JSON, nullable=False, default=list),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
     Column("last_error", Text),
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
-# Small things with a name: the webhook secret, hashes of synced commands, deployments as last seen.
-notes = Table(
-    "notes",
+# The webhook secret, hashes of synced commands, the last description of each deployment.
+key_values = Table(
+    "key_values",
     metadata,
     Column("name", String(200), primary_key=True),
     Column("value", Text, nullable=False),
@@ -181,7 +180,7 @@ blocks = Table(
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", Text),
-    Column("until", UtcDateTime),  # NULL: until somebody lifts it
+    Column("until", UtcDateTime),  # NULL: until a moderator lifts it
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger, nullable=False),
 )
@@ -192,7 +191,7 @@ audit = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("guild_id", BigInteger),
     Column("actor_id", BigInteger),  # NULL: the bot itself
-    Column("subject_id", BigInteger),  # whom it concerns
+    Column("subject_id", BigInteger),  # the user it is about
     Column("action", String(40), nullable=False),
     Column("run_key", String(20)),
     Column("deployment", String(64)),
@@ -200,9 +199,9 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
-    Index("audit_person", "subject_id", "at"),
+    Index("audit_user", "subject_id", "at"),
 )
-# Named sets of inputs, by their real keys; a person's own (`holder` p) or a server's (s).
+# Saved inputs, by their ComfyDeploy names; `holder` is p for a person, s for a server.
 presets = Table(
     "presets",
     metadata,
@@ -210,25 +209,25 @@ presets = Table(
     Column("holder", String(1), nullable=False),
     Column("holder_id", BigInteger, nullable=False),
     Column("name", String(32), nullable=False),
-    Column("folded", String(96), nullable=False),  # the name as it is looked up: case does not count
+    Column("folded", String(96), nullable=False),  # the name, case-folded, for lookups
     Column("deployment", String(64), nullable=False),
     Column("inputs", JSON, nullable=False),
     Column("gpu", String(32)),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("created_by", BigInteger),  # NULL: that person had their data deleted
+    Column("created_by", BigInteger),  # NULL: the creator erased their data
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
-    Index("presets_maker", "created_by"),
+    Index("presets_creator", "created_by"),
 )
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
 
 
 def run_columns() -> tuple[Any, ...]:
-    """The columns of `runs` that make a Run."""
+    """Return the columns of `runs` that `to_run` needs."""
     return _RUN_COLUMNS
 
 
 def to_run(row: RowMapping) -> Run:
-    """A Run from a row that holds `run_columns()`."""
+    """Build a Run from a row with the columns of `run_columns()`."""
     values = {column.name: row[column.name] for column in _RUN_COLUMNS}
     values["state"] = RunState(values["state"])
     values["outputs"] = tuple(Output(**item) for item in values["outputs"])
@@ -249,7 +248,7 @@ def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
 
 
 def nothing_posted() -> ColumnElement[bool]:
-    """A message of which nothing can have reached Discord: neither a part sent nor one under way."""
+    """Match deliveries without a sent message and without an attempt that may have sent one."""
     return and_(
         deliveries.c.state == DeliveryState.PENDING,
         ~deliveries.c.attempted,
@@ -260,7 +259,7 @@ def nothing_posted() -> ColumnElement[bool]:
 async def create_delivery(
     connection: AsyncConnection, key: str, purpose: Purpose, due_at: datetime, now: datetime
 ) -> None:
-    """Notes that a message is owed; in the same transaction as the change that owes it."""
+    """Insert a pending delivery, in the transaction of the change that it reports."""
     await connection.execute(
         insert(deliveries).values(
             run_key=key,

@@ -89,12 +89,12 @@ class Courier:
         return "done"
 
     async def _show(self, delivery: Delivery, folder: Path) -> str:
-        rung, withheld = await self._ladder.deliver(delivery, folder)
-        if rung is Route.KEPT:
+        route, withheld = await self._ladder.deliver(delivery, folder)
+        if route is Route.UNDELIVERED:
             log.error("no way is left to show this outcome; it is kept")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
             return "kept"
-        await self._tidying.after(delivery, in_place=rung in (Route.IN_PLACE, Route.ANSWER))
+        await self._tidying.after(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
         if withheld:
             log.warning("an age-restricted result has no place that is marked so; its owner is told")
             await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "age-restricted")
@@ -113,22 +113,22 @@ class Courier:
                 await self._poster.edit(*errand.edits, errand.part)
             else:
                 channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
-                rung = Route.CHANNEL if errand.channel_id else Route.DIRECT
-                await self._post(delivery, rung, channel_id, errand)
+                route = Route.CHANNEL if errand.channel_id else Route.DIRECT_MESSAGE
+                await self._post(delivery, route, channel_id, errand)
         except Unreachable as error:
             log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
             await errand.closed()
 
-    async def _post(self, delivery: Delivery, rung: Route, channel_id: int, errand: Notice) -> None:
+    async def _post(self, delivery: Delivery, route: Route, channel_id: int, errand: Notice) -> None:
         try:
-            await self._ladder.post(delivery, rung, channel_id, [errand.part], mark=errand.mark)
+            await self._ladder.post(delivery, route, channel_id, [errand.part], mark=errand.mark)
         except (TooLarge, Unreachable) as error:
             if errand.smaller is None or not errand.part.files:
                 raise Unreachable(str(error)) from error
             sent = await self._store.deliveries.clear_attempt(delivery.id)
             delivery = replace(delivery, attempted=False, messages=sent)
             smaller = [await errand.smaller()]
-            await self._ladder.post(delivery, rung, channel_id, smaller, mark=errand.mark)
+            await self._ladder.post(delivery, route, channel_id, smaller, mark=errand.mark)
 
     async def _again_later(self, delivery: Delivery, error: Exception) -> str:
         now = self._clock()

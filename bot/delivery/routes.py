@@ -37,9 +37,9 @@ class Route(IntEnum):
 
     IN_PLACE = 0
     CHANNEL = 1
-    ANSWER = 2
-    DIRECT = 3
-    KEPT = 4
+    INTERACTION = 2
+    DIRECT_MESSAGE = 3
+    UNDELIVERED = 4
 
 
 def _are_watched(delivery: Delivery, now: datetime) -> bool:
@@ -56,10 +56,10 @@ def _is_watched(run: Run, now: datetime) -> bool:
 def _first_rung(delivery: Delivery, now: datetime) -> Route:
     """What was begun goes on where it began, also when nobody watches any more."""
     if delivery.attempted or delivery.messages:
-        return Route(delivery.rung)
+        return Route(delivery.route)
     if delivery.run.user_install:
-        return max(Route(delivery.rung), Route.ANSWER)
-    return max(Route(delivery.rung), Route.IN_PLACE if _are_watched(delivery, now) else Route.CHANNEL)
+        return max(Route(delivery.route), Route.INTERACTION)
+    return max(Route(delivery.route), Route.IN_PLACE if _are_watched(delivery, now) else Route.CHANNEL)
 
 
 def _to_be_shown(delivery: Delivery) -> list[Run]:
@@ -84,10 +84,10 @@ def _elsewhere(run: Run) -> OutgoingMessage:
     return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
-def _withheld(delivery: Delivery, rung: Route) -> list[OutgoingMessage]:
+def _withheld(delivery: Delivery, route: Route) -> list[OutgoingMessage]:
     """After what is there already, a message without the result."""
     return [OutgoingMessage()] * len(delivery.messages) + [
-        withheld_message(delivery.run, postable=rung is not Route.DIRECT)
+        withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
     ]
 
 
@@ -118,23 +118,23 @@ class Router:
     async def deliver(self, delivery: Delivery, folder: Path) -> tuple[Route, bool]:
         """Down until a rung holds; returns which, KEPT: none did; and whether it only told of a result that
         may not be shown there."""
-        rung = _first_rung(delivery, self._clock())
-        while rung < Route.KEPT:
+        route = _first_rung(delivery, self._clock())
+        while route < Route.UNDELIVERED:
             try:
-                withheld = await self._is_withheld(rung, delivery)
+                withheld = await self._is_withheld(route, delivery)
                 if withheld:
-                    await self._by(rung, delivery, _withheld(delivery, rung), mark=_WITHHELD)
+                    await self._by(route, delivery, _withheld(delivery, route), mark=_WITHHELD)
                 else:
-                    await self._fitting(rung, delivery, folder)
+                    await self._fitting(route, delivery, folder)
             except (Unreachable, TooLarge) as error:
-                log.info("%s is closed: %s", rung.name.lower(), error)
+                log.info("%s is closed: %s", route.name.lower(), error)
                 delivery = await self._nothing_left(delivery)
-                rung = Route(rung + 1)
+                route = Route(route + 1)
             else:
-                return rung, withheld
-        return Route.KEPT, False
+                return route, withheld
+        return Route.UNDELIVERED, False
 
-    async def _is_withheld(self, rung: Route, delivery: Delivery) -> bool:
+    async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """An age-restricted result goes only where Discord marks it so now, not when it was asked for.
 
         Where only the interaction reaches, nobody can look: there the mark it came with holds.
@@ -142,7 +142,7 @@ class Router:
         run = delivery.run
         if not run.age_restricted or not _to_be_shown(delivery):
             return False
-        if rung is Route.DIRECT:
+        if route is Route.DIRECT_MESSAGE:
             return True
         if run.user_install:
             return False
@@ -151,16 +151,16 @@ class Router:
         except Unreachable:
             return True
 
-    async def _fitting(self, rung: Route, delivery: Delivery, folder: Path) -> None:
+    async def _fitting(self, route: Route, delivery: Delivery, folder: Path) -> None:
         """One rung, with ever smaller files while Discord finds them too large."""
-        limit = delivery.run.upload_limit if rung is not Route.DIRECT else _DIRECT_LIMIT
+        limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_LIMIT
         already_sent = len(delivery.messages)
         for smaller in (limit, min(limit, _DIRECT_LIMIT), 0):
             try:
                 if len(delivery.messages) > already_sent:
                     # Packed smaller, the parts would no longer be those of which some are there already.
-                    return await self._by(rung, delivery, await self._links(delivery, folder))
-                return await self._by(rung, delivery, await self._parts(delivery, smaller, folder))
+                    return await self._by(route, delivery, await self._links(delivery, folder))
+                return await self._by(route, delivery, await self._parts(delivery, smaller, folder))
             except TooLarge as error:
                 log.info("too large for this place: %s", error)
                 delivery = await self._nothing_left(delivery)
@@ -182,26 +182,26 @@ class Router:
         return [OutgoingMessage()] * len(delivery.messages) + list(note_parts(notes))
 
     async def _by(
-        self, rung: Route, delivery: Delivery, parts: Sequence[OutgoingMessage], *, mark: str = ""
+        self, route: Route, delivery: Delivery, parts: Sequence[OutgoingMessage], *, mark: str = ""
     ) -> None:
         run = delivery.run
-        if rung is Route.CHANNEL:
-            await self.post(delivery, rung, run.channel_id, parts, mark=mark)
-        elif rung is Route.DIRECT:
+        if route is Route.CHANNEL:
+            await self.post(delivery, route, run.channel_id, parts, mark=mark)
+        elif route is Route.DIRECT_MESSAGE:
             channel_id = await self._poster.direct_channel(run.requester_id)
             told = [] if mark else [_elsewhere(run)]
-            await self.post(delivery, rung, channel_id, [*parts, *told], mark=mark)
+            await self.post(delivery, route, channel_id, [*parts, *told], mark=mark)
         elif delivery.is_late_in_batch:
             raise Unreachable("the answer tells of all of them")
         elif run.user_install:
-            await self._answer(delivery, rung, parts)
+            await self._answer(delivery, route, parts)
         else:
-            await self._edit_answer(delivery, rung, parts)
+            await self._edit_answer(delivery, route, parts)
 
     async def post(
         self,
         delivery: Delivery,
-        rung: Route,
+        route: Route,
         channel_id: int,
         parts: Sequence[OutgoingMessage],
         *,
@@ -219,8 +219,8 @@ class Router:
             if delivery.attempted and index == len(delivery.messages) and delivery.attempted_at:
                 found = await self._find(delivery, channel_id, part, delivery.attempted_at)
             if found is None:
-                await self._mark_attempt(delivery, rung)
-                nonce = f"{delivery.run.key}-{delivery.purpose}{int(rung)}{index}{mark}"
+                await self._mark_attempt(delivery, route)
+                nonce = f"{delivery.run.key}-{delivery.purpose}{int(route)}{index}{mark}"
                 found = await self._poster.post(channel_id, part, nonce)
             sent.append((channel_id, found))
             await self._deliveries.mark_sent(delivery.id, sent)
@@ -242,29 +242,29 @@ class Router:
             # The history can't be read any more, but so soon the nonce alone prevents a second post.
             return None
 
-    async def _edit_answer(self, delivery: Delivery, rung: Route, parts: Sequence[OutgoingMessage]) -> None:
+    async def _edit_answer(self, delivery: Delivery, route: Route, parts: Sequence[OutgoingMessage]) -> None:
         """The answer to the command becomes the outcome; an edit twice is the same as once."""
         run = delivery.run
         token = token_of(run, self._clock())
-        if delivery.messages and delivery.rung == rung:
+        if delivery.messages and delivery.route == route:
             return  # edited and marked; only the tidying is left
         if delivery.messages:
             raise Unreachable("a part of it is elsewhere already")
         if len(parts) > 1:
             raise Unreachable("it takes more than one message, and this is one")
-        await self._mark_attempt(delivery, rung)
+        await self._mark_attempt(delivery, route)
         if token is not None:
             message_id = await self._poster.edit_original(
                 run.application_id, token, run.status_message_id, parts[0]
             )
-        elif rung is Route.IN_PLACE and run.status_message_id is not None:
+        elif route is Route.IN_PLACE and run.status_message_id is not None:
             message_id = run.status_message_id
             await self._poster.edit(run.channel_id, message_id, parts[0])
         else:
             raise Unreachable("the interaction's token has run out")
         await self._deliveries.mark_sent(delivery.id, [(run.channel_id, message_id)])
 
-    async def _answer(self, delivery: Delivery, rung: Route, parts: Sequence[OutgoingMessage]) -> None:
+    async def _answer(self, delivery: Delivery, route: Route, parts: Sequence[OutgoingMessage]) -> None:
         """Where only the interaction reaches: the answer becomes the outcome, follow-ups take what is left.
 
         A follow-up whose fate is unknown is sent again: twice the same pictures are better than none.
@@ -275,7 +275,7 @@ class Router:
             raise Unreachable("the interaction's token has run out")
         sent = list(delivery.messages)
         for index in range(len(sent), len(parts)):
-            await self._mark_attempt(delivery, rung)
+            await self._mark_attempt(delivery, route)
             if index:
                 message_id = await self._poster.follow_up(run.application_id, token, parts[index])
             else:
@@ -290,7 +290,7 @@ class Router:
         sent = await self._deliveries.clear_attempt(delivery.id)
         return replace(delivery, attempted=False, messages=sent)
 
-    async def _mark_attempt(self, delivery: Delivery, rung: Route) -> None:
-        marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(rung))
+    async def _mark_attempt(self, delivery: Delivery, route: Route) -> None:
+        marked = await self._deliveries.mark_attempt(delivery, self._owner, self._clock(), LEASE, int(route))
         if not marked:
             raise Superseded

@@ -16,7 +16,7 @@ class QueueEntry(NamedTuple):
     requester_id: int
     created_at: datetime
     guild_id: int | None = None
-    person_limit: int | None = None
+    user_limit: int | None = None
     server_limit: int | None = None
 
 
@@ -64,7 +64,7 @@ def _within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
 
     def fits(entry: QueueEntry) -> bool:
         own, here = persons[entry.guild_id, entry.requester_id], servers[entry.guild_id]
-        return (entry.person_limit is None or own < entry.person_limit) and (
+        return (entry.user_limit is None or own < entry.user_limit) and (
             entry.server_limit is None or here < entry.server_limit
         )
 

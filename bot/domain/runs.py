@@ -157,7 +157,7 @@ class Run:
     spoiler: bool = False
     age_restricted: bool = False
     deleted_at: datetime | None = None
-    note: str | None = None
+    status_note: str | None = None
     failure_code: str | None = None
     failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 
@@ -202,7 +202,7 @@ class RunFilter(StrEnum):
     DONE = "done"
     FAILED = "failed"
     ENDED = "ended"
-    KEPT = "kept"
+    UNDELIVERED = "undelivered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ class DeliveryState(StrEnum):
 
     PENDING = "pending"
     SENT = "sent"
-    KEPT = "kept"
+    UNDELIVERED = "undelivered"
 
 
 class Purpose(StrEnum):
@@ -296,7 +296,7 @@ class Delivery:
     run: Run
     purpose: Purpose
     tries: int
-    rung: int
+    route: int
     attempted: bool
     attempted_at: datetime | None
     messages: tuple[tuple[int, int], ...]

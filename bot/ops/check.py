@@ -80,7 +80,7 @@ async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncItera
     """Check ComfyDeploy and Discord, for a process that calls them."""
     configs = load_deployment_configs(context.settings)
     catalogue = check_comfydeploy.catalogue_of(
-        configs, context.backend, context.store.notes if context.usable else None
+        configs, context.backend, context.store.key_values if context.usable else None
     )
     yield await check_comfydeploy.check_key(context.backend)
     load_error = None
@@ -101,7 +101,7 @@ async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookS
     """Sign with the webhook secret that the bot uses, or a temporary one if it doesn't exist yet."""
     if settings.webhook_secret is not None:
         return WebhookSigner(settings.webhook_secret.get_secret_value(), settings.public_url)
-    stored = await store.notes.get("webhook_secret") if usable else None
+    stored = await store.key_values.get("webhook_secret") if usable else None
     return WebhookSigner(stored or secrets.token_urlsafe(32), settings.public_url)
 
 

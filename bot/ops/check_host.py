@@ -25,7 +25,7 @@ from yarl import URL
 from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
-from bot.database.schema import known_schemas, schema_of
+from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.delivery.uploads import check_room
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.findings import Finding, ok, problem, warning
@@ -228,9 +228,8 @@ async def inspect_database(store: Store) -> DatabaseState:
             problem(DATABASE, summary, "Check DATABASE_URL, that the server runs, and its rights.")
         )
     if version is not None and version not in known_schemas():
-        summary = f"{server}, with the schema {version}, which this version of the bot doesn't know."
-        remedy = "Start the newer version that made it, or restore a backup from before."
-        return DatabaseState(problem(DATABASE, summary, remedy))
+        fault, remedy = describe_unknown(version)
+        return DatabaseState(problem(DATABASE, f"{server}: it {fault}.", remedy))
     if file is not None and not os.access(file, os.W_OK):
         return DatabaseState(
             problem(DATABASE, f"{file} can't be written.", "Give the bot's user that right.")

@@ -42,7 +42,7 @@ class Store:
         self.deliveries = DeliveryStore(self.database)
         self.gauges = GaugeStore(self.database)
         self.history = HistoryStore(self.database)
-        self.notes = KeyValueStore(self.database)
+        self.key_values = KeyValueStore(self.database)
 
     async def open(self) -> None:
         """Bring the schema up to date. Raises StartupError."""

@@ -27,7 +27,7 @@ _PLACE = (
     runs.c.requester_id,
     runs.c.created_at,
     runs.c.guild_id,
-    runs.c.person_limit,
+    runs.c.user_limit,
     runs.c.server_limit,
 )
 # Built once: putting such a statement together takes longer than running it.
@@ -193,7 +193,7 @@ class ClaimStore:
             runs.c.user_install,
             runs.c.interaction_expires_at > now,
             runs.c.interaction_expires_at <= now + _LEAVE,
-            runs.c.note.is_distinct_from(_LEFT),
+            runs.c.status_note.is_distinct_from(_LEFT),
         )
         token_lives = runs.c.interaction_expires_at > now
         rested = or_(
@@ -220,7 +220,9 @@ class ClaimStore:
             result = await connection.execute(
                 update(runs)
                 .where(runs.c.key.in_(keys))
-                .values(shown_rev=_REV, shown_at=now, note=case((leaving, _LEFT), else_=runs.c.note))
+                .values(
+                    shown_rev=_REV, shown_at=now, status_note=case((leaving, _LEFT), else_=runs.c.status_note)
+                )
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]

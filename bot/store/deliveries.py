@@ -20,7 +20,7 @@ _OWN = (
     deliveries.c.id.label("delivery_id"),
     deliveries.c.purpose,
     deliveries.c.tries,
-    deliveries.c.rung,
+    deliveries.c.route,
     deliveries.c.attempted,
     deliveries.c.attempted_at,
     deliveries.c.messages,
@@ -77,7 +77,7 @@ class DeliveryStore:
                 batch=batch,
                 late=late,
                 tries=row["tries"],
-                rung=row["rung"],
+                route=row["route"],
                 attempted=row["attempted"],
                 attempted_at=row["attempted_at"],
                 messages=tuple((channel, message) for channel, message in row["messages"]),
@@ -94,7 +94,7 @@ class DeliveryStore:
             return result.rowcount == 1
 
     async def mark_attempt(
-        self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, rung: int
+        self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, route: int
     ) -> bool:
         """Marks that the next part may reach Discord from here on.
 
@@ -119,7 +119,7 @@ class DeliveryStore:
                     deliveries.c.lease_owner == owner,
                     deliveries.c.tries == delivery.tries,
                 )
-                .values(attempted=True, attempted_at=now, rung=rung, lease_until=now + lease)
+                .values(attempted=True, attempted_at=now, route=route, lease_until=now + lease)
             )
             return result.rowcount == 1
 
@@ -153,13 +153,16 @@ class DeliveryStore:
     async def keep(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
         """The end of the ladder: kept for `/runs`; changes nothing when the lease has gone to another."""
         await self._give_back(
-            delivery_id, owner, state=DeliveryState.KEPT, done_at=now, last_error=error[:500]
+            delivery_id, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
         )
 
     async def told(self, key: str, purpose: Purpose) -> SentMessages:
         """What of a message owed for a run is in Discord; nothing when none was owed."""
         query = select(
-            deliveries.c.messages, deliveries.c.earlier, deliveries.c.attempted, deliveries.c.attempted_at
+            deliveries.c.messages,
+            deliveries.c.earlier_messages,
+            deliveries.c.attempted,
+            deliveries.c.attempted_at,
         ).where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
@@ -169,7 +172,7 @@ class DeliveryStore:
         # Soon after the first time the nonce gives the very same message once more.
         earlier = tuple(
             (channel, message)
-            for channel, message in row.earlier or ()
+            for channel, message in row.earlier_messages
             if [channel, message] not in row.messages
         )
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier)
@@ -228,7 +231,7 @@ class DeliveryStore:
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
-                    .values(**RESET, due_at=due_at, earlier=[*(row.earlier or ()), *row.messages])
+                    .values(**RESET, due_at=due_at, earlier_messages=[*row.earlier_messages, *row.messages])
                 )
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
@@ -266,7 +269,7 @@ async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run
 RESET = {
     "state": DeliveryState.PENDING,
     "tries": 0,
-    "rung": 0,
+    "route": 0,
     "messages": [],
     "attempted": False,
     "attempted_at": None,
@@ -282,12 +285,12 @@ def undelivered_of(key: str) -> Select[Any]:
         or_(deliveries.c.purpose == Purpose.OUTCOME, _member.c.key == runs.c.key),
     )
     return (
-        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier)
+        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier_messages)
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(
             runs.c.batch_key == key,
             deliveries.c.purpose.in_(OUTCOMES),
-            deliveries.c.state == DeliveryState.KEPT,
+            deliveries.c.state == DeliveryState.UNDELIVERED,
             left,
         )
         .order_by(deliveries.c.id)

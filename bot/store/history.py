@@ -113,14 +113,14 @@ def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
     if wanted is RunFilter.ALL:
         return query
     member = _member.c.batch_key == runs.c.key
-    if wanted is not RunFilter.KEPT:
+    if wanted is not RunFilter.UNDELIVERED:
         return query.where(exists().where(member, _member.c.state.in_(_STATES[wanted])))
     return query.where(
         exists().where(
             member,
             deliveries.c.run_key == _member.c.key,
             deliveries.c.purpose.in_(OUTCOMES),
-            deliveries.c.state == DeliveryState.KEPT,
+            deliveries.c.state == DeliveryState.UNDELIVERED,
         )
     )
 
@@ -160,7 +160,7 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
 def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
     # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
     rows = rows[-1:] if len(batch) == 1 else rows
-    kept = any(row.state == DeliveryState.KEPT for row in rows)
+    kept = any(row.state == DeliveryState.UNDELIVERED for row in rows)
     place = tuple(rows[0].messages[0]) if rows and rows[0].messages else None
     return RunListEntry(batch, kept=kept, place=place)
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
-    func,
     or_,
     select,
     update,
@@ -196,9 +195,9 @@ def _holds_something() -> ColumnElement[bool]:
 
 async def _forget_kept(connection: AsyncConnection, keys: Sequence[str]) -> None:
     """A result that found no way has nothing left to post; what came of it can still be deleted."""
-    kept = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.KEPT)
-    earlier = func.coalesce(cast(deliveries.c.earlier, Text), "[]")
-    unseen = and_(cast(deliveries.c.messages, Text) == "[]", earlier == "[]")
+    kept = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
+    columns = (deliveries.c.messages, deliveries.c.earlier_messages)
+    unseen = and_(*(cast(column, Text) == "[]" for column in columns))
     await connection.execute(delete(deliveries).where(kept, unseen))
     await connection.execute(update(deliveries).where(kept).values(state=DeliveryState.SENT))
 

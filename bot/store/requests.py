@@ -148,7 +148,7 @@ def _values(submission: _Submission, request: GenerationRequest, terms: Allowed)
     return request_row(request, submission.now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         "due_at": review_ends if in_review else submission.now + submission.hold,
-        "person_limit": terms.limits.at_once,
+        "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         "weight": terms.weight,
         "reserved_seconds": terms.reserved_seconds,

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import LOCK_SECONDS, Database
-from bot.database.tables import notes, server_rules
+from bot.database.tables import key_values, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
@@ -133,15 +133,15 @@ class PauseStore:
     async def pause(self, reason: str, *, by: int, now: datetime) -> None:
         """Nothing is accepted from here on; a second pause changes the reason."""
         async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
-            await connection.execute(delete(notes).where(notes.c.name == PAUSE_NOTE))
-            await connection.execute(insert(notes).values(name=PAUSE_NOTE, value=reason, updated_at=now))
+            await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_NOTE))
+            await connection.execute(insert(key_values).values(name=PAUSE_NOTE, value=reason, updated_at=now))
             await note(connection, _entry(AuditAction.PAUSE, by, now, reason))
 
     async def resume(self, *, by: int, now: datetime) -> bool:
         """False when the bot is not paused."""
         async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
             lifted = await connection.execute(
-                delete(notes).where(notes.c.name == PAUSE_NOTE).returning(notes.c.value)
+                delete(key_values).where(key_values.c.name == PAUSE_NOTE).returning(key_values.c.value)
             )
             reason = lifted.scalar()
             if reason is None:

@@ -145,7 +145,7 @@ class RunStore:
             await connection.execute(
                 update(runs)
                 .where(runs.c.key == key, runs.c.state.not_in(FINAL))
-                .values(cancel_requested_at=None, note="not_cancellable", rev=runs.c.rev + 1)
+                .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
             )
 
     async def explain(self, key: str, code: str, params: Mapping[str, object]) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import UtcDateTime, blocks, deliveries, notes, runs
+from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, runs
 from bot.domain.budgets import Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOMES, DeliveryState, RunState
@@ -120,10 +120,10 @@ def _spent(rows: Sequence[Any]) -> Spending:
 
 def _standing() -> CompoundSelect[Any]:
     """The bot's pause, which is nobody's, and the persons' blocks, in one question."""
-    pause = select(_NOBODY.label("person"), notes.c.value.label("reason"), _NEVER.label("until"))
+    pause = select(_NOBODY.label("person"), key_values.c.value.label("reason"), _NEVER.label("until"))
     block = select(blocks.c.user_id, blocks.c.reason, blocks.c.until)
     return union_all(
-        pause.where(notes.c.name == PAUSE_NOTE),
+        pause.where(key_values.c.name == PAUSE_NOTE),
         block.where(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id.in_(_PERSONS)),
     )
 
@@ -209,7 +209,7 @@ class GaugeStore:
             owed = (await connection.execute(_OWED)).all()
             states = {row.state: row for row in owed}
             tally = await read_tally(connection, None, (), budget_day(now))
-            pending, kept = states.get(DeliveryState.PENDING), states.get(DeliveryState.KEPT)
+            pending, kept = states.get(DeliveryState.PENDING), states.get(DeliveryState.UNDELIVERED)
             return Gauges(
                 runs={(row.deployment, row.state): row.number for row in counted},
                 owed=pending.number if pending else 0,
@@ -231,7 +231,7 @@ _OWED = (
         func.min(deliveries.c.created_at).label("oldest"),
     )
     .where(
-        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.KEPT)),
+        deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.UNDELIVERED)),
         deliveries.c.purpose.in_(tuple(sorted(OUTCOMES))),
     )
     .group_by(deliveries.c.state)

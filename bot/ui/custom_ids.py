@@ -165,7 +165,7 @@ class RunsId(CustomId):
     """A control of `/runs`, and the page to show."""
 
     PATTERN = re.compile(
-        rf"runs:(?P<action>{'|'.join(RunListAction)}):(?P<direction>[on]):(?P<filter>[a-z]{{1,10}}):"
+        rf"runs:(?P<action>{'|'.join(RunListAction)}):(?P<direction>[on]):(?P<filter>[a-z]{{1,11}}):"
         r"(?P<micros>[0-9]{1,18}):(?P<key>[a-z0-9]{0,20})"
     )
     action: RunListAction

@@ -69,7 +69,7 @@ def posting_layout() -> LayoutView:
 
 def cancellable(run: Run) -> bool:
     """Return whether cancelling can still have an effect."""
-    return not run.final and run.cancel_requested_at is None and run.note != "not_cancellable"
+    return not run.final and run.cancel_requested_at is None and run.status_note != "not_cancellable"
 
 
 def queue_layout(
@@ -103,11 +103,11 @@ def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], her
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
     if entry.kept and run.guild_id == here:
-        return say("runs_kept")
+        return say("runs_undelivered")
     if entry.kept and run.guild_id is None:
-        return say("runs_kept_outside")
+        return say("runs_undelivered_outside")
     if entry.kept:
-        return say("runs_kept_elsewhere", url=channel_url(run.guild_id, run.channel_id))
+        return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # the server isn't stored for user installs
     if entry.place is not None:

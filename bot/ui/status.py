@@ -41,12 +41,12 @@ def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     above = [f"### {say(_heading(active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
         *_progress(batch, active),
-        _remark(next((run for run in (first, *active) if run.note), first)),
+        _remark(next((run for run in (first, *active) if run.status_note), first)),
         say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
     items: list[Item[LayoutView]] = [*texts(above, below)]
-    if any(run.cancel_requested_at is None and run.note != "not_cancellable" for run in active):
+    if any(run.cancel_requested_at is None and run.status_note != "not_cancellable" for run in active):
         items.append(ActionRow(run_button(first, Action.CANCEL, "button_cancel")))
     return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
@@ -76,7 +76,7 @@ def _heading(active: Sequence[Run]) -> str:
 
 def _remark(run: Run) -> str:
     """Return what the status adds: for a user install, from the start, how long it can be updated."""
-    return say(run.note or "answer_lives") if run.note or run.user_install else ""
+    return say(run.status_note or "answer_lives") if run.status_note or run.user_install else ""
 
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:

@@ -47,6 +47,7 @@ EXPRESSIONS = {
     "details": "'{{}}'",
     "outputs": "'[]'",
     "messages": "'[]'",
+    "earlier_messages": "'[]'",
     "purpose": "'o'",
     "deadline_seconds": "3600",
 }
@@ -135,7 +136,7 @@ def asked() -> dict[str, Select[Any]]:
     """The lists that people page through."""
     return {
         "/runs": own_runs(0, RunFilter.ALL, 6, None),
-        "/runs, kept ones": own_runs(0, RunFilter.KEPT, 6, None),
+        "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6, None),
         "/queue": open_on_server(0, 11, 0),
         "/audit": newest_first(0, AuditFilter(), 11),
         "/audit of a person": newest_first(0, AuditFilter(subject=0), 11),
@@ -150,7 +151,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
 
     return {
         "/runs, first page": page(RunFilter.ALL),
-        "/runs, only what was kept": page(RunFilter.KEPT),
+        "/runs, only what was kept": page(RunFilter.UNDELIVERED),
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),

@@ -99,7 +99,7 @@ class InvariantChecker:
         limit: int,
     ) -> None:
         self.requests += run["batch_index"] == 0
-        key, kept = run["key"], sum(row["state"] == "kept" for row in owed)
+        key, kept = run["key"], sum(row["state"] == "undelivered" for row in owed)
         if run["state"] in _OPEN or any(row["state"] == "pending" for row in owed):
             verdict.lost[key] = f"never settled: {run} {owed}"
         elif not ends and not kept:

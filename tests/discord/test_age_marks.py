@@ -49,14 +49,14 @@ async def test_where_the_mark_was_taken_off_meanwhile_the_result_waits(bot: Harn
     assert told.attachments == []
     assert WITHHELD in text_of(bot, told)
     assert pinged(bot) == [bot.alice.id]
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     refused = await bot.alice.click(told, label="Post it here")
     assert "marked as age-restricted" in refusal(bot, refused)
     mark_adult(bot, adult)
     await bot.click(told, "Post it here")
     (result,) = bot.messages(adult)
     assert len(result.attachments) == count
-    assert DeliveryState.KEPT not in await delivery_states(bot)
+    assert DeliveryState.UNDELIVERED not in await delivery_states(bot)
     # Discord answers a nonce of the last minutes with the message that it was sent with.
     posts = requests_to(bot, "POST", f"/channels/{adult.id}/messages")
     assert len({each.json["nonce"] for each in posts}) == 2
@@ -92,9 +92,9 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
     assert letter.attachments == []
     assert WITHHELD in text_of(bot, letter)
     assert list(buttons_of(bot, letter)) == ["Details"]
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     bot.env.backend.faults.clear()
-    listed = (await bot.alice.slash(adult, "runs", state="kept")).response
+    listed = (await bot.alice.slash(adult, "runs", state="undelivered")).response
     await bot.alice.select(listed, [(await bot.run()).key])
     await bot.play()
     assert len(bot.messages(adult)[-1].attachments) == 1
@@ -130,7 +130,7 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     await bot.later(minutes=2)
     (told,) = bot.messages(adult)
     assert WITHHELD in text_of(bot, told)
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
 
 
 @pytest.mark.bot(**OWN_ACCOUNT)
@@ -144,4 +144,4 @@ async def test_what_took_longer_than_the_answer_lives_is_not_sent_directly_eithe
     letters = bot.alice.user.dm_channel.history()
     assert [letter.attachments for letter in letters] == [[]] * len(letters)
     assert WITHHELD in text_of(bot, letters[-1])
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]

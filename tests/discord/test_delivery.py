@@ -94,7 +94,7 @@ async def test_with_every_way_closed_it_is_kept(bot: Harness) -> None:
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
     bot.env.inject_error("PATCH", ANSWERS, status=404, code=10015, times=None)
     await bot.play()
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     posts = len(requests_to(bot, "POST", "/messages"))
     await bot.later(hours=5)
     assert len(requests_to(bot, "POST", "/messages")) == posts

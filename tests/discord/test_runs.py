@@ -108,7 +108,7 @@ async def test_a_result_that_found_no_way_is_posted_where_it_is_asked_for(bot: H
     with every_way_closed(bot):
         await bot.ask()
         await bot.restart()
-    kept = (await bot.alice.slash(bot.channel, "runs", state="kept")).response
+    kept = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     assert "couldn't be posted; choose it below" in text_of(bot, kept)
     ((_, key),) = menus(bot, kept)["Post a result here"]
     chosen = await bot.alice.select(kept, [key])
@@ -152,14 +152,14 @@ async def test_an_age_restricted_result_is_never_brought_where_discord_marks_not
     elif where == "thread of a plain channel":
         place = thread_in(bot, bot.channel)
         await bot.env.settle()
-    shown = (await bot.alice.slash(place, "runs", state="kept")).response
+    shown = (await bot.alice.slash(place, "runs", state="undelivered")).response
     refused = await bot.alice.select(shown, [key])
     said = [refused.response.content, *(told.content for told in refused.followups)]
     assert "This deployment runs only in channels that are marked as age-restricted." in said
     await bot.play()
     assert not any(message.attachments for message in bot.messages(place))
     mark_adult(bot, adult)
-    shown = (await bot.alice.slash(adult, "runs", state="kept")).response
+    shown = (await bot.alice.slash(adult, "runs", state="undelivered")).response
     await bot.alice.select(shown, [key])
     await bot.play()
     assert len(bot.messages(adult)[-1].attachments) == 1

@@ -22,7 +22,7 @@ from tests.discord.rendered import galleries_of, hidden, menus, refusal, text_of
 from tests.harness import HELD, Harness
 
 POST = "Post a result here"
-POST_ID = "runs:post:o:kept:0:"
+POST_ID = "runs:post:o:undelivered:0:"
 Rule = Callable[[Harness], Awaitable[None]]
 
 
@@ -53,7 +53,7 @@ async def kept_result(bot: Harness, **options: Any) -> str:
 
 async def post_from(bot: Harness, place: Any, actor: Any = None) -> Any:
     """Alice's only kept result, chosen from the list shown there."""
-    shown = (await (actor or bot.alice).slash(place, "runs", state="kept")).response
+    shown = (await (actor or bot.alice).slash(place, "runs", state="undelivered")).response
     ((_, key),) = menus(bot, shown)[POST]
     chosen = await (actor or bot.alice).select(shown, [key])
     await bot.play()
@@ -85,7 +85,7 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(
     await bot.play()
     assert await delivery_states(bot) == [DeliveryState.PENDING]
     await bot.later(minutes=11, times=25)
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     monkeypatch.undo()
     await post_from(bot, bot.channel)
     (message,) = [message for message in bot.messages() if message.attachments]
@@ -101,7 +101,7 @@ async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: H
         assert await bot.app.store.deliveries.claim("dies", bot.clock(), timedelta()) is not None
     await bot.restart()
     await bot.play()
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     await post_from(bot, bot.channel)
     (message,) = [message for message in bot.messages() if message.attachments]
     assert "> a fox" in text_of(bot, message)
@@ -111,7 +111,7 @@ async def test_on_another_server_it_is_neither_offered_nor_posted(bot: Harness) 
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
     key = await kept_result(bot)
     alice, elsewhere = await own_server(bot)
-    shown = (await alice.slash(elsewhere, "runs", state="kept")).response
+    shown = (await alice.slash(elsewhere, "runs", state="undelivered")).response
     asked_in = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}"
     assert f"couldn't be posted; use `/runs` [where you asked]({asked_in})" in text_of(bot, shown)
     assert menus(bot, shown) == {}
@@ -253,7 +253,7 @@ async def test_moderators_delete_it_after_its_requester_erased_their_data(half_p
     asked = await bot.alice.slash(bot.channel, "privacy delete")
     await bot.alice.click(asked.response, label="Delete my data")
     assert (await bot.run()).prompt is None
-    none = (await bot.alice.slash(bot.channel, "runs", state="kept")).response
+    none = (await bot.alice.slash(bot.channel, "runs", state="undelivered")).response
     assert menus(bot, none) == {}
     await press(bot, moderator(bot), bot.messages()[-1], f"run:{(await bot.run()).key}:delete")
     await bot.play()

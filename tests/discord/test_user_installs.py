@@ -112,7 +112,7 @@ async def test_with_direct_messages_closed_it_is_kept(bot: Harness, place: Place
     await bot.later(minutes=16)
     bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=None)
     await bot.release()
-    assert await delivery_states(bot) == [DeliveryState.KEPT]
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     before = len(by_token(bot))
     with elsewhere(bot, place):
         listed = await bot.alice.user.slash("runs")

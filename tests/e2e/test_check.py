@@ -80,7 +80,7 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     found(said, "ok", "Commands", "as they should be")
     found(said, "ok", "PUBLIC_URL", "the running bot answered")
     assert "warning" not in said.out.splitlines()[-1].replace("0 warnings", "")
-    ((secret,),) = home.rows("SELECT value FROM notes WHERE name = 'webhook_secret'")
+    ((secret,),) = home.rows("SELECT value FROM key_values WHERE name = 'webhook_secret'")
     for hidden in (home.discord.token, home.standin.api_key, secret):
         assert hidden not in said.out + said.err
 

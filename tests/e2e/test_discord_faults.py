@@ -179,7 +179,7 @@ async def test_a_result_that_no_way_takes_is_kept(home: BotProcess) -> None:
     home.alice.accepts_dms = False
     home.standin.release()
     assert await outcomes_of_all(home) == [0]
-    assert home.rows("SELECT state FROM deliveries") == [("kept",)]
+    assert home.rows("SELECT state FROM deliveries") == [("undelivered",)]
 
 
 @pytest.mark.parametrize(

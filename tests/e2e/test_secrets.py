@@ -51,7 +51,7 @@ def lines_name_their_run(log: str) -> None:
 def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
     """Everything that the run of a test has made known to the bot alone."""
     macs = {MAC.search(call.webhook or "") for call in home.standin.ledger.queue_calls}
-    stored = home.rows("SELECT value FROM notes WHERE name LIKE '%secret%'")
+    stored = home.rows("SELECT value FROM key_values WHERE name LIKE '%secret%'")
     return {
         "the Discord token": home.discord.token,
         "the API key": home.standin.api_key,

@@ -35,7 +35,7 @@ async def test_a_copy_of_the_sqlite_file_is_the_whole_store(tmp_path: Path, open
     restored = await opening.open(f"sqlite+aiosqlite:///{tmp_path}/backup.db")
     assert await fetch(restored, run_before.key) == run_before
     assert await restored.runs.get(later.key) is None
-    assert await restored.notes.secret("webhook_secret")
+    assert await restored.key_values.secret("webhook_secret")
 
 
 async def test_a_dump_of_postgresql_is_the_whole_store(
@@ -44,7 +44,7 @@ async def test_a_dump_of_postgresql_is_the_whole_store(
     url, fresh = await postgres.new_database(), await postgres.empty_database()
     store = await opening.open(url)
     run_before = await accepted(store)
-    secret = await store.notes.secret("webhook_secret")
+    secret = await store.key_values.secret("webhook_secret")
     tools = Path(postgres.server.bin_path)
     await run(tools / "pg_dump", "--format=custom", f"--file={tmp_path}/bot.dump", _plain(url))
     await run(
@@ -56,7 +56,7 @@ async def test_a_dump_of_postgresql_is_the_whole_store(
     )
     restored = await opening.open(fresh)
     assert await fetch(restored, run_before.key) == run_before
-    assert await restored.notes.secret("webhook_secret") == secret
+    assert await restored.key_values.secret("webhook_secret") == secret
 
 
 def _plain(url: str) -> str:

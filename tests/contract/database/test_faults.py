@@ -116,7 +116,7 @@ async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_star
         with pytest.raises(StoreUnavailable):
             await store.deliveries.claim("courier", NOW, LEASE)
         with pytest.raises(StoreUnavailable):
-            await store.notes.get("webhook")
+            await store.key_values.get("webhook")
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert (await fetch(store, run.key)).state is RunState.RUNNING
     await store.runs.record(run.key, SUCCESS, NOW, SOON)

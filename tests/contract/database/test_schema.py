@@ -1,4 +1,4 @@
-"""The schema's history leads to the tables as the code knows them, and back."""
+"""Migrations lead to the tables of the code and back, and keep the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, MetaData, Table, func, inspect, make_url, select, text
+from sqlalchemy import JSON, Column, Connection, MetaData, Table, func, inspect, make_url, select, text
 
 from bot.database.schema import alembic_config
 from bot.database.tables import UtcDateTime, metadata
@@ -68,8 +68,8 @@ async def test_several_processes_may_open_an_empty_database_at_once(stores: Stor
 
 async def test_the_schema_of_a_later_version_is_refused_in_words(store: Store, stores: Stores) -> None:
     async with store.database.write() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StartupError, match="schema 9999, which this version of the bot doesn't know"):
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999_later'"))
+    with pytest.raises(StartupError, match="schema 9999_later, which this version of the bot doesn't know"):
         await stores.open()
 
 
@@ -114,15 +114,19 @@ async def test_a_server_that_is_not_there_is_told_in_words_without_the_password(
     assert "hunter2secret" not in str(caught.value)
 
 
-REVISIONS = [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
-# What a row has to hold to be read again; other columns get something of their type.
+FIRST_SCHEMA = ScriptDirectory.from_config(alembic_config()).get_base()
+# Values for the columns that have to hold something readable; other columns get any value of their type.
 VALUES: dict[str, object] = {
     "key": "abcdefgh12345678",
     "run_key": "abcdefgh12345678",
+    "batch_key": "abcdefgh12345678",
     "state": "succeeded",
     "inputs": {"prompt": "a fox"},
-    "outputs": [],
+    "outputs": [
+        {"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png", "text": None}
+    ],
     "messages": [[1, 2]],
+    "earlier_messages": [[1, 1]],
     "failure_params": {},
     "rules": {},
     "details": {},
@@ -136,47 +140,56 @@ def _value(column: Column[Any]) -> object:
         return VALUES[column.name]
     if isinstance(column.type, UtcDateTime):
         return datetime(2026, 1, 1, tzinfo=UTC)
-    made: dict[type, object] = {int: 1, float: 1.0, bool: False, str: "x"}
+    if isinstance(column.type, JSON):
+        return {}
+    naive = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+    made: dict[type, object] = {int: 1, float: 1.0, bool: False, str: "x", datetime: naive}
     return made[column.type.python_type]
 
 
-def _fill(connection: Connection, revision: str) -> dict[str, int]:
-    """The schema of an earlier version with a row in every table; returns how many rows each has."""
+def _fill_first_schema(connection: Connection) -> list[str]:
+    """Create the first schema with a row in every table, and return the tables' names."""
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-    there = MetaData()
-    there.reflect(connection)
-    counts = {}
-    for table in there.sorted_tables:
-        if table.name == "alembic_version":
-            continue
-        # Reflected, SQLite's columns do not tell that they hold JSON or times as the code has them.
-        known = metadata.tables.get(table.name)
-        columns = [known.c[c.name] if known is not None and c.name in known.c else c for c in table.columns]
-        row = {c.name: _value(c) for c in columns if not c.nullable}
-        here = Table(table.name, MetaData(), *(Column(c.name, c.type) for c in columns))
-        connection.execute(here.insert().values(row))
-        counts[table.name] = 1
-    return counts
+    command.upgrade(config, str(FIRST_SCHEMA))
+    reflected = MetaData()
+    reflected.reflect(connection)
+    tables = [table for table in reflected.sorted_tables if table.name != "alembic_version"]
+    for table in tables:
+        # SQLite doesn't reflect every type, so columns that still exist have the code's.
+        known = metadata.tables.get(table.name, table)
+        types = {column.name: column.type for column in (*table.columns, *known.columns)}
+        writable = Table(table.name, MetaData(), *(Column(c.name, types[c.name]) for c in table.columns))
+        connection.execute(writable.insert().values({c.name: _value(c) for c in writable.columns}))
+    return [table.name for table in tables]
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
-async def test_rows_of_every_earlier_schema_are_there_after_the_upgrade(
-    stores: Stores, revision: str
-) -> None:
+async def test_a_filled_database_of_the_first_schema_is_upgraded_to_the_newest(stores: Stores) -> None:
+    """Every later migration runs here on rows, on both databases."""
     before = Store(stores.url)
     async with before.database.write() as connection:
-        counts = await connection.run_sync(_fill, revision)
+        tables = await connection.run_sync(_fill_first_schema)
     await before.close()
     store = await stores.open(rules=None)
     async with store.database.write() as connection:
         assert await connection.run_sync(_differences) == []
-        for table, many in counts.items():
-            assert await connection.scalar(select(func.count()).select_from(text(table))) == many, table
+        for table in tables:
+            assert await connection.scalar(select(func.count()).select_from(text(table))) == 1, table
     run = await store.runs.get(str(VALUES["key"]))
     assert run is not None
-    assert run.inputs == VALUES["inputs"]
+    assert (run.inputs, run.outputs[0].filename) == (VALUES["inputs"], "a.png")
+
+
+@pytest.mark.parametrize("schema", ["0001", "0009"])
+async def test_a_database_of_a_discontinued_schema_is_refused_in_words(stores: Stores, schema: str) -> None:
+    before = Store(stores.url)
+    async with before.database.write() as connection:
+        await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        await connection.execute(text("INSERT INTO alembic_version VALUES (:schema)"), {"schema": schema})
+    await before.close()
+    sentence = f"has the schema {schema} of a development version.*Name a new database in DATABASE_URL"
+    with pytest.raises(StartupError, match=sentence):
+        await stores.open()
 
 
 async def test_a_migration_may_take_its_time(postgres: PostgresServer, opening: Stores) -> None:

@@ -33,7 +33,7 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     await ended(store, *runs)
     delivery = await claimed(store)
     await store.deliveries.keep(delivery.id, "courier", NOW, "closed")
-    (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.KEPT)).entries
+    (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.UNDELIVERED)).entries
     assert entry.kept
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
     assert await store.deliveries.redeliver(runs[0].key, place, NOW)

@@ -191,7 +191,7 @@ async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store
     assert await _status(store, 2) == [run.key]
     assert [await _status(store, second) for second in (3, 600, 839)] == [[], [], []]
     assert await _status(store, 840) == [run.key]
-    assert (await fetch(store, run.key)).note == "answer_ends"
+    assert (await fetch(store, run.key)).status_note == "answer_ends"
     assert [await _status(store, second) for second in (841, 899, 1000)] == [[], [], []]
 
 
@@ -199,7 +199,7 @@ async def test_what_the_bots_own_token_reaches_takes_no_leave(store: Store) -> N
     run = await brought_to(store, RunState.RUNNING)
     await _status(store, 2)
     assert await _status(store, 850) == []
-    assert (await fetch(store, run.key)).note is None
+    assert (await fetch(store, run.key)).status_note is None
 
 
 async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start(store: Store) -> None:

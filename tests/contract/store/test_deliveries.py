@@ -30,7 +30,7 @@ async def test_a_claim_brings_the_run_as_it_is_now(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store)
     assert delivery.run == await fetch(store, run.key)
-    assert (delivery.purpose, delivery.tries, delivery.rung) == (Purpose.OUTCOME, 1, 0)
+    assert (delivery.purpose, delivery.tries, delivery.route) == (Purpose.OUTCOME, 1, 0)
     assert (delivery.attempted, delivery.attempted_at, delivery.messages) == (False, None, ())
 
 
@@ -132,7 +132,7 @@ async def test_parts_sent_are_remembered_and_an_attempt_can_be_cleared(store: St
     await store.deliveries.mark_sent(delivery.id, [(1 << 62, (1 << 62) + 1)])
     await store.deliveries.mark_attempt(delivery, "courier", at(2), LEASE, 3)
     dead = await claimed(store, "restarted", at(63))
-    assert (dead.attempted, dead.attempted_at, dead.rung) == (True, at(2), 3)
+    assert (dead.attempted, dead.attempted_at, dead.route) == (True, at(2), 3)
     assert dead.messages == ((1 << 62, (1 << 62) + 1),)
     assert await store.deliveries.clear_attempt(delivery.id) == dead.messages
     assert not (await owed(store, delivery.run.key))[0]["attempted"]
@@ -149,7 +149,7 @@ async def test_postponing_and_keeping_are_for_the_one_who_has_the_lease(store: S
     again = await claimed(store, "two", at(30))
     await store.deliveries.keep(again.id, "two", at(31), "every way was closed")
     row = (await owed(store, run.key))[0]
-    assert (row["state"], row["done_at"]) == (DeliveryState.KEPT, at(31))
+    assert (row["state"], row["done_at"]) == (DeliveryState.UNDELIVERED, at(31))
     assert await store.deliveries.pending() == 0
 
 

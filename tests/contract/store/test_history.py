@@ -60,9 +60,9 @@ async def test_a_filter_lets_through_its_states(store: Store) -> None:
 async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> None:
     await stored_run(store)
     await stored_run(store, delivery=None)
-    kept = await stored_run(store, delivery=DeliveryState.KEPT)
-    await stored_run(store, delivery=DeliveryState.KEPT, person=BOB)
-    page = await store.history.page(ALICE, limit=5, wanted=RunFilter.KEPT)
+    kept = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
+    await stored_run(store, delivery=DeliveryState.UNDELIVERED, person=BOB)
+    page = await store.history.page(ALICE, limit=5, wanted=RunFilter.UNDELIVERED)
     assert keys(page) == [kept]
     assert page.entries[0].kept
 

@@ -108,7 +108,7 @@ async def test_erasure_leaves_and_names_what_still_runs_or_is_still_to_be_posted
 async def test_an_erased_result_that_found_no_way_is_not_offered_any_more(
     store: Store, privacy: PrivacyStore
 ) -> None:
-    await stored_run(store, delivery=DeliveryState.KEPT)
+    await stored_run(store, delivery=DeliveryState.UNDELIVERED)
     await privacy.erase(ALICE, NOW)
     (entry,) = (await HistoryStore(store.database).page(ALICE, limit=5)).entries
     assert not entry.kept
@@ -148,7 +148,7 @@ async def test_retention_touches_neither_what_runs_nor_what_is_owed(store: Store
     old = NOW - timedelta(days=800)
     runs = {await stored_run(store, state, at=old, delivery=None) for state in UNENDED}
     owed = await stored_run(store, at=old, delivery=DeliveryState.PENDING)
-    await stored_run(store, at=old, delivery=DeliveryState.KEPT)
+    await stored_run(store, at=old, delivery=DeliveryState.UNDELIVERED)
     assert await prune(store) == 1
     assert await run_keys(store) == {*runs, owed}
 
@@ -161,7 +161,7 @@ async def test_a_long_arrears_goes_in_small_steps(store: Store) -> None:
 
 
 async def test_a_request_owed_again_meanwhile_is_not_removed(store: Store) -> None:
-    key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.KEPT)
+    key = await stored_run(store, at=NOW - timedelta(days=800), delivery=DeliveryState.UNDELIVERED)
     found = await store.retention.claim(NOW)
     assert found is not None
     assert await store.deliveries.redeliver(key, request().origin, NOW)

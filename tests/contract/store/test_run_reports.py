@@ -254,11 +254,11 @@ async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) ->
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     await store.runs.refuse_cancel(run.key)
     after = await fetch(store, run.key)
-    assert (after.cancel_requested_at, after.note) == (None, "not_cancellable")
+    assert (after.cancel_requested_at, after.status_note) == (None, "not_cancellable")
 
     ended = await brought_to(store, RunState.SUCCEEDED)
     await store.runs.refuse_cancel(ended.key)
-    assert (await fetch(store, ended.key)).note is None
+    assert (await fetch(store, ended.key)).status_note is None
 
 
 async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store: Store) -> None:

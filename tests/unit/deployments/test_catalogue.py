@@ -54,7 +54,7 @@ class Comfy:
 @pytest.fixture
 async def comfy(tmp_path: Path) -> AsyncIterator[Comfy]:
     store = Store(new_sqlite(tmp_path))
-    made = Comfy(store.notes)
+    made = Comfy(store.key_values)
     try:
         async with http_server(made.answer) as url, open_session() as session:
             made.client = connect(session, url)

@@ -34,7 +34,7 @@ def test_keys_are_unique_and_sixteen_base32_characters() -> None:
 
 
 def test_a_key_fits_into_a_nonce_with_its_suffix() -> None:
-    """Allow for `{key}-{purpose}{rung}{part}`, since Discord takes 25 characters."""
+    """Allow for `{key}-{purpose}{route}{part}`, since Discord takes 25 characters."""
     assert len(f"{new_key()}-l399") <= 25
 
 

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[3]
 KEY = "abcdefghij234567"
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 WHOLE_SECOND = AT.replace(microsecond=0)
-PAGE = RunsPage(RunFilter.KEPT, Direction.NEWER, RunCursor(AT, KEY))
+PAGE = RunsPage(RunFilter.UNDELIVERED, Direction.NEWER, RunCursor(AT, KEY))
 FULL_FILTER = AuditFilter(
     subject=111,
     actor=222,
@@ -77,9 +77,9 @@ LITERALS: dict[str, CustomId] = {
     "use:flux:0:abcdefghij234567:": UseId("flux", 0, KEY),
     "use:flux:1:abcdefghij234567:0123abcd": UseId("flux", 1, KEY, "0123abcd"),
     "runs:page:o:all:0:": RunsId(RunListAction.PAGE, RunsPage()),
-    "runs:page:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.PAGE, PAGE),
-    "runs:cancel:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.CANCEL, PAGE),
-    "runs:post:n:kept:1772600767000089:abcdefghij234567": RunsId(RunListAction.POST, PAGE),
+    "runs:page:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.PAGE, PAGE),
+    "runs:cancel:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.CANCEL, PAGE),
+    "runs:post:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.POST, PAGE),
     "queue:12": QueueId(12),
     "blocked:12": BlockedId(12),
     "presets:12": PresetsId(12),

@@ -80,11 +80,11 @@ STATUS: Mapping[str, Run] = {
     "running-silent": run(S.RUNNING),
     "uploading": run(S.UPLOADING, progress=1.0),
     "cancelling": run(S.RUNNING, progress=0.42, cancel_requested_at=ASKED),
-    "not-cancellable": run(S.RUNNING, note="not_cancellable"),
+    "not-cancellable": run(S.RUNNING, status_note="not_cancellable"),
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
     "user-install": run(S.RUNNING, user_install=True, guild_id=None),
-    "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, note="answer_ends"),
+    "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, status_note="answer_ends"),
 }
 
 ENDS: Mapping[str, Run] = {
@@ -193,7 +193,7 @@ OTHERS: Mapping[str, Any] = {
     "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7)),
     "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), RunsPage(), title, here=1)),
     "runs-none-such": lambda: of_layout(
-        runs_layout(HistoryPage([]), RunsPage(RunFilter.KEPT), title, here=1)
+        runs_layout(HistoryPage([]), RunsPage(RunFilter.UNDELIVERED), title, here=1)
     ),
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,

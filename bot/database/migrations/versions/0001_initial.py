@@ -1,0 +1,178 @@
+"""Create all tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001_initial"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=True),
+        sa.Column("actor_id", sa.BigInteger(), nullable=True),
+        sa.Column("subject_id", sa.BigInteger(), nullable=True),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("run_key", sa.String(length=20), nullable=True),
+        sa.Column("deployment", sa.String(length=64), nullable=True),
+        sa.Column("outcome", sa.String(length=40), nullable=True),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("audit_guild", "audit", ["guild_id", "at"], unique=False)
+    op.create_index("audit_subject", "audit", ["guild_id", "subject_id", "at"], unique=False)
+    op.create_index("audit_user", "audit", ["subject_id", "at"], unique=False)
+    op.create_table(
+        "blocks",
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("until", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("created_by", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("guild_id", "user_id"),
+    )
+    op.create_table(
+        "key_values",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "presets",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.String(length=1), nullable=False),
+        sa.Column("holder_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("folded", sa.String(length=96), nullable=False),
+        sa.Column("deployment", sa.String(length=64), nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("gpu", sa.String(length=32), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("created_by", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("presets_creator", "presets", ["created_by"], unique=False)
+    op.create_index("presets_name", "presets", ["holder", "holder_id", "folded"], unique=True)
+    op.create_table(
+        "runs",
+        sa.Column("key", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("requester_id", sa.BigInteger(), nullable=False),
+        sa.Column("guild_id", sa.BigInteger(), nullable=True),
+        sa.Column("channel_id", sa.BigInteger(), nullable=False),
+        sa.Column("deployment", sa.String(length=64), nullable=False),
+        sa.Column("deployment_id", sa.String(length=64), nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("gpu", sa.String(length=32), nullable=True),
+        sa.Column("seed", sa.BigInteger(), nullable=True),
+        sa.Column("prompt", sa.Text(), nullable=True),
+        sa.Column("parent_key", sa.String(length=20), nullable=True),
+        sa.Column("batch_key", sa.String(length=20), nullable=False),
+        sa.Column("batch_index", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("batch_size", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("application_id", sa.BigInteger(), nullable=False),
+        sa.Column("interaction_id", sa.BigInteger(), nullable=True),
+        sa.Column("interaction_token", sa.Text(), nullable=True),
+        sa.Column("interaction_expires_at", sa.DateTime(), nullable=True),
+        sa.Column("upload_limit", sa.BigInteger(), nullable=False),
+        sa.Column("user_install", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("status_message_id", sa.BigInteger(), nullable=True),
+        sa.Column("run_id", sa.String(length=64), nullable=True),
+        sa.Column("live_status", sa.String(length=200), nullable=True),
+        sa.Column("progress", sa.Float(), nullable=True),
+        sa.Column("queue_position", sa.Integer(), nullable=True),
+        sa.Column("outputs", sa.JSON(), nullable=False),
+        sa.Column("gpu_used", sa.String(length=32), nullable=True),
+        sa.Column("run_duration", sa.Float(), nullable=True),
+        sa.Column("submitted_at", sa.DateTime(), nullable=True),
+        sa.Column("started_at", sa.DateTime(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.Column("cancel_requested_at", sa.DateTime(), nullable=True),
+        sa.Column("cancelled_by", sa.BigInteger(), nullable=True),
+        sa.Column("status_note", sa.String(length=64), nullable=True),
+        sa.Column("failure_code", sa.String(length=64), nullable=True),
+        sa.Column("failure_params", sa.JSON(), nullable=False),
+        sa.Column("user_limit", sa.Integer(), nullable=True),
+        sa.Column("server_limit", sa.Integer(), nullable=True),
+        sa.Column("weight", sa.Float(), server_default="1", nullable=False),
+        sa.Column("reserved_seconds", sa.Float(), server_default="60", nullable=False),
+        sa.Column("charged_seconds", sa.Float(), nullable=True),
+        sa.Column("review_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("report_channel_id", sa.BigInteger(), nullable=True),
+        sa.Column("requester_joined_at", sa.DateTime(), nullable=True),
+        sa.Column("decided_by", sa.BigInteger(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(), nullable=True),
+        sa.Column("spoiler", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(), nullable=True),
+        sa.Column("age_restricted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=True),
+        sa.Column("checks", sa.Integer(), nullable=False),
+        sa.Column("submissions", sa.Integer(), nullable=False),
+        sa.Column("deadline_seconds", sa.Integer(), nullable=False),
+        sa.Column("rev", sa.Integer(), nullable=False),
+        sa.Column("shown_rev", sa.Integer(), nullable=False),
+        sa.Column("shown_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_index("runs_batch", "runs", ["batch_key", "batch_index"], unique=False)
+    op.create_index("runs_created", "runs", ["created_at"], unique=False)
+    op.create_index("runs_due", "runs", ["state", "due_at"], unique=False)
+    op.create_index("runs_ended", "runs", ["state", "ended_at"], unique=False)
+    op.create_index("runs_guild", "runs", ["guild_id", "created_at"], unique=False)
+    op.create_index("runs_guild_state", "runs", ["guild_id", "state", "created_at"], unique=False)
+    op.create_index("runs_interaction", "runs", ["interaction_id", "batch_index"], unique=True)
+    op.create_index("runs_requester", "runs", ["requester_id", "created_at"], unique=False)
+    op.create_index(
+        "runs_status_message",
+        "runs",
+        ["status_message_id"],
+        unique=False,
+        sqlite_where=sa.text("status_message_id IS NOT NULL"),
+        postgresql_where=sa.text("status_message_id IS NOT NULL"),
+    )
+    op.create_table(
+        "server_rules",
+        sa.Column("guild_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(), nullable=False),
+        sa.Column("updated_by", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("guild_id"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run_key", sa.String(length=20), nullable=False),
+        sa.Column("purpose", sa.String(length=1), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(), nullable=True),
+        sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("route", sa.Integer(), nullable=False),
+        sa.Column("attempted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("attempted_at", sa.DateTime(), nullable=True),
+        sa.Column("messages", sa.JSON(), nullable=False),
+        sa.Column("earlier_messages", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("done_at", sa.DateTime(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["run_key"], ["runs.key"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("deliveries_due", "deliveries", ["state", "due_at"], unique=False)
+    op.create_index("deliveries_run", "deliveries", ["run_key", "purpose"], unique=True)
+
+
+def downgrade() -> None:
+    for table in ("deliveries", "server_rules", "runs", "presets", "key_values", "blocks", "audit"):
+        op.drop_table(table)
