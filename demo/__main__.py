@@ -17,8 +17,8 @@ from typing import Any
 from simcord.backend.errors import SetupError
 
 from bot.domain.errors import StartupError
-from demo.log_capture import overhearing
-from demo.narrator import Story, telling
+from demo.log_capture import capturing_logs
+from demo.narrator import Narrator, narrating
 from demo.once import DemoFailed, generate_once, keep
 from demo.page import Pages, open_pages
 from demo.world import World, open_world
@@ -63,28 +63,28 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def once(story: Story, output: Path) -> None:
+async def once(narrator: Narrator, output: Path) -> None:
     async with asyncio.timeout(ONCE_SECONDS), open_world(PACE_ONCE) as world:
-        async with telling(story, world):
-            made = await generate_once(world, story)
-        story.say()
-        story.say(f"One message with a PNG of {made.size[0]} x {made.size[1]} pixels is in the channel.")
-        picture, transcript = keep(output, made, story)
+        async with narrating(narrator, world):
+            made = await generate_once(world, narrator)
+        narrator.say()
+        narrator.say(f"One message with a PNG of {made.size[0]} x {made.size[1]} pixels is in the channel.")
+        picture, transcript = keep(output, made, narrator)
     print(f"Saved {picture} and {transcript}")
 
 
-async def stay(story: Story, port: int | None, *, browser: bool) -> None:
+async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
     """Until Ctrl-C, SIGTERM or the page's own "End preview session"."""
     stop = _stop_signal()
-    async with open_world(PACE) as world, telling(story, world), open_pages(world, port) as pages:
+    async with open_world(PACE) as world, narrating(narrator, world), open_pages(world, port) as pages:
         tasks = [
             asyncio.create_task(pages.keep_fresh(), name="page"),
             asyncio.create_task(pages.closed(), name="closed"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         try:
-            if await _first(world, story, tasks):
-                await _invite(story, pages, browser=browser)
+            if await _first(world, narrator, tasks):
+                await _invite(narrator, pages, browser=browser)
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
@@ -93,12 +93,12 @@ async def stay(story: Story, port: int | None, *, browser: bool) -> None:
         for error in ended:
             if isinstance(error, Exception):
                 raise error
-    story.say("The demo has ended.")
+    narrator.say("The demo has ended.")
 
 
-async def _first(world: World, story: Story, tasks: Iterable[asyncio.Task[Any]]) -> bool:
+async def _first(world: World, narrator: Narrator, tasks: Iterable[asyncio.Task[Any]]) -> bool:
     """The demo's own generation; False when it was stopped meanwhile. Raises DemoFailed."""
-    generation = asyncio.create_task(generate_once(world, story), name="first")
+    generation = asyncio.create_task(generate_once(world, narrator), name="first")
     await asyncio.wait({generation, *tasks}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if not generation.done():
         generation.cancel()
@@ -107,15 +107,15 @@ async def _first(world: World, story: Story, tasks: Iterable[asyncio.Task[Any]])
             return False
         raise TimeoutError
     made = generation.result()
-    story.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
+    narrator.say(f"\n{made.filename} is in #{world.channel.name}: {len(made.content) / 1000:.0f} kB.")
     return True
 
 
-async def _invite(story: Story, pages: Pages, *, browser: bool) -> None:
-    story.say("\nThe pages, one for each channel:")
+async def _invite(narrator: Narrator, pages: Pages, *, browser: bool) -> None:
+    narrator.say("\nThe pages, one for each channel:")
     for page in pages.all:
-        story.say(f"  {page.title:<24} {page.url}")
-    story.say(INVITATION)
+        narrator.say(f"  {page.title:<24} {page.url}")
+    narrator.say(INVITATION)
     if browser and _has_display():
         await asyncio.to_thread(webbrowser.open, pages.all[0].url)
 
@@ -147,22 +147,22 @@ def _watchdog(seconds: float) -> threading.Timer:
     return timer
 
 
-def run(options: argparse.Namespace, story: Story) -> None:
-    story.say(INTRODUCTION)
+def run(options: argparse.Namespace, narrator: Narrator) -> None:
+    narrator.say(INTRODUCTION)
     if not options.once:
-        asyncio.run(stay(story, options.port, browser=not options.no_browser))
+        asyncio.run(stay(narrator, options.port, browser=not options.no_browser))
         return
     options.output.mkdir(parents=True, exist_ok=True)
     watchdog = _watchdog(ONCE_SECONDS + 4)
     watchdog.start()
-    asyncio.run(once(story, options.output))
+    asyncio.run(once(narrator, options.output))
     watchdog.cancel()
 
 
 def main() -> int:
-    with overhearing() as ears:
+    with capturing_logs() as capture:
         try:
-            run(parse(), Story(ears, lambda line: print(line, flush=True)))
+            run(parse(), Narrator(capture, lambda line: print(line, flush=True)))
         except TimeoutError:
             print("The demo took too long and was stopped.", file=sys.stderr)
         except (DemoFailed, StartupError, SetupError, OSError) as error:

@@ -26,7 +26,7 @@ class LogLine:
     key: str | None
 
 
-class Ears(io.StringIO):
+class LogCapture(io.StringIO):
     """A stream for `setup_logging`. `lines` waits to be told, `faults` are the errors among them."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Ears(io.StringIO):
 
 
 @contextmanager
-def overhearing() -> Iterator[Ears]:
+def capturing_logs() -> Iterator[LogCapture]:
     """Listens to every log line inside the block, which keeps them off the terminal."""
-    ears = Ears()
-    setup_logging("INFO", "json", stream=ears)
+    capture = LogCapture()
+    setup_logging("INFO", "json", stream=capture)
     try:
-        yield ears
+        yield capture
     finally:
         logging.getLogger().handlers.clear()

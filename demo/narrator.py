@@ -12,18 +12,18 @@ from typing import Any
 
 from bot.wiring import utc_now
 from demo import event_text
-from demo.log_capture import Ears, LogLine
+from demo.log_capture import LogCapture, LogLine
 from demo.world import World
 
 _LOOK = 0.05
 
 
-class Story:
+class Narrator:
     """Lines of `seconds, who, what`. `lines` is the transcript so far."""
 
-    def __init__(self, ears: Ears, tell: Callable[[str], None]) -> None:
+    def __init__(self, capture: LogCapture, tell: Callable[[str], None]) -> None:
         self.lines: list[str] = []
-        self._ears = ears
+        self._capture = capture
         self._tell = tell
         self._began = utc_now().timestamp()
         self._events: deque[tuple[float, str, dict[str, Any]]] = deque()
@@ -33,7 +33,7 @@ class Story:
     @property
     def errors(self) -> list[str]:
         """What the bot logged as an error."""
-        return self._ears.faults
+        return self._capture.faults
 
     def say(self, line: str = "") -> None:
         self.lines.append(line)
@@ -67,22 +67,22 @@ class Story:
                 yield at, "Discord", what
 
     def _called(self, world: World) -> Iterator[event_text.Line]:
-        ledger = world.standin.ledger
-        for call in islice(ledger.queue_calls, self._told["queue"], None):
+        call_log = world.comfydeploy.call_log
+        for call in islice(call_log.queue_calls, self._told["queue"], None):
             if call.status is None:
                 break
             self._told["queue"] += 1
             yield call.at, "ComfyDeploy", event_text.of_queue_call(call)
-        for attempt in islice(ledger.webhook_attempts, self._told["webhook"], None):
+        for attempt in islice(call_log.webhook_attempts, self._told["webhook"], None):
             self._told["webhook"] += 1
             yield attempt.at, "webhook", event_text.of_webhook(attempt)
-        for cancel in islice(ledger.cancel_calls, self._told["cancel"], None):
+        for cancel in islice(call_log.cancel_calls, self._told["cancel"], None):
             self._told["cancel"] += 1
             yield cancel.at, "ComfyDeploy", f"cancel call for run {cancel.run_id[:8]} -> {cancel.status}"
 
     def _logged(self) -> Iterator[LogLine]:
-        while self._ears.lines:
-            line = self._ears.lines.popleft()
+        while self._capture.lines:
+            line = self._capture.lines.popleft()
             if line.logger.startswith(("bot", "cogs")) or line.level not in ("DEBUG", "INFO"):
                 yield line
 
@@ -95,14 +95,14 @@ class Story:
 
 
 @asynccontextmanager
-async def telling(story: Story, world: World) -> AsyncIterator[None]:
+async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
     """The story is told while the block runs, to its very end."""
-    world.env.backend.subscribers.append(story.hear)
-    teller = asyncio.create_task(story.follow(world), name="story")
+    world.env.backend.subscribers.append(narrator.hear)
+    teller = asyncio.create_task(narrator.follow(world), name="story")
     try:
         yield
     finally:
         teller.cancel()
         await asyncio.gather(teller, return_exceptions=True)
-        await story.catch_up(world)
-        world.env.backend.subscribers.remove(story.hear)
+        await narrator.catch_up(world)
+        world.env.backend.subscribers.remove(narrator.hear)

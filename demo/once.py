@@ -14,7 +14,7 @@ from PIL import Image
 
 from bot.domain.runs import Run, RunState
 from bot.ui.custom_ids import RunId
-from demo.narrator import Story
+from demo.narrator import Narrator
 from demo.world import World
 
 PROMPT = "an island in a calm sea at dusk"
@@ -36,7 +36,7 @@ class Made:
     size: tuple[int, int]
 
 
-async def generate_once(world: World, story: Story, person: str = "ada") -> Made:
+async def generate_once(world: World, narrator: Narrator, person: str = "ada") -> Made:
     """The person types /generate and waits. Raises DemoFailed."""
     actor = world.people[person]
     async with world.turn:
@@ -55,8 +55,8 @@ async def generate_once(world: World, story: Story, person: str = "ada") -> Made
     if found is None:
         raise DemoFailed(f"The bot refused the command: {response.content or response.components}")
     run = await _outcome(world, found["key"])
-    await story.catch_up(world)
-    return await _verify(world, story, run, actor.id)
+    await narrator.catch_up(world)
+    return await _verify(world, narrator, run, actor.id)
 
 
 async def _outcome(world: World, key: str) -> Run:
@@ -71,20 +71,20 @@ async def _outcome(world: World, key: str) -> Run:
         await asyncio.sleep(_LOOK)
 
 
-async def _verify(world: World, story: Story, run: Run, requester_id: int) -> Made:
+async def _verify(world: World, narrator: Narrator, run: Run, requester_id: int) -> Made:
     if run.state is not RunState.SUCCEEDED:
         raise DemoFailed(f"The run ended as {run.state.value} ({run.failure_code}).")
     _check_webhooks(world, run)
     async with world.turn:
         messages = world.channel.history(viewer=world.people["ada"])
         made = await _picture(run, _result(messages, run, requester_id))
-    if errors := [*map(repr, world.env.errors), *story.errors]:
+    if errors := [*map(repr, world.env.errors), *narrator.errors]:
         raise DemoFailed(f"The bot reported errors: {'; '.join(errors)}")
     return made
 
 
 def _check_webhooks(world: World, run: Run) -> None:
-    attempts = [item for item in world.standin.ledger.webhook_attempts if item.run_id == run.run_id]
+    attempts = [item for item in world.comfydeploy.call_log.webhook_attempts if item.run_id == run.run_id]
     if not any(item.status == "success" and item.answer == 204 for item in attempts):
         raise DemoFailed("The bot did not take the webhook that says success.")
     if not any(0 < item.progress < 1 and item.answer == 204 for item in attempts):
@@ -119,9 +119,9 @@ async def _picture(run: Run, message: discord.Message) -> Made:
     return Made(run, attachment.filename, content, size)
 
 
-def keep(folder: Path, made: Made, story: Story) -> tuple[Path, Path]:
+def keep(folder: Path, made: Made, narrator: Narrator) -> tuple[Path, Path]:
     """Saves picture and transcript; returns where."""
     picture, transcript = folder / "picture.png", folder / "transcript.txt"
     picture.write_bytes(made.content)
-    transcript.write_text("\n".join(story.lines) + "\n", encoding="utf-8")
+    transcript.write_text("\n".join(narrator.lines) + "\n", encoding="utf-8")
     return picture, transcript

@@ -20,7 +20,7 @@ from bot.app import App, build, running_workers, start_web
 from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.wiring import utc_now
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 
 HOST = "127.0.0.1"
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
@@ -45,7 +45,7 @@ class World:
 
     app: App
     env: simcord.Env
-    standin: StandIn
+    comfydeploy: FakeComfyDeploy
     guild: simcord.GuildHandle
     channel: simcord.ChannelHandle
     review: simcord.ChannelHandle
@@ -69,20 +69,23 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     """Everything running, workers included. `pace` is the seconds of a step on the stand-in's machine."""
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
         port = _free_port()
-        async with StandIn(pace=pace) as standin, build(_settings(standin, Path(folder), port)) as app:
+        async with (
+            FakeComfyDeploy(pace=pace) as comfydeploy,
+            build(_settings(comfydeploy, Path(folder), port)) as app,
+        ):
             runner, _ = await start_web(app, HOST, port)
             try:
                 async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                     _count_faults_only(env)
-                    world = await _furnish(app, env, standin)
-                    standin.open_link = partial(_open_attachment, app)
+                    world = await _furnish(app, env, comfydeploy)
+                    comfydeploy.open_link = partial(_open_attachment, app)
                     async with running_workers(app, seconds=2), _in_time(world):
                         yield world
             finally:
                 await runner.cleanup()
 
 
-async def _furnish(app: App, env: simcord.Env, standin: StandIn) -> World:
+async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
     """The clock first: ids carry the time at which they were made."""
     await env.advance_time((utc_now() - env.now()).total_seconds())
     if app.bot.user is not None:
@@ -96,7 +99,7 @@ async def _furnish(app: App, env: simcord.Env, standin: StandIn) -> World:
         name: guild.add_member(user, roles=[moderators] if name == MODERATOR else [])
         for name, user in users.items()
     }
-    return World(app, env, standin, guild, channel, review, users, people)
+    return World(app, env, comfydeploy, guild, channel, review, users, people)
 
 
 async def _open_attachment(app: App, url: str) -> bytes | None:
@@ -155,7 +158,7 @@ async def _keep_time(world: World) -> None:
             await world.catch_up()
 
 
-def _settings(standin: StandIn, folder: Path, port: int) -> Settings:
+def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:
     """As `.env` would give them. Whatever the person's own environment says of a real bot stays out."""
     fields = Settings.model_fields.items()
     values = {name: item.default for name, item in fields if not item.is_required()}
@@ -163,8 +166,8 @@ def _settings(standin: StandIn, folder: Path, port: int) -> Settings:
         **{
             **values,
             "discord_token": "no.token.needed-in-the-demo",
-            "comfydeploy_api_key": standin.api_key,
-            "comfydeploy_api_url": standin.url,
+            "comfydeploy_api_key": comfydeploy.api_key,
+            "comfydeploy_api_url": comfydeploy.url,
             "deployments_file": DEPLOYMENTS,
             "public_url": f"http://{HOST}:{port}",
             "web_host": HOST,

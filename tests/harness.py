@@ -19,7 +19,7 @@ from bot.config.settings import Settings
 from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.server import API_KEY, StandIn
+from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
 
@@ -45,13 +45,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def settings_for(standin: StandIn, folder: Path, port: int | None, **more: Any) -> Settings:
+def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, **more: Any) -> Settings:
     """Build settings as `.env` would give them; with a port, the bot asks for webhooks there."""
     return Settings(
         **{
             "discord_token": "a.b.c-0123456789",
             "comfydeploy_api_key": API_KEY,
-            "comfydeploy_api_url": standin.url,
+            "comfydeploy_api_url": comfydeploy.url,
             "public_url": f"http://127.0.0.1:{port}" if port else None,
             "database_url": new_sqlite(folder),
             "allow_private_media_hosts": True,
@@ -67,7 +67,7 @@ class AppRunner:
     settings: Settings
     clock: Clock
     port: int
-    standin: StandIn
+    comfydeploy: FakeComfyDeploy
     app: App = field(init=False)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -92,7 +92,7 @@ class Harness:
 
     app: App
     env: simcord.Env
-    standin: StandIn
+    comfydeploy: FakeComfyDeploy
     clock: Clock
     runner: AppRunner
     guild: simcord.GuildHandle
@@ -114,7 +114,7 @@ class Harness:
         `faults` befall its first queue call.
         """
         if faults is not None:
-            self.standin.next_faults(faults)
+            self.comfydeploy.next_faults(faults)
         given = {"prompt": "a fox", **options}
         result = await (actor or self.alice).slash(channel or self.channel, command, **given)
         await self.play()
@@ -134,7 +134,7 @@ class Harness:
 
     async def release(self) -> None:
         """Let every held run go on, and run what follows from it."""
-        self.standin.release()
+        self.comfydeploy.release()
         await self.play()
 
     async def play(self) -> None:
@@ -142,10 +142,10 @@ class Harness:
         rarely = [self.app.workers[name] for name in ("look", "prune") if name in self.app.workers]
         often = [worker for worker in self.app.workers.values() if worker not in rarely]
         while True:
-            heard = len(self.standin.ledger.webhook_attempts)
+            heard = len(self.comfydeploy.call_log.webhook_attempts)
             done = sum([await worker.drain() for worker in often])
-            await self.standin.idle()
-            if done or heard != len(self.standin.ledger.webhook_attempts):
+            await self.comfydeploy.idle()
+            if done or heard != len(self.comfydeploy.call_log.webhook_attempts):
                 continue
             if not sum([await worker.drain() for worker in rarely]):
                 return
@@ -197,7 +197,7 @@ class Harness:
     @property
     def calls(self) -> list[Any]:
         """The queue calls that have reached ComfyDeploy."""
-        return list(self.standin.ledger.queue_calls)
+        return list(self.comfydeploy.call_log.queue_calls)
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
@@ -219,7 +219,7 @@ async def open_app(
     *,
     deployments: str | None = None,
     webhooks: bool = True,
-    standin: StandIn | None = None,
+    comfydeploy: FakeComfyDeploy | None = None,
     clock: Clock | None = None,
     **more: Any,
 ) -> AsyncIterator[AppRunner]:
@@ -228,7 +228,7 @@ async def open_app(
     `deployments` is the text of a deployments.toml; without it the picture deployment is the only one.
     `more` are settings by name.
     """
-    async with standin or StandIn(webhook_waits=(0, 0)) as backend:
+    async with comfydeploy or FakeComfyDeploy(webhook_waits=(0, 0)) as backend:
         port = free_port()
         if deployments is not None:
             path = folder / "deployments.toml"
@@ -250,7 +250,7 @@ def populate(env: simcord.Env, runner: AppRunner) -> Harness:
     guild = env.create_guild("Studio")
     channel = guild.create_text_channel("pictures")
     alice, bob = (guild.add_member(env.create_user(name)) for name in ("alice", "bob"))
-    return Harness(runner.app, env, runner.standin, runner.clock, runner, guild, channel, alice, bob)
+    return Harness(runner.app, env, runner.comfydeploy, runner.clock, runner, guild, channel, alice, bob)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A local stand-in for ComfyDeploy: the same API, slips included. It imports nothing of the bot."""
 
 from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
-from demo.fake_comfydeploy.server import API_KEY, StandIn
+from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 
-__all__ = ["API_KEY", "CHAOS", "Chaos", "Faults", "StandIn"]
+__all__ = ["API_KEY", "CHAOS", "Chaos", "FakeComfyDeploy", "Faults"]

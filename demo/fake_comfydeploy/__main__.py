@@ -8,7 +8,7 @@ import json
 import signal
 
 from demo.fake_comfydeploy.faults import CHAOS, Chaos
-from demo.fake_comfydeploy.server import API_KEY, StandIn, serve_until
+from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy, serve_until
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -25,8 +25,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def announce(standin: StandIn) -> None:
-    print(json.dumps({"url": standin.url, "root": standin.root, "api_key": standin.api_key}), flush=True)
+def announce(comfydeploy: FakeComfyDeploy) -> None:
+    print(
+        json.dumps({"url": comfydeploy.url, "root": comfydeploy.root, "api_key": comfydeploy.api_key}),
+        flush=True,
+    )
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -34,7 +37,7 @@ async def main(options: argparse.Namespace) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     chaos = Chaos(dict.fromkeys(CHAOS, options.chaos), options.seed) if options.chaos else None
-    standin = StandIn(
+    comfydeploy = FakeComfyDeploy(
         pace=options.pace,
         host=options.host,
         port=options.port,
@@ -42,7 +45,7 @@ async def main(options: argparse.Namespace) -> None:
         private_bucket=options.private_bucket,
         chaos=chaos,
     )
-    await serve_until(stop, standin, announce)
+    await serve_until(stop, comfydeploy, announce)
 
 
 if __name__ == "__main__":

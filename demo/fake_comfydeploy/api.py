@@ -11,7 +11,7 @@ from aiohttp.typedefs import Middleware
 from demo.fake_comfydeploy.call_log import CancelCall
 from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.machine import Machine
-from demo.fake_comfydeploy.queue_endpoint import Intake, answer, detail, failure
+from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure
 from demo.fake_comfydeploy.runs import Run
 from demo.fake_comfydeploy.wire import run_for_get
 from demo.fake_comfydeploy.world import World
@@ -44,14 +44,14 @@ def gate(api_key: str) -> Middleware:
 
 
 class Api:
-    def __init__(self, world: World, machine: Machine, intake: Intake) -> None:
+    def __init__(self, world: World, machine: Machine, queue_endpoint: QueueEndpoint) -> None:
         self._world = world
         self._machine = machine
-        self._intake = intake
+        self._queue_endpoint = queue_endpoint
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/api/run/deployment/queue", self._intake.queue),
+            web.post("/api/run/deployment/queue", self._queue_endpoint.queue),
             web.get("/api/run", self.get_run_by_query),
             web.get("/api/run/{run_id}", self.get_run),
             web.post("/api/run/{run_id}/cancel", self.cancel),
@@ -81,7 +81,7 @@ class Api:
         run_id = request.match_info["run_id"]
         response = self._cancel(self._world.runs.get(run_id))
         call = CancelCall(at=self._world.now().timestamp(), run_id=run_id, status=response.status)
-        self._world.ledger.cancel_calls.append(call)
+        self._world.call_log.cancel_calls.append(call)
         return response
 
     def _cancel(self, run: Run | None) -> web.Response:

@@ -44,7 +44,7 @@ class WebhookAttempt:
     answer: int | str
 
 
-class Ledger:
+class CallLog:
     """Keeps the newest `limit` entries of each kind, so that a soak test doesn't fill the memory."""
 
     def __init__(self, limit: int = 20_000) -> None:

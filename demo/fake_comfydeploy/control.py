@@ -30,8 +30,8 @@ class Control:
             web.put("/control/chaos", self.set_chaos),
             web.post("/control/release", self.release),
             web.get("/control/idle", self.idle),
-            web.get("/control/ledger", self.read_ledger),
-            web.delete("/control/ledger", self.clear_ledger),
+            web.get("/control/calls", self.read_call_log),
+            web.delete("/control/calls", self.clear_call_log),
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
@@ -77,11 +77,11 @@ class Control:
             return answer(200, {"idle": False})
         return answer(200, {"idle": True})
 
-    async def read_ledger(self, _request: web.Request) -> web.Response:
-        return answer(200, self._world.ledger.as_json())
+    async def read_call_log(self, _request: web.Request) -> web.Response:
+        return answer(200, self._world.call_log.as_json())
 
-    async def clear_ledger(self, _request: web.Request) -> web.Response:
-        self._world.ledger.clear()
+    async def clear_call_log(self, _request: web.Request) -> web.Response:
+        self._world.call_log.clear()
         return answer(200, {})
 
 

@@ -41,7 +41,7 @@ class ExecutionError(Exception):
 OpenLink = Callable[[str], Awaitable[bytes | None]]
 
 
-class Workshop:
+class Generator:
     def __init__(self, session: aiohttp.ClientSession, open_link: OpenLink) -> None:
         self._session = session
         self._open_link = open_link

@@ -7,7 +7,7 @@ import random
 from contextlib import nullcontext
 from typing import Any
 
-from demo.fake_comfydeploy.generator import ExecutionError, Workshop
+from demo.fake_comfydeploy.generator import ExecutionError, Generator
 from demo.fake_comfydeploy.runs import Output, Run
 from demo.fake_comfydeploy.webhooks import Webhooks
 from demo.fake_comfydeploy.world import World
@@ -18,10 +18,10 @@ LATE_STATUS = "Executing PreviewImage"  # a node's report that overtakes nothing
 class Machine:
     """`pace` is the seconds that a step takes; 0 is as quick as possible, in the same order."""
 
-    def __init__(self, world: World, webhooks: Webhooks, workshop: Workshop, pace: float) -> None:
+    def __init__(self, world: World, webhooks: Webhooks, generator: Generator, pace: float) -> None:
         self._world = world
         self._webhooks = webhooks
-        self._workshop = workshop
+        self._generator = generator
         self._pace = pace
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -67,7 +67,7 @@ class Machine:
         await self._status(run, "running")
         try:
             await self._nodes(run)
-            products = await self._workshop.make(run)
+            products = await self._generator.make(run)
         except ExecutionError:
             self._end(run, "failed")
             return

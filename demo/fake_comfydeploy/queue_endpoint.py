@@ -41,7 +41,7 @@ def failure(status: int) -> web.Response:
     return plain_500() if status == 500 else detail(status, "Service unavailable")
 
 
-class Intake:
+class QueueEndpoint:
     def __init__(self, world: World, machine: Machine) -> None:
         self._world = world
         self._machine = machine
@@ -49,7 +49,7 @@ class Intake:
     async def queue(self, request: web.Request) -> web.Response:
         body = await request.read()
         call = QueueCall(at=self._world.now().timestamp(), body=_readable(body))
-        self._world.ledger.queue_calls.append(call)
+        self._world.call_log.queue_calls.append(call)
         response = await self._answer(request, body, call)
         if request.transport is not None and not request.transport.is_closing():
             call.status = response.status

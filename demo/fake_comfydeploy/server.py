@@ -14,15 +14,15 @@ from aiohttp import web
 
 from demo.fake_comfydeploy.activity import Activity
 from demo.fake_comfydeploy.api import UPLOAD_LIMIT, Api, gate
-from demo.fake_comfydeploy.call_log import Ledger
+from demo.fake_comfydeploy.call_log import CallLog
 from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.control import Control
 from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.faults import Chaos, FaultPlan, Faults
 from demo.fake_comfydeploy.files import Bucket
-from demo.fake_comfydeploy.generator import OpenLink, Workshop
+from demo.fake_comfydeploy.generator import Generator, OpenLink
 from demo.fake_comfydeploy.machine import Machine
-from demo.fake_comfydeploy.queue_endpoint import Intake
+from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint
 from demo.fake_comfydeploy.runs import RunBook
 from demo.fake_comfydeploy.serving import Serving
 from demo.fake_comfydeploy.webhooks import TIMEOUT, WAITS, Webhooks
@@ -37,10 +37,11 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-class StandIn:
-    """`async with StandIn(pace=0) as standin:` serves until the block ends; `standin.url` is the API's base.
+class FakeComfyDeploy:
+    """An HTTP server that answers like ComfyDeploy, for as long as its `async with` block runs.
 
-    `pace` is the seconds of a step; `webhook_waits` the pauses before the second and third try.
+    `url` is the base of the API. `pace` is the duration of a step in seconds; `webhook_waits` are the pauses
+    before the second and third try.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class StandIn:
             deployments={each.id: each for each in deployments or all_deployments()},
             plan=FaultPlan(faults, chaos),
             bucket=Bucket(now, private_bucket),
-            ledger=Ledger(),
+            call_log=CallLog(),
             runs=RunBook(),
             activity=Activity(),
             now=now,
@@ -76,8 +77,8 @@ class StandIn:
         self.open_link: OpenLink = _unknown
 
     @property
-    def ledger(self) -> Ledger:
-        return self.world.ledger
+    def call_log(self) -> CallLog:
+        return self.world.call_log
 
     @property
     def runs(self) -> RunBook:
@@ -144,9 +145,9 @@ class StandIn:
     def _app(self, session: aiohttp.ClientSession) -> web.Application:
         world = self.world
         webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
-        machine = Machine(world, webhooks, Workshop(session, self._open), self._pace)
+        machine = Machine(world, webhooks, Generator(session, self._open), self._pace)
         app = web.Application(middlewares=[gate(self.api_key)], client_max_size=UPLOAD_LIMIT + 1024**2)
-        app.add_routes(Api(world, machine, Intake(world, machine)).routes())
+        app.add_routes(Api(world, machine, QueueEndpoint(world, machine)).routes())
         app.add_routes(Serving(world).routes())
         app.add_routes(Control(world, self.release).routes())
         return app
@@ -156,7 +157,9 @@ async def _unknown(_: str) -> None:
     """Leave every address to be downloaded."""
 
 
-async def serve_until(stop: asyncio.Event, standin: StandIn, started: Callable[[StandIn], None]) -> None:
-    async with standin:
-        started(standin)
+async def serve_until(
+    stop: asyncio.Event, comfydeploy: FakeComfyDeploy, started: Callable[[FakeComfyDeploy], None]
+) -> None:
+    async with comfydeploy:
+        started(comfydeploy)
         await stop.wait()

@@ -102,7 +102,7 @@ class Webhooks:
     async def _attempt(self, run: Run, body: dict[str, Any], attempt: int) -> bool:
         method = "GET" if attempt > 1 or run.faults.webhook_get_only else "POST"
         answer = await self._call(method, str(run.webhook), json.dumps(body).encode())
-        self._world.ledger.webhook_attempts.append(
+        self._world.call_log.webhook_attempts.append(
             WebhookAttempt(
                 at=self._world.now().timestamp(),
                 run_id=run.id,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from demo.fake_comfydeploy.activity import Activity
-from demo.fake_comfydeploy.call_log import Ledger
+from demo.fake_comfydeploy.call_log import CallLog
 from demo.fake_comfydeploy.deployments import DemoDeployment
 from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.files import Bucket
@@ -19,7 +19,7 @@ class World:
     deployments: Mapping[str, DemoDeployment]
     plan: FaultPlan
     bucket: Bucket
-    ledger: Ledger
+    call_log: CallLog
     runs: RunBook
     activity: Activity
     now: Callable[[], datetime]

@@ -82,10 +82,10 @@ async def _ask_bare(
 
 
 async def measure(_options: Namespace) -> list[Figure]:
-    standin = backend()
+    comfydeploy = backend()
     # Queued and no further: what is measured is the answer and the queue call behind it.
-    standin.faults = Faults(hold_at="queued")
-    async with scene(standin=standin) as home:
+    comfydeploy.faults = Faults(hold_at="queued")
+    async with scene(comfydeploy=comfydeploy) as home:
         places = channels(home, PLACES)
         await home.start()
         seconds, each = await bursts(home.discord, home.guild, places, pid_of(home))

@@ -51,8 +51,8 @@ async def measure(_options: Namespace) -> list[Figure]:
         arrivals = Arrivals()
         home.discord.faults = arrivals
         seeded = await seed(home, RunState.UPLOADING, channels(home, DELIVERIES))
-        home.standin.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
-        url = home.standin.world.bucket.plain_link(FILE)
+        home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
+        url = home.comfydeploy.world.bucket.plain_link(FILE)
         await home.start()
         async with aiohttp.ClientSession() as web:
             await deliver(home, arrivals, seeded[0], url, web)

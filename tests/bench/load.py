@@ -52,10 +52,10 @@ async def ask(home: BotProcess, places: Sequence[Channel]) -> list[Interaction]:
 async def all_running(home: BotProcess) -> list[Run]:
     async with asyncio.timeout(60):
         while True:
-            await home.standin.idle()
+            await home.comfydeploy.idle()
             ready = home.rows("SELECT count(*) FROM runs WHERE state = 'running'")[0][0]
             if ready == REQUESTS:
-                return list(home.standin.runs)
+                return list(home.comfydeploy.runs)
             await asyncio.sleep(0.05)
 
 
@@ -125,8 +125,8 @@ async def pass_through(home: BotProcess) -> list[Figure]:
     await home.start()
     asked = await ask(home, places)
     running = await all_running(home)
-    home.standin.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
-    url = home.standin.world.bucket.plain_link(FILE)
+    home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
+    url = home.comfydeploy.world.bucket.plain_link(FILE)
     reported, told = await asyncio.gather(report(home, running), succeed(running, url))
     await home.settled(within=120)
     outcomes = shown(home)
@@ -155,7 +155,7 @@ def edits(home: BotProcess) -> int:
 
 
 async def measure(_options: Namespace) -> list[Figure]:
-    standin = backend()
-    standin.faults = Faults(hold_at="running")
-    async with scene(standin=standin) as home:
+    comfydeploy = backend()
+    comfydeploy.faults = Faults(hold_at="running")
+    async with scene(comfydeploy=comfydeploy) as home:
         return await pass_through(home)

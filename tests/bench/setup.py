@@ -20,7 +20,7 @@ from bot.domain.requests import new_key
 from bot.domain.runs import RunState
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.errors import Json
 from tests.fakediscord.faults import Fault, Faults
@@ -66,7 +66,7 @@ class Seeded:
         )
 
 
-def backend(pace: float = 0.0, nodes: int = 6) -> StandIn:
+def backend(pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
     """One deployment that runs any number at once, with an option of 200 choices."""
     models = tuple(f"model {number:03}" for number in range(200))
     deployment = replace(
@@ -81,16 +81,18 @@ def backend(pace: float = 0.0, nodes: int = 6) -> StandIn:
         nodes=("KSampler",) * nodes,
         concurrency_limit=AT_ONCE,
     )
-    return StandIn(pace=pace, deployments=[deployment])
+    return FakeComfyDeploy(pace=pace, deployments=[deployment])
 
 
 @asynccontextmanager
-async def scene(*, standin: StandIn | None = None, rate_limits: bool = True) -> AsyncIterator[BotProcess]:
+async def scene(
+    *, comfydeploy: FakeComfyDeploy | None = None, rate_limits: bool = True
+) -> AsyncIterator[BotProcess]:
     """The bot is not started yet."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with bot_process(
             Path(folder),
-            standin=standin or backend(),
+            comfydeploy=comfydeploy or backend(),
             rate_limits=rate_limits,
             WEBHOOK_SECRET=SECRET,
             POLL_INTERVAL_SECONDS="15",

@@ -56,7 +56,7 @@ async def measure(options: Namespace) -> list[Figure]:
 
 
 async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
-    async with scene(standin=backend(), rate_limits=False) as home, opened(kind, home.folder) as database:
+    async with scene(comfydeploy=backend(), rate_limits=False) as home, opened(kind, home.folder) as database:
         home.more["DATABASE_URL"] = database.url
         await _fill(home, database.url, kept, await _held(home, in_flight))
         return await _timed(home, database, in_flight)
@@ -64,13 +64,13 @@ async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
 
 async def _held(home: BotProcess, many: int) -> Sequence[str]:
     """Runs that the stand-in has under way, and keeps so."""
-    home.standin.next_faults(*[Faults(hold_at="running")] * many)
-    headers = {"Authorization": f"Bearer {home.standin.api_key}"}
+    home.comfydeploy.next_faults(*[Faults(hold_at="running")] * many)
+    headers = {"Authorization": f"Bearer {home.comfydeploy.api_key}"}
     call = {"deployment_id": PICTURE_ID, "inputs": {"prompt": "a fox"}}
     async with aiohttp.ClientSession(headers=headers) as session:
 
         async def queue() -> str:
-            async with session.post(f"{home.standin.url}/run/deployment/queue", json=call) as answer:
+            async with session.post(f"{home.comfydeploy.url}/run/deployment/queue", json=call) as answer:
                 return str((await answer.json())["run_id"])
 
         return [await queue() for _ in range(many)]

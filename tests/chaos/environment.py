@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import picture
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import Database
 from tests.e2e.bot_process import bot_environment
 from tests.fakediscord.launch import command
@@ -40,10 +40,12 @@ class QuickClock(Clock):
 
 
 class Environment:
-    def __init__(self, folder: Path, discord: FakeDiscord, standin: StandIn, database: Database) -> None:
+    def __init__(
+        self, folder: Path, discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database: Database
+    ) -> None:
         self.folder = folder
         self.discord = discord
-        self.standin = standin
+        self.comfydeploy = comfydeploy
         self.database = database
         self.kills = 0
         self.failed_starts = 0
@@ -59,7 +61,7 @@ class Environment:
         return self.folder / "bot.log"
 
     def environment(self) -> dict[str, str]:
-        told = bot_environment(self.discord, self.standin, self.database.url, self._port)
+        told = bot_environment(self.discord, self.comfydeploy, self.database.url, self._port)
         return {**told, "SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
 
     async def start(self, die_at: str | None = None) -> None:
@@ -89,11 +91,11 @@ class Environment:
 
     def let_go(self) -> None:
         """Held runs go on after a while, some only past the bot's deadline: no slot is taken for ever."""
-        now = self.standin.world.now()
-        for run in self.standin.runs:
+        now = self.comfydeploy.world.now()
+        for run in self.comfydeploy.runs:
             timeout = 0.5 + 7.5 * int(run.id[:2], 16) / 255
             if run.released.is_waited_for and (now - run.created_at).total_seconds() > timeout:
-                self.standin.release(run.id)
+                self.comfydeploy.release(run.id)
 
     async def watch(self) -> None:
         """As a supervisor does: starts the bot again when it has died at its point, or when a start failed
@@ -109,7 +111,7 @@ class Environment:
             raise RuntimeError(f"the bot ended with {self.process.returncode}\n{tail}")
         await self.start()
 
-    def story(self, key: str, lines: int = 60) -> list[str]:
+    def log_lines(self, key: str, lines: int = 60) -> list[str]:
         """What the bot logged of a run, and of itself."""
         marks = (key, "Traceback", " ERROR ")
         text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -132,9 +134,11 @@ def _quicken(world: World, epoch: float) -> None:
 async def environment(folder: Path, database: Database, seed: int) -> AsyncIterator[Environment]:
     async with (
         FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
-        StandIn(deployments=[replace(picture(), concurrency_limit=AT_ONCE)], webhook_waits=WAITS) as standin,
+        FakeComfyDeploy(
+            deployments=[replace(picture(), concurrency_limit=AT_ONCE)], webhook_waits=WAITS
+        ) as comfydeploy,
     ):
-        built = Environment(folder, discord, standin, database)
+        built = Environment(folder, discord, comfydeploy, database)
         try:
             yield built
         finally:

@@ -66,7 +66,7 @@ class InvariantChecker:
 
     @property
     def _webhooks_pending(self) -> bool:
-        return bool(self._city.standin.world.activity.active)
+        return bool(self._city.comfydeploy.world.activity.active)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
         """Every run that has come since the last time; they have all settled, or had the time to."""
@@ -111,7 +111,7 @@ class InvariantChecker:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
         elif any(not self._out_of_reach(message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"
-        calls = [call for call in self._city.standin.ledger.calls_for(key) if call.status != 429]
+        calls = [call for call in self._city.comfydeploy.call_log.calls_for(key) if call.status != 429]
         if len(calls) > 1:
             verdict.queued_twice[key] = f"{len(calls)} queue calls"
 
@@ -143,14 +143,14 @@ class InvariantChecker:
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
         """The story of a run: its rounds, log lines, what was asked of Discord and of ComfyDeploy."""
-        ledger = self._city.standin.ledger
-        run_ids = set(ledger.runs_for(key))
-        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._city.story(key)]
-        lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in ledger.calls_for(key))]
+        call_log = self._city.comfydeploy.call_log
+        run_ids = set(call_log.runs_for(key))
+        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._city.log_lines(key)]
+        lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in call_log.calls_for(key))]
         lines += ["webhooks:"]
         lines += [
             f"{w.method} {w.event_type} {w.status} {w.answer}"
-            for w in ledger.webhook_attempts
+            for w in call_log.webhook_attempts
             if w.run_id in run_ids
         ]
         lines += ["Discord, lately:"]

@@ -111,7 +111,7 @@ class Player:
             faults = comfy_faults(chance)
             if faults != Faults():
                 this.faults.append(f"run: {faults.model_dump(exclude_defaults=True)}")
-            city.standin.next_faults(faults)
+            city.comfydeploy.next_faults(faults)
             person = chance.choice(city.people)
             try:
                 options: dict[str, Any] = {"prompt": f"r{this.number}"}

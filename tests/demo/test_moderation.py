@@ -49,14 +49,14 @@ async def test_a_request_waits_as_a_card_and_its_picture_comes_once_the_moderato
         await switch_approval_on(world)
         await ask(world)
         card = await seen(world, lambda: cards(world))
-        assert len(world.standin.ledger.queue_calls) == 0
+        assert len(world.comfydeploy.call_log.queue_calls) == 0
 
         async with world.turn:
             await world.people["mia"].click(card, label="Approve")
 
         result = await seen(world, lambda: pictures(world))
         assert [user.id for user in result.mentions] == [world.people["ada"].id]
-        assert len(world.standin.ledger.queue_calls) == 1
+        assert len(world.comfydeploy.call_log.queue_calls) == 1
 
 
 async def test_a_rejections_reason_reaches_the_requester_alone() -> None:
@@ -74,4 +74,4 @@ async def test_a_rejections_reason_reaches_the_requester_alone() -> None:
         assert "only barns of straw today" in str([c.to_dict() for c in notice.components])
         public = world.channel.history(viewer=world.people["ada"])
         assert "straw" not in str([c.to_dict() for m in public for c in m.components])
-        assert len(world.standin.ledger.queue_calls) == 0
+        assert len(world.comfydeploy.call_log.queue_calls) == 0

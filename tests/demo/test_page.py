@@ -100,7 +100,7 @@ def texts(state: dict[str, Any]) -> str:
 @asynccontextmanager
 async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, Visitor]]:
     async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
-        world.standin.faults = faults or Faults()
+        world.comfydeploy.faults = faults or Faults()
         fresh = asyncio.create_task(pages.keep_fresh())
         visitor = Visitor(http, pages.all[0].url)
         await visitor.open()
@@ -169,7 +169,7 @@ async def test_a_cancel_that_comes_too_late_does_not_press_the_button_in_its_pla
         receipt = await visitor.press(visitor.buttons()["Cancel"])
 
         assert receipt["rejected"]
-        assert len(world.standin.ledger.queue_calls) == 1
+        assert len(world.comfydeploy.call_log.queue_calls) == 1
 
 
 async def test_discords_clock_goes_with_the_bots() -> None:
@@ -203,4 +203,4 @@ async def test_a_refusal_is_an_answer_and_no_fault_of_the_demo() -> None:
         assert (receipt["settlement"], receipt["uncertain"]) == ("settled", False)
         await visitor.until(lambda state: "Too many barns" in str(state["messages"]))
         assert world.env.errors == []
-        assert len(world.standin.ledger.queue_calls) == 0
+        assert len(world.comfydeploy.call_log.queue_calls) == 0

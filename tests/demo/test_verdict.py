@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.faults import Faults
-from demo.log_capture import overhearing
-from demo.narrator import Story, telling
+from demo.log_capture import capturing_logs
+from demo.narrator import Narrator, narrating
 from demo.once import DemoFailed, generate_once
 from demo.world import open_world
 
@@ -20,22 +20,22 @@ from demo.world import open_world
     ],
 )
 async def test_it_names_what_went_wrong(faults: Faults, sentence: str) -> None:
-    with overhearing() as ears:
+    with capturing_logs() as capture:
         async with open_world(pace=0) as world:
-            story = Story(ears, lambda _: None)
-            world.standin.faults = faults
-            async with telling(story, world):
+            narrator = Narrator(capture, lambda _: None)
+            world.comfydeploy.faults = faults
+            async with narrating(narrator, world):
                 with pytest.raises(DemoFailed, match=sentence):
-                    await generate_once(world, story)
+                    await generate_once(world, narrator)
 
 
 async def test_an_error_in_the_bots_log_fails_the_demo_although_the_picture_is_there() -> None:
-    with overhearing() as ears:
+    with capturing_logs() as capture:
         async with open_world(pace=0) as world:
-            story = Story(ears, lambda _: None)
-            ears.write(
+            narrator = Narrator(capture, lambda _: None)
+            capture.write(
                 '{"timestamp": "2026-01-01T00:00:00+00:00", "level": "ERROR", "logger": "bot.x",'
                 ' "message": "swallowed"}\n'
             )
             with pytest.raises(DemoFailed, match=r"bot\.x: swallowed"):
-                await generate_once(world, story)
+                await generate_once(world, narrator)

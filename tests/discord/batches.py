@@ -14,7 +14,7 @@ DEPLOYMENTS = f"{ONE}max_count = 10\n" + described(variations=VARIATIONS_ID, cap
 
 async def ask(bot: Harness, *faults: Faults, count: int = 4, **more: Any) -> Any:
     """Ask for several at once with known seeds; `faults` befall their queue calls, in order."""
-    bot.standin.next_faults(*faults)
+    bot.comfydeploy.next_faults(*faults)
     return await bot.ask(**{"seed": 7, "count": count, **more})
 
 

@@ -13,7 +13,7 @@ import discord
 import pytest
 import simcord
 
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.world import SETTLED_WITHIN
 from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
@@ -33,10 +33,10 @@ def wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 async def runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppRunner]:
-    """Open the app with the settings of the marker; `standin` in it are arguments of `StandIn`."""
+    """Open the app with the settings of the marker; `comfydeploy` holds arguments of `FakeComfyDeploy`."""
     settings = {name: value for name, value in wanted(request).items() if name != "rules"}
-    standin = StandIn(webhook_waits=(0, 0), **settings.pop("standin", {}))
-    async with open_app(tmp_path, standin=standin, **settings) as opened:
+    comfydeploy = FakeComfyDeploy(webhook_waits=(0, 0), **settings.pop("comfydeploy", {}))
+    async with open_app(tmp_path, comfydeploy=comfydeploy, **settings) as opened:
         yield opened
 
 

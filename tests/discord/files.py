@@ -56,7 +56,7 @@ async def finish_with(bot: Harness, files: Files, **options: Any) -> None:
 
 async def end_with(bot: Harness, files: Files) -> None:
     """Tell the bot, as ComfyDeploy does, that the only run has ended with these files."""
-    made, (call,) = bot.standin.world.bucket, bot.calls
+    made, (call,) = bot.comfydeploy.world.bucket, bot.calls
     for name, (content, content_type) in files.items():
         made.put(name, content, content_type)
     items = [{"url": made.plain_link(name), "filename": name, "type": "output"} for name in files]

@@ -34,7 +34,7 @@ async def under_way(bot: Harness, channel: Any, **options: Any) -> None:
 
 
 async def finished(bot: Harness) -> None:
-    bot.standin.release()
+    bot.comfydeploy.release()
     await bot.later(seconds=3)
 
 
@@ -102,7 +102,7 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
 
 async def test_without_a_result_there_is_nothing_to_withhold(bot: Harness) -> None:
     adult = await adult_channel(bot)
-    bot.standin.next_faults(Faults(ends_as="failed"))
+    bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     await bot.alice.slash(adult, "generate", prompt="a fox")
     mark_adult(bot, adult, marked=False)
     await bot.play()
@@ -123,8 +123,8 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
     adult = await adult_channel(bot)
     await under_way(bot, adult)
     mark_adult(bot, adult, marked=False)
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     await die_after_the_post(bot)
     await bot.restart()
     await bot.later(minutes=2)
@@ -135,7 +135,7 @@ async def test_a_crash_after_the_note_leaves_one(bot: Harness) -> None:
 
 @pytest.mark.bot(**OWN_ACCOUNT)
 async def test_what_took_longer_than_the_answer_lives_is_not_sent_directly_either(bot: Harness) -> None:
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     with elsewhere(bot, "foreign server", nsfw=True):
         await bot.alice.user.slash("generate", prompt="a fox")
     await bot.play()

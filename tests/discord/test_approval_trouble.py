@@ -77,7 +77,7 @@ async def test_a_card_whose_answer_was_lost_is_brought_up_to_date(server: Modera
 
 @pytest.mark.bot(rules=NO_APPROVAL)
 async def test_a_forged_approval_of_a_running_request_changes_nothing(server: ModeratedServer) -> None:
-    server.standin.next_faults(HELD)
+    server.comfydeploy.next_faults(HELD)
     await server.ask()
     run = await server.run()
     (status,) = server.messages()

@@ -18,14 +18,14 @@ async def test_the_status_tells_how_far_they_are_as_a_whole(bot: Harness) -> Non
     assert "### Generating: Picture ×4" in shown
     assert "1 of 4 done" in shown
     assert "next in the queue" in shown
-    bot.standin.release(bot.calls[1].run_ids[0])
-    await bot.standin.idle()
+    bot.comfydeploy.release(bot.calls[1].run_ids[0])
+    await bot.comfydeploy.idle()
     await bot.play()
     await bot.later(seconds=4)
     assert "2 of 4 done" in text_of(bot, asked.response)
     assert len(texts(bot)) == 1
-    while bot.standin.release():
-        await bot.standin.idle()
+    while bot.comfydeploy.release():
+        await bot.comfydeploy.idle()
         await bot.play()
     (result,) = bot.messages()
     assert galleries_of(bot, result) == [4]
@@ -53,7 +53,7 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
     assert "**3, 4** Cancelled, as you asked. Nothing was charged." in shown
     assert bot.messages()[0].id == asked.response.id
     assert pinged(bot) == []
-    assert len(bot.standin.ledger.cancel_calls) == 2  # the machine takes two at once
+    assert len(bot.comfydeploy.call_log.cancel_calls) == 2  # the machine takes two at once
 
 
 async def test_a_list_shows_them_in_one_line(bot: Harness) -> None:
@@ -64,8 +64,8 @@ async def test_a_list_shows_them_in_one_line(bot: Harness) -> None:
     assert "2. " not in shown
     queue = await bot.bob.slash(bot.channel, "queue")
     assert "Picture 2 of 3" in text_of(bot, queue.response)
-    while bot.standin.release():
-        await bot.standin.idle()
+    while bot.comfydeploy.release():
+        await bot.comfydeploy.idle()
         await bot.play()
     runs = await bot.alice.slash(bot.channel, "runs")
     assert "1. Done (3 of 3): **Picture**" in text_of(bot, runs.response)

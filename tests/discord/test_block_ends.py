@@ -106,7 +106,7 @@ async def test_a_reports_button_ends_what_its_maker_has_waiting(server: Moderate
 
 
 async def queue_of_three_more(server: ModeratedServer) -> None:
-    server.standin.next_faults(HELD)
+    server.comfydeploy.next_faults(HELD)
     for _ in range(2):
         await server.ask()
 

@@ -18,7 +18,7 @@ from tests.harness import HELD, Harness
 
 @pytest.mark.bot(deployments=described(picture=PICTURE_ID, variations=VARIATIONS_ID))
 async def test_three_run_ten_more_wait_with_their_place_and_the_next_is_refused(bot: Harness) -> None:
-    bot.standin.next_faults(*[HELD] * 20)
+    bot.comfydeploy.next_faults(*[HELD] * 20)
     names = ("generate picture", "generate variations")
     answers = [await bot.ask(command=names[number % 2]) for number in range(13)]
     assert len(bot.calls) == 3
@@ -58,7 +58,7 @@ async def test_a_run_of_which_nothing_came_is_given_back(bot: Harness) -> None:
 
 async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"gpu_seconds_a_day": 100}, "gpu_weights": {"H100": 1.5}})
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     await bot.ask(gpu="H100")
     refused = refusal(bot, await bot.ask())
     assert refused == (
@@ -75,7 +75,7 @@ async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(b
 
 @pytest.mark.parametrize("end", ["failed", "cancelled"])
 async def test_what_failed_or_was_cancelled_is_settled_as_well(bot: Harness, end: str) -> None:
-    bot.standin.next_faults(HELD if end == "cancelled" else Faults(ends_as="failed"))
+    bot.comfydeploy.next_faults(HELD if end == "cancelled" else Faults(ends_as="failed"))
     answer = await bot.ask(gpu="L4")
     if end == "cancelled":
         bot.clock.move(seconds=20)
@@ -108,7 +108,7 @@ async def test_roles_give_more_less_or_everything(bot: Harness) -> None:
 
 async def test_a_servers_budget_is_shared_by_all_its_people(bot: Harness) -> None:
     await set_rules(bot, budgets={"server": {"at_once": 1, "waiting": 2, "runs_a_day": 4}})
-    bot.standin.next_faults(*[HELD] * 3)
+    bot.comfydeploy.next_faults(*[HELD] * 3)
     people = [bot.guild.add_member(bot.env.create_user(f"p{n}")) for n in range(4)]
     answers = [await bot.ask(person) for person in people]
     assert len(bot.calls) == 1

@@ -59,7 +59,7 @@ async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told
 
 
 async def test_buttons_work_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(), HELD)
+    bot.comfydeploy.next_faults(Faults(), HELD)
     await bot.ask()
     await bot.restart()
     again = await bot.click(bot.messages()[0], "Again")
@@ -106,4 +106,4 @@ async def test_a_malformed_custom_id_changes_nothing(bot: Harness, custom_id: st
     await bot.play()
     assert not result.acknowledged
     assert await bot.run() == before
-    assert not bot.standin.ledger.cancel_calls
+    assert not bot.comfydeploy.call_log.cancel_calls

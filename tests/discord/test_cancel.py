@@ -24,7 +24,7 @@ async def running(bot: Harness, faults: Faults = HELD) -> discord.Message:
 async def test_the_requester_cancels(bot: Harness) -> None:
     message = await running(bot)
     await bot.click(message, "Cancel")
-    assert [call.run_id for call in bot.standin.ledger.cancel_calls] == bot.calls[0].run_ids
+    assert [call.run_id for call in bot.comfydeploy.call_log.cancel_calls] == bot.calls[0].run_ids
     shown = text_of(bot, message)
     assert "Cancelled: Picture" in shown
     assert "Cancelled, as you asked." in shown
@@ -32,14 +32,14 @@ async def test_the_requester_cancels(bot: Harness) -> None:
     assert pinged(bot) == []
     assert (await bot.run()).state is RunState.CANCELLED
     await bot.later(hours=2)
-    assert len(bot.standin.ledger.cancel_calls) == 1
+    assert len(bot.comfydeploy.call_log.cancel_calls) == 1
 
 
 async def test_a_stranger_can_not(bot: Harness) -> None:
     refused = await bot.bob.click(await running(bot), label="Cancel")
     assert refusal(bot, refused) == "Only the person who asked can use this."
     await bot.play()
-    assert not bot.standin.ledger.cancel_calls
+    assert not bot.comfydeploy.call_log.cancel_calls
     assert (await bot.run()).state is RunState.RUNNING
 
 
@@ -52,7 +52,7 @@ async def test_who_may_manage_messages_can(bot: Harness) -> None:
     assert "A moderator cancelled this request." in told
     assert pinged(bot) == [bot.alice.id]
     assert (await bot.run()).state is RunState.CANCELLED
-    assert len(bot.standin.ledger.cancel_calls) == 1
+    assert len(bot.comfydeploy.call_log.cancel_calls) == 1
 
 
 async def test_who_manages_messages_elsewhere_reaches_nothing_here(bot: Harness) -> None:
@@ -63,7 +63,7 @@ async def test_who_manages_messages_elsewhere_reaches_nothing_here(bot: Harness)
     role = other.create_role("mods", permissions=discord.Permissions(manage_messages=True))
     eve = other.add_member(bot.env.create_user("eve"), roles=[role])
     await bot.env.settle()
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     await eve.slash(bot.channel, "generate", prompt="an owl")
     await bot.play()
     (own,) = bot.channel.history(viewer=eve)
@@ -72,7 +72,7 @@ async def test_who_manages_messages_elsewhere_reaches_nothing_here(bot: Harness)
     assert refused.ephemeral
     assert refused.response.content == unknown.response.content == "This request no longer exists."
     await bot.play()
-    assert not bot.standin.ledger.cancel_calls
+    assert not bot.comfydeploy.call_log.cancel_calls
     assert [run.cancel_requested_at for run in await bot.runs()] == [None, None]
 
 
@@ -82,7 +82,7 @@ async def test_what_waits_in_the_bots_own_queue_never_reaches_comfydeploy(bot: H
     waiting = await bot.ask(bot.bob)
     await bot.later(seconds=3)
     await bot.bob.click(waiting.response.message, label="Cancel")
-    bot.standin.release()
+    bot.comfydeploy.release()
     await bot.later(seconds=3)
     assert len(bot.calls) == 1
     assert "Cancelled, as you asked." in text_of(bot, waiting.response)
@@ -93,14 +93,14 @@ async def test_the_wish_waits_for_the_id_that_only_the_webhook_brings(bot: Harne
     message = await running(bot, lost)
     assert (await bot.run()).state is RunState.SUBMITTING
     await bot.click(message, "Cancel")
-    assert not bot.standin.ledger.cancel_calls
+    assert not bot.comfydeploy.call_log.cancel_calls
     (call,) = bot.calls
     event = {"event_type": "run.updated", "run_id": call.run_ids[0], "status": "running", "progress": 0.1}
     async with aiohttp.ClientSession() as session:
         reply = await session.post(call.webhook, data=json.dumps(event | {"outputs": []}))
         assert reply.status == 204
     await bot.play()
-    assert [each.run_id for each in bot.standin.ledger.cancel_calls] == call.run_ids
+    assert [each.run_id for each in bot.comfydeploy.call_log.cancel_calls] == call.run_ids
     assert (await bot.run()).state is RunState.CANCELLED
     assert len(bot.calls) == 1
 
@@ -120,7 +120,7 @@ async def test_a_machine_that_can_not_stop_goes_on_and_the_message_says_so(bot: 
     await bot.later(seconds=3)
     assert "This machine can't stop a run" in text_of(bot, message)
     assert buttons_of(bot, message) == {}
-    bot.standin.release()
+    bot.comfydeploy.release()
     await bot.later(seconds=3)
     (text,) = texts(bot)
     assert "> a fox" in text
@@ -130,8 +130,8 @@ async def test_a_machine_that_can_not_stop_goes_on_and_the_message_says_so(bot: 
 
 async def test_a_success_that_was_quicker_than_the_cancel_is_shown(bot: Harness) -> None:
     message = await running(bot)
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     await bot.alice.click(message, custom_id=f"run:{(await bot.run()).key}:cancel")
     await bot.play()
     assert (await bot.run()).state is RunState.SUCCEEDED
@@ -141,9 +141,9 @@ async def test_a_success_that_was_quicker_than_the_cancel_is_shown(bot: Harness)
 async def test_a_success_that_can_not_be_asked_about_at_once_is_shown_later(bot: Harness) -> None:
     """ComfyDeploy says success also to cancelling what had ended."""
     message = await running(bot, Faults(hold_at="running", silent_end=True))
-    bot.standin.release()
-    await bot.standin.idle()
-    (run,) = bot.standin.runs
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(get_status=500)
     await bot.click(message, "Cancel")
     run.own_faults = Faults()
@@ -155,7 +155,7 @@ async def test_a_success_that_can_not_be_asked_about_at_once_is_shown_later(bot:
 
 async def test_what_comfydeploy_can_not_be_asked_about_for_long_was_cancelled(bot: Harness) -> None:
     message = await running(bot)
-    (run,) = bot.standin.runs
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(get_status=500, webhook_drop=True)
     await bot.alice.click(message, label="Cancel")
     await bot.later(minutes=1)

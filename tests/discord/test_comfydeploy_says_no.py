@@ -13,7 +13,7 @@ from bot.domain.runs import RunState
 from demo.fake_comfydeploy.catalogue import all_deployments
 from demo.fake_comfydeploy.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
 from tests.harness import Harness
 from tests.serving import serving
@@ -53,13 +53,13 @@ async def test_a_refusal_is_told_where_it_was_asked(bot: Harness, status: int, s
     assert len(bot.calls) == 1
 
 
-@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID), standin=EVERY_DEPLOYMENT)
+@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID), comfydeploy=EVERY_DEPLOYMENT)
 async def test_no_credits(bot: Harness) -> None:
     await bot.ask()
     assert "out of credits" in await told(bot, RunState.REFUSED)
 
 
-@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, REJECTS_ID), standin=EVERY_DEPLOYMENT)
+@pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, REJECTS_ID), comfydeploy=EVERY_DEPLOYMENT)
 async def test_the_400_explains_the_failed_webhook_that_came_first(bot: Harness) -> None:
     await bot.ask()
     await bot.later(seconds=5)
@@ -74,7 +74,7 @@ async def test_a_422_names_the_option(bot: Harness) -> None:
 
 
 async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429))
+    bot.comfydeploy.next_faults(Faults(queue_status=429), Faults(queue_status=429))
     await bot.ask()
     assert (await bot.run()).state is RunState.WAITING
     await bot.later(minutes=3, times=2)
@@ -85,7 +85,7 @@ async def test_a_429_is_asked_again_and_shows_one_outcome(bot: Harness) -> None:
 
 
 async def test_a_429_that_lasts_is_told_in_the_end(bot: Harness) -> None:
-    bot.standin.faults = Faults(queue_status=429)
+    bot.comfydeploy.faults = Faults(queue_status=429)
     await bot.ask()
     await bot.later(minutes=3, times=10)
     assert "ComfyDeploy is too busy right now." in await told(bot, RunState.REFUSED)
@@ -110,12 +110,12 @@ async def test_a_lost_reply_is_told_after_the_grace_time(bot: Harness) -> None:
 
 
 async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
-    port = urlsplit(bot.standin.url).port
-    await bot.standin.__aexit__(None, None, None)
+    port = urlsplit(bot.comfydeploy.url).port
+    await bot.comfydeploy.__aexit__(None, None, None)
     asked = await bot.ask()
     await bot.later(seconds=3)
     assert list(buttons_of(bot, asked.response)) == ["Cancel"]
-    async with StandIn(port=port, webhook_waits=(0, 0)) as bot.standin:
+    async with FakeComfyDeploy(port=port, webhook_waits=(0, 0)) as bot.comfydeploy:
         await bot.later(minutes=3)
         (message,) = bot.messages()
         assert len(message.attachments) == 1
@@ -123,7 +123,7 @@ async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
 
 
 async def test_comfydeploy_stays_down(bot: Harness) -> None:
-    await bot.standin.__aexit__(None, None, None)
+    await bot.comfydeploy.__aexit__(None, None, None)
     await bot.ask()
     await bot.later(minutes=3, times=10)
     assert "I can't reach ComfyDeploy right now. Nothing was started" in await told(bot, RunState.REFUSED)

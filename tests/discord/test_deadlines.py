@@ -21,7 +21,7 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(bot: Harness) 
     assert "so I stopped waiting" in text_of(bot, message)
     assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
     assert pinged(bot) == [bot.alice.id]
-    assert [call.run_id for call in bot.standin.ledger.cancel_calls] == bot.calls[0].run_ids
+    assert [call.run_id for call in bot.comfydeploy.call_log.cancel_calls] == bot.calls[0].run_ids
     assert (await bot.run()).state is RunState.TIMED_OUT
 
 
@@ -45,8 +45,8 @@ async def test_without_webhooks_a_success_after_the_deadline_is_shown_too(bot: H
     await bot.ask(faults=Faults(hold_at="running", cancel_supported=False))
     await bot.later(minutes=5, times=4)
     assert "so I stopped waiting" in texts(bot)[0]
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     await bot.later(hours=1)
     (message,) = bot.messages()
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
@@ -77,7 +77,7 @@ async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(bo
     assert (await bot.run()).state is RunState.SUCCEEDED
     assert pinged(bot) == [bot.alice.id]
     # Its machine goes on costing until it is told to stop.
-    assert len(bot.standin.ledger.cancel_calls) == 1
+    assert len(bot.comfydeploy.call_log.cancel_calls) == 1
 
 
 async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(bot: Harness) -> None:
@@ -88,7 +88,7 @@ async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(
     await bot.later(seconds=100)
     (message,) = bot.messages()
     assert "ComfyDeploy didn't confirm the run." in text_of(bot, message)
-    (run,) = bot.standin.runs
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults()
     await bot.release()
     (message,) = bot.messages()
@@ -101,7 +101,7 @@ async def test_a_late_failure_after_the_verdict_says_nothing_more(bot: Harness) 
     lost = Faults(queue_drop=True, queue_starts=1, hold_at="queued", webhook_drop=True)
     await bot.ask(faults=lost)
     await bot.later(seconds=200)
-    (run,) = bot.standin.runs
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(ends_as="failed")
     await bot.release()
     assert len(bot.messages()) == 1
@@ -112,8 +112,8 @@ async def test_a_late_failure_after_the_verdict_says_nothing_more(bot: Harness) 
 async def test_an_hour_away_and_the_result_is_there_after_the_restart(bot: Harness) -> None:
     await bot.ask(faults=HELD)
     await bot.runner.close()
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     bot.clock.move(minutes=50)
     await bot.restart()
     await bot.play()

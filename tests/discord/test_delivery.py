@@ -21,8 +21,8 @@ Act = Callable[[Harness], Awaitable[None]]
 async def asked(bot: Harness) -> Any:
     """Send a request, and stop when its outcome is there but not in Discord yet."""
     result = await bot.ask(faults=HELD)
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     return result
 
 
@@ -109,11 +109,11 @@ async def test_what_discord_finds_too_large_becomes_a_link_and_says_so(bot: Harn
     assert not message.attachments
     text = text_of(bot, message)
     assert "too large to upload here: [open it](" in text
-    assert bot.standin.root in text
+    assert bot.comfydeploy.root in text
 
 
 async def test_a_failure_is_told_down_the_ladder_too(bot: Harness) -> None:
-    bot.standin.next_faults(Faults(ends_as="failed"))
+    bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
     result = await bot.ask()
     assert "The run failed on the machine, " in text_of(bot, result.response)
@@ -125,13 +125,13 @@ async def change_nothing(bot: Harness) -> None:
 
 
 async def cut_files_off(bot: Harness) -> None:
-    (run,) = bot.standin.runs
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(body="cut-off")
     await bot.restart()
 
 
 async def expire_files(bot: Harness) -> None:
-    (run,) = bot.standin.runs
+    (run,) = bot.comfydeploy.runs
     run.own_faults = Faults(body="expired")
     await bot.restart()
 

@@ -42,7 +42,7 @@ async def test_files_come_later(bot: Harness, tmp_path: Path, monkeypatch: pytes
 
 
 async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bot.standin.next_faults(Faults(ends_as="failed"))
+    bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     take_the_room(tmp_path, monkeypatch)
     await bot.ask()
     (message,) = bot.messages()

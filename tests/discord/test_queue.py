@@ -11,7 +11,7 @@ from tests.harness import HELD, Harness
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_what_runs_comes_first_then_what_waits_in_its_order(bot: Harness) -> None:
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     for actor, prompt in ((bot.alice, "a fox"), (bot.alice, "an owl"), (bot.bob, "a secret")):
         await bot.ask(actor, prompt=prompt)
     asked = await bot.alice.slash(bot.channel, "queue")
@@ -31,7 +31,7 @@ async def test_what_runs_comes_first_then_what_waits_in_its_order(bot: Harness) 
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_a_long_queue_has_pages_also_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     for number in range(12):
         actor, animal = (bot.alice, "fox") if number < 8 else (bot.bob, "owl")
         await bot.ask(actor, prompt=f"{animal} {number}")

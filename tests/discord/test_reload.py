@@ -105,15 +105,15 @@ async def test_with_commands_on_one_server_alone(bot: Harness) -> None:
     assert bot.app.bot.tree.get_commands() == []
 
 
-@pytest.mark.bot(deployments=TWO, standin={"deployments": [picture()]})
+@pytest.mark.bot(deployments=TWO, comfydeploy={"deployments": [picture()]})
 async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bot: Harness) -> None:
     olga = owner(bot)
     assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
     assert "Nothing has changed." in await reload(bot, olga)
     bot.runner.write_deployments(DESCRIBED)
     assert "Added: `film`" in await reload(bot, olga)
-    bot.standin.world.deployments[VIDEO_ID] = video()  # type: ignore[index]
-    bot.standin.faults = Faults(deployment_status=500)
+    bot.comfydeploy.world.deployments[VIDEO_ID] = video()  # type: ignore[index]
+    bot.comfydeploy.faults = Faults(deployment_status=500)
     await bot.ask(command="generate film")
     assert (await bot.run()).state is RunState.SUCCEEDED
 
@@ -121,7 +121,7 @@ async def test_a_deployment_that_breaks_upstream_can_be_described_in_the_file(bo
 async def test_a_change_at_comfydeploy_is_noticed_without_being_asked(bot: Harness) -> None:
     more = InputNode(class_type="TextSingleLine", input_id="artist", display_name="Artist")
     inputs = (*picture().inputs, more)
-    bot.standin.world.deployments[PICTURE_ID] = replace(picture(), inputs=inputs)  # type: ignore[index]
+    bot.comfydeploy.world.deployments[PICTURE_ID] = replace(picture(), inputs=inputs)  # type: ignore[index]
     await bot.later(minutes=9)
     assert bot.app.bot.services.catalogue.plan.commands[0].option_for("artist") is None
     await bot.later(minutes=2)
@@ -134,7 +134,7 @@ async def test_an_outage_of_comfydeploy_removes_nothing(
     bot: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = bot.app.bot.services.catalogue.plan
-    bot.standin.faults = Faults(deployment_status=500)
+    bot.comfydeploy.faults = Faults(deployment_status=500)
     await bot.later(minutes=11, times=3)
     assert bot.app.bot.services.catalogue.plan == plan
     told = [text for text in caplog.messages if text.startswith("ComfyDeploy does not describe")]

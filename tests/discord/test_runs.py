@@ -87,7 +87,7 @@ async def test_who_has_asked_for_nothing_is_told_how(bot: Harness) -> None:
 
 @pytest.mark.bot(max_concurrent_runs=1)
 async def test_what_waits_or_runs_is_cancelled_from_the_list_after_a_restart(bot: Harness) -> None:
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     await generated(bot, bot.alice, "runs", "waits")
     message = (await bot.alice.slash(bot.channel, "runs")).response
     offered = menus(bot, message)["Cancel a request"]

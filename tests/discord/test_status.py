@@ -33,7 +33,7 @@ async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
     assert "Next in the queue" in text_of(bot, second.response)
     assert "Number 2 in the queue" in text_of(bot, third.response)
     assert len(bot.calls) == 1
-    bot.standin.release()
+    bot.comfydeploy.release()
     await bot.later(seconds=3)
     assert len(bot.calls) == 3
     assert len(bot.messages()) == 3
@@ -41,7 +41,7 @@ async def test_who_waits_is_told_the_place_in_the_queue(bot: Harness) -> None:
 
 async def test_progress_in_one_moment_is_one_edit(bot: Harness) -> None:
     asked = await bot.ask(faults=Faults(hold_at="uploading"))
-    heard = [each for each in bot.standin.ledger.webhook_attempts if each.answer == 204]
+    heard = [each for each in bot.comfydeploy.call_log.webhook_attempts if each.answer == 204]
     assert len(heard) > 5
     assert edits(bot) == 1
     await bot.later(seconds=3)
@@ -60,8 +60,8 @@ async def test_nothing_new_is_no_edit(bot: Harness) -> None:
 async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness) -> None:
     asked = await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=16)
-    bot.standin.release()
-    bot.standin.faults = HELD
+    bot.comfydeploy.release()
+    bot.comfydeploy.faults = HELD
     await bot.play()
     assert len(bot.messages()) == 1
     assert asked.response is None
@@ -72,7 +72,7 @@ async def test_after_a_quarter_of_an_hour_the_bots_own_token_edits(bot: Harness)
 async def test_a_deleted_status_message_does_not_keep_the_result_away(bot: Harness) -> None:
     asked = await bot.ask(faults=HELD)
     bot.env.backend.delete_message(bot.channel.id, asked.response.id)
-    bot.standin.release()
+    bot.comfydeploy.release()
     await bot.later(seconds=3)
     (text,) = texts(bot)
     assert "> a fox" in text

@@ -94,8 +94,8 @@ async def test_an_unforeseen_error_ends_in_a_kept_result(
 
 async def test_a_result_is_kept_when_the_process_dies_during_each_attempt(bot: Harness) -> None:
     await bot.ask(faults=HELD)
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     for _ in range(MAX_TRIES):
         await bot.restart()
         assert await bot.app.store.deliveries.claim("dies", bot.clock(), timedelta()) is not None

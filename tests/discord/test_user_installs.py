@@ -31,7 +31,7 @@ def shown(bot: Harness) -> list[Any]:
 
 async def under_way(bot: Harness, place: Place) -> Any:
     """Send a request whose run is held."""
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     answer = await asked(bot, place)
     await bot.play()
     return answer
@@ -44,7 +44,7 @@ async def asked(bot: Harness, place: Place, **options: Any) -> Any:
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None:
-    bot.standin.next_faults(HELD)
+    bot.comfydeploy.next_faults(HELD)
     answer = await asked(bot, place)
     said = text_of(bot, answer.response)
     assert "I'm not a member here, so I can answer for 15 minutes." in said
@@ -75,7 +75,7 @@ async def test_without_the_operators_word_it_is_not_offered_and_refused_all_the_
 @pytest.mark.parametrize("refused", [False, True], ids=["taken", "refused"])
 async def test_further_files_come_as_follow_ups(bot: Harness, refused: bool) -> None:
     """Audio has no player in a layout, so it is a follow-up too; so are pictures beyond ten."""
-    bot.standin.next_faults(Faults(hold_at="queued", webhook_drop=True))
+    bot.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
     await asked(bot, "group")
     await bot.play()
     if refused:
@@ -198,8 +198,8 @@ async def test_the_operators_limits_hold_there(bot: Harness) -> None:
 
 async def test_a_crash_between_edit_and_note_leaves_one_message(bot: Harness) -> None:
     await under_way(bot, "group")
-    bot.standin.release()
-    await bot.standin.idle()
+    bot.comfydeploy.release()
+    await bot.comfydeploy.idle()
     bot.env.inject_error("PATCH", "/webhooks/*", status=502, times=3)
     await bot.play()
     await bot.restart()

@@ -41,7 +41,7 @@ async def one_result(bot: Harness) -> None:
     ids=lambda faults: "+".join(faults.model_dump(exclude_defaults=True)) or "none",
 )
 async def test_one_result_with(bot: Harness, faults: Faults) -> None:
-    bot.standin.next_faults(faults)
+    bot.comfydeploy.next_faults(faults)
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     await one_result(bot)
 
@@ -49,11 +49,11 @@ async def test_one_result_with(bot: Harness, faults: Faults) -> None:
 @pytest.mark.bot(webhooks=False)
 @pytest.mark.parametrize("faults", [Faults(), Faults(other_dialect=True), Faults(outputs_missing=True)])
 async def test_without_a_public_url_results_are_polled(bot: Harness, faults: Faults) -> None:
-    bot.standin.next_faults(faults)
+    bot.comfydeploy.next_faults(faults)
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     await one_result(bot)
     assert bot.calls[0].webhook is None
-    assert not bot.standin.ledger.webhook_attempts
+    assert not bot.comfydeploy.call_log.webhook_attempts
 
 
 async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harness) -> None:
@@ -92,9 +92,9 @@ async def test_an_end_that_is_no_success_is_told_in_words(
 
 @pytest.mark.bot(webhooks=False)
 async def test_get_run_that_answers_errors_is_asked_again(bot: Harness) -> None:
-    bot.standin.faults = Faults(get_status=500)
+    bot.comfydeploy.faults = Faults(get_status=500)
     await bot.ask()
     await bot.later(minutes=1)
     assert (await bot.run()).state is RunState.QUEUED
-    bot.standin.faults = Faults()
+    bot.comfydeploy.faults = Faults()
     await one_result(bot)

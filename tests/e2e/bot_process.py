@@ -19,7 +19,7 @@ import aiohttp
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.databases import new_sqlite
 from tests.e2e import fork_server
 from tests.e2e.fork_server import ForkedProcess
@@ -41,14 +41,16 @@ PATIENCE = 90.0
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def bot_environment(discord: FakeDiscord, standin: StandIn, database_url: str, port: int) -> dict[str, str]:
+def bot_environment(
+    discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database_url: str, port: int
+) -> dict[str, str]:
     """Return the environment of a bot between the two that listens on `port`."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),
         "DISCORD_TOKEN": discord.token,
-        "COMFYDEPLOY_API_KEY": standin.api_key,
-        "COMFYDEPLOY_API_URL": standin.url,
+        "COMFYDEPLOY_API_KEY": comfydeploy.api_key,
+        "COMFYDEPLOY_API_URL": comfydeploy.url,
         "COMFYDEPLOY_DEPLOYMENT_ID": PICTURE_ID,
         "DATABASE_URL": database_url,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
@@ -78,14 +80,14 @@ class BotProcess:
         self,
         folder: Path,
         discord: FakeDiscord,
-        standin: StandIn,
+        comfydeploy: FakeComfyDeploy,
         more: Mapping[str, str],
         *,
         cold: bool = False,
     ) -> None:
         self.folder = folder
         self.discord = discord
-        self.standin = standin
+        self.comfydeploy = comfydeploy
         self.cold = cold
         self.port = free_port()
         self.speed = 1.0
@@ -110,7 +112,7 @@ class BotProcess:
         return (self.folder / "bot.log").read_text(encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        given = bot_environment(self.discord, self.standin, self.database_url, self.port)
+        given = bot_environment(self.discord, self.comfydeploy, self.database_url, self.port)
         return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
@@ -195,8 +197,8 @@ class BotProcess:
         return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
 
     async def run_under_way(self) -> Interaction:
-        """Start the bot and let Alice ask for a run, which goes on until `standin.release`."""
-        self.standin.faults = Faults(hold_at="running")
+        """Start the bot and let Alice ask for a run, which goes on until `comfydeploy.release`."""
+        self.comfydeploy.faults = Faults(hold_at="running")
         await self.start()
         asking = await self.ask()
         await self.held()
@@ -207,8 +209,8 @@ class BotProcess:
 
         Wait for this instead of a status message: on a busy machine the bot may never edit it.
         """
-        await self.until(lambda: self.standin.held >= runs)
-        await self.standin.idle()
+        await self.until(lambda: self.comfydeploy.held >= runs)
+        await self.comfydeploy.idle()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
@@ -224,7 +226,7 @@ class BotProcess:
         """Wait until no request is open and no message is pending; `runs` requests have been accepted."""
         async with asyncio.timeout(within):
             while True:
-                await self.standin.idle()
+                await self.comfydeploy.idle()
                 ((accepted,),) = self.rows("SELECT count(*) FROM runs")
                 if accepted >= runs and not any(count for (count,) in self.rows(OPEN)):
                     return
@@ -256,7 +258,7 @@ class BotProcess:
 async def bot_process(
     folder: Path,
     *,
-    standin: StandIn | None = None,
+    comfydeploy: FakeComfyDeploy | None = None,
     rate_limits: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
     cold: bool = False,
@@ -265,7 +267,7 @@ async def bot_process(
     """Set the stage for a bot process, not yet started. `settings` and `more` alike are its environment."""
     async with (
         FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
-        standin or StandIn(webhook_waits=(0.1, 0.2)) as backend,
+        comfydeploy or FakeComfyDeploy(webhook_waits=(0.1, 0.2)) as backend,
     ):
         built = BotProcess(folder, discord, backend, {**settings, **more}, cold=cold)
         try:

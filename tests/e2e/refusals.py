@@ -23,8 +23,8 @@ async def refused(home: BotProcess) -> Interaction:
 
 async def webhook(home: BotProcess, status: str) -> int:
     """ComfyDeploy's next event about the only run; the answer's status."""
-    url = home.standin.ledger.queue_calls[0].webhook
-    (run_id,) = home.standin.ledger.queue_calls[0].run_ids
+    url = home.comfydeploy.call_log.queue_calls[0].webhook
+    (run_id,) = home.comfydeploy.call_log.queue_calls[0].run_ids
     event = {
         "event_type": "run.updated",
         "status": status,

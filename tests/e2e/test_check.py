@@ -69,7 +69,7 @@ async def test_before_the_first_start_all_is_well_but_the_commands(home: BotProc
     found(said, "ok", "Invite link", f"client_id={home.discord.bot.id}")
     assert not home.database.exists()
     assert not home.discord.commands.scopes
-    assert not home.standin.ledger.queue_calls
+    assert not home.comfydeploy.call_log.queue_calls
 
 
 async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
@@ -81,7 +81,7 @@ async def test_beside_the_running_bot_the_bot_answers(home: BotProcess) -> None:
     found(said, "ok", "PUBLIC_URL", "the running bot answered")
     assert "warning" not in said.out.splitlines()[-1].replace("0 warnings", "")
     ((secret,),) = home.rows("SELECT value FROM key_values WHERE name = 'webhook_secret'")
-    for hidden in (home.discord.token, home.standin.api_key, secret):
+    for hidden in (home.discord.token, home.comfydeploy.api_key, secret):
         assert hidden not in said.out + said.err
 
 

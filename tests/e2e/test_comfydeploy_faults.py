@@ -60,10 +60,10 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 async def ask_once(home: BotProcess, faults: Faults) -> None:
     """One queue call after the other, so that each meets its own fault."""
-    home.standin.next_faults(faults)
-    made = len(home.standin.ledger.queue_calls)
+    home.comfydeploy.next_faults(faults)
+    made = len(home.comfydeploy.call_log.queue_calls)
     await home.ask()
-    await home.until(lambda: len(home.standin.ledger.queue_calls) > made)
+    await home.until(lambda: len(home.comfydeploy.call_log.queue_calls) > made)
 
 
 async def the_outcome(home: BotProcess, key: str) -> str:
@@ -81,7 +81,7 @@ async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(hom
     for key, name in zip(keys, WORDS, strict=True):
         outcomes = home.outcomes(key)
         assert len(outcomes) == 1, f"{name}: {[o.text for o in outcomes]}\n{home.log}"
-        assert len(home.standin.ledger.calls_for(key)) == 1, name
+        assert len(home.comfydeploy.call_log.calls_for(key)) == 1, name
         told[name] = outcomes[0].text
     wrong = {name: text for name, text in told.items() if WORDS[name][1] not in text}
     assert not wrong
@@ -90,12 +90,12 @@ async def test_each_fault_of_a_run_ends_in_one_outcome_that_says_what_it_was(hom
 
 
 async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
-    home.standin.faults = Faults(webhook_drop=True, get_status=503, hold_at="running")
+    home.comfydeploy.faults = Faults(webhook_drop=True, get_status=503, hold_at="running")
     await home.start(RUN_DEADLINE_SECONDS="600")
     await home.ask()
     await home.until(lambda: "asking about the run failed" in home.log)
-    home.standin.faults = Faults(webhook_drop=True)
-    home.standin.release()
+    home.comfydeploy.faults = Faults(webhook_drop=True)
+    home.comfydeploy.release()
     await home.settled(runs=1)
     ((key,),) = home.rows("SELECT key FROM runs")
     (outcome,) = home.outcomes(key)
@@ -105,14 +105,14 @@ async def test_a_run_goes_on_through_minutes_of_5xx(home: BotProcess) -> None:
 async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_verdict(
     home: BotProcess,
 ) -> None:
-    home.standin.faults = Faults(hold_at="running", cancel_supported=False)
+    home.comfydeploy.faults = Faults(hold_at="running", cancel_supported=False)
     await home.start(RUN_DEADLINE_SECONDS="5")
     await home.ask()
     await home.settled(runs=1)
     ((key,),) = home.rows("SELECT key FROM runs")
     assert "stopped waiting" in await the_outcome(home, key)
-    home.standin.release()
-    await home.standin.idle()
+    home.comfydeploy.release()
+    await home.comfydeploy.idle()
     await home.settled(runs=1)
     (outcome,) = home.outcomes(key)
     assert outcome.attachments
@@ -120,22 +120,22 @@ async def test_a_success_after_the_deadline_is_delivered_once_and_replaces_the_v
 
 async def test_a_success_that_no_reply_announced_replaces_the_unconfirmed_verdict(home: BotProcess) -> None:
     """The queue call hung up, the first webhook comes after the grace time."""
-    home.standin.faults = Faults(queue_status=500, queue_starts=1, hold_at="queued")
+    home.comfydeploy.faults = Faults(queue_status=500, queue_starts=1, hold_at="queued")
     await home.start()
     await home.ask()
     await home.settled(runs=1)
     ((key,),) = home.rows("SELECT key FROM runs")
     assert "error 500" in await the_outcome(home, key)
-    home.standin.release()
-    await home.standin.idle()
+    home.comfydeploy.release()
+    await home.comfydeploy.idle()
     await home.settled(runs=1)
     (outcome,) = home.outcomes(key)
     assert outcome.attachments
-    assert len(home.standin.ledger.queue_calls) == 1
+    assert len(home.comfydeploy.call_log.queue_calls) == 1
 
 
 async def test_a_success_after_the_cancel_call_changes_nothing_that_was_told(home: BotProcess) -> None:
-    home.standin.faults = Faults(hold_at="running", success_after_cancel=True)
+    home.comfydeploy.faults = Faults(hold_at="running", success_after_cancel=True)
     await home.start(RUN_DEADLINE_SECONDS="600")
     asking = await home.ask()
     await home.held()
@@ -160,10 +160,10 @@ async def test_a_connection_that_comes_to_nothing_is_tried_again_and_one_run_sta
     async with bot_process(tmp_path) as home:
         home.speed = SPEED
         await home.start()
-        home.standin.next_faults(Faults(queue_status=429), Faults(queue_status=429), Faults())
+        home.comfydeploy.next_faults(Faults(queue_status=429), Faults(queue_status=429), Faults())
         await home.ask()
         await home.settled(runs=1)
         ((key,),) = home.rows("SELECT key FROM runs")
         assert len(home.outcomes(key)) == 1
-        assert [call.status for call in home.standin.ledger.queue_calls] == [429, 429, 200]
-        assert len(home.standin.ledger.runs_for(key)) == 1
+        assert [call.status for call in home.comfydeploy.call_log.queue_calls] == [429, 429, 200]
+        assert len(home.comfydeploy.call_log.runs_for(key)) == 1

@@ -46,7 +46,7 @@ async def outcomes_of_all(home: BotProcess, *places: Channel, runs: int = 1) -> 
     await home.settled(runs=runs)
     keys = [key for (key,) in home.rows("SELECT key FROM runs")]
     for key in keys:
-        assert len(home.standin.ledger.calls_for(key)) <= 1, home.log
+        assert len(home.comfydeploy.call_log.calls_for(key)) <= 1, home.log
     where = [home.channel, home.discord.dm(home.alice), *places]
     return [sum(len(home.outcomes(key, place)) for place in where) for key in keys]
 
@@ -98,7 +98,7 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -
     home.discord.interactions.answer_within = ANSWER_WITHIN
     await home.ask()
     assert await outcomes_of_all(home) == [1]
-    assert len(home.standin.ledger.queue_calls) == 1
+    assert len(home.comfydeploy.call_log.queue_calls) == 1
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: Bot
     turn = TURNS[name]
     asking = await home.run_under_way()
     await turn.happen(home, asking)
-    home.standin.release()
+    home.comfydeploy.release()
     assert await outcomes_of_all(home) == [1], home.log
     private = [m for m in home.discord.messages(home.discord.dm(home.alice)) if m.custom_ids]
     assert bool(private) == turn.in_private
@@ -177,7 +177,7 @@ async def test_a_result_that_no_way_takes_is_kept(home: BotProcess) -> None:
     asking = await home.run_under_way()
     await sending_is_withdrawn_and_token_out(home, asking)
     home.alice.accepts_dms = False
-    home.standin.release()
+    home.comfydeploy.release()
     assert await outcomes_of_all(home) == [0]
     assert home.rows("SELECT state FROM deliveries") == [("undelivered",)]
 

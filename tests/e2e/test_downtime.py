@@ -14,7 +14,7 @@ POST = "POST /channels/{channel_id}/messages"
 async def one_outcome(home: BotProcess) -> None:
     ((key,),) = home.rows("SELECT key FROM runs")
     assert len(home.outcomes(key)) == 1, home.log
-    assert len(home.standin.ledger.queue_calls) == 1
+    assert len(home.comfydeploy.call_log.queue_calls) == 1
     assert not home.leftovers(), home.log
 
 
@@ -22,9 +22,9 @@ async def test_an_outcome_that_came_while_the_bot_was_down_is_posted_at_its_retu
     async with bot_process(tmp_path) as home:
         await home.run_under_way()
         await home.kill()
-        home.standin.release()
-        await home.standin.idle()
-        assert "ClientConnectorError" in {w.answer for w in home.standin.ledger.webhook_attempts}
+        home.comfydeploy.release()
+        await home.comfydeploy.idle()
+        assert "ClientConnectorError" in {w.answer for w in home.comfydeploy.call_log.webhook_attempts}
         await home.start()
         await home.settled(runs=1)
         await one_outcome(home)
@@ -34,8 +34,8 @@ async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) 
     async with bot_process(tmp_path, RUN_DEADLINE_SECONDS="7200") as home:
         await home.run_under_way()
         await home.kill()
-        home.standin.release()
-        await home.standin.idle()
+        home.comfydeploy.release()
+        await home.comfydeploy.idle()
         home.discord.world.clock.advance(3600)
         await home.start(ahead=3600)
         await home.settled(runs=1)
@@ -45,7 +45,7 @@ async def test_after_an_hour_of_downtime_the_result_still_comes(tmp_path: Path) 
 async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_path: Path) -> None:
     """The deadline of the request has passed as well: whatever is said, it is said once."""
     async with bot_process(tmp_path) as home:
-        home.standin.faults = Faults(webhook_drop=True)
+        home.comfydeploy.faults = Faults(webhook_drop=True)
         await home.start(die_at="bot.comfydeploy.client:ComfyDeploy.start_run:after:1")
         await home.ask()
         await home.died()
@@ -58,15 +58,15 @@ async def test_an_hour_after_a_kill_before_the_reply_the_requester_is_told(tmp_p
 
 async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_start(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
-        home.standin.faults = Faults(hold_at="running")
+        home.comfydeploy.faults = Faults(hold_at="running")
         await home.start()
         for _ in range(4):
             await home.ask()
         # Two run, as many as the deployment takes; two wait for them.
         await home.held(2)
         slow = home.discord.faults.add(POST, Fault.delay(1.5))
-        home.standin.faults = Faults()
-        home.standin.release()
+        home.comfydeploy.faults = Faults()
+        home.comfydeploy.release()
         await home.until(lambda: slow.used)
         assert await home.stop() == 0, home.log
         sent = home.rows("SELECT messages FROM deliveries WHERE state = 'sent'")
@@ -76,7 +76,7 @@ async def test_sigterm_ends_with_code_0_and_what_is_left_is_done_at_the_next_sta
         await home.settled(runs=1)
         for (key,) in home.rows("SELECT key FROM runs"):
             assert len(home.outcomes(key)) == 1, home.log
-        assert len(home.standin.ledger.queue_calls) == 4
+        assert len(home.comfydeploy.call_log.queue_calls) == 4
         assert not home.leftovers()
 
 

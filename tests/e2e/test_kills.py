@@ -25,7 +25,7 @@ async def live_through(home: BotProcess, point: str) -> str | None:
 async def test_a_kill_at_any_step_leaves_exactly_one_outcome(point: str, tmp_path: Path, cold: bool) -> None:
     async with bot_process(tmp_path, cold=cold) as home:
         key = await live_through(home, point)
-        calls = home.standin.ledger.queue_calls
+        calls = home.comfydeploy.call_log.queue_calls
         if key is None:
             assert never_begun(point)
             assert not calls

@@ -24,7 +24,7 @@ STATES = "SELECT key, state, batch_index FROM runs ORDER BY batch_index"
 
 async def check(home: BotProcess, *, may_be_absent: bool) -> None:
     rows = home.rows(STATES)
-    calls = home.standin.ledger.queue_calls
+    calls = home.comfydeploy.call_log.queue_calls
     if may_be_absent and not rows:
         assert not calls
         assert not home.leftovers()
@@ -36,7 +36,7 @@ async def check(home: BotProcess, *, may_be_absent: bool) -> None:
         (message,) = home.outcomes(key)
         shown = [file.filename for file in message.attachments if key in file.filename]
         assert len(shown) == (state == "succeeded"), home.log
-        assert len(home.standin.ledger.calls_for(key)) <= 1, home.log
+        assert len(home.comfydeploy.call_log.calls_for(key)) <= 1, home.log
     assert not home.leftovers(), home.log
 
 
@@ -45,7 +45,7 @@ async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(
     point: str, tmp_path: Path, cold: bool
 ) -> None:
     async with bot_process(tmp_path, cold=cold) as home:
-        home.standin.next_faults(Faults(), Faults(ends_as="failed"))
+        home.comfydeploy.next_faults(Faults(), Faults(ends_as="failed"))
         await home.start(die_at=point)
         await home.ask(count=COUNT)
         await home.died()
@@ -66,7 +66,7 @@ async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(
 )
 async def test_a_kill_while_they_are_cancelled_leaves_one_end(point: str, tmp_path: Path, cold: bool) -> None:
     async with bot_process(tmp_path, cold=cold) as home:
-        home.standin.next_faults(Faults(), Faults(hold_at="running"), Faults(hold_at="running"))
+        home.comfydeploy.next_faults(Faults(), Faults(hold_at="running"), Faults(hold_at="running"))
         await home.start(die_at=point)
         asked = await home.ask(count=COUNT)
         await home.until(lambda: [state for _, state, _ in home.rows(STATES)].count("running") == 2)

@@ -198,7 +198,7 @@ def assert_decided(review: Review, life: Life) -> None:
     home = review.home
     ((key,),) = home.rows("SELECT key FROM runs")
     assert len(home.outcomes(key)) == 1, home.log
-    assert len(home.standin.ledger.queue_calls) <= life.calls, home.log
+    assert len(home.comfydeploy.call_log.queue_calls) <= life.calls, home.log
     (card,) = review.cards
     assert life.verdict in card.text, home.log
     assert card.custom_ids == [], home.log

@@ -56,7 +56,7 @@ async def asked_and_shut_out(home: BotProcess) -> None:
     await home.held()
     home.discord.withdraw(home.channel, "send_messages")
     home.discord.interactions.token_lifetime = 0
-    home.standin.release()
+    home.comfydeploy.release()
 
 
 LIVES = {
@@ -118,7 +118,7 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path: Path, cold: bool) -> None:
     life = LIVES[name]
     async with bot_process(tmp_path, settings=life.settings, cold=cold) as home:
-        home.standin.faults = life.faults
+        home.comfydeploy.faults = life.faults
         home.speed = SPEED
         await home.start(die_at=point)
         await life.act(home)
@@ -129,5 +129,5 @@ async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path
         places = [home.channel, home.discord.dm(home.alice)]
         outcomes = [message for place in places for message in home.outcomes(key, place)]
         assert len(outcomes) == 1, home.log
-        assert len(home.standin.ledger.queue_calls) <= 1, home.log
+        assert len(home.comfydeploy.call_log.queue_calls) <= 1, home.log
         assert name == "in private" or not home.leftovers(), home.log

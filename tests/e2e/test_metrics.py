@@ -28,7 +28,7 @@ async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
 
 async def test_a_port_of_their_own_that_is_taken(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
-        taken = home.standin.url.rpartition(":")[2].partition("/")[0]
+        taken = home.comfydeploy.url.rpartition(":")[2].partition("/")[0]
         said = await home.command(METRICS_PORT=taken)
         assert said.code == 2
         assert f"Port {taken} on 127.0.0.1 can't be used" in said.err

@@ -82,7 +82,7 @@ async def test_export_tells_every_field_and_no_token(home: BotProcess) -> None:
     assert (second["seed"], second["inputs"]["seed"], second["prompt"]) == (7, 7, "a fox")
     assert second["outputs"][0]["filename"]
     assert "?" not in second["outputs"][0]["url"]
-    for secret in (home.discord.token, home.standin.api_key, *(one.token for one in asked)):
+    for secret in (home.discord.token, home.comfydeploy.api_key, *(one.token for one in asked)):
         assert secret not in said.out
     about = (PROJECT / "docs" / "command-line.md").read_text(encoding="utf-8")
     assert [name for name in FIELDS if f"`{name}`" not in about] == []

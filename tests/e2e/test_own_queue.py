@@ -16,12 +16,12 @@ async def ask(home: BotProcess, name: str, prompt: str) -> Interaction:
 
 
 def prompts(home: BotProcess) -> list[str]:
-    return [call.body["inputs"]["prompt"] for call in home.standin.ledger.queue_calls]
+    return [call.body["inputs"]["prompt"] for call in home.comfydeploy.call_log.queue_calls]
 
 
 async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(tmp_path: Path) -> None:
     async with bot_process(tmp_path, MAX_CONCURRENT_RUNS="1") as home:
-        home.standin.faults = Faults(hold_at="running")
+        home.comfydeploy.faults = Faults(hold_at="running")
         home.discord.add_user("bob", home.guild)
         await home.start()
         await ask(home, "alice", "alice 1")
@@ -37,8 +37,8 @@ async def test_requests_wait_their_turn_over_people_and_a_cancelled_one_leaves(t
         assert second.original is not None
         await home.discord.click(home.alice, second.original, "Cancel")
         await home.discord.wait_until(lambda: "Number 2" in third.text)
-        home.standin.faults = Faults()
-        home.standin.release()
+        home.comfydeploy.faults = Faults()
+        home.comfydeploy.release()
         await home.settled()
         assert prompts(home) == ["alice 1", "bob 1", "alice 3"]
         for (key,) in home.rows("SELECT key FROM runs"):

@@ -86,13 +86,13 @@ async def test_a_database_that_is_gone_for_a_while_loses_nothing(tmp_path: Path)
         await refused(home)
         assert await webhook(home, "failed") == 503
         assert await rows(database, "SELECT state FROM runs") == [{"state": "running"}]
-        home.standin.faults = Faults()
-        home.standin.release()
-        await home.until(lambda: 503 in {w.answer for w in home.standin.ledger.webhook_attempts})
+        home.comfydeploy.faults = Faults()
+        home.comfydeploy.release()
+        await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
         door.is_open = True
         await home.ask()
         await settled(home, database, runs=2)
         keys = [row["key"] for row in await rows(database, "SELECT key FROM runs")]
         assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-        assert len(home.standin.ledger.queue_calls) == 2
+        assert len(home.comfydeploy.call_log.queue_calls) == 2
         assert not home.leftovers()

@@ -17,7 +17,7 @@ from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import RunReport, RunState
 from bot.store import Store
 from demo.fake_comfydeploy.deployments import PICTURE_ID
-from demo.fake_comfydeploy.runs import Run as StandInRun
+from demo.fake_comfydeploy.runs import Run as FakeRun
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.world import Channel
 
@@ -53,15 +53,15 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
     run_id = str(uuid4())
     running = RunReport(run_id=run_id, state=RunState.RUNNING)
     await store.runs.record(request.key, running, already_sent, already_sent + timedelta(minutes=1))
-    home.standin.runs.add(
-        StandInRun(
-            deployment=home.standin.world.deployments[PICTURE_ID],
+    home.comfydeploy.runs.add(
+        FakeRun(
+            deployment=home.comfydeploy.world.deployments[PICTURE_ID],
             inputs={},
             webhook=None,
             intermediate=False,
             gpu=None,
             created_at=already_sent,
-            plan=home.standin.world.plan,
+            plan=home.comfydeploy.world.plan,
             id=run_id,
             status="failed",
             ended_at=already_sent,
@@ -131,9 +131,9 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
 def record_questions(home: BotProcess) -> list[float]:
     """When the bot asked GET /run, from here on."""
     moments: list[float] = []
-    book, get = home.standin.runs, home.standin.runs.get
+    book, get = home.comfydeploy.runs, home.comfydeploy.runs.get
 
-    def noted(run_id: str) -> StandInRun | None:
+    def noted(run_id: str) -> FakeRun | None:
         moments.append(time.monotonic())
         return get(run_id)
 

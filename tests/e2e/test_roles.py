@@ -90,11 +90,11 @@ async def test_four_processes_make_one_picture(tmp_path: Path) -> None:
         await ready(home.port)
         await home.start(ROLES="gateway", WEB_PORT="0")
         await home.ask()
-        await home.discord.wait_until(lambda: len(home.standin.ledger.queue_calls) == 1)
+        await home.discord.wait_until(lambda: len(home.comfydeploy.call_log.queue_calls) == 1)
         (row,) = await database.rows("SELECT key FROM runs")
         await home.discord.wait_until(lambda: home.outcomes(row["key"]) and not home.leftovers())
         (outcome,) = home.outcomes(row["key"])
         assert outcome.attachments
-        assert len(home.standin.ledger.queue_calls) == 1
-        assert {webhook.answer for webhook in home.standin.ledger.webhook_attempts} == {204}
+        assert len(home.comfydeploy.call_log.queue_calls) == 1
+        assert {webhook.answer for webhook in home.comfydeploy.call_log.webhook_attempts} == {204}
         assert await home.stop() == 0

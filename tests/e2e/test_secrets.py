@@ -50,11 +50,11 @@ def lines_name_their_run(log: str) -> None:
 
 def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
     """Everything that the run of a test has made known to the bot alone."""
-    macs = {MAC.search(call.webhook or "") for call in home.standin.ledger.queue_calls}
+    macs = {MAC.search(call.webhook or "") for call in home.comfydeploy.call_log.queue_calls}
     stored = home.rows("SELECT value FROM key_values WHERE name LIKE '%secret%'")
     return {
         "the Discord token": home.discord.token,
-        "the API key": home.standin.api_key,
+        "the API key": home.comfydeploy.api_key,
         **{f"webhook MAC {n}": found[1] for n, found in enumerate(macs) if found},
         **{f"interaction token {n}": token for n, token in enumerate(tokens)},
         **{f"the webhook secret {n}": value for n, (value,) in enumerate(stored)},
@@ -68,7 +68,7 @@ async def live_through_trouble(home: BotProcess) -> list[str]:
         home.discord.faults.add(POST, fault)
         home.discord.faults.add(EDIT, fault)
     for faults in (*TROUBLE, Faults()):
-        home.standin.next_faults(faults)
+        home.comfydeploy.next_faults(faults)
         picture = home.discord.file("start.png", b"\x89PNG\r\n\x1a\n" + bytes(64), width=8, height=8)
         asked.append(await home.ask(image=picture))
     home.discord.faults.add(CALLBACK, Fault.answer(404))

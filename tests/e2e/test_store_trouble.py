@@ -26,13 +26,13 @@ def locked(path: Path) -> Iterator[None]:
 
 async def works_again(home: BotProcess) -> None:
     """The first run goes on, another is asked for, and each ends once."""
-    home.standin.faults = Faults()
-    home.standin.release()
+    home.comfydeploy.faults = Faults()
+    home.comfydeploy.release()
     await home.ask()
     await home.settled(runs=2)
     keys = [key for (key,) in home.rows("SELECT key FROM runs")]
     assert [len(home.outcomes(key)) for key in keys] == [1, 1], home.log
-    assert len(home.standin.ledger.queue_calls) == 2
+    assert len(home.comfydeploy.call_log.queue_calls) == 2
 
 
 async def test_a_locked_database_refuses_in_words_and_works_again_after(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
         await home.run_under_way()
         ((key,),) = home.rows("SELECT key FROM runs")
         with locked(home.database):
-            home.standin.release()
-            await home.until(lambda: 503 in {w.answer for w in home.standin.ledger.webhook_attempts})
+            home.comfydeploy.release()
+            await home.until(lambda: 503 in {w.answer for w in home.comfydeploy.call_log.webhook_attempts})
             assert not home.outcomes(key)
         await home.settled()
         assert len(home.outcomes(key)) == 1
@@ -63,18 +63,18 @@ async def test_a_result_that_comes_while_the_database_is_locked_is_posted_after(
 async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost(tmp_path: Path) -> None:
     """Without webhooks nobody else tells which run it is."""
     async with bot_process(tmp_path, PUBLIC_URL="", SUBMIT_GRACE_SECONDS="60") as home:
-        home.standin.faults = Faults(hold_at="reply")
+        home.comfydeploy.faults = Faults(hold_at="reply")
         await home.start()
         await home.ask()
         await home.held()
         with locked(home.database):
-            home.standin.release()
+            home.comfydeploy.release()
             await home.until(lambda: "the reply to the queue call waits" in home.log)
         await home.settled(runs=1)
         ((key, state),) = home.rows("SELECT key, state FROM runs")
         assert state == "succeeded", home.log
         assert len(home.outcomes(key)) == 1
-        assert len(home.standin.ledger.queue_calls) == 1
+        assert len(home.comfydeploy.call_log.queue_calls) == 1
 
 
 @contextmanager

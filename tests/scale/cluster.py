@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID, picture
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.chaos.database import Database, opened
 from tests.e2e.bot_process import PROJECT
 from tests.fakediscord.launch import command
@@ -65,12 +65,17 @@ class Member:
 
 
 class Cluster:
-    """The referee of the chaos runs judges it as well: it asks for `people`, `discord`, `story` and more."""
+    """The processes of a bot on one PostgreSQL, with a fake Discord and a fake ComfyDeploy.
 
-    def __init__(self, folder: Path, fake: FakeDiscord, standin: StandIn, database: Database) -> None:
+    It has the attributes that `tests.chaos.invariants` reads: `people`, `discord`, `log_lines` and more.
+    """
+
+    def __init__(
+        self, folder: Path, fake: FakeDiscord, comfydeploy: FakeComfyDeploy, database: Database
+    ) -> None:
         self.folder = folder
         self.discord = fake
-        self.standin = standin
+        self.comfydeploy = comfydeploy
         self.database = database
         self.members: list[Member] = []
         self.kills = 0
@@ -94,8 +99,8 @@ class Cluster:
         if roles != "web":
             settings |= {
                 "DISCORD_TOKEN": self.discord.token,
-                "COMFYDEPLOY_API_KEY": self.standin.api_key,
-                "COMFYDEPLOY_API_URL": self.standin.url,
+                "COMFYDEPLOY_API_KEY": self.comfydeploy.api_key,
+                "COMFYDEPLOY_API_URL": self.comfydeploy.url,
             }
         settings.setdefault("WEB_PORT", str(free_port()))
         self.members.append(Member(name, settings, self.folder / f"{name}.log"))
@@ -127,7 +132,7 @@ class Cluster:
                 tail = member.log.read_text(encoding="utf-8", errors="replace")[-3000:]
                 raise RuntimeError(f"{member.name} ended with {member.process.returncode}\n{tail}")
 
-    def story(self, key: str, lines: int = 60) -> list[str]:
+    def log_lines(self, key: str, lines: int = 60) -> list[str]:
         """What all the processes logged of a run."""
         found = []
         for member in self.members:
@@ -164,10 +169,12 @@ async def built(
         fake.routes.shards = SHARDS
         fake.gateway.identify_seconds = 5.0
         deployment = replace(picture(), concurrency_limit=AT_ONCE)
-        standin = await stack.enter_async_context(StandIn(deployments=[deployment], webhook_waits=(0.5, 1.0)))
+        comfydeploy = await stack.enter_async_context(
+            FakeComfyDeploy(deployments=[deployment], webhook_waits=(0.5, 1.0))
+        )
         ports = [free_port() for _ in range(webs)]
         balancer, port = await stack.enter_async_context(balancing(ports))
-        town = Cluster(folder, fake, standin, database)
+        town = Cluster(folder, fake, comfydeploy, database)
         populate(town, f"http://127.0.0.1:{port}", ports, couriers)
         stack.push_async_callback(town.stop)
         yield town, balancer

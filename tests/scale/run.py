@@ -120,7 +120,7 @@ async def _settled(town: Cluster, within: float) -> bool:
             while any(row["left_open"] for row in await town.database.rows(OPEN)):
                 town.check_alive()
                 await asyncio.sleep(0.25)
-            await town.standin.idle()
+            await town.comfydeploy.idle()
     except TimeoutError:
         return False
     return True

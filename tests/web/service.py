@@ -63,7 +63,7 @@ async def run_under_way(
 ) -> AsyncIterator[Caller]:
     """A run that ComfyDeploy holds and of which it says nothing by itself; `ask` asks for it."""
     async with running_bot(folder, **settings) as s, aiohttp.ClientSession() as session:
-        s.standin.next_faults(Faults(hold_at="queued", webhook_drop=True))
+        s.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
         await (ask(s) if ask is not None else s.alice.slash(s.channel, "generate", prompt="a fox"))
         await s.play()
         (call,) = s.calls

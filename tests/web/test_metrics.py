@@ -92,7 +92,7 @@ async def test_a_run_from_the_request_to_its_outcome(tmp_path: Path) -> None:
         assert after['run_seconds_count{deployment="default",gpu="A100"}'] == 1
         assert after['queue_seconds_count{deployment="default",gpu="A100"}'] == 1
         recorded = after['webhooks_total{result="recorded"}']
-        assert recorded == len(s.standin.ledger.webhook_attempts)
+        assert recorded == len(s.comfydeploy.call_log.webhook_attempts)
         assert after["gpu_seconds_today"] == pytest.approx((await s.run()).run_duration)
         assert after["store_up"] == 1
         assert after["servers"] == 1
@@ -130,7 +130,7 @@ async def test_webhooks_by_what_they_were_answered(tmp_path: Path) -> None:
 
 async def test_refusals_and_comfydeploys_faults_are_told_apart(tmp_path: Path) -> None:
     async with running_bot(tmp_path, daily_gpu_seconds=60) as s:
-        s.standin.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
+        s.comfydeploy.next_faults(Faults(queue_status=500), Faults(queue_drop=True))
         for prompt in ("a fox", "a hen"):
             await s.alice.slash(s.channel, "generate", prompt=prompt)
             await s.play()

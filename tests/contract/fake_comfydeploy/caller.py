@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "comfydeploy"
 
@@ -33,12 +33,12 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Caller:
     session: aiohttp.ClientSession
-    standin: StandIn
+    comfydeploy: FakeComfyDeploy
 
     async def call(self, method: str, path: str, **kwargs: Any) -> Reply:
         """`path` is below the server's root, as in the recordings."""
-        headers = kwargs.pop("headers", {"Authorization": f"Bearer {self.standin.api_key}"})
-        url = path if path.startswith("http") else f"{self.standin.root}{path}"
+        headers = kwargs.pop("headers", {"Authorization": f"Bearer {self.comfydeploy.api_key}"})
+        url = path if path.startswith("http") else f"{self.comfydeploy.root}{path}"
         async with self.session.request(
             method, url, headers=headers, allow_redirects=False, **kwargs
         ) as reply:
@@ -59,7 +59,7 @@ class Caller:
     async def finish(self, deployment_id: str, **fields: Any) -> str:
         """Start a run, wait until the stand-in has nothing more to do and return the run's id."""
         run_id = await self.start(deployment_id, **fields)
-        await self.standin.idle()
+        await self.comfydeploy.idle()
         return run_id
 
     async def run(self, run_id: str, query: str = "") -> dict[str, Any]:

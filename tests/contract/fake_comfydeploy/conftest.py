@@ -5,21 +5,21 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller
 from tests.contract.fake_comfydeploy.receiver import Receiver
 
 
 @pytest.fixture
-async def standin() -> AsyncIterator[StandIn]:
-    async with StandIn(pace=0, webhook_waits=(0, 0)) as running:
+async def comfydeploy() -> AsyncIterator[FakeComfyDeploy]:
+    async with FakeComfyDeploy(pace=0, webhook_waits=(0, 0)) as running:
         yield running
 
 
 @pytest.fixture
-async def caller(standin: StandIn) -> AsyncIterator[Caller]:
+async def caller(comfydeploy: FakeComfyDeploy) -> AsyncIterator[Caller]:
     async with aiohttp.ClientSession() as session:
-        yield Caller(session, standin)
+        yield Caller(session, comfydeploy)
 
 
 @pytest.fixture

@@ -7,146 +7,162 @@ import pytest
 
 from demo.fake_comfydeploy.deployments import CAPTION_ID, PICTURE_ID
 from demo.fake_comfydeploy.faults import Chaos, Faults
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller
 from tests.contract.fake_comfydeploy.receiver import Receiver
 
 QUICK = CAPTION_ID
 
 
-async def finish(caller: Caller, standin: StandIn, receiver: Receiver, faults: Faults, **fields: bool) -> str:
-    standin.next_faults(faults)
+async def finish(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver, faults: Faults, **fields: bool
+) -> str:
+    comfydeploy.next_faults(faults)
     return await caller.finish(QUICK, inputs={}, webhook=receiver.url(), **fields)
 
 
 @pytest.mark.parametrize("starts", [0, 1, 3])
 async def test_a_failing_queue_call_may_have_started_runs(
-    caller: Caller, standin: StandIn, starts: int
+    caller: Caller, comfydeploy: FakeComfyDeploy, starts: int
 ) -> None:
-    standin.next_faults(Faults(queue_status=500, queue_starts=starts))
+    comfydeploy.next_faults(Faults(queue_status=500, queue_starts=starts))
     reply = await caller.queue(QUICK, inputs={})
     assert (reply.status, reply.text) == (500, "Internal Server Error")
-    assert len(standin.ledger.queue_calls[0].run_ids) == starts
+    assert len(comfydeploy.call_log.queue_calls[0].run_ids) == starts
 
 
 async def test_a_dropped_queue_call_has_started_its_run(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
-    standin.next_faults(Faults(queue_drop=True))
+    comfydeploy.next_faults(Faults(queue_drop=True))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await caller.queue(QUICK, inputs={}, webhook=receiver.url("/key-1"))
-    await standin.idle()
-    assert len(standin.ledger.runs_for("key-1")) == 1
+    await comfydeploy.idle()
+    assert len(comfydeploy.call_log.runs_for("key-1")) == 1
     assert receiver.bodies[-1]["status"] == "success"
-    assert standin.ledger.queue_calls[0].status is None
+    assert comfydeploy.call_log.queue_calls[0].status is None
 
 
 async def test_the_first_webhook_can_precede_the_queue_answer(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
-    standin.next_faults(Faults(webhook_before_reply=True, hold_at="queued"))
+    comfydeploy.next_faults(Faults(webhook_before_reply=True, hold_at="queued"))
     await caller.start(QUICK, inputs={}, webhook=receiver.url())
     assert [body["status"] for body in receiver.bodies] == ["queued"]
 
 
-async def test_a_delayed_answer_still_names_the_run(caller: Caller, standin: StandIn) -> None:
-    standin.next_faults(Faults(queue_delay=0.05))
-    assert await caller.start(QUICK, inputs={}) in standin.ledger.queue_calls[0].run_ids
+async def test_a_delayed_answer_still_names_the_run(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
+    comfydeploy.next_faults(Faults(queue_delay=0.05))
+    assert await caller.start(QUICK, inputs={}) in comfydeploy.call_log.queue_calls[0].run_ids
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_the_get_can_fail_and_recover(caller: Caller, standin: StandIn, status: int) -> None:
+async def test_the_get_can_fail_and_recover(
+    caller: Caller, comfydeploy: FakeComfyDeploy, status: int
+) -> None:
     run_id = await caller.start(QUICK, inputs={})
-    standin.faults = Faults(get_status=status)
+    comfydeploy.faults = Faults(get_status=status)
     assert (await caller.call("GET", f"/api/run/{run_id}")).status == status
-    standin.faults = Faults()
+    comfydeploy.faults = Faults()
     assert (await caller.call("GET", f"/api/run/{run_id}")).status == 200
 
 
-async def test_one_bad_deployment_takes_the_whole_list_away(caller: Caller, standin: StandIn) -> None:
-    standin.faults = Faults(deployment_status=500)
+async def test_one_bad_deployment_takes_the_whole_list_away(
+    caller: Caller, comfydeploy: FakeComfyDeploy
+) -> None:
+    comfydeploy.faults = Faults(deployment_status=500)
     assert (await caller.call("GET", "/api/deployments")).status == 500
 
 
-async def test_webhooks_can_be_doubled(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
-    await finish(caller, standin, receiver, Faults(webhook_duplicate=True))
+async def test_webhooks_can_be_doubled(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
+) -> None:
+    await finish(caller, comfydeploy, receiver, Faults(webhook_duplicate=True))
     statuses = [body["status"] for body in receiver.bodies]
     assert statuses[::2] == statuses[1::2]
     assert len(statuses) == 10
 
 
-async def test_webhooks_can_be_swapped(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
-    await finish(caller, standin, receiver, Faults(webhook_reorder=True))
+async def test_webhooks_can_be_swapped(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
+) -> None:
+    await finish(caller, comfydeploy, receiver, Faults(webhook_reorder=True))
     assert [b["status"] for b in receiver.bodies] == ["started", "queued", "uploading", "running", "success"]
 
 
-async def test_webhooks_can_be_lost(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
-    run_id = await finish(caller, standin, receiver, Faults(webhook_drop=True))
+async def test_webhooks_can_be_lost(caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver) -> None:
+    run_id = await finish(caller, comfydeploy, receiver, Faults(webhook_drop=True))
     assert receiver.received == []
     assert (await caller.run(run_id))["status"] == "success"
 
 
-async def test_webhooks_can_arrive_as_get_only(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
-    await finish(caller, standin, receiver, Faults(webhook_get_only=True))
+async def test_webhooks_can_arrive_as_get_only(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
+) -> None:
+    await finish(caller, comfydeploy, receiver, Faults(webhook_get_only=True))
     assert {each.method for each in receiver.received} == {"GET"}
 
 
 async def test_the_other_dialect_has_its_own_words_and_percent(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
     faults = Faults(other_dialect=True)
-    await finish(caller, standin, receiver, faults, webhook_intermediate_status=True)
+    await finish(caller, comfydeploy, receiver, faults, webhook_intermediate_status=True)
     assert {body["status"] for body in receiver.bodies} == {"queued", "processing", "completed"}
     assert 1 < max(body["progress"] for body in receiver.bodies) <= 100
 
 
 async def test_the_terminal_event_can_lack_outputs_that_the_get_has(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
-    run_id = await finish(caller, standin, receiver, Faults(outputs_missing=True))
+    run_id = await finish(caller, comfydeploy, receiver, Faults(outputs_missing=True))
     assert (receiver.bodies[-1]["status"], receiver.bodies[-1]["outputs"]) == ("success", [])
     assert len((await caller.run(run_id))["outputs"]) == 1
 
 
-async def test_a_run_can_stay_running_for_ever(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
-    run_id = await finish(caller, standin, receiver, Faults(never_ends=True))
+async def test_a_run_can_stay_running_for_ever(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
+) -> None:
+    run_id = await finish(caller, comfydeploy, receiver, Faults(never_ends=True))
     told = await caller.run(run_id)
     assert (told["status"], len(told["outputs"])) == ("running", 1)
     assert (await caller.call("POST", f"/api/run/{run_id}/cancel")).status == 200
     assert (await caller.run(run_id))["status"] == "cancelled"
 
 
-async def test_a_run_can_end_without_a_webhook(caller: Caller, standin: StandIn, receiver: Receiver) -> None:
+async def test_a_run_can_end_without_a_webhook(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
+) -> None:
     faults = Faults(silent_end=True, ends_as="timeout")
-    run_id = await finish(caller, standin, receiver, faults, webhook_intermediate_status=True)
+    run_id = await finish(caller, comfydeploy, receiver, faults, webhook_intermediate_status=True)
     assert "timeout" not in [body["status"] for body in receiver.bodies]
     assert (await caller.run(run_id))["status"] == "timeout"
 
 
-async def test_a_held_run_goes_on_when_released(caller: Caller, standin: StandIn) -> None:
-    standin.next_faults(Faults(hold_at="running"))
+async def test_a_held_run_goes_on_when_released(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
+    comfydeploy.next_faults(Faults(hold_at="running"))
     run_id = await caller.finish(QUICK, inputs={})
     assert (await caller.run(run_id))["status"] == "running"
-    assert standin.release(run_id) == 1
-    await standin.idle()
+    assert comfydeploy.release(run_id) == 1
+    await comfydeploy.idle()
     assert (await caller.run(run_id))["status"] == "success"
 
 
 async def test_a_cancelled_run_can_succeed_all_the_same(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
-    standin.next_faults(Faults(hold_at="running", success_after_cancel=True))
+    comfydeploy.next_faults(Faults(hold_at="running", success_after_cancel=True))
     run_id = await caller.finish(QUICK, inputs={}, webhook=receiver.url())
     await caller.call("POST", f"/api/run/{run_id}/cancel")
-    await standin.idle()
+    await comfydeploy.idle()
     assert [body["status"] for body in receiver.bodies][-2:] == ["cancelled", "success"]
 
 
-async def test_cancelling_can_be_unsupported(caller: Caller, standin: StandIn) -> None:
-    standin.faults = Faults(cancel_supported=False)
+async def test_cancelling_can_be_unsupported(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
+    comfydeploy.faults = Faults(cancel_supported=False)
     run_id = await caller.start(QUICK, inputs={})
     reply = await caller.call("POST", f"/api/run/{run_id}/cancel")
-    assert (reply.status, standin.ledger.cancel_calls[0].status) == (500, 500)
+    assert (reply.status, comfydeploy.call_log.cancel_calls[0].status) == (500, 500)
 
 
 @pytest.mark.parametrize(
@@ -154,29 +170,31 @@ async def test_cancelling_can_be_unsupported(caller: Caller, standin: StandIn) -
     [("expired", 403, "application/xml"), ("private-redirect", 302, ""), ("wrong-type", 200, "text/html")],
 )
 async def test_output_files_can_be_something_else(
-    caller: Caller, standin: StandIn, body: str, status: int, content_type: str
+    caller: Caller, comfydeploy: FakeComfyDeploy, body: str, status: int, content_type: str
 ) -> None:
-    reply = await caller.call("GET", await _output_url(caller, standin, body))
+    reply = await caller.call("GET", await _output_url(caller, comfydeploy, body))
     assert reply.status == status
     assert content_type in reply.content_type
 
 
-async def test_an_output_file_can_break_off(caller: Caller, standin: StandIn) -> None:
-    url = await _output_url(caller, standin, "cut-off")
+async def test_an_output_file_can_break_off(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
+    url = await _output_url(caller, comfydeploy, "cut-off")
     with pytest.raises(aiohttp.ClientPayloadError):
         await caller.call("GET", url)
 
 
 @pytest.mark.parametrize("body", ["endless", "slow"])
-async def test_an_output_file_can_take_for_ever(caller: Caller, standin: StandIn, body: str) -> None:
-    url = await _output_url(caller, standin, body)
+async def test_an_output_file_can_take_for_ever(
+    caller: Caller, comfydeploy: FakeComfyDeploy, body: str
+) -> None:
+    url = await _output_url(caller, comfydeploy, body)
     async with caller.session.get(url) as reply:
         assert await reply.content.readexactly(1) == b"\x89"
         assert (reply.content_length is None) == (body == "endless")
 
 
-async def _output_url(caller: Caller, standin: StandIn, body: str) -> str:
-    standin.next_faults(Faults.model_validate({"body": body}))
+async def _output_url(caller: Caller, comfydeploy: FakeComfyDeploy, body: str) -> str:
+    comfydeploy.next_faults(Faults.model_validate({"body": body}))
     run_id = await caller.finish(PICTURE_ID, inputs={"width": 256, "height": 256})
     url: str = (await caller.run(run_id))["outputs"][-1]["data"]["images"][0]["url"]
     return url

@@ -49,20 +49,20 @@ async def running() -> AsyncIterator[Process]:
 
 async def test_it_is_steered_over_http_and_ends_cleanly_on_sigterm() -> None:
     queue = {"deployment_id": CAPTION_ID, "inputs": {}, "webhook": "http://127.0.0.1:9/key-1"}
-    async with running() as standin:
-        await standin.call("POST", "/control/faults/next", [{"hold_at": "running", "ends_as": "failed"}])
-        run_id = (await standin.call("POST", "/api/run/deployment/queue", queue))["run_id"]
-        assert await standin.call("POST", "/control/release") in ({"released": 0}, {"released": 1})
-        await standin.call("PUT", "/control/faults", {"webhook_drop": True})
-        ledger = await standin.call("GET", "/control/ledger")
-        assert [call["run_ids"] for call in ledger["queue_calls"]] == [[run_id]]
-        await standin.call("DELETE", "/control/ledger")
-        assert (await standin.call("GET", "/control/ledger"))["queue_calls"] == []
-        assert "wat" in (await standin.call("PUT", "/control/faults", {"wat": 1}))["detail"]
+    async with running() as comfydeploy:
+        await comfydeploy.call("POST", "/control/faults/next", [{"hold_at": "running", "ends_as": "failed"}])
+        run_id = (await comfydeploy.call("POST", "/api/run/deployment/queue", queue))["run_id"]
+        assert await comfydeploy.call("POST", "/control/release") in ({"released": 0}, {"released": 1})
+        await comfydeploy.call("PUT", "/control/faults", {"webhook_drop": True})
+        call_log = await comfydeploy.call("GET", "/control/calls")
+        assert [call["run_ids"] for call in call_log["queue_calls"]] == [[run_id]]
+        await comfydeploy.call("DELETE", "/control/calls")
+        assert (await comfydeploy.call("GET", "/control/calls"))["queue_calls"] == []
+        assert "wat" in (await comfydeploy.call("PUT", "/control/faults", {"wat": 1}))["detail"]
 
-    async with running() as standin:
-        await standin.call("PUT", "/control/chaos", {"seed": 3, "probabilities": {"failed": 1.0}})
+    async with running() as comfydeploy:
+        await comfydeploy.call("PUT", "/control/chaos", {"seed": 3, "probabilities": {"failed": 1.0}})
         body = {"deployment_id": CAPTION_ID, "inputs": {}}
-        run_id = (await standin.call("POST", "/api/run/deployment/queue", body))["run_id"]
-        assert await standin.call("GET", "/control/idle?timeout=60") == {"idle": True}
-        assert (await standin.call("GET", f"/api/run/{run_id}"))["status"] == "failed"
+        run_id = (await comfydeploy.call("POST", "/api/run/deployment/queue", body))["run_id"]
+        assert await comfydeploy.call("GET", "/control/idle?timeout=60") == {"idle": True}
+        assert (await comfydeploy.call("GET", f"/api/run/{run_id}"))["status"] == "failed"

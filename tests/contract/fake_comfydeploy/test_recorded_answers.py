@@ -18,7 +18,7 @@ from demo.fake_comfydeploy.deployments import (
     VIDEO_ID,
 )
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller, Reply, sample
 from tests.contract.fake_comfydeploy.receiver import Receiver
 
@@ -39,12 +39,12 @@ def same(reply: Reply, recorded: dict[str, Any]) -> None:
     ],
 )
 async def test_a_refused_queue_call_is_answered_as_recorded(
-    caller: Caller, standin: StandIn, name: str, deployment_id: str
+    caller: Caller, comfydeploy: FakeComfyDeploy, name: str, deployment_id: str
 ) -> None:
     recorded = sample(name)
     asked = recorded["request"]["body"] | {"deployment_id": deployment_id}
     same(await caller.call("POST", recorded["request"]["path"], json=asked), recorded["response"])
-    assert standin.ledger.queue_calls[0].run_ids == []
+    assert comfydeploy.call_log.queue_calls[0].run_ids == []
 
 
 async def test_a_bad_uuid_is_a_422_of_the_recorded_shape(caller: Caller) -> None:
@@ -75,9 +75,9 @@ async def test_only_the_exact_key_opens_the_api(caller: Caller, header: str | No
     )
 
 
-async def test_a_trailing_slash_is_redirected_with_307(caller: Caller, standin: StandIn) -> None:
+async def test_a_trailing_slash_is_redirected_with_307(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
     reply = await caller.call("GET", "/api/deployments/?is_fluid=true")
-    assert (reply.status, reply.headers["Location"]) == (307, f"{standin.url}/deployments?is_fluid=true")
+    assert (reply.status, reply.headers["Location"]) == (307, f"{comfydeploy.url}/deployments?is_fluid=true")
 
 
 @pytest.mark.parametrize("value", [None, {}, {"a": 1}, [[1]]])
@@ -149,10 +149,12 @@ async def test_times_have_microseconds_in_the_answer_and_milliseconds_in_webhook
     assert output["created_at"].startswith(pushed["created_at"][:-1])
 
 
-async def test_a_waiting_run_tells_its_position_only_when_asked(caller: Caller, standin: StandIn) -> None:
-    standin.faults = Faults(hold_at="running")
+async def test_a_waiting_run_tells_its_position_only_when_asked(
+    caller: Caller, comfydeploy: FakeComfyDeploy
+) -> None:
+    comfydeploy.faults = Faults(hold_at="running")
     ids = [await caller.start(SLOW_ID, inputs={}) for _ in range(3)]
-    await standin.idle()
+    await comfydeploy.idle()
     positions = [(await caller.run(id_, "?queue_position=true"))["queue_position"] for id_ in ids]
     assert positions == [None, 0, 1]
     assert [(await caller.run(id_))["queue_position"] for id_ in ids] == [None, None, None]
@@ -161,22 +163,22 @@ async def test_a_waiting_run_tells_its_position_only_when_asked(caller: Caller, 
 
 
 async def test_cancelling_is_answered_as_recorded_also_for_an_ended_run(
-    caller: Caller, standin: StandIn
+    caller: Caller, comfydeploy: FakeComfyDeploy
 ) -> None:
     recorded = sample("run_cancelled_by_api")["during"][0]["response"]
-    standin.faults = Faults(hold_at="running")
+    comfydeploy.faults = Faults(hold_at="running")
     run_id = await caller.start(PICTURE_ID, inputs={})
     same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
     same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
     assert (await caller.run(run_id))["status"] == "cancelled"
 
 
-async def test_a_classic_machine_cannot_cancel(caller: Caller, standin: StandIn) -> None:
+async def test_a_classic_machine_cannot_cancel(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
     exchanges = sample("run_not_started_queue_position")["exchanges"]
     recorded = exchanges["cancel of a run on a classic machine (no modal call id)"]["response"]
     run_id = await caller.start(CLASSIC_ID, inputs={})
     same(await caller.call("POST", f"/api/run/{run_id}/cancel"), recorded)
-    await standin.idle()
+    await comfydeploy.idle()
     assert (await caller.run(run_id))["status"] == "success"
 
 

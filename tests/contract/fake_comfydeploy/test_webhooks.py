@@ -10,7 +10,7 @@ from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import CLASSIC_ID, FAILS_ID, PICTURE_ID, VIDEO_ID
 from demo.fake_comfydeploy.faults import Faults
-from demo.fake_comfydeploy.server import StandIn
+from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller, sample
 from tests.contract.fake_comfydeploy.receiver import Receiver
 
@@ -106,40 +106,42 @@ async def test_a_failed_run_gives_no_reason(caller: Caller, receiver: Receiver) 
 
 
 async def test_the_second_and_third_try_are_gets_with_the_same_body(
-    caller: Caller, standin: StandIn, receiver: Receiver
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
     receiver.answers.extend(web.Response(status=status) for status in (500, 503, 500))
-    standin.faults = Faults(hold_at="queued")
+    comfydeploy.faults = Faults(hold_at="queued")
     run_id = await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
     assert [each.method for each in receiver.received] == ["POST", "GET", "GET"]
     assert len({each.text for each in receiver.received}) == 1
-    attempts = [(a.run_id, a.method, a.attempt, a.answer) for a in standin.ledger.webhook_attempts]
+    attempts = [(a.run_id, a.method, a.attempt, a.answer) for a in comfydeploy.call_log.webhook_attempts]
     assert attempts == [(run_id, "POST", 1, 500), (run_id, "GET", 2, 503), (run_id, "GET", 3, 500)]
 
 
 @pytest.mark.parametrize(("status", "arrives"), [(301, ""), (302, ""), (303, ""), (307, "run.updated")])
 async def test_only_a_307_keeps_the_body_and_any_2xx_after_it_counts(
-    caller: Caller, standin: StandIn, receiver: Receiver, status: int, arrives: str
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver, status: int, arrives: str
 ) -> None:
     receiver.answers.append(web.Response(status=status, headers={"Location": "/elsewhere"}))
-    standin.faults = Faults(hold_at="queued")
+    comfydeploy.faults = Faults(hold_at="queued")
     await caller.finish(PICTURE_ID, inputs={}, webhook=receiver.url())
     assert [each.path for each in receiver.received] == ["/hook", "/elsewhere"]
     assert ((receiver.received[1].body or {}).get("event_type", "")) == arrives
 
 
-async def test_a_dead_receiver_is_noted_and_does_not_stop_the_run(caller: Caller, standin: StandIn) -> None:
+async def test_a_dead_receiver_is_noted_and_does_not_stop_the_run(
+    caller: Caller, comfydeploy: FakeComfyDeploy
+) -> None:
     run_id = await caller.finish(PICTURE_ID, inputs={}, webhook="http://127.0.0.1:9/hook")
     assert (await caller.run(run_id))["status"] == "success"
-    assert {a.answer for a in standin.ledger.webhook_attempts} == {"ClientConnectorError"}
+    assert {a.answer for a in comfydeploy.call_log.webhook_attempts} == {"ClientConnectorError"}
 
 
 async def test_in_a_private_bucket_only_updates_and_the_get_carry_urls_that_open(receiver: Receiver) -> None:
-    async with StandIn(private_bucket=True) as standin, aiohttp.ClientSession() as session:
-        caller = Caller(session, standin)
+    async with FakeComfyDeploy(private_bucket=True) as comfydeploy, aiohttp.ClientSession() as session:
+        caller = Caller(session, comfydeploy)
         url = receiver.url("/hook?target_events=run.output")
         run_id = await caller.start(VIDEO_ID, inputs={}, webhook=url)
-        await standin.idle()
+        await comfydeploy.idle()
         by_type = {body["event_type"]: body for body in receiver.bodies if body["outputs"]}
         told = [by_type["run.output"], by_type["run.updated"], await caller.run(run_id)]
         urls = [each["outputs"][0]["data"]["gifs"][0]["url"] for each in told]

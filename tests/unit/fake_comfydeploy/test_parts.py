@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-from demo.fake_comfydeploy.call_log import Ledger, QueueCall
+from demo.fake_comfydeploy.call_log import CallLog, QueueCall
 from demo.fake_comfydeploy.deployments import slow
 from demo.fake_comfydeploy.faults import FaultPlan, Faults
 from demo.fake_comfydeploy.files import Bucket
@@ -90,10 +90,10 @@ def test_ended_runs_beyond_the_limit_are_forgotten_and_running_ones_kept() -> No
 
 
 def test_the_books_stay_bounded() -> None:
-    ledger = Ledger(limit=3)
+    call_log = CallLog(limit=3)
     for at in range(5):
-        ledger.queue_calls.append(QueueCall(at=at, body={"webhook": f"http://bot/key-{at}"}))
-    assert [len(ledger.calls_for(f"key-{at}")) for at in range(5)] == [0, 0, 1, 1, 1]
+        call_log.queue_calls.append(QueueCall(at=at, body={"webhook": f"http://bot/key-{at}"}))
+    assert [len(call_log.calls_for(f"key-{at}")) for at in range(5)] == [0, 0, 1, 1, 1]
 
 
 def test_faults_set_for_the_next_calls_come_first_and_once() -> None:
