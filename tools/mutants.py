@@ -1,7 +1,7 @@
 """Measure how many small faults in the code the tests notice.
 
     python -m tools.mutants core                    every mutant of the pure core, by its unit tests
-    python -m tools.mutants sample --seed 9         200 mutants of store, delivery, tracking and moderation
+    python -m tools.mutants sample --seed 9         200 mutants of the packages in `TESTS`
 
 mutmut makes the mutants, in a copy of the working tree. Those of the core run in forks of one process, each
 against the tests that reach its function; those of the sample against the tests that are about their module.
@@ -61,98 +61,93 @@ CORE = Scope(
         "bot/comfydeploy/wire.py",
     ),
     tests=(
-        "tests/unit/domain/test_policy.py",
-        "tests/unit/domain/test_policy_terms.py",
-        "tests/unit/domain/test_transitions.py",
-        "tests/unit/domain/test_fair_queue.py",
-        "tests/unit/domain/test_request.py",
-        "tests/unit/comfydeploy/test_webhook_urls.py",
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
         "tests/unit/domain/test_budgets.py",
+        "tests/unit/domain/test_fair_queue.py",
+        "tests/unit/domain/test_policy.py",
+        "tests/unit/domain/test_policy_terms.py",
+        "tests/unit/domain/test_request.py",
+        "tests/unit/domain/test_transitions.py",
     ),
 )
-SAMPLED = Scope(
-    files=("bot/store/*.py", "bot/delivery/*.py", "bot/workers/*.py", "bot/moderation/*.py"),
-    tests=("tests/unit",),
-)
-STORE, DISCORD, WORDS = "contract/store/test", "discord/test", "unit/moderation/test"
+DATABASE, STORE, DISCORD = "contract/database/test", "contract/store/test", "discord/test"
+SERVICES, WEB = "unit/services/test", "web/test"
 # The tests that are about a module: running all of them for each of 200 mutants would take a day.
 TESTS = {
+    "database": {
+        "coordination": f"{DATABASE}_coordination.py",
+        "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
+        "key_values": f"{DATABASE}_key_values.py",
+        "schema": f"{DATABASE}_schema.py e2e/test_start.py",
+        "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
+        "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
+        "write_queue": f"unit/database/test_group_commit.py unit/database/test_write_lock.py"
+        f" {STORE}_accept_together.py",
+    },
     "store": {
-        "*": f"{STORE}_record.py {STORE}_deliveries.py {STORE}_intake.py {STORE}_due.py",
+        "__init__": f"{STORE}_requests.py",
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
-        "blocked_runs": f"{STORE}_block_ends.py {DISCORD}_block_ends.py",
-        "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py",
-        "changing": f"{STORE}_record.py {STORE}_several_ends.py",
-        "database": f"{STORE}_faults.py {STORE}_accept.py {STORE}_schema.py",
-        "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py",
-        "export": f"{STORE}_export.py e2e/test_operator_commands.py",
-        "gathering": f"unit/test_gathering.py {STORE}_accept_together.py",
-        "gauges": f"web/test_metrics.py {STORE}_running.py",
-        "history": f"{STORE}_history.py {DISCORD}_runs.py",
-        "intake": f"{STORE}_intake.py {STORE}_accept.py {STORE}_accept_together.py {STORE}_several.py",
-        "kept": f"{STORE}_deliveries.py {DISCORD}_undelivered.py",
-        "line": f"{STORE}_line.py",
-        "notes": f"{STORE}_notes.py",
-        "pause": f"{DISCORD}_pause.py",
-        "postgres_line": f"{STORE}_line.py",
+        "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
+        "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
+        "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
+        f" {DISCORD}_undelivered.py",
+        "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
-        "progress": f"{STORE}_record.py web/test_webhook.py",
-        "retention": f"{STORE}_privacy.py",
+        "requests": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
-        "running": f"{STORE}_running.py {DISCORD}_queue.py",
-        "runs": f"{STORE}_record.py {STORE}_due.py {STORE}_several_ends.py {DISCORD}_cancel.py",
-        "schema": f"{STORE}_schema.py e2e/test_start.py",
-        "server_rules": f"{STORE}_server_rules.py",
-        "sqlite": f"{STORE}_faults.py {STORE}_schema.py",
-        "turns": "unit/test_turns.py",
-        "unopened": f"{STORE}_schema.py e2e/test_start.py",
-        "usage": f"{STORE}_intake.py {STORE}_running.py {DISCORD}_budget.py {DISCORD}_usage.py",
-        "work": f"{STORE}_queue.py {STORE}_due.py",
+        "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
+        "run_changes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
+        "runs": f"{STORE}_run_reports.py {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py"
+        f" {DISCORD}_cancel.py",
+        "usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
+        f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
     "delivery": {
-        "*": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
-        "errand": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
-        "ladder": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
-        "packing": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py {DISCORD}_attachments.py",
-        "posting": f"{DISCORD}_delivery.py {DISCORD}_cancel.py {DISCORD}_age_marks.py",
-        "removal": f"{DISCORD}_results.py {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
-        "room": f"{DISCORD}_disk_full.py",
-        "speaker": "e2e/test_roles.py",
+        "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
+        f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
+        "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
+        "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py",
+        "media": "unit/delivery/test_media.py unit/delivery/test_shrink.py",
+        "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
+        "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
+        f" {DISCORD}_age_marks.py e2e/test_roles.py",
+        "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
+        "ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "tidying": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py",
+        "uploads": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py {DISCORD}_attachments.py"
+        f" {DISCORD}_disk_full.py",
     },
     "workers": {
-        "*": f"web/test_webhook.py {DISCORD}_webhook_habits.py",
-        "events": f"web/test_webhook.py {DISCORD}_status.py",
+        "events": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "submission": f"{DISCORD}_comfydeploy_says_no.py {DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
-        "webhook": "web/test_webhook.py web/test_broken_requests.py",
-        "worker": "unit/test_worker.py",
+        "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",
+        "worker": "unit/workers/test_worker.py",
     },
-    "moderation": {
-        "*": f"{WORDS}_settings_changes.py {WORDS}_settings_layout.py {DISCORD}_settings.py",
-        "automod": f"{WORDS}_automod.py {DISCORD}_automod.py",
-        "blocked": f"{DISCORD}_blocks.py",
-        "cards": f"{WORDS}_cards.py {DISCORD}_approval.py {DISCORD}_gone_cards.py",
-        "drafts": f"{DISCORD}_edit.py",
-        "literals": f"{WORDS}_words.py {WORDS}_words_tricks.py {WORDS}_automod.py",
-        "normal": f"{WORDS}_words.py {WORDS}_words_tricks.py {WORDS}_words_patterns.py",
-        "own_data": f"{WORDS}_own_data.py {DISCORD}_privacy.py",
-        "patterns": f"{WORDS}_words_patterns.py {WORDS}_automod.py",
-        "people_desk": f"{DISCORD}_blocks.py {DISCORD}_audit.py {DISCORD}_privacy.py {DISCORD}_usage.py",
-        "record": f"{WORDS}_record.py {DISCORD}_audit.py",
-        "record_csv": f"{WORDS}_record.py {DISCORD}_audit.py",
-        "record_ids": f"{WORDS}_record.py {DISCORD}_audit.py",
-        "review_desk": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py",
-        "rules_desk": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
-        "usage_layout": f"{DISCORD}_usage.py",
-        "word_desk": f"{DISCORD}_automod.py {DISCORD}_text.py",
-        "words": f"{WORDS}_words.py {WORDS}_words_tricks.py {WORDS}_words_patterns.py",
+    "services": {
+        "__init__": f"{DISCORD}_happy_path.py",
+        "audit": f"unit/ui/test_audit_log.py {DISCORD}_audit.py",
+        "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
+        "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
+        "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
+        f" {DISCORD}_batch.py",
+        "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
+        "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
+        "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
+        "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py",
+        "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
+        f" {DISCORD}_undelivered.py",
+        "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
+        "word_filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
+        f" {DISCORD}_text.py",
+        "word_forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
+        "word_rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
+        f" {SERVICES}_automod.py",
     },
 }
+SAMPLED = Scope(files=tuple(f"bot/{package}/*.py" for package in TESTS), tests=("tests/unit",))
 # These look at the files of the repository, which are not the same in a mutated copy.
 NOT_IN_A_COPY = ("tests/unit/test_docs.py", "tests/unit/test_architecture.py")
 
@@ -256,8 +251,8 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
 
 def tests_for(name: str) -> list[str]:
     """Return the tests that are about the module of a mutant."""
-    package, module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").split(".")[:2]
-    tests = TESTS[package].get(module) or TESTS[package]["*"]
+    package, *module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").split(".")
+    tests = TESTS[package][module[0] if module else "__init__"]
     return [f"tests/{test}" for test in tests.split()]
 
 
