@@ -128,7 +128,7 @@ TESTS = {
     },
     "services": {
         "__init__": f"{DISCORD}_happy_path.py",
-        "audit": f"unit/ui/test_audit_log.py {DISCORD}_audit.py",
+        "audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"

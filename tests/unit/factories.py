@@ -1,4 +1,4 @@
-"""Runs and presets as the store would give them, for tests without a store."""
+"""Runs, presets and audit entries as the store would return them, for tests without a store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.records import AuditAction, AuditEntry, StoredEntry
 from bot.domain.requests import Holder, Preset
 from bot.domain.runs import Run, RunState
 
@@ -41,4 +42,11 @@ def made_preset(name: str = "noir", **changes: Any) -> Preset:
             "created_by": 1,
             **changes,
         }
+    )
+
+
+def made_entry(number: int = 1, **changes: Any) -> StoredEntry:
+    at = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+    return StoredEntry(
+        number, AuditEntry(**{"at": at, "guild_id": 1, "action": AuditAction.REQUEST, **changes})
     )
