@@ -79,18 +79,19 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
     container.accent_colour = _colour(panel, is_warning=bool(warned))
     layout = LayoutView(timeout=None)
     layout.add_item(container)
-    _forget_choices(layout, panel.turn)
+    _forget_choices(layout, panel)
     return layout
 
 
-def _forget_choices(layout: LayoutView, turn: int) -> None:
-    """Give selects that open something another id each time.
+def _forget_choices(layout: LayoutView, panel: Panel) -> None:
+    """Give selects another id each time: those that open something, and all of them after a refused choice.
 
     A client remembers a choice by the select's id, even after Back, and doesn't send the same choice again.
+    It would go on showing the refused choice as if it had been saved.
     """
     for item in layout.walk_children():
-        if isinstance(item, BaseSelect) and item.custom_id in _OPENERS:
-            item.id = SettingId(Section.HOME, "turn", f"{turn}:{item.custom_id}").number
+        if isinstance(item, BaseSelect) and (item.custom_id in _OPENERS or panel.error is not None):
+            item.id = SettingId(Section.HOME, "turn", f"{panel.turn}:{item.custom_id}").number
 
 
 def _heading(panel: Panel, context: SettingsContext) -> str:

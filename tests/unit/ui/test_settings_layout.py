@@ -231,3 +231,13 @@ def test_what_opens_something_forgets_what_was_chosen_and_nothing_else_moves() -
         }
         assert moved == expected.get(section, set())
         assert len(set(second.values())) == len(second)
+
+
+def test_a_refused_choice_is_forgotten_by_the_client() -> None:
+    def ids(**panel: int | str) -> dict[str, int | None]:
+        layout = panel_layout(Panel(Section.APPROVAL, **panel), ServerRules(), FULL)
+        return {item.custom_id: item.id for item in layout.walk_children() if isinstance(item, BaseSelect)}
+
+    saved, refused = ids(turn=1), ids(error="Approval needs a review channel.", turn=2)
+    assert saved.keys() == refused.keys()
+    assert not saved.items() & refused.items()
