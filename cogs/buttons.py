@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import discord
 
-from bot.deployments.inputs import RepeatMode
+from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem

@@ -109,7 +109,8 @@ TESTS = {
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py",
-        "media": "unit/delivery/test_media.py unit/delivery/test_shrink.py",
+        "file_types": "unit/delivery/test_file_types.py",
+        "shrink": "unit/delivery/test_shrink.py",
         "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",

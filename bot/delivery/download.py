@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.delivery.media import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.delivery.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
 from bot.delivery.ssrf import AddressRule, GuardedResolver, check_url, is_public
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 

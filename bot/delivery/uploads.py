@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from bot.delivery.download import Media, MediaFetcher
-from bot.delivery.media import shrink_image
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
+from bot.delivery.shrink import shrink_image
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
 from bot.domain.errors import (

@@ -9,18 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.config.logs import run_context
+from bot.deployments.batches import RepeatMode, batch_inputs, check_count, repeat_count
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import free_texts
-from bot.deployments.inputs import (
-    CollectedInputs,
-    RawValue,
-    RepeatMode,
-    batch_inputs,
-    check_count,
-    collect,
-    repeat_count,
-    seed_range,
-)
+from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT
 from bot.deployments.revision import revise

@@ -9,7 +9,7 @@ from typing import Any
 from discord import ButtonStyle
 from discord.ui import Button
 
-from bot.deployments.inputs import VARY_COUNT
+from bot.deployments.batches import VARY_COUNT
 from bot.deployments.model import Deployment, deployment_of, taking_pictures
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED

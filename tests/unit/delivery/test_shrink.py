@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from bot.delivery.media import shrink_image
+from bot.delivery.shrink import shrink_image
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.comfydeploy.deployments import GPUS
+from bot.deployments.batches import batch_inputs, check_count
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.inputs import batch_inputs, check_count, collect
+from bot.deployments.inputs import collect
 from bot.deployments.model import Choice, Deployment, Input, varies_in_batch
 from bot.deployments.options import plan_options
 from bot.domain.backend import InputKind

@@ -1,0 +1,74 @@
+"""The number of runs that a request starts, and the inputs of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum, auto
+
+from bot.deployments.inputs import CollectedInputs, RawValue, seed_of, seed_range
+from bot.deployments.model import Deployment, Input, varies_in_batch
+from bot.deployments.options import COUNT
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue
+
+# The number of runs that Vary starts. Existing buttons show it: a deployment may allow fewer by now, never
+# more.
+VARY_COUNT = 4
+
+
+class RepeatMode(Enum):
+    """How many runs a repetition starts: one, as many as before, or those of Vary."""
+
+    ONE = auto()
+    ALL = auto()
+    VARIED = auto()
+
+
+def check_count(deployment: Deployment, value: RawValue | None) -> int:
+    """Return the number of runs, by default 1. Raises InputError."""
+    if value is None:
+        return 1
+    if not isinstance(value, int) or not 1 <= value <= deployment.max_count:
+        raise InputError("input_count", option=COUNT, maximum=deployment.max_count)
+    return value
+
+
+def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int:
+    """Return how many runs a repetition of `before` runs starts, up to the deployment's limit."""
+    count = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
+    return min(count, deployment.max_count)
+
+
+def batch_inputs(
+    deployment: Deployment, collected: CollectedInputs, count: int, draw_seed: Callable[[Input], int]
+) -> list[tuple[Mapping[str, InputValue], int | None]]:
+    """Return the inputs and seed of each run: a given seed is incremented, a drawn one is drawn again."""
+    batch: list[tuple[Mapping[str, InputValue], int | None]] = [(collected.inputs, collected.seed)]
+    for index in range(1, count):
+        inputs = _next_inputs(deployment, collected.inputs, collected.drawn, index, draw_seed)
+        batch.append((inputs, seed_of(deployment, inputs)))
+    return batch
+
+
+def _next_inputs(
+    deployment: Deployment,
+    first: Mapping[str, InputValue],
+    drawn: Collection[str],
+    index: int,
+    draw_seed: Callable[[Input], int],
+) -> dict[str, InputValue]:
+    inputs = dict(first)
+    for item in filter(varies_in_batch, deployment.inputs):
+        value = inputs.get(item.key)
+        if item.key in drawn:
+            inputs[item.key] = draw_seed(item)
+        elif isinstance(value, int):
+            inputs[item.key] = _incremented(item, value, index)
+    return inputs
+
+
+def _incremented(item: Input, seed: int, index: int) -> int:
+    """Return `seed + index`, wrapped around within the input's range."""
+    low, high = seed_range(item)
+    low, high = min(low, seed), max(high, seed)
+    return low + (seed - low + index) % (high - low + 1)
