@@ -12,7 +12,7 @@ from tools.architecture import DOCUMENT, written
 ROOT = Path(__file__).parents[2]
 PURE = "Pure modules reach no I/O library"
 
-# `import bot.delivery.media` runs `bot/delivery/download.py` too, which import-linter's graph doesn't follow.
+# `import a.b` runs `a/__init__.py` too, which import-linter's graph does not follow.
 LOAD = """
 import importlib, pkgutil, sys
 modules, libraries = map(str.split, sys.argv[1:])
