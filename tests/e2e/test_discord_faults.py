@@ -95,6 +95,7 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -
     await home.start()
     asking = await home.ask()
     await home.discord.wait_until(lambda: asking.refusals)
+    await home.until(lambda: home.rows("SELECT count(*) FROM runs") == [(0,)])
     home.discord.interactions.answer_within = ANSWER_WITHIN
     await home.ask()
     assert await outcomes_of_all(home) == [1]
