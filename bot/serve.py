@@ -16,7 +16,7 @@ from bot.app import App, build, metrics_port, running_workers, start_web
 from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
-from bot.delivery.uploads import check_room
+from bot.delivery.uploads import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
@@ -46,7 +46,7 @@ async def serve(settings: Settings) -> None:
 async def _serve(app: App, signals: Signals) -> None:
     settings = app.settings
     if Role.COURIER in settings.roles:
-        check_room()
+        require_temporary_folder()
     runner, port = await start_web(app, settings.web_host, settings.web_port)
     log.info("listening on %s:%s as %s", settings.web_host, port, ", ".join(sorted(settings.roles)))
     try:

@@ -173,7 +173,7 @@ class Resources:
     async def store_answers(self) -> bool:
         """Return whether the database answers, for `/readyz`."""
         try:
-            await self.store.work.in_flight()
+            await self.store.claims.in_flight()
         except StoreUnavailable:
             return False
         return True
@@ -212,13 +212,13 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
     )
     courier = _courier(resources, poster, status)
     return {
-        "show": Worker("show", status.claim, status.show, pause=1, width=8),
+        "show": Worker("show", status.claim, status.update, pause=1, width=8),
         "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
     }
 
 
 def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Courier:
-    packer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
+    preparer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
 
     def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
@@ -232,20 +232,20 @@ def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Cou
     return Courier(
         store=resources.store,
         poster=poster,
-        ladder=Router(
+        router=Router(
             deliveries=resources.store.deliveries,
             poster=poster,
-            packer=packer,
+            preparer=preparer,
             render=render,
             owner=owner,
             clock=resources.clock,
         ),
         status=status,
         metrics=resources.metrics,
-        errands=NoticePlanner(
+        planner=NoticePlanner(
             store=resources.store,
             poster=poster,
-            packer=packer,
+            preparer=preparer,
             title=resources.catalogue.title,
             inputs=inputs,
             clock=resources.clock,

@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
 
-from bot.domain.records import OUTCOMES, AuditButton
+from bot.domain.records import FINAL_STATES, AuditButton
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, member_of
@@ -18,7 +18,7 @@ from bot.strings import say
 from bot.ui.custom_ids import AuditId
 from bot.ui.moderation import action_text, audit_layout, outcome_text
 
-_OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in OUTCOMES]
+_OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
 _Days = Range[int, 0, 3650]
 

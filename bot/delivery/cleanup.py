@@ -1,9 +1,9 @@
-"""A result's messages go; of several at once, one of them goes out of the messages that show them all."""
+"""Decide which messages go after an outcome or a deletion."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bot.delivery.posting import OutcomeUnknown, Posted, Poster, Unreachable
 from bot.delivery.uploads import file_stem, inline_texts, kind_of
 from bot.domain.records import AuditAction
-from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState, token_of
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import escape_line
 from bot.store import Store
 from bot.strings import say
@@ -22,162 +22,143 @@ from bot.ui.custom_ids import Action
 from bot.ui.moderation import closed_report_card
 from bot.ui.results import Batch, first_message
 
-MessageRef = tuple[int, int]
-
 
 class ResultRemoval:
-    """Goes by what the rows say now, so a removal done twice, or late, changes nothing more."""
+    """Removes deleted results from Discord, by the rows as they are: a repetition changes nothing."""
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
         self._store = store
         self._poster = poster
         self._title = title
 
-    async def remove(self, run: Run) -> None:
-        """What is still being posted would stay: the button is there with the first of several messages."""
+    async def run(self, run: Run) -> None:
+        """Remove the deleted results of a run's batch. Raises OutcomeUnknown while a result is being posted.
+
+        The Delete button appears with the first message of a result: what is posted after it would stay.
+        """
         batch = await self._store.runs.batch(run)
         for each in batch:
-            if await self._store.deliveries.is_pending(each.key, {*OUTCOMES, Purpose.REPORT}):
+            if await self._store.deliveries.is_pending(each.key, {*OUTCOME_PURPOSES, Purpose.REPORT}):
                 raise OutcomeUnknown("the result is still being posted")
         await self._remove_messages(batch)
         for each in batch:
-            await self._empty_report(each, batch if each.is_first_in_batch else [each])
-
-    async def _empty_report(self, run: Run, reported: Sequence[Run]) -> None:
-        """A moderator's deletion takes the copies on a report's card too. After the requester's own they stay
-        until a moderator has dealt with the report: nobody gets rid of one by deleting.
-
-        Of several the card stays while one of them is left, without those that are not.
-        """
-        places = (await self._store.deliveries.told(run.key, Purpose.REPORT)).messages
-        if not places:
-            return
-        gone = [each for each in reported if await self._deleter(each) is not None]
-        if not gone:
-            return
-        if any(_is_there(each) for each in reported):
-            for place in places:
-                with suppress(Unreachable):
-                    await self._take_copies(place, gone)
-            return
-        verdict = say("report_deleted", person=await self._deleter(gone[-1]))
-        for place in places:
-            with suppress(Unreachable):
-                part = closed_report_card(run, self._title(run.deployment), verdict)
-                await self._poster.edit(*place, part, keep_files=False)
-
-    async def _take_copies(self, place: MessageRef, gone: Sequence[Run]) -> None:
-        posted = await self._poster.look(*place)
-        keep = {name for name in posted.files if not any(f"-{run.key}" in name for run in gone)}
-        if len(keep) < len(posted.files):
-            await self._poster.drop_files(*place, keep)
-
-    async def _deleter(self, run: Run) -> int | None:
-        """The moderator who deleted it last."""
-        if run.deleted_at is None:
-            return None
-        people = await self._store.reviews.actors(run, AuditAction.DELETE)
-        return next((person for person in reversed(people) if person != run.requester_id), None)
+            await self._clear_report(each, batch if each.is_first_in_batch else [each])
 
     async def _remove_messages(self, batch: Sequence[Run]) -> None:
         late: set[str] = set()
         for run in batch:
-            own = (await self._store.deliveries.told(run.key, Purpose.LATE)).everywhere
+            own = (await self._store.deliveries.sent(run.key, Purpose.LATE)).everywhere
             if own:
                 late.add(run.key)
             if run.deleted_at is not None:
                 await self._delete(run, own)
-        told = await self._store.deliveries.told(batch[0].key, Purpose.OUTCOME)
-        places = told.messages or told.earlier
-        if told.messages:
-            await self._delete(batch[0], told.earlier)
-        if any(_is_there(run) and run.key not in late for run in batch):
-            await self._redraw(batch, late, places)
+        sent = await self._store.deliveries.sent(batch[0].key, Purpose.OUTCOME)
+        messages = sent.messages or sent.earlier
+        if sent.messages:
+            await self._delete(batch[0], sent.earlier)
+        if any(_is_shown(run) and run.key not in late for run in batch):
+            await self._redraw(batch, late, messages)
         else:
-            await self._delete(batch[0], places)
+            await self._delete(batch[0], messages)
 
     async def _redraw(
-        self, batch: Sequence[Run], late: Collection[str], places: Sequence[MessageRef]
+        self, batch: Sequence[Run], late: Collection[str], messages: Sequence[MessageRef]
     ) -> None:
+        """Edit the deleted results out of the messages that show a whole batch."""
         found: dict[MessageRef, Posted] = {}
-        for place in places:
+        for message in messages:
             with suppress(Unreachable):
-                found[place] = await self._poster.look(*place)
+                found[message] = await self._poster.read(*message)
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
         prepared = {
-            run.key: _as_posted(run, files) for run in batch if _is_there(run) and run.key not in late
+            run.key: _as_posted(run, files) for run in batch if _is_shown(run) and run.key not in late
         }
-        several = Batch(batch, prepared, late)
-        for place, posted in found.items():
-            left = [file for file in several.files() if file.filename in posted.files]
-            part = self._part(several, posted, left, first=place == places[0])
+        shown = Batch(batch, prepared, late)
+        for message, posted in found.items():
+            remaining = [file for file in shown.files() if file.filename in posted.files]
+            redrawn = self._redrawn(shown, posted, remaining, first=message == messages[0])
             with suppress(Unreachable):
-                if part is None:
-                    await self._poster.delete(*place)
+                if redrawn is None:
+                    await self._poster.delete(*message)
                 else:
-                    keep = {file.filename for file in left}
-                    await self._poster.edit_keeping(*place, replace(part, files=()), keep)
+                    keep = {file.filename for file in remaining}
+                    await self._poster.edit_keeping(*message, replace(redrawn, files=()), keep)
 
-    def _part(
-        self, several: Batch, posted: Posted, left: Sequence[PreparedFile], *, first: bool
+    def _redrawn(
+        self, batch: Batch, posted: Posted, remaining: Sequence[PreparedFile], *, first: bool
     ) -> OutgoingMessage | None:
-        """The message without what was deleted; None where nothing of it is left."""
-        lead = several.first
+        """Return the message without what was deleted, or None if nothing of it remains."""
         if first:
-            classic = bool(posted.content)
-            part, _ = first_message(several, self._title(lead.deployment), left, classic=classic)
-            return part
+            title = self._title(batch.first.deployment)
+            message, _ = first_message(batch, title, remaining, classic=bool(posted.content))
+            return message
         if posted.files:
-            return (gallery_only(lead, left) if posted.layout else OutgoingMessage()) if left else None
-        gone = [run for run in several.runs if run.deleted_at is not None]
-        links = {urlsplit(output.url).path for run in gone for output in run.outputs if output.url}
+            if not remaining:
+                return None
+            return gallery_only(batch.first, remaining) if posted.layout else OutgoingMessage()
+        deleted = [run for run in batch.runs if run.deleted_at is not None]
+        links = {urlsplit(output.url).path for run in deleted for output in run.outputs if output.url}
         lines = [line for line in posted.content.splitlines() if not any(link in line for link in links)]
         return OutgoingMessage(content="\n".join(lines)) if lines else None
 
-    async def _delete(self, run: Run, places: Sequence[MessageRef]) -> None:
-        for channel_id, message_id in places:
-            if run.user_install and channel_id == run.channel_id:
-                continue  # its own button deletes it: the bot has no access there
+    async def _clear_report(self, run: Run, reported: Sequence[Run]) -> None:
+        """Take the copies of a result that a moderator deleted off its report card.
+
+        After the requester's own deletion they stay until a moderator has dealt with the report: nobody gets
+        rid of a report by deleting. The card of a batch stays while one of its results remains.
+        """
+        cards = (await self._store.deliveries.sent(run.key, Purpose.REPORT)).messages
+        if not cards:
+            return
+        deleted = [each for each in reported if await self._deleted_by(each) is not None]
+        if not deleted:
+            return
+        if any(_is_shown(each) for each in reported):
+            for card in cards:
+                with suppress(Unreachable):
+                    await self._remove_copies(card, deleted)
+            return
+        verdict = say("report_deleted", person=await self._deleted_by(deleted[-1]))
+        for card in cards:
             with suppress(Unreachable):
-                await self._poster.delete(channel_id, message_id)
+                closed = closed_report_card(run, self._title(run.deployment), verdict)
+                await self._poster.edit(*card, closed, keep_files=False)
 
+    async def _remove_copies(self, card: MessageRef, deleted: Sequence[Run]) -> None:
+        posted = await self._poster.read(*card)
+        keep = {name for name in posted.files if not any(f"-{run.key}" in name for run in deleted)}
+        if len(keep) < len(posted.files):
+            await self._poster.drop_files(*card, keep)
 
-def _is_there(run: Run) -> bool:
-    return run.state is RunState.SUCCEEDED and run.deleted_at is None
+    async def _deleted_by(self, run: Run) -> int | None:
+        """Return the moderator who deleted a result last, or None."""
+        if run.deleted_at is None:
+            return None
+        actors = await self._store.reviews.actors(run, AuditAction.DELETE)
+        return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
 
-
-def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
-    """What of a run stands in the messages; for files that do not, the links that were given instead."""
-    own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
-    links = [output for output in run.outputs if output.url]
-    notes = tuple(
-        say("media_too_large", name=escape_line(output.filename or f"file {number}", 80), url=output.url)
-        for number, output in enumerate(links, 1)
-        if not any(f"{file_stem(run, number)}." in file.filename for file in own)
-    )
-    texts = [output.text for output in run.outputs if output.text is not None]
-    return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), notes)
-
-
-def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
-    """Its bytes are Discord's by now."""
-    known = content_type or mimetypes.guess_type(name)[0] or ""
-    return PreparedFile(Path(name), name, kind_of(known.partition(";")[0]))
+    async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
+        # The bot has no access to a user install's channel: there the button deletes its own message.
+        out_of_reach = run.channel_id if run.user_install else None
+        await _delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
 
 class OutcomeCleanup:
-    """Removes the status message, a verdict that a late success disproved, and the part of a result that came
-    before it was posted again. Raises Unclear."""
+    """Removes messages that an outcome makes obsolete.
+
+    Those are the status message, a verdict that a late success disproves, and an earlier delivery of the same
+    result. Raises OutcomeUnknown.
+    """
 
     def __init__(self, store: Store, poster: Poster, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._poster = poster
         self._clock = clock
 
-    async def after(self, delivery: Delivery, *, in_place: bool) -> None:
-        """`in_place`: the outcome stands in the status message itself."""
-        told = await self._store.deliveries.told(delivery.run.key, delivery.purpose)
-        await self._delete(told.earlier)
+    async def run(self, delivery: Delivery, *, in_place: bool) -> None:
+        """Clean up after a sent outcome. `in_place`: it replaced the status message itself."""
+        sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        await _delete_all(self._poster, sent.earlier)
         if delivery.is_late_in_batch:
             return
         if not in_place:
@@ -186,45 +167,69 @@ class OutcomeCleanup:
             await self._remove_verdict(delivery.run)
 
     async def _remove_verdict(self, run: Run) -> None:
-        """What the late success disproves, also where nobody learned whether it had been posted."""
-        verdict = await self._store.deliveries.told(run.key, Purpose.OUTCOME)
-        late = await self._store.deliveries.told(run.key, Purpose.LATE)
-        shown = [message_id for _, message_id in late.messages]
-        disproved = [place for place in verdict.everywhere if place[1] not in shown]
+        """Delete the verdict that a late success disproves, also one whose post had an unknown result."""
+        verdict = await self._store.deliveries.sent(run.key, Purpose.OUTCOME)
+        late = await self._store.deliveries.sent(run.key, Purpose.LATE)
+        shown = [message.message_id for message in late.messages]
+        disproved = [message for message in verdict.everywhere if message.message_id not in shown]
         if verdict.attempted_at is not None:
             with suppress(Unreachable):
                 found = await self._poster.find(
                     run.channel_id, run.key, None, verdict.attempted_at, ignore=shown
                 )
-                disproved += [(run.channel_id, found)] if found is not None else []
-        await self._delete(disproved)
+                disproved += [MessageRef(run.channel_id, found)] if found is not None else []
+        await _delete_all(self._poster, disproved)
 
-    async def _delete(self, places: Sequence[tuple[int, int]]) -> None:
-        for channel_id, message_id in places:
-            with suppress(Unreachable):
-                await self._poster.delete(channel_id, message_id)
-
-    async def _is_shown_there(self, delivery: Delivery) -> bool:
-        """Whether the answer holds the first part of an outcome whose rest went elsewhere."""
-        told = await self._store.deliveries.told(delivery.run.key, delivery.purpose)
-        return delivery.run.status_message_id in [message_id for _, message_id in told.messages]
+    async def _is_outcome(self, message_id: int | None, delivery: Delivery) -> bool:
+        """Return whether a message holds the first part of an outcome whose rest took another route."""
+        sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+        return message_id in [message.message_id for message in sent.messages]
 
     async def _remove_status(self, delivery: Delivery) -> None:
         run = delivery.run
-        token = token_of(run, self._clock())
-        if run.user_install and (token is None or await self._is_shown_there(delivery)):
+        token = run.interaction_token_at(self._clock())
+        if run.user_install and (token is None or await self._is_outcome(run.status_message_id, delivery)):
             return
         if token is not None:
             with suppress(Unreachable):
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)
                 return
-        # The token has run out, by our clock or by Discord's.
+        # The token has expired, by our clock or by Discord's.
         with suppress(Unreachable):
             status = run.status_message_id
             if status is None and delivery.purpose is Purpose.OUTCOME:
-                # A crash came between the answer and the noting of its id.
+                # A crash between the answer and the storing of its id: its Cancel button identifies it.
                 status = await self._poster.find_offering(
                     run.channel_id, run.key, Action.CANCEL, run.created_at
                 )
             if status is not None:
                 await self._poster.delete(run.channel_id, status)
+
+
+async def _delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
+    for message in messages:
+        with suppress(Unreachable):
+            await poster.delete(*message)
+
+
+def _is_shown(run: Run) -> bool:
+    return run.state is RunState.SUCCEEDED and run.deleted_at is None
+
+
+def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
+    """Return a run's outputs as the messages show them: attached files, and links in place of the others."""
+    own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
+    links = [output for output in run.outputs if output.url]
+    remarks = tuple(
+        say("media_too_large", name=escape_line(output.filename or f"file {number}", 80), url=output.url)
+        for number, output in enumerate(links, 1)
+        if not any(f"{file_stem(run, number)}." in file.filename for file in own)
+    )
+    texts = [output.text for output in run.outputs if output.text is not None]
+    return PreparedOutputs(tuple(own), inline_texts(run, texts) or (), remarks)
+
+
+def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
+    """Return a file that is attached to a message, for its name and kind: its bytes are only at Discord."""
+    known = content_type or mimetypes.guess_type(name)[0] or ""
+    return PreparedFile(Path(name), name, kind_of(known.partition(";")[0]))

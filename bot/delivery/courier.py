@@ -1,4 +1,4 @@
-"""The courier: claim -> render -> send -> mark. It decides nothing; the row says what happened."""
+"""The courier: claims a delivery, sends it, and stores how that ended; decides when to retry or give up."""
 
 from __future__ import annotations
 
@@ -16,40 +16,42 @@ from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.routes import LEASE, Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
-from bot.delivery.uploads import folder
+from bot.delivery.uploads import temporary_folder
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import OUTCOMES, Delivery
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery
 from bot.metrics import Metrics
 from bot.store import Store
 
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 20
-_LONGEST_PAUSE = 600.0
+_MAX_PAUSE = 600.0
+# The label in the metrics; operators' dashboards know it by this name.
+_UNDELIVERED = "kept"
 
 
 class Courier:
-    """Brings what is owed to where it was asked for, exactly once."""
+    """Sends deliveries to Discord, each exactly once."""
 
     def __init__(
         self,
         *,
         store: Store,
         poster: Poster,
-        ladder: Router,
+        router: Router,
         status: StatusUpdater,
         metrics: Metrics,
-        errands: NoticePlanner,
+        planner: NoticePlanner,
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._poster = poster
-        self._ladder = ladder
-        self._tidying = OutcomeCleanup(store, poster, clock)
+        self._router = router
+        self._cleanup = OutcomeCleanup(store, poster, clock)
         self._status = status
         self._metrics = metrics
-        self._errands = errands
+        self._planner = planner
         self._owner = owner
         self._clock = clock
 
@@ -57,98 +59,104 @@ class Courier:
         return await self._store.deliveries.claim(self._owner, self._clock(), LEASE)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """One try. Whatever it ends in is in the store afterwards. Raises StoreUnavailable."""
+        """Try once, and store the result. Raises StoreUnavailable."""
         if delivery.tries > MAX_TRIES:
-            # The last try was not told how it ended: perhaps it is what ends the process, over and over.
-            self._metrics.attempt(delivery.purpose.name.lower(), await self._keep(delivery, "its tries died"))
+            # The last try stored no result: perhaps it is what ends the process each time.
+            result = await self._give_up(delivery, "the process died during each attempt")
+            self._metrics.attempt(delivery.purpose.name.lower(), result)
             return
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.batch_key):
-                with folder() as room:
-                    result = await self._bring(delivery, Path(room))
+                with temporary_folder() as folder:
+                    result = await self._send(delivery, Path(folder))
         except Superseded:
             await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
             result = "superseded"
         except (OutcomeUnknown, MediaError, BackendError) as error:
-            result = await self._again_later(delivery, error)
+            result = await self._retry_later(delivery, error)
         except StoreUnavailable:
             raise
         except Exception as error:
-            # Left to its lease it would come up again for ever, and never be kept for its owner.
-            log.exception("a try failed in a way that nobody foresaw")
-            result = await self._again_later(delivery, error)
+            # Left to its lease it would be tried for ever and never be offered in /runs.
+            log.exception("delivery %s failed with an unforeseen error", delivery.id)
+            result = await self._retry_later(delivery, error)
         self._metrics.attempt(delivery.purpose.name.lower(), result)
 
-    async def _bring(self, delivery: Delivery, folder: Path) -> str:
-        if delivery.purpose in OUTCOMES:
-            return await self._show(delivery, folder)
-        errand = await self._errands.plan(delivery, folder)
-        if errand is not None:
-            await self._run_errand(delivery, errand)
+    async def _send(self, delivery: Delivery, folder: Path) -> str:
+        if delivery.purpose in OUTCOME_PURPOSES:
+            return await self._send_outcome(delivery, folder)
+        notice = await self._planner.plan(delivery, folder)
+        if notice is not None:
+            await self._send_notice(delivery, notice)
         await self._store.deliveries.complete(delivery.id, self._clock())
         return "done"
 
-    async def _show(self, delivery: Delivery, folder: Path) -> str:
-        route, withheld = await self._ladder.deliver(delivery, folder)
+    async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:
+        route, withheld = await self._router.deliver(delivery, folder)
         if route is Route.UNDELIVERED:
-            log.error("no way is left to show this outcome; it is kept")
-            await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "every way was closed")
-            return "kept"
-        await self._tidying.after(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
+            log.error("outcome of run %s undelivered: no route is left", delivery.run.key)
+            await self._mark_undelivered(delivery, "every route failed")
+            return _UNDELIVERED
+        await self._cleanup.run(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
         if withheld:
-            log.warning("an age-restricted result has no place that is marked so; its owner is told")
-            await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), "age-restricted")
+            log.warning("result of run %s withheld: no age-restricted channel", delivery.run.key)
+            await self._mark_undelivered(delivery, "age-restricted")
         else:
             await self._store.deliveries.complete(delivery.id, self._clock())
             if not delivery.is_late_in_batch:
                 log.info("delivered")
         self._metrics.shown(delivery.run, self._clock())
         await self._store.runs.drop_interaction_token(delivery.run.key)
-        return "kept" if withheld else "done"
+        return _UNDELIVERED if withheld else "done"
 
-    async def _run_errand(self, delivery: Delivery, errand: Notice) -> None:
-        """A message that is not an outcome has one way; where that is closed, `closed` says what follows."""
+    async def _send_notice(self, delivery: Delivery, notice: Notice) -> None:
+        """Send a notice by its only route; if that is closed, call `on_unreachable`."""
         try:
-            if errand.edits is not None:
-                await self._poster.edit(*errand.edits, errand.part)
+            if notice.edits is not None:
+                await self._poster.edit(*notice.edits, notice.message)
             else:
-                channel_id = errand.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
-                route = Route.CHANNEL if errand.channel_id else Route.DIRECT_MESSAGE
-                await self._post(delivery, route, channel_id, errand)
+                channel_id = notice.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
+                route = Route.CHANNEL if notice.channel_id else Route.DIRECT_MESSAGE
+                await self._post(delivery, route, channel_id, notice)
         except Unreachable as error:
             log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
-            await errand.closed()
+            if notice.on_unreachable is not None:
+                await notice.on_unreachable()
 
-    async def _post(self, delivery: Delivery, route: Route, channel_id: int, errand: Notice) -> None:
+    async def _post(self, delivery: Delivery, route: Route, channel_id: int, notice: Notice) -> None:
+        suffix = notice.nonce_suffix
         try:
-            await self._ladder.post(delivery, route, channel_id, [errand.part], mark=errand.mark)
+            await self._router.post(delivery, route, channel_id, [notice.message], nonce_suffix=suffix)
         except (TooLarge, Unreachable) as error:
-            if errand.smaller is None or not errand.part.files:
+            if notice.without_files is None or not notice.message.files:
                 raise Unreachable(str(error)) from error
             sent = await self._store.deliveries.clear_attempt(delivery.id)
             delivery = replace(delivery, attempted=False, messages=sent)
-            smaller = [await errand.smaller()]
-            await self._ladder.post(delivery, route, channel_id, smaller, mark=errand.mark)
+            messages = [await notice.without_files()]
+            await self._router.post(delivery, route, channel_id, messages, nonce_suffix=suffix)
 
-    async def _again_later(self, delivery: Delivery, error: Exception) -> str:
+    async def _retry_later(self, delivery: Delivery, error: Exception) -> str:
         now = self._clock()
         if delivery.tries >= MAX_TRIES:
-            return await self._keep(delivery, str(error))
-        pause = min(2.0**delivery.tries, _LONGEST_PAUSE) * random.uniform(0.5, 1)
-        log.warning("try %s did not succeed, the next in %.0f s: %s", delivery.tries, pause, error)
+            return await self._give_up(delivery, str(error))
+        pause = min(2.0**delivery.tries, _MAX_PAUSE) * random.uniform(0.5, 1)
+        log.warning("try %s failed, the next in %.0f s: %s", delivery.tries, pause, error)
         await self._store.deliveries.postpone(
             delivery.id, self._owner, now + timedelta(seconds=pause), error=str(error)
         )
         return "again"
 
-    async def _keep(self, delivery: Delivery, why: str) -> str:
-        log.error("given up after %s tries, kept: %s", delivery.tries, why)
-        await self._store.deliveries.keep(delivery.id, self._owner, self._clock(), why)
-        return "kept"
+    async def _give_up(self, delivery: Delivery, reason: str) -> str:
+        log.error("delivery %s given up after %s tries: %s", delivery.id, delivery.tries, reason)
+        await self._mark_undelivered(delivery, reason)
+        return _UNDELIVERED
+
+    async def _mark_undelivered(self, delivery: Delivery, reason: str) -> None:
+        await self._store.deliveries.mark_undelivered(delivery.id, self._owner, self._clock(), reason)
 
     @asynccontextmanager
     async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:
-        """Keeps the claim alive while a long transfer runs."""
+        """Extend the lease for as long as the delivery takes."""
 
         async def extend() -> None:
             while True:
@@ -156,8 +164,8 @@ class Courier:
                 with suppress(StoreUnavailable):
                     await self._store.deliveries.extend(delivery.id, self._owner, self._clock() + LEASE)
 
-        keeper = asyncio.create_task(extend())
+        extending = asyncio.create_task(extend())
         try:
             yield
         finally:
-            keeper.cancel()
+            extending.cancel()

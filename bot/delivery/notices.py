@@ -1,9 +1,9 @@
-"""Messages owed that are not outcomes: moderators' cards, a rejection's reason, a result's removal."""
+"""Build the deliveries that are no outcome: review cards, reports, reasons for a rejection, removals."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from bot.delivery.posting import OutcomeUnknown, Poster, Unreachable
 from bot.delivery.uploads import OutputPreparer
 from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
-from bot.domain.runs import OUTCOMES, Delivery, Purpose, Run, RunState
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import message_url
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
@@ -24,47 +24,45 @@ from bot.ui.moderation import decided_card, notice_message, report_card, review_
 log = logging.getLogger(__name__)
 
 
-async def _nothing_follows() -> None:
-    """Nobody waits for this message."""
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One part and its place: a channel (None: the requester's direct messages), or a message to edit.
+    """A message and its target: a channel, the requester's direct messages (None), or a message to edit.
 
-    `smaller` makes the part again, without files, where Discord won't have them. `mark` is `Ladder.post`'s.
+    `without_files` builds the message again if Discord refuses the files; `nonce_suffix` is that of
+    `Router.post`; `on_unreachable` is called if the target can't be reached.
     """
 
-    part: OutgoingMessage
+    message: OutgoingMessage
     channel_id: int | None = None
-    edits: tuple[int, int] | None = None
-    closed: Callable[[], Awaitable[None]] = _nothing_follows
-    smaller: Callable[[], Awaitable[OutgoingMessage]] | None = None
-    mark: str = ""
+    edits: MessageRef | None = None
+    on_unreachable: Callable[[], Awaitable[None]] | None = None
+    without_files: Callable[[], Awaitable[OutgoingMessage]] | None = None
+    nonce_suffix: str = ""
 
 
 class NoticePlanner:
-    """Says what a delivery that is not an outcome amounts to now; None when there is nothing left to do."""
+    """Builds the notice of a delivery that is no outcome."""
 
     def __init__(
         self,
         *,
         store: Store,
         poster: Poster,
-        packer: OutputPreparer,
+        preparer: OutputPreparer,
         title: Callable[[str], str],
         inputs: Callable[[Run], ShownInputs],
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._poster = poster
-        self._packer = packer
+        self._preparer = preparer
         self._title = title
         self._inputs = inputs
         self._clock = clock
         self._removal = ResultRemoval(store, poster, title)
 
     async def plan(self, delivery: Delivery, folder: Path) -> Notice | None:
+        """Return the notice as it is now, or None if it is obsolete. A removal is carried out here."""
         run = delivery.run
         title = self._title(run.deployment)
         if delivery.purpose is Purpose.REVIEW:
@@ -72,10 +70,10 @@ class NoticePlanner:
         if delivery.purpose is Purpose.CARD:
             return await self._decided(run, title)
         if delivery.purpose is Purpose.NOTICE:
-            return Notice(notice_message(run, title, self._poster.place(run.channel_id)))
+            return Notice(notice_message(run, title, self._poster.channel_name(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
             return await self._report(run, title, folder)
-        await self._removal.remove(run)
+        await self._removal.run(run)
         return None
 
     async def _decided(self, run: Run, title: str) -> Notice | None:
@@ -87,77 +85,74 @@ class NoticePlanner:
     async def _review(self, delivery: Delivery, title: str, folder: Path) -> Notice | None:
         run = delivery.run
         if run.state is not RunState.AWAITING_APPROVAL:
-            await self._note_posted(delivery)
+            await self._find_lost_card(delivery)
             return None
         inputs = self._inputs(run)
-        # Its files are named as they are renewed by: hidden by the card, not by their names.
+        # The card hides its files itself; their names have to be those by which links are renewed.
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
-        async def part(limit: int) -> OutgoingMessage:
-            prepared = await self._packer.pack(attached, limit, folder, last_try=True)
+        async def card(limit: int) -> OutgoingMessage:
+            prepared = await self._preparer.prepare(attached, limit, folder, last_try=True)
             return review_card(run, title, inputs, prepared)
 
-        async def unreachable() -> None:
+        async def refuse() -> None:
             await self._store.runs.finish(run.key, RunState.REFUSED, self._clock(), code="review_unreachable")
 
-        async def without_files() -> OutgoingMessage:
-            return await part(0)
-
         return Notice(
-            await part(run.upload_limit),
+            await card(run.upload_limit),
             channel_id=run.review_channel_id,
-            closed=unreachable,
-            smaller=without_files,
+            on_unreachable=refuse,
+            without_files=lambda: card(0),
         )
 
-    async def _note_posted(self, delivery: Delivery) -> None:
-        """A card of which a crash left unknown whether it is there: it has to be found to be brought up to
-        date, now that nobody has to decide any more."""
+    async def _find_lost_card(self, delivery: Delivery) -> None:
+        """Store the id of a card whose post was cut off by a crash, so that the decision updates it."""
         channel_id, since = delivery.run.review_channel_id, delivery.attempted_at
         if delivery.messages or not delivery.attempted or since is None or channel_id is None:
             return
         with suppress(Unreachable):
             found = await self._poster.find_offering(channel_id, delivery.run.key, Action.APPROVE, since)
             if found is not None:
-                await self._store.deliveries.mark_sent(delivery.id, [(channel_id, found)])
+                await self._store.deliveries.mark_sent(delivery.id, [MessageRef(channel_id, found)])
 
     async def _report(self, run: Run, title: str, folder: Path) -> Notice | None:
         if run.report_channel_id is None:
             return None
-        places = await self._places(run, OUTCOMES)
-        link = message_url(run.guild_id, *places[0]) if places else None
+        result = await self._first_result_message(run)
+        link = message_url(run.guild_id, *result) if result else None
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
-        mark = str(await self._store.reviews.dismissals(run) or "")
+        nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
 
         async def without_files() -> OutgoingMessage:
             return report_card(run, title, reporters, link, PreparedOutputs())
 
         if run.age_restricted:
-            # Nobody can tell here whether the review channel is marked too; the link leads to one that is.
-            return Notice(await without_files(), channel_id=run.report_channel_id, mark=mark)
+            # The review channel's own mark isn't known; the link leads to a channel that is marked.
+            return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(
             report_card(run, title, reporters, link, await self._copies(reported, folder)),
             channel_id=run.report_channel_id,
-            smaller=without_files,
-            mark=mark,
+            without_files=without_files,
+            nonce_suffix=nonce_suffix,
         )
 
     async def _copies(self, reported: Sequence[Run], folder: Path) -> PreparedOutputs:
-        """What there is to be looked at; of several, of all of them."""
+        """Return the outputs of all reported runs that aren't deleted."""
         found = [
-            await self._packer.pack(replace(run, spoiler=False), run.upload_limit, folder, last_try=True)
+            await self._preparer.prepare(replace(run, spoiler=False), run.upload_limit, folder, last_try=True)
             for run in reported
             if run.state is RunState.SUCCEEDED and run.deleted_at is None
         ]
         return PreparedOutputs(
             files=tuple(file for prepared in found for file in prepared.files),
             texts=tuple(text for prepared in found for text in prepared.texts),
-            notes=tuple(note for prepared in found for note in prepared.notes),
+            remarks=tuple(note for prepared in found for note in prepared.remarks),
         )
 
-    async def _places(self, run: Run, purposes: Collection[Purpose]) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
-        for purpose in sorted(purposes):
-            found += (await self._store.deliveries.told(run.key, purpose)).everywhere
-        return found
+    async def _first_result_message(self, run: Run) -> MessageRef | None:
+        for purpose in sorted(OUTCOME_PURPOSES):
+            messages = (await self._store.deliveries.sent(run.key, purpose)).everywhere
+            if messages:
+                return messages[0]
+        return None

@@ -1,7 +1,7 @@
-"""The calls to Discord that show something, and what their failures mean. Needs no gateway.
+"""Every call to Discord that shows something, and what its faults mean. Needs no gateway connection.
 
 discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
-instead of a second one: its own retries after a 5xx are safe for channels.
+instead of creating another. Its own retries after a 5xx are therefore safe in channels.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _HISTORY = 500
 
 
 class PostError(Exception):
-    """A post that did not succeed."""
+    """A call that did not succeed."""
 
 
 class Unreachable(PostError):
-    """This way is closed for good, and nothing was posted: no access, no permission, gone, expired."""
+    """Nothing was posted, and a retry won't help: no access, no permission, deleted, expired."""
 
 
 class TooLarge(PostError):
@@ -38,12 +38,12 @@ class TooLarge(PostError):
 
 
 class OutcomeUnknown(PostError):
-    """No usable answer: it may have been posted."""
+    """Discord gave no usable answer: the message may have been posted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message of our own as it stands: its files with their types, its text, whether it is a layout."""
+    """One of our own messages as it is now: its files with their types, its text, whether it is a layout."""
 
     files: Mapping[str, str | None]
     content: str
@@ -56,39 +56,39 @@ class Poster:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def post(self, channel_id: int, part: OutgoingMessage, nonce: str) -> int:
-        """A new message; returns its id. Raises PostError."""
+    async def post(self, channel_id: int, outgoing: OutgoingMessage, nonce: str) -> int:
+        """Post a message and return its id. Raises PostError, as all methods do."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
-            message = await channel.send(**_payload(part), nonce=nonce)
+            message = await channel.send(**_payload(outgoing), nonce=nonce)
             return message.id
 
     async def edit_original(
-        self, application_id: int, token: str, message_id: int | None, part: OutgoingMessage
+        self, application_id: int, token: str, message_id: int | None, outgoing: OutgoingMessage
     ) -> int:
-        """The answer to a command, through its interaction token: idempotent, so it needs no nonce."""
+        """Edit a command's answer through its interaction token. Idempotent, so it needs no nonce."""
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
-        payload = _payload(part)
+        payload = _payload(outgoing)
         payload["attachments"] = payload.pop("files", [])
         with _mapped():
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
-    async def follow_up(self, application_id: int, token: str, part: OutgoingMessage) -> int:
-        """A further message through an interaction, at most five of them.
+    async def follow_up(self, application_id: int, token: str, outgoing: OutgoingMessage) -> int:
+        """Send a further message through an interaction, which allows five.
 
-        Discord knows no nonce here: repeated after a lost answer, the message is there twice.
+        Discord takes no nonce here: repeated after a lost answer, the message is there twice.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         with _mapped():
-            message = await webhook.send(**_payload(part), wait=True)
+            message = await webhook.send(**_payload(outgoing), wait=True)
             return message.id
 
     async def edit(
-        self, channel_id: int, message_id: int, part: OutgoingMessage, *, keep_files: bool = True
+        self, channel_id: int, message_id: int, outgoing: OutgoingMessage, *, keep_files: bool = True
     ) -> None:
-        """A message of the bot's own, by the bot's token. Without files it may keep those that it has."""
-        payload = _payload(part)
+        """Edit one of our own messages. If the edit has no files, `keep_files` keeps those it has."""
+        payload = _payload(outgoing)
         files = payload.pop("files")
         if files or not keep_files:
             payload["attachments"] = files
@@ -100,10 +100,10 @@ class Poster:
             )
 
     async def edit_keeping(
-        self, channel_id: int, message_id: int, part: OutgoingMessage, keep: Collection[str]
+        self, channel_id: int, message_id: int, outgoing: OutgoingMessage, keep: Collection[str]
     ) -> None:
-        """As `edit`, with only those of its files that are named."""
-        payload = _payload(part)
+        """Edit a message and keep only the named files."""
+        payload = _payload(outgoing)
         del payload["files"]
         with _mapped():
             channel = self._client.get_partial_messageable(channel_id)
@@ -112,7 +112,7 @@ class Poster:
             await message.edit(**payload, attachments=kept)
 
     async def drop_files(self, channel_id: int, message_id: int, keep: Collection[str]) -> None:
-        """Takes files out of a layout's galleries; the rest of the message stays as it is."""
+        """Remove files from a layout's galleries, except those to keep; the rest of the message stays."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
@@ -122,7 +122,8 @@ class Poster:
             view.stop()
             await message.edit(view=view, attachments=kept)
 
-    async def look(self, channel_id: int, message_id: int) -> Posted:
+    async def read(self, channel_id: int, message_id: int) -> Posted:
+        """Fetch one of our own messages."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
@@ -139,9 +140,9 @@ class Poster:
             await webhook.delete_message(_original(message_id))
 
     async def is_age_restricted(self, channel_id: int) -> bool:
-        """Discord's mark as it is now, a thread's by its parent. Raises PostError where that can't be known.
+        """Return the channel's age restriction as it is now; a thread has that of its parent.
 
-        Without the gateway nothing is remembered, so Discord is asked.
+        Without a gateway connection nothing is cached, so this asks Discord.
         """
         with _mapped():
             channel = await self._channel(channel_id)
@@ -152,21 +153,21 @@ class Poster:
     async def _channel(self, channel_id: int) -> object:
         return self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
 
-    def place(self, channel_id: int) -> ChannelName | None:
-        """A server's channel by its names, where the gateway has told them to this process."""
+    def channel_name(self, channel_id: int) -> ChannelName | None:
+        """Return the names of a channel and its server, if this process has them from the gateway."""
         channel = self._client.get_channel(channel_id)
         if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return None
         return ChannelName(channel.name, channel.guild.name)
 
     async def direct_channel(self, user_id: int) -> int:
-        """The id of the direct messages with a person."""
+        """Return the id of the channel of a user's direct messages."""
         with _mapped():
             channel = await self._client.create_dm(discord.Object(user_id))
             return channel.id
 
     async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
-        """File name -> a fresh signed link, for a message of our own."""
+        """Return fresh signed links of a message's attachments, by file name."""
         channel = self._client.get_partial_messageable(channel_id)
         with _mapped():
             message = await channel.fetch_message(message_id)
@@ -176,23 +177,24 @@ class Poster:
         self,
         channel_id: int,
         key: str,
-        part: OutgoingMessage | None,
+        outgoing: OutgoingMessage | None,
         since: datetime,
         *,
         ignore: Collection[int] = (),
     ) -> int | None:
-        """The id of our own message about a run, if that part of it has been posted since then.
+        """Return the id of our message about a run if it was posted since then, or None.
 
-        Without a part: any end of the run that was told without files. `ignore` are ids that are not meant.
+        Without a message to look for, any outcome of the run without files matches. `ignore` are ids of other
+        messages.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
-                if message.id not in ignore and is_message_of(message, key, part):
+                if message.id not in ignore and is_message_of(message, key, outgoing):
                     return message.id
         return None
 
     async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
-        """The id of a message that nobody noted, by a button of the run's that only it has."""
+        """Return the id of a message whose id wasn't stored, by a button of the run that only it has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
                 if RunId(key, action).encode() in set(markers(message.components)):
@@ -209,7 +211,7 @@ class Poster:
 
 
 def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
-    """What is left of the galleries is named as attached: the links that Discord gave run out."""
+    """Reduce the galleries of a view. Files are named as attachments, because Discord's links expire."""
     for item in [*view.walk_children()]:
         if not isinstance(item, discord.ui.MediaGallery):
             continue
@@ -230,38 +232,38 @@ def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
             view.remove_item(item)
 
 
-def _payload(part: OutgoingMessage) -> dict[str, Any]:
-    """discord.py's arguments for a part.
+def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
+    """Return discord.py's arguments for a message.
 
-    A stopped view is sent but not remembered: buttons are answered by their custom_id alone, and a view
-    kept for each message would grow for ever.
+    The view is stopped, so discord.py sends it without remembering it: buttons are answered by their
+    custom_id, and a view stored for each message would be a memory leak.
     """
     payload: dict[str, Any] = {
         "allowed_mentions": discord.AllowedMentions(
             everyone=False,
             roles=False,
             replied_user=False,
-            users=[discord.Object(part.mention)] if part.mention is not None else False,
+            users=[discord.Object(outgoing.mention)] if outgoing.mention is not None else False,
         ),
-        "files": [file.open() for file in part.files],
+        "files": [file.open() for file in outgoing.files],
     }
-    view = part.layout or part.view
+    view = outgoing.layout or outgoing.view
     if view is not None:
         view.stop()
         payload["view"] = view
-    if part.content is not None:
-        payload["content"] = part.content
+    if outgoing.content is not None:
+        payload["content"] = outgoing.content
     return payload
 
 
 def _original(message_id: int | None) -> int:
-    # Discord takes the word as an id, also where a crash kept us from learning the number.
+    # Discord accepts this word as an id, for a crash may have lost the number.
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
 
 
 @contextmanager
 def _mapped() -> Iterator[None]:
-    """Discord's faults, named once."""
+    """Map discord.py's and aiohttp's errors to PostErrors."""
     try:
         yield
     except discord.RateLimited as error:
@@ -271,35 +273,35 @@ def _mapped() -> Iterator[None]:
             raise TooLarge(str(error)) from error
         if error.status in (408, 429) or error.status >= 500:
             raise OutcomeUnknown(str(error)) from error
-        # 403 and 404 say so; a 400 means that Discord won't have this message in this place.
+        # 403, 404, or a 400 for a message that this channel doesn't allow.
         raise Unreachable(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
 
 
-# They come and go with the pictures that could be had and with what the deployments take by now.
-_PASSING = (Action.USE, Action.VARY)
+# These depend on which pictures could be fetched and on the deployments at that moment.
+_VARIABLE_ACTIONS = (Action.USE, Action.VARY)
 
 
-def is_message_of(message: discord.Message, key: str, part: OutgoingMessage | None) -> bool:
-    """Whether a message is this part; without a part, whether it tells this run's end without files.
+def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
+    """Return whether a message is the given one; without one, whether it is an outcome without files.
 
-    By its buttons, where it has any: what its files are like, and whether there are any, differs from try to
-    try. Else by the names of its files, which carry the run key, but for their endings; else by its text.
+    Compares the buttons if there are any, because the files may differ from try to try. Otherwise it compares
+    the file names, which have the run key in them, without their suffixes; otherwise the text.
     """
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}
-    if part is None:
+    if outgoing is None:
         return not files and RunId(key, Action.AGAIN).encode() in found
-    view = part.layout or part.view
+    view = outgoing.layout or outgoing.view
     meant = set(markers(view.walk_children())) if view is not None else set()
-    passing = {RunId(key, action).encode() for action in _PASSING}
-    buttons = {mark for mark in meant if RunId.read(mark)} - passing
+    variable = {RunId(key, action).encode() for action in _VARIABLE_ACTIONS}
+    buttons = {mark for mark in meant if RunId.read(mark)} - variable
     if buttons:
         return buttons <= found
-    if part.files:
-        return not files.isdisjoint(_stem(file.filename) for file in part.files)
-    return not files and (meant <= found if view is not None else message.content == part.content)
+    if outgoing.files:
+        return not files.isdisjoint(_stem(file.filename) for file in outgoing.files)
+    return not files and (meant <= found if view is not None else message.content == outgoing.content)
 
 
 def _stem(filename: str) -> str:
@@ -307,7 +309,7 @@ def _stem(filename: str) -> str:
 
 
 def markers(components: Iterable[Any]) -> Iterator[str]:
-    """What a message is known by: its buttons' custom_ids and its texts."""
+    """Yield what identifies a message: its buttons' custom_ids and its texts."""
     for component in components:
         for name in ("custom_id", "content"):
             mark = getattr(component, name, None)
@@ -317,7 +319,7 @@ def markers(components: Iterable[Any]) -> Iterator[str]:
 
 
 class RestClient(discord.Client):
-    """Logged in and never connected. Nothing may rely on a cache: there is none."""
+    """A client that logs in without a gateway connection, so nothing may rely on its cache."""
 
     def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Keeps the status messages true: an edit only when something changed, and seldom enough for Discord."""
+"""Decide when a status message is edited: only after a change, and within Discord's rate limits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from weakref import WeakValueDictionary
 
 from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
-from bot.domain.runs import Run, token_of
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.ui.status import status_message
 
 log = logging.getLogger(__name__)
-# Through the interaction a message has a rate limit of its own; the bot's token shares one for the channel.
+# An interaction's edits have a rate limit of their own; the bot token's share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
-_PORTION = 50
+_CHUNK_SIZE = 50
 
 
 class StatusUpdater:
-    """Edits the status messages of runs that have not ended."""
+    """Edits the status messages of batches that go on."""
 
     def __init__(
         self,
@@ -47,33 +47,34 @@ class StatusUpdater:
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[None]:
-        """Held by whoever changes a request's messages, so that a late edit can't undo their end; of several,
-        by the lead's key.
+        """Hold the lock of a batch, by its key, while changing its messages.
 
-        Raises Unclear when another process keeps it for long.
+        It keeps a late edit of the status message from overwriting the outcome. Raises OutcomeUnknown if
+        another process holds it for long.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
                 async with locked(self._coordinator, key):
                     yield
             except LockHeld as error:
-                raise OutcomeUnknown("another process is changing the status message") from error
+                raise OutcomeUnknown("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
         if not self._claimed:
             self._claimed.extend(
-                await self._store.work.claim_status(self._clock(), self._fast, SLOW, _PORTION)
+                await self._store.claims.claim_status(self._clock(), self._fast, SLOW, _CHUNK_SIZE)
             )
         return self._claimed.popleft() if self._claimed else None
 
-    async def show(self, claimed: Run) -> None:
+    async def update(self, claimed: Run) -> None:
+        """Edit the status message of a claimed run's batch, unless all of its runs have ended."""
         try:
             async with self.lock(claimed.key):
                 batch = await self._store.runs.batch(claimed)
                 if not all(run.final for run in batch):
                     await self._edit(batch)
         except PostError as error:
-            # Deleted, withdrawn or slow: the result finds its own way.
+            # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
             log.info("the status message was not updated: %s", error)
 
     async def _edit(self, batch: Sequence[Run]) -> None:
@@ -81,9 +82,9 @@ class StatusUpdater:
         message_id = run.status_message_id
         if message_id is None:
             return
-        part = status_message(batch, self._title(run.deployment))
-        token = token_of(run, self._clock())
+        message = status_message(batch, self._title(run.deployment))
+        token = run.interaction_token_at(self._clock())
         if token is not None:
-            await self._poster.edit_original(run.application_id, token, message_id, part)
+            await self._poster.edit_original(run.application_id, token, message_id, message)
         elif not run.user_install:
-            await self._poster.edit(run.channel_id, message_id, part)
+            await self._poster.edit(run.channel_id, message_id, message)

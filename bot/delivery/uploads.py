@@ -1,4 +1,4 @@
-"""Outputs -> what can be uploaded to a place: fetched, named, made to fit; sentences about the rest."""
+"""Prepare outputs for upload: fetched, named, made to fit. Renew the links of attachments."""
 
 from __future__ import annotations
 
@@ -36,77 +36,79 @@ from bot.strings import say
 from bot.ui.components import GALLERY, FileKind, PreparedFile, PreparedOutputs
 
 log = logging.getLogger(__name__)
-# A picture above the upload limit is fetched all the same, since it can be recompressed.
+# A picture above the upload limit is fetched all the same, because it can be recompressed.
 PICTURE_LIMIT = 64 * 1024 * 1024
 MAX_FILES = 40
 _INLINE_TEXT = 1500
 _ALT_TEXT = 500
-_AT_ONCE = 4
+_CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
-Packed = PreparedFile | str
+# A file, or the sentence that stands in for it.
+PreparedItem = PreparedFile | str
 
 
 class OutputPreparer:
-    """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not run out."""
+    """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
 
     def __init__(self, fetcher: MediaFetcher, renew: Renew) -> None:
         self._fetcher = fetcher
         self._renew = renew
-        # Decoded, a picture may take hundreds of megabytes: one at a time, of all that are on their way.
+        # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
 
-    async def pack(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> PreparedOutputs:
-        """What can be shown with an upload limit of `limit` bytes a file; 0 links to everything.
+    async def prepare(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> PreparedOutputs:
+        """Return what can be shown with an upload limit of `limit` bytes per file; 0 links to everything.
 
-        Several runs of one request share the folder, and the room for texts.
+        The runs of a batch share the folder and the space for texts.
 
-        Raises MediaUnavailable when another try may help; on the `last_try` a sentence stands for the file.
+        Raises MediaUnavailable if a retry may help; on the `last_try` a sentence stands in for the file.
         """
         try:
-            return await self._pack(run, run.outputs, limit, folder, last_try=False)
+            return await self._prepare(run, run.outputs, limit, folder, last_try=False)
         except MediaExpired:
-            log.info("the links have run out, asking for new ones")
+            log.info("the links have expired, asking for new ones")
         except MediaUnavailable:
             if not last_try:
                 raise
-        return await self._pack(run, await self._fresh(run, last_try), limit, folder, last_try=last_try)
+        outputs = await self._renewed(run, last_try)
+        return await self._prepare(run, outputs, limit, folder, last_try=last_try)
 
-    async def _fresh(self, run: Run, last_try: bool) -> Sequence[Output]:
+    async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
         try:
             return await self._renew(run)
         except BackendError as error:
             if not last_try:
                 raise
-            log.warning("no fresh links: %s", error)
+            log.warning("no renewed links: %s", error)
             return run.outputs
 
-    async def _pack(
+    async def _prepare(
         self, run: Run, outputs: Sequence[Output], limit: int, folder: Path, *, last_try: bool
     ) -> PreparedOutputs:
         files = [output for output in outputs if output.url is not None]
-        slots = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(_CONCURRENT_FETCHES)
 
-        async def one(number: int, output: Output) -> list[Packed]:
+        async def one(number: int, output: Output) -> list[PreparedItem]:
             async with slots:
                 return await self._file(run, number, output, limit, folder, last_try=last_try)
 
         shown = files[:MAX_FILES]
-        packed = await _all(one(number, output) for number, output in enumerate(shown, 1))
-        with writing():
+        prepared = await _all(one(number, output) for number, output in enumerate(shown, 1))
+        with disk_errors():
             texts, text_files = _texts(run, [o.text for o in outputs if o.text is not None], folder)
-        everything = [item for items in packed for item in items]
-        notes = [item for item in everything if isinstance(item, str)]
+        everything = [item for items in prepared for item in items]
+        remarks = [item for item in everything if isinstance(item, str)]
         if len(files) > MAX_FILES:
-            notes.append(say("media_more", count=len(files) - MAX_FILES))
+            remarks.append(say("media_more", count=len(files) - MAX_FILES))
         return PreparedOutputs(
             files=(*(item for item in everything if isinstance(item, PreparedFile)), *text_files),
             texts=texts,
-            notes=tuple(notes),
+            remarks=tuple(remarks),
         )
 
     async def _file(
         self, run: Run, number: int, output: Output, limit: int, folder: Path, *, last_try: bool
-    ) -> list[Packed]:
+    ) -> list[PreparedItem]:
         url = output.url or ""
         name = escape_line(output.filename or f"file {number}", 80)
         is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
@@ -115,14 +117,14 @@ class OutputPreparer:
             return [say("media_too_large", name=name, url=url)]
         ceiling = max(PICTURE_LIMIT, limit) if is_picture else limit
         try:
-            with writing():
+            with disk_errors():
                 with path.open("w+b") as file:
                     media = await self._fetcher.fetch(
                         url, limit_bytes=ceiling, into=file, filename=output.filename
                     )
                 return await self._fitted(run, number, media, path, limit)
         except MediaForbidden as error:
-            log.warning("an output that is not opened: %s", error)
+            log.warning("output not fetched, its address is forbidden: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
             return [say("media_too_large", name=name, url=url)]
@@ -133,10 +135,12 @@ class OutputPreparer:
         except MediaError as error:
             if not last_try:
                 raise
-            log.warning("an output that can't be fetched: %s", error)
+            log.warning("output not fetched: %s", error)
             return [say("media_unavailable", name=name, url=url)]
 
-    async def _fitted(self, run: Run, number: int, media: Media, path: Path, limit: int) -> list[Packed]:
+    async def _fitted(
+        self, run: Run, number: int, media: Media, path: Path, limit: int
+    ) -> list[PreparedItem]:
         kind = kind_of(media.content_type)
         if media.size <= limit:
             return [_prepared(run, number, path, Path(media.filename).suffix, kind)]
@@ -149,18 +153,18 @@ class OutputPreparer:
         ]
 
     async def _shrink(self, path: Path, limit: int) -> str | None:
-        """The picture's new ending; None where it can't be made to fit."""
+        """Shrink a picture in place and return its new suffix, or None if it can't be made to fit."""
         async with self._shrinking:
-            small = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
-            if small is None:
+            shrunk = await shrink_image(await asyncio.to_thread(path.read_bytes), limit)
+            if shrunk is None:
                 return None
-            data, extension = small
+            data, extension = shrunk
             await asyncio.to_thread(path.write_bytes, data)
             return f".{extension}"
 
 
-async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]:
-    """All of them ended, also when one failed: the folder they write to goes away afterwards."""
+async def _all(fetches: Iterable[Awaitable[list[PreparedItem]]]) -> list[list[PreparedItem]]:
+    """Wait for all fetches, also if one fails: their folder is deleted afterwards."""
     results = await asyncio.gather(*fetches, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -169,19 +173,19 @@ async def _all(fetches: Iterable[Awaitable[list[Packed]]]) -> list[list[Packed]]
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:
-    """The run key in the name lets the courier find its own message again."""
+    """Name a file: the run key in its name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
     return PreparedFile(path, f"{prefix}{file_stem(run, number)}{extension}", kind, alt)
 
 
 def file_stem(run: Run, number: int) -> str:
-    """The name of an output's file, without its ending."""
+    """Return the name of an output's file without its suffix."""
     return f"{run.deployment}-{run.key}-{number}"
 
 
 def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...], tuple[PreparedFile, ...]]:
-    """Short texts stay text; if together they are long, all of them become one file."""
+    """Return texts to show in the message; if they are too long for that, a file with all of them."""
     if (inline := inline_texts(run, texts)) is not None:
         return inline, ()
     path = folder / f"{run.key}-text"
@@ -190,7 +194,7 @@ def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:
-    """The texts that stand in the message itself; None where they are too long for it."""
+    """Return the texts to show in the message itself, or None if they are too long for it."""
     if sum(map(len, texts)) > _INLINE_TEXT // run.batch_size:
         return None
     return tuple(text for text in texts if text.strip())
@@ -204,8 +208,8 @@ def kind_of(content_type: str) -> FileKind:
     return FileKind.AUDIO if content_type.startswith("audio/") else FileKind.OTHER
 
 
-def check_room() -> None:
-    """Raises StartupError where no folder can be written, as on a read-only system without a /tmp."""
+def require_temporary_folder() -> None:
+    """Raise StartupError if no temporary folder is writable, as on a read-only system without /tmp."""
     try:
         with tempfile.TemporaryFile():
             pass
@@ -216,18 +220,18 @@ def check_room() -> None:
         ) from error
 
 
-def folder() -> AbstractContextManager[str]:
-    """For one delivery. Without room for any, an outcome without files can still be told."""
+def temporary_folder() -> AbstractContextManager[str]:
+    """Create a folder for one delivery. On a full disk it is unusable, but not every outcome needs one."""
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:
-        log.error("there is no folder for outputs: %s", error)  # noqa: TRY400
+        log.error("no temporary folder for outputs: %s", error)  # noqa: TRY400
         return nullcontext(os.devnull)
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """What can't be put down now (the disk is full) may be later. Raises MediaUnavailable."""
+def disk_errors() -> Iterator[None]:
+    """Map disk errors to a retryable `MediaUnavailable`."""
     try:
         yield
     except OSError as error:
@@ -236,20 +240,20 @@ def writing() -> Iterator[None]:
 
 
 # The machine downloads its inputs later, when a GPU is free.
-_NEEDED_FOR = timedelta(hours=1)
+_MIN_LINK_LIFETIME = timedelta(hours=1)
 
 
 def expires_soon(url: str, now: datetime) -> bool:
-    """Whether a signed link of Discord's runs out before the machine can be sure to have used it."""
+    """Return whether a signed Discord link may expire before the machine downloads it."""
     stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
     try:
-        return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _NEEDED_FOR
+        return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _MIN_LINK_LIFETIME
     except (ValueError, OverflowError, OSError):
         return False
 
 
 class AttachmentRenewer:
-    """Gives a run's inputs with links that work."""
+    """Renews the links of a run's attachments from its review card."""
 
     def __init__(self, catalogue: Catalogue, reviews: ReviewStore, poster: Poster) -> None:
         self._catalogue = catalogue
@@ -257,18 +261,19 @@ class AttachmentRenewer:
         self._poster = poster
 
     async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
-        """The run's inputs. Raises RefusedError when a file has to be attached again, NotNow when Discord
-        did not answer."""
+        """Return the run's inputs with links that work.
+
+        Raises RefusedError if a file has to be attached again, NotNow if Discord didn't answer.
+        """
         keys = self._attachment_keys(run)
         old = [url for key in keys for url in _urls(run.inputs[key])]
         if not any(expires_soon(url, now) for url in old):
             return run.inputs
-        new = await self._copies(run, len(old))
-        fresh = iter(new)
+        renewed_urls = iter(await self._card_urls(run, len(old)))
         renewed = dict(run.inputs)
         for key in keys:
             value = run.inputs[key]
-            urls = [next(fresh) for _ in _urls(value)]
+            urls = [next(renewed_urls) for _ in _urls(value)]
             renewed[key] = urls if isinstance(value, list) else urls[0]
         return renewed
 
@@ -278,22 +283,22 @@ class AttachmentRenewer:
             return []
         return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
 
-    async def _copies(self, run: Run, many: int) -> list[str]:
-        """The card's attachments are named by their number, in the order of the inputs; several share one."""
-        place = await self._reviews.card(run.batch_key)
-        if place is None:
+    async def _card_urls(self, run: Run, count: int) -> list[str]:
+        """Return fresh links of the batch's card, whose attachments are numbered in the inputs' order."""
+        card = await self._reviews.card(run.batch_key)
+        if card is None:
             raise RefusedError("attachment_expired")
         try:
-            found = await self._poster.attachments(*place)
+            found = await self._poster.attachments(*card)
         except OutcomeUnknown as error:
             raise NotNow(str(error)) from error
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {name.rpartition(".")[0]: url for name, url in found.items()}
-        copies = [stems.get(f"{run.deployment}-{run.batch_key}-{number}") for number in range(1, many + 1)]
-        if None in copies:
+        urls = [stems.get(f"{run.deployment}-{run.batch_key}-{number}") for number in range(1, count + 1)]
+        if None in urls:
             raise RefusedError("attachment_expired")
-        return [url for url in copies if url is not None]
+        return [url for url in urls if url is not None]
 
 
 def _urls(value: InputValue) -> list[str]:

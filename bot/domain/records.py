@@ -29,7 +29,7 @@ class AuditButton(StrEnum):
     FILE = "c"
 
 
-OUTCOMES = tuple(state for state in RunState if state in FINAL)
+FINAL_STATES = tuple(state for state in RunState if state in FINAL)
 
 
 class AuditAction(StrEnum):

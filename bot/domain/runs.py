@@ -1,4 +1,4 @@
-"""A run and the table of its legal transitions. Pure: no clock, no I/O."""
+"""Runs, deliveries and pages of runs, and which state may follow which."""
 
 from __future__ import annotations
 
@@ -8,22 +8,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-# An edit begun in the token's last seconds would arrive too late.
+# An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
-
-
-def token_of(run: Run, now: datetime) -> str | None:
-    """The interaction's token while it can still be used."""
-    if run.interaction_token is None or run.interaction_expires_at is None:
-        return None
-    return run.interaction_token if now < run.interaction_expires_at - _TOKEN_MARGIN else None
-
 
 InputValue = str | int | float | bool | list[str]
 
 
 class RunState(StrEnum):
-    """Where a run is. `WAITING` is our own queue; `SUBMITTING` means the queue call may have been sent."""
+    """The state of a run. `WAITING` is our own queue; in `SUBMITTING` the queue call may have been sent."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     WAITING = "waiting"
@@ -45,14 +37,14 @@ S = RunState
 FINAL = frozenset(
     {S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.REFUSED, S.REJECTED, S.EXPIRED, S.UNCONFIRMED}
 )
-# Paid for and perhaps still alive upstream: a success that comes late is delivered all the same.
+# Our own verdicts about runs that may still be executing and are paid for: a late success is delivered.
 REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
 IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
 _ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
 
 TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
-    # A webhook for a run in WAITING proves that the call thought lost was accepted after all.
+    # A webhook for a run in WAITING proves that its queue call was accepted although it seemed to fail.
     S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
     # Back to WAITING only if the backend can't have accepted the call.
     S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
@@ -66,16 +58,16 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 
 
 def sources(target: RunState) -> frozenset[RunState]:
-    """The states from which `target` may be entered."""
+    """Return the states from which `target` may be entered."""
     return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One thing a run made: a file behind `url`, or `text`.
+    """One output of a run: a file at `url`, or `text`.
 
-    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …) and says little: go by
-    file name and content type.
+    `kind` is the backend's own word (`images`, `gifs`, `files`, `audio`, `text` …). It isn't reliable: use
+    the file name and content type instead.
     """
 
     kind: str
@@ -88,8 +80,8 @@ class RunReport(NamedTuple):
     """What the backend reports of a run, by webhook or when it is asked.
 
     `state` is None when its status word is unknown; `progress` is 0..1; `queue_position` counts from 1;
-    durations are in seconds. A tuple, since a frozen dataclass takes longer to make than the webhook's JSON
-    to parse.
+    durations are in seconds. A tuple, because a frozen dataclass takes longer to create than the webhook's
+    JSON to parse.
     """
 
     run_id: str
@@ -105,7 +97,7 @@ class RunReport(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One request's row in the store; the truth about it. Times are aware UTC, durations seconds."""
+    """A run as the store has it. Times are aware UTC, durations seconds."""
 
     key: str
     state: RunState
@@ -172,29 +164,44 @@ class Run:
 
     @property
     def cancel_code(self) -> str:
-        """Whose wish ended it, as a sentence's code."""
+        """Return the code of the sentence that says who cancelled it."""
         own = self.cancelled_by in (None, self.requester_id)
         return "cancelled_by_requester" if own else "cancelled_by_moderator"
 
     @property
-    def unseen(self) -> bool:
-        """Whether the channel must not see what was asked for: nobody has agreed to it."""
+    def hidden_from_channel(self) -> bool:
+        """Return whether the channel may not see the inputs, because no moderator has approved them."""
         in_review = self.review_channel_id is not None and self.decided_at is None
         return in_review or self.state is RunState.REJECTED
 
     @property
     def deadline(self) -> datetime | None:
-        """When the run counts as lost; None before the queue call."""
+        """Return when the run counts as lost; None before the queue call."""
         return self.submitted_at + timedelta(seconds=self.deadline_seconds) if self.submitted_at else None
+
+    def interaction_token_at(self, now: datetime) -> str | None:
+        """Return the interaction's token while it can still be used."""
+        if self.interaction_token is None or self.interaction_expires_at is None:
+            return None
+        return self.interaction_token if now < self.interaction_expires_at - _TOKEN_MARGIN else None
+
+
+class MessageRef(NamedTuple):
+    """A Discord message by its ids. The store writes it as a JSON list."""
+
+    channel_id: int
+    message_id: int
 
 
 class Direction(StrEnum):
+    """The direction of a step through a list; also part of custom_ids."""
+
     OLDER = "o"
     NEWER = "n"
 
 
 class RunFilter(StrEnum):
-    """Which of one's own runs; KEPT are those whose result found no way."""
+    """Which of their runs a person lists; UNDELIVERED are those whose result no route could show."""
 
     ALL = "all"
     WAITING = "waiting"
@@ -207,35 +214,35 @@ class RunFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunsPage:
-    """A page of somebody's runs: from the cursor on in one direction; without one, the newest."""
+    """A page of a person's runs, from the cursor in one direction; without a cursor, the newest."""
 
-    wanted: RunFilter = RunFilter.ALL
-    step: Direction = Direction.OLDER
+    run_filter: RunFilter = RunFilter.ALL
+    direction: Direction = Direction.OLDER
     cursor: RunCursor | None = None
 
 
 class SentMessages(NamedTuple):
-    """(channel id, message id) of what was sent; `attempted_at` of a part that may be there as well.
+    """The messages sent for a delivery. `attempted_at` is set if an unfinished attempt may have sent another.
 
-    `earlier` are those of a time before, when a part of it found no way: what it shows is shown anew.
+    `earlier` are messages of an earlier delivery of the same result, which the present one replaces.
     """
 
-    messages: tuple[tuple[int, int], ...] = ()
+    messages: tuple[MessageRef, ...] = ()
     attempted_at: datetime | None = None
-    earlier: tuple[tuple[int, int], ...] = ()
+    earlier: tuple[MessageRef, ...] = ()
 
     @property
-    def everywhere(self) -> tuple[tuple[int, int], ...]:
+    def everywhere(self) -> tuple[MessageRef, ...]:
         return (*self.messages, *self.earlier)
 
 
 @dataclass(frozen=True, slots=True)
 class RunListEntry:
-    """A batch and its newest message: `kept` when no way was open, `place` (channel, message) when it was."""
+    """A batch, whether its result is undelivered, and the first message of its outcome, if there is one."""
 
     batch: Sequence[Run]
-    kept: bool
-    place: tuple[int, int] | None
+    undelivered: bool
+    message: MessageRef | None
 
     @property
     def first(self) -> Run:
@@ -245,7 +252,7 @@ class RunListEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunCursor:
-    """A place in somebody's runs. It stays valid when the run itself is gone."""
+    """A position in a person's runs. It stays valid when its run is removed."""
 
     at: datetime
     key: str
@@ -253,7 +260,7 @@ class RunCursor:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Newest first; `older` and `newer` are where to go on, None where the runs end."""
+    """A page, newest first; `older` and `newer` are cursors of the next pages, None at either end."""
 
     entries: Sequence[RunListEntry]
     older: RunCursor | None = None
@@ -261,7 +268,7 @@ class HistoryPage:
 
 
 class DeliveryState(StrEnum):
-    """KEPT: every way to show it failed; `/runs` still has it."""
+    """The state of a delivery. UNDELIVERED: no route could show the outcome; `/runs` still offers it."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -269,27 +276,26 @@ class DeliveryState(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Which message a run owes; at most one of each, and the letter is in the nonce."""
+    """What a delivery is for. A run has at most one of each; the letter is part of the nonce."""
 
     OUTCOME = "o"
-    LATE = "l"  # a success that came after we had given it up
-    REVIEW = "r"  # the card that asks the moderators
-    CARD = "c"  # that card once nobody has to decide any more
-    NOTICE = "d"  # the reason of a rejection, to the requester directly
-    REPORT = "p"  # the card that reports a result
-    REMOVAL = "x"  # not a message: the result's messages go
+    LATE = "l"  # a success after our own verdict
+    REVIEW = "r"  # the card that asks moderators to decide
+    CARD = "c"  # the update of that card after the decision
+    NOTICE = "d"  # the reason for a rejection, as a direct message to the requester
+    REPORT = "p"  # the card that shows a reported result to moderators
+    REMOVAL = "x"  # sends nothing: deletes the messages of a result
 
 
-# Those that show how a run ended.
-OUTCOMES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A claimed message, with the run as it is now. `messages`: (channel, message) ids sent so far.
+    """A claimed delivery with its run as it is now, and the messages sent so far.
 
-    `batch` are the runs that the message is about: for an outcome the whole batch, else `run` alone. `late`
-    are the keys of those with a message of their own, a late success.
+    `batch` are the runs that it is about: the whole batch for an outcome, otherwise `run` alone. `late` are
+    the keys of runs whose late success has a delivery of its own.
     """
 
     id: int
@@ -299,7 +305,7 @@ class Delivery:
     route: int
     attempted: bool
     attempted_at: datetime | None
-    messages: tuple[tuple[int, int], ...]
+    messages: tuple[MessageRef, ...]
     batch: tuple[Run, ...]
     late: frozenset[str] = frozenset()
 

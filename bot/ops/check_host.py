@@ -26,7 +26,7 @@ from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.schema import describe_unknown, known_schemas, schema_of
-from bot.delivery.uploads import check_room
+from bot.delivery.uploads import require_temporary_folder
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.findings import Finding, ok, problem, warning
 from bot.store import Store
@@ -256,7 +256,7 @@ TEMPORARY_FILES = "Temporary files"
 
 def check_temporary_folder() -> Finding:
     try:
-        check_room()
+        require_temporary_folder()
     except StartupError:
         remedy = "Let the bot write to /tmp (in a container: --tmpfs /tmp), or name another in TMPDIR."
         return problem(TEMPORARY_FILES, "no folder can be written, and results pass through one.", remedy)

@@ -15,7 +15,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import RefusedError
 from bot.domain.policy import check_moderator
 from bot.domain.records import (
-    OUTCOMES,
+    FINAL_STATES,
     PAGE_SIZE,
     AuditAction,
     AuditButton,
@@ -111,7 +111,7 @@ class AuditService:
             subject=query.subject,
             actor=query.actor,
             deployment=query.deployment,
-            outcome=_choice(OUTCOMES, query.outcome),
+            outcome=_choice(FINAL_STATES, query.outcome),
             action=_choice(SERVER_ACTIONS, query.action),
             since=self._days_ago(since),
             until=self._days_ago(until),

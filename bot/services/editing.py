@@ -62,7 +62,7 @@ class EditingService:
             raise RefusedError("run_gone")
         if requester.person.is_moderator(await self._rules.current(run.guild_id)):
             return run
-        if run.unseen:  # also in the channel of its review card, where "gone" would be wrong
+        if run.hidden_from_channel:  # also in the channel of its review card, where "gone" would be wrong
             raise RefusedError("details_hidden")
         if run.channel_id != requester.origin.channel_id:
             raise RefusedError("run_gone")

@@ -49,7 +49,7 @@ class PrivacyService:
         async for runs in self._store.runs_of(user_id):
             if not writer.add_runs(runs):
                 break
-        async for entries in self._store.record_of(user_id):
+        async for entries in self._store.audit_of(user_id):
             if not writer.add_entries(entries):
                 break
         return writer.file()

@@ -71,8 +71,8 @@ class RunService:
 
     async def history(self, user_id: int, page: RunsPage) -> HistoryPage:
         """Return a page of a person's own runs, newest first."""
-        store, cursor, run_filter = self._store.history, page.cursor, page.wanted
-        if page.step is Direction.NEWER and cursor is not None:
+        store, cursor, run_filter = self._store.history, page.cursor, page.run_filter
+        if page.direction is Direction.NEWER and cursor is not None:
             return await store.page_after(user_id, limit=PAGE_SIZE, wanted=run_filter, after=cursor)
         return await store.page(user_id, limit=PAGE_SIZE, wanted=run_filter, before=cursor)
 
@@ -122,7 +122,7 @@ class RunService:
 
     async def confirm_placeholder(self, key: str, message_id: int | None) -> None:
         """Store the message that the courier edits into a redelivered result of a user install."""
-        await self._store.deliveries.answered(key, message_id, self._clock())
+        await self._store.deliveries.confirm_placeholder(key, message_id, self._clock())
         self._wakeups.deliver()
 
 

@@ -38,7 +38,7 @@ class Store:
         self.requests = RequestStore(self.database, operator or OperatorRules())
         self.reviews = ReviewStore(self.database)
         self.runs = RunStore(self.database)
-        self.work = ClaimStore(self.database)
+        self.claims = ClaimStore(self.database)
         self.deliveries = DeliveryStore(self.database)
         self.gauges = GaugeStore(self.database)
         self.history = HistoryStore(self.database)

@@ -16,7 +16,7 @@ _STEP = 1000
 _LINE = insert(audit)
 
 
-async def note(connection: AsyncConnection, *entries: AuditEntry) -> None:
+async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None:
     """Writes the lines in the caller's transaction."""
     await connection.execute(_LINE, [_row(entry) for entry in entries])
 
@@ -44,7 +44,7 @@ class AuditStore:
     async def add(self, entry: AuditEntry) -> None:
         """A line of its own, where nothing else changes."""
         async with self._database.write() as connection:
-            await note(connection, entry)
+            await add_entries(connection, entry)
 
     async def page(
         self, guild_id: int, wanted: AuditFilter, limit: int, *, before: AuditCursor | None = None

@@ -14,7 +14,7 @@ from bot.database.tables import blocks, create_delivery, run_columns, runs, to_r
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import Purpose, Run, RunState
 from bot.domain.transitions import end_for_block
-from bot.store.audit import note
+from bot.store.audit import add_entries
 from bot.store.run_changes import apply_change
 
 
@@ -57,7 +57,7 @@ class BlockStore:
             )
             details: dict[str, object] = {"reason": reason, "until": until.isoformat() if until else None}
             details["ended"] = ended or None
-            await note(
+            await add_entries(
                 connection,
                 AuditEntry(
                     at=now,
@@ -81,7 +81,7 @@ class BlockStore:
             entry = AuditEntry(
                 at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
             )
-            await note(connection, entry)
+            await add_entries(connection, entry)
             return True
 
     async def list(

@@ -1,8 +1,8 @@
-"""The messages owed: claimed under a lease, the attempt marked before the send, the sending after it."""
+"""Deliveries: claimed under a lease; each attempt is marked before it is made, each sent message after."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,16 @@ from bot.database.engine import Database
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
-from bot.domain.runs import OUTCOMES, Delivery, DeliveryState, Purpose, Run, RunState, SentMessages
+from bot.domain.runs import (
+    OUTCOME_PURPOSES,
+    Delivery,
+    DeliveryState,
+    MessageRef,
+    Purpose,
+    Run,
+    RunState,
+    SentMessages,
+)
 from bot.store.rules import read_rules
 
 _OWN = (
@@ -36,13 +45,13 @@ _BATCH = (
 
 
 class DeliveryStore:
-    """Every method raises StoreUnavailable when the database does not answer."""
+    """The deliveries. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
-        """The longest owed message that nobody else is sending."""
+        """Claim the oldest pending delivery that no other courier holds."""
         async with self._database.write(urgent=True) as connection:
             free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
             found = await connection.scalar(
@@ -80,11 +89,11 @@ class DeliveryStore:
                 route=row["route"],
                 attempted=row["attempted"],
                 attempted_at=row["attempted_at"],
-                messages=tuple((channel, message) for channel, message in row["messages"]),
+                messages=_refs(row["messages"]),
             )
 
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
-        """Keeps the lease while a long transfer runs; False when it was lost to another."""
+        """Extend the lease during a long transfer; return False if another courier has it by now."""
         async with self._database.write() as connection:
             result = await connection.execute(
                 update(deliveries)
@@ -96,11 +105,11 @@ class DeliveryStore:
     async def mark_attempt(
         self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, route: int
     ) -> bool:
-        """Marks that the next part may reach Discord from here on.
+        """Mark that the next message may reach Discord from here on.
 
-        False when the lease is lost or the run changed since it was claimed (a late success replaced the
-        verdict): then nothing may be sent. Locks the run first, as `record` does. `tries` tells this claim
-        from a later one by the same process.
+        Return False, and then nothing may be sent, if the lease is lost or a run has changed since the claim,
+        as a late success that replaces the verdict. Locks the runs first, as `record_report` does. `tries`
+        tells this claim from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
             states = {run.key: run.state for run in delivery.batch}
@@ -123,8 +132,8 @@ class DeliveryStore:
             )
             return result.rowcount == 1
 
-    async def clear_attempt(self, delivery_id: int) -> tuple[tuple[int, int], ...]:
-        """The attempt is known to have left nothing behind; returns what was sent before it."""
+    async def clear_attempt(self, delivery_id: int) -> tuple[MessageRef, ...]:
+        """Forget an attempt that sent nothing for certain; return the messages sent before it."""
         async with self._database.write() as connection:
             sent = await connection.scalar(
                 update(deliveries)
@@ -132,32 +141,30 @@ class DeliveryStore:
                 .values(attempted=False, attempted_at=None)
                 .returning(deliveries.c.messages)
             )
-            return tuple((channel, message) for channel, message in sent or ())
+            return _refs(sent or ())
 
-    async def mark_sent(self, delivery_id: int, messages: Sequence[tuple[int, int]]) -> None:
-        """The parts sent so far."""
-        await self._set(
-            delivery_id, attempted=False, attempted_at=None, messages=[list(place) for place in messages]
-        )
+    async def mark_sent(self, delivery_id: int, messages: Sequence[MessageRef]) -> None:
+        """Store all messages sent so far."""
+        await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages)
 
     async def complete(self, delivery_id: int, now: datetime) -> None:
-        """Everything is in the channel."""
+        """Mark the delivery as sent."""
         await self._set(
             delivery_id, state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None
         )
 
     async def postpone(self, delivery_id: int, owner: str, due_at: datetime, *, error: str = "") -> None:
-        """Another try later; changes nothing when the lease has gone to another."""
+        """Release the delivery for a retry at `due_at`, unless another courier has the lease by now."""
         await self._give_back(delivery_id, owner, due_at=due_at, last_error=error[:500])
 
-    async def keep(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
-        """The end of the ladder: kept for `/runs`; changes nothing when the lease has gone to another."""
+    async def mark_undelivered(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
+        """Leave an outcome that no route could show to `/runs`, unless another courier has the lease."""
         await self._give_back(
             delivery_id, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
         )
 
-    async def told(self, key: str, purpose: Purpose) -> SentMessages:
-        """What of a message owed for a run is in Discord; nothing when none was owed."""
+    async def sent(self, key: str, purpose: Purpose) -> SentMessages:
+        """Return the messages that were posted for a run and purpose."""
         query = select(
             deliveries.c.messages,
             deliveries.c.earlier_messages,
@@ -168,17 +175,13 @@ class DeliveryStore:
             row = (await connection.execute(query)).first()
         if row is None:
             return SentMessages()
-        messages = tuple((channel, message) for channel, message in row.messages)
-        # Soon after the first time the nonce gives the very same message once more.
-        earlier = tuple(
-            (channel, message)
-            for channel, message in row.earlier_messages
-            if [channel, message] not in row.messages
-        )
+        messages = _refs(row.messages)
+        # Within minutes, Discord answers a repeated nonce with the message of the earlier delivery.
+        earlier = tuple(message for message in _refs(row.earlier_messages) if message not in messages)
         return SentMessages(messages, row.attempted_at if row.attempted else None, earlier)
 
     async def is_pending(self, key: str, purposes: Collection[Purpose]) -> bool:
-        """Whether one of these messages is still to be sent, or on its way."""
+        """Return whether a delivery for one of these purposes is pending."""
         query = select(deliveries.c.id).where(
             deliveries.c.run_key == key,
             deliveries.c.purpose.in_(purposes),
@@ -196,6 +199,7 @@ class DeliveryStore:
             await connection.execute(update(deliveries).values(lease_owner=None, lease_until=None))
 
     async def pending(self) -> int:
+        """Return the number of pending deliveries."""
         async with self._database.read() as connection:
             found = await connection.scalar(
                 select(func.count())
@@ -219,15 +223,15 @@ class DeliveryStore:
             )
 
     async def redeliver(self, key: str, origin: Origin, due_at: datetime) -> bool:
-        """A kept message is owed again, whole, where it is now asked for; False when it is not kept.
+        """Queue an undelivered result again for another channel; return False if there is none.
 
-        It hides behind a click where the server's rules say so for this channel.
+        The server's rules decide anew whether it is hidden behind a spoiler.
         """
         async with self._database.write() as connection:
-            kept = (await connection.execute(undelivered_of(key))).all()
-            if not kept:
+            undelivered = (await connection.execute(undelivered_of(key))).all()
+            if not undelivered:
                 return False
-            for row in kept:
+            for row in undelivered:
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
@@ -242,8 +246,8 @@ class DeliveryStore:
             )
             return True
 
-    async def answered(self, key: str, message_id: int | None, now: datetime) -> None:
-        """The message is there that becomes what `redeliver` has made owed."""
+    async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
+        """Let the courier replace a placeholder, which is posted by now, with the result of `redeliver`."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key).values(status_message_id=message_id)
@@ -252,11 +256,15 @@ class DeliveryStore:
                 update(deliveries)
                 .where(
                     deliveries.c.run_key == key,
-                    deliveries.c.purpose.in_(OUTCOMES),
+                    deliveries.c.purpose.in_(OUTCOME_PURPOSES),
                     deliveries.c.state == DeliveryState.PENDING,
                 )
                 .values(due_at=now)
             )
+
+
+def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
+    return tuple(MessageRef(*pair) for pair in pairs)
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
@@ -265,7 +273,7 @@ async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 
 
-# A message owed as if nothing of it had been tried.
+# The columns of a delivery that starts again from the beginning.
 RESET = {
     "state": DeliveryState.PENDING,
     "tries": 0,
@@ -289,7 +297,7 @@ def undelivered_of(key: str) -> Select[Any]:
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(
             runs.c.batch_key == key,
-            deliveries.c.purpose.in_(OUTCOMES),
+            deliveries.c.purpose.in_(OUTCOME_PURPOSES),
             deliveries.c.state == DeliveryState.UNDELIVERED,
             left,
         )
@@ -299,9 +307,11 @@ def undelivered_of(key: str) -> Select[Any]:
 
 
 def destination_columns(origin: Origin) -> dict[str, object]:
-    """Where to post. The server stays: its budget has paid, and its moderators answer for it. The answer to
-    the command that asks is its own, so it is not there to be edited; but for a place that nothing else
-    reaches."""
+    """Return the columns that move an undelivered result to another channel.
+
+    The server stays: its budget paid for the result, and its moderators answer for it. The interaction that
+    asks shows a list and can't become the result, except for a user install, which nothing else reaches.
+    """
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "channel_id": origin.channel_id,

@@ -14,9 +14,10 @@ from bot.database.engine import Database
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.runs import (
     IN_FLIGHT,
-    OUTCOMES,
+    OUTCOME_PURPOSES,
     DeliveryState,
     HistoryPage,
+    MessageRef,
     Run,
     RunCursor,
     RunFilter,
@@ -119,7 +120,7 @@ def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
         exists().where(
             member,
             deliveries.c.run_key == _member.c.key,
-            deliveries.c.purpose.in_(OUTCOMES),
+            deliveries.c.purpose.in_(OUTCOME_PURPOSES),
             deliveries.c.state == DeliveryState.UNDELIVERED,
         )
     )
@@ -148,7 +149,7 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
     messages = await connection.execute(
         select(runs.c.batch_key, deliveries.c.state, deliveries.c.messages)
         .join(runs, runs.c.key == deliveries.c.run_key)
-        .where(runs.c.batch_key.in_(keys), deliveries.c.purpose.in_(OUTCOMES))
+        .where(runs.c.batch_key.in_(keys), deliveries.c.purpose.in_(OUTCOME_PURPOSES))
         .order_by(deliveries.c.id)
     )
     rows: dict[str, list[Any]] = {key: [] for key in keys}
@@ -160,9 +161,9 @@ async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequen
 def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
     # A late success replaces the verdict on a single run, and leaves the message of a larger batch as it is.
     rows = rows[-1:] if len(batch) == 1 else rows
-    kept = any(row.state == DeliveryState.UNDELIVERED for row in rows)
-    place = tuple(rows[0].messages[0]) if rows and rows[0].messages else None
-    return RunListEntry(batch, kept=kept, place=place)
+    undelivered = any(row.state == DeliveryState.UNDELIVERED for row in rows)
+    message = MessageRef(*rows[0].messages[0]) if rows and rows[0].messages else None
+    return RunListEntry(batch, undelivered=undelivered, message=message)
 
 
 _PORTION = 500

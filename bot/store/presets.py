@@ -14,7 +14,7 @@ from bot.database.tables import presets
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
-from bot.store.audit import note
+from bot.store.audit import add_entries
 
 MOST = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
@@ -102,7 +102,7 @@ async def _noted(
     connection: AsyncConnection, preset: Preset, actor_id: int | None, what: str, now: datetime
 ) -> None:
     if preset.holder is Holder.SERVER:
-        await note(
+        await add_entries(
             connection,
             AuditEntry(
                 at=now,

@@ -31,7 +31,7 @@ from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnPre
 from bot.domain.requests import Holder
 from bot.domain.rules import ServerRules
 from bot.domain.runs import FINAL, DeliveryState, Run
-from bot.store.audit import note, to_line
+from bot.store.audit import add_entries, to_line
 from bot.store.presets import made_by
 
 _STEP = 200
@@ -73,7 +73,7 @@ class PrivacyStore:
             yield found
             last = found[-1]
 
-    async def record_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[StoredEntry]]:
+    async def audit_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[StoredEntry]]:
         """Every line about a person or by them, oldest first."""
         last = 0
         while found := await self._lines(user_id, last, step):
@@ -112,7 +112,7 @@ class PrivacyStore:
             await self._strip([row for row in found if _PRIVATE_DETAILS & set(row["details"])])
             last = found[-1]["id"]
         async with self._database.write() as connection:
-            await note(
+            await add_entries(
                 connection,
                 AuditEntry(
                     at=now,

@@ -23,7 +23,7 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
-from bot.store.audit import note
+from bot.store.audit import add_entries
 from bot.store.rules import read_rules
 from bot.store.usage import UsageTally, read_tally
 
@@ -122,7 +122,7 @@ async def _store(
     connection: AsyncConnection, decided: Sequence[tuple[_Submission, _Verdict]]
 ) -> Mapping[str, Run | Exception]:
     """Write the rows and audit entries, and return each request's run or refusal by run key."""
-    await note(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
+    await add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
     results: dict[str, Run | Exception] = {
         each.first.key: verdict.reason for each, verdict in decided if isinstance(verdict, Refused)
     }

@@ -12,9 +12,9 @@ from bot.database.engine import Database
 from bot.database.tables import audit, create_delivery, deliveries, runs
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import DeliveryState, Purpose, Run, RunState
+from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
-from bot.store.audit import note
+from bot.store.audit import add_entries
 from bot.store.deliveries import RESET
 from bot.store.run_changes import apply_change, lock_batch, lock_run
 
@@ -35,7 +35,7 @@ class ReviewStore:
             change = Change(RunState.WAITING, values, visible=True)
             for run in asked:
                 await apply_change(connection, run, change, dict(values), now)
-                await note(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
+                await add_entries(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
             await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
             return asked[0]
 
@@ -50,7 +50,7 @@ class ReviewStore:
                     raise RefusedError("review_over")
                 values = {**change.values, "decided_by": moderator_id, "decided_at": now}
                 await apply_change(connection, run, change, values, now)
-                await note(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
+                await add_entries(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
             await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
             await create_delivery(connection, asked[0].key, Purpose.NOTICE, now, now)
             return asked[0]
@@ -65,7 +65,7 @@ class ReviewStore:
             if marked.rowcount != 1:
                 raise RefusedError("already_deleted")
             await create_delivery(connection, key, Purpose.REMOVAL, now, now)
-            await note(connection, _entry(run, AuditAction.DELETE, user_id, now))
+            await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
 
     async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
@@ -82,7 +82,7 @@ class ReviewStore:
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:
                 await create_delivery(connection, run.key, Purpose.REMOVAL, now, now)
-                await note(connection, _entry(run, AuditAction.DELETE, user_id, now))
+                await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
 
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
         """A card for the moderators; one at a time for each run, however many report it.
@@ -94,7 +94,7 @@ class ReviewStore:
             is_open = run.report_channel_id is not None
             if await connection.scalar(_lines(run, AuditAction.REPORT, user_id)):
                 return is_open
-            await note(connection, _entry(run, AuditAction.REPORT, user_id, now))
+            await add_entries(connection, _entry(run, AuditAction.REPORT, user_id, now))
             if not is_open:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
@@ -109,7 +109,7 @@ class ReviewStore:
             if run.report_channel_id is None:
                 raise RefusedError("report_over")
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
-            await note(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
+            await add_entries(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
 
     async def dismissals(self, run: Run) -> int:
         """How many cards of reports about it were closed that way."""
@@ -129,8 +129,8 @@ class ReviewStore:
             found = (await connection.execute(query.order_by(audit.c.id))).scalars()
             return list(dict.fromkeys(found))
 
-    async def card(self, key: str) -> tuple[int, int] | None:
-        """(channel, message) of the run's review card, once it is posted."""
+    async def card(self, key: str) -> MessageRef | None:
+        """Return the run's review card, once it is posted."""
         async with self._database.read() as connection:
             found = await connection.scalar(
                 select(deliveries.c.messages).where(
@@ -139,7 +139,7 @@ class ReviewStore:
                     deliveries.c.state == DeliveryState.SENT,
                 )
             )
-            return (found[0][0], found[0][1]) if found else None
+            return MessageRef(*found[0]) if found else None
 
 
 def _lines(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:

@@ -15,7 +15,7 @@ from bot.database.tables import key_values, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
-from bot.store.audit import note
+from bot.store.audit import add_entries
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class RuleStore:
             entry = AuditEntry(
                 at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
             )
-            await note(connection, entry)
+            await add_entries(connection, entry)
             return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
@@ -135,7 +135,7 @@ class PauseStore:
         async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
             await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_NOTE))
             await connection.execute(insert(key_values).values(name=PAUSE_NOTE, value=reason, updated_at=now))
-            await note(connection, _entry(AuditAction.PAUSE, by, now, reason))
+            await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
 
     async def resume(self, *, by: int, now: datetime) -> bool:
         """False when the bot is not paused."""
@@ -146,7 +146,7 @@ class PauseStore:
             reason = lifted.scalar()
             if reason is None:
                 return False
-            await note(connection, _entry(AuditAction.RESUME, by, now, reason))
+            await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
             return True
 
 

@@ -15,7 +15,7 @@ from bot.database.tables import create_delivery, deliveries, nothing_posted, run
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, REVIVABLE, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import REASON_GRACE, Change
-from bot.store.audit import note
+from bot.store.audit import add_entries
 
 _self = runs.alias("self")
 # Built once: compiling a statement of forty columns takes longer than running it.
@@ -60,14 +60,14 @@ async def apply_change(
     result = await connection.execute(
         update(runs).where(runs.c.key == run.key, runs.c.state == run.state).values(values)
     )
-    if result.rowcount != 1 or not change.owed:
+    if result.rowcount != 1 or change.outcome_due_at is None:
         return
     await _record_outcome(connection, run, change, now)
     in_review = run.state is RunState.AWAITING_APPROVAL
     if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
         # No moderator pressed a button on the card, so the bot has to change it.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
-    due_at = change.owed_at or now
+    due_at = change.outcome_due_at
     if run.state in REVIVABLE:
         await _deliver_late(connection, run, due_at, now)
         return
@@ -106,7 +106,7 @@ async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -
 
 async def _record_outcome(connection: AsyncConnection, run: Run, change: Change, now: datetime) -> None:
     expired = change.state is RunState.EXPIRED
-    await note(
+    await add_entries(
         connection,
         AuditEntry(
             at=now,

@@ -17,7 +17,7 @@ from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import Change, apply_report, belongs, end
-from bot.store.audit import note
+from bot.store.audit import add_entries
 from bot.store.rules import read_rules
 from bot.store.run_changes import apply_change, lock_batch, lock_run
 
@@ -75,7 +75,7 @@ class RunStore:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
 
-    async def record(
+    async def record_report(
         self, key: str, report: RunReport, now: datetime, next_check: datetime, *, asked: bool = False
     ) -> Change | None:
         """The one door for everything ComfyDeploy says. None when it changes nothing.
@@ -134,7 +134,7 @@ class RunStore:
                 await _cancel(connection, run, now, by)
             return (going_on or batch)[0]
 
-    async def leave(self, key: str) -> None:
+    async def stop_checking(self, key: str) -> None:
         """Nothing more is to be learned about this run."""
         async with self._database.write() as connection:
             await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
@@ -148,7 +148,7 @@ class RunStore:
                 .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
             )
 
-    async def explain(self, key: str, code: str, params: Mapping[str, object]) -> None:
+    async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Adds the reason to a failure that came without one, if nobody has been told yet."""
         async with self._database.write() as connection:
             told = select(deliveries.c.id).where(
@@ -189,7 +189,7 @@ async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int)
     else:
         change = Change(run.state, visible=True)
         values |= {"due_at": now} if run.run_id else {}
-    await note(connection, _cancelling(run, by, now))
+    await add_entries(connection, _cancelling(run, by, now))
     await apply_change(connection, run, change, values, now)
 
 

@@ -28,7 +28,7 @@ from bot.database.engine import Database
 from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, runs
 from bot.domain.budgets import Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
-from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOMES, DeliveryState, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOME_PURPOSES, DeliveryState, RunState
 from bot.store.rules import PAUSE_NOTE
 
 # Given back to the count of runs a day, since nothing came out of them.
@@ -232,7 +232,7 @@ _OWED = (
     )
     .where(
         deliveries.c.state.in_((DeliveryState.PENDING, DeliveryState.UNDELIVERED)),
-        deliveries.c.purpose.in_(tuple(sorted(OUTCOMES))),
+        deliveries.c.purpose.in_(tuple(sorted(OUTCOME_PURPOSES))),
     )
     .group_by(deliveries.c.state)
 )

@@ -29,21 +29,21 @@ _SPOILER_LENGTH = 900
 _LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
 
 
-def fitting(notes: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
+def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:
     """Split notes into those that fit into `space` characters and the rest.
 
     A signed link may have thousands of characters.
     """
-    for count, note in enumerate(notes):
+    for count, note in enumerate(remarks):
         space -= len(note) + 1
         if space < 0:
-            return notes[:count], notes[count:]
-    return notes, ()
+            return remarks[:count], remarks[count:]
+    return remarks, ()
 
 
-def note_parts(notes: Sequence[str]) -> Iterator[OutgoingMessage]:
+def remark_messages(remarks: Sequence[str]) -> Iterator[OutgoingMessage]:
     """Yield messages for the remaining notes; links too long for any message become plain text."""
-    remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in notes]
+    remaining: Sequence[str] = [n if len(n) < CONTENT_TEXT else _LINK.sub(r"\1", n) for n in remarks]
     while remaining:
         fitted, remaining = fitting(remaining, CONTENT_TEXT)
         yield OutgoingMessage(content="\n".join(fitted))
@@ -123,13 +123,13 @@ def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
 
 
 def prompt_line(run: Run) -> str:
-    if run.unseen:
+    if run.hidden_from_channel:
         return ""
     return f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
 
 
 def facts_of(run: Run) -> list[str]:
-    if run.unseen:
+    if run.hidden_from_channel:
         return []
     facts = taken([run]) if run.final else []
     gpu = run.gpu_used or run.gpu
@@ -198,7 +198,7 @@ class PreparedOutputs:
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

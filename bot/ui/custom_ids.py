@@ -16,7 +16,7 @@ from typing import ClassVar, Self
 from zlib import crc32
 
 from bot.domain.errors import RefusedError
-from bot.domain.records import OUTCOMES, AuditAction, AuditButton, AuditCursor, AuditFilter
+from bot.domain.records import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
 from bot.domain.settings_table import Section, SettingControl
 
@@ -174,7 +174,7 @@ class RunsId(CustomId):
     def encode(self) -> str:
         page, cursor = self.page, self.page.cursor
         where = f"{_micros(cursor.at)}:{cursor.key}" if cursor else "0:"
-        return f"runs:{self.action}:{page.step}:{page.wanted}:{where}"
+        return f"runs:{self.action}:{page.direction}:{page.run_filter}:{where}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
@@ -232,7 +232,7 @@ class PresetsId(PageId):
 _AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
 # Ids hold an index into these, so new actions and states go to the end.
 _AUDIT_ACTIONS = (None, *AuditAction)
-_AUDIT_OUTCOMES = (None, *OUTCOMES)
+_AUDIT_OUTCOMES = (None, *FINAL_STATES)
 _LARGEST_SNOWFLAKE = (1 << 63) - 1
 _LARGEST_ENTRY = (1 << 31) - 1
 

@@ -34,9 +34,9 @@ def runs_layout(
     entries = page.entries
     lines = [_run_line(number, entry, title, here) for number, entry in enumerate(entries, 1)]
     heading = say("runs_heading")
-    if current.wanted is not RunFilter.ALL:
-        heading = f"{heading}: {say(f'runs_filter_{current.wanted}')}"
-    empty_text = say("runs_none" if current.wanted is RunFilter.ALL else "runs_none_such")
+    if current.run_filter is not RunFilter.ALL:
+        heading = f"{heading}: {say(f'runs_filter_{current.run_filter}')}"
+    empty_text = say("runs_none" if current.run_filter is RunFilter.ALL else "runs_none_such")
     layout.add_item(TextDisplay("\n".join([heading, *(lines or [empty_text])])))
     open_runs = [
         (number, entry) for number, entry in enumerate(entries, 1) if any(map(cancellable, entry.batch))
@@ -44,7 +44,7 @@ def runs_layout(
     undelivered = [
         (number, entry)
         for number, entry in enumerate(entries, 1)
-        if entry.kept and entry.first.guild_id == here
+        if entry.undelivered and entry.first.guild_id == here
     ]
     for action, selectable in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, undelivered)):
         if selectable:
@@ -52,8 +52,8 @@ def runs_layout(
     if page.older or page.newer:
         layout.add_item(
             ActionRow(
-                _runs_button("record_newer", RunsPage(current.wanted, Direction.NEWER, page.newer)),
-                _runs_button("record_older", RunsPage(current.wanted, Direction.OLDER, page.older)),
+                _runs_button("record_newer", RunsPage(current.run_filter, Direction.NEWER, page.newer)),
+                _runs_button("record_older", RunsPage(current.run_filter, Direction.OLDER, page.older)),
             )
         )
     return layout
@@ -102,18 +102,18 @@ def _run_line(number: int, entry: RunListEntry, title: Callable[[str], str], her
 
 def _link(entry: RunListEntry, here: int | None) -> str:
     run = entry.first
-    if entry.kept and run.guild_id == here:
+    if entry.undelivered and run.guild_id == here:
         return say("runs_undelivered")
-    if entry.kept and run.guild_id is None:
+    if entry.undelivered and run.guild_id is None:
         return say("runs_undelivered_outside")
-    if entry.kept:
+    if entry.undelivered:
         return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # the server isn't stored for user installs
-    if entry.place is not None:
+    if entry.message is not None:
         # A message in another channel was sent as a direct message.
-        guild_id = run.guild_id if entry.place[0] == run.channel_id else None
-        return say("runs_link", url=message_url(guild_id, *entry.place))
+        guild_id = run.guild_id if entry.message[0] == run.channel_id else None
+        return say("runs_link", url=message_url(guild_id, *entry.message))
     if run.status_message_id is not None and not all(each.final for each in entry.batch):
         return say("runs_link", url=message_url(run.guild_id, run.channel_id, run.status_message_id))
     return ""

@@ -77,12 +77,12 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
 
 def _notes(prepared: PreparedOutputs, used_characters: int) -> list[Item[LayoutView]]:
     """Return notes about files that can't be shown, as far as they fit beside `used_characters`."""
-    notes = [*prepared.notes]
+    remarks = [*prepared.remarks]
     if len(prepared.files) > _MAX_FILES:
-        notes.insert(0, say("media_more", count=len(prepared.files) - _MAX_FILES))
-    while notes and used_characters + sum(map(len, notes)) + len(notes) > LAYOUT_TEXT:
-        notes.pop()
-    return [TextDisplay("\n".join(notes))] if notes else []
+        remarks.insert(0, say("media_more", count=len(prepared.files) - _MAX_FILES))
+    while remarks and used_characters + sum(map(len, remarks)) + len(remarks) > LAYOUT_TEXT:
+        remarks.pop()
+    return [TextDisplay("\n".join(remarks))] if remarks else []
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:

@@ -28,9 +28,9 @@ from bot.ui.components import (
     gallery_of,
     gallery_only,
     layout_of,
-    note_parts,
     phase,
     prompt_line,
+    remark_messages,
     run_button,
     subtext,
     taken,
@@ -112,7 +112,7 @@ def outcome_messages(
         first,
         *more,
         *(OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)),
-        *note_parts(left),
+        *remark_messages(left),
     ]
 
 
@@ -205,7 +205,7 @@ def _colour(batch: Batch) -> Colour | None:
 
 
 def _is_empty(prepared: PreparedOutputs) -> bool:
-    return not (prepared.files or prepared.texts or prepared.notes)
+    return not (prepared.files or prepared.texts or prepared.remarks)
 
 
 def _caption(run: Run) -> str:
@@ -250,7 +250,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     found = batch.prepared.get(run.key)
     if found is None:
         return [say("several_deleted")]
-    return [say("no_outputs")] if _is_empty(found) else found.notes
+    return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
 def _footer(batch: Batch) -> Iterator[str]:

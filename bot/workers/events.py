@@ -95,12 +95,12 @@ class EventRecorder:
         if not asked and self._progress.add(key, report):
             return None
         now = self._clock()
-        change = await self._store.runs.record(key, report, now, now + self._quiet_period, asked=asked)
+        change = await self._store.runs.record_report(key, report, now, now + self._quiet_period, asked=asked)
         if change is None:
             return None
         self._progress.remember_state(key, report, change.state)
-        log.info("%s%s", change.state.value, ", a message is owed" if change.owed else "")
-        if change.owed:
+        log.info("%s%s", change.state.value, ", its outcome is due" if change.ends_run else "")
+        if change.ends_run:
             self._wakeups.deliver()
             self._wakeups.submit()
         if change.visible:

@@ -67,7 +67,7 @@ class Reconciler:
     async def _claim_chunk(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._paused_until - loop.time()))
-        self._claimed.extend(await self._store.work.claim_checks(self._clock(), self._pause, _CHUNK_SIZE))
+        self._claimed.extend(await self._store.claims.claim_checks(self._clock(), self._pause, _CHUNK_SIZE))
         if len(self._claimed) == _CHUNK_SIZE:
             self._paused_until = loop.time() + _CHUNK_PAUSE
 
@@ -90,7 +90,7 @@ class Reconciler:
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif run.checks >= _SETTLE_CHECKS:
-            await self._store.runs.leave(run.key)
+            await self._store.runs.stop_checking(run.key)
             self._metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:

@@ -70,15 +70,15 @@ class Submitter:
         now = self._clock()
         if self._user_installs:
             await self._refuse_late(now)
-        run = await self._store.work.claim_submission(self._limit, now, now + self._grace)
+        run = await self._store.claims.claim_submission(self._limit, now, now + self._grace)
         # Only once nothing can be started: otherwise each start would renumber all that wait.
-        if run is None and await self._store.work.update_queue_positions(now):
+        if run is None and await self._store.claims.update_queue_positions(now):
             self._wakeups.show()
         return run
 
     async def _refuse_late(self, now: datetime) -> None:
         """Refuse runs that would end after the interaction that alone can show their result."""
-        for run in await self._store.work.too_late_to_start(now + START_MARGIN):
+        for run in await self._store.claims.too_late_to_start(now + START_MARGIN):
             with run_context(run.key):
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))
 
@@ -108,7 +108,7 @@ class Submitter:
             await self._end(run, RunState.REFUSED, error)
             return
         now = self._clock()
-        await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
+        await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
         self._wakeups.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
@@ -128,7 +128,7 @@ class Submitter:
         now = self._clock()
         report = RunReport(run_id=run_id, state=RunState.QUEUED)
         try:
-            await self._store.runs.record(run.key, report, now, now + self._first_check)
+            await self._store.runs.record_report(run.key, report, now, now + self._first_check)
         except ForeignRunReport as error:
             # The backend can start a run more than once; the one that reported first is followed.
             log.warning("the queue reply names another run: %s", error)
@@ -138,7 +138,7 @@ class Submitter:
         may_try_again = isinstance(error, BackendUnreachable | BackendRateLimited)
         if may_try_again and run.submissions < MAX_SUBMISSIONS and run.cancel_requested_at is None:
             now = self._clock()
-            await self._store.work.requeue(run.key, now + _backoff(run.submissions, error), now)
+            await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
         elif isinstance(error, BackendTimeout):
             # It may have been accepted: a webhook adopts the run, or the reconciler gives it up.
             return
@@ -153,7 +153,7 @@ class Submitter:
         )
         if ended is None:
             # The webhook about the failure was faster; it gave no reason, this answer does.
-            await self._store.runs.explain(run.key, error.code, error.params)
+            await self._store.runs.add_failure_reason(run.key, error.code, error.params)
         self._wakeups.deliver()
         self._wakeups.submit()
 

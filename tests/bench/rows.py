@@ -156,8 +156,8 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
         "today's use, before a request": lambda: store.requests.usage_of(0, 0, now),
-        "claim of a run to submit": lambda: store.work.claim_submission(lambda _: None, now, now),
-        "claim of 8 silent runs": lambda: store.work.claim_checks(now, timedelta(0), 8),
+        "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
+        "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),
         "claim of what is too old": lambda: store.retention.claim(now),
     }

@@ -8,7 +8,7 @@ import discord
 import simcord
 
 from bot.domain.records import AuditEntry
-from bot.store.audit import note
+from bot.store.audit import add_entries
 from bot.store.rules import RuleStore
 from tests.harness import Harness
 
@@ -36,7 +36,7 @@ async def write(bot: Harness, *entries: AuditEntry) -> None:
     """Add entries to the record, as if they had happened."""
     async with bot.app.store.database.write() as connection:
         for entry in entries:
-            await note(connection, entry)
+            await add_entries(connection, entry)
 
 
 def override(bot: Harness, targets: dict[Any, bool]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery.uploads import check_room
+from bot.delivery.uploads import require_temporary_folder
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.ops.check_host import check_temporary_folder
@@ -50,9 +50,9 @@ async def test_a_failure_needs_no_room(bot: Harness, tmp_path: Path, monkeypatch
 
 
 def test_the_start_and_the_check_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_room()
+    require_temporary_folder()
     assert check_temporary_folder().level is Level.OK
     take_the_room(tmp_path, monkeypatch)
     assert check_temporary_folder().level is Level.ERROR
     with pytest.raises(StartupError, match="No folder for temporary files can be written"):
-        check_room()
+        require_temporary_folder()

@@ -33,13 +33,13 @@ ONE_LIFE = (
     f"{COMFY}.start_run:before:1",
     f"{COMFY}.start_run:after:1",
     # For the queue reply and for each webhook.
-    f"{RUNS}.record:before:1",
-    f"{RUNS}.record:after:1",
-    f"{RUNS}.record:before:2",
-    f"{RUNS}.record:after:2",
-    f"{RUNS}.record:after:3",
-    f"{RUNS}.record:before:4",
-    f"{RUNS}.record:after:4",
+    f"{RUNS}.record_report:before:1",
+    f"{RUNS}.record_report:after:1",
+    f"{RUNS}.record_report:before:2",
+    f"{RUNS}.record_report:after:2",
+    f"{RUNS}.record_report:after:3",
+    f"{RUNS}.record_report:before:4",
+    f"{RUNS}.record_report:after:4",
     *DELIVERED,
 )
 

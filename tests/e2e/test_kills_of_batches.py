@@ -16,7 +16,7 @@ POINTS = (
     *(f"{WORK}.claim_submission:got:{nth}" for nth in (1, 2, 3)),
     *(f"{COMFY}.start_run:{when}:{nth}" for nth in (1, 2, 3) for when in ("before", "after")),
     # For the reply and for each webhook of each of them, one of which fails.
-    *(f"{RUNS}.record:{when}:{nth}" for nth in range(1, 12, 2) for when in ("before", "after")),
+    *(f"{RUNS}.record_report:{when}:{nth}" for nth in range(1, 12, 2) for when in ("before", "after")),
     *DELIVERED,
 )
 STATES = "SELECT key, state, batch_index FROM runs ORDER BY batch_index"

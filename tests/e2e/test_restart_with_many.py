@@ -52,7 +52,7 @@ async def request_under_way(home: BotProcess, store: Store, place: Channel, alre
     await store.runs.release(request.key, status.id, already_sent)
     run_id = str(uuid4())
     running = RunReport(run_id=run_id, state=RunState.RUNNING)
-    await store.runs.record(request.key, running, already_sent, already_sent + timedelta(minutes=1))
+    await store.runs.record_report(request.key, running, already_sent, already_sent + timedelta(minutes=1))
     home.comfydeploy.runs.add(
         FakeRun(
             deployment=home.comfydeploy.world.deployments[PICTURE_ID],
@@ -77,7 +77,7 @@ async def fill(home: BotProcess) -> None:
     for number in range(MANY):
         await request_under_way(home, store, places[number % PLACES], already_sent)
     # The status messages are up to date.
-    assert len(await store.work.claim_status(already_sent, timedelta(), timedelta(), MANY)) == MANY
+    assert len(await store.claims.claim_status(already_sent, timedelta(), timedelta(), MANY)) == MANY
     await store.close()
 
 

@@ -155,10 +155,10 @@ async def test_everything_is_back_after_the_server_was_restarted(
     assert await mine.try_acquire("shard 0")
     await asyncio.to_thread(own_postgres.server.stop)
     with pytest.raises(StoreUnavailable):
-        await store.work.in_flight()
+        await store.claims.in_flight()
     mine.notify("lost")
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
-    assert await store.work.in_flight() == 0
+    assert await store.claims.in_flight() == 0
     async with asyncio.timeout(60):
         while "again" not in ear.topics:
             mine.notify("again")

@@ -70,9 +70,9 @@ async def test_rows_locked_by_another_session_are_unavailable_within_the_bound(
         await connection.execute(text("SELECT * FROM runs FOR UPDATE"))
         async with asyncio.timeout(BOUND):
             with pytest.raises(StoreUnavailable, match="lock timeout"):
-                await store.runs.record(run.key, SUCCESS, NOW, SOON)
+                await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
         assert (await fetch(store, run.key)).state is RunState.RUNNING
-    await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert len(await owed(store, run.key)) == 1
 
 
@@ -112,14 +112,14 @@ async def test_a_server_that_stops_is_unavailable_and_works_again_after_its_star
     await asyncio.to_thread(own_postgres.server.stop)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            await store.runs.record(run.key, SUCCESS, NOW, SOON)
+            await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
         with pytest.raises(StoreUnavailable):
             await store.deliveries.claim("courier", NOW, LEASE)
         with pytest.raises(StoreUnavailable):
             await store.key_values.get("webhook")
     await asyncio.to_thread(own_postgres.server.ensure_postgres_running)
     assert (await fetch(store, run.key)).state is RunState.RUNNING
-    await store.runs.record(run.key, SUCCESS, NOW, SOON)
+    await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert len(await owed(store, run.key)) == 1
 
 
@@ -160,7 +160,7 @@ async def test_a_connection_that_breaks_while_it_is_made_is_unavailable(
         with pytest.raises(StoreUnavailable):
             await store.runs.get(run.key)
         with pytest.raises(StoreUnavailable):
-            await store.runs.leave(run.key)
+            await store.runs.stop_checking(run.key)
     event.remove(engine, "connect", breaks)
     assert await store.runs.get(run.key) == run
 
@@ -177,7 +177,7 @@ async def test_a_server_that_only_takes_reads_is_unavailable_for_writes(
     try:
         assert (await fetch(standby, run.key)).state is RunState.RUNNING
         with pytest.raises(StoreUnavailable, match="read-only"):
-            await standby.runs.record(run.key, SUCCESS, NOW, SOON)
+            await standby.runs.record_report(run.key, SUCCESS, NOW, SOON)
     finally:
         await standby.close()
 
@@ -205,7 +205,7 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     async with asyncio.timeout(BOUND):
-        await store.runs.record(run.key, SUCCESS, NOW, SOON)
+        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 

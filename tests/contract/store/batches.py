@@ -30,7 +30,7 @@ async def running(store: Store, count: int = 3, **changes: Any) -> list[Run]:
     runs = await accepted(store, count, **changes)
     for run in runs:
         assert await take(store) is not None
-        await store.runs.record(run.key, said(run, RunState.RUNNING), NOW, SOON)
+        await store.runs.record_report(run.key, said(run, RunState.RUNNING), NOW, SOON)
     return [await fetch(store, run.key) for run in runs]
 
 
@@ -46,7 +46,7 @@ def success(run: Run) -> RunReport:
 
 async def ended(store: Store, *runs: Run, now: datetime = NOW) -> None:
     for run in runs:
-        await store.runs.record(run.key, success(run), now, SOON)
+        await store.runs.record_report(run.key, success(run), now, SOON)
 
 
 async def purposes_of_each(store: Store, runs: Sequence[Run]) -> list[list[str]]:

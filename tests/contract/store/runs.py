@@ -100,7 +100,7 @@ async def submitted(store: Store, **changes: Any) -> Run:
 
 async def take(store: Store, now: datetime = NOW, limit: int | None = None) -> Run | None:
     """Claim the next run to submit, with the same limit for every deployment."""
-    return await store.work.claim_submission(lambda _: limit, now, now + GRACE)
+    return await store.claims.claim_submission(lambda _: limit, now, now + GRACE)
 
 
 async def brought_to(store: Store, state: RunState) -> Run:
@@ -111,9 +111,9 @@ async def brought_to(store: Store, state: RunState) -> Run:
     if state in (RunState.UNCONFIRMED, RunState.REFUSED):
         await store.runs.finish(run.key, state, NOW, code="comfy_timeout")
     elif state is RunState.SUCCEEDED:
-        await store.runs.record(run.key, SUCCESS, NOW, SOON)
+        await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     elif state is not RunState.SUBMITTING:
-        await store.runs.record(run.key, report(state), NOW, SOON)
+        await store.runs.record_report(run.key, report(state), NOW, SOON)
     found = await fetch(store, run.key)
     assert found.state is state
     return found

@@ -74,7 +74,7 @@ async def test_a_hundred_at_once_never_pass_the_daily_budget(stores: Stores) -> 
 async def test_what_runs_took_counts_instead_of_the_reserve(store: Store, judged: Judged) -> None:
     run = await submitted(store)
     await accept(store, request())
-    await store.runs.record(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED, run_duration=7.5), NOW, SOON)
     for now in (NOW, NOW + timedelta(days=1)):
         await accept(store, request(), now=now)
     seconds = [usage.gpu_seconds_today for _, usage in judged[1:]]
@@ -107,7 +107,7 @@ async def test_a_request_whose_process_died_before_the_answer_goes_out_after_the
 async def test_releasing_a_run_that_has_gone_out_only_notes_the_message(store: Store) -> None:
     run = await accept(store, request())
     await take(store, at(6))
-    await store.runs.record(run.key, report(), at(7), at(60))
+    await store.runs.record_report(run.key, report(), at(7), at(60))
     await store.runs.release(run.key, 99, at(8))
     row = await columns(store, run.key)
     assert (row["status_message_id"], row["due_at"], row["state"]) == (99, at(60), RunState.RUNNING)
@@ -121,7 +121,7 @@ async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) ->
 
     gone_out = await submitted(store)
     assert not await store.runs.withdraw(gone_out.key)
-    await store.work.requeue(gone_out.key, NOW, NOW)
+    await store.claims.requeue(gone_out.key, NOW, NOW)
     assert not await store.runs.withdraw(gone_out.key)
     assert (await fetch(store, gone_out.key)).state is RunState.WAITING
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.store import Store
-from bot.store.audit import AuditStore, newest_first, note
+from bot.store.audit import AuditStore, add_entries, newest_first
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD
 from tests.contract.store.runs import NOW, at
@@ -41,7 +41,7 @@ def entry(**changes: Any) -> AuditEntry:
 async def fill(store: Store, entries: list[AuditEntry]) -> None:
     async with store.database.write() as connection:
         for one in entries:
-            await note(connection, one)
+            await add_entries(connection, one)
 
 
 def numbers(page: AuditPage) -> list[object]:

@@ -20,7 +20,7 @@ async def test_the_outcome_is_owed_by_the_lead_when_the_last_has_ended(store: St
     await ended(store, runs[0], runs[2])
     assert await purposes_of_each(store, runs) == [[], [], []]
     assert await store.deliveries.claim("courier", NOW, LEASE) is None
-    await store.runs.record(runs[1].key, said(runs[1], RunState.FAILED), at(5), SOON)
+    await store.runs.record_report(runs[1].key, said(runs[1], RunState.FAILED), at(5), SOON)
     assert await purposes_of_each(store, runs) == [["o"], [], []]
     delivery = await claimed(store, now=at(5))
     assert delivery.run.key == runs[0].key
@@ -32,7 +32,7 @@ async def test_of_all_that_end_at_once_exactly_one_owes(store: Store, other: Sto
     runs = await running(store, count)
     await asyncio.gather(
         *(
-            (store, other)[n % 2].runs.record(run.key, success(run), NOW, SOON)
+            (store, other)[n % 2].runs.record_report(run.key, success(run), NOW, SOON)
             for n, run in enumerate([*runs, *runs])
         )
     )
@@ -45,11 +45,11 @@ async def test_ends_cancellations_and_progress_at_once_leave_one_outcome(store: 
         runs = await running(store, 6)
         news = {run.key: said(run, RunState.RUNNING, progress=0.5) for run in runs}
         await asyncio.gather(
-            *(other.runs.record(run.key, success(run), NOW, SOON) for run in reversed(runs[:4])),
+            *(other.runs.record_report(run.key, success(run), NOW, SOON) for run in reversed(runs[:4])),
             store.runs.save_progress(news, NOW),
             store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id),
             *(store.runs.finish(run.key, RunState.CANCELLED, NOW, code="x") for run in runs[3:]),
-            other.work.claim_status(NOW, FAST, SLOW, 50),
+            other.claims.claim_status(NOW, FAST, SLOW, 50),
         )
         assert await purposes_of_each(store, runs) == [["o"], *[[]] * 5]
 
@@ -57,7 +57,7 @@ async def test_ends_cancellations_and_progress_at_once_leave_one_outcome(store: 
 async def test_a_cancellation_ends_what_waits_and_marks_what_runs(store: Store) -> None:
     runs = await accepted(store)
     assert await take(store) is not None
-    await store.runs.record(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
+    await store.runs.record_report(runs[0].key, said(runs[0], RunState.RUNNING), NOW, SOON)
     before = await store.runs.request_cancel(runs[0].key, NOW, by=PERSON.id)
     assert not before.final
     after = await store.runs.batch(runs[0])
@@ -73,9 +73,9 @@ async def test_a_failure_waits_for_its_reason_also_when_another_ends_last(store:
     runs = await accepted(store, 2)
     for _ in runs:
         await take(store)
-    await store.runs.record(runs[0].key, said(runs[0], RunState.FAILED), NOW, SOON)
-    await store.runs.record(runs[1].key, success(runs[1]), NOW, SOON)
-    await store.runs.explain(runs[0].key, "comfy_rejected", {})
+    await store.runs.record_report(runs[0].key, said(runs[0], RunState.FAILED), NOW, SOON)
+    await store.runs.record_report(runs[1].key, success(runs[1]), NOW, SOON)
+    await store.runs.add_failure_reason(runs[0].key, "comfy_rejected", {})
     assert await store.deliveries.claim("courier", NOW, LEASE) is None
     delivery = await claimed(store, now=at(3))
     assert delivery.batch[0].failure_code == "comfy_rejected"
@@ -121,13 +121,13 @@ async def test_a_late_success_after_the_outcome_is_seen_comes_by_itself_once(sto
 
 async def test_the_status_message_follows_all_of_them_until_the_last_has_ended(store: Store) -> None:
     runs = await running(store)
-    assert [run.key for run in await store.work.claim_status(NOW, FAST, SLOW, 50)] == [runs[0].key]
-    assert not await store.work.claim_status(at(20), FAST, SLOW, 50)
+    assert [run.key for run in await store.claims.claim_status(NOW, FAST, SLOW, 50)] == [runs[0].key]
+    assert not await store.claims.claim_status(at(20), FAST, SLOW, 50)
     news = {runs[2].key: said(runs[2], RunState.RUNNING, progress=0.5)}
     await store.runs.save_progress(news, at(20))
-    assert [run.key for run in await store.work.claim_status(at(20), FAST, SLOW, 50)] == [runs[0].key]
+    assert [run.key for run in await store.claims.claim_status(at(20), FAST, SLOW, 50)] == [runs[0].key]
     await ended(store, runs[0], now=at(21))  # the lead itself has ended, the others go on
-    assert not await store.work.claim_status(at(21), FAST, SLOW, 50)
-    assert [run.key for run in await store.work.claim_status(at(24), FAST, SLOW, 50)] == [runs[0].key]
+    assert not await store.claims.claim_status(at(21), FAST, SLOW, 50)
+    assert [run.key for run in await store.claims.claim_status(at(24), FAST, SLOW, 50)] == [runs[0].key]
     await ended(store, *runs[1:], now=at(25))
-    assert not await store.work.claim_status(at(60), FAST, SLOW, 50)
+    assert not await store.claims.claim_status(at(60), FAST, SLOW, 50)

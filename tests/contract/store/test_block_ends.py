@@ -50,7 +50,7 @@ async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(st
     assert await told(store, unread) == (RunState.REJECTED, "requester_blocked")
     ended = await fetch(store, unread.key)
     assert (ended.decided_by, ended.decided_at, ended.failure_params) == (MOD, at(60), {"reason": "spam"})
-    assert ended.unseen
+    assert ended.hidden_from_channel
     letters = [await purposes(store, run.key) for run in (queued, unread)]
     assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
     assert sum(found.count("d") for found in letters) == 1
@@ -98,7 +98,7 @@ async def test_budgets_are_given_back(store: Store) -> None:
 async def test_a_run_put_back_into_the_queue_after_the_block_ends(store: Store) -> None:
     run = await submitted(store)
     await block(store)
-    await store.work.requeue(run.key, at(70), at(65))
+    await store.claims.requeue(run.key, at(70), at(65))
     assert await told(store, run) == (RunState.REFUSED, "requester_blocked")
     assert [row["purpose"] for row in await owed(store, run.key)] == ["o"]
     assert await take(store, at(3600)) is None
@@ -108,7 +108,7 @@ async def test_a_run_put_back_after_the_block_was_lifted_goes_on(store: Store) -
     run = await submitted(store)
     await block(store)
     await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(61))
-    await store.work.requeue(run.key, at(70), at(65))
+    await store.claims.requeue(run.key, at(70), at(65))
     assert (await fetch(store, run.key)).state is RunState.WAITING
 
 
@@ -140,7 +140,7 @@ async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothi
         await asyncio.gather(
             block(store),
             other.reviews.approve(unread.key, MOD, at(60)),
-            other.work.requeue(gone_out.key, at(61), at(60)),
+            other.claims.requeue(gone_out.key, at(61), at(60)),
             take(other, at(60)),
             return_exceptions=True,
         )
@@ -151,7 +151,7 @@ async def test_a_block_at_once_with_a_decision_a_claim_and_a_return_leaves_nothi
             found = await fetch(store, run.key)
             assert (await purposes(store, run.key)).count("o") == (found.state is not RunState.SUBMITTING)
             if not found.final:
-                await store.runs.record(run.key, report(RunState.CANCELLED), at(62), SOON)
+                await store.runs.record_report(run.key, report(RunState.CANCELLED), at(62), SOON)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(62))
 
 
@@ -172,7 +172,7 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
 async def test_a_block_ends_what_waits_of_several_and_the_last_end_owes_the_outcome(store: Store) -> None:
     batch = await batches.accepted(store, 3)
     assert await take(store) is not None
-    await store.runs.record(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+    await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
     assert await block(store) == 2
     assert [await told(store, run) for run in batch[1:]] == [(RunState.REFUSED, "requester_blocked")] * 2
     assert [await purposes(store, run.key) for run in batch] == [[], [], ["d"]]
@@ -187,7 +187,7 @@ async def test_a_block_at_once_with_the_end_of_another_of_several_leaves_one_out
     for _ in range(10):
         batch = await batches.accepted(store, 2)
         assert await take(store) is not None
-        await store.runs.record(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+        await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
         await asyncio.gather(block(other), batches.ended(store, batch[0]))
         assert "o" in await purposes(store, batch[0].key)
         await store.blocks.unblock(GUILD, PERSON.id, by=MOD, now=at(90))

@@ -32,11 +32,11 @@ SLOW = timedelta(seconds=15)
 
 
 async def _due(store: Store, seconds: float, many: int = 8) -> list[str]:
-    return [run.key for run in await store.work.claim_checks(at(seconds), PAUSE, many)]
+    return [run.key for run in await store.claims.claim_checks(at(seconds), PAUSE, many)]
 
 
 async def _status(store: Store, seconds: float, many: int = 50) -> list[str]:
-    return [run.key for run in await store.work.claim_status(at(seconds), FAST, SLOW, many)]
+    return [run.key for run in await store.claims.claim_status(at(seconds), FAST, SLOW, many)]
 
 
 async def test_a_silent_run_is_asked_about_after_growing_pauses(store: Store) -> None:
@@ -44,7 +44,7 @@ async def test_a_silent_run_is_asked_about_after_growing_pauses(store: Store) ->
     asked = [second for second in range(0, 1000, 5) if await _due(store, second)]
     assert asked[:6] == [30, 40, 60, 100, 180, 340]
     assert asked[6:] == [540, 740, 940]
-    await store.runs.record(run.key, report(progress=0.5), at(1000), at(1030))
+    await store.runs.record_report(run.key, report(progress=0.5), at(1000), at(1030))
     assert (await columns(store, run.key))["checks"] == 0
 
 
@@ -58,7 +58,7 @@ async def test_the_longest_silent_come_first_in_portions(store: Store) -> None:
     keys = []
     for number in range(5):
         run = await submitted(store)
-        await store.runs.record(run.key, report(), NOW, at(50 - number))
+        await store.runs.record_report(run.key, report(), NOW, at(50 - number))
         keys.append(run.key)
     assert await _due(store, 60, 3) == keys[:1:-1]
     assert await _due(store, 60, 3) == keys[1::-1]
@@ -89,7 +89,7 @@ async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None
         assert await _due(store, 4) == []
         assert await _due(store, 5) == [run.key]
         answer = report(state, outputs=(PICTURE,), gpu="A10G", run_duration=12.5)
-        assert await store.runs.record(run.key, answer, at(6), at(36), asked=True) is None
+        assert await store.runs.record_report(run.key, answer, at(6), at(36), asked=True) is None
         settled = await fetch(store, run.key)
         assert (settled.gpu_used, settled.run_duration, settled.charged_seconds) == ("A10G", 12.5, 12.5)
         assert await _due(store, 10_000) == []
@@ -98,7 +98,7 @@ async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None
 async def test_a_given_up_run_with_an_id_is_asked_about_for_a_day(store: Store) -> None:
     run = await brought_to(store, RunState.UNCONFIRMED)
     assert await _due(store, 10_000) == []
-    await store.runs.record(run.key, report(), at(1), at(2))
+    await store.runs.record_report(run.key, report(), at(1), at(2))
     assert await _due(store, 2) == [run.key]
     assert await _due(store, 86_399) == [run.key]
     assert await _due(store, 200_000) == []
@@ -108,29 +108,29 @@ async def test_a_status_message_is_claimed_only_when_it_is_behind(store: Store) 
     run = await brought_to(store, RunState.RUNNING)
     assert await _status(store, 0) == [run.key]
     assert await _status(store, 100) == []
-    await store.runs.record(run.key, report(progress=0.3), at(100), at(200))
+    await store.runs.record_report(run.key, report(progress=0.3), at(100), at(200))
     assert await _status(store, 100) == [run.key]
 
 
 async def test_a_repeated_report_is_no_reason_for_an_edit(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    await store.runs.record(run.key, report(progress=0.3, live_status="x"), NOW, at(200))
+    await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), NOW, at(200))
     await _status(store, 0)
-    await store.runs.record(run.key, report(progress=0.3, live_status="x"), at(50), at(200))
+    await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), at(50), at(200))
     assert await _status(store, 100) == []
 
 
 async def test_edits_keep_the_fast_pause_while_the_token_lives_and_the_slow_one_after(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await _status(store, 0)
-    await store.runs.record(run.key, report(progress=0.1), at(1), at(2000))
+    await store.runs.record_report(run.key, report(progress=0.1), at(1), at(2000))
     assert await _status(store, 2.9) == []
     assert await _status(store, 3) == [run.key]
 
     minutes_15 = 15 * 60
-    await store.runs.record(run.key, report(progress=0.2), at(minutes_15), at(2000))
+    await store.runs.record_report(run.key, report(progress=0.2), at(minutes_15), at(2000))
     assert await _status(store, minutes_15) == [run.key]
-    await store.runs.record(run.key, report(progress=0.3), at(minutes_15 + 1), at(2000))
+    await store.runs.record_report(run.key, report(progress=0.3), at(minutes_15 + 1), at(2000))
     assert await _status(store, minutes_15 + 14.9) == []
     assert await _status(store, minutes_15 + 15) == [run.key]
 
@@ -144,7 +144,7 @@ async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store) -
 async def test_no_status_message_no_edit(store: Store) -> None:
     run = await submitted(store)
     await store.runs.release(run.key, None, NOW)
-    await store.runs.record(run.key, report(), at(1), at(2))
+    await store.runs.record_report(run.key, report(), at(1), at(2))
     assert await _status(store, 1000) == []
 
 
@@ -152,20 +152,20 @@ async def test_a_message_never_edited_does_not_starve_behind_busy_ones(store: St
     busy = [(await brought_to(store, RunState.RUNNING)).key for _ in range(3)]
     await _status(store, 0)
     for key in busy:
-        await store.runs.record(key, report(progress=0.5), at(1), at(200))
+        await store.runs.record_report(key, report(progress=0.5), at(1), at(200))
     fresh = await brought_to(store, RunState.RUNNING)
     assert await _status(store, 100, 1) == [fresh.key]
 
 
 async def test_the_store_counts_what_is_in_flight_and_when_something_is_due(store: Store) -> None:
-    assert await store.work.in_flight() == 0
-    assert await store.work.next_due() is None
+    assert await store.claims.in_flight() == 0
+    assert await store.claims.next_due() is None
     run = await submitted(store)
     await brought_to(store, RunState.SUCCEEDED)
-    assert await store.work.in_flight() == 1
-    assert await store.work.next_due() == NOW + GRACE
-    await store.runs.record(run.key, report(), NOW, at(5))
-    assert await store.work.next_due() == at(5)
+    assert await store.claims.in_flight() == 1
+    assert await store.claims.next_due() == NOW + GRACE
+    await store.runs.record_report(run.key, report(), NOW, at(5))
+    assert await store.claims.next_due() == at(5)
 
 
 async def test_times_come_back_as_they_were_whatever_zone_they_were_given_in(store: Store) -> None:
@@ -186,8 +186,8 @@ async def test_a_status_that_only_the_interaction_reaches_takes_leave_once(store
     """The token of `request` ends after 900 seconds."""
     run = await accept(store, _from_an_account(), hold=timedelta())
     await store.runs.release(run.key, 77, NOW)
-    await store.work.claim_submission(lambda _: None, NOW, at(120))
-    await store.runs.record(run.key, report(), at(1), at(30))
+    await store.claims.claim_submission(lambda _: None, NOW, at(120))
+    await store.runs.record_report(run.key, report(), at(1), at(30))
     assert await _status(store, 2) == [run.key]
     assert [await _status(store, second) for second in (3, 600, 839)] == [[], [], []]
     assert await _status(store, 840) == [run.key]
@@ -206,8 +206,8 @@ async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start
     waiting = await accept(store, _from_an_account(), hold=timedelta())
     already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
     await accept(store, request(), hold=timedelta())
-    claimed = await store.work.claim_submission(lambda _: None, NOW, at(120))
+    claimed = await store.claims.claim_submission(lambda _: None, NOW, at(120))
     assert claimed is not None
     assert claimed.key == already_sent.key
-    assert await store.work.too_late_to_start(at(899)) == []
-    assert [run.key for run in await store.work.too_late_to_start(at(900))] == [waiting.key]
+    assert await store.claims.too_late_to_start(at(899)) == []
+    assert [run.key for run in await store.claims.too_late_to_start(at(900))] == [waiting.key]

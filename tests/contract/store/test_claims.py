@@ -62,7 +62,7 @@ async def test_many_claimers_never_pass_a_deployments_limit(store: Store, other:
 
 async def test_a_claim_says_when_its_call_went_out_and_when_to_look(store: Store) -> None:
     waiting = await accepted(store)
-    assert await store.work.update_queue_positions(NOW) == 1
+    assert await store.claims.update_queue_positions(NOW) == 1
     run = await take(store)
     assert run is not None
     assert (run.key, run.state, run.submitted_at) == (waiting.key, RunState.SUBMITTING, NOW)
@@ -74,7 +74,7 @@ async def test_an_end_makes_room(store: Store) -> None:
     first, second = await accepted(store), await accepted(store, now=at(1))
     assert (await take(store, at(2), 1)).key == first.key  # type: ignore[union-attr]  # fails if None
     assert await take(store, at(2), 1) is None
-    await store.runs.record(first.key, report(RunState.FAILED), at(3), SOON)
+    await store.runs.record_report(first.key, report(RunState.FAILED), at(3), SOON)
     assert (await take(store, at(3), 1)).key == second.key  # type: ignore[union-attr]  # fails if None
 
 
@@ -90,7 +90,7 @@ async def test_the_person_with_one_request_is_not_behind_the_one_with_twenty(sto
 async def test_put_back_waits_its_pause_and_is_taken_again(store: Store) -> None:
     run = await submitted(store)
     shown = (await columns(store, run.key))["rev"]
-    await store.work.requeue(run.key, at(10), NOW)
+    await store.claims.requeue(run.key, at(10), NOW)
     back = await columns(store, run.key)
     assert (back["state"], back["submitted_at"], back["submissions"]) == (RunState.WAITING, None, 1)
     assert back["rev"] > shown
@@ -102,15 +102,15 @@ async def test_put_back_waits_its_pause_and_is_taken_again(store: Store) -> None
 
 async def test_a_run_that_a_webhook_has_adopted_is_not_put_back(store: Store) -> None:
     run = await submitted(store)
-    await store.runs.record(run.key, report(None), NOW, SOON)
-    await store.work.requeue(run.key, at(10), NOW)
+    await store.runs.record_report(run.key, report(None), NOW, SOON)
+    await store.claims.requeue(run.key, at(10), NOW)
     assert (await fetch(store, run.key)).state is RunState.SUBMITTING
 
 
 async def test_a_cancelled_run_is_not_put_back_but_ends(store: Store) -> None:
     run = await submitted(store)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.work.requeue(run.key, at(10), at(2))
+    await store.claims.requeue(run.key, at(10), at(2))
     ended = await fetch(store, run.key)
     assert (ended.state, ended.failure_code) == (RunState.CANCELLED, "cancelled_by_requester")
     assert len(await owed(store, run.key)) == 1
@@ -119,11 +119,11 @@ async def test_a_cancelled_run_is_not_put_back_but_ends(store: Store) -> None:
 
 async def test_renumbering_tells_how_many_places_changed(store: Store) -> None:
     runs = [await accepted(store, now=at(number)) for number in range(3)]
-    assert await store.work.update_queue_positions(at(5)) == 3
-    assert await store.work.update_queue_positions(at(5)) == 0
+    assert await store.claims.update_queue_positions(at(5)) == 3
+    assert await store.claims.update_queue_positions(at(5)) == 0
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [1, 2, 3]
     await take(store, at(5))
-    assert await store.work.update_queue_positions(at(5)) == 2
+    assert await store.claims.update_queue_positions(at(5)) == 2
     assert [(await fetch(store, run.key)).queue_position for run in runs] == [None, 1, 2]
 
 
@@ -133,8 +133,8 @@ async def test_renumbering_and_adopting_at_once_leaves_no_place_on_a_running_run
     for number in range(10):
         run = await accepted(store, now=at(number))
         await asyncio.gather(
-            other.runs.record(run.key, report(RunState.RUNNING), at(20), at(60)),
-            store.work.update_queue_positions(at(20)),
+            other.runs.record_report(run.key, report(RunState.RUNNING), at(20), at(60)),
+            store.claims.update_queue_positions(at(20)),
         )
         assert (await fetch(store, run.key)).queue_position is None
 

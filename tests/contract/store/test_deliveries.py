@@ -37,8 +37,8 @@ async def test_a_claim_brings_the_run_as_it_is_now(store: Store) -> None:
 async def test_the_longest_owed_message_comes_first(store: Store) -> None:
     second = await brought_to(store, RunState.RUNNING)
     first = await brought_to(store, RunState.RUNNING)
-    await store.runs.record(second.key, SUCCESS, at(2), SOON)
-    await store.runs.record(first.key, SUCCESS, at(1), SOON)
+    await store.runs.record_report(second.key, SUCCESS, at(2), SOON)
+    await store.runs.record_report(first.key, SUCCESS, at(1), SOON)
     assert [(await claimed(store, now=at(3))).run.key for _ in range(2)] == [first.key, second.key]
 
 
@@ -64,7 +64,7 @@ async def test_a_claim_whose_lease_was_lost_may_not_be_sent(store: Store, again:
 async def test_a_verdict_that_a_success_replaced_may_not_be_sent(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
-    await store.runs.record(run.key, SUCCESS, at(1), SOON)
+    await store.runs.record_report(run.key, SUCCESS, at(1), SOON)
     assert not await store.deliveries.mark_attempt(verdict, "courier", at(2), LEASE, 1)
     await store.deliveries.postpone(verdict.id, "courier", at(2))
     success = await claimed(store, now=at(2))
@@ -81,7 +81,7 @@ async def test_attempt_and_late_success_at_once_show_the_success_exactly_once(
         verdict = await claimed(store)
         may_send, _ = await asyncio.gather(
             store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1),
-            other.runs.record(run.key, SUCCESS, NOW, SOON),
+            other.runs.record_report(run.key, SUCCESS, NOW, SOON),
         )
         rows = {row["purpose"]: row["state"] for row in await owed(store, run.key)}
         if may_send:
@@ -105,20 +105,20 @@ async def test_a_success_after_the_verdict_was_sent_is_a_second_message(
     await store.deliveries.mark_sent(verdict.id, [(7, 8)])
     if completed:
         await store.deliveries.complete(verdict.id, NOW)
-    await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
     if not completed:
         await store.deliveries.complete(verdict.id, at(5))
     late = await claimed(store, now=at(5))
     assert (late.purpose, late.run.state, late.messages) == (Purpose.LATE, RunState.SUCCEEDED, ())
-    assert (await store.deliveries.told(run.key, Purpose.OUTCOME)).messages == ((7, 8),)
-    assert (await store.deliveries.told(run.key, Purpose.LATE)).messages == ()
+    assert (await store.deliveries.sent(run.key, Purpose.OUTCOME)).messages == ((7, 8),)
+    assert (await store.deliveries.sent(run.key, Purpose.LATE)).messages == ()
 
 
 async def test_a_death_in_the_middle_of_the_verdict_does_not_show_the_success_twice(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
     await store.deliveries.mark_attempt(verdict, "courier", NOW, LEASE, 1)
-    await store.runs.record(run.key, SUCCESS, at(5), SOON)
+    await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
     found = [await store.deliveries.claim("restarted", at(200), LEASE) for _ in range(2)]
     assert [delivery.purpose for delivery in found if delivery] == [Purpose.LATE]
     await store.deliveries.postpone(verdict.id, "courier", at(201))
@@ -142,12 +142,12 @@ async def test_postponing_and_keeping_are_for_the_one_who_has_the_lease(store: S
     run = await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store, "one")
     await store.deliveries.postpone(delivery.id, "two", at(500))
-    await store.deliveries.keep(delivery.id, "two", at(1), "no")
+    await store.deliveries.mark_undelivered(delivery.id, "two", at(1), "no")
     assert (await owed(store, run.key))[0]["lease_owner"] == "one"
     await store.deliveries.postpone(delivery.id, "one", at(30), error="é" * 600)
     assert await store.deliveries.claim("two", at(29), LEASE) is None
     again = await claimed(store, "two", at(30))
-    await store.deliveries.keep(again.id, "two", at(31), "every way was closed")
+    await store.deliveries.mark_undelivered(again.id, "two", at(31), "every way was closed")
     row = (await owed(store, run.key))[0]
     assert (row["state"], row["done_at"]) == (DeliveryState.UNDELIVERED, at(31))
     assert await store.deliveries.pending() == 0
@@ -156,8 +156,8 @@ async def test_postponing_and_keeping_are_for_the_one_who_has_the_lease(store: S
 async def test_a_success_after_a_kept_verdict_is_tried_afresh(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
-    await store.deliveries.keep(verdict.id, "courier", NOW, "closed")
-    await store.runs.record(run.key, SUCCESS, at(1), SOON)
+    await store.deliveries.mark_undelivered(verdict.id, "courier", NOW, "closed")
+    await store.runs.record_report(run.key, SUCCESS, at(1), SOON)
     assert (await claimed(store, now=at(1))).purpose is Purpose.LATE
 
 
@@ -201,7 +201,7 @@ async def test_forgetting_the_answer_takes_the_token_out_of_the_database(store: 
 async def test_an_end_that_is_not_the_runs_last_word_owes_nothing_twice(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     for state in (RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED):
-        await store.runs.record(run.key, report(state), at(1), SOON)
+        await store.runs.record_report(run.key, report(state), at(1), SOON)
         await store.runs.finish(run.key, state, at(1), code="x")
     assert len(await owed(store, run.key)) == 1
     assert (await fetch(store, run.key)).state is RunState.TIMED_OUT

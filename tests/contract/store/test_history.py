@@ -64,7 +64,7 @@ async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> No
     await stored_run(store, delivery=DeliveryState.UNDELIVERED, person=BOB)
     page = await store.history.page(ALICE, limit=5, wanted=RunFilter.UNDELIVERED)
     assert keys(page) == [kept]
-    assert page.entries[0].kept
+    assert page.entries[0].undelivered
 
 
 async def test_a_servers_queue_is_what_runs_then_what_waits_then_what_moderators_hold(store: Store) -> None:

@@ -63,7 +63,7 @@ async def test_everything_of_a_person_is_exported_once_and_nothing_of_another(
     exported = [run async for runs in privacy.runs_of(ALICE, step=2) for run in runs]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
-    lines = [one async for found in privacy.record_of(ALICE, step=2) for one in found]
+    lines = [one async for found in privacy.audit_of(ALICE, step=2) for one in found]
     assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
     assert {one.entry.subject_id for one in lines} == {ALICE}
     (block,) = await privacy.blocks_of(ALICE)
@@ -111,7 +111,7 @@ async def test_an_erased_result_that_found_no_way_is_not_offered_any_more(
     await stored_run(store, delivery=DeliveryState.UNDELIVERED)
     await privacy.erase(ALICE, NOW)
     (entry,) = (await HistoryStore(store.database).page(ALICE, limit=5)).entries
-    assert not entry.kept
+    assert not entry.undelivered
 
 
 async def test_the_record_keeps_its_lines_without_what_the_person_wrote(

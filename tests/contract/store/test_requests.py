@@ -144,12 +144,12 @@ async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(
     assert (await usage(store)).gpu_seconds_today == 60
     run = await take(store, at(6))
     assert run is not None
-    await store.runs.record(run.key, report(RunState.FAILED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(10), SOON)
     # A webhook tells neither; GET /run names the GPU that the deployment pins, and the real time.
     assert (await usage(store)).person.gpu_seconds == 240
     assert (await usage(store)).gpu_seconds_today == 60
     settled = report(RunState.FAILED, run_duration=30.0, gpu="A10G")
-    await store.runs.record(run.key, settled, at(20), SOON, asked=True)
+    await store.runs.record_report(run.key, settled, at(20), SOON, asked=True)
     row = await columns(store, run.key)
     assert (row["gpu_used"], row["run_duration"], row["charged_seconds"]) == ("A10G", 30.0, 60.0)
     found = await usage(store)
@@ -162,12 +162,12 @@ async def test_what_an_end_took_is_nothing_once_nobody_will_tell_more(store: Sto
     assert await tried(store) is None
     run = await take(store, at(6))
     assert run is not None
-    await store.runs.record(run.key, report(RunState.CANCELLED), at(10), SOON)
+    await store.runs.record_report(run.key, report(RunState.CANCELLED), at(10), SOON)
     assert (await usage(store)).person.gpu_seconds == 60
     if told:
-        await store.runs.record(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
+        await store.runs.record_report(run.key, report(RunState.CANCELLED), at(20), SOON, asked=True)
     else:
-        await store.runs.leave(run.key)
+        await store.runs.stop_checking(run.key)
     found = await usage(store)
     assert (found.person.gpu_seconds, found.gpu_seconds_today) == (0, 0)
 

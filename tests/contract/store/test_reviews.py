@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.domain.errors import RefusedError
 from bot.domain.rules import ServerRules
-from bot.domain.runs import OUTCOMES, RunState
+from bot.domain.runs import OUTCOME_PURPOSES, RunState
 from bot.store import Store
 from tests.contract.store.decisions import APPROVAL_ENDS, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
@@ -47,7 +47,7 @@ async def test_an_approved_request_goes_out_at_once(store: Store) -> None:
     await store.reviews.approve(run.key, MOD, at(60))
     approved = await fetch(store, run.key)
     assert (approved.state, approved.decided_by, approved.decided_at) == (RunState.WAITING, MOD, at(60))
-    assert not approved.unseen
+    assert not approved.hidden_from_channel
     assert await purposes(store, run.key) == ["r", "c"]
     taken = await take(store, at(60))
     assert taken is not None
@@ -60,7 +60,7 @@ async def test_a_rejected_request_owes_outcome_card_and_letter_in_one_step(store
     rejected = await fetch(store, run.key)
     assert (rejected.state, rejected.decided_by) == (RunState.REJECTED, MOD)
     assert rejected.failure_params == {"reason": "not here"}
-    assert rejected.unseen
+    assert rejected.hidden_from_channel
     assert sorted(await purposes(store, run.key)) == ["c", "d", "o", "r"]
     line = (await audit_log(store))[-1]
     assert (line.action, line.actor_id, line.subject_id) == ("reject", MOD, PERSON.id)
@@ -133,22 +133,22 @@ async def test_an_end_without_a_decision_owes_the_outcome_and_the_card(store: St
         run = await awaiting_approval(store)
         assert await store.runs.finish(run.key, target, at(5), code="expired") is not None
         assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
-        assert (await fetch(store, run.key)).unseen
+        assert (await fetch(store, run.key)).hidden_from_channel
 
 
 @pytest.mark.sqlite_only
 async def test_nothing_that_comfydeploy_says_approves_a_request(store: Store) -> None:
     run = await awaiting_approval(store)
     for state in RunState:
-        await store.runs.record(run.key, report(state), at(1), SOON)
+        await store.runs.record_report(run.key, report(state), at(1), SOON)
     assert (await fetch(store, run.key)).state is RunState.AWAITING_APPROVAL
 
 
 async def test_only_a_request_that_is_over_due_comes_up_to_expire(store: Store) -> None:
     run = await awaiting_approval(store)
     pause = timedelta(minutes=1)
-    assert await store.work.claim_checks(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
-    assert [due.key for due in await store.work.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
+    assert await store.claims.claim_checks(APPROVAL_ENDS - timedelta(seconds=1), pause, 9) == ()
+    assert [due.key for due in await store.claims.claim_checks(APPROVAL_ENDS, pause, 9)] == [run.key]
 
 
 async def test_the_card_is_known_once_it_is_posted(store: Store) -> None:
@@ -176,11 +176,11 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
 
 async def test_a_result_that_is_still_being_posted_is_known_as_owed(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
-    assert await store.deliveries.is_pending(run.key, OUTCOMES)
+    assert await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
     delivery = await claimed(store)
-    assert await store.deliveries.is_pending(run.key, OUTCOMES)
+    assert await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
     await store.deliveries.complete(delivery.id, NOW)
-    assert not await store.deliveries.is_pending(run.key, OUTCOMES)
+    assert not await store.deliveries.is_pending(run.key, OUTCOME_PURPOSES)
 
 
 async def test_however_many_report_it_there_is_one_card(store: Store, other: Store) -> None:
@@ -224,7 +224,7 @@ async def test_a_report_after_a_dismissal_owes_one_card_more_unless_it_is_the_sa
 
 @pytest.mark.sqlite_only
 async def test_a_run_that_was_never_in_review_shows_what_was_asked(store: Store) -> None:
-    assert not (await accepted(store)).unseen
+    assert not (await accepted(store)).hidden_from_channel
 
 
 async def test_rules_read_together_are_each_servers_own_and_as_they_are_now(store: Store) -> None:

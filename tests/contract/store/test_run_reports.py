@@ -51,7 +51,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
     for order in _orders(_reports(name)):
         run = await submitted(store)
         for number, each in enumerate(order):
-            await store.runs.record(run.key, each, at(number), SOON)
+            await store.runs.record_report(run.key, each, at(number), SOON)
         ended = await fetch(store, run.key)
         files = tuple(output.url for output in ended.outputs)
         ends.add((ended.state, ended.failure_code, ended.run_id, files))
@@ -60,7 +60,7 @@ async def test_a_recorded_run_ends_the_same_in_every_order(store: Store, name: s
         assert len(await owed(store, run.key)) == 1
         # It is asked once more what it took, and then never again.
         answer = order[0]._replace(state=ended.state)
-        await store.runs.record(run.key, answer, at(60), at(90), asked=True)
+        await store.runs.record_report(run.key, answer, at(60), at(90), asked=True)
         assert (await columns(store, run.key))["due_at"] is None
     assert len(ends) == 1
     state = ends.pop()[0]
@@ -73,7 +73,7 @@ async def test_the_same_end_from_many_processes_at_once_is_owed_once(store: Stor
     run = await submitted(store)
     ends = [SUCCESS, report(RunState.RUNNING, progress=0.5), report(RunState.UPLOADING)] * 4
     await asyncio.gather(
-        *((store, other)[n % 2].runs.record(run.key, each, NOW, SOON) for n, each in enumerate(ends))
+        *((store, other)[n % 2].runs.record_report(run.key, each, NOW, SOON) for n, each in enumerate(ends))
     )
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
     assert len(await owed(store, run.key)) == 1
@@ -83,7 +83,7 @@ async def test_contradicting_ends_at_once_leave_one(store: Store, other: Store) 
     for _ in range(10):
         run = await brought_to(store, RunState.RUNNING)
         await asyncio.gather(
-            store.runs.record(run.key, report(RunState.FAILED), NOW, SOON),
+            store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON),
             other.runs.finish(run.key, RunState.CANCELLED, NOW, code="cancelled_by_requester"),
         )
         ended = await fetch(store, run.key)
@@ -100,7 +100,7 @@ async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
     )
     run = await submitted(store)
     done = SUCCESS._replace(outputs=outputs, gpu="NVIDIA " + "H" * 190, run_duration=1.25)
-    await store.runs.record(run.key, done, NOW, SOON)
+    await store.runs.record_report(run.key, done, NOW, SOON)
     ended = await fetch(store, run.key)
     assert ended.outputs == outputs
     assert ended.run_duration == 1.25
@@ -110,14 +110,14 @@ async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
 
 async def test_the_longest_phrase_that_the_parser_lets_through_fits(store: Store) -> None:
     run = await submitted(store)
-    await store.runs.record(run.key, report(live_status="é" * 200, progress=0.1), NOW, SOON)
+    await store.runs.record_report(run.key, report(live_status="é" * 200, progress=0.1), NOW, SOON)
     assert (await fetch(store, run.key)).live_status == "é" * 200
 
 
 async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store) -> None:
     for state in (RunState.UNCONFIRMED, RunState.TIMED_OUT):
         run = await brought_to(store, state)
-        await store.runs.record(run.key, SUCCESS, at(5), SOON)
+        await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
         ended = await fetch(store, run.key)
         assert (ended.state, ended.failure_code) == (RunState.SUCCEEDED, None)
         assert [(row["purpose"], row["state"]) for row in await owed(store, run.key)] == [("o", "pending")]
@@ -128,7 +128,7 @@ async def test_a_success_before_anybody_saw_the_verdict_replaces_it(store: Store
 async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
     for each in [*IN_FLIGHT - {RunState.SUBMITTING}, *FINAL, None]:
-        await store.runs.record(run.key, report(each, progress=1.0), at(9), at(99), asked=True)
+        await store.runs.record_report(run.key, report(each, progress=1.0), at(9), at(99), asked=True)
     after = await columns(store, run.key)
     assert (after["state"], after["due_at"], after["ended_at"]) == (state, None, NOW)
     assert len(await owed(store, run.key)) == 1
@@ -138,26 +138,26 @@ async def test_an_end_absorbs_whatever_comes_after_it(store: Store, state: RunSt
 @pytest.mark.parametrize("state", [RunState.SUBMITTING, RunState.RUNNING, RunState.TIMED_OUT])
 async def test_a_success_without_outputs_is_asked_about_at_once(store: Store, state: RunState) -> None:
     run = await brought_to(store, state)
-    await store.runs.record(run.key, report(RunState.SUCCEEDED), at(5), SOON)
+    await store.runs.record_report(run.key, report(RunState.SUCCEEDED), at(5), SOON)
     row = await columns(store, run.key)
     assert row["state"] == (state if state is RunState.TIMED_OUT else RunState.UPLOADING)
     assert row["due_at"] == at(5)
-    await store.runs.record(run.key, SUCCESS, at(6), SOON, asked=True)
+    await store.runs.record_report(run.key, SUCCESS, at(6), SOON, asked=True)
     assert (await fetch(store, run.key)).outputs == (PICTURE,)
 
 
 @pytest.mark.sqlite_only
 async def test_an_answer_to_our_question_may_have_no_outputs(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
-    await store.runs.record(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
+    await store.runs.record_report(run.key, report(RunState.SUCCEEDED), at(5), SOON, asked=True)
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 
 async def test_a_given_up_run_that_failed_upstream_too_is_not_asked_about_any_more(store: Store) -> None:
     run = await brought_to(store, RunState.UNCONFIRMED)
-    await store.runs.record(run.key, report(RunState.RUNNING), at(1), at(2))
+    await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), at(2))
     assert (await columns(store, run.key))["due_at"] == at(2)
-    await store.runs.record(run.key, report(RunState.FAILED), at(3), at(4), asked=True)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(3), at(4), asked=True)
     row = await columns(store, run.key)
     assert (row["state"], row["due_at"]) == (RunState.UNCONFIRMED, None)
 
@@ -169,7 +169,7 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
     for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.RUNNING, None):
         foreign = report(state, run_id="ffffffff-0000-0000-0000-000000000000", outputs=(PICTURE,))
         with pytest.raises(ForeignRunReport):
-            await store.runs.record(run.key, foreign, at(5), SOON)
+            await store.runs.record_report(run.key, foreign, at(5), SOON)
     assert await columns(store, run.key) == before
     assert await owed(store, run.key) == []
 
@@ -177,7 +177,7 @@ async def test_a_report_of_another_run_changes_nothing(store: Store) -> None:
 @pytest.mark.sqlite_only
 async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
     with pytest.raises(KeyError):
-        await store.runs.record("nobody", SUCCESS, NOW, SOON)
+        await store.runs.record_report("nobody", SUCCESS, NOW, SOON)
     with pytest.raises(KeyError):
         await store.runs.finish("nobody", RunState.FAILED, NOW, code="x")
     with pytest.raises(KeyError):
@@ -188,7 +188,7 @@ async def test_an_unknown_key_is_a_key_error_everywhere(store: Store) -> None:
 
 async def test_a_reason_is_added_to_a_failure_nobody_has_been_told(store: Store) -> None:
     run = await brought_to(store, RunState.FAILED)
-    await store.runs.explain(run.key, "comfy_invalid", {"fields": "cfg"})
+    await store.runs.add_failure_reason(run.key, "comfy_invalid", {"fields": "cfg"})
     told = await fetch(store, run.key)
     assert (told.failure_code, told.failure_params) == ("comfy_invalid", {"fields": "cfg"})
 
@@ -198,16 +198,16 @@ async def test_a_reason_comes_too_late_once_the_failure_is_on_its_way(store: Sto
     delivery = await store.deliveries.claim("courier", at(60), SOON - NOW)
     assert delivery is not None
     assert await store.deliveries.mark_attempt(delivery, "courier", at(60), SOON - NOW, 1)
-    await store.runs.explain(run.key, "comfy_rejected", {})
+    await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert (await fetch(store, run.key)).failure_code == "run_failed"
     await store.deliveries.mark_sent(delivery.id, [(1, 2)])
-    await store.runs.explain(run.key, "comfy_rejected", {})
+    await store.runs.add_failure_reason(run.key, "comfy_rejected", {})
     assert (await fetch(store, run.key)).failure_code == "run_failed"
 
 
 async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:
     early = await submitted(store)
-    await store.runs.record(early.key, report(RunState.FAILED), NOW, SOON)
+    await store.runs.record_report(early.key, report(RunState.FAILED), NOW, SOON)
     assert await store.deliveries.claim("courier", at(2.9), SOON - NOW) is None
     assert await store.deliveries.claim("courier", at(3), SOON - NOW) is not None
 
@@ -224,7 +224,7 @@ async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: 
     run = await submitted(store)
     await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
     assert (await columns(store, run.key))["due_at"] > at(1)
-    await store.runs.record(run.key, report(RunState.QUEUED), at(2), SOON)
+    await store.runs.record_report(run.key, report(RunState.QUEUED), at(2), SOON)
     assert (await columns(store, run.key))["due_at"] == at(2)
 
 
@@ -263,7 +263,7 @@ async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) ->
 
 async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store: Store) -> None:
     first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
-    await store.runs.record(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
+    await store.runs.record_report(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
     news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
     await store.runs.save_progress(news, at(1))
     assert (await fetch(store, first.key)).progress == 0.5
@@ -299,8 +299,8 @@ async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_non
     """The first call was taken, whatever its answer said; also where the status is a word yet to come."""
     for state in (None, RunState.QUEUED, RunState.RUNNING):
         run = await submitted(store)
-        await store.work.requeue(run.key, at(5), NOW)
-        await store.runs.record(run.key, report(state), at(6), SOON)
+        await store.claims.requeue(run.key, at(5), NOW)
+        await store.runs.record_report(run.key, report(state), at(6), SOON)
         assert await take(store, at(10)) is None
         adopted = await fetch(store, run.key)
         assert adopted.state is (state or RunState.QUEUED)

@@ -79,7 +79,7 @@ events = st.lists(
 def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
     start: RunState, sequence: list[tuple[RunReport, bool] | End], cancel: datetime | None
 ) -> None:
-    subject, owed, ends = run(start, cancel_requested_at=cancel), 0, 0
+    subject, outcomes, ends = run(start, cancel_requested_at=cancel), 0, 0
     for number, event in enumerate(sequence):
         now = NOW + timedelta(seconds=number)
         if isinstance(event, End):
@@ -92,8 +92,7 @@ def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
         moved = after.state is not subject.state
         assert not moved or after.state in TRANSITIONS[subject.state]
         assert (after.progress or 0) >= (subject.progress or 0)
-        assert change.owed is (moved and after.final)
-        assert (change.owed_at is not None) is change.owed
+        assert change.ends_run is (moved and after.final)
         if after.state is S.SUCCEEDED and moved:
             assert after.outputs or (not isinstance(event, End) and event[1])
             assert after.failure_code is None
@@ -104,10 +103,10 @@ def test_any_sequence_of_events_follows_the_table_and_owes_one_message_per_end(
             assert after.state is S.SUCCEEDED or after.failure_code
         assert after.run_duration is None or after.run_duration >= 0
         assert len(after.gpu_used or "") <= 32
-        owed += change.owed
+        outcomes += change.ends_run
         subject = after
-    assert owed == ends <= 2
-    assert owed < 2 or subject.state is S.SUCCEEDED
+    assert outcomes == ends <= 2
+    assert outcomes < 2 or subject.state is S.SUCCEEDED
 
 
 @given(state=st.sampled_from(sorted(FINAL - REVIVABLE)), report=reports, asked=st.booleans())
@@ -123,7 +122,7 @@ def test_a_repeated_report_changes_nothing_visible(report: RunReport, state: Run
     if first is None:
         return
     second = apply_report(applied(run(state), first), report, NOW)
-    assert second is None or not (second.visible or second.owed)
+    assert second is None or not (second.visible or second.ends_run)
 
 
 def test_every_state_but_the_final_ones_can_be_left() -> None:
@@ -156,9 +155,9 @@ def shown(state: RunState, **columns: Any) -> Change:
     return Change(state, columns, visible=True)
 
 
-def ended(state: RunState, owed_at: datetime = NOW, **columns: Any) -> Change:
+def ended(state: RunState, outcome_due_at: datetime = NOW, **columns: Any) -> Change:
     values = {"ended_at": NOW, "due_at": None, "queue_position": None, **columns}
-    return Change(state, values, owed=True, owed_at=owed_at, visible=True)
+    return Change(state, values, outcome_due_at=outcome_due_at, visible=True)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +326,7 @@ def test_our_own_verdict_carries_its_code_and_the_measured_duration(
     before: Run, duration: dict[str, float]
 ) -> None:
     values = {"failure_code": "deadline", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None}
-    change = Change(S.TIMED_OUT, values | duration, owed=True, owed_at=NOW, visible=True)
+    change = Change(S.TIMED_OUT, values | duration, outcome_due_at=NOW, visible=True)
     assert end(before, S.TIMED_OUT, NOW, "deadline", {"a": 1}) == change
 
 
@@ -344,7 +343,7 @@ def test_a_block_carries_its_reason_and_decides_a_pending_approval(
     why: str | None, params: dict[str, str]
 ) -> None:
     values = {"failure_code": REQUESTER_BLOCKED, "failure_params": params, "ended_at": NOW, "due_at": None}
-    waiting = Change(S.REFUSED, values, owed=True, owed_at=NOW, visible=True)
+    waiting = Change(S.REFUSED, values, outcome_due_at=NOW, visible=True)
     assert end_for_block(run(S.WAITING), 99, why, NOW) == waiting
     pending = replace(waiting, state=S.REJECTED, values={**values, "decided_by": 99, "decided_at": NOW})
     assert end_for_block(run(S.AWAITING_APPROVAL), 99, why, NOW) == pending

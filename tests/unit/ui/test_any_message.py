@@ -47,10 +47,10 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
     words=st.text(max_size=7000),
     texts=st.lists(st.text(alphabet="`a\n", min_size=1, max_size=150), max_size=10),
     files=st.lists(st.sampled_from(FileKind), max_size=40),
-    notes=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=41),
+    remarks=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=41),
 )
 def test_whatever_comes_every_message_is_within_discords_limits(
-    state: RunState, words: str, texts: list[str], files: list[FileKind], notes: list[str]
+    state: RunState, words: str, texts: list[str], files: list[FileKind], remarks: list[str]
 ) -> None:
     subject = run(state, prompt=words, live_status=words, gpu_used=words, progress=0.1, seed=1)
     if state not in FINAL:
@@ -58,6 +58,6 @@ def test_whatever_comes_every_message_is_within_discords_limits(
         return
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
-    prepared = PreparedOutputs(named, tuple(texts), tuple(notes)) if succeeded else PreparedOutputs()
+    prepared = PreparedOutputs(named, tuple(texts), tuple(remarks)) if succeeded else PreparedOutputs()
     for part in outcome(subject, prepared, words or "x"):
         assert_within_limits(part)

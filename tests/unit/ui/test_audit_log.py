@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import RefusedError
 from bot.domain.records import (
-    OUTCOMES,
+    FINAL_STATES,
     PAGE_SIZE,
     AuditAction,
     AuditButton,
@@ -39,7 +39,7 @@ filters = st.builds(
     subject=st.none() | ids,
     actor=st.none() | ids,
     deployment=st.none() | names,
-    outcome=st.none() | st.sampled_from(OUTCOMES),
+    outcome=st.none() | st.sampled_from(FINAL_STATES),
     action=st.none() | st.sampled_from(AuditAction),
     since=st.none() | seconds,
     until=st.none() | seconds,

@@ -57,7 +57,7 @@ def test_where_inputs_are_too_long_for_the_card_details_has_them_whole(values: l
 
 def test_pictures_are_shown_other_files_are_there_to_open_and_all_are_kept() -> None:
     files = (file(1, FileKind.IMAGE, "png"), file(2, FileKind.AUDIO, "wav"), file(3, FileKind.VIDEO, "mp4"))
-    part = review_card(run(), "Flux", INPUTS, PreparedOutputs(files, notes=("big.png is too large",)))
+    part = review_card(run(), "Flux", INPUTS, PreparedOutputs(files, remarks=("big.png is too large",)))
     found = components(part)
     assert [i["media"]["url"] for c in found if c["type"] == 12 for i in c["items"]] == [
         f"attachment://flux-{KEY}-1.png",
@@ -159,16 +159,18 @@ def test_of_many_reporters_some_are_named() -> None:
 @given(
     values=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=6000)), max_size=80),
     files=st.lists(st.sampled_from(FileKind), max_size=40),
-    notes=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=40),
+    remarks=st.lists(st.text(min_size=1, max_size=1500).filter(str.strip), max_size=40),
     reason=st.text(max_size=600),
     gpu=st.text(max_size=60),
 )
 def test_whatever_was_asked_for_the_card_is_within_discords_limits(
-    values: list[tuple[str, str]], files: list[FileKind], notes: list[str], reason: str, gpu: str
+    values: list[tuple[str, str]], files: list[FileKind], remarks: list[str], reason: str, gpu: str
 ) -> None:
     subject = run(gpu=gpu, failure_params={"reason": reason}, prompt=reason)
     inputs = ShownInputs(tuple(values), ())
-    prepared = PreparedOutputs(tuple(file(n, kind, "x") for n, kind in enumerate(files)), notes=tuple(notes))
+    prepared = PreparedOutputs(
+        tuple(file(n, kind, "x") for n, kind in enumerate(files)), remarks=tuple(remarks)
+    )
     rejected = replace(subject, state=RunState.REJECTED, decided_by=1, decided_at=AT)
     for part in (
         review_card(subject, gpu or "x", inputs, prepared),

@@ -99,12 +99,12 @@ def test_sentences_stand_as_text_and_what_is_laid_out_in_a_code_block(made: str,
 
 @pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
 def test_notes_that_do_not_fit_go_into_further_messages(kind: FileKind) -> None:
-    notes = tuple(
+    remarks = tuple(
         f"file {n} is too large: [open it](https://s3.example/{'x' * 900}{n}) now" for n in range(40)
     )
-    parts = result(PreparedOutputs((file(1, kind),), notes=notes))
+    parts = result(PreparedOutputs((file(1, kind),), remarks=remarks))
     everything = "\n".join(text(part) for part in parts)
-    assert all(note in everything for note in notes)
+    assert all(note in everything for note in remarks)
     assert [part.mention for part in parts] == [42] + [None] * (len(parts) - 1)
 
 
@@ -112,5 +112,5 @@ def test_a_link_that_no_message_could_hold_is_left_out_but_not_its_note() -> Non
     note = (
         f"movie.mp4 is too large to upload here: [open it](https://s3.example/{'x' * 8000}) while it works."
     )
-    parts = result(PreparedOutputs((file(),), notes=(note,)))
+    parts = result(PreparedOutputs((file(),), remarks=(note,)))
     assert "movie.mp4 is too large to upload here: open it while it works." in text(parts[-1])

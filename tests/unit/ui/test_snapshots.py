@@ -128,7 +128,7 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
         run(),
         PreparedOutputs(
             (file(),),
-            notes=(
+            remarks=(
                 "b.mp4 is too large to upload here: [open it](https://s3.example/b) while the link works.",
             ),
         ),
