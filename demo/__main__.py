@@ -1,4 +1,4 @@
-"""`python -m demo`: the bot in an offline Discord in your browser. Needs no token, no account and no GPU."""
+"""Run the bot in an offline Discord in the browser: `python -m demo`. It needs no token, account or GPU."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACE = 1.0
 
 INTRODUCTION = """\
 The bot is real: its command, its store, its HTTP client, its webhook endpoint and its messages.
-Discord and ComfyDeploy are stand-ins on this machine: no token, no account and no GPU is used,
+Discord and ComfyDeploy are fakes on this machine: no token, no account and no GPU is used,
 and the picture is painted here from the prompt and the seed.
 """
 INVITATION = """
@@ -74,7 +74,7 @@ async def once(narrator: Narrator, output: Path) -> None:
 
 
 async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
-    """Until Ctrl-C, SIGTERM or the page's own "End preview session"."""
+    """Run the demo until Ctrl-C, SIGTERM or the page's "End preview session"."""
     stop = _stop_signal()
     async with open_world(PACE) as world, narrating(narrator, world), open_pages(world, port) as pages:
         tasks = [
@@ -97,7 +97,7 @@ async def stay(narrator: Narrator, port: int | None, *, browser: bool) -> None:
 
 
 async def _first(world: World, narrator: Narrator, tasks: Iterable[asyncio.Task[Any]]) -> bool:
-    """The demo's own generation; False when it was stopped meanwhile. Raises DemoFailed."""
+    """Generate the first picture; return False if the demo was stopped meanwhile. Raises DemoFailed."""
     generation = asyncio.create_task(generate_once(world, narrator), name="first")
     await asyncio.wait({generation, *tasks}, timeout=FIRST_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if not generation.done():
@@ -136,7 +136,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _watchdog(seconds: float) -> threading.Timer:
-    """Ends a process whose event loop no longer turns."""
+    """End the process if its event loop hangs."""
 
     def end() -> None:
         print(f"The demo did not come to an end within {seconds:.0f} s.", file=sys.stderr, flush=True)

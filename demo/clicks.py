@@ -1,9 +1,9 @@
-"""Lets what a person does on a page that is half a second old count.
+"""Accept clicks on a page that is half a second out of date.
 
-simcord 3.2 turns away whatever was pressed before the page has fetched the newest state. While a run goes on
-that state moves every second or so, and Cancel would fail at random. There is no public switch for it, so
-this wraps the preview's own door for actions: an action is brought up to date when the button that was
-pressed still is the same one, else simcord's refusal stands.
+simcord 3.2 refuses every action that was taken before the page fetched the newest state. While a run goes on,
+that state changes about once a second, so Cancel would fail at random. There is no public switch for this.
+Therefore this module wraps the preview's handler of actions: if the button that was pressed is still the
+same, the action is updated to the newest state; otherwise simcord's refusal stands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit
 
 
 class Clicks:
-    """Remembers which controls each publication of a page showed."""
+    """The controls that each published state of a page showed."""
 
     def __init__(self, preview: Preview, world: World) -> None:
         self._preview = preview
@@ -33,7 +33,7 @@ class Clicks:
         preview._action = self._action  # type: ignore[method-assign]  # the wrapped door, see above
 
     def note(self) -> None:
-        """To be called before and after each publication."""
+        """Record the published controls. Call this before and after each publication."""
         for page in self._preview._pages.values():
             self._shown.setdefault((page.id, page.revision), dict(_labels(page.snapshot)))
         while len(self._shown) > _KEPT:
@@ -67,7 +67,7 @@ class Clicks:
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:
-    """Every button and select of a snapshot, by its key."""
+    """Return the labels of a snapshot's buttons and selects by their keys."""
     if isinstance(value, list):
         for item in value:
             yield from _labels(item)

@@ -1,4 +1,4 @@
-"""How one event of the story reads. Pure."""
+"""Describe one event of the demo in a line of text. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEADING = re.compile(r"^#+ |^-# ", re.MULTILINE)
 
 
 def names(world: World) -> Names:
-    """What the ids in the events stand for."""
+    """Return the names of the ids that occur in events."""
     people = {str(person.id): f"@{name}" for name, person in world.people.items()}
     channels = {str(channel.id): f"#{channel.name}" for channel in (world.channel, world.review)}
     inboxes = {str(user.dm_channel.id): f"@{name}'s direct messages" for name, user in world.users.items()}
@@ -26,7 +26,7 @@ def names(world: World) -> Names:
 
 
 def of_event(event: str, payload: Mapping[str, Any], known: Names) -> str | None:
-    """None for what doesn't belong to the story, such as a message of a person."""
+    """Return the event's line, or None if it is not part of the transcript, such as a person's message."""
     if event == "INTERACTION_CREATE":
         return _interaction(payload, known)
     channel = known.get(str(payload.get("channel_id")), "elsewhere")
@@ -89,7 +89,7 @@ def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) 
 
 
 def _words(option: Mapping[str, Any]) -> Iterator[str]:
-    """The command's name, its subcommands and their options, as typed."""
+    """Return the command with its subcommands and options as the person typed it."""
     if "value" in option:
         yield f"{option['name']}:{option['value']}"
         return
@@ -99,7 +99,7 @@ def _words(option: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _text(payload: Mapping[str, Any], known: Names) -> str:
-    """A message's words in one line."""
+    """Return a message's text in one line."""
     parts = [str(payload.get("content") or ""), *_displays(payload.get("components") or ())]
     text = re.sub(r"<t:(\d+):R>", "just now", _HEADING.sub("", "\n".join(filter(None, parts))))
     for number, name in known.items():

@@ -1,8 +1,8 @@
-"""Lets a page show a picture by its link, as Discord does.
+"""Let a page show a picture by its link, as Discord does.
 
-simcord 3.2 shows a file only in the message that it was uploaded with. One of several, opened by its number,
-and Use as input show pictures by their links. There is no public switch for it, so this widens the page's own
-look-up; who may see the message that shows the picture is still checked by simcord.
+simcord 3.2 shows a file only in the message that it was uploaded with. Opening one picture of a batch by its
+number, and Use as input, show pictures by their links. There is no public switch for this. Therefore this
+module widens the page's own look-up; simcord still checks who may see the message that shows the picture.
 """
 
 from __future__ import annotations

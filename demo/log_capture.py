@@ -1,4 +1,4 @@
-"""What the bot writes into its log, line by line, as an operator with LOG_FORMAT=json gets it."""
+"""Capture the bot's log lines as an operator with LOG_FORMAT=json gets them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.config.logs import setup_logging
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """`at` in seconds since 1970, `key` the run that it is about."""
+    """A log line. `at` is in seconds since 1970; `key` is the run it is about."""
 
     at: float
     level: str
@@ -27,7 +27,9 @@ class LogLine:
 
 
 class LogCapture(io.StringIO):
-    """A stream for `setup_logging`. `lines` waits to be told, `faults` are the errors among them."""
+    """A stream for `setup_logging`. `lines` are the lines not printed yet; `faults` are the errors among
+    them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ class LogCapture(io.StringIO):
 
 @contextmanager
 def capturing_logs() -> Iterator[LogCapture]:
-    """Listens to every log line inside the block, which keeps them off the terminal."""
+    """Capture every log line inside the block and keep it off the terminal."""
     capture = LogCapture()
     setup_logging("INFO", "json", stream=capture)
     try:

@@ -1,5 +1,6 @@
-"""Tells in the terminal what happens, from what really happened: Discord's gateway events, the stand-in's
-books, the store's rows and the bot's own log. Nothing is told that was not seen."""
+"""Print what happens in the terminal, from Discord's gateway events, the fake ComfyDeploy's call log, the
+store's rows and the bot's log. Nothing is printed that was not observed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _LOOK = 0.05
 
 
 class Narrator:
-    """Lines of `seconds, who, what`. `lines` is the transcript so far."""
+    """The transcript: lines of `seconds, source, event`. `lines` holds them so far."""
 
     def __init__(self, capture: LogCapture, tell: Callable[[str], None]) -> None:
         self.lines: list[str] = []
@@ -32,7 +33,7 @@ class Narrator:
 
     @property
     def errors(self) -> list[str]:
-        """What the bot logged as an error."""
+        """The errors that the bot logged."""
         return self._capture.faults
 
     def say(self, line: str = "") -> None:
@@ -40,18 +41,18 @@ class Narrator:
         self._tell(line)
 
     def hear(self, event: str, payload: Any) -> None:
-        """For the gateway's subscribers: called as Discord tells the bot."""
+        """Receive an event of the gateway as Discord sends it to the bot."""
         if isinstance(payload, dict):
             self._events.append((utc_now().timestamp(), event, payload))
 
     async def follow(self, world: World) -> None:
-        """Until cancelled."""
+        """Print events until cancelled."""
         while True:
             await asyncio.sleep(_LOOK)
             await self.catch_up(world)
 
     async def catch_up(self, world: World) -> None:
-        """Tells all that happened since the last time, in the order in which it happened."""
+        """Print everything that happened since the last call, in order."""
         names = event_text.names(world)
         logged = list(self._logged())
         stored = [line async for line in self._stored(world, {line.key for line in logged if line.key})]
@@ -87,7 +88,7 @@ class Narrator:
                 yield line
 
     async def _stored(self, world: World, keys: set[str]) -> AsyncIterator[event_text.Line]:
-        """The rows of requests that are new; their own time says what came first."""
+        """Yield the rows of new requests with the time of each."""
         for key in keys - self._keys:
             if run := await world.app.store.runs.get(key):
                 self._keys.add(key)
@@ -96,7 +97,7 @@ class Narrator:
 
 @asynccontextmanager
 async def narrating(narrator: Narrator, world: World) -> AsyncIterator[None]:
-    """The story is told while the block runs, to its very end."""
+    """Print events while the block runs, up to the last one."""
     world.env.backend.subscribers.append(narrator.hear)
     teller = asyncio.create_task(narrator.follow(world), name="story")
     try:

@@ -1,4 +1,4 @@
-"""One generation from the command to the picture, and whether it was what a person should get."""
+"""Generate one picture from the command to the message, and check the result."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LOOK = 0.05
 
 
 class DemoFailed(Exception):
-    """What should have happened and did not, in a sentence."""
+    """An expectation that was not met, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The picture as it stands in the channel."""
+    """The picture in the channel."""
 
     run: Run
     filename: str
@@ -37,7 +37,7 @@ class Made:
 
 
 async def generate_once(world: World, narrator: Narrator, person: str = "ada") -> Made:
-    """The person types /generate and waits. Raises DemoFailed."""
+    """Send `/generate` and wait for the result. Raises DemoFailed."""
     actor = world.people[person]
     async with world.turn:
         result = await actor.slash(
@@ -60,7 +60,7 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
 
 
 async def _outcome(world: World, key: str) -> Run:
-    """The run when it has ended and everything that it owed has been posted."""
+    """Return the run once it has ended and all its messages are posted."""
     store = world.app.store
     while True:
         run = await store.runs.get(key)
@@ -92,7 +92,7 @@ def _check_webhooks(world: World, run: Run) -> None:
 
 
 def _result(messages: Sequence[discord.Message], run: Run, requester_id: int) -> discord.Message:
-    """The only message in the channel. The status message has gone by then."""
+    """Return the only message in the channel; the status message is deleted by then."""
     if len(messages) != 1:
         raise DemoFailed(f"The channel shows {len(messages)} messages instead of the one result.")
     [message] = messages
@@ -120,7 +120,7 @@ async def _picture(run: Run, message: discord.Message) -> Made:
 
 
 def keep(folder: Path, made: Made, narrator: Narrator) -> tuple[Path, Path]:
-    """Saves picture and transcript; returns where."""
+    """Save picture and transcript, and return their paths."""
     picture, transcript = folder / "picture.png", folder / "transcript.txt"
     picture.write_bytes(made.content)
     transcript.write_text("\n".join(narrator.lines) + "\n", encoding="utf-8")

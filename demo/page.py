@@ -1,8 +1,8 @@
-"""The pages: simcord's preview of each channel, kept up to date while the bot works.
+"""The pages: simcord's preview of each channel, refreshed while the bot works.
 
-A preview shows one channel, so a channel is a tab of the browser: the public one, the moderators' one and
-everybody's direct messages. simcord 3.2 allows one preview at a time, for it remembers the last one to say
-that an action reached the bot; `Clicks` sets that one before each action.
+A preview shows one channel, so each channel is a tab of the browser: the public one, the moderators' one and
+everybody's direct messages. simcord 3.2 allows one preview at a time, since it remembers the last one that
+reported an action to the bot; `Clicks` sets that one before each action.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PAUSE = 1.0
 
 
 class Page:
-    """`url` carries the right to act in the demo's Discord: whoever has it can."""
+    """A page. Whoever has its `url` can act in the demo's Discord."""
 
     def __init__(self, title: str, preview: Preview, world: World) -> None:
         self.title = title
@@ -37,7 +37,7 @@ class Page:
 
     @property
     def visited(self) -> bool:
-        """One of a preview's pages is its own, for Python."""
+        """Return whether somebody has opened the page; one of a preview's pages is its own, for Python."""
         return len(self._preview._pages) > 1
 
     def note(self) -> None:
@@ -52,14 +52,14 @@ class Page:
 
 
 class Pages:
-    """All of them, the public channel's first."""
+    """All pages, the public channel's first."""
 
     def __init__(self, pages: Sequence[Page], world: World) -> None:
         self.all = pages
         self._world = world
 
     async def keep_fresh(self) -> None:
-        """Publishes what the bot does at Discord, until cancelled."""
+        """Publish what the bot does at Discord, until cancelled."""
         shown = 0
         while True:
             for page in self.all:
@@ -72,7 +72,7 @@ class Pages:
             await asyncio.sleep(_LOOK)
 
     async def closed(self) -> None:
-        """Returns when somebody chose "End preview session" in one of them."""
+        """Wait until somebody chooses "End preview session" in a page."""
         tasks = [asyncio.create_task(page.closed()) for page in self.all]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +90,7 @@ class Pages:
 
 @asynccontextmanager
 async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pages]:
-    """Serves the pages inside the block, on `port` and those after it; None: on free ones.
+    """Serve the pages inside the block, on `port` and those after it, or on free ones if it is None.
 
     Raises SetupError (simcord) for a port in use.
     """
@@ -105,7 +105,7 @@ async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pag
 
 
 def _views(world: World) -> Iterator[tuple[str, ChannelHandle, tuple[Any, ...]]]:
-    """Title, channel, and who may look at it."""
+    """Return each page's title, its channel, and who may look at it."""
     yield f"#{world.channel.name}", world.channel, tuple(world.people.values())
     yield f"#{world.review.name}", world.review, (world.people[MODERATOR],)
     for name, user in world.users.items():
@@ -123,6 +123,6 @@ async def _enter(world: World, channel: ChannelHandle, viewers: tuple[Any, ...],
 
 
 def _timezone() -> str:
-    """The machine's, by its usual link; the page's times are in UTC where it is another arrangement."""
+    """Return the machine's time zone, or UTC if `/etc/localtime` is not a link."""
     name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
     return name if name in available_timezones() else "UTC"

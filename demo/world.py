@@ -1,5 +1,6 @@
-"""The demo's world: the real bot in an offline Discord, a stand-in for ComfyDeploy, a database in a folder
-that goes with it. Discord and ComfyDeploy are played; everything between them is what production runs."""
+"""The demo's world: the real bot in an offline Discord, a fake ComfyDeploy, and a database in a temporary
+folder. Discord and ComfyDeploy are fakes; everything between them is what production runs.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ SETTLED_WITHIN = 60.0
 
 @dataclass
 class World:
-    """What a demo acts with. Whoever makes Discord do something holds `turn` meanwhile: the offline
-    Discord refuses two operations at once."""
+    """The objects of a demo. Hold `turn` while Discord does something: the offline Discord refuses two
+    operations at once.
+    """
 
     app: App
     env: simcord.Env
@@ -54,10 +56,10 @@ class World:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def catch_up(self) -> None:
-        """Sets Discord's clock to the time of day. Needs `turn`.
+        """Set Discord's clock to the time of day. Needs `turn`.
 
-        It starts in January 2026 and moves only when told to. The bot's own clock is the real one, as in
-        production, so the two have to agree for "5 seconds ago" and for the life of an interaction's token.
+        It starts in January 2026 and moves only when told to. The bot uses the real clock, as in production,
+        so the two must agree for "5 seconds ago" and for the lifetime of an interaction's token.
         """
         behind = (utc_now() - self.env.now()).total_seconds()
         if behind > 0:
@@ -66,7 +68,9 @@ class World:
 
 @asynccontextmanager
 async def open_world(pace: float) -> AsyncIterator[World]:
-    """Everything running, workers included. `pace` is the seconds of a step on the stand-in's machine."""
+    """Start everything, workers included. `pace` is the duration of a step of the fake ComfyDeploy in
+    seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
         port = _free_port()
         async with (
@@ -86,7 +90,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
 
 
 async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> World:
-    """The clock first: ids carry the time at which they were made."""
+    """Create the server, after the clock is set: ids carry the time at which they were made."""
     await env.advance_time((utc_now() - env.now()).total_seconds())
     if app.bot.user is not None:
         await app.bot.user.edit(username=BOT)
@@ -111,8 +115,11 @@ async def _open_attachment(app: App, url: str) -> bytes | None:
 
 
 def _count_faults_only(env: simcord.Env) -> None:
-    """Whatever a command raises is a failure to the offline Discord, although a refusal is an answer of the
-    bot: the page would say that the outcome is uncertain, and the demo would end with a traceback."""
+    """Keep refusals out of simcord's errors.
+
+    simcord counts whatever a command raises as a failure, but a refusal is a normal answer of the bot.
+    Otherwise the page would call the outcome uncertain, and the demo would end with a traceback.
+    """
     record = env._record_error
 
     def record_fault(error: BaseException) -> None:
@@ -125,7 +132,7 @@ def _count_faults_only(env: simcord.Env) -> None:
 def _review_channel(
     app: App, guild: simcord.GuildHandle, moderators: simcord.RoleHandle
 ) -> simcord.ChannelHandle:
-    """As a server would have it: nobody sees it but the moderators and the bot."""
+    """Create a channel that only the moderators and the bot can see."""
     if app.bot.user is None:
         raise RuntimeError("the bot has not logged in")
     seen = discord.PermissionOverwrite(view_channel=True)
@@ -142,7 +149,7 @@ def _review_channel(
 
 @asynccontextmanager
 async def _in_time(world: World) -> AsyncIterator[None]:
-    """Keeps Discord's clock going inside the block."""
+    """Keep Discord's clock running inside the block."""
     keeper = asyncio.create_task(_keep_time(world), name="clock")
     try:
         yield
@@ -159,7 +166,7 @@ async def _keep_time(world: World) -> None:
 
 
 def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings:
-    """As `.env` would give them. Whatever the person's own environment says of a real bot stays out."""
+    """Build settings as `.env` would give them, without anything from this process's environment."""
     fields = Settings.model_fields.items()
     values = {name: item.default for name, item in fields if not item.is_required()}
     return Settings(
@@ -173,7 +180,7 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
             "web_host": HOST,
             "web_port": port,
             "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
-            "allow_private_media_hosts": True,  # the stand-in's files lie on this machine
+            "allow_private_media_hosts": True,  # the fake ComfyDeploy's files lie on this machine
         }
     )
 

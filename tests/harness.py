@@ -1,4 +1,4 @@
-"""The real bot in an offline Discord, with its real webhook endpoint, a real database, and the stand-in for
+"""The real bot in an offline Discord, with its real webhook endpoint, a real database, and the fake ComfyDeploy for
 ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no test waits for time to pass."""
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Harness:
         await self.play()
 
     async def play(self) -> None:
-        """Run the workers until they and the stand-in for ComfyDeploy are idle together."""
+        """Run the workers until they and the fake ComfyDeploy are idle together."""
         rarely = [self.app.workers[name] for name in ("look", "prune") if name in self.app.workers]
         often = [worker for worker in self.app.workers.values() if worker not in rarely]
         while True:
@@ -223,7 +223,7 @@ async def open_app(
     clock: Clock | None = None,
     **more: Any,
 ) -> AsyncIterator[AppRunner]:
-    """Start the stand-in for ComfyDeploy and open the app, not yet connected to a Discord.
+    """Start the fake ComfyDeploy and open the app, not yet connected to a Discord.
 
     `deployments` is the text of a deployments.toml; without it the picture deployment is the only one.
     `more` are settings by name.

@@ -1,4 +1,4 @@
-"""`python -m demo.fake_comfydeploy`: the stand-in as a process. Prints a line of JSON, ends on SIGTERM."""
+"""Run the fake ComfyDeploy as a process that prints one line of JSON and ends on SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy, serve_until
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m demo.fake_comfydeploy", description="A local stand-in for ComfyDeploy"
+        prog="python -m demo.fake_comfydeploy", description="A local fake ComfyDeploy"
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")

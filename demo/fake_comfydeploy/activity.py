@@ -1,4 +1,4 @@
-"""Knows whether anything is still going on, and wakes who waits for the silence."""
+"""Count what is in progress, and wake the tasks that wait until nothing is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Gate:
-    """A task waiting in front of it doesn't count as active; it does again from the moment the gate opens."""
+    """A barrier. A task that waits in front of it doesn't count as active until the gate opens."""
 
     def __init__(self) -> None:
         self._opened = asyncio.Event()
@@ -40,7 +40,7 @@ class Gate:
 
 
 class Activity:
-    """Owns the background tasks. A task inside `paused()` doesn't count as active."""
+    """The background tasks. A task inside `paused()` doesn't count as active."""
 
     def __init__(self) -> None:
         self._active = 0
@@ -61,7 +61,7 @@ class Activity:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count something as active that is no background task."""
+        """Count the block as active, although it is no background task."""
         self.change(+1)
         try:
             yield
@@ -88,8 +88,10 @@ class Activity:
         self._tasks.discard(task)
         self.change(-1)
         if not task.cancelled() and (error := task.exception()):
-            # A bug in the stand-in must not look like a lost webhook.
-            task.get_loop().call_exception_handler({"message": "stand-in task failed", "exception": error})
+            # A bug in the fake ComfyDeploy must not look like a lost webhook.
+            task.get_loop().call_exception_handler(
+                {"message": "a task of the fake ComfyDeploy failed", "exception": error}
+            )
 
     def change(self, by: int) -> None:
         self._active += by

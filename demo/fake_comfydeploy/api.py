@@ -24,7 +24,7 @@ UPLOAD_LIMIT = 250 * 1024**2
 
 
 def gate(api_key: str) -> Middleware:
-    """Redirects trailing slashes and checks the key, as the real server's framework does before any route."""
+    """Return a middleware that redirects trailing slashes and checks the key, as the real server does."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The books: every call that could cost money and every webhook attempt with its answer."""
+"""A log of the calls that could cost money, and of every webhook attempt with its answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class QueueCall:
-    """`status` None: never answered (yet). `run_ids` are the runs it started, usually one."""
+    """A queue call. `status` is None until it is answered; `run_ids` are the runs it started, usually one."""
 
     at: float
     body: Any
@@ -30,7 +30,7 @@ class CancelCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAttempt:
-    """`answer` is the status code, or the error's name when there was none."""
+    """An attempt to send a webhook. `answer` is the status code, or the error's name if there was none."""
 
     at: float
     run_id: str
@@ -45,7 +45,7 @@ class WebhookAttempt:
 
 
 class CallLog:
-    """Keeps the newest `limit` entries of each kind, so that a soak test doesn't fill the memory."""
+    """The newest `limit` entries of each kind, so that a long test doesn't fill the memory."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self.queue_calls: deque[QueueCall] = deque(maxlen=limit)
@@ -53,7 +53,7 @@ class CallLog:
         self.webhook_attempts: deque[WebhookAttempt] = deque(maxlen=limit)
 
     def calls_for(self, part: str) -> list[QueueCall]:
-        """The queue calls whose webhook URL contains `part`, such as a run key."""
+        """Return the queue calls whose webhook URL contains `part`, such as a run key."""
         return [call for call in self.queue_calls if part in (call.webhook or "")]
 
     def runs_for(self, part: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The whole account: the demo's deployments, those in trouble, and one with every class of input."""
+"""The deployments of the account: the demo's, the broken ones, and one with every class of input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
 
 
 def troubled_deployments() -> list[DemoDeployment]:
-    """Deployments whose queue call goes wrong, each as recorded, and one on a classic machine."""
+    """Return deployments whose queue call fails, each as recorded, and one on a classic machine."""
     return [
         _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
         _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),
@@ -51,7 +51,7 @@ def troubled_deployments() -> list[DemoDeployment]:
 
 
 def every_input() -> DemoDeployment:
-    """One node of every class that the recorded deployment has."""
+    """Return one node of every class in the recorded deployment."""
     plain = ("ImageAlpha", "Lora", "ImageBatch", "Video", "EXR", "Audio", "File")
     rest = tuple(InputNode(class_type=name, input_id=name.lower()) for name in plain)
     named = (

@@ -1,4 +1,4 @@
-"""`/control/...`: faults, releases and the books for tests that run it as its own process. No key."""
+"""The routes below `/control`: faults, releases and the call log, for tests of a separate process. No key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Control:
         ]
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """An object of `Faults` fields: for all runs without faults of their own, from now on."""
+        """Set the faults of all runs that have none of their own, from an object of `Faults` fields."""
         try:
             self._world.plan.everywhere = Faults.model_validate_json(await request.read())
         except ValidationError as error:
@@ -47,7 +47,7 @@ class Control:
         return answer(200, {})
 
     async def next_faults(self, request: web.Request) -> web.Response:
-        """A list of such objects, one for each of the next queue calls."""
+        """Set the faults of the next queue calls, from a list of such objects."""
         try:
             faults = [Faults.model_validate(item) for item in await _json(request)]
         except (ValidationError, TypeError, ValueError) as error:
@@ -56,7 +56,7 @@ class Control:
         return answer(200, {"queued": len(faults)})
 
     async def set_chaos(self, request: web.Request) -> web.Response:
-        """`{"seed": 1, "probabilities": {"lost_reply": 0.1, …}}`"""
+        """Draw faults from now on: `{"seed": 1, "probabilities": {"lost_reply": 0.1, …}}`."""
         try:
             body = await _json(request)
             self._world.plan.chaos = Chaos(body["probabilities"], int(body.get("seed", 0)))
@@ -65,11 +65,11 @@ class Control:
         return answer(200, {})
 
     async def release(self, request: web.Request) -> web.Response:
-        """Lets held runs go on: the one in `?run_id=`, else all."""
+        """Let held runs continue: the one in `?run_id=`, otherwise all."""
         return answer(200, {"released": self._release(request.query.get("run_id"))})
 
     async def idle(self, request: web.Request) -> web.Response:
-        """Answers once nothing goes on any more, or with `idle: false` after `?timeout=` seconds."""
+        """Answer once nothing is in progress, or with `idle: false` after `?timeout=` seconds."""
         wait = min(float(request.query.get("timeout", 30)), LONGEST_WAIT)
         try:
             await asyncio.wait_for(self._world.activity.idle(), wait)

@@ -1,4 +1,4 @@
-"""The deployments that the stand-in's account owns. Ids are fixed: a `deployments.toml` can name them."""
+"""The account's deployments. Their ids are fixed, so that a `deployments.toml` can name them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLING = ("CheckpointLoaderSimple", "CLIPTextEncode", "KSampler", "KSampler", 
 
 
 class Makes(StrEnum):
-    """What the deployment's workflow produces."""
+    """What a workflow produces."""
 
     PICTURE = "picture"
     PICTURES = "pictures"
@@ -34,7 +34,7 @@ class Makes(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why the queue call of a deployment never works."""
+    """The reason why a deployment's queue call always fails."""
 
     MACHINE_DOWN = "machine_down"
     NO_CREDITS = "no_credits"
@@ -43,7 +43,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputNode:
-    """One input node of the workflow; `class_type` without its prefix `ComfyUIDeployExternal`."""
+    """An input node of the workflow; `class_type` lacks its prefix `ComfyUIDeployExternal`."""
 
     class_type: str
     input_id: str
@@ -57,7 +57,7 @@ class InputNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDeployment:
-    """`nodes` are the classes that execute, in order: each is a step of progress.
+    """A deployment. `nodes` are the classes that it executes in order, each one step of progress.
 
     A classic machine has no queue of its own (`not-started`, then `running`) and can't be cancelled.
     """
@@ -198,5 +198,5 @@ def slow() -> DemoDeployment:
 
 
 def demo_deployments() -> list[DemoDeployment]:
-    """What the demo shows."""
+    """Return the deployments that the demo offers."""
     return [picture(), variations(), video(), caption(), fails(), slow()]

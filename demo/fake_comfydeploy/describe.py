@@ -1,4 +1,4 @@
-"""A deployment as `GET /deployment/{id}` tells it: inputs beside the raw workflow, secrets included."""
+"""The body of `GET /deployment/{id}`: inputs beside the raw workflow, secrets included."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXTRAS: dict[str, dict[str, Any]] = {
 
 
 def related_id(deployment_id: str, what: str) -> str:
-    """The id of something that belongs to the deployment: the same one at every start."""
+    """Return an id that belongs to the deployment, the same at every start."""
     return str(uuid.uuid5(uuid.UUID(deployment_id), what))
 
 

@@ -1,4 +1,4 @@
-"""What can be told to go wrong: for every run, for the next ones, or by chance with a seed."""
+"""Faults for every run, for the next runs, or drawn at random from a seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Held = Literal["reply", "queued", "started", "running", "uploading"]
 
 
 class Faults(BaseModel):
-    """The neutral instance behaves like the real service on a good day."""
+    """The faults of a run. The default instance behaves like the real service without any."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +49,7 @@ class Faults(BaseModel):
 
     @property
     def starts(self) -> int:
-        """How many runs one queue call starts."""
+        """The number of runs that one queue call starts."""
         if self.queue_starts is not None:
             return self.queue_starts
         return 0 if self.queue_status is not None else 1
@@ -76,7 +76,7 @@ CHAOS: Mapping[str, Faults] = {
 
 
 class Chaos:
-    """Draws each named fault with its probability, seeded: the same calls, the same faults."""
+    """Draw each named fault with its probability; the same seed and calls give the same faults."""
 
     def __init__(self, probabilities: Mapping[str, float], seed: int = 0) -> None:
         unknown = set(probabilities) - set(CHAOS)
@@ -94,7 +94,7 @@ class Chaos:
 
 
 class FaultPlan:
-    """Decides which faults a queue call meets: the ones set for it, else a draw, else the global ones."""
+    """The faults that a queue call meets: those set for it, else a draw, else the global ones."""
 
     def __init__(self, faults: Faults | None = None, chaos: Chaos | None = None) -> None:
         self.everywhere = faults or Faults()
@@ -102,11 +102,13 @@ class FaultPlan:
         self._next: deque[Faults] = deque()
 
     def queue_up(self, faults: Iterable[Faults]) -> None:
-        """One for each of the next queue calls, in order."""
+        """Set the faults of the next queue calls, in order."""
         self._next.extend(faults)
 
     def take(self) -> Faults | None:
-        """The faults of this queue call alone; None when the global ones hold, also later changes of them."""
+        """Return the faults of this queue call alone, or None if the global ones apply, also when they
+        change.
+        """
         if self._next:
             return self._next.popleft()
         return self.chaos.draw() if self.chaos else None

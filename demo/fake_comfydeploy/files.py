@@ -1,4 +1,4 @@
-"""The bucket: output and uploaded files in memory, with S3's signed, expiring URLs when it is private."""
+"""Output and uploaded files in memory, with S3's signed, expiring URLs when the bucket is private."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StoredFile:
 
 
 class Bucket:
-    """Forgets the oldest files beyond `limit` bytes. Paths are unquoted: `outputs/runs/{run_id}/a b.png`."""
+    """The files; the oldest beyond `limit` bytes are dropped. Paths are unquoted, as in `outputs/a b.png`."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Bucket:
         return f"{self.base}/files/{quote(path)}"
 
     def link(self, path: str) -> str:
-        """The URL of a file, signed for an hour in a private bucket."""
+        """Return the URL of a file, signed for an hour if the bucket is private."""
         return self.signed_link(path) if self.private else self.plain_link(path)
 
     def signed_link(self, path: str, seconds: int = HOUR) -> str:
@@ -63,7 +63,7 @@ class Bucket:
         return f"{self.plain_link(path)}?{query}&X-Amz-Signature={self._signature(path, stamp, seconds)}"
 
     def refusal(self, path: str, query: dict[str, str]) -> str | None:
-        """S3's message when a private file may not be read with this query, else None."""
+        """Return S3's error message if this query may not read a private file, else None."""
         if not self.private:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Makes what a deployment's workflow makes. Everything heavy runs in a thread."""
+"""Generate the outputs of a workflow. Heavy work runs in threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Product = dict[str, list[Any]]  # `data` of an output; an item's `content` is st
 
 
 class ExecutionError(Exception):
-    """A node failed. The service tells nobody which or why."""
+    """A node failed. The service doesn't say which or why."""
 
 
 # Returns the file at an address that only this machine knows, or None for one that has to be downloaded.
@@ -47,7 +47,7 @@ class Generator:
         self._open_link = open_link
 
     async def make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:
-        """Outputs as (node_meta, output_id, data). ExecutionError for what a workflow would choke on."""
+        """Return outputs as (node_meta, output_id, data). Raises ExecutionError for unusable inputs."""
         try:
             return await self._make(run)
         except CHOKES as error:
@@ -88,7 +88,7 @@ class Generator:
         return {"gifs": [item]}
 
     async def _start_image(self, url: Any) -> bytes | None:
-        """The machine downloads what it is told to; one that can't be had ends the run."""
+        """Download the start image. A failure ends the run."""
         if not url:
             return None
         if str(url).startswith("data:"):
@@ -101,13 +101,13 @@ class Generator:
 
 
 def _preview() -> tuple[dict[str, str], None, Product]:
-    """What a preview node leaves: an item that was never uploaded and so has no URL."""
+    """Return the output of a preview node: an item that was never uploaded and has no URL."""
     item = {"type": "temp", "filename": "ComfyUI_temp_qwxlz_00001_.png", "subfolder": ""}
     return {"node_id": "31", "node_class": "PreviewImage"}, None, {"images": [item]}
 
 
 def scene_of(inputs: dict[str, Any]) -> Scene:
-    """Raises ValueError or TypeError for inputs that fit no workflow: nothing checked them before."""
+    """Return the scene that the inputs describe. Raises ValueError or TypeError for unusable inputs."""
     grown = 1.25 if inputs.get("hires") else 1.0
     sides = [math.floor(min(float(inputs.get(key, 768)) * grown, LONGEST)) for key in ("width", "height")]
     return Scene(

@@ -1,4 +1,4 @@
-"""The machine behind a deployment: queues, executes node by node, uploads, and reports each step."""
+"""The machine behind a deployment: queue, execute node by node, upload, and report each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ LATE_STATUS = "Executing PreviewImage"  # a node's report that overtakes nothing
 
 
 class Machine:
-    """`pace` is the seconds that a step takes; 0 is as quick as possible, in the same order."""
+    """Executes runs. `pace` is the duration of a step in seconds; 0 is as fast as possible, in the same
+    order.
+    """
 
     def __init__(self, world: World, webhooks: Webhooks, generator: Generator, pace: float) -> None:
         self._world = world
@@ -32,7 +34,7 @@ class Machine:
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
     def cancel(self, run: Run) -> None:
-        """Ends the run at once; one that had ended stays as it is."""
+        """End the run at once, unless it has ended."""
         if run.ended:
             return
         if not run.faults.success_after_cancel and (task := self._tasks.get(run.id)):
@@ -41,7 +43,7 @@ class Machine:
         run.released.open()
 
     def reject(self, run: Run) -> None:
-        """The machine didn't take the workflow: the event precedes the queue call's answer."""
+        """Refuse the workflow; the event precedes the answer to the queue call."""
         self._end(run, "failed")
 
     async def _live(self, run: Run) -> None:
@@ -89,7 +91,7 @@ class Machine:
         await asyncio.sleep(self._pace if status in {"queued", "started"} else 0)
 
     async def _nodes(self, run: Run) -> None:
-        """Progress is the share of nodes seen so far, not quite even; it need not reach 1."""
+        """Report progress as the share of nodes executed so far, slightly uneven; it need not reach 1."""
         rng = random.Random(run.id)
         nodes = run.deployment.nodes
         for at, node in enumerate(nodes):
@@ -132,7 +134,7 @@ class Machine:
         self._webhooks.status(run, signed=signed)
 
     def _late_report(self, run: Run) -> None:
-        """The last node's report of progress arrives after the end: the run's status, but no outputs."""
+        """Send the last node's progress after the end, with the run's status but without outputs."""
         if run.intermediate:
             run.live_status = LATE_STATUS
             self._webhooks.live_status(run)

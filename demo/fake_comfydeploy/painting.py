@@ -1,4 +1,4 @@
-"""Paints a landscape: the same scene, the same bytes. CPU only and quick; call it in a thread."""
+"""Paint a landscape on the CPU. The same scene gives the same bytes. Call it in a thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def as_png(picture: Image.Image) -> bytes:
 
 
 def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
-    """Without the label. The start image shines through, as a low denoising strength would let it."""
+    """Return the picture without its label. A start image shines through, as at a low denoising strength."""
     theme = choose_theme(scene)
     picture = _sky(scene, theme)
     _clouds(picture, scene, theme)
@@ -40,7 +40,7 @@ def paint(scene: Scene, start_image: bytes | None = None) -> Image.Image:
 
 
 def label(picture: Image.Image) -> None:
-    """Small, in the lower right corner: nobody should take it for a model's work."""
+    """Draw a small label in the lower right corner, so that nobody takes it for a model's work."""
     size = max(10, min(picture.size) // 48)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture, "RGBA")
@@ -88,7 +88,7 @@ def _aurora(sky: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def _disc(sky: Image.Image, theme: Theme, rng: random.Random) -> Image.Image:
-    """Sun or moon with its glow."""
+    """Draw the sun or moon with its glow."""
     width, height = sky.size
     radius = int(min(width, height) * rng.uniform(0.05, 0.09))
     x, y = int(width * rng.uniform(0.2, 0.8)), int(height * rng.uniform(0.22, 0.5))
@@ -180,7 +180,7 @@ def _trees(
 
 
 def _water(picture: Image.Image, horizon: int, scene: Scene) -> None:
-    """The sky upside down, darker and with ripples that widen towards the shore."""
+    """Mirror the sky, darker and with ripples that widen towards the shore."""
     width, height = picture.size
     mirrored = ImageOps.flip(picture.crop((0, max(0, 2 * horizon - height), width, horizon)))
     mirrored = ImageEnhance.Brightness(mirrored.resize((width, height - horizon))).enhance(0.72)

@@ -1,4 +1,4 @@
-"""What a picture shows: a theme chosen by the prompt, its colours bent by the colour words in it. Pure."""
+"""Choose a theme by the prompt and change its colours by the colour words in it. Pure."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ COLOUR_WORDS: dict[str, Colour] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that a picture depends on: equal scenes are painted as equal bytes."""
+    """Everything that determines a picture: equal scenes give equal bytes."""
 
     prompt: str
     seed: int = 0
@@ -119,7 +119,7 @@ class Scene:
 
 
 def blend(one: Colour, other: Colour, share: float) -> Colour:
-    """`share` 0 is the one, 1 the other."""
+    """Mix two colours: `share` 0 is the first, 1 the second."""
     mixed = [round(a + (b - a) * share) for a, b in zip(one, other, strict=True)]
     return mixed[0], mixed[1], mixed[2]
 

@@ -1,4 +1,4 @@
-"""`POST /run/deployment/queue`: from the body to a started run and its answer, as it should be or as told."""
+"""`POST /run/deployment/queue`: start a run and answer, correctly or with a fault."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def detail(status: int, text: Any) -> web.Response:
 
 
 def plain_500() -> web.Response:
-    """What an unhandled error becomes."""
+    """Return the answer of an unhandled error."""
     return web.Response(status=500, text="Internal Server Error", content_type="text/plain", charset="utf-8")
 
 
@@ -132,6 +132,6 @@ async def _first_webhook(run: Run) -> None:
 
 
 def _hang_up(request: web.Request) -> None:
-    """Cuts the connection: the client learns nothing, not even that it was heard."""
+    """Cut the connection, so that the client doesn't know whether its call arrived."""
     if request.transport is not None:
         request.transport.abort()

@@ -1,4 +1,4 @@
-"""The body of a queue call, checked exactly as little as the real server does; errors in FastAPI's format."""
+"""The body of a queue call, validated as loosely as the real server does; errors in FastAPI's format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Gpu(StrEnum):
 
 
 class QueueRequest(BaseModel):
-    """Unknown fields are ignored; inputs may name anything, only null and objects are refused."""
+    """A queue call. Unknown fields are ignored; inputs may have any name, but not be null or an object."""
 
     deployment_id: UUID
     inputs: dict[str, Scalar | list[Scalar]] = {}
@@ -36,7 +36,7 @@ class QueueRequest(BaseModel):
 
 
 def parse_queue_request(body: bytes) -> QueueRequest | list[dict[str, Any]]:
-    """The request, or what the answer 422 has as `detail`."""
+    """Return the request, or the `detail` of the answer 422."""
     try:
         parsed = json.loads(body)
     except ValueError as error:

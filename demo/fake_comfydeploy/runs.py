@@ -1,4 +1,4 @@
-"""Runs and their outputs as the server's database holds them."""
+"""Runs and their outputs, as the server's database holds them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ WAITING = frozenset({"not-started", "queued"})
 
 @dataclass(slots=True, kw_only=True)
 class Output:
-    """`data` maps a kind (`images`, `gifs`, `text`) to its items; item URLs are paths below the server."""
+    """An output. `data` maps a kind (`images`, `gifs`, `text`) to items; their URLs are paths below the
+    server.
+    """
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     data: dict[str, list[Any]]
@@ -60,7 +62,7 @@ class Run:
 
 
 class RunBook:
-    """All runs in the order of their queue calls. Forgets the oldest ended ones beyond `limit`."""
+    """All runs in the order of their queue calls. The oldest ended ones beyond `limit` are dropped."""
 
     def __init__(self, limit: int = 5_000) -> None:
         self._limit = limit
@@ -80,7 +82,7 @@ class RunBook:
                 del self._runs[old]
 
     def queue_position(self, run: Run) -> int | None:
-        """Waiting runs of the same deployment before this one; null once it no longer waits."""
+        """Return how many waiting runs of the deployment precede this one, or None if it no longer waits."""
         if run.status not in WAITING:
             return None
         waiting = [r for r in self if r.deployment.id == run.deployment.id and r.status in WAITING]

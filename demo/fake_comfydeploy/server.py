@@ -1,4 +1,4 @@
-"""Puts the stand-in together and serves it on a local socket."""
+"""Build the fake ComfyDeploy and serve it on a local socket."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ API_KEY = "standin-key"  # the only account's
 
 
 def utc_now() -> datetime:
-    """With milliseconds, as the database keeps it."""
+    """Return the time with milliseconds, as the real database keeps it."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -86,7 +86,7 @@ class FakeComfyDeploy:
 
     @property
     def faults(self) -> Faults:
-        """What befalls every run that has no faults of its own; may be set at any time."""
+        """The faults of every run that has none of its own; may be set at any time."""
         return self.world.plan.everywhere
 
     @faults.setter
@@ -95,7 +95,7 @@ class FakeComfyDeploy:
 
     @property
     def root(self) -> str:
-        """Base of `/files` and `/control`."""
+        """The base of `/files` and `/control`."""
         return self.world.bucket.base
 
     @property
@@ -103,7 +103,7 @@ class FakeComfyDeploy:
         return f"{self.root}/api"
 
     def next_faults(self, *faults: Faults) -> None:
-        """One for each of the next queue calls."""
+        """Set the faults of the next queue calls, in order."""
         self.world.plan.queue_up(faults)
 
     @property
@@ -112,14 +112,14 @@ class FakeComfyDeploy:
         return sum(run.released.is_waited_for for run in self.runs)
 
     def release(self, run_id: str | None = None) -> int:
-        """Lets held runs go on, the one or all. Returns how many there were."""
+        """Let one held run, or all of them, continue; return how many there were."""
         held = [run for run in self.runs if run.released.is_waited_for and run_id in {None, run.id}]
         for run in held:
             run.released.open()
         return len(held)
 
     async def idle(self) -> None:
-        """Returns when no run is active (held and never-ending ones are not) and no webhook is pending."""
+        """Wait until no run is active (held and never-ending ones are not) and no webhook is pending."""
         await self.world.activity.idle()
 
     async def __aenter__(self) -> Self:
@@ -154,7 +154,7 @@ class FakeComfyDeploy:
 
 
 async def _unknown(_: str) -> None:
-    """Leave every address to be downloaded."""
+    """Return None, so that every address is downloaded."""
 
 
 async def serve_until(

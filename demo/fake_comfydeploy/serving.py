@@ -1,4 +1,4 @@
-"""`/files/...`: the bucket over HTTP, and the ways in which a download can go wrong."""
+"""The routes below `/files`, with the ways in which a download can fail."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def _misbehave(request: web.Request, stored: StoredFile, fault: Body) -> w
 
 
 async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """A byte a second, with an honest length: only a deadline for the whole download helps."""
+    """Send a byte per second with a correct length: only a limit on the whole download helps."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content)
     await response.prepare(request)
@@ -71,7 +71,7 @@ async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
 
 
 async def _endless(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """No length and no end: only counting while reading helps."""
+    """Send without length or end: only counting while reading helps."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     await response.prepare(request)
     await response.write(stored.content)
@@ -81,7 +81,7 @@ async def _endless(request: web.Request, stored: StoredFile) -> web.StreamRespon
 
 
 async def _cut_off(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Promises twice the length, then hangs up."""
+    """Announce twice the length, then hang up."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content) * 2
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""A short clip: a slow camera move over a painted landscape, as H.264 that every browser plays."""
+"""Make a short clip: a slow camera move over a painted landscape, as H.264 that every browser plays."""
 
 from __future__ import annotations
 

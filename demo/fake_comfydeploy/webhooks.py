@@ -1,4 +1,4 @@
-"""Sends webhooks as the service does: three tries, the later ones as GET with the same body."""
+"""Send webhooks as the service does: three attempts, the later ones as GET with the same body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT = 20.0
 
 
 class Webhooks:
-    """First tries of a run leave in order; retries don't hold up what comes after them."""
+    """The webhooks of all runs. First attempts leave in order; retries don't delay what comes after them."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Webhooks:
         self._held: dict[str, dict[str, Any]] = {}
 
     def status(self, run: Run, *, signed: bool = True) -> None:
-        """`run.updated` after a change of status; after a cancel its URLs are not signed."""
+        """Send `run.updated` after a change of status; after a cancel its URLs are not signed."""
         if run.ended and run.faults.silent_end:
             return
         outputs = [] if run.ended and run.faults.outputs_missing else run.outputs
@@ -46,14 +46,14 @@ class Webhooks:
             self._flush(run)
 
     def live_status(self, run: Run) -> None:
-        """A report of progress: only when asked for, never with outputs, its number fresh."""
+        """Send the current progress, if the caller asked for it; never with outputs."""
         if run.intermediate and not (run.ended and run.faults.silent_end):
             self._event(run, "run.updated", run.progress, [])
             if run.ended:
                 self._flush(run)
 
     def output(self, run: Run, output: Output) -> None:
-        """`run.output`: only for a URL that asks for it, and never with signed URLs."""
+        """Send `run.output` to a URL that asks for it; its URLs are never signed."""
         query = parse_qs(urlsplit(run.webhook or "").query)
         if "run.output" in query.get("target_events", []):
             self._event(run, "run.output", single(run.progress), [output], signed=False)
@@ -119,7 +119,7 @@ class Webhooks:
         return isinstance(answer, int) and 200 <= answer < 300
 
     async def _call(self, method: str, url: str, body: bytes) -> int | str:
-        """The status code or the name of what prevented one. Redirects are followed; 303 drops the body."""
+        """Return the status code, or the name of the error. Redirects are followed; 303 drops the body."""
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.request(

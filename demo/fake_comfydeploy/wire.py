@@ -1,4 +1,4 @@
-"""Runs as JSON: the keys, their order and the slips of the recorded answers and webhooks. Pure."""
+"""Runs as JSON, with the keys, order and mistakes of the recorded answers and webhooks. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SAME_IN_DIALECT = frozenset({"failed", "cancelled"})
 
 
 def dump(body: Any) -> bytes:
-    """As FastAPI writes its answers: compact, UTF-8."""
+    """Write compact UTF-8, as FastAPI does."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def api_time(moment: datetime | None) -> str | None:
-    """As pydantic writes it: `…T14:04:33.439000Z`."""
+    """Format a time as pydantic does: `…T14:04:33.439000Z`."""
     return None if moment is None else moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def webhook_time(moment: datetime) -> str:
-    """Three characters are cut off for milliseconds; a whole second has none and loses `:33` instead."""
+    """Cut three characters for milliseconds; a whole second has none and loses `:33` instead."""
     return moment.replace(tzinfo=None).isoformat()[:-3] + "Z"
 
 
 def single(value: float) -> float:
-    """The value after the database column, whose floats have four bytes: 0.12 -> 0.11999999731779099."""
+    """Round to the four bytes of the database column: 0.12 -> 0.11999999731779099."""
     stored: float = struct.unpack("f", struct.pack("f", value))[0]
     return stored
 
@@ -43,7 +43,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _item_for_get(item: Any, link: Link) -> Any:
-    """Extra keys such as a video's `format` don't survive the GET."""
+    """Drop extra keys such as a video's `format`, which GET lacks."""
     if isinstance(item, str):
         return item
     kept = {key: item[key] for key in GET_ITEM_KEYS if key in item}
@@ -65,7 +65,7 @@ def _output_for_get(run: Run, output: Output, link: Link) -> dict[str, Any]:
 
 
 def run_for_get(run: Run, link: Link, queue_position: int | None) -> dict[str, Any]:
-    """The body of `GET /run/{id}`, webhook URL with its secret included."""
+    """Return the body of `GET /run/{id}`, including the webhook URL with its secret."""
     return {
         "id": run.id,
         "workflow_version_id": related_id(run.deployment.id, "version"),
@@ -129,7 +129,7 @@ def output_for_webhook(run: Run, output: Output, link: Link) -> dict[str, Any]:
 
 
 def event(run: Run, event_type: str, progress: float, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """A webhook's body."""
+    """Return the body of a webhook."""
     body = {
         "event_type": event_type,
         "status": run.status,

@@ -1,4 +1,4 @@
-"""What every part of the stand-in shares: deployments, runs, files, books and clock."""
+"""The state that all parts of the fake ComfyDeploy share: deployments, runs, files, call log and clock."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
 async def succeed(running: Sequence[Run], url: str) -> dict[str, float]:
     """The runs end one after the other, each with the same picture; when, by run key.
 
-    Told here and not by the stand-in, which would paint two hundred pictures beside what is measured.
+    Told here and not by the fake ComfyDeploy, which would paint two hundred pictures beside what is measured.
     """
     due = time.perf_counter() + ALL_RUNNING_SECONDS + 2
     told: dict[str, float] = {}

@@ -63,7 +63,7 @@ async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
 
 
 async def _held(home: BotProcess, many: int) -> Sequence[str]:
-    """Runs that the stand-in has under way, and keeps so."""
+    """Runs that the fake ComfyDeploy has under way, and keeps so."""
     home.comfydeploy.next_faults(*[Faults(hold_at="running")] * many)
     headers = {"Authorization": f"Bearer {home.comfydeploy.api_key}"}
     call = {"deployment_id": PICTURE_ID, "inputs": {"prompt": "a fox"}}

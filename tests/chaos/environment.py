@@ -1,4 +1,4 @@
-"""The world of a chaos run: one bot process that dies and comes back, people, a fake Discord, the stand-in.
+"""The world of a chaos run: one bot process that dies and comes back, people, a fake Discord, the fake ComfyDeploy.
 
 The bot's time passes `SPEED` times as fast, and so do the ids and lifetimes of this Discord: a thousand
 rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their own pace.

@@ -40,7 +40,7 @@ FAULTS: tuple[Callable[[random.Random], Fault], ...] = (
 # Points that a short life certainly reaches, and that the sweep of every step holds as well.
 DEATHS = tuple(point for point in ONE_LIFE if ":got:" not in point)
 
-# The stand-in's own faults, and those that only a longer story shows.
+# The fake ComfyDeploy's own faults, and those that only a longer story shows.
 LONG_LIVES = {
     "never_ends": Faults(never_ends=True),
     "held_for_good": Faults(hold_at="running"),

@@ -1,4 +1,4 @@
-"""The bot as a process of its own, between a fake Discord and a stand-in for ComfyDeploy, on real sockets."""
+"""The bot as a process of its own, between a fake Discord and a fake ComfyDeploy, on real sockets."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class BotProcess:
         return asking
 
     async def held(self, runs: int = 1) -> None:
-        """Wait until the stand-in holds `runs` runs and has reported it.
+        """Wait until the fake ComfyDeploy holds `runs` runs and has reported it.
 
         Wait for this instead of a status message: on a busy machine the bot may never edit it.
         """

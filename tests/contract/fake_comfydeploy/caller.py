@@ -1,4 +1,4 @@
-"""A plain client: what the tests say to the stand-in, without any code of the bot."""
+"""A plain client: what the tests say to the fake ComfyDeploy, without any code of the bot."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Caller:
         return run_id
 
     async def finish(self, deployment_id: str, **fields: Any) -> str:
-        """Start a run, wait until the stand-in has nothing more to do and return the run's id."""
+        """Start a run, wait until the fake ComfyDeploy has nothing more to do and return the run's id."""
         run_id = await self.start(deployment_id, **fields)
         await self.comfydeploy.idle()
         return run_id

@@ -1,4 +1,4 @@
-"""Everything the stand-in can be told to do wrong, each seen from outside."""
+"""Everything the fake ComfyDeploy can be told to do wrong, each seen from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in as its own process, steered over `/control`."""
+"""The fake ComfyDeploy as its own process, steered over `/control`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Process:
 
 @asynccontextmanager
 async def running() -> AsyncIterator[Process]:
-    """Run the stand-in, stop it with SIGTERM and check that it ends cleanly."""
+    """Run the fake ComfyDeploy, stop it with SIGTERM and check that it ends cleanly."""
     arguments = ("-m", "demo.fake_comfydeploy", "--port", "0", "--pace", "0")
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     try:

@@ -1,4 +1,4 @@
-"""The stand-in's answers against those recorded from the real server."""
+"""The fake ComfyDeploy's answers against those recorded from the real server."""
 
 from __future__ import annotations
 

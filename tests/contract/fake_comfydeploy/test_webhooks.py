@@ -1,4 +1,4 @@
-"""The stand-in's webhooks against the recorded ones."""
+"""The fake ComfyDeploy's webhooks against the recorded ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in's pictures and clips."""
+"""The fake ComfyDeploy's pictures and clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in's parts that need no socket."""
+"""The fake ComfyDeploy's parts that need no socket."""
 
 from __future__ import annotations
 
