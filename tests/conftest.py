@@ -1,4 +1,4 @@
-"""Settings for every test."""
+"""Settings that apply to every test."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The real bot in an offline Discord, with its real webhook endpoint, a real database, and the fake ComfyDeploy for
-ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no test waits for time to pass."""
+"""Run the real bot in an offline Discord, with its real webhook endpoint, a real database, and a fake
+ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no test waits for time to pass.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ HELD = Faults(hold_at="running")
 
 
 class Clock:
-    """The bot's clock: it stands still until a test moves it, and starts with the offline Discord's clock."""
+    """The bot's clock. It stands still until a test moves it, and starts with the offline Discord's."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +63,7 @@ def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, *
 
 @dataclass
 class AppRunner:
-    """Opens and closes the app; it can be opened again over the same database and the same address."""
+    """Opens and closes the app, also again on the same database and address."""
 
     settings: Settings
     clock: Clock
@@ -88,7 +89,7 @@ class AppRunner:
 
 @dataclass
 class Harness:
-    """A running bot, the world around it, and two members of its server."""
+    """A running bot, the fakes around it, and two members of its server."""
 
     app: App
     env: simcord.Env
@@ -109,9 +110,9 @@ class Harness:
         faults: Faults | None = None,
         **options: Any,
     ) -> Any:
-        """Send a request, run what follows from it, and let a later one have a later time.
+        """Send a request, run the workers, and move the clock on, so that later requests have later times.
 
-        `faults` befall its first queue call.
+        `faults` apply to its first queue call.
         """
         if faults is not None:
             self.comfydeploy.next_faults(faults)
@@ -127,13 +128,13 @@ class Harness:
         return self.messages()[-1]
 
     async def click(self, message: Any, label: str, actor: Any = None) -> Any:
-        """Press a button, as Alice unless told otherwise, and run what follows from it."""
+        """Press a button, as Alice by default, and run the workers."""
         result = await (actor or self.alice).click(message, label=label)
         await self.play()
         return result
 
     async def release(self) -> None:
-        """Let every held run go on, and run what follows from it."""
+        """Let every held run continue, and run the workers."""
         self.comfydeploy.release()
         await self.play()
 
@@ -151,7 +152,7 @@ class Harness:
                 return
 
     async def later(self, *, times: int = 1, **parts: float) -> None:
-        """Move the clocks of the bot and of Discord, then run what has become due; so many times."""
+        """Move the clocks of the bot and of Discord and run what has become due, `times` times."""
         for _ in range(times):
             self.clock.move(**parts)
             await self.env.advance_time(timedelta(**parts).total_seconds())
@@ -225,8 +226,8 @@ async def open_app(
 ) -> AsyncIterator[AppRunner]:
     """Start the fake ComfyDeploy and open the app, not yet connected to a Discord.
 
-    `deployments` is the text of a deployments.toml; without it the picture deployment is the only one.
-    `more` are settings by name.
+    `deployments` is the text of a deployments.toml; without it the picture deployment is the only one. `more`
+    are settings by name.
     """
     async with comfydeploy or FakeComfyDeploy(webhook_waits=(0, 0)) as backend:
         port = free_port()

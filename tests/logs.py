@@ -1,4 +1,4 @@
-"""The bot's own logging inside a test, written to a buffer."""
+"""Capture the bot's own logging in a buffer during a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def own_logging() -> Iterator[None]:
-    """Takes pytest's handlers off the root, for `setup_logging` to set its own, and puts back what was."""
+    """Replace pytest's log handlers by those of `setup_logging`, and restore them afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     loggers = [item for item in root.manager.loggerDict.values() if isinstance(item, logging.Logger)]

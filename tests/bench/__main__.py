@@ -1,4 +1,4 @@
-"""`python -m tests.bench [SECTION…] [--runs N]`: runs the sections and ends with a table."""
+"""Run sections of the benchmark and print a table: `python -m tests.bench [SECTION…] [--runs N]`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def say(line: str) -> None:
 
 
 def machine() -> str:
-    """How busy the machine is: figures from a busy one tell little."""
+    """Return the load of the machine, without which the figures mean little."""
     if not hasattr(os, "getloadavg"):
         return f"{os.cpu_count()} cores"
     return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}"

@@ -1,4 +1,4 @@
-"""From an interaction to its answer, with many commands at once."""
+"""Measure the time from an interaction to its answer, with many commands at once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PLACES = 20
 
 
 async def burst(
-    discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], many: int
+    discord: FakeDiscord, people: Sequence[User], places: Sequence[Channel], count: int
 ) -> list[float]:
-    """Seconds to each answer, `many` commands sent in one go, each by another person."""
+    """Return the seconds to each answer when many people send a command at the same time."""
     sent = [
         await discord.slash(person, places[number % len(places)], "generate", {"prompt": f"fox {number}"})
-        for number, person in enumerate(people[:many])
+        for number, person in enumerate(people[:count])
     ]
     await asyncio.gather(*(interaction.wait_answer(20) for interaction in sent))
     check_accepted(sent)
@@ -36,7 +36,7 @@ async def burst(
 
 
 def check_accepted(sent: Sequence[Interaction]) -> None:
-    """A refusal is quicker than what is measured. Raises RuntimeError."""
+    """Raise RuntimeError for a refusal, which would be faster than what is measured."""
     refused = [one.text for one in sent if one.original is not None and one.original.ephemeral]
     if refused:
         raise RuntimeError(f"{len(refused)} of {len(sent)} were refused: {refused[0]}")
@@ -45,7 +45,7 @@ def check_accepted(sent: Sequence[Interaction]) -> None:
 async def bursts(
     discord: FakeDiscord, guild: Guild, places: Sequence[Channel], pid: int
 ) -> tuple[list[float], float]:
-    """Seconds to each answer, and the processor's microseconds for each until the last is there."""
+    """Return the seconds to each answer, and the CPU microseconds per answer."""
     people = [discord.add_user(f"person-{number}", guild) for number in range(COMMANDS)]
     await burst(discord, people, places, 5)
     seconds: list[float] = []
@@ -59,7 +59,7 @@ async def bursts(
 
 
 async def bare(rate_limits: bool = True) -> tuple[list[float], float]:
-    """The same commands, answered by the barest bot."""
+    """Return the figures of `bursts` for a minimal bot."""
     async with FakeDiscord(rate_limits=rate_limits) as discord:
         guild = discord.add_guild("Studio")
         places = [discord.add_text(guild, f"channel-{number}") for number in range(PLACES)]

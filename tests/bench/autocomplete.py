@@ -1,4 +1,4 @@
-"""Suggestions for an option of 200 choices."""
+"""Measure autocomplete of an option with 200 choices."""
 
 from __future__ import annotations
 

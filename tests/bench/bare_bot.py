@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_bot`: the least that discord.py needs to answer `/generate` with a constant."""
+"""The least that discord.py needs to answer `/generate` with a constant: `python -m tests.bench.bare_bot`."""
 
 from __future__ import annotations
 

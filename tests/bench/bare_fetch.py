@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_fetch URL TIMES`: fetches a file with bare aiohttp, prints the seconds."""
+"""Fetch a file with plain aiohttp and print the seconds: `python -m tests.bench.bare_fetch URL TIMES`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_imports`: peak MiB of a process that only imports the libraries."""
+"""Print the peak MiB of a process that only imports the libraries: `python -m tests.bench.bare_imports`."""
 
 from __future__ import annotations
 

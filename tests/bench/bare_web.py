@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare_web`: a bare aiohttp handler that parses JSON. Prints its port."""
+"""Serve a plain aiohttp handler that parses JSON, and print its port: `python -m tests.bench.bare_web`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a success webhook to the start of the post, with the fetch of the picture measured apart."""
+"""Measure the time from a success webhook to the start of the post, and fetching the picture alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def a_picture() -> bytes:
 async def deliver(
     home: BotProcess, arrivals: Arrivals, run: Seeded, url: str, web: aiohttp.ClientSession
 ) -> float:
-    """Seconds from the webhook to the post."""
+    """Return the seconds from the webhook to the post."""
     place = run.channel
     if place is None:
         raise ValueError("a post needs its own channel to be known by")

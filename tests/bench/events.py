@@ -1,4 +1,4 @@
-"""Webhook bodies and the requests that carry them, byte by byte."""
+"""Build webhook bodies and the raw requests that carry them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def body(run_id: str, status: str, progress: float, outputs: list[dict[str, Any]] | None = None) -> bytes:
-    """With the keys of the recorded ones."""
+    """Return a body with the keys of the recorded ones."""
     event = {
         "event_type": "run.updated",
         "run_id": run_id,
@@ -25,7 +25,7 @@ def picture_output(url: str) -> dict[str, Any]:
 
 
 def request(path: str, content: bytes) -> str:
-    """A POST for `tests.bench.hammer`."""
+    """Return a raw POST for `tests.bench.hammer`."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Figures and the table they end in."""
+"""Figures and their table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`baseline` in the same unit, measured in the same run; `aim` in words."""
+    """A figure. `baseline` has the same unit and comes from the same run; `aim` is a sentence."""
 
     section: str
     name: str
@@ -24,7 +24,7 @@ class Figure:
 
 
 def percentile(values: Iterable[float], share: float) -> float:
-    """By nearest rank: `share` 0.99 of 200 values is the 198th."""
+    """Return the percentile by nearest rank: `share` 0.99 of 200 values is the 198th."""
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)) - 1, 0)]
 
@@ -32,7 +32,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 def latencies(
     section: str, name: str, seconds: Sequence[float], baseline: Sequence[float] = (), aim: str = ""
 ) -> list[Figure]:
-    """p50 and p99 in milliseconds; the aim is about the p99."""
+    """Return p50 and p99 in milliseconds; the aim is about p99."""
     return [
         Figure(
             section,

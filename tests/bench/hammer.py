@@ -1,10 +1,10 @@
-"""`python -m tests.bench.hammer PORT SECONDS PAUSE`: sends requests to a local server; prints a line of JSON
-when it is done.
+"""Send requests to a local server and print a line of JSON: `python -m tests.bench.hammer PORT SECONDS
+PAUSE`.
 
-On stdin is a JSON list of lanes, each a list of requests that go one after the other by a connection of their
-own. SECONDS 0 sends each once, otherwise all over and over; PAUSE is the seconds from one request of a lane
-to its next, 0 as quick as the server answers. A process of its own with nothing of a client library in it:
-the server under test shall be what limits the figure.
+Standard input is a JSON list of lanes, each a list of requests that are sent one after the other over a
+connection of their own. SECONDS 0 sends each once, otherwise all repeatedly; PAUSE is the time between two
+requests of a lane, 0 for as fast as the server answers. It is a process of its own without a client library,
+so that the server under test is the limit.
 """
 
 from __future__ import annotations

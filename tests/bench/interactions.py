@@ -1,4 +1,4 @@
-"""From each kind of interaction to its acknowledgement, one at a time, beside the runs they start."""
+"""Measure the time from each kind of interaction to its acknowledgement, one at a time."""
 
 from __future__ import annotations
 

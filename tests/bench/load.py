@@ -1,4 +1,4 @@
-"""Two hundred requests at once over twenty channels, each with progress ten times a second, to the end."""
+"""Play two hundred requests at once over twenty channels, each with progress ten times a second."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def all_running(home: BotProcess) -> list[Run]:
 
 
 def reports_of(run: Run, seconds: float) -> list[str]:
-    """What the machine reports of a run before it ends."""
+    """Return the machine's reports about a run before it ends."""
     address = urlsplit(run.webhook or "")
     steps = round(seconds / PROGRESS_PAUSE)
     return [
@@ -70,7 +70,7 @@ def reports_of(run: Run, seconds: float) -> list[str]:
 
 
 async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
-    """Progress from a process of its own: of all runs together, then of those that have not ended."""
+    """Send progress from another process: of all runs, then of those that have not ended."""
     requests = [
         reports_of(run, ALL_RUNNING_SECONDS + number * RELEASE_PAUSE) for number, run in enumerate(running)
     ]
@@ -78,9 +78,10 @@ async def report(home: BotProcess, running: Sequence[Run]) -> dict[str, Any]:
 
 
 async def succeed(running: Sequence[Run], url: str) -> dict[str, float]:
-    """The runs end one after the other, each with the same picture; when, by run key.
+    """End the runs one after the other with the same picture; return when, by run key.
 
-    Told here and not by the fake ComfyDeploy, which would paint two hundred pictures beside what is measured.
+    The fake ComfyDeploy doesn't send these webhooks: it would paint two hundred pictures beside the
+    measurement.
     """
     due = time.perf_counter() + ALL_RUNNING_SECONDS + 2
     told: dict[str, float] = {}
@@ -105,7 +106,7 @@ def key_of(run: Run) -> str:
 
 
 def shown(home: BotProcess) -> dict[str, list[float]]:
-    """When each run's outcomes came to a channel, by run key."""
+    """Return when each run's outcome was posted, by run key."""
     found: dict[str, list[float]] = {}
     for channel in home.discord.world.channels.values():
         for message in home.discord.messages(channel):
@@ -116,7 +117,7 @@ def shown(home: BotProcess) -> dict[str, list[float]]:
 
 
 def waits(told: Mapping[str, float], outcomes: Mapping[str, list[float]]) -> list[float]:
-    """Seconds from each success webhook to the run's message."""
+    """Return the seconds from each success webhook to the run's message."""
     return [outcomes[key][0] - at for key, at in told.items() if key in outcomes]
 
 

@@ -1,4 +1,4 @@
-"""The bot's resident memory: at rest, and what a thousand runs add that have come and gone."""
+"""Measure the bot's resident memory at rest, and the growth after a thousand runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLACES = 25
 
 
 def peak(pid: int) -> float:
-    """The most MiB that were resident so far; without /proc, what is resident now."""
+    """Return the peak resident MiB, or the current ones without /proc."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return float(psutil.Process(pid).memory_info().rss / MIB)
@@ -35,14 +35,14 @@ def resident(home: BotProcess) -> float:
     return float(psutil.Process(pid_of(home)).memory_info().rss / MIB)
 
 
-async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], many: int) -> None:
-    """So many runs, all the way to their results, a few at a time."""
-    for start in range(0, many, AT_ONCE):
+async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channel], count: int) -> None:
+    """Play runs to their results, a few at a time."""
+    for start in range(0, count, AT_ONCE):
         asked = [
             await home.discord.slash(
                 people[n % AT_ONCE], places[n % PLACES], "generate", {"prompt": f"a fox {n}"}
             )
-            for n in range(start, min(start + AT_ONCE, many))
+            for n in range(start, min(start + AT_ONCE, count))
         ]
         await asyncio.gather(*(asking.wait_answer(20) for asking in asked))
         check_accepted(asked)
@@ -50,7 +50,7 @@ async def live(home: BotProcess, people: Sequence[User], places: Sequence[Channe
 
 
 async def measure(options: Namespace) -> list[Figure]:
-    many = max(options.runs, AT_ONCE)
+    count = max(options.runs, AT_ONCE)
     imports = float(await run_module("tests.bench.bare_imports"))
     # Without rate limits: what counts is how many runs pass, not how long they take.
     async with scene(rate_limits=False) as home:
@@ -61,15 +61,15 @@ async def measure(options: Namespace) -> list[Figure]:
         rest = peak(pid_of(home))
         await live(home, people, places, WARM)
         before = resident(home)
-        await live(home, people, places, many // 2)
+        await live(home, people, places, count // 2)
         half = resident(home)
-        await live(home, people, places, many - many // 2)
+        await live(home, people, places, count - count // 2)
         after, limit = resident(home), peak(pid_of(home))
     return [
         Figure("memory", "peak at rest, against the imports alone", rest, "MiB", imports, "≤ 120 MiB"),
         Figure("memory", f"resident after {WARM} runs", before, "MiB", imports),
-        Figure("memory", f"resident after {WARM + many // 2:,} runs", half, "MiB", before, "flat"),
-        Figure("memory", f"resident after {WARM + many:,} runs", after, "MiB", half, "flat"),
-        Figure("memory", "added per thousand runs", (after - before) / many * 1000, "MiB"),
+        Figure("memory", f"resident after {WARM + count // 2:,} runs", half, "MiB", before, "flat"),
+        Figure("memory", f"resident after {WARM + count:,} runs", after, "MiB", half, "flat"),
+        Figure("memory", "added per thousand runs", (after - before) / count * 1000, "MiB"),
         Figure("memory", "peak of it all", limit, "MiB"),
     ]

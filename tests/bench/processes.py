@@ -1,4 +1,4 @@
-"""The other processes of a measurement: the load generator, the bare servers."""
+"""Start the other processes of a measurement: the load generator and the bare servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 600.0
 
 
 async def run_module(module: str, *arguments: object, text: str = "") -> Any:
-    """Runs it to its end; what it printed, from JSON."""
+    """Run a module to its end and return the JSON that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -33,25 +33,25 @@ async def run_module(module: str, *arguments: object, text: str = "") -> Any:
     return json.loads(printed)
 
 
-def lanes(requests: Sequence[str], many: int) -> list[Sequence[str]]:
-    """Dealt out like cards: with a multiple of `many` runs, those of one run stay in one lane, in order."""
-    return [requests[start::many] for start in range(many)]
+def lanes(requests: Sequence[str], count: int) -> list[Sequence[str]]:
+    """Deal the requests out to `count` lanes, so that those of one run stay in one lane and in order."""
+    return [requests[start::count] for start in range(count)]
 
 
 async def hammer(
     port: int, requests: Sequence[Sequence[str]], *, seconds: float = 0, pause: float = 0
 ) -> dict[str, Any]:
-    """See `tests.bench.hammer`. Raises RuntimeError when anything but a 2xx came back."""
+    """Run `tests.bench.hammer`. Raises RuntimeError for any answer but a 2xx."""
     text = json.dumps([list(lane) for lane in requests])
     found: dict[str, Any] = await run_module("tests.bench.hammer", port, seconds, pause, text=text)
-    refused = {status: many for status, many in found["statuses"].items() if not status.startswith("2")}
+    refused = {status: count for status, count in found["statuses"].items() if not status.startswith("2")}
     if refused:
         raise RuntimeError(f"the server refused: {refused}")
     return found
 
 
 def busy(pid: int) -> float:
-    """Seconds of processor time that a process has taken."""
+    """Return the CPU seconds that a process has used."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
@@ -62,7 +62,7 @@ def rate_of(found: dict[str, Any]) -> float:
 
 @asynccontextmanager
 async def bare_server() -> AsyncIterator[tuple[int, int]]:
-    """The port and the process id of `tests.bench.bare_web`."""
+    """Start `tests.bench.bare_web`; yield its port and process id."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.bare_web", cwd=PROJECT, stdout=asyncio.subprocess.PIPE
     )

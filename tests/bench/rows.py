@@ -1,4 +1,4 @@
-"""A store with very many runs and lines of the record: how long what is asked takes, and by which index."""
+"""Measure queries on a store with very many runs and audit entries, and print the indexes they use."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
     return figures
 
 
-async def _measure(kind: str, url: str, many: int) -> list[Figure]:
+async def _measure(kind: str, url: str, count: int) -> list[Figure]:
     now = datetime.now(UTC).replace(microsecond=0)
     store = Store(url)
     await store.open()
     already_sent = time.perf_counter()
     async with store.database.changing_schema() as connection:
         for table in (runs, audit, deliveries):
-            await connection.execute(text(filling(table, store.database.engine.dialect.name, many, now)))
+            await connection.execute(text(filling(table, store.database.engine.dialect.name, count, now)))
     filled = time.perf_counter() - already_sent
     if not store.database.is_sqlite:
         # PostgreSQL does it by itself now and then. SQLite does not, and chooses better without.
@@ -100,7 +100,7 @@ async def _measure(kind: str, url: str, many: int) -> list[Figure]:
     store = Store(url)
     await store.open()
     figures = [
-        Figure(section, f"filled with {many:,} rows in three tables", filled, "s"),
+        Figure(section, f"filled with {count:,} rows in three tables", filled, "s"),
         Figure(section, "opened again", (time.perf_counter() - already_sent) * 1000, "ms"),
     ]
     for name, ask in questions(store, now).items():
@@ -109,11 +109,11 @@ async def _measure(kind: str, url: str, many: int) -> list[Figure]:
     return figures
 
 
-def filling(table: Table, dialect: str, many: int, now: datetime) -> str:
-    """One statement that makes the rows where they are kept."""
+def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
+    """Return one statement that generates the rows in the database."""
     words = DIALECTS[dialect]
     stamp = now.strftime("%Y-%m-%d %H:%M:%S")
-    parts = {"key": words["key"], "time": words["time"].format(now=stamp), "many": many}
+    parts = {"key": words["key"], "time": words["time"].format(now=stamp), "many": count}
     columns = [c for c in table.columns if c.name in EXPRESSIONS or not _may_be_left(c)]
     said = EXPRESSIONS | (TOLD if table is deliveries else {})
     values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)
@@ -133,7 +133,7 @@ def _plain(column: Column[Any]) -> str:
 
 
 def asked() -> dict[str, Select[Any]]:
-    """The lists that people page through."""
+    """Return the statements of the lists that people page through."""
     return {
         "/runs": own_runs(0, RunFilter.ALL, 6, None),
         "/runs, kept ones": own_runs(0, RunFilter.UNDELIVERED, 6, None),
@@ -144,7 +144,7 @@ def asked() -> dict[str, Select[Any]]:
 
 
 def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[object]]]:
-    """What the bot asks while it works."""
+    """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
         return lambda: store.history.page(0, limit=5, wanted=wanted)
@@ -164,7 +164,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
 
 
 async def plan(connection: AsyncConnection, query: Select[Any]) -> str:
-    """The steps of the plan that name an index or a scan."""
+    """Return the steps of the query plan that name an index or a scan."""
     dialect = connection.dialect
     compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     word = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"

@@ -1,4 +1,4 @@
-"""What a gateway keeps in memory of the servers that it is in: guilds, channels and roles, no members."""
+"""Measure the memory that a gateway needs for its servers: guilds, channels and roles, no members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLES = 20
 
 
 async def measure(options: argparse.Namespace) -> list[Figure]:
-    """In a process of its own, so that nothing else is counted."""
+    """Run the measurement in a process of its own, so that nothing else is counted."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -36,7 +36,7 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
 
 
 def guild(number: int) -> dict[str, object]:
-    """GUILD_CREATE, as Discord sends it with the guilds intent."""
+    """Return a GUILD_CREATE as Discord sends it with the guilds intent."""
     base = number * 1000 + 10**18
     role = {"color": 0, "hoist": False, "managed": False, "mentionable": False, "permissions": "104324673"}
     names = {"colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None}}
@@ -94,8 +94,8 @@ def guild(number: int) -> dict[str, object]:
     }
 
 
-async def main(many: int) -> None:
-    """Prints how many bytes the process has grown by."""
+async def main(count: int) -> None:
+    """Print by how many bytes the process has grown."""
     intents = discord.Intents.none()
     intents.guilds = True
     # As GenerateBot has it.
@@ -109,7 +109,7 @@ async def main(many: int) -> None:
     state.parse_guild_create(json.loads(json.dumps(guild(0))))
     gc.collect()
     before = psutil.Process().memory_info().rss
-    for number in range(1, many + 1):
+    for number in range(1, count + 1):
         state.parse_guild_create(json.loads(json.dumps(guild(number))))
     gc.collect()
     sys.stdout.write(f"{psutil.Process().memory_info().rss - before}\n")

@@ -1,4 +1,4 @@
-"""The place of a measurement: the bot as a process, many channels, a deployment without a queue."""
+"""Set up a measurement: the bot as a process, many channels, a deployment without a queue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POST = "POST /channels/{channel_id}/messages"
 
 
 class Arrivals(Faults):
-    """Notes when each request reached the fake Discord, before its body was read."""
+    """The times at which requests reached the fake Discord, before their bodies were read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Arrivals(Faults):
         return super().draw(route, params)
 
     def posts(self) -> dict[int, list[float]]:
-        """When posts to a channel began, by channel."""
+        """Return when posts to a channel began, by channel."""
         found: dict[int, list[float]] = {}
         for at, route, params in self.seen:
             if route == POST:
@@ -53,7 +53,7 @@ class Arrivals(Faults):
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """A run that was put into the store before the bot started."""
+    """A run that was stored before the bot started."""
 
     key: str
     run_id: str
@@ -67,7 +67,7 @@ class Seeded:
 
 
 def backend(pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
-    """One deployment that runs any number at once, with an option of 200 choices."""
+    """Return a fake ComfyDeploy whose deployment runs any number at once and has an option of 200 choices."""
     models = tuple(f"model {number:03}" for number in range(200))
     deployment = replace(
         picture(),
@@ -88,7 +88,7 @@ def backend(pace: float = 0.0, nodes: int = 6) -> FakeComfyDeploy:
 async def scene(
     *, comfydeploy: FakeComfyDeploy | None = None, rate_limits: bool = True
 ) -> AsyncIterator[BotProcess]:
-    """The bot is not started yet."""
+    """Set up the bot's process without starting it."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         async with bot_process(
             Path(folder),
@@ -102,14 +102,14 @@ async def scene(
 
 
 def pid_of(home: BotProcess) -> int:
-    """Of the bot. Raises RuntimeError when it is not running."""
+    """Return the bot's process id. Raises RuntimeError if it is not running."""
     if home.process is None:
         raise RuntimeError("the bot is not running")
     return home.process.pid
 
 
-def channels(home: BotProcess, many: int) -> list[Channel]:
-    return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(many)]
+def channels(home: BotProcess, count: int) -> list[Channel]:
+    return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(count)]
 
 
 async def seed(
@@ -119,9 +119,9 @@ async def seed(
     *,
     run_ids: Sequence[str] = (),
 ) -> list[Seeded]:
-    """Runs in flight, one for each place, as an earlier life of the bot would have left them.
+    """Store runs in flight, one for each channel, as an earlier process would have left them.
 
-    `run_ids` are ComfyDeploy's; without them it has never heard of any.
+    `run_ids` are ComfyDeploy's; without them it knows none of the runs.
     """
     ids = run_ids or [str(uuid.uuid4()) for _ in places]
     seeded = [Seeded(new_key(), run_id, place) for run_id, place in zip(ids, places, strict=True)]

@@ -1,4 +1,4 @@
-"""A start over many kept runs, with others in flight from an earlier life; against an empty database."""
+"""Measure a start with many stored runs, some of them in flight, against a start with an empty database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds since the process began; `asked`: ComfyDeploy was asked about every run in flight."""
+    """Seconds since the process began; `asked`: when every run in flight had been polled."""
 
     listening: float
     connected: float
@@ -62,9 +62,9 @@ async def _start(kind: str, *, kept: int, in_flight: int) -> Start:
         return await _timed(home, database, in_flight)
 
 
-async def _held(home: BotProcess, many: int) -> Sequence[str]:
-    """Runs that the fake ComfyDeploy has under way, and keeps so."""
-    home.comfydeploy.next_faults(*[Faults(hold_at="running")] * many)
+async def _held(home: BotProcess, count: int) -> Sequence[str]:
+    """Start runs at the fake ComfyDeploy that it holds, and return their ids."""
+    home.comfydeploy.next_faults(*[Faults(hold_at="running")] * count)
     headers = {"Authorization": f"Bearer {home.comfydeploy.api_key}"}
     call = {"deployment_id": PICTURE_ID, "inputs": {"prompt": "a fox"}}
     async with aiohttp.ClientSession(headers=headers) as session:
@@ -73,7 +73,7 @@ async def _held(home: BotProcess, many: int) -> Sequence[str]:
             async with session.post(f"{home.comfydeploy.url}/run/deployment/queue", json=call) as answer:
                 return str((await answer.json())["run_id"])
 
-        return [await queue() for _ in range(many)]
+        return [await queue() for _ in range(count)]
 
 
 async def _fill(home: BotProcess, url: str, kept: int, run_ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks a second: progress, which is only noted, and changes of state, which are stored before the 2xx."""
+"""Measure webhooks per second: progress, which stays in memory, and state changes, which are stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMITS = 2000
 
 
 def progress_requests(watched: list[Seeded]) -> list[str]:
-    """Ten reports of each run, whose progress grows."""
+    """Return ten reports of each run with growing progress."""
     return [
         events.request(run.path, events.body(run.run_id, "running", step / 10))
         for step in range(1, 11)
@@ -36,7 +36,7 @@ def progress_requests(watched: list[Seeded]) -> list[str]:
 
 @dataclass(slots=True)
 class Side:
-    """A server and what it is sent; how many it answered, and what they took, grows with each turn."""
+    """A server and its requests; its counters grow with each turn."""
 
     port: int
     pid: int
@@ -58,12 +58,12 @@ class Side:
 
     @property
     def each(self) -> float:
-        """The processor's microseconds for one, which hold on a busy machine too."""
+        """Return the CPU microseconds per webhook, which hold on a busy machine, too."""
         return self.processor / self.count * 1e6
 
 
 def bare_commits(database: Path) -> float:
-    """INSERT and commit with nothing around it: the same file, the same settings, one column of JSON."""
+    """Insert and commit with the same settings and one column of JSON, as a baseline."""
     event = json.dumps({"status": "running", "progress": 0.5})
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -78,7 +78,7 @@ def bare_commits(database: Path) -> float:
 
 
 async def progress(home: BotProcess, watched: list[Seeded]) -> tuple[Side, Side]:
-    """The bot and the bare handler by turns, so that what else the machine does meets both."""
+    """Measure the bot and the bare handler in turns, so that other load affects both."""
     first = [events.request(run.path, events.body(run.run_id, "running", 0.01)) for run in watched]
     await hammer(home.port, lanes(first, CONNECTIONS))
     requests = progress_requests(watched)
@@ -95,7 +95,7 @@ async def progress(home: BotProcess, watched: list[Seeded]) -> tuple[Side, Side]
 
 
 async def stored(home: BotProcess, changing: list[Seeded]) -> float:
-    """Two changes of state for each run."""
+    """Measure two state changes of each run."""
     requests = [
         events.request(run.path, events.body(run.run_id, status, 0.5))
         for status in ("running", "uploading")

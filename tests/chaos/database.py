@@ -1,4 +1,6 @@
-"""The bot's database, read from outside: the referee trusts rows and messages, not the bot."""
+"""Read the bot's database from outside: the invariants are checked on rows and messages, not on the bot's
+word.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ DELIVERIES = "SELECT run_key, purpose, state, attempted, tries, messages, last_e
 
 
 class Database(Protocol):
-    """`url` as DATABASE_URL has it."""
+    """The bot's database; `url` is its DATABASE_URL."""
 
     @property
     def url(self) -> str: ...
@@ -59,7 +61,7 @@ class Postgres:
 
 @asynccontextmanager
 async def opened(kind: str, folder: Path) -> AsyncIterator[Database]:
-    """`kind` is sqlite, postgres (one of our own, gone afterwards) or a postgresql:// address."""
+    """Open a database: `kind` is sqlite, postgres (a temporary server) or a postgresql:// address."""
     if kind == "sqlite":
         yield Sqlite(folder / "bot.db")
     elif kind == "postgres":

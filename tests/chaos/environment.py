@@ -1,7 +1,8 @@
-"""The world of a chaos run: one bot process that dies and comes back, people, a fake Discord, the fake ComfyDeploy.
+"""The environment of a chaos run: one bot process that dies and returns, people, a fake Discord, a fake
+ComfyDeploy.
 
 The bot's time passes `SPEED` times as fast, and so do the ids and lifetimes of this Discord: a thousand
-rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs keep their own pace.
+rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPUs are not sped up.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Environment:
         return {**told, "SUBMIT_GRACE_SECONDS": "8", "RUN_DEADLINE_SECONDS": "40"}
 
     async def start(self, die_at: str | None = None) -> None:
-        """Until the bot listens, or has died on its way there."""
+        """Start the bot and wait until it listens or has died."""
         before = self.discord.gateway.counts["identify"]
         point = [die_at] if die_at else []
         more = ["--speed", str(SPEED), "--epoch", repr(self.epoch)]
@@ -90,7 +91,9 @@ class Environment:
         self.kills += 1
 
     def let_go(self) -> None:
-        """Held runs go on after a while, some only past the bot's deadline: no slot is taken for ever."""
+        """Release held runs after a while, some only past the bot's deadline, so that none blocks a slot for
+        ever.
+        """
         now = self.comfydeploy.world.now()
         for run in self.comfydeploy.runs:
             timeout = 0.5 + 7.5 * int(run.id[:2], 16) / 255
@@ -98,8 +101,10 @@ class Environment:
                 self.comfydeploy.release(run.id)
 
     async def watch(self) -> None:
-        """As a supervisor does: starts the bot again when it has died at its point, or when a start failed
-        for want of the database. Any other end is a failure of the run."""
+        """Restart the bot when it died at its kill point or could not start without the database.
+
+        Any other end fails the run.
+        """
         if self.process is None or self.process.returncode is None:
             return
         tail = self.log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
@@ -112,14 +117,14 @@ class Environment:
         await self.start()
 
     def log_lines(self, key: str, lines: int = 60) -> list[str]:
-        """What the bot logged of a run, and of itself."""
+        """Return what the bot logged about a run and about itself."""
         marks = (key, "Traceback", " ERROR ")
         text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in text if any(mark in line for mark in marks)][-lines:]
 
 
 def _quicken(world: World, epoch: float) -> None:
-    """Ids tell the time as well, so they have to keep up."""
+    """Let Discord's ids, which contain the time, keep up with the bot's clock."""
     clock = QuickClock(epoch)
     serial = iter(range(1, 1 << 60))
     world.clock = clock

@@ -1,4 +1,4 @@
-"""Looks from outside: what people see, what the rows say, what ComfyDeploy was asked for."""
+"""Check from outside what people see, what the rows say, and what ComfyDeploy was asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTLE_WITHIN = 90.0
 
 @dataclass
 class Verdict:
-    """Run keys, with what was seen."""
+    """The keys of the runs that violate an invariant, with the evidence."""
 
     lost: dict[str, str] = field(default_factory=dict)
     twice: dict[str, str] = field(default_factory=dict)
@@ -43,36 +43,36 @@ class Verdict:
 
 
 class InvariantChecker:
-    def __init__(self, city: Environment) -> None:
-        self._city = city
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._judged: set[str] = set()
         self.requests = 0
 
     async def settled(self, within: float) -> bool:
-        """Whether no run is open and no message owed, before so many real seconds have passed."""
+        """Return whether all runs ended and no message is pending before so many real seconds have passed."""
         try:
             async with asyncio.timeout(within):
                 while not await self._quiet():
-                    await self._city.watch()
-                    self._city.let_go()
+                    await self._environment.watch()
+                    self._environment.let_go()
                     await asyncio.sleep(0.04)
         except TimeoutError:
             return False
         return True
 
     async def _quiet(self) -> bool:
-        left = await self._city.database.rows(OPEN)
+        left = await self._environment.database.rows(OPEN)
         return not any(row["left_open"] for row in left) and not self._webhooks_pending
 
     @property
     def _webhooks_pending(self) -> bool:
-        return bool(self._city.comfydeploy.world.activity.active)
+        return bool(self._environment.comfydeploy.world.activity.active)
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
-        """Every run that has come since the last time; they have all settled, or had the time to."""
-        runs = {row["key"]: row for row in await self._city.database.rows(RUNS)}
+        """Check every run that is new since the last call; all of them have settled or had the time to."""
+        runs = {row["key"]: row for row in await self._environment.database.rows(RUNS)}
         owed: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in await self._city.database.rows(DELIVERIES):
+        for row in await self._environment.database.rows(DELIVERIES):
             owed[row["run_key"]].append(row)
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
@@ -111,13 +111,15 @@ class InvariantChecker:
             verdict.twice[key] = f"{len(ends)} outcomes: {[_told(message) for message in ends]} {run} {owed}"
         elif any(not self._out_of_reach(message) for message in cancels):
             verdict.twice[key] = f"a status message is left beside the outcome: {run} {owed}"
-        calls = [call for call in self._city.comfydeploy.call_log.calls_for(key) if call.status != 429]
+        calls = [call for call in self._environment.comfydeploy.call_log.calls_for(key) if call.status != 429]
         if len(calls) > 1:
             verdict.queued_twice[key] = f"{len(calls)} queue calls"
 
     def _seen(self, rounds: Sequence[Round]) -> tuple[dict[str, list[Message]], dict[str, list[Message]]]:
-        """Messages that tell a run's end, and those that still offer Cancel. A moderator's deletion comes
-        after the seeing."""
+        """Return the messages with a run's outcome, and those that still offer Cancel.
+
+        A message that a moderator deleted afterwards counts as seen.
+        """
         ends: dict[str, list[Message]] = defaultdict(list)
         cancels: dict[str, list[Message]] = defaultdict(list)
         for message in self._messages(rounds):
@@ -131,21 +133,21 @@ class InvariantChecker:
 
     def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
         for this in rounds:
-            yield from self._city.discord.messages(this.channel)
+            yield from self._environment.discord.messages(this.channel)
             yield from this.taken
-        for person in self._city.people:
-            yield from self._city.discord.messages(self._city.discord.dm(person))
+        for person in self._environment.people:
+            yield from self._environment.discord.messages(self._environment.discord.dm(person))
 
     def _out_of_reach(self, message: Message) -> bool:
-        """The bot may no longer see the channel: nobody could have removed it."""
-        may = self._city.discord.world.bot_permissions(message.channel)
+        """Return whether the bot can no longer see the channel, and so couldn't remove the message."""
+        may = self._environment.discord.world.bot_permissions(message.channel)
         return message.channel.deleted or not may & 1 << 10
 
     def evidence(self, key: str, rounds: Sequence[Round]) -> str:
-        """The story of a run: its rounds, log lines, what was asked of Discord and of ComfyDeploy."""
-        call_log = self._city.comfydeploy.call_log
+        """Return what happened to a run: its rounds, log lines, and calls to Discord and ComfyDeploy."""
+        call_log = self._environment.comfydeploy.call_log
         run_ids = set(call_log.runs_for(key))
-        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._city.log_lines(key)]
+        lines = [f"--- run {key}", *map(str, rounds[-3:]), "log:", *self._environment.log_lines(key)]
         lines += ["queue calls:", *(f"{c.status} {c.run_ids}" for c in call_log.calls_for(key))]
         lines += ["webhooks:"]
         lines += [
@@ -158,7 +160,7 @@ class InvariantChecker:
         return "\n".join(lines)
 
     def _lately(self) -> list[Any]:
-        return list(self._city.discord.request_log.requests)[-60:]
+        return list(self._environment.discord.request_log.requests)[-60:]
 
 
 def _told(message: Message) -> str:

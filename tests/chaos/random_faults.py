@@ -1,4 +1,4 @@
-"""What can go wrong in a round at Discord and at ComfyDeploy, and where the bot dies; drawn with a seed."""
+"""Draw the faults of Discord and ComfyDeploy in a round, and the step at which the bot dies, from a seed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LONG_LIVES = {
 
 
 def comfy_faults(chance: random.Random) -> Faults:
-    """What befalls one queue call: nothing for half of them."""
+    """Return the faults of one queue call; half of the calls have none."""
     if chance.random() < 0.5:
         return Faults()
     if chance.random() < 0.25:
@@ -64,9 +64,9 @@ def comfy_faults(chance: random.Random) -> Faults:
 
 
 def discord_faults(chance: random.Random) -> list[tuple[str, Fault, int]]:
-    """(route, fault, how often), for one round."""
-    many = chance.choice((0, 0, 1, 1, 2, 3))
+    """Return the faults of one round as (route, fault, count)."""
+    count = chance.choice((0, 0, 1, 1, 2, 3))
     return [
         (chance.choice(ROUTES), chance.choice(FAULTS)(chance), chance.choice((1, 1, 1, 2, 3)))
-        for _ in range(many)
+        for _ in range(count)
     ]

@@ -1,4 +1,4 @@
-"""One round: several people ask, things go wrong, the bot perhaps dies."""
+"""Play one round: several people ask, faults happen, the bot may die."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HAPPENINGS = (
 
 @dataclass
 class Round:
-    """What was done in it; `taken` are messages that a moderator, not the bot, took away."""
+    """What happened in a round; `taken` are messages that a moderator, not the bot, deleted."""
 
     number: int
     channel: Channel
@@ -53,10 +53,10 @@ class Round:
 
 
 class Player:
-    """Plays rounds with one seed."""
+    """Plays rounds from one seed."""
 
-    def __init__(self, city: Environment, seed: int) -> None:
-        self._city = city
+    def __init__(self, environment: Environment, seed: int) -> None:
+        self._environment = environment
         self._seed = seed
         self._happen: dict[str, Callable[[Round, random.Random], Awaitable[None]]] = {
             "cancel": self._cancel,
@@ -73,51 +73,51 @@ class Player:
         }
 
     async def play(self, number: int) -> Round:
-        """Everything of a round but its settling."""
+        """Play a round without waiting until it has settled."""
         chance = random.Random(f"{self._seed}-{number}")
-        city = self._city
-        guild = city.guild
+        environment = self._environment
+        guild = environment.guild
         happening = chance.choice(HAPPENINGS)
         if happening == "remove_bot":
-            guild = city.discord.add_guild(f"round {number}")
-            for person in city.people:
-                city.discord.join(guild, person)
-        this = Round(number, city.discord.add_text(guild, f"round-{number}"), happening)
+            guild = environment.discord.add_guild(f"round {number}")
+            for person in environment.people:
+                environment.discord.join(guild, person)
+        this = Round(number, environment.discord.add_text(guild, f"round-{number}"), happening)
         if chance.random() < 0.33:
             await self._arrange_death(this, chance)
-        await city.watch()
+        await environment.watch()
         self._arm(this, chance)
         await self._ask(this, chance)
         await self._let_happen(this, chance)
         return this
 
     async def _arrange_death(self, this: Round, chance: random.Random) -> None:
-        """At a chosen step (the process is exchanged for one that will die there), or at any moment."""
+        """Kill the bot at a random moment, or replace it by one that dies at a chosen step."""
         if chance.random() < 0.5:
             this.died = chance.choice(DEATHS)
-            await self._city.kill()
-            await self._city.start(this.died)
+            await self._environment.kill()
+            await self._environment.start(this.died)
         else:
             this.died = f"{chance.uniform(0.0, 0.6):.3f}"
 
     def _arm(self, this: Round, chance: random.Random) -> None:
         for route, fault, times in discord_faults(chance):
             this.faults.append(f"{times} x {route} {fault.effect} {fault.status or fault.seconds or ''}")
-            self._city.discord.faults.add(route, fault, times=times)
+            self._environment.discord.faults.add(route, fault, times=times)
 
     async def _ask(self, this: Round, chance: random.Random) -> None:
-        city = self._city
+        environment = self._environment
         for _ in range(chance.choice((1, 2, 3, 4))):
             faults = comfy_faults(chance)
             if faults != Faults():
                 this.faults.append(f"run: {faults.model_dump(exclude_defaults=True)}")
-            city.comfydeploy.next_faults(faults)
-            person = chance.choice(city.people)
+            environment.comfydeploy.next_faults(faults)
+            person = chance.choice(environment.people)
             try:
                 options: dict[str, Any] = {"prompt": f"r{this.number}"}
                 if chance.random() < 0.25:
                     options["count"] = chance.choice((2, 3, 4))
-                asked = await city.discord.slash(person, this.channel, "generate", options)
+                asked = await environment.discord.slash(person, this.channel, "generate", options)
             except CannotSend:
                 continue
             this.asked.append(asked)
@@ -134,8 +134,8 @@ class Player:
 
     async def _kill_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self._city.kill()
-        await self._city.start()
+        await self._environment.kill()
+        await self._environment.start()
 
     async def _happening(self, this: Round, chance: random.Random) -> None:
         special = self._happen.get(this.happening)
@@ -151,7 +151,7 @@ class Player:
     async def _again(self, this: Round, _: random.Random) -> None:
         done = [
             m
-            for m in self._city.discord.messages(this.channel)
+            for m in self._environment.discord.messages(this.channel)
             if any(i.endswith((":again", ":repeat")) for i in m.custom_ids)
         ]
         for message in done[:1]:
@@ -161,40 +161,40 @@ class Player:
 
     async def _click(self, asked: Interaction, message: Message, label: str) -> None:
         try:
-            await self._city.discord.click(asked.user, message, label)
+            await self._environment.discord.click(asked.user, message, label)
         except CannotSend:
             return
 
     async def _delete_channel(self, this: Round, _: random.Random) -> None:
         this.taken += list(this.channel.messages.values())
-        self._city.discord.delete_channel(this.channel)
+        self._environment.discord.delete_channel(this.channel)
 
     async def _delete_status(self, this: Round, _: random.Random) -> None:
         for asked in this.asked:
             message = asked.original
             if message is not None and not message.ephemeral and not message.deleted_at:
                 this.taken.append(message)
-                self._city.discord.delete_message(message)
+                self._environment.discord.delete_message(message)
 
     async def _withdraw_send(self, this: Round, _: random.Random) -> None:
-        self._city.discord.withdraw(this.channel, "send_messages")
+        self._environment.discord.withdraw(this.channel, "send_messages")
 
     async def _withdraw_view(self, this: Round, _: random.Random) -> None:
-        self._city.discord.withdraw(this.channel, "view_channel")
+        self._environment.discord.withdraw(this.channel, "view_channel")
 
     async def _close_all(self, this: Round, _: random.Random) -> None:
-        """Neither channel nor direct messages are open; with the tokens gone, results are kept."""
-        self._city.discord.withdraw(this.channel, "send_messages", "view_channel")
+        """Close the channel and direct messages; with expired tokens, results stay undelivered."""
+        self._environment.discord.withdraw(this.channel, "send_messages", "view_channel")
         for asked in this.asked:
             asked.user.accepts_dms = False
             asked.created_at -= 900
 
     async def _gateway(self, this: Round, _: random.Random) -> None:
-        self._city.discord.gateway.drop(resumable=this.happening == "gateway_drop")
+        self._environment.discord.gateway.drop(resumable=this.happening == "gateway_drop")
 
     async def _remove_bot(self, this: Round, _: random.Random) -> None:
         if this.channel.guild is not None:
-            self._city.discord.remove_bot(this.channel.guild)
+            self._environment.discord.remove_bot(this.channel.guild)
 
     async def _expire_tokens(self, this: Round, _: random.Random) -> None:
         for asked in this.asked:

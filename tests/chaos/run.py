@@ -1,4 +1,4 @@
-"""Many rounds with one seed, and the account of them."""
+"""Play many rounds from one seed, and report the result."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Result:
 async def chaos(
     folder: Path, rounds: int, seed: int, kind: str, *, say: Callable[[str], None] = lambda _: None
 ) -> Result:
-    """Plays and judges; `say` hears how it goes and the story of whatever went wrong."""
+    """Play and check rounds; `say` receives the progress and the evidence of every violation."""
     result = Result()
     async with opened(kind, folder) as database, environment(folder, database, seed) as world:
         await world.start()
         await world.discord.wait_command("generate", within=30)
-        player, referee = Player(world, seed), InvariantChecker(world)
+        player, checker = Player(world, seed), InvariantChecker(world)
         open_rounds: list[Round] = []
         for number in range(1, rounds + 1):
             this = await player.play(number)
@@ -55,15 +55,15 @@ async def chaos(
             result.rounds = number
             result.faults += len(this.faults) + (this.happening not in ("nothing", "cancel", "again"))
             timeout = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
-            if await _at_rest(world, referee, timeout) or timeout == SETTLE_WITHIN:
-                await _close(world, referee, open_rounds, result, say)
+            if await _at_rest(world, checker, timeout) or timeout == SETTLE_WITHIN:
+                await _close(world, checker, open_rounds, result, say)
                 open_rounds = []
             if number % TELL_EVERY == 0:
-                say(f"… {number} rounds, {referee.requests} requests, {world.kills} kills")
-        result.kills, result.requests = world.kills, referee.requests
+                say(f"… {number} rounds, {checker.requests} requests, {world.kills} kills")
+        result.kills, result.requests = world.kills, checker.requests
         result.failed_starts = world.failed_starts
         ends = await database.rows("SELECT state, count(*) AS many FROM runs GROUP BY state")
-        result.ends = ", ".join(f"{row['many']} {row['state']}" for row in ends)
+        result.ends = ", ".join(f"{row['count']} {row['state']}" for row in ends)
         if world.discord.request_log.unknown_routes or result.requests < rounds / 2:
             # Nothing can go wrong where nothing is done.
             raise RuntimeError(
@@ -72,30 +72,30 @@ async def chaos(
     return result
 
 
-async def _at_rest(world: Environment, referee: InvariantChecker, within: float) -> bool:
-    """The faults stop, so everything has to end."""
+async def _at_rest(world: Environment, checker: InvariantChecker, within: float) -> bool:
+    """Stop the faults and wait until everything ends."""
     world.discord.faults.clear()
     await world.watch()
-    return await referee.settled(within)
+    return await checker.settled(within)
 
 
 async def _close(
     world: Environment,
-    referee: InvariantChecker,
+    checker: InvariantChecker,
     rounds: list[Round],
     result: Result,
     say: Callable[[str], None],
 ) -> None:
-    verdict = await referee.judge(rounds)
+    verdict = await checker.judge(rounds)
     for key, what in verdict.all.items():
-        say(f"{what}\n{referee.evidence(key, rounds)}")
+        say(f"{what}\n{checker.evidence(key, rounds)}")
     result.verdict.add(verdict)
     for this in rounds:
         _forget(world, this)
 
 
 def _forget(world: Environment, this: Round) -> None:
-    """A thousand channels would only slow this Discord down."""
+    """Drop old channels, which would slow the fake Discord down."""
     discord = world.discord
     for person in world.people:
         person.accepts_dms = True

@@ -1,6 +1,6 @@
-"""Runs every test on a SQLite file and on a real PostgreSQL: the same promises on both.
+"""Run every test on a SQLite file and on a real PostgreSQL.
 
-A test marked `sqlite_only` is about what Python decides and needs one database.
+A test marked `sqlite_only` tests what Python decides and needs one database.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
-    """A server that a test may stop and start again."""
+    """Start a server that a test may stop and start again."""
     with postgres_server() as server:
         yield server
 
@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 async def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without tables."""
+    """Return the URL of a database without tables."""
     if dialect == "sqlite":
         return sqlite_url(tmp_path / "bot.db")
     return await request.getfixturevalue("postgres").empty_database()
@@ -64,7 +64,7 @@ async def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path
 
 @pytest.fixture
 async def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of a migrated database without rows."""
+    """Yield the URL of a migrated database without rows."""
     if dialect == "sqlite":
         yield new_sqlite(tmp_path)
         return
@@ -75,7 +75,7 @@ async def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> A
 
 
 class Stores:
-    """Opens stores over one database, as so many processes would, and closes them again."""
+    """Opens stores on one database, as several processes would, and closes them again."""
 
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
         self.url = url
@@ -101,14 +101,14 @@ async def stores(url: str) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def opening() -> AsyncIterator[Stores]:
-    """Opens stores of a test that names its own database."""
+    """Yield a factory of stores for tests that choose their own database."""
     async with AsyncExitStack() as stack:
         yield Stores("", stack)
 
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
-    """The requests that were decided about, in order, each with the usage that the policy was given."""
+    """Return the requests that the policy decided about, in order, each with the usage it was given."""
     seen: Judged = []
 
     def noting(
@@ -132,5 +132,5 @@ async def store(stores: Stores) -> Store:
 
 @pytest.fixture
 async def other(stores: Stores, store: Store) -> Store:
-    """A second process over the same database, as far as a test can tell."""
+    """Open a second store on the same database, in place of another process."""
     return await stores.open()

@@ -1,4 +1,4 @@
-"""Moderation in the demo's world, as a person plays it in the pages."""
+"""Moderation in the demo, as a person plays it in the pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def switch_approval_on(world: World) -> None:
 
 
 async def seen(world: World, look: Callable[[], list[discord.Message]]) -> discord.Message:
-    """The only message, once there is exactly one such."""
+    """Return the only such message, once there is exactly one."""
     async with asyncio.timeout(60):
         while True:
             async with world.turn:

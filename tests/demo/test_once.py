@@ -1,4 +1,4 @@
-"""`python -m demo --once`, as a person runs it."""
+"""Run `python -m demo --once` as a person does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page over HTTP, as its own script uses it: no browser needed."""
+"""Use the page over HTTP as its own script does; no browser is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.world import World, open_world
 
 
 class Visitor:
-    """One open page; `state` is what it fetched last."""
+    """An open page; `state` is what it fetched last."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self.base, _, capability = url.partition("/#")
@@ -65,7 +65,7 @@ class Visitor:
         )
 
     async def until(self, seen: Callable[[dict[str, Any]], bool]) -> None:
-        """Fetches the state as the page does, until it shows it."""
+        """Fetch the state as the page does, until `seen` accepts it."""
         async with asyncio.timeout(60):
             while not seen(self.state):
                 await asyncio.sleep(0.05)

@@ -18,7 +18,7 @@ def red_square() -> bytes:
 
 
 def is_red(picture: bytes) -> bool:
-    """Whether the start picture shines through: the fake workflow blends it with what it paints."""
+    """Return whether the start picture shines through, with which the fake workflow blends its own."""
     with Image.open(io.BytesIO(picture)) as image:
         red, green, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
     return red > green + 40 and red > blue + 40

@@ -1,4 +1,4 @@
-"""What `--once` makes of a generation that did not go as it should."""
+"""The verdicts of `--once` on generations that fail."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ async def typed_preset(bot: Harness, message: Any) -> Any:
 
 
 async def edit_sent(bot: Harness, message: Any) -> Any:
-    """The form was open before the rule came."""
+    """Submit a form that was opened before the rule was set."""
     return await bot.alice.submit_modal(bot.opened["edit"], {"prompt": "a fox"})  # type: ignore[attr-defined]
 
 
@@ -60,7 +60,7 @@ OPENING: dict[str, Act] = {"edit": edit, "use as input": use, "use as input, by 
 
 
 async def rehearsed(bot: Harness) -> Any:
-    """A result of Alice's, her preset, and two open forms; then a rule comes."""
+    """Create a result of Alice's, a preset and two open forms, for a rule to be set afterwards."""
     await bot.ask(style="ink")
     (message,) = bot.messages()
     await bot.alice.slash(bot.channel, "preset save", name="noir")

@@ -29,7 +29,7 @@ def nothing_seen(bot: Harness) -> None:
 
 
 async def actions(bot: Harness) -> list[str]:
-    """The record, oldest first."""
+    """Return the actions in the audit log, oldest first."""
     async with bot.app.store.database.read() as connection:
         return list((await connection.execute(select(audit.c.action).order_by(audit.c.id))).scalars())
 

@@ -37,7 +37,7 @@ def shown(bot: Harness, result: Any) -> str:
 
 
 def numbers(text: str) -> list[int]:
-    """The numbers of the deployments on a page, from the top."""
+    """Return the numbers of the deployments on a page, from the top."""
     return [int(part.split("**")[0]) for part in text.split("**picture")[1:]]
 
 

@@ -16,7 +16,7 @@ from tests.harness import HELD, Harness
 
 
 async def running(bot: Harness, faults: Faults = HELD) -> discord.Message:
-    """A run that is under way, and its status message."""
+    """Start a run that is held, and return its status message."""
     asked = await bot.ask(faults=faults)
     return asked.response.message
 

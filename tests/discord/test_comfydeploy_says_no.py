@@ -29,7 +29,7 @@ EVERY_DEPLOYMENT = {"deployments": all_deployments()}
 
 
 async def told(bot: Harness, state: RunState) -> str:
-    """The one message that everybody sees in the end."""
+    """Return the text of the one message that everybody sees in the end."""
     (message,) = bot.messages()
     assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
     assert (await bot.run()).state is state
@@ -131,7 +131,7 @@ async def test_comfydeploy_stays_down(bot: Harness) -> None:
 
 @asynccontextmanager
 async def service(answer: web.Response) -> AsyncIterator[str]:
-    """A server that gives every request the same answer."""
+    """Start a server that gives every request the same answer."""
 
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)

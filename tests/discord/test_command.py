@@ -60,7 +60,7 @@ class Bot(commands.Bot):
 
 
 def planned(spec: CommandSpec) -> list[dict[str, Any]]:
-    """The options as Discord's API wants them, written from the plan apart from discord.py."""
+    """Return the options as Discord's API wants them, built from the plan without discord.py."""
     types = {"string": 3, "integer": 4, "boolean": 5, "number": 10, "attachment": 11}
     payload = []
     for option in spec.options:

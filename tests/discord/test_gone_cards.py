@@ -10,7 +10,7 @@ from tests.discord.rendered import buttons_of
 
 
 async def forget(server: ModeratedServer) -> None:
-    """The run goes as the retention takes it, or a request whose answer never arrived."""
+    """Delete the run, as retention does, or as if the request had never been answered."""
     async with server.app.store.database.write() as connection:
         await connection.execute(runs.delete())
 

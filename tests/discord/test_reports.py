@@ -55,7 +55,7 @@ async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) 
 
 
 def assert_closed(server: ModeratedServer, verdict: str) -> None:
-    """The card says what was decided; its buttons and its copies of the result are gone."""
+    """Assert that the card shows the decision without buttons and copies of the result."""
     assert verdict in server.verdict
     assert buttons_of(server, server.card) == {}
     assert server.card.attachments == []

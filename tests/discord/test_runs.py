@@ -124,7 +124,7 @@ KEPT_ADULT = {"deployments": ADULT + described(video=VIDEO_ID)}
 
 
 async def kept_adult_result(bot: Harness) -> tuple[Any, Any]:
-    """A result of an age-restricted deployment that found no way, and the marked channel it is from."""
+    """Return the marked channel and the key of an age-restricted result that was not delivered."""
     adult = bot.guild.create_text_channel("adult")
     await bot.env.settle()
     mark_adult(bot, adult)

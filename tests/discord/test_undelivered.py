@@ -28,7 +28,7 @@ Rule = Callable[[Harness], Awaitable[None]]
 
 @contextmanager
 def only_one_part(bot: Harness) -> Iterator[None]:
-    """The bot loses the channel once the first message is there, and reaches nobody directly."""
+    """Close the channel after the first message, and direct messages altogether."""
     emit = bot.env.backend.emit
 
     def closing(event: str, *rest: Any) -> Any:
@@ -61,7 +61,7 @@ async def post_from(bot: Harness, place: Any, actor: Any = None) -> Any:
 
 
 async def own_server(bot: Harness) -> tuple[simcord.MemberActor, simcord.ChannelHandle]:
-    """A server of Alice's own, where nobody moderates her."""
+    """Create a server of Alice's own, where nobody moderates her."""
     other = bot.env.create_guild("Mine")
     channel = other.create_text_channel("mine")
     alice = other.add_member(bot.alice.user)

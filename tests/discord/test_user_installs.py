@@ -21,7 +21,7 @@ PLACES: list[Place] = ["group", "foreign server", "foreign thread"]
 
 
 def by_token(bot: Harness) -> list[Any]:
-    """What the bot tried in channels by its own token: nothing of it could work where it isn't."""
+    """Return the bot's requests to channels by its own token, none of which could work there."""
     return [each for each in bot.env.http_requests if "/channels/" in each.path]
 
 

@@ -47,7 +47,7 @@ def _in_group(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
 
 
 def _on_server(payload: dict[str, Any], *, nsfw: bool) -> dict[str, Any]:
-    """A server that doesn't have the bot: Discord sends no more of it than this."""
+    """Return the payload from a server without the bot, of which Discord sends no more than this."""
     user = payload["user"]
     member = {
         "user": user,

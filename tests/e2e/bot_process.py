@@ -1,4 +1,4 @@
-"""The bot as a process of its own, between a fake Discord and a fake ComfyDeploy, on real sockets."""
+"""Run the bot as a process between a fake Discord and a fake ComfyDeploy, on real sockets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def bot_environment(
     discord: FakeDiscord, comfydeploy: FakeComfyDeploy, database_url: str, port: int
 ) -> dict[str, str]:
-    """Return the environment of a bot between the two that listens on `port`."""
+    """Return the environment of a bot that listens on `port` and uses the two fakes."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),
@@ -63,7 +63,7 @@ def bot_environment(
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What an operator's command wrote, and its exit code."""
+    """The exit code and the output of an operator's command."""
 
     code: int
     out: str
@@ -73,7 +73,7 @@ class CommandResult:
 class BotProcess:
     """A bot that tests start, kill and restart, on a server with one channel and Alice.
 
-    `cold`: every start is a `python -m` of its own instead of a fork of a process that has the imports.
+    With `cold`, every start is a `python -m` instead of a fork of a process that has imported the bot.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class BotProcess:
         return await self.discord.slash(self.alice, self.channel, "generate", {"prompt": "a fox", **options})
 
     async def run_under_way(self) -> Interaction:
-        """Start the bot and let Alice ask for a run, which goes on until `comfydeploy.release`."""
+        """Start the bot and let Alice ask for a run, which is held until `comfydeploy.release`."""
         self.comfydeploy.faults = Faults(hold_at="running")
         await self.start()
         asking = await self.ask()
@@ -217,13 +217,13 @@ class BotProcess:
             return connection.execute(query).fetchall()
 
     async def until(self, condition: Callable[[], object], within: float = PATIENCE) -> None:
-        """Poll for what happens outside Discord; `discord.wait_until` needs no polling."""
+        """Poll for an event outside Discord; `discord.wait_until` needs no polling."""
         async with asyncio.timeout(within):
             while not condition():  # noqa: ASYNC110  # nothing in another process sets an Event here
                 await asyncio.sleep(0.02)
 
     async def settled(self, within: float = PATIENCE, *, runs: int = 0) -> None:
-        """Wait until no request is open and no message is pending; `runs` requests have been accepted."""
+        """Wait until `runs` requests were accepted, none is in progress and no message is pending."""
         async with asyncio.timeout(within):
             while True:
                 await self.comfydeploy.idle()
@@ -237,7 +237,7 @@ class BotProcess:
             connection.execute(statement)
 
     def outcomes(self, key: str, channel: Channel | None = None) -> list[Message]:
-        """Return what Alice sees of a run's end: its messages that no longer offer Cancel."""
+        """Return the outcomes of a run that Alice sees: its messages without a Cancel button."""
         found = []
         for message in self.discord.messages(channel or self.channel):
             ids = [item for item in message.custom_ids if key in item]
@@ -246,7 +246,7 @@ class BotProcess:
         return found
 
     def leftovers(self) -> list[Message]:
-        """Return status messages that still claim that a run goes on."""
+        """Return status messages that still show a run in progress."""
         return [
             message
             for message in self.discord.messages(self.channel)
@@ -264,7 +264,9 @@ async def bot_process(
     cold: bool = False,
     **more: str,
 ) -> AsyncIterator[BotProcess]:
-    """Set the stage for a bot process, not yet started. `settings` and `more` alike are its environment."""
+    """Start the fakes and build a bot process that is not started yet; `settings` and `more` are its
+    environment.
+    """
     async with (
         FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
         comfydeploy or FakeComfyDeploy(webhook_waits=(0.1, 0.2)) as backend,

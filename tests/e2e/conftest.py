@@ -1,4 +1,4 @@
-"""How the bots of these tests are started."""
+"""Fixtures of the tests that start bot processes."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["forked", "cold"])
 def cold(request: pytest.FixtureRequest) -> bool:
-    """Whether each start is a `python -m bot` of its own: the same kills, at six times the cost."""
+    """Return whether each start is a `python -m bot`: the same kills at six times the cost."""
     return bool(request.param)

@@ -1,4 +1,4 @@
-"""Time in the bot's process, moved from outside: quicker, or ahead. Production code has no hook for this."""
+"""Speed up or advance the time in the bot's process. Production code has no hook for this."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DATABASE_LIMIT = "LOCK_SECONDS"
 
 
 def quicken(speed: float) -> None:
-    """Every pause and timeout of the event loop passes `speed` times as fast; sockets do not.
+    """Let every pause and timeout of the event loop pass `speed` times as fast; sockets don't.
 
-    The limit on waiting for the database keeps its real length: on a busy machine a fifth of it runs out.
+    The limit on waiting for the database keeps its real length: a fifth of it is too short on a busy machine.
     """
     for module in (bot.database.engine, bot.store.requests, bot.store.rules):
         setattr(module, _DATABASE_LIMIT, getattr(module, _DATABASE_LIMIT) * speed)
@@ -34,12 +34,14 @@ def quicken(speed: float) -> None:
 
 
 def set_clock(clock: Callable[[], datetime]) -> None:
-    """The clock that `bot.app.build` takes when it is given none."""
+    """Replace the default clock of `bot.app.build`."""
     app.build.__wrapped__.__defaults__ = (clock,)  # type: ignore[attr-defined]
 
 
 def quick_clock(epoch: float, speed: float, ahead: float = 0.0) -> Callable[[], datetime]:
-    """Real time until `epoch`, `speed` times as fast after it, and `ahead` seconds on."""
+    """Return a clock that shows real time until `epoch`, then runs `speed` times as fast, `ahead` seconds
+    ahead.
+    """
 
     def now() -> datetime:
         seconds = epoch + (time.time() - epoch) * speed

@@ -1,4 +1,4 @@
-"""The steps of the bot at which the tests kill it, as `tests.e2e.run_and_kill` takes them."""
+"""The steps at which the tests kill the bot, in the notation of `tests.e2e.run_and_kill`."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ ONLY_TIME_HELPS = (
 
 
 def never_begun(point: str) -> bool:
-    """Return whether a bot that died there has not heard of the request."""
+    """Return whether a bot killed at this step has not stored the request."""
     return point == TAKEN_IN[0]
 
 
 def time_away(point: str) -> float:
-    """Return how many seconds a bot that died there should be away, so that nothing has to be waited for.
+    """Return how many seconds a bot killed at this step should be away, so that the test need not wait.
 
-    Elsewhere it comes back at once: with its grace times over it would give up on what is on its way.
+    After other steps it returns at once: past its grace times it would give up on calls in progress.
     """
     return 30.0 if point.rpartition(":")[0] in ONLY_TIME_HELPS else 0.0

@@ -1,4 +1,4 @@
-"""How a bot without its database answers: a person in words, ComfyDeploy with a status."""
+"""Check the answers of a bot whose database is unavailable: a sentence for people, a status for webhooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def refused(home: BotProcess) -> Interaction:
 
 
 async def webhook(home: BotProcess, status: str) -> int:
-    """ComfyDeploy's next event about the only run; the answer's status."""
+    """Send ComfyDeploy's next event about the only run, and return the answer's status."""
     url = home.comfydeploy.call_log.queue_calls[0].webhook
     (run_id,) = home.comfydeploy.call_log.queue_calls[0].run_ids
     event = {

@@ -27,7 +27,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 
 def found(said: CommandResult, level: str, *words: str) -> None:
-    """One finding of that level has all the words, and a remedy unless all is well."""
+    """Assert that a finding of that level contains all the words, and a remedy unless it is OK."""
     findings = said.out.replace("\n         ", " | ").splitlines()
     matching = [line for line in findings if line.startswith(level) and all(word in line for word in words)]
     assert matching, said.out + said.err
@@ -35,14 +35,14 @@ def found(said: CommandResult, level: str, *words: str) -> None:
 
 
 def remedies(said: CommandResult, subject: str) -> list[str]:
-    """What is to be done about each finding of that subject."""
+    """Return the remedy of each finding about that subject."""
     findings = said.out.replace("\n         ", " | ").splitlines()
     return [line.partition("Remedy: ")[2].partition(" | ")[0] for line in findings if f" {subject}: " in line]
 
 
 @asynccontextmanager
 async def elsewhere(answer: web.Response) -> AsyncIterator[str]:
-    """A server that is not the bot, at the address that it yields."""
+    """Yield the address of a server that is not the bot."""
 
     async def handle(_: web.Request) -> web.Response:
         return web.Response(status=answer.status, headers=answer.headers, text=answer.text or "not the bot")

@@ -1,4 +1,4 @@
-"""ComfyDeploy at its worst, against the bot as a process: exactly one outcome, at most one queue call."""
+"""Faults of ComfyDeploy: each run ends in exactly one outcome, after at most one queue call."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 
 async def ask_once(home: BotProcess, faults: Faults) -> None:
-    """One queue call after the other, so that each meets its own fault."""
+    """Send a request and wait for its queue call, so that each request meets its own fault."""
     home.comfydeploy.next_faults(faults)
     made = len(home.comfydeploy.call_log.queue_calls)
     await home.ask()

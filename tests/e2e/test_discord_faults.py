@@ -1,4 +1,4 @@
-"""Discord at its worst, against the bot as a process: exactly one outcome, at most one queue call."""
+"""Faults of Discord: each run ends in exactly one outcome, after at most one queue call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 
 async def outcomes_of_all(home: BotProcess, *places: Channel, runs: int = 1) -> list[int]:
-    """How many each of so many runs has."""
+    """Return the number of outcomes of each of `runs` runs."""
     await home.settled(runs=runs)
     keys = [key for (key,) in home.rows("SELECT key FROM runs")]
     for key in keys:
@@ -104,7 +104,7 @@ async def test_an_answer_that_discord_refuses_starts_nothing(home: BotProcess) -
 
 @dataclass(frozen=True)
 class Turn:
-    """What happens between accepting and posting, and where the outcome is seen."""
+    """An event between accepting and posting, and where the outcome is seen then."""
 
     happen: Callable[[BotProcess, Interaction], Awaitable[None]]
     in_private: bool = False

@@ -1,4 +1,4 @@
-"""The bot is away, comes back, stops in order: nothing lost, nothing twice, no storm."""
+"""The bot is down, returns, or stops in order: nothing is lost or done twice, and calls don't burst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGKILL between any two steps, and a restart: exactly one visible outcome, at most one queue call."""
+"""SIGKILL at every step of a request, then a restart: exactly one outcome, at most one queue call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.kill_points import ONE_LIFE, never_begun, time_away
 
 
 async def live_through(home: BotProcess, point: str) -> str | None:
-    """One request, a death at the point, a restart. The run's key, if it was accepted."""
+    """Send a request, let the bot die at the point, restart it; return the run's key if it was accepted."""
     await home.start(die_at=point)
     await home.ask()
     await home.died()

@@ -1,4 +1,4 @@
-"""SIGKILL while several of one request are on their way: one result with all of them, one queue call each."""
+"""SIGKILL during a batch: one result with all its runs, one queue call each."""
 
 from __future__ import annotations
 

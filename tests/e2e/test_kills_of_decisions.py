@@ -1,5 +1,6 @@
-"""SIGKILL around what a moderator decides, or nobody does: one outcome, at most one queue call, and a card
-that says what was decided."""
+"""SIGKILL around a moderator's decision or its expiry: one outcome, at most one queue call, and a card that
+shows the decision.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ HOUR = 3700.0
 
 @dataclass
 class Review:
-    """Alice's request waits; Mona decides in a channel of her own."""
+    """A request of Alice that awaits approval; Mona decides in a channel of her own."""
 
     home: BotProcess
     channel: Channel
@@ -69,7 +70,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Life:
-    """What is decided, how, what the card says of it, and the steps at which the bot dies."""
+    """The decision, how it is made, the text on the card, and the steps at which the bot dies."""
 
     act: Callable[[Review], Awaitable[None]]
     verdict: str
@@ -153,7 +154,7 @@ DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points
 
 @asynccontextmanager
 async def reviewed(folder: Path, *, cold: bool) -> AsyncIterator[Review]:
-    """Everybody's requests wait, for an hour at the most."""
+    """Start a server where every request needs approval within an hour."""
     async with bot_process(folder, cold=cold) as home:
         channel = home.discord.add_text(home.guild, "review")
         mona = home.discord.add_user("mona", home.guild, permissions=MODERATOR)
@@ -169,7 +170,7 @@ async def reviewed(folder: Path, *, cold: bool) -> AsyncIterator[Review]:
 
 
 async def live_through(review: Review, life: Life, point: str) -> None:
-    """One request, a death at the point, a restart; what the death prevented is done again."""
+    """Send a request, let the bot die at the point, restart it; repeat the decision if it was lost."""
     home = review.home
     if life.ahead:
         await home.start()

@@ -1,4 +1,4 @@
-"""SIGKILL in the lives that end otherwise: failed, refused, cancelled, late, in several parts, in private."""
+"""SIGKILL during requests that fail, end early or late, or need several messages or a direct one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDING = (
 
 @dataclass(frozen=True)
 class Life:
-    """How a request lives, and the steps at which its bot dies."""
+    """A kind of request, and the steps at which its bot dies."""
 
     act: Callable[[BotProcess], Awaitable[None]]
     points: tuple[str, ...]
@@ -51,7 +51,7 @@ async def asked_and_cancelled(home: BotProcess) -> None:
 
 
 async def asked_and_shut_out(home: BotProcess) -> None:
-    """The answer's token has run out, and the channel is closed to the bot, when the result comes."""
+    """Let the interaction expire and close the channel to the bot before the result arrives."""
     await home.ask()
     await home.held()
     home.discord.withdraw(home.channel, "send_messages")

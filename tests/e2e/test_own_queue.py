@@ -1,4 +1,4 @@
-"""More requests than may run at once wait in the bot: fairly, with their position, also over a kill."""
+"""Requests beyond the limit wait in the bot, in fair order and with their position, also after a kill."""
 
 from __future__ import annotations
 

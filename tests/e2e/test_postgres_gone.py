@@ -1,4 +1,4 @@
-"""PostgreSQL gone for a while: refusals in words, 503 for webhooks, and everything ends after its return."""
+"""PostgreSQL is away for a while: requests are refused, webhooks get 503, and every run ends afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.refusals import refused, webhook
 
 
 class Door:
-    """A way to PostgreSQL's socket that can be shut, with everything that is under way in it."""
+    """A proxy of PostgreSQL's socket that can be closed together with its open connections."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket

@@ -1,4 +1,4 @@
-"""SIGHUP to the bot as a process: the file is read again, a broken one changes nothing."""
+"""SIGHUP lets the bot read the file again; a broken file changes nothing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_sighup_reads_the_file_again(tmp_path: Path) -> None:
 
 
 def owner(home: BotProcess) -> User:
-    """Whom the fake Discord names as the application's owner."""
+    """Return the person whom the fake Discord names as the application's owner."""
     person = User(1, "owner")
     home.discord.world.users[person.id] = person
     home.discord.join(home.guild, person, permissions=Permissions.all().value)
@@ -62,7 +62,7 @@ def owner(home: BotProcess) -> User:
 
 @asynccontextmanager
 async def reconciling(home: BotProcess) -> AsyncIterator[Path]:
-    """A second process without the gateway; the path of its log."""
+    """Run a second process without the gateway, and yield the path of its log."""
     log = home.folder / "reconcile.log"
     process = await home.spawn(env=home.environment() | {"ROLES": "reconcile", "WEB_PORT": "0"}, err=log)
     try:

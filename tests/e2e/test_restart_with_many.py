@@ -1,4 +1,4 @@
-"""A restart with a thousand runs in flight: ready at once, no storm, every one ends."""
+"""A restart with a thousand runs in flight: ready at once, no burst of calls, every run ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DISCORD_CALLS = 50
 
 
 async def request_under_way(home: BotProcess, store: Store, place: Channel, already_sent: datetime) -> None:
-    """As the bot leaves it that dies during a run, through the real store; ComfyDeploy has finished since."""
+    """Store a run as a bot that died during it would; ComfyDeploy has ended it since."""
     request = GenerationRequest(
         requester_id=home.alice.id,
         origin=Origin(
@@ -129,7 +129,7 @@ async def test_a_restart_with_a_thousand_runs_in_flight_makes_no_storm(tmp_path:
 
 
 def record_questions(home: BotProcess) -> list[float]:
-    """When the bot asked GET /run, from here on."""
+    """Record the times of the bot's calls of GET /run from now on."""
     moments: list[float] = []
     book, get = home.comfydeploy.runs, home.comfydeploy.runs.get
 

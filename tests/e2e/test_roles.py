@@ -67,7 +67,7 @@ async def test_a_wrong_role_is_refused_in_a_sentence(tmp_path: Path) -> None:
 
 
 async def ready(port: int) -> None:
-    """Until a process listens and says that it can work."""
+    """Wait until a process listens and is ready."""
     async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         while True:
             with suppress(aiohttp.ClientError):

@@ -1,4 +1,4 @@
-"""Nothing that opens a door is in a log line or in a message, also at LOG_LEVEL=DEBUG and through faults."""
+"""No log line or message contains a secret, also at LOG_LEVEL=DEBUG and during faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def lines_name_their_run(log: str) -> None:
 
 
 def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
-    """Everything that the run of a test has made known to the bot alone."""
+    """Return every secret of the bot's process in this test."""
     macs = {MAC.search(call.webhook or "") for call in home.comfydeploy.call_log.queue_calls}
     stored = home.rows("SELECT value FROM key_values WHERE name LIKE '%secret%'")
     return {
@@ -62,7 +62,7 @@ def secrets_of(home: BotProcess, tokens: list[str]) -> dict[str, str]:
 
 
 async def live_through_trouble(home: BotProcess) -> list[str]:
-    """Requests and faults that make the bot and its libraries log; the interaction tokens."""
+    """Send requests with faults that make the bot and its libraries log; return the interaction tokens."""
     asked = []
     for fault in (Fault.answer(500), Fault.lose_reply(), Fault.drop_halfway(), Fault.answer(403)):
         home.discord.faults.add(POST, fault)

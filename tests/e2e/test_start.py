@@ -1,4 +1,4 @@
-"""Mistakes that the start finds, as a person at a terminal sees them: one sentence and an exit code."""
+"""Configuration errors at the start: one sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def home(tmp_path: Path) -> AsyncIterator[BotProcess]:
 
 
 async def ends(home: BotProcess, code: int, *words: str, **more: str) -> None:
-    """The start ends so, with one line on stderr that is no log line."""
+    """Assert that the start ends with this exit code and one line on stderr that is no log line."""
     said = await home.command(LOG_LEVEL="CRITICAL", **more)
     assert said.code == code, said.err
     assert said.out == ""
@@ -58,7 +58,7 @@ async def test_a_server_that_never_answers(home: BotProcess) -> None:
 
 @asynccontextmanager
 async def claiming_to_be_12(address: str) -> AsyncIterator[int]:
-    """The port of a way to a real server, on which the version that it tells becomes an old one."""
+    """Yield the port of a proxy that makes a real server report version 12."""
     parts = urlsplit(address)
     socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.{parts.port or 5432}"
 

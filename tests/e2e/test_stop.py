@@ -1,4 +1,4 @@
-"""Signals that arrive before the bot is up, while somebody it needs keeps it waiting."""
+"""Signals that arrive during the start, while the bot waits for a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakediscord.faults import Fault
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """Takes connections and never answers: its port, and whether somebody has come."""
+    """Accept connections and never answer; yield the port, and an event for the first connection."""
     called, over = asyncio.Event(), asyncio.Event()
 
     async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

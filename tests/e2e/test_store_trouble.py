@@ -1,4 +1,4 @@
-"""A database that is locked or full: refusals in words, 503 for webhooks, nothing marked too soon."""
+"""A locked or full database: requests are refused, webhooks get 503, and nothing is marked too early."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.refusals import refused, webhook
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Another process holds the write lock."""
+    """Hold the write lock from another connection."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -25,7 +25,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 async def works_again(home: BotProcess) -> None:
-    """The first run goes on, another is asked for, and each ends once."""
+    """Let the first run continue, ask for another, and check that each ends once."""
     home.comfydeploy.faults = Faults()
     home.comfydeploy.release()
     await home.ask()
@@ -79,7 +79,7 @@ async def test_a_queue_reply_that_comes_while_the_database_is_locked_is_not_lost
 
 @contextmanager
 def full_disk(pid: int) -> Iterator[None]:
-    """The process can't let a file grow any more, as on a full disk; from outside, and taken back."""
+    """Keep the process from letting files grow, as on a full disk, until the block ends."""
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, before[1]))
     try:

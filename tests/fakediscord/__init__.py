@@ -1,6 +1,6 @@
-"""A Discord on real sockets: HTTP API v10, gateway and CDN, with its rules, its faults and its books.
+"""A Discord on real sockets: HTTP API v10, gateway and CDN, with its rules, faults and a log of requests.
 
-It runs in the test's own process; the bot logs in from another one, pointed here by `patch.point_discord_at`.
+It runs in the test's process; the bot logs in from another one, redirected by `patch.point_discord_at`.
 
     async with FakeDiscord() as discord:
         guild = discord.add_guild("Studio")

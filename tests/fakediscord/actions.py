@@ -1,4 +1,4 @@
-"""What a person does in Discord's client, which lets them send only what the synced commands allow."""
+"""Act as a person in Discord's client, which sends only what the synced commands allow."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _SELECTS = frozenset({3, 5, 6, 7, 8})
 
 
 class CannotSend(Exception):
-    """Discord's client would not have let this person do that."""
+    """Discord's client would not send this."""
 
 
 class Actions(WorldChanges):
     async def wait_command(self, name: str, *, guild_id: int | None = None, within: float = 90.0) -> None:
-        """Until the command is synced and the bot listens on the gateway."""
+        """Wait until the command is synced and the bot is connected to the gateway."""
         await self.wait_until(lambda: self.commands.find(name, guild_id) and self.gateway.live, within)
 
     def file(
         self, filename: str, data: bytes, content_type: str = "", *, width: int = 0, height: int = 0
     ) -> Attachment:
-        """A file to give to an attachment option; kept in full, it is the person's own."""
+        """Return a file for an attachment option; its bytes are kept."""
         kind = content_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
         digest = hashlib.sha256(data).hexdigest()
         file = Attachment(
@@ -48,7 +48,7 @@ class Actions(WorldChanges):
         user_install: bool = False,
         size_limit: int | None = None,
     ) -> Interaction:
-        """`name` with its subcommands, as in "generate flux"; a file option takes what `file()` returns.
+        """Send a command: `name` with its subcommands, as in "generate flux"; file options take `file()`.
 
         Raises CannotSend for what the client would not send.
         """
@@ -64,7 +64,7 @@ class Actions(WorldChanges):
     async def autocomplete(
         self, user: User, channel: Channel, name: str, option: str, typed: str, **others: object
     ) -> Interaction:
-        """What is typed into `option`, beside `others`; the answer's `choices` are the suggestions."""
+        """Type into `option` beside `others`; the answer's `choices` are the suggestions."""
         command, path, leaf = self._command(channel, user, name)
         wanted = next((o for o in leaf.get("options") or [] if o["name"] == option), None)
         if wanted is None or not wanted.get("autocomplete"):
@@ -74,7 +74,7 @@ class Actions(WorldChanges):
         return self._act(Type.AUTOCOMPLETE, user, channel, self._data(command, path, entries))
 
     async def click(self, user: User, message: Message, component: str, *values: str) -> Interaction:
-        """A button or select by custom_id or by a word of its label; `values` for a select."""
+        """Press a button or choose `values` in a select, by custom_id or a word of its label."""
         found = find_component(message.body.get("components") or [], component)
         if found is None or "custom_id" not in found:
             raise CannotSend(f"no {component!r} in {message.text!r}: {message.custom_ids}")
@@ -92,7 +92,7 @@ class Actions(WorldChanges):
         return self._act(Type.COMPONENT, user, message.channel, data, source=message)
 
     async def submit(self, opened: Interaction, values: Mapping[str, object]) -> Interaction:
-        """Submits the modal that `opened` was answered with; `values` by custom_id (a list for a select)."""
+        """Submit the modal that answered `opened`; `values` by custom_id (a list for a select)."""
         modal = opened.modal
         if modal is None:
             raise CannotSend("there is no modal open")
@@ -104,7 +104,7 @@ class Actions(WorldChanges):
         return self._act(Type.MODAL, opened.user, opened.channel, data, source=opened.source)
 
     async def menu(self, user: User, message: Message, name: str) -> Interaction:
-        """A message's context menu."""
+        """Choose a message's context menu command."""
         command = self.commands.find(name, _guild_id(message.channel), kind=3)
         if command is None:
             raise CannotSend(f"no context menu {name!r}")
@@ -134,7 +134,7 @@ class Actions(WorldChanges):
         return interaction
 
     def _command(self, channel: Channel, user: User, name: str) -> tuple[Json, list[Json], Json]:
-        """The command, the subcommands on the way, and the one that holds the options."""
+        """Return the command, the path of subcommands, and the one that holds the options."""
         first, *rest = name.split()
         command = self.commands.find(first, _guild_id(channel))
         if command is None:
@@ -199,7 +199,7 @@ def _mistakes(leaf: Json, given: dict[str, object]) -> list[str]:
 
 
 def _submitted(item: Json, given: dict[str, object]) -> Json:
-    """One component of a modal as it comes back; values are taken out of `given`."""
+    """Return a component of a modal as it is submitted; its value is removed from `given`."""
     if item["type"] == 1:
         return {"type": 1, "components": [_submitted(c, given) for c in item["components"]]}
     if item["type"] == 18:

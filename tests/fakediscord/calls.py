@@ -1,4 +1,4 @@
-"""One HTTP request, read: JSON or multipart with `payload_json` and `files[n]`."""
+"""Read an HTTP request: JSON, or multipart with `payload_json` and `files[n]`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`json` is the body, an object or (bulk overwrite) a list; `text` the same as it came."""
+    """A request. `json` is the body, an object or (bulk overwrite) a list; `text` is the same unparsed."""
 
     route: str
     params: Mapping[str, str]
@@ -57,7 +57,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`auth`: the bot's token must come with it; interaction routes carry theirs in the path."""
+    """A route. `auth` requires the bot's token; interaction routes have theirs in the path."""
 
     method: str
     path: str
@@ -70,7 +70,9 @@ class Endpoint:
 
 
 class FileStore:
-    """Keeps the bytes of the first files only, so that long runs stay flat; size and hash of all."""
+    """Uploaded files: the bytes of the first ones only, so that long runs need little memory; size and hash
+    of all.
+    """
 
     def __init__(self, *, files_kept: int) -> None:
         self._left = files_kept
@@ -111,7 +113,7 @@ def _parse(text: str) -> object:
 
 
 def as_attachment(upload: Upload, attachment_id: int, described: Json) -> Attachment:
-    """`described` is the file's entry in the body's `attachments`, where there is one."""
+    """Return the attachment; `described` is the file's entry in the body's `attachments`, if any."""
     filename = re.sub(r"[^\w.\-]", "_", str(described.get("filename") or upload.filename))
     return Attachment(
         id=attachment_id,

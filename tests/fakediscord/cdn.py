@@ -1,4 +1,4 @@
-"""cdn.discordapp.com: attachments behind signed addresses that run out."""
+"""Serve attachments as cdn.discordapp.com does, behind signed addresses that expire."""
 
 from __future__ import annotations
 

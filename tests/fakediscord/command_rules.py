@@ -1,4 +1,4 @@
-"""What Discord refuses in application commands, and what its client would not let a person send."""
+"""The rules of application commands: what Discord refuses, and what its client would not send."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXACT = 2**53
 
 
 def check_commands(commands: list[Json]) -> None:
-    """A bulk overwrite, as a whole."""
+    """Check a bulk overwrite."""
     chat = [c for c in commands if c.get("type", CHAT_INPUT) == CHAT_INPUT]
     if len(chat) > COMMANDS:
         raise invalid(
@@ -90,7 +90,7 @@ def check_choice(field: str, choice: Json) -> None:
 
 
 def _check_text(field: str, command: Json) -> None:
-    """Names, descriptions and choice values of the command with everything in it."""
+    """Check the length of names, descriptions and choice values of a whole command."""
     total = 0
     for item in _nested(command):
         total += len(item["name"]) + len(item.get("description") or "")
@@ -107,7 +107,7 @@ def _nested(item: Json) -> Iterator[Json]:
 
 
 def value_mistake(option: Json, value: object) -> str | None:
-    """Why Discord's client would not send this value, or None. Autocomplete options take anything."""
+    """Return why Discord's client would not send this value, or None. Autocomplete options take anything."""
     kind, name = option["type"], option["name"]
     wanted: dict[int, type | tuple[type, ...]] = {3: str, 4: int, 5: bool, 10: (int, float)}
     if not isinstance(value, wanted.get(kind, object)) or (isinstance(value, bool) and kind != 5):
@@ -125,7 +125,7 @@ def value_mistake(option: Json, value: object) -> str | None:
 
 
 def find_component(components: list[Json], wanted: str) -> Json | None:
-    """The component with this custom_id; failing that, the first whose label contains the word."""
+    """Return the component with this custom_id, otherwise the first whose label contains the word."""
     nested = list(walk_components(components))
     for component in nested:
         if component.get("custom_id") == wanted:

@@ -1,4 +1,4 @@
-"""The parts of a fake Discord, put together; `places` and `actions` are what a test does with them."""
+"""The parts of a fake Discord, put together. Tests use `WorldChanges` and `Actions` on top of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ BodyCheck = Callable[[str, object], Iterable[str]]
 
 
 class Core:
-    """`url` is known once the server runs.
+    """The state of a fake Discord. `url` is known once the server runs.
 
-    `check_body(route, body)` returns what a schema has against a body; it ends up in `books.schema_mistakes`.
+    `check_body(route, body)` returns a schema's complaints about a body, which end up in
+    `request_log.schema_mistakes`.
     """
 
     def __init__(
@@ -69,20 +70,22 @@ class Core:
         return self.url.replace("http", "ws", 1) + "/gateway"
 
     async def wait_until(self, predicate: Callable[[], object], within: float = 90.0) -> None:
-        """Raises TimeoutError. Asks again whenever anything in this world changes."""
+        """Wait until the predicate holds; it is called after each change. Raises TimeoutError."""
         await self.world.wait_until(predicate, within)
 
     def messages(self, channel: Channel, viewer: User | None = None) -> list[Message]:
-        """What a person sees there, oldest first; ephemeral answers only with their addressee as `viewer`."""
+        """Return what a person sees there, oldest first; ephemeral answers only with their addressee as
+        `viewer`.
+        """
         return [m for m in channel.messages.values() if not m.ephemeral or _addressed(m, viewer)]
 
     def message(self, channel: Channel, containing: str) -> Message | None:
-        """The newest public message with this text in it."""
+        """Return the newest public message that contains this text."""
         found = (m for m in reversed(self.messages(channel)) if containing in m.text)
         return next(found, None)
 
     def sign(self, channel: Channel, file: Attachment) -> str:
-        """A CDN address that runs out after a day, as `ex`, `is` and `hm` tell."""
+        """Return a CDN address that expires after a day, as `ex`, `is` and `hm` say."""
         issued = int(self.world.clock.now())
         path = f"/attachments/{channel.id}/{file.id}/{file.filename}"
         ex, since = f"{issued + LINK_SECONDS:x}", f"{issued:x}"
@@ -117,6 +120,6 @@ def _addressed(message: Message, viewer: User | None) -> bool:
 
 
 def _bot_token(bot_id: int) -> str:
-    """Of the form that secret scanners know, so that a test that greps for it greps for the real thing."""
+    """Return a token in the form that secret scanners know, so that tests search for a realistic one."""
     head = base64.b64encode(str(bot_id).encode()).decode().rstrip("=")
     return f"{head}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"

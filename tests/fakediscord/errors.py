@@ -1,4 +1,7 @@
-"""Discord's error bodies, by code. https://discord.com/developers/docs/topics/opcodes-and-status-codes#json"""
+"""Discord's error bodies, by code.
+
+See https://discord.com/developers/docs/topics/opcodes-and-status-codes#json.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ _KNOWN: dict[int, tuple[int, str]] = {
 
 
 class ApiError(Exception):
-    """An answer with one of Discord's codes; `errors` is the tree that comes with 50035."""
+    """An answer with one of Discord's error codes; `errors` is the tree that comes with 50035."""
 
     def __init__(self, code: int, errors: Json | None = None) -> None:
         self.status, self.message = _KNOWN[code]
@@ -51,7 +54,7 @@ class ApiError(Exception):
 
 
 def invalid(field: str, code: str, message: str) -> ApiError:
-    """A 50035 that names one field; dots in `field` nest, as in `options.0.name`."""
+    """Return a 50035 that names one field; dots in `field` nest, as in `options.0.name`."""
     tree: Json = {"_errors": [{"code": code, "message": message}]}
     for part in reversed(field.split(".")):
         tree = {part: tree}

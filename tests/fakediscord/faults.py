@@ -1,4 +1,4 @@
-"""What can be made to go wrong on a route: once, a few times, or with a seeded probability."""
+"""Faults of a route: once, a few times, or with a seeded probability."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way of failing. `everywhere` makes a 429 the global one."""
+    """A fault. `everywhere` makes a 429 the global one."""
 
     effect: Effect
     status: int = 0
@@ -68,7 +68,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Rule:
-    """A fault on a route. `left` is None for "until removed"; `used` counts how often it struck."""
+    """A fault on a route. `left` is None for "until removed"; `used` counts how often it applied."""
 
     route: str
     fault: Fault
@@ -100,9 +100,9 @@ class Faults:
         probability: float = 1.0,
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
-        """`route` as in "POST /channels/{channel_id}/messages", or "*".
+        """Add a fault to a route such as "POST /channels/{channel_id}/messages", or to "*" for all.
 
-        `where` sees the path parameters; `times=None` holds until `clear()`.
+        `where` gets the path parameters; `times=None` holds until `clear()`.
         """
         rule = Rule(route, fault, times, probability, where)
         self.rules.append(rule)
@@ -112,7 +112,7 @@ class Faults:
         self.rules.clear()
 
     def draw(self, route: str, params: Json) -> Fault | None:
-        """The fault for this request, if any; the first rule that strikes is used up by one."""
+        """Return the fault of this request, if any; it is taken from the first rule that applies."""
         for rule in self.rules:
             if rule.strikes(route, params, self.random):
                 rule.used += 1

@@ -22,7 +22,7 @@ _QUIET_OPS = frozenset({3, 4, 8, 14, 31})
 
 
 class Connection:
-    """One websocket; a task of its own writes, so that dispatching never waits for a slow reader."""
+    """A websocket. A task of its own writes, so that dispatching never waits for a slow reader."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, *, compress: bool) -> None:
         self._request = request
@@ -64,7 +64,7 @@ class Session:
             self.connection.send(DISPATCH, data, event=event, seq=self.seq)
 
     def serves(self, guild_id: int | None) -> bool:
-        """Direct messages, and everything else without a guild, belong to shard 0."""
+        """Return whether events of the guild, or direct messages (shard 0), belong to this session."""
         number, count = self.shard
         return number == (0 if guild_id is None else (guild_id >> 22) % count)
 
@@ -73,11 +73,11 @@ Greeting = Callable[[Session], Iterable[tuple[str, Json]]]
 
 
 class Gateway:
-    """`greet` gives READY and the GUILD_CREATEs for a new session.
+    """The gateway. `greet` returns READY and the GUILD_CREATEs for a new session.
 
-    `acks` off makes it a zombie that no longer acknowledges heartbeats; `privileged` are the privileged
-    intents that the application was granted; `identify_seconds` enforces a pause between IDENTIFYs of the
-    shards that share a group, of which there are `concurrency` (Discord's max_concurrency).
+    With `acks` off, heartbeats are not acknowledged; `privileged` are the privileged intents of the
+    application; `identify_seconds` enforces a pause between IDENTIFYs of the shards that share a group, of
+    which there are `concurrency` (Discord's max_concurrency).
     """
 
     def __init__(self, token: str, greet: Greeting, changed: Callable[[], None]) -> None:
@@ -101,11 +101,11 @@ class Gateway:
         return [s for s in self.sessions.values() if s.connection is not None]
 
     def listens(self, intents: int) -> bool:
-        """Whether any session would get such an event: spares making it for nobody."""
+        """Return whether any session would get such an event, which need not be made otherwise."""
         return any(session.intents & intents for session in self.sessions.values())
 
     def dispatch(self, event: str, data: Json, *, guild_id: int | None = None, intents: int = 0) -> int:
-        """To the sessions of the guild's shard that asked for `intents`; returns how many are connected."""
+        """Send an event to the guild's sessions with `intents`; return how many are connected."""
         self._forget_lost()
         reached = 0
         for session in self.sessions.values():
@@ -115,20 +115,20 @@ class Gateway:
         return reached
 
     def drop(self, *, resumable: bool = True) -> None:
-        """Cuts every connection; without `resumable` the sessions are gone too, so that RESUME is refused."""
+        """Cut every connection; unless `resumable`, end the sessions, too, so that RESUME is refused."""
         if not resumable:
             self.sessions.clear()
         for connection in list(self.connections):
             connection.abort()
 
     def ask_to_reconnect(self) -> None:
-        """Opcode 7."""
+        """Send opcode 7."""
         for session in self.live:
             assert session.connection is not None
             session.connection.send(RECONNECT)
 
     def invalidate(self, *, resumable: bool) -> None:
-        """Opcode 9."""
+        """Send opcode 9."""
         for session in self.live:
             assert session.connection is not None
             session.connection.send(INVALID, resumable)
@@ -136,7 +136,7 @@ class Gateway:
             self.sessions.clear()
 
     async def close(self, code: int) -> None:
-        """Closes every connection with one of the gateway's close codes (4000 may resume, 4004 may not)."""
+        """Close every connection with one of the gateway's close codes (4000 may resume, 4004 may not)."""
         for connection in list(self.connections):
             await connection.socket.close(code=code)
 
@@ -169,7 +169,7 @@ class Gateway:
         return socket
 
     def _lost(self, connection: Connection, *, ended: bool) -> None:
-        """A client that says goodbye with 1000 or 1001 ends its session; any other loss may resume."""
+        """Drop a connection. Close codes 1000 and 1001 end its session; after others it may resume."""
         self.connections.discard(connection)
         for session in self.live:
             if session.connection is connection:
@@ -179,7 +179,7 @@ class Gateway:
         self._changed()
 
     def _receive(self, connection: Connection, text: str) -> int | None:
-        """Returns a close code, or None to go on."""
+        """Handle a message; return a close code, or None to continue."""
         try:
             message = json.loads(text)
             op, data = message["op"], message.get("d")

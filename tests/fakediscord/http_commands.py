@@ -1,4 +1,4 @@
-"""Application commands: what was synced where, and the overrides of a server's Integrations page."""
+"""The routes of application commands and of the overrides on a server's Integrations page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
 
 
 class Commands:
-    """`scopes` maps guild ids (None: global) to commands; `overwrites` counts the bulk overwrites.
+    """The synced commands. `scopes` maps guild ids (None: global) to commands; `overwrites` counts
+    overwrites.
 
     `overrides` maps (guild id, command id) to Discord's permission list `[{"id", "type", "permission"}]`.
     """
@@ -25,7 +26,7 @@ class Commands:
         self.overwrites = 0
 
     def find(self, name: str, guild_id: int | None = None, kind: int = CHAT_INPUT) -> Json | None:
-        """The command a person would see in this guild: the guild's own before the global one."""
+        """Return the command that a person sees in this guild: the guild's own before the global one."""
         scopes = (guild_id, None) if guild_id is not None else (None,)
         for scope in scopes:
             for command in self.scopes.get(scope, []):
@@ -86,7 +87,7 @@ class CommandRoutes:
         raise ApiError(10063)
 
     def permissions(self, call: Call) -> Reply:
-        """404 means that nobody changed anything: the command's defaults hold."""
+        """Answer 404 if nobody changed anything, so that the command's defaults apply."""
         guild_id, command_id = call.id("guild_id"), call.id("command_id")
         self._scope(call)
         if (guild_id, command_id) not in self._commands.overrides:

@@ -1,4 +1,4 @@
-"""The callback and the interaction's webhook: answers, follow-ups, and what the token reaches."""
+"""The routes of interactions: the callback, follow-ups, and messages reached by the token."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class InteractionRoutes:
         return body
 
     def follow_up(self, call: Call) -> Reply:
-        """The first one after a deferral takes the place of "thinking…", and its ephemerality."""
+        """Post a follow-up; the first one after a deferral replaces "thinking…" and stays as ephemeral."""
         interaction = self._interactions.to_follow(call.params["webhook_token"])
         original = interaction.original
         if original is not None and original.loading and original.deleted_at is None:

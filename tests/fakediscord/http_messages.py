@@ -1,4 +1,4 @@
-"""Channel messages by the bot's own token: permissions, threads, nonce, history."""
+"""The routes of channel messages: permissions, threads, nonce, history."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class MessageRoutes:
 
 
 def _window(notes: list[Message], bounds: dict[str, int], limit: int) -> list[Message]:
-    """Newest first, as Discord answers, whichever of before, after and around was asked for."""
+    """Return messages newest first, as Discord does for before, after and around alike."""
     newest_first = sorted(notes, key=lambda m: m.id, reverse=True)
     if "before" in bounds:
         return [m for m in newest_first if m.id < bounds["before"]][:limit]

@@ -1,4 +1,4 @@
-"""Who the bot is and what it can look up: users, guilds, channels, the gateway's address."""
+"""The routes that look things up: the bot, users, guilds, channels, the gateway's address."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.fakediscord.world import Channel, Guild, Kind, User, World
 
 
 class WorldRoutes:
-    """`shards` is what GET /gateway/bot recommends, `starts_left` how many session starts it says are left.
+    """GET routes. `shards` is what GET /gateway/bot recommends, `starts_left` its remaining session starts.
 
-    `open_dm` gives the channel with a user.
+    `open_dm` returns the channel with a user.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class WorldRoutes:
         )
 
     def my_guilds(self, call: Call) -> Reply:
-        """A page, by id; `permissions` are the bot's own there."""
+        """Return a page of guilds by id; `permissions` are the bot's own."""
         after, limit = int(call.query.get("after", 0)), int(call.query.get("limit", 200))
         there = [g for _, g in sorted(self._world.guilds.items()) if g.bot_present and g.id > after]
         return Reply(
@@ -63,7 +63,7 @@ class WorldRoutes:
         )
 
     def automod_rules(self, call: Call) -> Reply:
-        """There are none; seeing that takes Manage Server."""
+        """Return no rules, but only with Manage Server."""
         guild = self._world.guilds.get(call.id("guild_id"))
         if guild is None or not guild.bot_present:
             raise ApiError(10004)

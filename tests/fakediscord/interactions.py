@@ -1,4 +1,4 @@
-"""An interaction from the moment a person acts: what was sent, how it was answered, until when it lives."""
+"""Interactions: what was sent, how it was answered, and until when the token lives."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ class Answer(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class Interaction:
-    """`created` and `answered_at` are `time.perf_counter()`; `created_at` is the world's clock.
+    """An interaction. `created` and `answered_at` are `time.perf_counter()`; `created_at` is the world's
+    clock.
 
-    `original` is the answer's message (for an update, the clicked one); `refusals` are the codes with which
-    answers were refused.
+    `original` is the answer's message (for an update, the clicked one); `refusals` are the error codes of
+    refused answers.
     """
 
     id: int
@@ -72,7 +73,7 @@ class Interaction:
 
     @property
     def latency(self) -> float:
-        """Seconds from the click to the accepted answer; inf without one."""
+        """Return the seconds from the click to the accepted answer, or infinity without one."""
         return float("inf") if self.answered_at is None else self.answered_at - self.created
 
     @property
@@ -86,12 +87,12 @@ class Interaction:
 
     @property
     def text(self) -> str:
-        """What the person reads as the answer now; empty when there is none or it is gone."""
+        """The text of the answer now; empty if there is none or it was deleted."""
         gone = self.original is None or self.original.deleted_at is not None
         return "" if gone or self.original is None else self.original.text
 
     async def wait_answer(self, within: float = 90.0) -> Interaction:
-        """Raises TimeoutError. A deferral is an answer too."""
+        """Wait for an answer; a deferral counts. Raises TimeoutError."""
         async with asyncio.timeout(within):
             await self._answered.wait()
         return self
@@ -102,7 +103,7 @@ class Interaction:
         self._answered.set()
 
     def message_fields(self) -> Json:
-        """What Discord adds to messages that answer an interaction."""
+        """Return the fields that Discord adds to messages that answer an interaction."""
         metadata: Json = {
             "id": str(self.id),
             "type": int(self.type),
@@ -123,7 +124,7 @@ class Interaction:
         return {"0": str(self.channel.guild.id if self.channel.guild else 0)}
 
     def payload(self, world: World, bot: User, sign: payloads.SignUrl) -> Json:
-        """The `d` of INTERACTION_CREATE."""
+        """Return the `d` of INTERACTION_CREATE."""
         place, guild = self.channel, self.channel.guild
         permissions = _USER_INSTALL_PERMISSIONS if self.user_install else world.bot_permissions(place)
         body: Json = {
@@ -157,7 +158,7 @@ class Interaction:
 
 
 class Interactions:
-    """The registry. `answer_within` and `token_lifetime` in seconds of the world's clock."""
+    """All interactions. `answer_within` and `token_lifetime` are in seconds of the world's clock."""
 
     def __init__(self, world: World, *, answer_within: float, token_lifetime: float) -> None:
         self.answer_within = answer_within
@@ -194,7 +195,7 @@ class Interactions:
         return interaction
 
     def to_answer(self, interaction_id: int, token: str) -> Interaction:
-        """For the callback route: 10062 when unknown or late, 40060 when answered already."""
+        """Return the interaction for the callback route. Raises 10062 if unknown or late, 40060 if done."""
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != interaction_id:
             raise ApiError(10062)
@@ -207,7 +208,9 @@ class Interactions:
         return interaction
 
     def to_follow(self, token: str) -> Interaction:
-        """For the webhook routes: 50027 when the token has run out, 10015 before the first answer."""
+        """Return the interaction for the webhook routes. Raises 50027 if expired, 10015 before the first
+        answer.
+        """
         interaction = self._by_token.get(token)
         if interaction is None:
             raise ApiError(50027)

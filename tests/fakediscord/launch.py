@@ -1,4 +1,4 @@
-"""`python -m tests.fakediscord.launch URL MODULE [ARG…]`: `python -m MODULE`, pointed at a fake Discord."""
+"""Run a module against a fake Discord: `python -m tests.fakediscord.launch URL MODULE [ARG…]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fakediscord.patch import point_discord_at
 
 
 def command(url: str, module: str, *arguments: str) -> list[str]:
-    """For `asyncio.create_subprocess_exec(*command(discord.url, "bot"), env=…, cwd=<project>)`."""
+    """Return arguments for `asyncio.create_subprocess_exec(*…, env=…, cwd=<project>)`."""
     return [sys.executable, "-m", "tests.fakediscord.launch", url, module, *arguments]
 
 

@@ -1,4 +1,4 @@
-"""Creating, editing and deleting messages, whichever route asked for it."""
+"""Create, edit and delete messages, for all routes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Messages:
         self._nonces: OrderedDict[str, tuple[float, Message]] = OrderedDict()
 
     def repeated(self, nonce: object) -> Message | None:
-        """The message that this nonce made within the last minutes, in whatever channel."""
+        """Return the message that was created with this nonce in the last minutes, in any channel."""
         now = self._world.clock.now()
         while self._nonces:
             oldest = next(iter(self._nonces))
@@ -61,7 +61,7 @@ class Messages:
         extra_flags: int = 0,
         interaction: Interaction | None = None,
     ) -> Message:
-        """Raises what Discord would answer. `limit` is the size of one file in bytes."""
+        """Create a message. Raises Discord's error; `limit` is the size of one file in bytes."""
         attachments = self._uploaded(body, files, limit)
         flags = (int(body.get("flags") or 0) & (_SETTABLE_FLAGS | EPHEMERAL)) | extra_flags
         kept = {key: body[key] for key in _BODY if body.get(key)} | {"flags": flags}
@@ -117,7 +117,7 @@ class Messages:
         self._world.changed()
 
     def announce(self) -> None:
-        """Wakes whoever waits for the world to change."""
+        """Wake the tasks that wait for a change."""
         self._world.changed()
 
     def _send(self, event: str, message: Message, *, with_nonce: bool = False) -> None:
@@ -144,7 +144,7 @@ class Messages:
         ]
 
     def _kept(self, message: Message, body: Json) -> list[Attachment]:
-        """Without `attachments` all of them stay; with it only those it names."""
+        """Return the attachments that stay: all without `attachments`, otherwise those it names."""
         if body.get("attachments") is None:
             return list(message.attachments) if "attachments" not in body else []
         named = {str(entry.get("id")) for entry in body["attachments"]}

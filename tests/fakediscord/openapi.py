@@ -1,6 +1,6 @@
-"""Checks the bot's request bodies against Discord's official API description, for who has a copy of it.
+"""Check the bot's request bodies against Discord's official API description.
 
-Needs the package `jsonschema`; neither it nor the description comes with this project.
+This needs the package `jsonschema` and a copy of the description; neither comes with this project.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.fakediscord.core import BodyCheck
 
 
 def load_check(path: Path) -> BodyCheck:
-    """`FakeDiscord(check_body=load_check(path))`; mistakes are gathered in `books.schema_mistakes`."""
+    """Return a check for `FakeDiscord(check_body=…)`; mistakes are kept in `request_log.schema_mistakes`."""
     jsonschema: Any = importlib.import_module("jsonschema")
     description = json.loads(path.read_text("utf-8"))
     validators = {
@@ -34,7 +34,7 @@ def load_check(path: Path) -> BodyCheck:
 
 
 def _with_text_ids(value: object, key: str = "") -> object:
-    """discord.py sends ids as numbers, which Discord takes and its description does not mention."""
+    """Turn ids that discord.py sends as numbers, which Discord accepts, into strings."""
     if isinstance(value, dict):
         return {name: _with_text_ids(item, name) for name, item in value.items()}
     if isinstance(value, list):
@@ -56,5 +56,5 @@ def _schemas(description: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def _shape(route: str) -> str:
-    """Parameters have other names there, and `@original` is a path of its own."""
+    """Return a path without parameter names, which differ in the description; `@original` is a path there."""
     return re.sub(r"\{\w+\}", "{}", route)

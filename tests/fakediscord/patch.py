@@ -1,4 +1,4 @@
-"""Points this process's discord.py at a fake Discord. Called by a test launcher before the bot starts."""
+"""Point this process's discord.py at a fake Discord. A launcher calls this before the bot starts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from discord.http import Route
 
 
 def point_discord_at(url: str) -> None:
-    """`url` is `FakeDiscord.url`, such as http://127.0.0.1:4711.
+    """Replace Discord's addresses by `FakeDiscord.url`, such as http://127.0.0.1:4711.
 
-    These three are the places where discord.py 2.7 keeps Discord's addresses; webhooks use Route too, and a
-    session that resumes uses the address that READY gave it.
+    discord.py 2.7 keeps them in these three places; webhooks use Route, too, and a session that resumes uses
+    the address from READY.
     """
     base = url.rstrip("/")
     Route.BASE = f"{base}/api/v10"

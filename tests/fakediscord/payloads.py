@@ -1,4 +1,4 @@
-"""The world as Discord's JSON: ids are strings, permissions too."""
+"""The world as Discord's JSON: ids and permissions are strings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def user(person: User) -> Json:
 
 
 def member(world: World, guild: Guild, person: User, *, channel: Channel | None = None) -> Json:
-    """With `channel`, as in an interaction: `permissions` resolved there."""
+    """Return a member; with `channel`, as in an interaction, its `permissions` there."""
     body: Json = {
         "user": user(person),
         "nick": None,
@@ -123,7 +123,7 @@ def _role(role_id: int, name: str, permissions: int, *, managed: bool = False) -
 
 
 def guild_roles(world: World, guild: Guild, bot: User) -> list[Json]:
-    """@everyone may nothing; each member has a role of their own, so that sums come out exactly."""
+    """Return the roles: @everyone may do nothing, and each member has a role with their permissions."""
     roles = [_role(guild.id, "@everyone", 0), _role(bot.id, bot.name, guild.bot_permissions, managed=True)]
     roles += [_role(person, world.users[person].name, bits) for person, bits in guild.members.items()]
     return roles
@@ -153,7 +153,7 @@ def guild(world: World, server: Guild, bot: User) -> Json:
 
 
 def gateway_guild(world: World, server: Guild, bot: User) -> Json:
-    """GUILD_CREATE: as above with channels, active threads and the bot's own member."""
+    """Return a GUILD_CREATE: the guild with channels, active threads and the bot's member."""
     places = [c for c in world.channels.values() if c.guild is server and not c.deleted]
     return guild(world, server, bot) | {
         "joined_at": "2024-01-01T00:00:00+00:00",
@@ -188,7 +188,7 @@ def attachment(place: Channel, file: Attachment, sign: SignUrl, *, ephemeral: bo
 
 
 def _components(note: Message, sign: SignUrl) -> list[Json]:
-    """As Discord gives them back: every one with an id, and files by their address instead of by name."""
+    """Return the components as Discord does: with ids, and with addresses instead of file names."""
     urls = {f"attachment://{a.filename}": (a, sign(note.channel, a)) for a in note.attachments}
     shown: list[Json] = copy.deepcopy(note.body.get("components") or [])
     for number, component in enumerate(walk(shown), start=1):
@@ -207,7 +207,7 @@ def _components(note: Message, sign: SignUrl) -> list[Json]:
 
 
 def message(note: Message, sign: SignUrl, *, with_nonce: bool = False) -> Json:
-    """`with_nonce` only for the creating answer and its event: Discord does not store the nonce."""
+    """Return a message; `with_nonce` only in the answer and event of its creation, as in Discord."""
     place = note.channel
     body: Json = {
         "id": str(note.id),

@@ -1,4 +1,4 @@
-"""Rate limits as Discord tells them: a bucket for a route and its major parameter, plus the global one."""
+"""Rate limits: a bucket for each route and major parameter, and the global one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`headers` go on the answer either way; `body` is the 429's, None when the request may pass."""
+    """The decision on a request. `headers` go on every answer; `body` is the 429's, None if it may pass."""
 
     headers: dict[str, str]
     body: Json | None = None
@@ -48,7 +48,7 @@ class RateLimits:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def take(self, route: str, params: Mapping[str, str], *, interaction: bool) -> Verdict:
-        """Counts one request; interaction routes are outside the bot's global limit."""
+        """Count a request; interaction routes are outside the bot's global limit."""
         if not self.enabled:
             return Verdict({})
         if not interaction:
@@ -89,7 +89,7 @@ class RateLimits:
 
 
 def refusal(retry_after: float, *, everywhere: bool) -> Verdict:
-    """A 429 of Discord's own: without `Via`, discord.py takes it for a ban by Cloudflare and gives up."""
+    """Return a 429 with `Via`, without which discord.py takes it for a ban by Cloudflare and gives up."""
     headers = {
         "Retry-After": str(max(round(retry_after), 1)),
         "X-RateLimit-Scope": "global" if everywhere else "user",

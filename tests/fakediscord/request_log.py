@@ -1,4 +1,4 @@
-"""What happened: every request, every message ever made, every 429. Bounded, for long runs."""
+"""A log of requests, messages and 429 answers, bounded for long runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fakediscord.world import Message
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """`status` is 0 where the connection was dropped without an answer; `at` is `time.perf_counter()`."""
+    """A request. `status` is 0 if the connection was dropped unanswered; `at` is `time.perf_counter()`."""
 
     at: float
     method: str
@@ -49,9 +49,9 @@ class RequestLog:
 
     @property
     def invalid_requests(self) -> int:
-        """Answers of 401, 403 and 429: 10,000 in ten minutes get a bot's address blocked."""
+        """Return the number of 401, 403 and 429 answers; 10,000 in ten minutes get an address blocked."""
         return sum(count for (_, status), count in self.statuses.items() if status in (401, 403, 429))
 
     def calls(self, method: str, route: str) -> list[RequestRecord]:
-        """Requests to one route, as in `calls("POST", "/channels/{channel_id}/messages")`."""
+        """Return the requests to one route, as in `calls("POST", "/channels/{channel_id}/messages")`."""
         return [r for r in self.requests if (r.method, r.route) == (method, route)]

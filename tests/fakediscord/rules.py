@@ -1,4 +1,4 @@
-"""What Discord refuses in a message, with the code it refuses it with."""
+"""The rules for messages, with the error code of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EMBED_LIMITS = {"title": 256, "description": 4096}
 
 
 def check_message(body: Json, filenames: Collection[str]) -> None:
-    """`body` is the whole message as it would stand; `filenames` are its attachments, kept and new."""
+    """Check a message; `body` is the whole message, `filenames` are its kept and new attachments."""
     v2 = bool(int(body.get("flags") or 0) & COMPONENTS_V2)
     content, embeds, components = body.get("content"), body.get("embeds") or [], body.get("components") or []
     check_length("content", content, MESSAGE_LENGTH)
@@ -152,7 +152,7 @@ def check_modal(data: Json) -> None:
 
 
 def pings(text: str, allowed: Json | None) -> tuple[frozenset[int], bool]:
-    """(users, everyone) pinged by a new message with this text; all it names without `allowed_mentions`."""
+    """Return the (users, everyone) that a new message pings; without `allowed_mentions` all it names."""
     mentioned = {int(found) for found in re.findall(r"<@!?(\d+)>", text)}
     everyone = "@everyone" in text or "@here" in text
     if allowed is None:

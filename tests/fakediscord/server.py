@@ -1,4 +1,4 @@
-"""The sockets: routes, authorisation, rate limits, faults and books around every request."""
+"""Serve a fake Discord: routes, authorisation, rate limits and faults; every request is logged."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _DROPS = (Effect.DROP_BEFORE, Effect.DROP_HALFWAY)
 
 
 class _Dropped(Exception):
-    """The connection was cut; there is nobody to answer."""
+    """The connection was cut; no answer is possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """An answer and what the books say of it."""
+    """An answer and its entry in the log."""
 
     response: web.Response
     summary: str = ""
@@ -44,7 +44,7 @@ class _Answer:
 
 
 class FakeDiscord(Actions):
-    """`async with FakeDiscord() as discord:`; see the package for a first example."""
+    """A fake Discord, as in `async with FakeDiscord() as discord:`; see the package for an example."""
 
     _runner: web.AppRunner | None = None
     routes: WorldRoutes
@@ -180,7 +180,7 @@ class FakeDiscord(Actions):
         self.world.changed()
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        """A route the fake does not know: the books say so, since it is the fake that lacks it."""
+        """Answer 404 and log a route that the fake lacks."""
         self.request_log.unknown_routes[f"{request.method} {request.path}"] += 1
         return _respond(Reply(404, {"message": "404: Not Found", "code": 0}), {})
 
@@ -204,7 +204,7 @@ def _respond(reply: Reply, headers: dict[str, str]) -> web.Response:
 
 
 def _broken(status: int) -> web.Response:
-    """What the proxies before Discord answer: HTML, not JSON."""
+    """Return the HTML with which the proxies before Discord answer."""
     return web.Response(status=status, text=f"<html><title>{status}</title></html>", content_type="text/html")
 
 

@@ -1,4 +1,4 @@
-"""What there is: users, guilds, channels, messages. Every change wakes whoever waits for one."""
+"""Users, guilds, channels and messages. Every change wakes the tasks that wait for one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Kind(IntEnum):
 
 
 class Clock:
-    """Wall clock that a test can move on; only lifetimes (tokens, nonces, signed links) follow it."""
+    """A wall clock that tests can move on; lifetimes of tokens, nonces and signed links follow it."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -72,7 +72,7 @@ class User:
 
 @dataclass(eq=False, slots=True)
 class Guild:
-    """`members` maps user ids to permissions; `upload_limit` overrides what `premium_tier` gives."""
+    """A server. `members` maps user ids to permissions; `upload_limit` overrides that of `premium_tier`."""
 
     id: int
     name: str
@@ -92,7 +92,7 @@ class Guild:
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """`bot_permissions` and `member_permissions` stand for overwrites; None means what the guild gives."""
+    """A channel. `bot_permissions` and `member_permissions` stand for overwrites; None means the guild's."""
 
     id: int
     kind: Kind
@@ -119,7 +119,7 @@ class Channel:
 
 @dataclass(eq=False, slots=True)
 class Attachment:
-    """`data` is kept only while the fake's budget of kept bytes lasts; size and hash always."""
+    """A file. `data` is kept only within the fake's budget of bytes, size and hash always."""
 
     id: int
     filename: str
@@ -135,7 +135,9 @@ class Attachment:
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """`created` and `edited` are `time.perf_counter()`; `history` holds earlier bodies, the oldest first."""
+    """A message. `created` and `edited` are `time.perf_counter()`; `history` holds earlier bodies, oldest
+    first.
+    """
 
     id: int
     channel: Channel
@@ -169,12 +171,12 @@ class Message:
 
     @property
     def loading(self) -> bool:
-        """A deferred answer that still shows "thinking…"."""
+        """Whether it is a deferred answer that still shows "thinking…"."""
         return bool(self.flags & LOADING)
 
     @property
     def components(self) -> list[Json]:
-        """Every component, nested ones included, in reading order."""
+        """Return every component, nested ones included, in reading order."""
         return list(walk(self.body.get("components") or []))
 
     @property
@@ -183,7 +185,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """All that a person can read in it: content, text displays, embeds, labels of buttons."""
+        """Return all text in it: content, text displays, embeds, labels of buttons."""
         parts = [self.content, *(str(c.get("content") or c.get("label") or "") for c in self.components)]
         for embed in self.body.get("embeds") or []:
             parts += [str(embed.get("title") or ""), str(embed.get("description") or "")]
@@ -193,7 +195,7 @@ class Message:
 
     @property
     def shown_attachments(self) -> list[Attachment]:
-        """In components v2 an attachment that no component refers to is not shown."""
+        """Return the attachments; in components v2 only those that a component refers to."""
         if not self.flags & COMPONENTS_V2:
             return list(self.attachments)
         named = set(attachment_references(self.body))
@@ -218,7 +220,7 @@ class World:
             event.set()
 
     async def wait_until(self, predicate: Callable[[], object], within: float) -> None:
-        """Raises TimeoutError; the predicate is asked again after each change of the world."""
+        """Wait until the predicate holds; it is called after each change. Raises TimeoutError."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:

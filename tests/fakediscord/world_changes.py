@@ -1,4 +1,4 @@
-"""Building the world and taking it apart while the bot watches over the gateway."""
+"""Build and change the world while the bot is connected to the gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WorldChanges(Core):
         guild.members[user.id] = permissions
 
     def add_guild(self, name: str, *, shard: int = 0, shards: int = 1, premium_tier: int = 0) -> Guild:
-        """`shard` of `shards`: the one its id shall belong to."""
+        """Add a server whose id belongs to `shard` of `shards`."""
         base = self.world.snowflake() >> 22
         guild_id = (base + (shard - base) % shards) << 22 | len(self.world.guilds) + 1
         guild = Guild(guild_id, name, owner_id=1, premium_tier=premium_tier)
@@ -41,7 +41,7 @@ class WorldChanges(Core):
         return self._add(Kind.TEXT, name, guild, nsfw=nsfw)
 
     def add_voice(self, guild: Guild, name: str) -> Channel:
-        """Its text chat."""
+        """Add a voice channel's text chat."""
         return self._add(Kind.VOICE, name, guild)
 
     def add_forum(self, guild: Guild, name: str) -> Channel:
@@ -50,7 +50,7 @@ class WorldChanges(Core):
     def add_thread(
         self, parent: Channel, name: str, *, archived: bool = False, locked: bool = False
     ) -> Channel:
-        """A thread of a text channel, or a post of a forum."""
+        """Add a thread of a text channel, or a post of a forum."""
         return self._add(Kind.THREAD, name, parent.guild, parent=parent, archived=archived, locked=locked)
 
     def dm(self, user: User) -> Channel:
@@ -92,7 +92,7 @@ class WorldChanges(Core):
         self._announce(thread, "UPDATE")
 
     def delete_channel(self, channel: Channel) -> None:
-        """Its threads go with it."""
+        """Delete a channel and its threads."""
         channel.deleted = True
         for child in [c for c in self.world.channels.values() if c.parent is channel and not c.deleted]:
             self.delete_channel(child)
@@ -103,11 +103,11 @@ class WorldChanges(Core):
         self._announce(channel, "DELETE")
 
     def delete_message(self, message: Message) -> None:
-        """As a moderator would."""
+        """Delete a message as a moderator does."""
         self.messages_service.delete(message)
 
     def withdraw(self, channel: Channel, *permissions: str) -> None:
-        """Takes permissions from the bot, by `discord.Permissions`' names: `withdraw(c, "send_messages")`."""
+        """Take permissions from the bot by their names: `withdraw(channel, "send_messages")`."""
         self._set_bot_permissions(channel, permissions, granted=False)
 
     def grant(self, channel: Channel, *permissions: str) -> None:
@@ -129,7 +129,7 @@ class WorldChanges(Core):
         self._guild_create(guild)
 
     def post(self, author: User, channel: Channel, content: str) -> Message:
-        """A person writes; without the message content intent the bot sees who and when, not what."""
+        """Post as a person; without the message content intent the bot doesn't see the text."""
         message = Message(
             id=self.world.snowflake(),
             channel=channel,

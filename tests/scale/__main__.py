@@ -1,4 +1,4 @@
-"""`python -m tests.scale --runs N [--seed S]`; exit code 1 when anything was lost or done twice."""
+"""Run `python -m tests.scale --runs N [--seed S]`; exit code 1 if anything was lost or done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before the webs: takes each connection to one that listens, in turn."""
+"""A load balancer in front of the web processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @asynccontextmanager
 async def balancing(ports: Sequence[int]) -> AsyncIterator[tuple[Balancer, int]]:
-    """The balancer and its port."""
+    """Start a balancer; yield it and its port."""
     balancer = Balancer(ports)
     server = await asyncio.start_server(balancer.enter, "127.0.0.1", 0)
     try:

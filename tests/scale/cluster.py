@@ -1,4 +1,4 @@
-"""The world of a scale run: processes with a role each, people in servers of every shard."""
+"""The environment of a scale run: processes with a role each, and people on servers of every shard."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SETTINGS = {
 
 @dataclass
 class Member:
-    """One process of the bot, and how to start it."""
+    """A process of the bot, and how to start it."""
 
     name: str
     settings: Mapping[str, str]
@@ -55,7 +55,7 @@ class Member:
             )
 
     async def kill(self) -> None:
-        """SIGKILL. RuntimeError when it had ended by itself."""
+        """Send SIGKILL. Raises RuntimeError if the process had ended by itself."""
         assert self.process is not None
         if self.process.returncode is not None:
             tail = self.log.read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -106,7 +106,7 @@ class Cluster:
         self.members.append(Member(name, settings, self.folder / f"{name}.log"))
 
     async def start(self) -> None:
-        """Until every shard is connected and the command is there."""
+        """Start the processes and wait until every shard is connected and the command is synced."""
         for member in self.members:
             await member.start(self.discord.url)
         await self.discord.wait_command("generate", within=120)
@@ -114,11 +114,11 @@ class Cluster:
 
     @property
     def shards(self) -> set[int]:
-        """Those that are connected."""
+        """Return the connected shards."""
         return {session.shard[0] for session in self.discord.gateway.live}
 
     async def strike(self, chance: random.Random, last: Member | None) -> Member:
-        """Kills one and starts it again, as a supervisor does; never the same twice in a row."""
+        """Kill a process and start it again, as a supervisor does; never the same one twice in a row."""
         member = chance.choice([one for one in self.members if one is not last])
         await member.kill()
         self.kills += 1
@@ -126,14 +126,14 @@ class Cluster:
         return member
 
     def check_alive(self) -> None:
-        """RuntimeError when one has ended without being killed."""
+        """Raise RuntimeError if a process ended without being killed."""
         for member in self.members:
             if member.process is not None and member.process.returncode is not None:
                 tail = member.log.read_text(encoding="utf-8", errors="replace")[-3000:]
                 raise RuntimeError(f"{member.name} ended with {member.process.returncode}\n{tail}")
 
     def log_lines(self, key: str, lines: int = 60) -> list[str]:
-        """What all the processes logged of a run."""
+        """Return what all processes logged about a run."""
         found = []
         for member in self.members:
             text = member.log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -148,21 +148,21 @@ class Cluster:
             await process.wait()
 
 
-def populate(town: Cluster, public_url: str, web_ports: Sequence[int], couriers: int) -> None:
-    town.add("gateway-0", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="0,1")
-    town.add("gateway-1", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="2,3")
+def populate(cluster: Cluster, public_url: str, web_ports: Sequence[int], couriers: int) -> None:
+    cluster.add("gateway-0", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="0,1")
+    cluster.add("gateway-1", "gateway", public_url, SHARD_COUNT=str(SHARDS), SHARD_IDS="2,3")
     for number, port in enumerate(web_ports):
-        town.add(f"web-{number}", "web", public_url, WEB_PORT=str(port))
+        cluster.add(f"web-{number}", "web", public_url, WEB_PORT=str(port))
     for number in range(couriers):
-        town.add(f"courier-{number}", "courier", public_url)
-    town.add("reconcile-0", "reconcile", public_url)
+        cluster.add(f"courier-{number}", "courier", public_url)
+    cluster.add("reconcile-0", "reconcile", public_url)
 
 
 @asynccontextmanager
 async def built(
     folder: Path, database_kind: str = "postgres", *, webs: int = 2, couriers: int = 3
 ) -> AsyncIterator[tuple[Cluster, Balancer]]:
-    """Nothing runs yet but Discord, ComfyDeploy, the database and the balancer."""
+    """Start Discord, ComfyDeploy, the database and the balancer, but no process of the bot."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(opened(database_kind, folder))
         fake = await stack.enter_async_context(FakeDiscord(answer_within=ANSWER_WITHIN))
@@ -174,7 +174,7 @@ async def built(
         )
         ports = [free_port() for _ in range(webs)]
         balancer, port = await stack.enter_async_context(balancing(ports))
-        town = Cluster(folder, fake, comfydeploy, database)
-        populate(town, f"http://127.0.0.1:{port}", ports, couriers)
-        stack.push_async_callback(town.stop)
-        yield town, balancer
+        cluster = Cluster(folder, fake, comfydeploy, database)
+        populate(cluster, f"http://127.0.0.1:{port}", ports, couriers)
+        stack.push_async_callback(cluster.stop)
+        yield cluster, balancer

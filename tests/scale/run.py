@@ -1,4 +1,4 @@
-"""People ask, processes die, and at the end somebody counts."""
+"""Let people ask while processes die, and count at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Result:
 
     @property
     def twice(self) -> int:
-        """Told twice or started twice."""
+        """The number of runs that were posted or queued twice."""
         return len(self.verdict.twice | self.verdict.queued_twice)
 
     @property
@@ -45,7 +45,7 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Runs a second, from the first command to the last result."""
+        """Return the runs per second, from the first command to the last result."""
         return self.runs / self.seconds
 
     @property
@@ -57,17 +57,17 @@ class Result:
 
 
 class Crowd:
-    """People of every shard, each with a channel of their own; all together ask until there are `runs`."""
+    """People on every shard, each with a channel of their own, who ask for `runs` runs in total."""
 
-    def __init__(self, town: Cluster, runs: int) -> None:
-        self._town = town
+    def __init__(self, cluster: Cluster, runs: int) -> None:
+        self._cluster = cluster
         self._runs = runs
         self.asked = 0
         self._taken = 0
 
     async def ask_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for person, channel in zip(self._town.people, self._town.channels, strict=True):
+            for person, channel in zip(self._cluster.people, self._cluster.channels, strict=True):
                 group.create_task(self._ask(person, channel))
 
     async def _ask(self, person: User, channel: Channel) -> None:
@@ -80,47 +80,47 @@ class Crowd:
                 await asyncio.sleep(0.5)
 
     async def _once(self, person: User, channel: Channel, prompt: str) -> bool:
-        """Whether a request came of it that people can see."""
+        """Send a request; return whether it was accepted."""
         try:
-            asking = await self._town.discord.slash(person, channel, "generate", {"prompt": prompt})
+            asking = await self._cluster.discord.slash(person, channel, "generate", {"prompt": prompt})
         except CannotSend:
             return False
         self.asked += 1
         if not asking.delivered_to:
             return False  # that shard is just down: Discord says that the application did not respond
         try:
-            await self._town.discord.wait_until(lambda: asking.answered, within=12)
+            await self._cluster.discord.wait_until(lambda: asking.answered, within=12)
         except TimeoutError:
             return False
         message = asking.original
         return message is not None and not message.ephemeral
 
 
-async def _strikes(town: Cluster, chance: random.Random, limit: int | None) -> None:
+async def _strikes(cluster: Cluster, chance: random.Random, limit: int | None) -> None:
     last = None
-    while limit is None or town.kills < limit:
+    while limit is None or cluster.kills < limit:
         await asyncio.sleep(KILL_EVERY)
-        last = await town.strike(chance, last)
-        town.check_alive()
+        last = await cluster.strike(chance, last)
+        cluster.check_alive()
 
 
-async def _few_left(town: Cluster, killer: asyncio.Task[None], few: int) -> None:
-    """Kills go on until nearly everything has ended; what is left then gets the peace to end."""
+async def _few_left(cluster: Cluster, killer: asyncio.Task[None], few: int) -> None:
+    """Wait until at most `few` runs and messages are left, or the kills have ended."""
     async with asyncio.timeout(SETTLE_WITHIN + 60 * few):
-        while sum(row["left_open"] for row in await town.database.rows(OPEN)) > few:
+        while sum(row["left_open"] for row in await cluster.database.rows(OPEN)) > few:
             if killer.done():
                 killer.result()
                 return
             await asyncio.sleep(0.5)
 
 
-async def _settled(town: Cluster, within: float) -> bool:
+async def _settled(cluster: Cluster, within: float) -> bool:
     try:
         async with asyncio.timeout(within):
-            while any(row["left_open"] for row in await town.database.rows(OPEN)):
-                town.check_alive()
+            while any(row["left_open"] for row in await cluster.database.rows(OPEN)):
+                cluster.check_alive()
                 await asyncio.sleep(0.25)
-            await town.comfydeploy.idle()
+            await cluster.comfydeploy.idle()
     except TimeoutError:
         return False
     return True
@@ -136,29 +136,29 @@ async def scale(
     couriers: int = 3,
     say: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """`most_kills` None: one every few seconds for as long as there is something to do."""
+    """Play a scale run; with `most_kills` None, kill a process every few seconds while runs go on."""
     result = Result()
-    async with built(folder, webs=webs, couriers=couriers) as (town, balancer):
-        await town.start()
-        say(f"{len(town.members)} processes, shards {sorted(town.shards)} connected")
+    async with built(folder, webs=webs, couriers=couriers) as (cluster, balancer):
+        await cluster.start()
+        say(f"{len(cluster.members)} processes, shards {sorted(cluster.shards)} connected")
         already_sent = time.monotonic()
-        killer = asyncio.create_task(_strikes(town, random.Random(seed), most_kills))
-        crowd = Crowd(town, runs)
+        killer = asyncio.create_task(_strikes(cluster, random.Random(seed), most_kills))
+        crowd = Crowd(cluster, runs)
         asking = asyncio.create_task(crowd.ask_all())
         done, _ = await asyncio.wait({asking, killer}, return_when=asyncio.FIRST_COMPLETED)
         if killer in done:
             killer.result()
         await asking
         result.busy_seconds = time.monotonic() - already_sent
-        await _few_left(town, killer, runs // 20)
+        await _few_left(cluster, killer, runs // 20)
         if most_kills is not None:
             await killer
         killer.cancel()
-        await _settled(town, SETTLE_WITHIN)
+        await _settled(cluster, SETTLE_WITHIN)
         result.seconds = time.monotonic() - already_sent
-        await _judge(town, result, say)
-        result.asked, result.kills = crowd.asked, town.kills
-        result.refused_identifies = town.discord.gateway.counts["invalid"]
+        await _judge(cluster, result, say)
+        result.asked, result.kills = crowd.asked, cluster.kills
+        result.refused_identifies = cluster.discord.gateway.counts["invalid"]
         say(
             f"{result.asked} commands sent; all asked for after {result.busy_seconds:.0f} s; ended as: "
             f"{result.ends}; {balancer.refused} webhooks found no web; "
@@ -167,18 +167,18 @@ async def scale(
     return result
 
 
-async def _judge(town: Cluster, result: Result, say: Callable[[str], None]) -> None:
+async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -> None:
     # The referee of the chaos runs: it looks at channels, rows and ComfyDeploy's books, not at processes.
-    referee = InvariantChecker(cast(Environment, town))
-    rounds = [Round(number, channel, "scale") for number, channel in enumerate(town.channels)]
-    result.verdict = await referee.judge(rounds)
+    checker = InvariantChecker(cast(Environment, cluster))
+    rounds = [Round(number, channel, "scale") for number, channel in enumerate(cluster.channels)]
+    result.verdict = await checker.judge(rounds)
     for key, what in result.verdict.all.items():
-        say(f"{what}\n{referee.evidence(key, rounds)}")
-    rows: list[dict[str, Any]] = await town.database.rows(
+        say(f"{what}\n{checker.evidence(key, rounds)}")
+    rows: list[dict[str, Any]] = await cluster.database.rows(
         "SELECT state, count(*) AS many FROM runs GROUP BY state ORDER BY state"
     )
-    result.ends = ", ".join(f"{row['many']} {row['state']}" for row in rows)
+    result.ends = ", ".join(f"{row['count']} {row['state']}" for row in rows)
     result.runs = sum(row["many"] for row in rows)
-    unknown = town.discord.request_log.unknown_routes
+    unknown = cluster.discord.request_log.unknown_routes
     if unknown:
         raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")

@@ -1,4 +1,4 @@
-"""Eight processes on one PostgreSQL; `make scale RUNS=1000` plays as many runs as you like."""
+"""Run eight processes on one PostgreSQL; `make scale RUNS=1000` plays as many runs as you like."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 
 
 async def families() -> dict[str, set[str]]:
-    """What a rule may name, each with its labels, after everything has happened once."""
+    """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics()
     gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db"))
     MetricsPage(metrics, gauges, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)

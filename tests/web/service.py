@@ -1,4 +1,4 @@
-"""ComfyDeploy's side of the webhook endpoint: a run under way, and somebody who calls its address."""
+"""The caller of the webhook endpoint: ComfyDeploy's side of a run in progress."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Caller:
         }
 
     async def call(self, body: Any, url: str | None = None, method: str = "POST") -> tuple[int, str]:
-        """The answer's status and text. A body that is not bytes is sent as JSON."""
+        """Return the answer's status and text; a body that is not bytes is sent as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         async with self.session.request(method, url or self.url, data=data) as reply:
             return reply.status, await reply.text()
 
     async def counted(self) -> dict[str, float]:
-        """How many webhooks the metrics page tells of, by result."""
+        """Return the number of webhooks on the metrics page, by result."""
         async with self.session.get(f"{self.base}/metrics") as reply:
             found = re.findall(r'webhooks_total\{result="(\w+)"\} (\S+)', await reply.text())
         return {result: float(number) for result, number in found}
@@ -61,7 +61,7 @@ class Caller:
 async def run_under_way(
     folder: Path, ask: Callable[[Harness], Awaitable[Any]] | None = None, **settings: Any
 ) -> AsyncIterator[Caller]:
-    """A run that ComfyDeploy holds and of which it says nothing by itself; `ask` asks for it."""
+    """Start a run that ComfyDeploy holds without reporting anything; `ask` sends the request."""
     async with running_bot(folder, **settings) as s, aiohttp.ClientSession() as session:
         s.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
         await (ask(s) if ask is not None else s.alice.slash(s.channel, "generate", prompt="a fox"))

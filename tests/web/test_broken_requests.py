@@ -33,7 +33,7 @@ ENCODINGS = ["gzip", "deflate", "br", "zstd"]
 
 @pytest.fixture(autouse=True)
 def log() -> Iterator[io.StringIO]:
-    """What the bot writes to stderr."""
+    """Yield what the bot writes to stderr."""
     stream = io.StringIO()
     with own_logging():
         setup_logging("INFO", "text", stream=stream)
@@ -42,7 +42,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture(params=["compiled", "python"])
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """aiohttp has two, which tell of a broken body in different ways; not everywhere is one compiled."""
+    """Use each parser of aiohttp; they report broken bodies differently, and one may be missing."""
     if request.param == "python":
         monkeypatch.setattr(web_protocol, "HttpRequestParser", http_parser.HttpRequestParserPy)
 
@@ -51,7 +51,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 async def sent(
     caller: Caller, url: str, headers: str, *parts: bytes, method: str = "POST"
 ) -> AsyncIterator[asyncio.StreamReader]:
-    """Yields what is answered; hangs up at the end. Each part is a segment of its own."""
+    """Send a raw request, each part as a segment of its own; yield the answer, and hang up at the end."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection("127.0.0.1", caller.bot.runner.port)
     target = address.path + (f"?{address.query}" if address.query else "")

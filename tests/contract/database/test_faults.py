@@ -82,7 +82,7 @@ async def test_a_full_disk_marks_nothing(file_store: Store) -> None:
     delivery = await claimed(file_store)
 
     def fill(connection: sqlite3.Connection, *_: object) -> None:
-        """A file that may not grow beyond its present size: SQLite's own way to SQLITE_FULL."""
+        """Limit the file to its present size, as SQLite's way to SQLITE_FULL."""
         cursor = connection.cursor()
         cursor.execute("PRAGMA max_page_count = 1")
         cursor.close()

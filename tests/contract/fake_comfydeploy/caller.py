@@ -1,4 +1,4 @@
-"""A plain client: what the tests say to the fake ComfyDeploy, without any code of the bot."""
+"""A plain HTTP client of the fake ComfyDeploy, without any code of the bot."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Caller:
     comfydeploy: FakeComfyDeploy
 
     async def call(self, method: str, path: str, **kwargs: Any) -> Reply:
-        """`path` is below the server's root, as in the recordings."""
+        """Send a request; `path` is below the server's root, as in the recordings."""
         headers = kwargs.pop("headers", {"Authorization": f"Bearer {self.comfydeploy.api_key}"})
         url = path if path.startswith("http") else f"{self.comfydeploy.root}{path}"
         async with self.session.request(
@@ -57,7 +57,7 @@ class Caller:
         return run_id
 
     async def finish(self, deployment_id: str, **fields: Any) -> str:
-        """Start a run, wait until the fake ComfyDeploy has nothing more to do and return the run's id."""
+        """Start a run, wait until nothing is in progress and return the run's id."""
         run_id = await self.start(deployment_id, **fields)
         await self.comfydeploy.idle()
         return run_id

@@ -1,4 +1,4 @@
-"""A webhook receiver on a real socket that notes what came and answers as told."""
+"""A webhook receiver on a real socket that records requests and answers as told."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """`answers` are given one after the other, then 200."""
+    """A receiver; it gives `answers` one after the other, then 200."""
 
     answers: deque[web.Response] = field(default_factory=deque)
     received: list[Received] = field(default_factory=list)

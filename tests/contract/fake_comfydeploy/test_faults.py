@@ -1,4 +1,4 @@
-"""Everything the fake ComfyDeploy can be told to do wrong, each seen from outside."""
+"""Every fault of the fake ComfyDeploy, seen from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fake ComfyDeploy as its own process, steered over `/control`."""
+"""The fake ComfyDeploy as a process, controlled over `/control`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fake ComfyDeploy's answers against those recorded from the real server."""
+"""Compare the fake ComfyDeploy's answers with those recorded from the real server."""
 
 from __future__ import annotations
 

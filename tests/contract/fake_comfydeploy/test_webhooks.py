@@ -1,4 +1,4 @@
-"""The fake ComfyDeploy's webhooks against the recorded ones."""
+"""Compare the fake ComfyDeploy's webhooks with the recorded ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.fake_comfydeploy.receiver import Receiver
 
 
 def statuses(receiver: Receiver, event_type: str = "run.updated") -> list[str]:
-    """Without the reports of progress."""
+    """Return the statuses without the reports of progress."""
     seen: list[str] = []
     for body in receiver.bodies:
         if body["event_type"] == event_type and body["status"] not in seen[-1:]:

@@ -31,7 +31,7 @@ from tests.contract.store.runs import (
 
 
 async def _take_all(store: Store, limit: int | None) -> list[Run]:
-    """A worker that claims until there is nothing left for it."""
+    """Claim runs until none is left."""
     taken = []
     while True:
         try:

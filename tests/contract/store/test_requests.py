@@ -39,7 +39,7 @@ TEN = {
 
 
 async def tried(store: Store, **changes: Any) -> str | None:
-    """The refusal's code, None when accepted."""
+    """Return the code of the refusal, or None if the request was accepted."""
     try:
         await accept(store, request(**changes))
     except RefusedError as error:

@@ -19,7 +19,7 @@ PREFIX = "ComfyUIDeployExternal"
 
 
 def recorded() -> DeploymentDescription:
-    """The recorded deployment that has a node of every class."""
+    """Return the recorded deployment that has a node of every class."""
     return parse_deployment(_body("deployment_get_ok"))
 
 

@@ -77,7 +77,7 @@ def assert_option(option: OptionSpec) -> None:
 
 
 def assert_discordpy_takes(plan: CommandPlan) -> None:
-    """The library checks names, descriptions and counts as it builds the objects."""
+    """Build the objects with discord.py, which checks names, descriptions and counts."""
 
     async def never(*_: object) -> list[OptionChoice]:
         raise AssertionError("nobody calls it")

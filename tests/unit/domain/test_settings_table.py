@@ -187,7 +187,7 @@ def test_every_form_belongs_to_an_edit() -> None:
 
 
 def attempted(field: str, values: list[str], arg: str) -> ServerRules | str:
-    """The rules, or the code of the refusal."""
+    """Return the rules, or the code of the refusal."""
     try:
         return edit(RULES, field, *values, arg=arg)
     except (InputError, RefusedError) as error:

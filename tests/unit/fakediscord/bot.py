@@ -1,4 +1,4 @@
-"""As small a bot as needs every route: a slash command, buttons, a modal, autocomplete, a layout view."""
+"""A minimal bot that uses every route: a slash command, buttons, a modal, autocomplete, a layout view."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def picture(name: str = "cat.png", size: int = 64) -> discord.File:
 
 
 class PainterBot(discord.Client):
-    """Keeps what arrives. With an event in `painting`, /paint defers and edits its answer after the event."""
+    """A bot that keeps what it receives. With an event in `painting`, /paint defers and answers after it."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True), max_messages=None)

@@ -1,4 +1,4 @@
-"""The small bot as a program of its own: the token comes in the environment, like the real one's."""
+"""The minimal bot as a program; its token comes in the environment."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.unit.fakediscord.harness import Studio
 
 @pytest.fixture
 def _addresses() -> Iterator[None]:
-    """discord.py keeps Discord's addresses in classes: other tests of this process get them back."""
+    """Restore Discord's addresses, which discord.py keeps in classes, for other tests of this process."""
     before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE
     yield
     Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, discord.Asset.BASE = before
@@ -35,7 +35,7 @@ async def fake(_addresses: None) -> AsyncIterator[FakeDiscord]:
 
 @pytest.fixture
 async def studio(fake: FakeDiscord) -> AsyncIterator[Studio]:
-    """The fake with a server, a channel, a person and the bot logged in."""
+    """Log the bot in to a fake with a server, a channel and a person."""
     guild = fake.add_guild("Studio")
     general = fake.add_text(guild, "general")
     alice = fake.add_user("alice", guild)

@@ -19,5 +19,5 @@ class Studio:
 
     @property
     def channel(self) -> discord.PartialMessageable:
-        """The same channel as the bot sees it."""
+        """The channel as the bot sees it."""
         return self.bot.get_partial_messageable(self.general.id, guild_id=self.guild.id)

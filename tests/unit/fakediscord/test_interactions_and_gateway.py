@@ -15,7 +15,7 @@ async def _paint(studio: Studio) -> Interaction:
 
 
 async def _unanswered(studio: Studio) -> discord.Interaction:
-    """An interaction in the bot's hands that nobody has answered."""
+    """Return an interaction that the bot has received and nobody has answered."""
     studio.bot.silent = True
     await _paint(studio)
     seen = studio.bot.interactions

@@ -22,7 +22,7 @@ GUILD = 7
 
 
 def automod_rule(name: str = "Keywords", **changes: Any) -> discord.AutoModRule:
-    """A rule as Discord sends it."""
+    """Return a rule as Discord sends it."""
     data = {
         "id": "1",
         "guild_id": str(GUILD),
