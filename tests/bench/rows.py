@@ -55,14 +55,14 @@ EXPRESSIONS = {
 TOLD = {"state": "'sent'", "due_at": "{time}"}
 DIALECTS = {
     "sqlite": {
-        "numbers": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {many})",
+        "numbers": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count})",
         "from": "s",
         "key": "printf('k%015d', n)",
         "time": "strftime('%Y-%m-%d %H:%M:%f000', '{now}', '-' || (n * 20) || ' seconds')",
     },
     "postgresql": {
         "numbers": "",
-        "from": "generate_series(1, {many}) AS s(n)",
+        "from": "generate_series(1, {count}) AS s(n)",
         "key": "'k' || lpad(n::text, 15, '0')",
         "time": "TIMESTAMP '{now}' - n * INTERVAL '20 seconds'",
     },
@@ -113,7 +113,7 @@ def filling(table: Table, dialect: str, count: int, now: datetime) -> str:
     """Return one statement that generates the rows in the database."""
     words = DIALECTS[dialect]
     stamp = now.strftime("%Y-%m-%d %H:%M:%S")
-    parts = {"key": words["key"], "time": words["time"].format(now=stamp), "many": count}
+    parts = {"key": words["key"], "time": words["time"].format(now=stamp), "count": count}
     columns = [c for c in table.columns if c.name in EXPRESSIONS or not _may_be_left(c)]
     said = EXPRESSIONS | (TOLD if table is deliveries else {})
     values = ", ".join(said.get(c.name, _plain(c)).format(**parts) for c in columns)

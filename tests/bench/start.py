@@ -124,7 +124,7 @@ async def _healthy(port: int) -> None:
 
 
 async def _all_asked(database: Database, in_flight: int) -> None:
-    query = "SELECT count(*) AS many FROM runs WHERE state = 'running' AND checks > 0"
+    query = "SELECT count(*) AS count FROM runs WHERE state = 'running' AND checks > 0"
     async with asyncio.timeout(PATIENCE):
-        while (await database.rows(query))[0]["many"] < in_flight:  # noqa: ASYNC110  # another process's doing
+        while (await database.rows(query))[0]["count"] < in_flight:  # noqa: ASYNC110  # another process's doing
             await asyncio.sleep(0.1)

@@ -62,7 +62,7 @@ async def chaos(
                 say(f"… {number} rounds, {checker.requests} requests, {world.kills} kills")
         result.kills, result.requests = world.kills, checker.requests
         result.failed_starts = world.failed_starts
-        ends = await database.rows("SELECT state, count(*) AS many FROM runs GROUP BY state")
+        ends = await database.rows("SELECT state, count(*) AS count FROM runs GROUP BY state")
         result.ends = ", ".join(f"{row['count']} {row['state']}" for row in ends)
         if world.discord.request_log.unknown_routes or result.requests < rounds / 2:
             # Nothing can go wrong where nothing is done.

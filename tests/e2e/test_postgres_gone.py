@@ -73,7 +73,7 @@ async def rows(database: Postgres, query: str) -> list[dict[str, Any]]:
 async def settled(home: BotProcess, database: Postgres, runs: int) -> None:
     async with asyncio.timeout(90):
         while True:
-            accepted = (await rows(database, "SELECT count(*) AS many FROM runs"))[0]["many"]
+            accepted = (await rows(database, "SELECT count(*) AS count FROM runs"))[0]["count"]
             if accepted >= runs and not any(r["left_open"] for r in await rows(database, OPEN)):
                 return
             await asyncio.sleep(0.1)

@@ -175,10 +175,10 @@ async def _judge(cluster: Cluster, result: Result, say: Callable[[str], None]) -
     for key, what in result.verdict.all.items():
         say(f"{what}\n{checker.evidence(key, rounds)}")
     rows: list[dict[str, Any]] = await cluster.database.rows(
-        "SELECT state, count(*) AS many FROM runs GROUP BY state ORDER BY state"
+        "SELECT state, count(*) AS count FROM runs GROUP BY state ORDER BY state"
     )
     result.ends = ", ".join(f"{row['count']} {row['state']}" for row in rows)
-    result.runs = sum(row["many"] for row in rows)
+    result.runs = sum(row["count"] for row in rows)
     unknown = cluster.discord.request_log.unknown_routes
     if unknown:
         raise RuntimeError(f"the bot calls what the fake lacks: {unknown}")
