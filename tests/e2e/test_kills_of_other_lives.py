@@ -63,7 +63,7 @@ LIVES = {
     "failed": Life(asked, ENDING, settings={"COMFYDEPLOY_DEPLOYMENT_ID": FAILS_ID}),
     "rejected": Life(
         asked,
-        (f"{RUNS}.add_failure_reason:before:1", f"{RUNS}.explain:after:1"),
+        (f"{RUNS}.add_failure_reason:before:1", f"{RUNS}.add_failure_reason:after:1"),
         settings={"COMFYDEPLOY_DEPLOYMENT_ID": REJECTS_ID},
     ),
     "refused": Life(
