@@ -16,7 +16,7 @@ from bot.app import App, build, metrics_port, running_workers, start_web
 from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
-from bot.delivery.uploads import require_temporary_folder
+from bot.delivery.temporary_files import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url

@@ -19,13 +19,14 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
+from bot.delivery.attachments import AttachmentRenewer
 from bot.delivery.courier import Courier
 from bot.delivery.download import MediaFetcher
 from bot.delivery.notices import NoticePlanner
+from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import Poster
 from bot.delivery.routes import Router
 from bot.delivery.status import StatusUpdater
-from bot.delivery.uploads import AttachmentRenewer, OutputPreparer
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.backend import Backend

@@ -117,8 +117,9 @@ TESTS = {
         "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
         "ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
-        "uploads": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py {DISCORD}_attachments.py"
-        f" {DISCORD}_disk_full.py",
+        "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
+        "outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py {DISCORD}_disk_full.py",
+        "temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
         "events": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bot.delivery.outputs import file_stem, inline_texts, kind_of
 from bot.delivery.posting import OutcomeUnknown, Posted, Poster, Unreachable
-from bot.delivery.uploads import file_stem, inline_texts, kind_of
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import escape_line

@@ -16,7 +16,7 @@ from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.routes import LEASE, Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
-from bot.delivery.uploads import temporary_folder
+from bot.delivery.temporary_files import temporary_folder
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery
 from bot.metrics import Metrics

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
+from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import OutcomeUnknown, Poster, Unreachable
-from bot.delivery.uploads import OutputPreparer
 from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import Poster, TooLarge, Unreachable
-from bot.delivery.uploads import OutputPreparer
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import channel_url
 from bot.store.deliveries import DeliveryStore

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 # An edit that starts in the token's last seconds would arrive too late.
 _TOKEN_MARGIN = timedelta(seconds=20)
-
 InputValue = str | int | float | bool | list[str]
 
 
@@ -37,29 +36,7 @@ S = RunState
 FINAL = frozenset(
     {S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT, S.REFUSED, S.REJECTED, S.EXPIRED, S.UNCONFIRMED}
 )
-# Our own verdicts about runs that may still be executing and are paid for: a late success is delivered.
-REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
 IN_FLIGHT = frozenset({S.SUBMITTING, S.QUEUED, S.RUNNING, S.UPLOADING})
-_ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
-
-TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
-    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
-    # A webhook for a run in WAITING proves that its queue call was accepted although it seemed to fail.
-    S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
-    # Back to WAITING only if the backend can't have accepted the call.
-    S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
-    S.QUEUED: frozenset({S.RUNNING, S.UPLOADING, *_ENDS}),
-    S.RUNNING: frozenset({S.UPLOADING, *_ENDS}),
-    S.UPLOADING: _ENDS,
-    S.UNCONFIRMED: frozenset({S.SUCCEEDED}),
-    S.TIMED_OUT: frozenset({S.SUCCEEDED}),
-    **{s: frozenset[RunState]() for s in FINAL - REVIVABLE},
-}
-
-
-def sources(target: RunState) -> frozenset[RunState]:
-    """Return the states from which `target` may be entered."""
-    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, TRANSITIONS, Output, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
+
+S = RunState
+
+_ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
+# Our own verdicts about runs that may still be executing and are paid for: a late success is delivered.
+REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
+
+TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
+    S.AWAITING_APPROVAL: frozenset({S.WAITING, S.REFUSED, S.REJECTED, S.EXPIRED, S.CANCELLED}),
+    # A webhook for a run in WAITING proves that its queue call was accepted although it seemed to fail.
+    S.WAITING: frozenset({S.SUBMITTING, S.REFUSED, S.QUEUED, S.RUNNING, S.UPLOADING, *_ENDS}),
+    # Back to WAITING only if the backend can't have accepted the call.
+    S.SUBMITTING: frozenset({S.WAITING, S.QUEUED, S.RUNNING, S.UPLOADING, S.REFUSED, S.UNCONFIRMED, *_ENDS}),
+    S.QUEUED: frozenset({S.RUNNING, S.UPLOADING, *_ENDS}),
+    S.RUNNING: frozenset({S.UPLOADING, *_ENDS}),
+    S.UPLOADING: _ENDS,
+    S.UNCONFIRMED: frozenset({S.SUCCEEDED}),
+    S.TIMED_OUT: frozenset({S.SUCCEEDED}),
+    **{s: frozenset[RunState]() for s in FINAL - REVIVABLE},
+}
+
+
+def sources(target: RunState) -> frozenset[RunState]:
+    """Return the states from which `target` may be entered."""
+    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
+
 
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it, so the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)

@@ -26,7 +26,7 @@ from bot.comfydeploy.ping import ping_route
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.settings import Settings
 from bot.database.schema import describe_unknown, known_schemas, schema_of
-from bot.delivery.uploads import require_temporary_folder
+from bot.delivery.temporary_files import require_temporary_folder
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.ops.findings import Finding, ok, problem, warning
 from bot.store import Store

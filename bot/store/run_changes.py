@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import create_delivery, deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, REVIVABLE, DeliveryState, Purpose, Run, RunState
-from bot.domain.transitions import REASON_GRACE, Change
+from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
+from bot.domain.transitions import REASON_GRACE, REVIVABLE, Change
 from bot.store.audit import add_entries
 
 _self = runs.alias("self")

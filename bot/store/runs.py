@@ -15,8 +15,8 @@ from bot.database.tables import deliveries, nothing_posted, run_columns, runs, t
 from bot.domain.budgets import weight_of
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, IN_FLIGHT, REVIVABLE, Purpose, Run, RunReport, RunState
-from bot.domain.transitions import Change, apply_report, belongs, end
+from bot.domain.runs import FINAL, IN_FLIGHT, Purpose, Run, RunReport, RunState
+from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
 from bot.store.rules import read_rules
 from bot.store.run_changes import apply_change, lock_batch, lock_run

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.runs import FINAL, REVIVABLE, Run, RunReport, RunState
+from bot.domain.runs import FINAL, Run, RunReport, RunState
+from bot.domain.transitions import REVIVABLE
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.store.runs import ForeignRunReport

@@ -10,25 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.runs import (
-    FINAL,
-    IN_FLIGHT,
-    REVIVABLE,
-    TRANSITIONS,
-    Output,
-    Run,
-    RunReport,
-    RunState,
-    sources,
-)
+from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
 from bot.domain.transitions import (
     REASON_GRACE,
     REQUESTER_BLOCKED,
+    REVIVABLE,
+    TRANSITIONS,
     Change,
     apply_report,
     belongs,
     end,
     end_for_block,
+    sources,
 )
 from tests.unit.factories import made_run
 

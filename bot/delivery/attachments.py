@@ -1,0 +1,79 @@
+"""Renew links to attached files before the queue call: Discord's links expire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from bot.delivery.posting import OutcomeUnknown, Poster, PostError
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.model import ATTACHMENTS
+from bot.domain.errors import NotNow, RefusedError
+from bot.domain.runs import InputValue, Run
+from bot.store.reviews import ReviewStore
+
+# The machine downloads its inputs later, when a GPU is free.
+_MIN_LINK_LIFETIME = timedelta(hours=1)
+
+
+def expires_soon(url: str, now: datetime) -> bool:
+    """Return whether a signed Discord link may expire before the machine downloads it."""
+    stamp = parse_qs(urlsplit(url).query).get("ex", [""])[0]
+    try:
+        return datetime.fromtimestamp(int(stamp, 16), UTC) < now + _MIN_LINK_LIFETIME
+    except (ValueError, OverflowError, OSError):
+        return False
+
+
+class AttachmentRenewer:
+    """Renews the links of a run's attachments from its review card."""
+
+    def __init__(self, catalogue: Catalogue, reviews: ReviewStore, poster: Poster) -> None:
+        self._catalogue = catalogue
+        self._reviews = reviews
+        self._poster = poster
+
+    async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
+        """Return the run's inputs with links that work.
+
+        Raises RefusedError if a file has to be attached again, NotNow if Discord didn't answer.
+        """
+        keys = self._attachment_keys(run)
+        old = [url for key in keys for url in _urls(run.inputs[key])]
+        if not any(expires_soon(url, now) for url in old):
+            return run.inputs
+        renewed_urls = iter(await self._card_urls(run, len(old)))
+        renewed = dict(run.inputs)
+        for key in keys:
+            value = run.inputs[key]
+            urls = [next(renewed_urls) for _ in _urls(value)]
+            renewed[key] = urls if isinstance(value, list) else urls[0]
+        return renewed
+
+    def _attachment_keys(self, run: Run) -> list[str]:
+        deployment = self._catalogue.get(run.deployment)
+        if deployment is None:
+            return []
+        return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
+
+    async def _card_urls(self, run: Run, count: int) -> list[str]:
+        """Return fresh links of the batch's card, whose attachments are numbered in the inputs' order."""
+        card = await self._reviews.card(run.batch_key)
+        if card is None:
+            raise RefusedError("attachment_expired")
+        try:
+            found = await self._poster.attachments(*card)
+        except OutcomeUnknown as error:
+            raise NotNow(str(error)) from error
+        except PostError as error:
+            raise RefusedError("attachment_expired", str(error)) from error
+        stems = {name.rpartition(".")[0]: url for name, url in found.items()}
+        urls = [stems.get(f"{run.deployment}-{run.batch_key}-{number}") for number in range(1, count + 1)]
+        if None in urls:
+            raise RefusedError("attachment_expired")
+        return [url for url in urls if url is not None]
+
+
+def _urls(value: InputValue) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]
