@@ -1,4 +1,4 @@
-"""`make docs`: writes docs/configuration.md from the settings, .env.example and the shape of deployments.toml."""
+"""Write docs/configuration.md for `make docs`, from the settings, .env.example and the schema of deployments.toml."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ An empty value counts as unset. The bot reports all mistakes at its start; `pyth
 FILE_HEAD = """
 ## deployments.toml
 
-Lists the deployments to offer, and what to change in ComfyDeploy's description of them.
+This file lists the deployments to offer and overrides ComfyDeploy's description of them.
 [`deployments.example.toml`](../deployments.example.toml) is an example. SIGHUP and `/reload` reload the file; a file with
 mistakes changes nothing.
 
-A deployment that ComfyDeploy can't describe (it answers 500) is offered if each of its inputs has a `kind` or a
+A deployment that ComfyDeploy can't describe (because it answers 500) is offered if each of its inputs has a `kind` or a
 `class_type` here.
 """
 RENAMED = """
 NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment is a new one,
-open to everybody, and `/settings` shows the old name as gone: tell the admins first."""
+open to all, and `/settings` shows the old name as missing: inform the admins first."""
 
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
     "deployment_id": "required: its id, from the deployment's page in ComfyDeploy",
     "title": "its name in messages; default: the workflow's name",
-    "description": "shown beside the subcommand; default: the workflow's description",
+    "description": "shown next to the subcommand; default: the workflow's description",
     "group": "a word before the subcommand: `/generate video ltx`",
     "gpus": "the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice",
-    "default_gpu": "sent if nobody chooses; default: the machine's own",
+    "default_gpu": "sent if the user chooses none; default: the machine's own",
     "concurrency_limit": "its concurrent runs; default: ComfyDeploy's limit",
     "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no Vary button, "
     "at 1 no `count`",
-    "age_restricted": "only in channels that are marked as age-restricted",
+    "age_restricted": "allowed only in age-restricted channels",
     "only_listed_inputs": "offer only the inputs listed here",
     "inputs": "a table per input, by its `input_id` in the workflow; see below",
 }
 OF_AN_INPUT = {
-    "option": "its name in Discord; default: from its name in the workflow",
-    "description": "shown beside the option",
+    "option": "its name in Discord; default: derived from its name in the workflow",
+    "description": "shown next to the option",
     "kind": "its type, if ComfyDeploy doesn't say: `text`, `integer`, `float`, `boolean`, `choice`, "
     "`image`, `images`, `video`, `audio`, `file`, `weights`",
     "class_type": "the same as a node class, such as `ComfyUIDeployExternalNumberInt`",
@@ -74,11 +74,11 @@ OF_AN_INPUT = {
     "prompt": "the main text; default: found by its name",
     "seed": "drawn by the bot if left out, and shown",
 }
-OF_A_CHOICE = {"name": "what is shown", "value": "what is sent"}
+OF_A_CHOICE = {"name": "the text shown in Discord", "value": "the value sent"}
 
 
 def explained() -> Iterator[tuple[str, str]]:
-    """Each variable of .env.example in its order, with the comment above it; empty where none is."""
+    """Yield each variable of .env.example, in order, with the comment directly above it or an empty string."""
     comment: list[str] = []
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
@@ -90,10 +90,10 @@ def explained() -> Iterator[tuple[str, str]]:
 
 
 def takes(field: FieldInfo) -> str:
-    """In the words with which the setting refuses what it doesn't take."""
+    """Return the accepted values, in the words of the setting's own error message."""
     metadata = tuple(field.metadata)
     shape: Any = Annotated[(field.annotation, *metadata)] if metadata else field.annotation
-    # None of them takes both: a blank is no word, and neither is a number, a name or an address.
+    # A validated type rejects at least one: '?' is no number or URL, 'a b' is no single word.
     for nonsense in ("?", "a b"):
         try:
             TypeAdapter(shape).validate_python(nonsense)
@@ -124,14 +124,14 @@ def settings_table() -> Iterator[str]:
     yield "|---|---|---|---|"
     about = ""
     for name, said in explained():
-        # Two that stand together share the comment above the first.
+        # Adjacent variables share the comment above the first.
         about = said or about
         field = Settings.model_fields[name.lower()]
         yield f"| `{name}` | {_cell(takes(field))} | {default(name, field)} | {_cell(about)} |"
 
 
 def file_table(model: type[BaseModel], about: Mapping[str, str]) -> Iterator[str]:
-    """KeyError for a setting that is not explained."""
+    """Yield the table of a section. Raises KeyError if a setting has no explanation."""
     yield "| setting | |"
     yield "|---|---|"
     for name in model.model_fields:
@@ -149,7 +149,7 @@ def document() -> str:
         RENAMED,
         "\nIn `[deployments.NAME.inputs.KEY]`:\n",
         *file_table(InputConfig, OF_AN_INPUT),
-        "\nOf a choice:\n",
+        "\nIn a choice:\n",
         *file_table(ChoiceConfig, OF_A_CHOICE),
     ]
     return "\n".join(parts) + "\n"
