@@ -1,4 +1,4 @@
-"""Decides what is sent to ComfyDeploy, and what its answers and webhooks mean: the only backend so far.
+"""ComfyDeploy as a backend: its API calls, their answers and its webhooks.
 
-When it is called is decided in bot/workers. Only wiring, ops and config import this package.
+When calls are made is decided in bot/workers. Only wiring, ops and config import this package.
 """

@@ -1,4 +1,5 @@
-"""ComfyDeploy's HTTP API as the bot's backend. Each call is one attempt: runs cost money, callers retry.
+"""ComfyDeploy's HTTP API as the bot's backend. Each call is one attempt, because runs cost money; callers
+retry.
 
 Every fault becomes a `bot.domain.errors.BackendError`, whose `accepted` says whether a run may exist.
 """
@@ -36,10 +37,10 @@ T = TypeVar("T")
 
 
 def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSession:
-    """Open a session without keep-alive, so that no queue call goes out on a connection that has just died.
+    """Open a session without keep-alive, so that no queue call uses a connection that has just been closed.
 
-    On a reused connection, a disconnect does not tell whether the request was read: each such race would
-    leave a run `unconfirmed`. Calls are few; a handshake is the cheaper price.
+    On a reused connection, a disconnect does not tell whether the request was read, so each such race would
+    leave a run `unconfirmed`. Calls are few, so a handshake for each is cheap in comparison.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True),
@@ -49,10 +50,11 @@ def open_session(trace: aiohttp.TraceConfig | None = None) -> aiohttp.ClientSess
 
 
 class ComfyDeploy:
-    """The API at `base_url`, as a `bot.domain.backend.Backend`. Use a session from `open_session`.
+    """The client for the API at `base_url`, a `bot.domain.backend.Backend`. Use a session from
+    `open_session`.
 
-    The timeouts are totals in seconds. The queue call gets more than 60, since a hanging machine is reported
-    after up to 55.
+    The timeouts are totals in seconds. The queue call gets more than 60, since ComfyDeploy needs up to 55 to
+    report a hanging machine.
     """
 
     gpus = GPUS
@@ -77,13 +79,15 @@ class ComfyDeploy:
         self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        """Describe a deployment; for an unknown id ComfyDeploy answers 500, which is a BackendServerError."""
+        """Describe a deployment. For an unknown id ComfyDeploy answers 500, which raises BackendServerError.
+        """
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account.
 
-        Two calls: `is_fluid` does not add the deployments with an image of their own, it asks for no others.
+        This takes two calls: `is_fluid` selects the deployments without an image of their own, instead of
+        adding them to the others.
         """
         found: dict[str, DeploymentDescription] = {}
         for fluid in ("false", "true"):
@@ -92,26 +96,26 @@ class ComfyDeploy:
         return tuple(found.values())
 
     async def start_run(self, run: NewRun) -> str:
-        """Make the queue call, with the address for the run's webhooks."""
+        """Make the queue call, with the URL for the run's webhooks."""
         body = queue_body(run, self._signer.url(run.key))
         reply = await self._call("POST", QUEUE_PATH, limits=self._queue_timeout, json=body)
         return _parsed(parse_queue_reply, reply)
 
     async def get_run(self, run_id: str) -> RunReport:
-        """Return what ComfyDeploy knows of a run, its position in the queue included."""
+        """Return the state of a run, including its position in the queue."""
         params = {"queue_position": "true"}
         return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask for a run to be stopped; ComfyDeploy answers 200 for a run that has ended, too."""
+        """Request that a run is stopped. ComfyDeploy answers 200 even if the run has ended."""
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Check the MAC of an address that `start_run` sent."""
+        """Return whether the MAC belongs to a URL that `start_run` sent."""
         return self._signer.verify(key, mac)
 
     def read_webhook(self, body: bytes) -> RunReport:
-        """Read a webhook in either of ComfyDeploy's dialects."""
+        """Parse a webhook in either of ComfyDeploy's dialects."""
         try:
             return parse_webhook(body)
         except WireError as error:
@@ -134,7 +138,7 @@ class ComfyDeploy:
         error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
-        """Return the body of a 2xx; anything else raises a BackendError."""
+        """Return the body of a 2xx response. Raises BackendError for any other."""
         key = self._api_key.get_secret_value()
         with _as_backend_errors(f"{method} {path}", key):
             async with self._session.request(
@@ -153,7 +157,7 @@ class ComfyDeploy:
 
 @contextmanager
 def _as_backend_errors(call: str, key: str) -> Iterator[None]:
-    """Turn aiohttp's exceptions into ours, `from None` because theirs hold the request's headers."""
+    """Map aiohttp's exceptions to ours, `from None` because theirs contain the request's headers."""
     try:
         yield
     except (
@@ -163,7 +167,7 @@ def _as_backend_errors(call: str, key: str) -> Iterator[None]:
         aiohttp.InvalidURL,
         aiohttp.NonHttpUrlClientError,
     ) as error:
-        # All of them come before a byte of the request has gone out.
+        # All of them are raised before a byte of the request is sent.
         raise BackendUnreachable(_describe(call, error, key)) from None
     except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
         raise BackendTimeout(_describe(call, error, key)) from None
@@ -185,7 +189,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int = MAX_REPLY) -> byt
 
 
 async def _read_error(response: aiohttp.ClientResponse) -> bytes:
-    """Read as much of an error's body as comes: its status already says what happened."""
+    """Read as much of an error's body as arrives; the status is already known."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_any():

@@ -1,7 +1,7 @@
 """Parse ComfyDeploy's description of a deployment, from GET /deployment or GET /deployments.
 
-Only the fields of the domain's records are kept, because the nodes' raw fields come along and can be secrets
-(a `bearer_token` on a LoRA node). A field that is missing or has the wrong type reads as absent.
+Only the fields of the domain's records are kept, because the nodes' raw fields can contain secrets (a
+`bearer_token` on a LoRA node). A field that is missing or has the wrong type is treated as absent.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from bot.comfydeploy.input_classes import input_class
 from bot.comfydeploy.wire import WireError, load
 from bot.domain.backend import DeploymentDescription, InputDescription
 
-# The seven of ComfyDeploy's documentation, in its order.
+# The seven GPUs in ComfyDeploy's documentation, in the same order.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
-_LARGEST = 2**53  # what Discord's own number options can hold
+_LARGEST = 2**53  # the range of Discord's number options
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
@@ -26,7 +26,7 @@ def parse_deployment(body: bytes) -> DeploymentDescription:
 
 
 def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
-    """Parse the answer of GET /deployments, without the entries that can't be read."""
+    """Parse the answer of GET /deployments and skip entries that can't be parsed."""
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the list of deployments is not a list")
@@ -70,7 +70,7 @@ def _input(node: Mapping[str, Any]) -> InputDescription:
         display_name=_text(node.get("display_name")),
         description=_text(node.get("description")),
         default=default if _is_scalar(default) else None,
-        # `["70", 0]` is a wire to node 70, whose value is used.
+        # `["70", 0]` is a connection to node 70, whose value is used.
         has_hidden_default=isinstance(default, list),
         minimum=_number(node.get("min_value")),
         maximum=_number(node.get("max_value")),
@@ -83,7 +83,8 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int | float | None:
-    """Read a finite number, also from a string; a limit wired to another node can't be known."""
+    """Parse a finite number, also from a string. Return None for a limit that is connected to another node.
+    """
     if isinstance(value, str):
         try:
             value = float(value)
@@ -100,14 +101,16 @@ def _count(value: object) -> int | None:
 
 
 def _is_scalar(value: object) -> bool:
-    """Return whether a node takes the value: numbers of at most 64 bits; JSON's 1e999 reads as infinity."""
+    """Return whether a node accepts the value: numbers have at most 64 bits, and JSON's 1e999 parses as
+    infinity.
+    """
     if isinstance(value, int | float):
         return abs(value) < 2**64
     return isinstance(value, str)
 
 
 def _options(value: object) -> tuple[str, ...]:
-    """Read options as words; a text holds them as JSON, or one per line, or separated by commas."""
+    """Parse options as strings. A text holds them as JSON, one per line, or separated by commas."""
     if isinstance(value, str):
         value = _split(value)
     if not isinstance(value, list):

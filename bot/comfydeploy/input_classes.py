@@ -34,13 +34,13 @@ _TYPES = {
     "float": InputKind.FLOAT,
     "boolean": InputKind.BOOLEAN,
 }
-# Classes of later versions that load weights: a plain text option would let a stranger choose the download.
+# Classes of later versions that load weights: a plain text option would let any user choose the download.
 _LOADS_WEIGHTS = re.compile(r"lora|checkpoint|ckpt|model|unet|vae|controlnet|embedding", re.IGNORECASE)
 _MULTI_LINE = frozenset({"Text", "TextAny"})
 
 
 def input_class(class_type: str, wire_type: str = "") -> InputClass:
-    """Return the class of a node; the kind of an unknown class follows from `wire_type`."""
+    """Return the class of a node. The kind of an unknown class is derived from `wire_type`."""
     name = class_type.removeprefix(_PREFIX)
     kind = _CLASSES.get(name)
     if kind is None:

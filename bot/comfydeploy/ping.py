@@ -1,4 +1,4 @@
-"""The ping of `python -m bot check`, which finds out whether PUBLIC_URL leads to the webhooks of this bot."""
+"""The ping of `python -m bot check`, which tests whether PUBLIC_URL leads to this bot's webhooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.comfydeploy.webhook_urls import PING_PATH, WebhookSigner
 
 
 def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:
-    """Serve the ping as a POST with a body, as webhooks come; its answer shows only that it arrived."""
+    """Serve the ping as a POST with a body, like webhooks. The answer shows only that the ping arrived."""
 
     async def ping(request: web.Request) -> web.Response:
         nonce = request.match_info["nonce"]

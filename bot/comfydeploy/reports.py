@@ -1,7 +1,7 @@
-"""Parse ComfyDeploy's reports about a run, by webhook or by GET /run, in either of its dialects.
+"""Parse ComfyDeploy's reports about a run, from a webhook or GET /run, in either of its dialects.
 
-The service's own words are `not-started` … `success` with progress 0..1; its documentation site shows
-`queued` `processing` `completed` with progress up to 100.
+The service itself uses the states `not-started` … `success` with progress from 0 to 1. Its documentation
+shows `queued`, `processing` and `completed` with progress up to 100.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ STATES: Mapping[str, RunState] = {
 }
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
-# Words of both dialects leave the scale open: float noise never carries a share this far above 1.
+# States that both dialects share don't tell the scale. Float noise never raises a value from 0 to 1 this far
+# above 1.
 _SURELY_PERCENT = 1.5
 _INFINITY = float("inf")
 
 
 def parse_webhook(body: bytes) -> RunReport:
-    """Parse a webhook's body, or raise WireError: strict where a sender could lie, liberal inside `outputs`.
+    """Parse a webhook's body, or raise WireError. Parsing is strict where a forged report could do harm, and
+    lenient inside `outputs`.
 
-    The output of a `run.output` event is ignored: it is one of several, under a link that need not open, so
-    the run's other outputs would seem to be missing.
+    The output of a `run.output` event is ignored: it is only one of the run's outputs, its link may not work,
+    and the others would seem to be missing.
     """
     data = load_object(body)
     word = _optional(data, "status", str)
@@ -56,7 +58,9 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the answer of GET /run/{id}. Only the id has to be right: an odd field reads as absent."""
+    """Parse the answer of GET /run/{id}. Only the id must be valid; other invalid fields are treated as
+    absent.
+    """
     data = load_object(body)
     word = _if(data.get("status"), str)
     ahead = _if(data.get("queue_position"), int)
@@ -96,13 +100,13 @@ def _number(value: object) -> int | float | None:
 
 
 def _share(value: object, word: str | None) -> float | None:
-    """Return 0..1 without ComfyDeploy's float noise (0.20999999344348907)."""
+    """Return progress from 0 to 1 without ComfyDeploy's float noise (0.20999999344348907)."""
     number = _number(value)
     if number is None:
         if value is None:
             return None
         raise WireError("progress is not a finite number")
-    # First of all, since a number may be huge.
+    # Clamped first, since a number may be huge.
     bounded = min(max(number, 0), 100)
     if word in _PERCENT_WORDS or bounded > _SURELY_PERCENT:
         bounded /= 100
@@ -123,7 +127,9 @@ _NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\x9f]")
 
 
 def clean_filename(name: object) -> str | None:
-    """Keep the last part of a path, its printable characters (no right-to-left tricks) and its extension."""
+    """Return the last part of a path, reduced to its printable characters (no right-to-left tricks) and its
+    extension.
+    """
     if not isinstance(name, str):
         return None
     base = re.split(r"[/\\]", name[-4096:])[-1]
@@ -155,7 +161,7 @@ def _flatten(entries: list[object]) -> Iterator[Output]:
 
 
 def _output(kind: str, item: object) -> Output | None:
-    """Parse a file with a URL, or a plain string. Flags such as `animated: [true]` are neither."""
+    """Parse a file with a URL, or a plain string. Flags such as `animated: [true]` are ignored."""
     if isinstance(item, str):
         text = clean_text(item, MAX_TEXT)
         return Output(kind, text=text) if text.strip() else None

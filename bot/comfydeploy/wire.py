@@ -1,4 +1,4 @@
-"""ComfyDeploy's HTTP: what is sent, how bodies are parsed, and which error an answer means."""
+"""ComfyDeploy's wire format: request bodies, response parsing, and the errors for its answers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from bot.domain.text import clean_text
 MAX_DETAIL = 500
 MAX_FIELDS = 10
 MAX_RETRY_AFTER = 86_400.0
-# ComfyDeploy's answer for a machine without cancel, and for a run that it does not know.
+# ComfyDeploy's answer for a machine without cancel, and for an unknown run.
 _NOT_CANCELLABLE = b"no modal function call ID"
 _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
-# Our webhook address as it is echoed: plain, with JSON's escaped slashes, or percent-encoded.
+# Our webhook URL as ComfyDeploy echoes it: plain, with JSON's escaped slashes, or percent-encoded.
 _WEBHOOK = re.compile(r"(webhooks(?:\\*/|%2F)comfydeploy(?:\\*/|%2F))[^\s\"'<>,}]+", re.IGNORECASE)
 
 _BY_STATUS: Mapping[int, type[BackendError]] = {
@@ -39,7 +39,7 @@ _BY_STATUS: Mapping[int, type[BackendError]] = {
     402: BackendForbidden,
     403: BackendForbidden,
     404: BackendNotFound,
-    # A proxy gave up waiting: the run may have begun behind it.
+    # A proxy gave up waiting; the run may have started all the same.
     408: BackendTimeout,
     410: BackendNotFound,
 }
@@ -48,7 +48,7 @@ _BY_STATUS: Mapping[int, type[BackendError]] = {
 def error_from_http(
     status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
 ) -> BackendError:
-    """Return the error for a status other than 2xx; `secrets` never reach its text."""
+    """Return the error for a status other than 2xx; `secrets` never appear in its text."""
     detail = describe(status, body, secrets=secrets)
     if status == 422:
         return BackendInvalid(detail, fields=_fields(body))
@@ -64,28 +64,28 @@ def error_from_http(
 def error_from_cancel(
     status: int, headers: Mapping[str, str], body: bytes, *, secrets: Iterable[str] = ()
 ) -> BackendError:
-    """Return the error for a failed cancel call; one kind of 500 means that the run can't be cancelled."""
+    """Return the error for a failed cancel call. One kind of 500 means that the run can't be cancelled."""
     if status == 500 and _NOT_CANCELLABLE in body:
         return BackendNotCancellable(describe(status, body, secrets=secrets))
     return error_from_http(status, headers, body, secrets=secrets)
 
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
-    """Describe an answer for the log: its status and the start of its body, without secrets."""
-    # Scrubbed before it is cut, so that no half of a secret is left.
+    """Describe an answer for the log by its status and the start of its body, without secrets."""
+    # Scrub before cutting, so that no half of a secret is left.
     text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
     return f"{status}: {clean_text(text, MAX_DETAIL)}"
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """Remove API keys, and the part of our webhook address that authenticates."""
+    """Remove API keys, and the part of our webhook URL that authenticates."""
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
 def _fields(body: bytes) -> tuple[str, ...]:
-    """Return the keys that a 422 names: `["body", "inputs", "steps", "int"]` is about `steps`."""
+    """Return the input keys that a 422 names: `["body", "inputs", "steps", "int"]` is about `steps`."""
     try:
         detail = load_object(body).get("detail")
     except WireError:
@@ -103,7 +103,7 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read seconds, or a date, which is compared with the answer's own clock since ours may differ."""
+    """Return the delay in seconds. A date is compared with the answer's own clock, since ours may differ."""
     named = {name.lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     try:
@@ -114,7 +114,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _seconds_between(start: str, end: str) -> float:
-    """Return NaN unless both are HTTP dates."""
+    """Return the seconds between two HTTP dates, or NaN if either is invalid."""
     try:
         return max(0.0, (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds())
     except (ValueError, TypeError, OverflowError):
@@ -122,11 +122,13 @@ def _seconds_between(start: str, end: str) -> float:
 
 
 class WireError(ValueError):
-    """A body that breaks the protocol. Its text never quotes the body, which may hold secrets."""
+    """A body that violates the protocol. The error's text never quotes the body, which may hold secrets."""
 
 
 def load(body: bytes) -> Any:
-    """Parse JSON, or raise WireError: for NaN, bad UTF-8 and more than 200 levels too. 1e999 is infinity."""
+    """Parse JSON, or raise WireError, also for NaN, bad UTF-8 and more than 200 levels. 1e999 parses as
+    infinity.
+    """
     try:
         return from_json(body, allow_inf_nan=False, cache_strings="keys")
     except (ValueError, RecursionError) as error:
@@ -145,7 +147,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def uuid_of(data: dict[str, Any], field: str) -> str:
-    """Return the UUID under `field` in lower case, or raise WireError."""
+    """Return the UUID in `field` in lower case, or raise WireError."""
     value = data.get(field)
     text = value.lower() if isinstance(value, str) else ""
     if not _UUID.fullmatch(text):
@@ -158,7 +160,9 @@ _CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "dep
 
 
 def call_name(path: str) -> str:
-    """Return which call a path belongs to, as a metric's label: ids would make a series for each run."""
+    """Return the call that a path belongs to, for a metric's label; paths with ids would create a series per
+    run.
+    """
     last, *before = reversed(path.rstrip("/").split("/"))
     return next((_CALLS[word] for word in (last, *before) if word in _CALLS), "other")
 
@@ -166,7 +170,7 @@ def call_name(path: str) -> str:
 def queue_body(run: NewRun, webhook: str | None) -> dict[str, Any]:
     """Build the JSON of POST /run/deployment/queue.
 
-    `webhook_intermediate_status` adds the progress events, which don't come otherwise.
+    `webhook_intermediate_status` enables the progress events.
     """
     body: dict[str, Any] = {"deployment_id": run.deployment_id, "inputs": dict(run.inputs)}
     if webhook is not None:
