@@ -1,4 +1,4 @@
-"""Decides which settings exist, what they may hold, and how logs look; alone in reading the environment.
+"""The operator's settings and their validation, and logging. Only this package reads the environment.
 
-What a setting does is decided where it is used.
+The effect of a setting is decided where it is used.
 """

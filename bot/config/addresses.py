@@ -97,7 +97,7 @@ _PORT = f"must have a port from 1 to {HIGHEST_PORT} after the host's colon, or n
 
 
 def database_url(text: str) -> str:
-    """Return `text` unchanged. Raises ValueError that says what it must be."""
+    """Return `text` unchanged, or raise ValueError with the expected format."""
     if "\0" in unquote(text):
         raise ValueError("must have no NUL character")
     if text.startswith(f"{_SQLITE}://"):

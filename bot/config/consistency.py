@@ -80,7 +80,7 @@ def sharding_mistakes(raw: Mapping[str, str]) -> list[str]:
 
 
 def sqlite_mistakes(raw: Mapping[str, str], default_url: str) -> list[str]:
-    """Return a sentence if roles or shards are split although the database is SQLite.
+    """Return a sentence if roles or shards are split while the database is SQLite.
 
     `default_url` is the database if none is set.
     """

@@ -1,4 +1,4 @@
-"""Logging to stderr, as text or JSON: each line carries its run's key, secrets are redacted."""
+"""Logging to stderr, as text or JSON. Each line carries its run key, and secrets are redacted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The settings from the environment and .env. All mistakes are reported together, each with its remedy."""
+"""The settings from the environment and .env. All mistakes are reported together, each with a way to fix it.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +111,7 @@ class Settings(BaseSettings):
         return shards_of(self.shard_count, self.shard_ids)
 
     def secret_values(self) -> tuple[str, ...]:
-        """Return every secret for log redaction, including the database password by itself."""
+        """Return every secret for log redaction, including the database password."""
         secrets = (self.discord_token, self.comfydeploy_api_key, self.webhook_secret, self.metrics_token)
         password = make_url(self.database_url.get_secret_value()).password
         return (
@@ -221,7 +222,7 @@ def _missing(raw: dict[str, str], env_file: str | Path | None) -> list[str]:
 def _misspelled_settings(sources: Sources) -> tuple[str, ...]:
     """Return a hint for each misspelled setting.
 
-    The environment holds many foreign variables, so only those with our prefixes are checked there.
+    The environment holds many unrelated variables, so only those with our prefixes are checked there.
     """
     ours = [name for name in sources.environment if name.startswith(("DISCORD_", "COMFYDEPLOY_"))]
     hints = []
@@ -246,7 +247,7 @@ def _is_loopback(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Variables by upper-case name, without empty ones; `mistakes` are whole sentences."""
+    """The variables by upper-case name, without empty ones, and the `mistakes` found as sentences."""
 
     file: dict[str, str]
     environment: dict[str, str]
