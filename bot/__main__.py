@@ -1,4 +1,5 @@
-"""`python -m bot`: read the settings, set up logging, run. Failures become a sentence and an exit code."""
+"""`python -m bot`: read the settings, set up logging, and run. Failures become a sentence and an exit code.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +45,15 @@ def main() -> int:
         # The reader closed the pipe. Without this, Python's flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        # The bot itself ends this way only on Windows; an interrupted command is unfinished.
+        # The bot itself ends this way only on Windows; for a command it means that it was interrupted.
         return 0 if arguments.command is None else INTERRUPTED
     return 0
 
 
 def _log_level(command: str | None, settings: Settings) -> str:
-    """Return the log level: commands print their own findings, except why `sync` can't send commands."""
+    """Return the log level. Commands print their own findings, so they log only why `sync` can't send
+    commands.
+    """
     if command is None:
         return settings.log_level
     return "WARNING" if command == "sync" else "CRITICAL"

@@ -1,4 +1,4 @@
-"""The composition root: production, tests and the demo all build the bot here."""
+"""The composition root, where production, tests and the demo build the bot."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
 
 
 async def _release_leases(store: Store, coordinator: Coordinator) -> None:
-    """On SQLite, release the leases of a process that has died, so that its deliveries resume at once."""
+    """On SQLite, release the leases of a process that has died, so that its deliveries resume immediately."""
     if store.database.is_sqlite and await coordinator.try_acquire("leases"):
         await store.deliveries.release_leases()
 
@@ -122,8 +122,8 @@ class App:
     """The assembled process.
 
     `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
-    role, or None in a process that only receives webhooks. `workers` by name: submit, check, progress, show,
-    deliver, look, prune.
+    role, or None in a process that only receives webhooks. The names in `workers` are submit, check,
+    progress, show, deliver, look and prune.
     """
 
     settings: Settings
@@ -136,14 +136,14 @@ class App:
     reloader: Reloader
 
     def request_reload(self) -> None:
-        """Ask for a reload of the deployments file; the outcome is logged."""
+        """Request a reload of the deployments file; the outcome is logged."""
         self.reloader.request_reload()
         if "look" in self.workers:
             self.workers["look"].wake()
 
     @property
     def bot(self) -> GenerateBot:
-        """The bot, in a process with the gateway role. Raises TypeError otherwise."""
+        """The bot. Raises TypeError in a process without the gateway role."""
         if not isinstance(self.client, GenerateBot):
             raise TypeError("this process has no gateway role")
         return self.client

@@ -1,4 +1,4 @@
-"""The Prometheus metrics. Labels have few values and never name a person, a server or a secret.
+"""The Prometheus metrics. Labels have few values and never name a user, a server or a secret.
 
 docs/metrics.md explains each metric, and deploy/alerts.yml has the alerts.
 """
@@ -74,7 +74,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def gauge(self, name: str, about: str, *labels: str) -> Gauge:
-        """Create a gauge that is set when the page is read."""
+        """Create a gauge that is updated when the page is read."""
         return Gauge(f"{PREFIX}_{name}", about, labels, registry=self.registry)
 
     @contextmanager

@@ -36,7 +36,7 @@ async def serve(settings: Settings) -> None:
         async with build(settings) as app:
             await _serve(app, signals)
     except (asyncio.CancelledError, Exception) as error:
-        # Errors of an interrupted startup, such as a cancelled migration, are no faults.
+        # Errors of an interrupted startup, such as a cancelled migration, are not failures.
         if not signals.interrupted_start:
             raise
         log.debug("interrupted the startup: %s", type(error).__name__)
@@ -95,8 +95,8 @@ async def _login(client: discord.Client, token: str) -> None:
 async def _check_session_starts(client: discord.Client, needed: int) -> None:
     """Raise StartLater if too few session starts are left.
 
-    Discord resets the token of a bot that exceeds the limit, as one does that crashes and is restarted over
-    and over.
+    Discord resets the token of a bot that exceeds the limit, for example one that keeps crashing and
+    restarting.
     """
     try:
         _, _, limits = await client.http.get_bot_gateway()
@@ -219,7 +219,7 @@ def lock_held_error(name: str) -> str:
 
 
 def _role_locks(settings: Settings) -> list[str]:
-    """Name what only one process may do: connect a shard to Discord."""
+    """Name the locks of this process: one per shard, and one per role that only one process may have."""
     if Role.GATEWAY not in settings.roles:
         return []
     # Without sharding Discord counts the single connection as shard 0 of 1.

@@ -93,8 +93,8 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 class MetricsPage:
     """The /metrics page: counters of this process, and gauges read from the store on each request.
 
-    `client` is None in a process without Discord. With `own_port` anybody who can reach the port may read the
-    page.
+    `client` is None in a process without Discord. With `own_port` the page is open to every caller that can
+    reach the port.
     """
 
     def __init__(

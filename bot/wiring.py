@@ -1,4 +1,4 @@
-"""The objects that each role needs, and what they are given."""
+"""Creates the objects that each role needs, and connects them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
 
 
 def operator_rules(settings: Settings) -> OperatorRules:
-    """Return the limits that the operator's settings put on every server."""
+    """Return the operator's limits, which apply to every server."""
     allowed = settings.allowed_guild_ids
     return OperatorRules(
         allowed_guild_ids=frozenset(allowed) if allowed is not None else None,
@@ -166,7 +166,7 @@ class Resources:
         return timedelta(seconds=self.settings.submit_grace_seconds)
 
     def limit(self, name: str) -> int | None:
-        """Return how many runs of a deployment may be in flight, or None if nothing limits them."""
+        """Return how many runs of a deployment may be in flight, or None without a limit."""
         deployment = self.catalogue.get(name)
         limits = [self.settings.max_concurrent_runs, deployment.concurrency_limit if deployment else None]
         return min((limit for limit in limits if limit), default=None)
@@ -197,13 +197,15 @@ async def open_backend(settings: Settings, signer: WebhookSigner, metrics: Metri
 
 
 def add_webhooks(app: web.Application, resources: Resources, recorder: EventRecorder) -> None:
-    """Serve the backend's webhooks, and the ping of `python -m bot check` beneath the same path."""
+    """Serve the backend's webhooks, and the ping of `python -m bot check` under the same path."""
     WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
     app.router.add_routes([ping_route(resources.signer)])
 
 
 def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
-    """`show` and `deliver`, which keep out of each other's way over one run's status message."""
+    """Return the workers `show` and `deliver`, which must not update the same run's status message at the
+    same time.
+    """
     status = StatusUpdater(
         store=resources.store,
         coordinator=resources.coordinator,
@@ -266,7 +268,7 @@ def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
 def reconcile_workers(
     resources: Resources, poster: Poster, recorder: EventRecorder
 ) -> dict[str, Worker[Any]]:
-    """Return `submit`, `check` and `prune`."""
+    """Return the workers `submit`, `check` and `prune`."""
     submission = _submission(resources, poster)
     reconciler = _reconciler(resources, recorder)
     retention = resources.store.retention

@@ -1,1 +1,1 @@
-"""Decides which service a slash command or button calls, and how it is answered. One file per command."""
+"""Slash commands and buttons, one file per command: each calls a service and answers with its result."""

@@ -1,4 +1,4 @@
-"""Decides how transactions, locks and the schema work on SQLite and PostgreSQL.
+"""Transactions, locks and the schema on SQLite and PostgreSQL.
 
-What is read and written in them is decided in bot/store.
+Queries are in bot/store.
 """

@@ -1,4 +1,4 @@
-"""Decides what a deployment offers as options, and how typed values become its inputs.
+"""Deployments: their options in Discord, and the inputs made from the values that users enter.
 
-How a deployment is described and started over HTTP is decided by the backend's package.
+The HTTP calls to the backend are in the backend's package.
 """

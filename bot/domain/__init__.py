@@ -1,4 +1,4 @@
-"""Decides what a request, a run and a server's rules are, and what may happen to them.
+"""The rules for requests, runs and servers.
 
-Records and pure functions: no Discord, no database and no HTTP, not even through an import.
+Only records and pure functions: nothing here imports Discord, the database or HTTP, not even indirectly.
 """

@@ -1,4 +1,4 @@
-"""Decides how the bot connects to Discord, what it reads off an interaction, and which commands Discord has.
+"""The connection to Discord, the contents of interactions, and the sync of commands.
 
-What a command or button does is decided in cogs and bot/services.
+The actions of commands and buttons are in cogs and bot/services.
 """

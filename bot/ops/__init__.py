@@ -1,1 +1,1 @@
-"""Decides what the operator's commands check, sync and export do and print."""
+"""The operator's commands: check, sync and export."""

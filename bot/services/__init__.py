@@ -1,4 +1,4 @@
-"""The use cases behind commands and buttons. They know no discord.py and build no components."""
+"""The use cases behind commands and buttons, without discord.py and without components."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every sentence that users read in Discord: short, plain, and refusals name a way out.
+"""All sentences that users read in Discord: short, plain, and with a way out in each refusal.
 
 `say(code, **params)` fills in the placeholders. An unknown code becomes `internal` and is never shown.
 """

@@ -1,4 +1,4 @@
-"""Decides how messages, forms and buttons look, and what every custom_id holds. Records in, components out.
+"""Messages, forms, buttons and custom_ids: builds components from records.
 
-What they say is decided in bot/strings, and what a press does in cogs.
+Texts are in bot/strings, and the actions of buttons in cogs.
 """

@@ -1,4 +1,4 @@
-"""Decides when runs are started, asked about, cancelled and given up, and how reports are recorded.
+"""Background work: starting, polling, cancelling and timing out runs, and recording reports about them.
 
-What a report changes is decided in bot/domain, and what is posted in bot/delivery.
+The effect of a report is decided in bot/domain, and messages are posted by bot/delivery.
 """
