@@ -1,8 +1,8 @@
 """Notify other processes that share the database, and hold locks between them.
 
-On PostgreSQL each process keeps one connection beside the pool, for LISTEN, NOTIFY and session-level advisory
-locks. NOTIFY runs in its own transaction: PostgreSQL serializes the commits of transactions that notify, so
-it would slow down those that change rows.
+On PostgreSQL each process keeps one connection next to the pool, for LISTEN, NOTIFY and session-level
+advisory locks. NOTIFY runs in its own transaction: PostgreSQL serializes the commits of transactions that
+notify, so it would slow down those that change rows.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ _RETRY_PAUSE = 0.25
 
 
 class LockHeld(Exception):
-    """Another process holds the lock named by `args[0]`."""
+    """Raised when another process holds the lock named by `args[0]`."""
 
 
 class Coordinator(Protocol):
@@ -287,7 +287,8 @@ async def locked(coordinator: Coordinator, name: str, wait_seconds: float = _MAX
 
 
 class FileCoordinator:
-    """The coordinator of SQLite, which belongs to one process: every lock is one file beside the database.
+    """The coordinator of SQLite, which belongs to one process: one lock file next to the database stands for
+    every lock.
 
     SQLite's own file lock is used, which the operating system releases when a process dies.
     """

@@ -70,7 +70,7 @@ class Database:
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction that commits at the end of the block. Raises StoreUnavailable.
 
-        Urgent writers, which somebody waits for, go before other waiting writers.
+        Urgent writers, on which a user waits, go before other waiting writers.
         """
         async with database_errors(), self._locked(urgent), self._writing.begin() as connection:
             yield connection
@@ -161,7 +161,7 @@ def _unavailable(error: Exception) -> StoreUnavailable:
 def _is_unavailable(error: DBAPIError) -> bool:
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
-    # Exactly DatabaseError means that SQLite's file is damaged or no database.
+    # Plain DatabaseError means that SQLite's file is damaged or not a database.
     sqlstate = getattr(error.orig, "sqlstate", None)
     return sqlstate.startswith(_UNAVAILABLE_STATES) if sqlstate else type(error) is DatabaseError
 

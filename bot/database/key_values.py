@@ -15,7 +15,7 @@ _MAX_CLOCK_SKEW = timedelta(hours=1)
 
 
 class KeyValueStore:
-    """Named text values. Methods raise StoreUnavailable."""
+    """Stores named text values. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,7 +60,7 @@ class KeyValueStore:
         async with self._database.exclusive(f"note {name}") as connection:
             last = await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
             previous = datetime.fromisoformat(last) if last else now - interval
-            # Ignore a slot from a clock that ran far ahead; it would block everybody for as long.
+            # Ignore a slot from a clock that ran far ahead; it would block every process for that long.
             slot = max(now, previous + interval) if previous < now + _MAX_CLOCK_SKEW else now
             await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(

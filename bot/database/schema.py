@@ -41,7 +41,7 @@ def schema_of(connection: Connection) -> str | None:
 
 
 def describe_unknown(schema: str) -> tuple[str, str]:
-    """Return what is wrong with a schema that this version doesn't know, and the remedy."""
+    """Return what is wrong with a schema that this version doesn't know, and how to fix it."""
     if schema in _DISCONTINUED:
         return (
             f"has the schema {schema} of a development version, which can't be upgraded",
@@ -96,7 +96,7 @@ def open_error(database: Database, error: Exception) -> StartupError:
 
 
 def schema_conflict_error(error: DBAPIError) -> StartupError:
-    """Explain a migration that failed because the tables aren't those of the schema that is recorded."""
+    """Explain a migration that failed because the tables don't match the schema recorded in the database."""
     return StartupError(
         f"The database can't be brought up to date ({error.orig}). Give the bot a database of its own, or "
         "restore a backup."

@@ -80,7 +80,7 @@ class OneHopConnection(aiosqlite.Connection):
     """An aiosqlite connection; `begin_with` is the BEGIN that the next statement sends first."""
 
     begin_with: str | None = None
-    # Whether nothing was sent since the last COMMIT or ROLLBACK. `in_transaction` is no substitute: a
+    # True if nothing was sent since the last COMMIT or ROLLBACK. `in_transaction` doesn't replace it: a
     # statement whose caller was cancelled may still be queued.
     _idle = True
 
@@ -151,7 +151,7 @@ def _open(database: str | Path, **options: Any) -> sqlite3.Connection:
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Switch to WAL, retrying for `_WAL_SECONDS`.
 
-    The first switch of a new file fails at once with SQLITE_BUSY while another process reads it, such as
+    The first switch of a new file fails immediately with SQLITE_BUSY while another process reads it, such as
     one that starts at the same time.
     """
     deadline = time.monotonic() + _WAL_SECONDS

@@ -1,4 +1,4 @@
-"""The tables, and how their rows become records."""
+"""The tables, and the conversion of their rows to records."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ runs = Table(
     Column("interaction_token", Text),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
-    # The bot is no member of the server: only the interaction can post in the channel.
+    # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
     # as ComfyDeploy reports it
@@ -93,13 +93,13 @@ runs = Table(
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancelled_by", BigInteger),
-    Column("status_note", String(64)),  # the code of a sentence that the status message adds
+    Column("status_note", String(64)),  # the code of a sentence in the status message
     Column("failure_code", String(64)),
     Column("failure_params", JSON, nullable=False),
-    # as the server's rules and moderators decided
-    Column("user_limit", Integer),  # the requester's runs at once; NULL: no limit
+    # set by the server's rules and moderators
+    Column("user_limit", Integer),  # how many runs the requester may have at the same time; NULL: no limit
     Column("server_limit", Integer),
-    Column("weight", Float, nullable=False, server_default="1"),  # what a second on its GPU counts in budgets
+    Column("weight", Float, nullable=False, server_default="1"),  # the weight of a second on the run's GPU
     Column("reserved_seconds", Float, nullable=False, server_default="60"),  # weighted; counts until charged
     Column("charged_seconds", Float),  # weighted, as billed
     Column("review_channel_id", BigInteger),
@@ -150,7 +150,7 @@ deliveries = Table(
     Column("attempted", Boolean, nullable=False, server_default=false()),
     Column("attempted_at", UtcDateTime),
     Column("messages", JSON, nullable=False),  # a MessageRef for each message sent so far
-    # Those of an earlier delivery of the same result, which are still to be deleted.
+    # Messages of an earlier delivery of the same result, which are still to be deleted.
     Column("earlier_messages", JSON, nullable=False, default=list),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
@@ -201,7 +201,7 @@ audit = Table(
     Index("audit_subject", "guild_id", "subject_id", "at"),
     Index("audit_user", "subject_id", "at"),
 )
-# Saved inputs, by their ComfyDeploy names; `holder` is p for a person, s for a server.
+# Saved inputs, by their ComfyDeploy names; `holder` is p for a user, s for a server.
 presets = Table(
     "presets",
     metadata,

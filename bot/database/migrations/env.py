@@ -1,4 +1,4 @@
-"""Alembic's entry; `bot.database.schema` passes the open connection, so there is no alembic.ini."""
+"""Alembic's entry point. `bot.database.schema` passes the open connection, so there is no alembic.ini."""
 
 from __future__ import annotations
 
