@@ -1,4 +1,4 @@
-"""Which deployments are offered now, and when they are described or read again."""
+"""The deployments that are offered now, and how they are reloaded."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ _DESCRIPTION = TypeAdapter(DeploymentDescription)
 
 
 class DeploymentCache(Protocol):
-    """Descriptions as JSON, for a start while the backend is down; both methods raise StoreUnavailable."""
+    """Stores descriptions as JSON, so that the bot can start while the backend is down. Methods raise
+    StoreUnavailable if the database is unreachable.
+    """
 
     async def get_deployment(self, deployment_id: str) -> str | None:
-        """Return the JSON that was put last."""
+        """Return the JSON that was stored last."""
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
         """Store the JSON."""
 
 
 class Catalogue:
-    """The current deployments and the command made of them; reading them never waits.
+    """The current deployments and their command. Reading never waits for the backend.
 
-    `parallel` deployments are described at once. `extra` are the bot's own further options.
+    `parallel` is how many deployments are described at the same time. `extra` are the bot's own further
+    options.
     """
 
     def __init__(
@@ -72,33 +75,33 @@ class Catalogue:
 
     @property
     def faults(self) -> Mapping[str, BackendError]:
-        """Return why deployments were not described by the last `load`, by their ids."""
+        """Return why deployments could not be described by the last `load`, by deployment id."""
         return self._faults
 
     def get(self, name: str) -> Deployment | None:
-        """Return a deployment by the name under which the store keeps it, or None if it isn't offered."""
+        """Return a deployment by its name in the store, or None if it isn't offered."""
         return self._deployments.get(name)
 
     def require(self, name: str) -> Deployment:
-        """Return the deployment. Raises InputError if it is no longer on offer."""
+        """Return the deployment. Raises InputError if it is no longer offered."""
         found = self.get(name)
         if found is None:
             raise InputError("deployment_gone")
         return found
 
     def all(self) -> tuple[Deployment, ...]:
-        """Return the deployments in the file's order."""
+        """Return the deployments in the order of the file."""
         return tuple(self._deployments.values())
 
     def title(self, name: str) -> str:
-        """Return what messages call a deployment, even one that is no longer offered."""
+        """Return a deployment's title for messages, even if it is no longer offered."""
         found = self.get(name)
         return found.title if found is not None else name
 
     async def load(self, configs: Sequence[DeploymentConfig] | None = None) -> None:
-        """Describe all deployments again and replace them together; on StartupError the old state stays.
+        """Describe all deployments and replace them together. On StartupError the old state stays.
 
-        `configs` replace the earlier ones.
+        `configs` replaces the earlier configuration.
         """
         async with self._reload:
             wanted = self._configs if configs is None else tuple(configs)
@@ -111,9 +114,9 @@ class Catalogue:
             self._configs, self._deployments, self._plan = wanted, deployments, plan
 
     def _no_deployment(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
-        """Return StartLater if one of them may be described later.
+        """Return StartLater if at least one deployment may be described later, otherwise StartupError.
 
-        ComfyDeploy's answer for an unknown id is a server error, too; nothing tells the two apart.
+        ComfyDeploy answers an unknown id with a server error, too, and the two can't be told apart.
         """
         faults = [self._faults.get(config.deployment_id) for config in wanted]
         if not any(fault is not None and fault.passing for fault in faults):
@@ -138,7 +141,7 @@ class Catalogue:
         return deployment
 
     def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
-        """Log sentences unless they are the same as last time: deployments are described again and again."""
+        """Log sentences unless they are the same as last time, since deployments are described repeatedly."""
         said = "\n".join(sentences)
         if said and said != self._logged.get(about):
             for sentence in sentences:
@@ -180,7 +183,9 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """The names of deployments that a reload changed; `warnings` tell what the operator may not expect."""
+    """The result of a reload: the names of changed deployments, and `warnings` about what the operator may
+    not expect.
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -192,16 +197,17 @@ class ReloadResult:
 
 
 class ReloadTask(StrEnum):
-    """What the worker does next: read the file, or ask the backend."""
+    """The worker's next task: read the file, or ask the backend."""
 
     READ = "read"
     POLL = "poll"
 
 
 class Reloader:
-    """Reads deployments again: `read` returns their configuration, `notify` has other processes read it too.
+    """Reloads deployments. `read` returns their configuration, and `notify` makes other processes read it
+    too.
 
-    One task at a time, since two at once would each sync the commands.
+    Tasks run one at a time, since each syncs the commands.
     """
 
     def __init__(
@@ -225,17 +231,19 @@ class Reloader:
         self._show: list[Callable[[], Awaitable[None]]] = []
 
     def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """Have `show` update what people see of the deployments; it is called again after a failure."""
+        """Register `show`, which updates what users see of the deployments. It is called again after a
+        failure.
+        """
         self._show.append(show)
 
     def request_reload(self) -> None:
-        """Have the worker read the file again."""
+        """Make the worker reread the file."""
         self._requested = True
 
     async def reload(self) -> ReloadResult:
-        """Read the file again, here and in other processes.
+        """Reread the file, here and in other processes.
 
-        Raises StartupError with the file's mistakes, and nothing has changed then.
+        Raises StartupError with the file's mistakes, in which case nothing has changed.
         """
         async with self._lock:
             found = await self._load(await asyncio.to_thread(self._read))
@@ -243,7 +251,7 @@ class Reloader:
         return found
 
     async def claim(self) -> ReloadTask | None:
-        """Return the task that is due."""
+        """Return the task that is due, or None."""
         if self._requested:
             self._requested = False
             return ReloadTask.READ
@@ -271,7 +279,7 @@ class Reloader:
         log.info("the deployments were read again: %s", _summary(found) if found else "nothing has changed")
 
     async def _poll(self) -> None:
-        """Adopt what the backend describes differently than before, at the price of a call per deployment."""
+        """Adopt changes in the backend's descriptions, at the price of one call per deployment."""
         async with self._lock:
             try:
                 found = await self._load(None)

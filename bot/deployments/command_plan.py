@@ -14,7 +14,9 @@ from bot.domain.errors import StartupError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandPlan:
-    """The plan of `/generate`: a single command has the options itself, several become subcommands."""
+    """The plan of `/generate`. A single deployment's options belong to the command itself; several become
+    subcommands.
+    """
 
     name: str
     description: str
@@ -33,7 +35,7 @@ class CommandPlan:
         return next((spec for spec in self.commands if spec.name == deployment), None)
 
     def path(self, spec: CommandSpec) -> str:
-        """Return what a user types: `/generate`, `/generate flux` or `/generate video ltx`."""
+        """Return the command as a user types it: `/generate`, `/generate flux` or `/generate video ltx`."""
         group = [spec.group] if spec.group else []
         words = [self.name] if self.is_single else [self.name, *group, spec.name]
         return "/" + " ".join(words)
@@ -44,7 +46,9 @@ def group_description(group: str) -> str:
 
 
 def size(plan: CommandPlan) -> int:
-    """Return the characters that Discord counts: all names, descriptions, choice names and choice values."""
+    """Return the number of characters that Discord counts: all names, descriptions, choice names and choice
+    values.
+    """
     total = len(plan.name)
     if plan.is_single:
         return total + len(plan.commands[0].description) + options_size(plan.commands[0].options)
@@ -74,9 +78,9 @@ _FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
-    """Plan `/generate` for these deployments; `extra` are options of the bot that each of them gets.
+    """Plan `/generate` for these deployments. `extra` are options of the bot that each deployment gets.
 
-    Raises StartupError that names what to cut if Discord's limits can't be met.
+    Raises StartupError, which names what to cut, if Discord's limits can't be met.
     """
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
@@ -129,7 +133,9 @@ def _plan(deployments: Sequence[Deployment], extra: Sequence[OptionSpec], limit:
 def _smaller_plans(
     plan: CommandPlan, deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
 ) -> Iterator[CommandPlan]:
-    """Yield ever smaller plans: more autocomplete, then shorter descriptions, then more inputs in `more`."""
+    """Yield smaller and smaller plans: more autocomplete, then shorter descriptions, then more inputs in
+    `more`.
+    """
     yield plan
     while (smaller := _with_autocomplete(plan)) is not None:
         plan = smaller
@@ -149,7 +155,7 @@ def _smallest_size(deployments: Sequence[Deployment], extra: Sequence[OptionSpec
 
 
 def _with_autocomplete(plan: CommandPlan) -> CommandPlan | None:
-    """Replace the longest list of choices by autocomplete; return None if none is left."""
+    """Replace the longest list of choices with autocomplete; return None if none is left."""
     lists = [
         (choices_size(option), spec.name, option.name)
         for spec in plan.commands

@@ -18,11 +18,11 @@ MAX_COUNT = 4
 def compile_deployment(
     config: DeploymentConfig, info: DeploymentDescription | None, gpus: tuple[str, ...]
 ) -> Deployment:
-    """Return the deployment as it is offered.
+    """Return the deployment as `/generate` offers it.
 
-    `info` is None where the file alone describes it (see `describes_itself`); `gpus` are the backend's.
-    Inputs of the file come first, in its order. The order of the others means nothing, so among them the
-    prompt comes first.
+    `info` is None if the file alone describes the deployment (see `describes_itself`). `gpus` are the
+    backend's. Inputs in the file come first, in the file's order. The order of the others means nothing, so
+    among them the prompt comes first.
     """
     drafts = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
     allowed, default_gpu, gpu_warnings = _gpus(config, info, gpus)
@@ -46,12 +46,12 @@ def compile_deployment(
 
 
 def describes_itself(config: DeploymentConfig) -> bool:
-    """Return whether the file alone says all that a run needs: each input with its kind."""
+    """Return whether the file alone describes all that a run needs: every input with its kind."""
     return bool(config.inputs) and all(kind_for(item, None) is not None for item in config.inputs.values())
 
 
 def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> list[InputDraft]:
-    """Return the file's inputs in its order, then the others, the likely prompt first."""
+    """Return the file's inputs in order, then the others, the likely prompt first."""
     described: dict[str, list[InputDescription]] = {}
     for each in info.inputs if info else ():
         described.setdefault(each.key, []).append(each)
@@ -67,7 +67,9 @@ def _rank(draft: InputDraft) -> int | None:
 
 
 def _with_markers(drafts: Sequence[InputDraft]) -> list[InputDraft]:
-    """Mark the prompt and the seeds, as the file says or else by their names. The prompt becomes required."""
+    """Mark the prompt and the seeds as the file says, or otherwise by their names. The prompt becomes
+    required.
+    """
     prompt = _prompt(drafts)
     return [_marked(draft, is_prompt=draft is prompt) for draft in drafts]
 
@@ -98,7 +100,7 @@ def _marked(draft: InputDraft, *, is_prompt: bool) -> InputDraft:
 
 
 def _named(drafts: Sequence[InputDraft]) -> Iterable[Input]:
-    """Give every offered input option names that are acceptable, unique, and none of the bot's own.
+    """Give every offered input option names that are valid, unique, and not used by the bot itself.
 
     Names from the file win over those from the backend.
     """
@@ -120,7 +122,7 @@ def _option(draft: InputDraft, taken: set[str]) -> str:
     if batch and not draft.config.option:
         name = name.removesuffix("s") or name
     room = len(str(item.max_count)) if batch else 0
-    # A batch takes none but its numbered names: `image1` and `image` can stand beside each other.
+    # An input with several attachments uses only its numbered names, so `image1` and `image` can coexist.
     tried = set() if batch else set(taken)
     while True:
         option = unique(name, tried, room=room)
@@ -136,9 +138,9 @@ def _warnings(drafts: Iterable[InputDraft]) -> list[str]:
 def _gpus(
     config: DeploymentConfig, info: DeploymentDescription | None, known: tuple[str, ...]
 ) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
-    """Return the GPUs to choose from, the one that is sent by default, and warnings.
+    """Return the GPUs to choose from, the default GPU, and warnings.
 
-    Where the backend pins the deployment's GPU it ignores any other, so a choice is offered only if the file
+    If the backend pins the deployment's GPU, it ignores any other. A choice is then offered only if the file
     asks for it.
     """
     pinned = info.gpu if info else None

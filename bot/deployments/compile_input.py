@@ -1,4 +1,4 @@
-"""Compile one input: what the file says wins over what the backend says. Pure."""
+"""Compile one input. Settings in the file override the backend's description. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ _IMAGES_IN_A_BATCH = 4
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
-# As people write numbers. Not more digits than Python turns into a number without a thought.
+# Plain notation only. Not more digits than Python parses safely.
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class InputDraft:
-    """An input that is being compiled. All of `described` share its key and so receive the same value."""
+    """An input that is being compiled. All descriptions in `described` have the same key, so they receive the
+    same value.
+    """
 
     key: str
     config: InputConfig
@@ -66,7 +68,7 @@ def kind_for(config: InputConfig, described: InputDescription | None) -> InputKi
 
 
 def compile_input(draft: InputDraft) -> InputDraft:
-    """Fill `draft.input`, all but its option name and markers, which depend on the other inputs."""
+    """Fill `draft.input` except for its option name and markers, which depend on the other inputs."""
     config = draft.config
     kind = kind_for(config, draft.described[0] if draft.described else None)
     if kind is None:
@@ -76,7 +78,7 @@ def compile_input(draft: InputDraft) -> InputDraft:
         kind = InputKind.TEXT
     hidden, warnings = config.hidden, _warnings(draft, kind)
     if kind is InputKind.WEIGHTS and not choices and config.fixed is None:
-        # Its value is a URL that the machine downloads: a stranger must not choose it.
+        # Its value is a URL that the machine downloads, so a user must not choose it.
         hidden = True
     minimum, maximum = _bounds(draft, kind)
     item = Input(
@@ -99,7 +101,7 @@ def compile_input(draft: InputDraft) -> InputDraft:
 
 
 def _left_out(draft: InputDraft) -> InputDraft:
-    """Hide an input that nobody could give a value for; the backend's own default is used."""
+    """Hide an input that no user could enter a value for; the backend uses its own default."""
     if draft.described:
         given = draft.input_class.name if draft.input_class else ""
         warning = f"is of a class that can't be offered ({given or 'none given'})"
@@ -125,14 +127,14 @@ def _description(draft: InputDraft) -> str:
 
 
 def _bounds(draft: InputDraft, kind: InputKind) -> tuple[float | None, float | None]:
-    """Return the file's limits, or else the narrowest described ones, within what Discord can carry."""
+    """Return the limits from the file, or else the narrowest described ones, within Discord's range."""
     if kind not in _NUMBERS:
         return None, None
     lows = [each.minimum for each in draft.described if each.minimum is not None]
     highs = [each.maximum for each in draft.described if each.maximum is not None]
     low = draft.config.min if draft.config.min is not None else max(lows, default=None)
     high = draft.config.max if draft.config.max is not None else min(highs, default=None)
-    # Where descriptions contradict each other, no value would suit both, so the first one decides.
+    # If descriptions contradict each other, no value would suit all of them, so the first one decides.
     first = (draft.described[0].minimum, draft.described[0].maximum) if draft.described else (None, None)
     for least, limit in ((low, high), first):
         pair = _clamped(least, kind, math.ceil), _clamped(limit, kind, math.floor)
@@ -142,7 +144,7 @@ def _bounds(draft: InputDraft, kind: InputKind) -> tuple[float | None, float | N
 
 
 def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]) -> float | None:
-    """Bring a limit within Discord's; `whole` rounds an integer's limit inwards."""
+    """Clamp a limit to Discord's range; `whole` rounds an integer's limit inwards."""
     if value is None:
         return None
     bounded = min(max(value, -LARGEST), LARGEST)
@@ -150,7 +152,9 @@ def _clamped(value: float | None, kind: InputKind, whole: Callable[[float], int]
 
 
 def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
-    """Return the file's choices, or else the described ones, with unique names short enough to be shown."""
+    """Return the choices from the file, or else the described ones, with unique names that are short enough
+    to display.
+    """
     if kind not in _WORDS | _NUMBERS:
         return ()
     if draft.config.choices:
@@ -164,8 +168,10 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a choice's value stands for, or None: an integer takes no fraction."""
-    # Python reads more as a number than a person would find among the choices again: `1_0`, `nan`.
+    """Return the number that a choice's value stands for. Return None if it is none, or a fraction for an
+    integer.
+    """
+    # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
     form = INTEGER if kind is InputKind.INTEGER else FLOAT
     if not form.fullmatch(text):
         return None
@@ -192,7 +198,7 @@ def _with_default(item: Input, draft: InputDraft) -> Input:
     default = theirs if ours is None else ours
     required = draft.config.required
     if required is None:
-        # An input for weights falls back on weights of its own, which are not described.
+        # An input for weights falls back to default weights, which are not described.
         hidden = item.kind is InputKind.WEIGHTS or any(each.has_hidden_default for each in draft.described)
         required = default is None and not hidden
     return replace(
@@ -204,13 +210,13 @@ def _with_default(item: Input, draft: InputDraft) -> Input:
 
 
 def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
-    """Return the first described default that the input takes."""
+    """Return the first described default that is valid for the input."""
     found = (valid_default(item, each.default) for each in draft.described)
     return next((value for value in found if value is not None), None)
 
 
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
-    """Return `value` as a default of the input; None if it is out of range, empty or of another type."""
+    """Return `value` as a default of the input, or None if it is out of range, empty or of another type."""
     if value is None:
         return None
     if item.kind in _NUMBERS:
@@ -220,7 +226,7 @@ def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
     if item.kind is InputKind.IMAGES:
         return value if isinstance(value, list) and value else None
     if item.choices and isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # as its choices are written
+        value = str(value)  # in the spelling of its choices
     if not isinstance(value, str):
         return None
     if item.kind in _WORDS and item.kind is not InputKind.TEXT and item.choices:

@@ -32,14 +32,14 @@ _KIND_MESSAGES = {
     "too_long": "is too long",
     "string_too_short": "must not be empty",
 }
-# Replaces a missing or invalid id while the rest is validated.
+# A substitute for a missing or invalid id while the rest is validated.
 _ANY_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def single_deployment(deployment_id: str) -> DeploymentConfig:
-    """Return the configuration of a single deployment that the backend alone describes.
+    """Return the configuration of a single deployment that only the backend describes.
 
-    Raises ValidationError if the id is no UUID.
+    Raises ValidationError if the id is not a UUID.
     """
     return DeploymentConfig(name="default", deployment_id=deployment_id)
 
@@ -159,7 +159,7 @@ def _error_sentences(error: ValidationError) -> Iterator[str]:
     """Yield each mistake once: a union reports the same location for each of its types."""
     seen = set()
     for details in error.errors(include_url=False):
-        # Below a setting pydantic names the member of the union, which means nothing to the operator.
+        # Inside a setting pydantic names the member of the union, which means nothing to the operator.
         location = tuple(details["loc"])
         where, setting = _location(location)
         if (where, setting) in seen and setting:
@@ -172,7 +172,7 @@ def _error_sentences(error: ValidationError) -> Iterator[str]:
 
 
 def _location(location: tuple[int | str, ...]) -> tuple[str, str]:
-    """Return the words that follow the deployment's name, and the setting."""
+    """Return the location in words, which follow the deployment's name, and the setting."""
     if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
         where = f", input '{location[1]}', choice {location[3] + 1}"
         return where, str(location[4]) if len(location) > 4 else ""

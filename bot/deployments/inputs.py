@@ -1,4 +1,4 @@
-"""Turn what a user entered into the inputs of a queue call, and into those of a batch."""
+"""Convert the values that a user entered into the inputs of a queue call, or of each run in a batch."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ RawValue = str | int | float | bool | AttachedFile
 
 @dataclass(frozen=True, slots=True)
 class CollectedInputs:
-    """The inputs of a queue call by their keys, and what the bot displays of them.
+    """The inputs of a queue call by their keys, and the values that the bot displays.
 
-    `gpu` None leaves the choice to the machine. `prompt` falls back to ComfyDeploy's default. `files` are the
-    attachments by input key, with name and size. `drawn` are the keys of the seeds that were drawn at random.
+    With `gpu` None the machine chooses. `prompt` falls back to ComfyDeploy's default. `files` are the
+    attachments by input key, with name and size. `drawn` holds the keys of the seeds that were drawn at
+    random.
     """
 
     inputs: Mapping[str, InputValue]
@@ -67,7 +68,9 @@ def collect(
 
 
 def seed_range(item: Input) -> tuple[int, int]:
-    """Return the smallest and largest seed: the input's range within 0 and the largest exact JSON number."""
+    """Return the smallest and largest seed: the input's range, limited to 0 and the largest exact JSON
+    number.
+    """
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))
     return (low, high) if low <= high else (int(item.minimum or high), high)
@@ -113,7 +116,7 @@ def _find_input(deployment: Deployment, key: str) -> Input:
 
 
 def _unknown(name: str, known: Iterable[str]) -> InputError:
-    # Cut first: difflib takes quadratic time, and `more` holds up to 6,000 characters.
+    # Cut first: difflib takes quadratic time, and `more` may hold 6,000 characters.
     names, name = list(known), name[:60]
     matches = difflib.get_close_matches(name.casefold(), names, n=3) or names[:10]
     return InputError("input_unknown", option=name, choices=", ".join(matches))
@@ -145,7 +148,7 @@ def _value(
 
 
 def omitted_value(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
-    """Return what to send for an omitted input. Raises InputError if it is required."""
+    """Return the value to send for an omitted input. Raises InputError if the input is required."""
     if item.send_default:
         return item.default
     if item.is_seed:
@@ -172,7 +175,7 @@ def _plain(item: Input, value: RawValue | None) -> InputValue | None:
 
 
 def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | None:
-    """Return the seed that is sent, for display."""
+    """Return the seed to display, which is the one sent."""
     for item in deployment.inputs:
         value = inputs.get(item.key)
         if item.is_seed and isinstance(value, int):
@@ -181,7 +184,7 @@ def seed_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> int | N
 
 
 def prompt_of(deployment: Deployment, inputs: Mapping[str, InputValue]) -> str | None:
-    """Return the prompt that is sent or the default one, for display."""
+    """Return the prompt to display: the one sent, or the default."""
     for item in deployment.inputs:
         if item.is_prompt:
             value = inputs.get(item.key, item.default)

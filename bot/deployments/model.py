@@ -12,7 +12,7 @@ from bot.domain.runs import InputValue, Run
 def varies_in_batch(item: Input) -> bool:
     """Return whether each run of a batch gets a different value of this input.
 
-    Without such an input all runs would be the same, so `count` is offered only if deployments.toml asks for
+    Without such an input all runs would be identical, so `count` is offered only if deployments.toml asks for
     it, for workflows that randomize by themselves.
     """
     return item.is_seed and item.offered and not item.choices
@@ -33,9 +33,9 @@ class Choice:
 class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
 
-    A `fixed` value is always sent and never offered; a `hidden` input is left to the backend's default. An
-    input that the user omits is left to that default too, unless `send_default` says that our default
-    differs. `default` None means that there is no usable one. `max_count` applies to `IMAGES` only.
+    A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default, and so does
+    an input that the user omits, unless `send_default` says that our default differs. With `default` None
+    there is no usable default. `max_count` applies to `IMAGES` only.
     """
 
     key: str
@@ -62,7 +62,7 @@ class Input:
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        """The option's name, or one name per attachment (`image1`, `image2`)."""
+        """Return the option's name, or one name per attachment (`image1`, `image2`)."""
         if self.kind is not InputKind.IMAGES or self.max_count == 1:
             return (self.option,)
         return tuple(f"{self.option}{number}" for number in range(1, self.max_count + 1))
@@ -73,7 +73,7 @@ class Deployment:
     """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
     `max_count` limits the runs of one request. `run_timeout` is in seconds. `warnings` tell the operator what
-    was left out, and why.
+    was left out and why.
     """
 
     name: str

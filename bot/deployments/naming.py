@@ -1,4 +1,4 @@
-"""Make names and descriptions acceptable to Discord, and tell a prompt or a seed by its name."""
+"""Make names and descriptions valid in Discord, and recognize a prompt or a seed by its name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Collection
 
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
-# Options that the bot itself puts beside a deployment's inputs, now or in a later version.
+# Names of the bot's own options, in this version or a later one.
 RESERVED = frozenset({"gpu", "more", "count", "preset"})
-# Discord's pattern takes letters, numbers, `-` and `_`, and of the combining marks only the Thai and
-# Devanagari ones; these are the ranges that discord.py checks for.
+# Discord's pattern allows letters, numbers, `-` and `_`, and of the combining marks only the Thai and
+# Devanagari ones, with the same ranges as in discord.py.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"
 _DEVANAGARI = "\u0900-\u0903\u093a-\u093c\u093e\u093f\u0940-\u094f\u0955-\u0957\u0962\u0963"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -19,18 +19,18 @@ _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 
 
 def slug(text: str, fallback: str = "input") -> str:
-    """Turn `text` into a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
+    """Convert `text` to a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
     lowered = unicodedata.normalize("NFKC", text).lower()
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
 
 def acceptable(name: str) -> bool:
-    """Return whether Discord accepts the name unchanged, for an option or a subcommand."""
+    """Return whether Discord accepts the name unchanged as an option or subcommand."""
     return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
 
 
 def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
-    """Return `name`, numbered if it is taken, and short enough for an ending of `room` characters."""
+    """Return `name`, numbered if it is taken, and short enough for a suffix of `room` characters."""
     length = NAME_LENGTH - room
     candidate, number = name[:length], 2
     while candidate in taken:
@@ -40,13 +40,15 @@ def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a description. An invisible one becomes empty, since Discord might refuse it."""
+    """Join the lines of a description. Return an empty string if it is invisible, since Discord might refuse
+    it.
+    """
     line = " ".join(_CONTROL.sub(" ", text).split())
     return line if any(char.isprintable() and not char.isspace() for char in line) else ""
 
 
 def shorten(text: str, length: int) -> str:
-    """Cut `text` to `length` characters, with an ellipsis where something was cut."""
+    """Cut `text` to `length` characters, with an ellipsis if something was cut."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
@@ -55,14 +57,14 @@ _NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
 
 
 def names_seed(*names: str) -> bool:
-    """Return whether one of the names says `seed`."""
+    """Return whether one of the names contains `seed`."""
     return any(_SEED.search(name.lower()) for name in names)
 
 
 def prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
-    """Return how surely a text input is the prompt, 0 being surest, or None if it is not one.
+    """Return how likely a text input is the prompt, 0 being likeliest, or None if it can't be.
 
-    `prompt` and `positive…` come first, then a name that contains `prompt`, then a text of several lines.
+    `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
     """
     lowered = [name.lower().strip() for name in names]
     if any(_NEGATIVE.search(name) for name in lowered):

@@ -1,4 +1,4 @@
-"""Turn a deployment's inputs into slash-command options, within Discord's limit of 25."""
+"""Convert a deployment's inputs into slash-command options, within Discord's limit of 25."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OptionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """A fixed choice of an option. A string's value is its name, which always fits and exposes no URL."""
+    """A fixed choice of an option. A string's value is its name, which always fits and reveals no URL."""
 
     name: str
     value: OptionValue
@@ -39,7 +39,8 @@ class OptionChoice:
 class OptionSpec:
     """A slash-command option; `key` is its input, or None for the bot's own (`gpu`, `more`, …).
 
-    At most 25 `choices`; `autocomplete` replaces longer lists, and lists left out to save characters.
+    There are at most 25 `choices`; `autocomplete` replaces longer lists, and lists dropped to save
+    characters.
     """
 
     name: str
@@ -57,7 +58,7 @@ class OptionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """The options of one deployment; `name` is that of the deployment and the subcommand."""
+    """The options of one deployment; `name` is the name of the deployment and its subcommand."""
 
     name: str
     description: str
@@ -89,7 +90,8 @@ _TYPES = {
 def plan_options(
     deployment: Deployment, extra: Sequence[OptionSpec] = (), *, limit: int = OPTIONS
 ) -> tuple[OptionSpec, ...]:
-    """Return a deployment's options: required ones, then the order of the config, then the bot's own.
+    """Return a deployment's options: the required ones, then the others in the file's order, then the bot's
+    own.
 
     `extra` are further options of the bot. Inputs beyond `limit` go into `more`, except attachments, which
     keep their own option even if that exceeds a limit below 25.
@@ -118,7 +120,7 @@ def _file_inputs(deployment: Deployment) -> int:
 
 
 def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Input, ...]:
-    """Select the inputs that get an option: attachments, then required ones, then the order of the config."""
+    """Select the inputs that get an option: attachments, then required ones, then the file's order."""
     inputs = deployment.offered
     files = [item for item in inputs if item.kind in ATTACHMENTS]
     if len(files) > limit:
@@ -134,7 +136,7 @@ def _select_inputs(deployment: Deployment, space: int, limit: int) -> tuple[Inpu
 
 
 def _specs(inputs: Sequence[Input], space: int) -> list[OptionSpec]:
-    """Return the options of inputs; a multi-attachment input gets more than one while there is space."""
+    """Return the options of inputs. A multi-attachment input gets several options while there is space."""
     spare = max(0, space - len(inputs))
     specs: list[OptionSpec] = []
     for item in inputs:

@@ -1,4 +1,4 @@
-"""The schema of `deployments.toml`. Unknown settings are errors, so that a typo can't go unnoticed."""
+"""The schema of `deployments.toml`. Unknown settings are errors, so that typos are noticed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ Length = Annotated[int, Field(ge=0, le=6000)]
 class InputConfig(BaseModel):
     """The configuration of an input; omitted settings come from the backend.
 
-    `kind` or `class_type` describe the input completely.
+    `kind` or `class_type` describes the input completely.
     """
 
     model_config = _MODEL
@@ -150,7 +150,7 @@ class InputConfig(BaseModel):
 
     @property
     def described_kind(self) -> InputKind | None:
-        """The kind that the file specifies, or None to leave it to the backend."""
+        """Return the kind that the file specifies, or None to use the backend's."""
         if self.kind is None and self.class_type is not None:
             return self.class_type.kind
         return self.kind

@@ -49,7 +49,8 @@ def _check_choice(item: Input, value: Plain) -> InputValue:
 
 def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
     """Return the choice that matches by name, by value, case-insensitively, or as a number (`512.0` is
-    `512`)."""
+    `512`).
+    """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
     tests = (
         lambda choice: choice.name == text,
@@ -134,7 +135,7 @@ _FAMILIES = {
 }
 # Many workflows take animated pictures as videos.
 _ALSO_ACCEPTED = {InputKind.VIDEO: frozenset({"image/gif", "image/webp", "image/apng"})}
-# No node reads these, despite their `image/` type.
+# No node reads these formats, despite their `image/` type.
 _UNSUPPORTED_IMAGES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
 _TYPES_BY_EXTENSION = {
     ".webp": "image/webp",
