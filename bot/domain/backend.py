@@ -1,4 +1,4 @@
-"""The backend that runs workflows: the calls that the bot makes, as a protocol, and their plain records.
+"""The protocol of the backend that runs workflows, and its plain records.
 
 `RunReport` and `Output` in `bot.domain.runs` belong to it too.
 """
@@ -33,7 +33,7 @@ class InputKind(StrEnum):
 class InputClass:
     """A class of inputs, under the backend's own name for it.
 
-    `kind` is None where a person can't give a value. A text of several lines is probably the prompt.
+    `kind` is None if users can't enter a value. A multi-line text is probably the prompt.
     """
 
     name: str
@@ -43,9 +43,9 @@ class InputClass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputDescription:
-    """One input as the backend describes it.
+    """An input as the backend describes it.
 
-    `default` is None where the backend has none, or, with `has_hidden_default`, one that can't be shown.
+    `default` is None if the backend has none, or none that may be shown (`has_hidden_default`).
     """
 
     key: str
@@ -63,8 +63,8 @@ class InputDescription:
 class DeploymentDescription:
     """A deployment as the backend describes it.
 
-    `gpu` is set where the deployment runs on no other. `run_timeout` is in seconds. Inputs that share a key
-    all receive the same value.
+    `gpu` is set if the deployment runs on no other. `run_timeout` is in seconds. Inputs that share a key all
+    receive the same value.
     """
 
     id: str
@@ -78,7 +78,9 @@ class DeploymentDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A run to start. `key` is the bot's own and comes back with each webhook; `gpu` None: the default."""
+    """A run to start. `key` is the bot's own and comes back with each webhook. `gpu` None selects the
+    default.
+    """
 
     key: str
     deployment_id: str
@@ -88,7 +90,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """Where webhooks arrive: a route as aiohttp's router takes it, with the variables `key` and `mac`."""
+    """The endpoint for webhooks: a route for aiohttp's router, with the variables `key` and `mac`."""
 
     route: str
     methods: tuple[str, ...]
@@ -99,29 +101,29 @@ class Backend(Protocol):
 
     @property
     def gpus(self) -> tuple[str, ...]:
-        """Return the GPUs to choose from where neither a deployment nor its configuration limits them."""
+        """Return the GPUs to choose from if neither a deployment nor its configuration limits them."""
 
     @property
     def webhooks(self) -> WebhookEndpoint:
-        """Return where to serve the webhooks."""
+        """Return the endpoint where webhooks have to be served."""
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        """Return what the backend knows of a deployment now."""
+        """Return the backend's current description of a deployment."""
 
     async def start_run(self, run: NewRun) -> str:
-        """Start a run and return its id. After an error with `accepted` the run may exist all the same."""
+        """Start a run and return its id. After an error with `accepted` the run may exist nevertheless."""
 
     async def get_run(self, run_id: str) -> RunReport:
         """Return the current state of a run, with links that have not expired."""
 
     async def cancel_run(self, run_id: str) -> None:
-        """Ask for a run to be stopped, or raise BackendNotCancellable.
+        """Request that a run is stopped. Raises BackendNotCancellable if it can't be.
 
-        A run that has already ended is no error, so ask for its state afterwards.
+        A run that has already ended raises no error, so fetch its state afterwards.
         """
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
-        """Check what a caller put into the variables of the route, in constant time."""
+        """Return whether the values of the route's variables are authentic, compared in constant time."""
 
     def read_webhook(self, body: bytes) -> RunReport:
-        """Read an authentic webhook's body, or raise BackendBadReply."""
+        """Parse the body of an authentic webhook, or raise BackendBadReply."""

@@ -1,4 +1,4 @@
-"""Budgets: limits of members and servers, and what runs count against them."""
+"""The limits of members and servers, and how much of them runs use up."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _most_generous(name: str, own: list[RoleBudget], default: Budget) -> int | N
 
 
 def weight_of(gpu: str | None, rules: ServerRules) -> float:
-    """Return what a second on a GPU counts."""
+    """Return the weight of a second on a GPU."""
     return rules.budgets.gpu_weights.get(gpu or "", 1.0)
 
 
@@ -57,7 +57,9 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What counts against a budget today: weighted seconds, including those reserved for active runs."""
+    """The usage that counts against a budget today: weighted seconds, including those reserved for active
+    runs.
+    """
 
     runs: int = 0
     gpu_seconds: float = 0
@@ -66,7 +68,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block that forbids a user to generate on a server; `until` None means indefinitely."""
+    """A block that forbids a user to generate in a server; `until` None means indefinitely."""
 
     reason: str | None
     until: datetime | None
@@ -87,7 +89,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """What `/usage` shows; `server` holds the server's limits, or None if the reader may not see them."""
+    """The figures that `/usage` shows. `server` holds the server's limits, or None if the reader may not see
+    them.
+    """
 
     user_id: int
     own: bool
@@ -99,7 +103,7 @@ class UsageView:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How many runs are active for a user, and in the server or conversation."""
+    """The number of active runs of a user, and of the server or conversation."""
 
     person: int
     server: int

@@ -146,7 +146,7 @@ class BackendForbidden(BackendError):
 
 
 class BackendNotFound(BackendError):
-    """The deployment or run is unknown, or belongs to another account."""
+    """The deployment or run is unknown or belongs to another account."""
 
     code = "comfy_not_found"
     accepted = False

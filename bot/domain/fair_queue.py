@@ -1,4 +1,6 @@
-"""The fair queue: first come, first served, in rounds over users instead of requests."""
+"""The fair queue. Each user's next run takes a turn before anyone's second, so many requests of one user
+don't delay the others.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ def next_to_submit(
 ) -> QueueEntry | None:
     """Return the run to submit now, or None if every deployment with waiting runs is at its limit.
 
-    `served` are ended runs that were submitted while another run waited that still waits. With room for one
-    run at a time nothing is active when the next is chosen, and yet it is another user's turn.
+    `served` are ended runs that were submitted while a run that is still waiting was waiting. If only one run
+    fits at a time, nothing is active when the next is chosen, but the turn must still pass to another user.
     """
     counted = [*busy, *served]
     running = Counter(entry.deployment for entry in busy)
@@ -58,7 +60,7 @@ def next_to_submit(
 
 
 def _within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
-    """Return a predicate that tells whether a run fits its user's and its server's limits."""
+    """Return a predicate for whether a run fits its user's and its server's limits."""
     persons = Counter((entry.guild_id, entry.requester_id) for entry in busy)
     servers = Counter(entry.guild_id for entry in busy)
 

@@ -1,4 +1,4 @@
-"""Decide whether a request may run, and on which terms. Pure.
+"""Decide whether a request may run and on which terms. Pure.
 
 The operator's limits take precedence over every server's own rules. The store calls `decide` inside the
 transaction that stores the request, so that two requests can't both take the last of a budget.
@@ -16,7 +16,8 @@ from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.domain.text import escape_line
 
 _REASON = 500
-# Refusals that a smaller batch may avoid; each has a sentence for batches, whose code ends in `_count`.
+# Refusals that a smaller batch may avoid. Each also has a sentence for batches, with the code suffix
+# `_count`.
 LIMITS = frozenset(
     {"daily_limit"}
     | {f"{whose}_{what}" for whose in ("budget", "server_budget") for what in ("waiting", "runs", "gpu")}
@@ -35,7 +36,7 @@ class OperatorRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """The request may run on these terms, after an approval if `review_channel_id` is set."""
+    """The request may run on these terms, after approval if `review_channel_id` is set."""
 
     limits: Limits = field(default_factory=Limits)
     weight: float = 1.0
@@ -47,7 +48,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The request may not run, for the reason that the error's sentence gives."""
+    """The request may not run; `reason` holds the sentence for the user."""
 
     reason: RefusedError
 
@@ -87,7 +88,7 @@ def decide(
 
 
 def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
-    """Return the refusal of a batch of `count`, which tells that `possible` of them would be accepted."""
+    """Return the refusal of a batch of `count`, which says how many runs (`possible`) would be accepted."""
     if not possible or reason.code not in LIMITS:
         return reason
     params = reason.params | {"possible": possible, "count": count}
@@ -128,16 +129,16 @@ def check_age(origin: Origin, *, restricted: bool) -> None:
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    """Refuse to post an undelivered result where no new request would be accepted. Raises RefusedError.
+    """Refuse to post an undelivered result if no new request would be accepted here. Raises RefusedError.
 
-    Direct messages stay open to it even if the operator no longer accepts requests there.
+    Posting in direct messages remains allowed even if the operator no longer accepts requests there.
     """
     _check_availability(origin, usage, operator)
     _check_not_blocked(usage)
 
 
 def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
-    """Return the server's id. Raises RefusedError outside servers and for members who don't moderate."""
+    """Return the server's id. Raises RefusedError outside servers and for members who aren't moderators."""
     if guild_id is None:
         raise RefusedError("server_only")
     if not person.is_moderator(rules):
@@ -148,7 +149,7 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
 def _check_operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
     guild_id = request.origin.guild_id
     _check_availability(request.origin, usage, operator)
-    # People who added the bot to their account may also write to it directly.
+    # Users who added the bot to their account may also write to it directly.
     if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
     ceiling = operator.daily_gpu_seconds
@@ -197,13 +198,13 @@ def _check_roles(request: GenerationRequest, person: Member, rules: ServerRules)
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
-    # An empty set means nobody: its last role was deleted, which must not open it to everybody.
+    # An empty set permits nobody. The last role was deleted, which must not open the deployment to everybody.
     roles = roles_for.get(name)
     return roles is None or bool(roles & person.role_ids)
 
 
 def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str) -> RefusedError:
-    """Return the refusal, which names the restricted deployments or GPUs that the person may use."""
+    """Return the refusal, which names the restricted deployments or GPUs that the member may use."""
     allowed = ", ".join(name for name, roles in roles_for.items() if roles & person.role_ids)
     if not allowed:
         return RefusedError(f"{code}_none", **params)

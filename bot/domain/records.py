@@ -1,4 +1,5 @@
-"""Records that the store returns: audit entries, blocks, a user's own data. The page size of lists."""
+"""Records that the store returns: audit entries, blocks, and a user's own data. Also the page size of lists.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from enum import StrEnum
 
 from bot.domain.runs import FINAL, Run, RunState
 
-# Entries on one page of a list. Ten lines of the audit log fit into a message of Discord's 4,000 characters.
+# Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
 PAGE_SIZE = 10
 
 
@@ -81,7 +82,7 @@ class AuditCursor:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry with its id."""
+    """A stored entry with its id."""
 
     id: int
     entry: AuditEntry
@@ -95,7 +96,7 @@ class StoredEntry:
 class AuditFilter:
     """A filter for the audit log; None matches everything. `since` is inclusive, `until` exclusive.
 
-    `outcome` "refused" also matches requests that were refused at once, whose outcome is the rule's code.
+    `outcome` "refused" also matches requests that were refused immediately, whose outcome is the rule's code.
     """
 
     subject: int | None = None
@@ -129,7 +130,7 @@ class ActiveBlock:
 
 @dataclass(frozen=True, slots=True)
 class OwnBlock:
-    """A block as shown to the blocked user, who is not told the moderator."""
+    """A block as shown to the blocked user, without the moderator's name."""
 
     guild_id: int
     reason: str | None
@@ -151,7 +152,7 @@ class OwnPreset:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result of an erasure: emptied requests, and those left because a delivery is pending."""
+    """The result of an erasure: emptied requests, and those kept because a delivery is pending."""
 
     emptied: int
     left: Sequence[Run] = field(default=())

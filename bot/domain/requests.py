@@ -1,4 +1,4 @@
-"""A validated request and its requester, and presets. No Discord, no database."""
+"""A validated request with its requester, and presets. Imports neither Discord nor the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY_LENGTH = 16
 def new_key() -> str:
     """Return a random run key of 16 characters (80 bits), safe in URLs, nonces, custom_ids and file names.
 
-    Discord limits nonces to 25 characters, of which `-{purpose}{part}` needs the rest.
+    Discord limits nonces to 25 characters, and `-{purpose}{part}` takes the rest.
     """
     return "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_LENGTH))
 
@@ -30,7 +30,7 @@ class Origin(BaseModel):
 
     `age_restricted` is Discord's mark on the channel. `upload_limit` is in bytes and applies to the bot's own
     posts. The interaction token is valid for 15 minutes. With `user_install` the bot itself is absent, and
-    only interactions reach the channel.
+    only interactions can post in the channel.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,9 +75,9 @@ class GenerationRequest(BaseModel):
 def batch_requests(
     request: GenerationRequest, inputs: Sequence[tuple[Mapping[str, InputValue], int | None]]
 ) -> list[GenerationRequest]:
-    """Split a request into a batch, one run for each (inputs, seed); a single one stays as it is.
+    """Split a request into a batch with one run for each (inputs, seed). A single one is returned unchanged.
 
-    Keys rise with the index. Rows are locked in key order, so the first run of a batch is always locked
+    Keys increase with the index. Rows are locked in key order, so the first run of a batch is always locked
     first.
     """
     keys = sorted([request.key, *(new_key() for _ in inputs[1:])])
@@ -98,10 +98,10 @@ def batch_requests(
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The requester of an interaction, without discord.py objects.
+    """The user behind an interaction, without discord.py objects.
 
     `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
-    returns whether the bot can post in another channel of the server.
+    tells whether the bot can post in another channel of the server.
     """
 
     person: Member
@@ -137,7 +137,8 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A saved set of inputs by ComfyDeploy's keys; `created_by` is None once the author erased their data."""
+    """A saved set of inputs by ComfyDeploy's keys; `created_by` is None after the author erased their data.
+    """
 
     holder: Holder
     holder_id: int

@@ -16,7 +16,7 @@ from bot.domain.errors import InputError
 
 Ids = frozenset[int]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-# Deployment or GPU -> the roles that may use it; one that is missing is open to everybody.
+# Deployment or GPU -> the roles that may use it. Everybody may use one without an entry.
 RolesFor = dict[str, Ids]
 
 
@@ -53,7 +53,7 @@ class Approval(_Rules):
 
 
 class Budget(_Rules):
-    """Limits of a member or of the whole server; None is unlimited. Days are in UTC."""
+    """Limits of a member or of the whole server; None is unlimited. Days start at midnight UTC."""
 
     at_once: Count | None = 3
     waiting: Count | None = 10
@@ -62,7 +62,7 @@ class Budget(_Rules):
 
 
 class RoleBudget(_Rules):
-    """Limits that a role changes, in either direction, or lifts altogether."""
+    """Limits that a role raises, lowers or removes."""
 
     at_once: Count | None = None
     runs_a_day: Count | None = None
@@ -71,7 +71,7 @@ class RoleBudget(_Rules):
 
 
 class Budgets(_Rules):
-    """All limits of a server; `gpu_weights` is what a second on a GPU counts, by default 1."""
+    """All limits of a server. `gpu_weights` holds the weight of a second on each GPU, by default 1."""
 
     person: Budget = Budget()
     server: Budget = Budget(at_once=None, waiting=None)
@@ -80,7 +80,7 @@ class Budgets(_Rules):
 
 
 class Words(_Rules):
-    """Word rules.
+    """Rules about forbidden words.
 
     `automod` applies the server's AutoMod keyword rules; None applies them if the bot has the permission to
     read them. `blocked` is the bot's own list.
@@ -93,7 +93,7 @@ class Words(_Rules):
 
 
 class People(_Rules):
-    """Minimum ages in days; 0 is no minimum."""
+    """Minimum ages in days of accounts and memberships; 0 means no minimum."""
 
     account_days: Annotated[int, Field(ge=0, le=3650)] = 0
     member_days: Annotated[int, Field(ge=0, le=3650)] = 0
@@ -114,7 +114,8 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules; replace what is invalid with defaults and return its paths ("." for everything)."""
+    """Parse stored rules. Replace invalid values with defaults and return their paths ("." for everything).
+    """
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
     readable: Any = deepcopy(dict(stored))
@@ -198,7 +199,7 @@ def _change(old: Any, new: Any) -> dict[str, object]:
 
 
 def with_values(rules: ServerRules, values: Mapping[str, Any]) -> ServerRules:
-    """Return rules with the values at dotted paths (`approval.hours`).
+    """Return the rules with new values at dotted paths (`approval.hours`).
 
     Raises InputError if one is invalid.
     """

@@ -1,7 +1,7 @@
 """The fields of `/settings`, one row each, and how a control's values change a server's rules.
 
-A control hands over values: those of a select, or the texts of a form in order. Its `arg` tells what they are
-about: a role's id, a GPU, a deployment, or a page of a long list.
+A control submits values: those of a select, or the texts of a form in order. Its `arg` identifies their
+subject: a role's id, a GPU, a deployment, or a page of a long list.
 """
 
 from __future__ import annotations
@@ -82,23 +82,23 @@ Check = Callable[[ServerRules, SettingsContext], None]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the panel. `path` leads to its value in the rules; its sentences are found by its names."""
+    """A field of the panel. `path` leads to its value in the rules; its names select its sentences."""
 
     section: Section
     name: str
     kind: Kind
     path: str
     _: KW_ONLY
-    choices: tuple[tuple[str, object], ...] = ()  # what a select offers, and the values stored for it
+    choices: tuple[tuple[str, object], ...] = ()  # the options of a select, and the values stored for them
     names: Names = Names.GPU  # the list, for kinds that refer to names
     pages: int = 4  # selects of 25 names; a message holds at most 40 components
     boxes: tuple[str, ...] = ()  # the attributes at `path` that a form sets
     empty: int | None = None  # the value of an empty box
     unit: str = ""
-    per_role: bool = False  # whether the form is about one role
+    per_role: bool = False  # one form per role
     mode: ApprovalMode | None = None  # the only approval mode in which the field applies
-    check: Check | None = None  # raises RefusedError for rules that the field must not lead to
-    text_last: bool = False  # whether the field's text follows the section's other texts
+    check: Check | None = None  # raises RefusedError for rules that the field forbids
+    text_last: bool = False  # show the field's text after the section's other texts
 
     @property
     def key(self) -> str:
@@ -123,7 +123,7 @@ def _members(choices: type[StrEnum]) -> tuple[tuple[str, object], ...]:
     return tuple((choice.value, choice) for choice in choices)
 
 
-# Whether the server's own AutoMod rules apply; None: where the bot may read them.
+# Whether the server's own AutoMod rules apply. None applies them if the bot may read them.
 _AUTOMOD = (("able", None), ("always", True), ("never", False))
 LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
 _ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
@@ -169,7 +169,7 @@ Values = Mapping[str, Any]  # by path in the rules
 def change(
     rules: ServerRules, key: str, arg: str, values: Sequence[str], context: SettingsContext
 ) -> ServerRules:
-    """Return the rules after a field or an action (`section.name`) was given values.
+    """Return the rules with new values for a field or after an action (`section.name`).
 
     Raises InputError for values out of range, RefusedError for unknown references, fields and actions.
     """
@@ -198,7 +198,9 @@ def _read_names(field: Field, edit: Edit) -> object:
 
 
 def _read_roles_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry if no role is chosen, which opens the name to everybody. An empty entry closes it."""
+    """Drop the entry if no role is chosen, so that everybody may use the name. An empty entry would permit
+    nobody.
+    """
     name, roles = edit.name(field.names), edit.roles()
     current = field.value(edit.rules)
     return {**current, name: roles} if roles else _without(current, name)
@@ -215,7 +217,7 @@ def _read_numbers(field: Field, edit: Edit) -> object:
 
 
 def _read_number_by_name(field: Field, edit: Edit) -> object:
-    """Drop the entry for an empty box and for 1, which is what a GPU without an entry counts."""
+    """Drop the entry for an empty box and for 1, the weight of a GPU without an entry."""
     gpu = edit.name(field.names)
     others = _without(field.value(edit.rules), gpu)
     number = decimal_number(one(edit.values))
@@ -223,7 +225,7 @@ def _read_number_by_name(field: Field, edit: Edit) -> object:
 
 
 def _read_unlimited(field: Field, edit: Edit) -> object:
-    """Set or clear the mark on every role that exists; no select shows the others."""
+    """Set or clear the unlimited mark on every existing role; the select shows only these."""
     chosen = edit.roles()
     affected = chosen | (field.value(edit.rules).keys() & edit.context.role_ids)
     return _role_budgets(edit, {role: {"unlimited": role in chosen} for role in affected})
@@ -280,7 +282,7 @@ def _open_to_all(path: str, edit: Edit) -> Values:
     return {path: _without(getattr(edit.rules, path), edit.arg)}
 
 
-# What changes the rules without being a field.
+# Actions that change the rules without being a field.
 ACTIONS: Mapping[str, Callable[[Edit], Values]] = MappingProxyType(
     {
         "words.add": _add_words,
@@ -311,7 +313,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form; `prefill` returns the current texts of its boxes for an `arg`, as `change` reads them."""
+    """A form. `prefill` returns the current texts of its boxes for an `arg`, in the format that `change`
+    reads.
+    """
 
     boxes: tuple[Box, ...]
     prefill: Callable[[ServerRules, str], tuple[str, ...]]
@@ -323,7 +327,7 @@ class Form:
 
 
 def form_of(key: str) -> Form:
-    """Raise RefusedError for a form that this version does not have."""
+    """Return the form of a control. Raises RefusedError for a form that this version does not have."""
     if key not in FORMS:
         raise RefusedError("settings_stale")
     return FORMS[key]
@@ -378,7 +382,7 @@ def fits_in_form(words: Sequence[str]) -> bool:
 
 
 def resolve(control: SettingControl, context: SettingsContext) -> SettingControl:
-    """Replace the token of a GPU or a deployment in `arg` by its name."""
+    """Replace the token of a GPU or a deployment in `arg` with its name."""
     if control.section is Section.GPUS or control.key == "budgets.weight":
         names = Names.DEPLOYMENT if control.name.startswith(Names.DEPLOYMENT) else Names.GPU
         return replace(control, arg=named(control.arg, context.offered(names)))

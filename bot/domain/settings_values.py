@@ -1,4 +1,4 @@
-"""The roles, channels and deployments that settings may refer to, and how submitted values are read."""
+"""The roles, channels and deployments that settings may refer to, and the parsing of submitted values."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ class Names(StrEnum):
 class ReviewChannel:
     """The state of the review channel in Discord."""
 
-    missing: tuple[str, ...] = ()  # permissions that the bot lacks there, by Discord's names
+    missing: tuple[str, ...] = ()  # missing permissions of the bot, by Discord's names
     reviewers_see: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsContext:
-    """What the settings of a server may refer to now, and what the panel warns about.
+    """The names and ids that a server's settings may refer to now, and the state that the panel warns about.
 
-    `role_ids` leaves out @everyone. `deployments` maps names to titles. `review` is None if no review channel
+    `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
     is set or it is missing. `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
-    means that the rules can't be read at the moment. `unreadable` holds the paths of stored settings that
-    can't be read.
+    means that the rules can't be read at the moment. `unreadable` holds the paths of invalid stored settings.
     """
 
     server: str = ""
@@ -51,13 +50,13 @@ class SettingsContext:
     unreadable: tuple[str, ...] = ()
 
     def offered(self, names: Names) -> Mapping[str, str]:
-        """Return the title of each name; a GPU has none but its name."""
+        """Return the title of each name; a GPU's title is its name."""
         return self.deployments if names is Names.DEPLOYMENT else {gpu: gpu for gpu in self.gpus}
 
 
 @dataclass(frozen=True, slots=True)
 class MissingReferences:
-    """What rules refer to and what no longer exists."""
+    """References in the rules to things that no longer exist."""
 
     roles: frozenset[int] = frozenset()
     channels: frozenset[int] = frozenset()
@@ -91,9 +90,10 @@ def _roles(rules: ServerRules) -> Iterator[int]:
 
 
 def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, Any]:
-    """Return values by path without missing references, and without opening anything.
+    """Return values by path without missing references, and without giving anybody more access.
 
-    A limit whose roles are all missing stays closed, and approval keeps its missing channel while it is on.
+    A restriction whose roles are all missing permits nobody, and approval keeps its missing channel while it
+    is on.
     """
     missing = missing_references(rules, context)
     budgets = rules.budgets
@@ -127,12 +127,12 @@ def _remaining_roles(
     }
 
 
-# Discord's limit of options in a select, and of roles that a select takes.
+# Discord's limit for the options of a select, and for the roles chosen in one.
 SELECT_LIMIT = 25
 
 
 def whole_number(text: str) -> int | None:
-    """Read a number as people type it: `1,000`, `1 000`. Return None for blank text; raise InputError."""
+    """Parse a number as users type it: `1,000`, `1 000`. Return None for blank text. Raises InputError."""
     plain = text.replace(",", "").replace(" ", "").replace("\u00a0", "").replace("_", "")
     if not plain:
         return None
@@ -143,7 +143,7 @@ def whole_number(text: str) -> int | None:
 
 
 def decimal_number(text: str) -> float | None:
-    """Read a number with a point or a comma. Return None for blank text; raise InputError."""
+    """Parse a number with a decimal point or comma. Return None for blank text. Raises InputError."""
     plain = text.strip().replace(",", ".")
     if not plain:
         return None
@@ -157,20 +157,20 @@ def decimal_number(text: str) -> float | None:
 
 
 def required(number: int | None) -> int:
-    """Raise InputError for None."""
+    """Return the value. Raises InputError for None."""
     if number is None:
         raise InputError("settings_number_needed")
     return number
 
 
 def lines(text: str) -> tuple[str, ...]:
-    """Split into sorted entries without empty lines, invisible characters and repeats."""
+    """Split text into sorted lines without empty ones, invisible characters and repeats."""
     entries = {strip_invisible(line) for line in text.splitlines()}
     return tuple(sorted(entries - {""}, key=lambda entry: (entry.casefold(), entry)))
 
 
 def known_ids(values: Iterable[str], known: frozenset[int], refusal: str) -> frozenset[int]:
-    """Parse ids; raise RefusedError with the code `refusal` for one that is not in `known`."""
+    """Parse ids. Raises RefusedError with the code `refusal` for an id that is not in `known`."""
     ids = set()
     for value in values:
         if not (value.isascii() and value.isdigit()) or int(value) not in known:
@@ -180,14 +180,14 @@ def known_ids(values: Iterable[str], known: frozenset[int], refusal: str) -> fro
 
 
 def known_names(values: Sequence[str], known: Iterable[str], names: Names) -> frozenset[str]:
-    """Raise RefusedError for a name that is not in `known`."""
+    """Return the names. Raises RefusedError for one that is not in `known`."""
     if not set(known).issuperset(values):
         raise RefusedError(f"settings_{names}_unknown")
     return frozenset(values)
 
 
 def one(values: Sequence[str]) -> str:
-    """Return the only value. Raise RefusedError otherwise, which no client of Discord's causes."""
+    """Return the only value. Raises RefusedError otherwise, which no Discord client causes."""
     if len(values) != 1:
         raise RefusedError("settings_stale")
     return values[0]
@@ -198,12 +198,12 @@ _LONGEST_NAME = 64
 
 
 def token(name: str) -> str:
-    """Return a GPU's or deployment's name for a custom_id, or a digest of a name that is too long."""
+    """Return a GPU's or deployment's name for a custom_id, or a digest if the name is too long."""
     return name if len(name) <= _LONGEST_NAME else blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 def named(arg: str, names: Iterable[str]) -> str:
-    """Return the name that a token stands for, or the token itself if there is none."""
+    """Return the name that belongs to a token, or the token itself if there is none."""
     return next((name for name in names if token(name) == arg), arg)
 
 
@@ -218,7 +218,7 @@ def page_of(entries: Sequence[T], arg: str) -> Sequence[T]:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The values of a control, and the rules that they are to change.
+    """The values that a control submitted, and the rules to change.
 
     Methods raise RefusedError for references that don't exist now.
     """
@@ -233,12 +233,12 @@ class Edit:
         return next(iter(known_ids(self.values[:1], known, "settings_channel_unknown")), None)
 
     def roles(self, values: Sequence[str] | None = None) -> frozenset[int]:
-        """Return the roles in `values`, by default the control's own values."""
+        """Return the roles in `values`, which defaults to the control's own values."""
         chosen = self.values if values is None else values
         return known_ids(chosen, self.context.role_ids, "settings_role_unknown")
 
     def name(self, names: Names) -> str:
-        """Return the GPU or deployment that the control is about."""
+        """Return the GPU or deployment that the control refers to."""
         known_names([self.arg], self.context.offered(names), names)
         return self.arg
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# PostgreSQL rejects NUL in text, and terminals obey the other control characters. Text outputs keep lines and
-# tabs.
+# PostgreSQL rejects NUL in text, and terminals interpret the other control characters. Text outputs keep line
+# breaks and tabs.
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}
 
 
@@ -19,8 +19,8 @@ def clean_text(text: str, limit: int) -> str:
 
 _BREAKS = re.compile(r"\s+")
 # Markdown that works anywhere in a line (Discord reads mentions, timestamps and custom emoji from `<`, bare
-# mentions from `@`) and at its start. Not discord.py's escape_markdown, which takes everything from the first
-# `[` to the last `)` for one link and leaves the marks inside unescaped.
+# mentions from `@`) and at its start. discord.py's escape_markdown won't do: it takes everything from the
+# first `[` to the last `)` for one link and leaves the marks inside unescaped.
 _MARKS = re.compile(r"[\\*_~|`\[<@]|^[#>-]|^\d+(?=\.)")
 # Indented or aligned text, or code.
 _LAID_OUT = re.compile(r"^\s|\t|\S {2,}\S|```|^[{}\[\]]")
@@ -50,7 +50,7 @@ def escape_line(text: str, limit: int) -> str:
 
 
 def escape_prose(text: str) -> str | None:
-    """Escape text and keep its line breaks; return None if its layout has a meaning."""
+    """Escape text and keep its line breaks. Return None if its layout carries meaning."""
     lines = text.rstrip().strip("\n").splitlines()
     if any(_LAID_OUT.search(line) for line in lines):
         return None
@@ -71,10 +71,10 @@ def excerpt(text: str) -> str:
 
 
 def channel_url(guild_id: int | None, channel_id: int) -> str:
-    """Return a link that opens a channel for those who can see it."""
+    """Return a link to a channel, which works for users who can see it."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}"
 
 
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
-    """Return a link to a message; without a server, in the direct messages."""
+    """Return a link to a message, in direct messages if `guild_id` is None."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
