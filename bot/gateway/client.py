@@ -52,9 +52,9 @@ discord.VoiceClient.warn_dave = False
 
 
 class GenerateBot(commands.Bot):
-    """The bot, with the guilds intent alone and no message or member cache.
+    """The bot. It uses only the guilds intent and caches neither messages nor members.
 
-    Interactions carry everything that it needs.
+    Interactions carry all the data that it needs.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class GenerateBot(commands.Bot):
         self._forms: list[tuple[type[CustomId], FormHandler[Any]]] = []
 
     async def automod_rules(self, guild_id: int) -> WordRules:
-        """Read a server's AutoMod rules. Raises what `read_automod` raises."""
+        """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
         return await read_automod(self.get_guild(guild_id) or await self.fetch_guild(guild_id))
 
     async def setup_hook(self) -> None:
@@ -102,7 +102,7 @@ class GenerateBot(commands.Bot):
         await self.sync.run(self.tree, self.application_id or 0)
 
     async def close(self) -> None:
-        """End what reads or checks word rules, then the connection to Discord."""
+        """Stop the word checks and rule reads, then close the connection to Discord."""
         await self.services.word_filter.cache.close()
         await super().close()
 
@@ -118,22 +118,23 @@ class GenerateBot(commands.Bot):
             await self.sync.run(self.tree, self.application_id)
 
     async def load_cogs(self) -> None:
-        """Set up every cog. An error stops the startup, since a bot that lacks a command would look healthy.
+        """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.
 
-        Not `load_extension`, which executes the modules again for every bot; nothing here reloads code.
+        This doesn't use `load_extension`, which executes the modules again for every bot; nothing here
+        reloads code.
         """
         for extension in self._extensions:
             await importlib.import_module(extension).setup(self)
         self._availability.apply(self.tree.get_commands())
 
     def add_form(self, codec: type[IdT], handler: FormHandler[IdT]) -> None:
-        """Have `handler` answer the submitted forms whose custom_id is of the codec's kind."""
+        """Register the handler of submitted forms whose custom_id is of the codec's kind."""
         self._forms.append((codec, handler))
 
     async def on_interaction(self, interaction: discord.Interaction[GenerateBot]) -> None:
-        """Hand a submitted form to its handler.
+        """Pass a submitted form to its handler.
 
-        Forms are found by their custom_id, so a restart between opening and sending one loses no input.
+        Forms are found by their custom_id, so nothing typed is lost if the bot restarts while a form is open.
         """
         if interaction.type is not discord.InteractionType.modal_submit:
             return
@@ -163,7 +164,7 @@ FormHandler = Callable[[discord.Interaction[GenerateBot], IdT], Awaitable[None]]
 
 @asynccontextmanager
 async def reporting_errors(interaction: discord.Interaction[GenerateBot]) -> AsyncIterator[None]:
-    """Report errors that never reach the command tree's handler: those of components and forms."""
+    """Report errors of components and forms, which never reach the command tree's handler."""
     try:
         yield
     except Exception as error:
@@ -214,8 +215,8 @@ async def tell(interaction: discord.Interaction[GenerateBot], sentence: str) -> 
 
 
 # Discord accepts one IDENTIFY per 5 s from each group of shards (shard id modulo max_concurrency), and
-# refuses the session of a second one. Processes that start together therefore reserve slots through the
-# store. Half a second is added because latency varies.
+# refuses the session of a second one. Processes that start at the same time therefore reserve slots through
+# the store. Half a second is added because latency varies.
 IDENTIFY_INTERVAL = timedelta(seconds=5.5)
 
 
@@ -231,7 +232,8 @@ class ShardedBot(commands.AutoShardedBot, GenerateBot):
         key_values: KeyValueStore,
         **options: Any,
     ) -> None:
-        # Not `super()`: discord.py's type stub gives AutoShardedBot an `__init__` that it doesn't have.
+        # `super()` would fail the type check: discord.py's type stub gives AutoShardedBot an `__init__` that
+        # it doesn't have.
         GenerateBot.__init__(
             self, services, sync, clock, shard_count=shards.count, shard_ids=list(shards.ids), **options
         )

@@ -1,6 +1,6 @@
-"""Buttons, selects and forms that are found by their custom_id.
+"""Base classes for buttons, selects and forms that are found by their custom_id.
 
-discord.py remembers none of them, so they work after any restart.
+discord.py doesn't store them, so they work after any restart.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ class PersistentItem(DynamicItem[Item[Any]], Generic[IdT], template=r"(?!)"):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         async with reporting_errors(interaction):
-            # Not parsed in `from_custom_id`: discord.py drops its errors, and the user would get no answer.
+            # Parsed here and not in `from_custom_id`, whose errors discord.py drops, so that the user would
+            # get no answer.
             await self.pressed(interaction, self._codec.parse(self._match))
 
     async def pressed(self, interaction: Interaction, id: IdT) -> None:
-        """Answer a press or a choice. Errors are reported to the user."""
+        """Answer a press or a selection. Errors are reported to the user."""
         raise NotImplementedError
 
 
 def data_of(interaction: discord.Interaction[Any]) -> Mapping[str, Any]:
-    """Return a press or a form as Discord sends it."""
+    """Return the payload of a press or a form as Discord sends it."""
     return interaction.data or {}
 
 
@@ -62,7 +63,7 @@ def selected_values(interaction: discord.Interaction[Any]) -> Sequence[str]:
 
 
 def custom_ids(components: Iterable[Any]) -> Iterator[str]:
-    """Yield the custom_ids of a message's components, at every depth."""
+    """Yield the custom_ids of a message's components at every depth."""
     for component in components:
         yield getattr(component, "custom_id", None) or ""
         yield from custom_ids(getattr(component, "children", ()))
@@ -80,7 +81,7 @@ async def show_list(interaction: Interaction, build: PageBuilder) -> None:
 
 
 def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[PageId]]:
-    """Make the class of the buttons that turn a list's pages."""
+    """Create the class of the buttons that turn a list's pages."""
 
     class PageButton(PersistentItem[PageId], codec=codec):
         async def pressed(self, interaction: Interaction, id: PageId) -> None:
@@ -95,12 +96,13 @@ _FILE_UPLOAD = 19
 
 
 def text_values(interaction: Interaction) -> dict[str, str]:
-    """Return a form's texts by custom_id, in their order."""
+    """Return a form's texts by custom_id, in order."""
     return {name: value for name, value in form_values(interaction).items() if isinstance(value, str)}
 
 
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
-    """Return a form's values by custom_id: an unused select is empty text, an unused upload is left out."""
+    """Return a form's values by custom_id. An unused select is empty text, and an unused upload is left out.
+    """
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
     found: dict[str, FormValue] = {}

@@ -1,4 +1,4 @@
-"""A server as cached by discord.py (guilds intent): what settings refer to.
+"""A server as discord.py caches it (guilds intent), with everything that settings refer to.
 
 Only AutoMod rules are fetched.
 """
@@ -34,17 +34,17 @@ class GuildInfo:
 
     @property
     def role_ids(self) -> frozenset[int]:
-        """All roles except @everyone, whose id is the server's."""
+        """Return all roles except @everyone, whose id is the server's."""
         return frozenset(role.id for role in self._guild.roles) - {self._guild.id}
 
     @property
     def channel_ids(self) -> frozenset[int]:
-        """The channels that can be a review channel."""
+        """Return the channels that can be a review channel."""
         return frozenset(channel.id for channel in self._guild.text_channels)
 
     @property
     def manages_server(self) -> bool:
-        """Whether the bot may read the server's AutoMod rules."""
+        """Return whether the bot may read the server's AutoMod rules."""
         return self._guild.me.guild_permissions.manage_guild
 
     def role_name(self, role_id: int) -> str:
@@ -59,8 +59,8 @@ class GuildInfo:
         permissions = channel.permissions_for(self._guild.me)
         role = self._guild.get_role(rules.reviewer_role_id or 0)
         return ReviewChannel(
-            # Cards contain pictures and are searched for after a crash, so they need the permissions of a
-            # result.
+            # Cards contain pictures and are searched for after a crash, so they need the same permissions as
+            # a result.
             missing=tuple(lacks(channel, permissions)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
         )
@@ -83,9 +83,10 @@ _NOT_WORDS = (AutoModRuleTriggerType.mention_spam, AutoModRuleTriggerType.member
 
 
 def compile_automod(rules: Sequence[discord.AutoModRule]) -> WordRules:
-    """Compile the enabled message rules; those that can't be applied are listed in `not_applied`.
+    """Compile the enabled message rules. `not_applied` lists those that can't be applied.
 
-    A rule that only alerts in Discord refuses here, since there is no message to point moderators to.
+    A rule that only alerts in Discord refuses a request here, since there is no message to show to
+    moderators.
     """
     active = [rule for rule in rules if rule.enabled and rule.event_type is AutoModRuleEventType.message_send]
     return WordRules(_word_rules(active), not_applied=_not_applied(active))

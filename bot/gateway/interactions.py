@@ -1,4 +1,4 @@
-"""What the bot reads from an interaction: the requester, the origin, and permissions."""
+"""Read the requester, the origin and permissions from an interaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIRECT_LIMIT = 10 * 1024 * 1024
 
 
 def requester_of(interaction: Interaction) -> Requester:
-    """Return the requester. Everything comes with the interaction; nothing is fetched."""
+    """Return the requester. All data comes with the interaction, so nothing is fetched."""
     return Requester(
         person=member_of(interaction),
         origin=_origin(interaction, interaction.client.clock()),
@@ -42,7 +42,7 @@ def member_of(interaction: Interaction) -> Member:
 def check_here(interaction: Interaction) -> None:
     """Raise RefusedError if a result couldn't be posted here.
 
-    For user installs Discord requires no permissions of the bot.
+    In user installs Discord requires no permissions of the bot.
     """
     if not is_user_install_only(interaction):
         check_permissions(interaction.channel, interaction.app_permissions)
@@ -129,9 +129,9 @@ def member_from_user(user: discord.User | discord.Member) -> Member:
 
 
 def is_user_install_only(interaction: discord.Interaction[Any]) -> bool:
-    """Return whether the bot itself is absent, so that only the interaction reaches the channel.
+    """Return whether the bot itself is absent, so that only interactions can post in the channel.
 
-    That is the case in private and group messages, and in servers where a member uses the bot as a user
+    This is the case in private and group messages, and in servers where a member uses the bot as a user
     install.
     """
     if interaction.context.private_channel:

@@ -1,4 +1,4 @@
-"""Permissions: Discord's overrides for `/generate`, the bot's own permissions, and invite links.
+"""Discord's overrides for `/generate`, the bot's own permissions, and invite links.
 
 Discord applies overrides (Server Settings > Integrations) to the command itself, but buttons that start runs
 would bypass them. The bot reads them with its own token and caches them for a minute.
@@ -36,7 +36,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """A server's overrides for the command, and for the whole bot where the command has none."""
+    """A server's overrides for the command, or for the whole bot if the command has none."""
 
     command: tuple[Override, ...] = ()
     bot: tuple[Override, ...] = ()
@@ -114,7 +114,7 @@ class CommandOverrides:
         command = await self._find(guild)
         if command is None:
             return Overrides()
-        # Overrides for the whole bot have the application's id as target.
+        # Overrides for the whole bot have the application's id as their target.
         return Overrides(
             await self._lines(command.application_id, guild, command.id),
             await self._lines(command.application_id, guild, command.application_id),
@@ -146,7 +146,7 @@ _SERVER_INSTALL, _USER_INSTALL = 0, 1  # Discord's integration types
 
 
 def invite_permissions() -> discord.Permissions:
-    """Return the permissions that the bot requires, and no others."""
+    """Return exactly the permissions that the bot requires."""
     return discord.Permissions(**dict.fromkeys(NEEDED_PERMISSIONS, True))
 
 
@@ -183,10 +183,11 @@ NEEDED_PERMISSIONS = (*_NEEDED, *_IN_THREADS)
 
 
 def check_permissions(channel: object, permissions: discord.Permissions) -> None:
-    """Raise RefusedError that names the permissions that the bot lacks in the interaction's channel.
+    """Raise RefusedError, which names the missing permissions, if the bot can't post in the interaction's
+    channel.
 
     `permissions` are the interaction's `app_permissions`, which Discord computes for that channel. Posting
-    unarchives an archived thread; a locked thread stays closed except to those who manage threads.
+    reopens an archived thread. A locked thread stays closed unless the bot can manage threads.
     """
     if isinstance(channel, discord.DMChannel | discord.GroupChannel):
         return
@@ -198,7 +199,7 @@ def check_permissions(channel: object, permissions: discord.Permissions) -> None
 
 
 def lacks(channel: object, permissions: discord.Permissions) -> list[str]:
-    """Return the permissions that are missing to post a result, by Discord's names."""
+    """Return the missing permissions for posting a result, by Discord's names."""
     needed = dict(_NEEDED)
     if isinstance(channel, discord.Thread):
         del needed["send_messages"]

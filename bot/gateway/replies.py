@@ -1,4 +1,5 @@
-"""Answer a request with its status message, and release its queue call once Discord has taken it."""
+"""Answer a request with its status message, and allow its queue call once Discord has accepted the message.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +26,8 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
     """Send the status message. If Discord refuses it, nothing is started.
 
-    Before approval only the requester sees it: above a public answer, Discord lets everybody open the command
-    with all options.
+    Before approval only the requester sees it: from a public answer, Discord lets everybody open the command
+    with all its options.
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
@@ -67,7 +68,7 @@ async def _handle_refusal(
     if error.status >= 500:
         await _assume_answered(generation, run)
     elif error.code == _ANSWERED:
-        # Discord took the answer but replied with a 5xx, and refused discord.py's retry.
+        # Discord accepted the answer but replied with a 5xx, and refused discord.py's retry.
         await generation.confirm_answer(run.key, await _original(interaction))
     else:
         log.warning("dropped a run because Discord refused its answer (%s %s)", error.status, error.code)
@@ -80,7 +81,7 @@ async def _assume_answered(generation: GenerationService, run: Run) -> None:
 
 
 async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:
-    """Return the id of the answer that Discord has, or None if it can't be fetched."""
+    """Return the id of the answer that Discord stored, or None if it can't be fetched."""
     try:
         return (await interaction.original_response()).id
     except (discord.HTTPException, discord.ClientException, aiohttp.ClientError, OSError) as error:
@@ -95,14 +96,14 @@ async def check_start(interaction: Interaction) -> None:
 
 
 async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
-    """Send the status message, and tell the person which inputs were dropped."""
+    """Send the status message, and tell the user which inputs were dropped."""
     await send_status(interaction, run)
     if dropped:
         await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
 
 
 async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
-    """Send the status message, and tell the person which inputs of the preset were dropped."""
+    """Send the status message, and tell the user which inputs of the preset were dropped."""
     await send_status(interaction, made.run)
     if made.dropped:
         dropped = ", ".join(f"`{name}`" for name in made.dropped)

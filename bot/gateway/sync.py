@@ -23,9 +23,9 @@ _GLOBAL = "global"
 
 
 class CommandSync:
-    """Registers commands globally, or only on `guild_ids`, where they appear at once.
+    """Registers commands globally, or only on `guild_ids`, where they appear immediately.
 
-    Commands that an earlier setting registered elsewhere are removed.
+    Commands that an earlier setting registered in other scopes are removed.
     """
 
     def __init__(self, store: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
@@ -33,7 +33,7 @@ class CommandSync:
         self._guild_ids = guild_ids
 
     def arrange(self, tree: app_commands.CommandTree[Any]) -> None:
-        """Move the commands of the tree to their scopes; may be called again."""
+        """Move the commands of the tree to their scopes; can be called repeatedly."""
         for guild_id in self._guild_ids:
             tree.copy_global_to(guild=discord.Object(guild_id))
         if self._guild_ids:
@@ -42,7 +42,7 @@ class CommandSync:
     def scopes(self, synced: Mapping[str, str]) -> list[str]:
         """Return the scopes to sync: "global" or a server's id.
 
-        These are the configured ones and those where commands were `synced` before.
+        These are the configured scopes and those where commands were `synced` before.
         """
         return list(dict.fromkeys([_GLOBAL, *map(str, self._guild_ids), *synced]))
 
@@ -55,7 +55,9 @@ class CommandSync:
         await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
-        """Sync the scopes that changed. Raises StoreUnavailable; refusals of Discord are only logged."""
+        """Sync the scopes that changed. Raises StoreUnavailable. If Discord refuses a scope, that is only
+        logged.
+        """
         self.arrange(tree)
         synced = await self.synced(application_id)
         for scope in self.scopes(synced):
@@ -78,7 +80,7 @@ def _fingerprint(tree: app_commands.CommandTree[Any], scope: str) -> str:
 
 
 def describe_scope(scope: str) -> str:
-    """Return a scope in words."""
+    """Return a description of a scope for the log."""
     return "all servers" if scope == _GLOBAL else f"server {scope}"
 
 
@@ -100,7 +102,7 @@ _LIMITS = ("min_value", "max_value", "min_length", "max_length")
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Command names as a user types them, sorted."""
+    """Differences between two sets of commands, as sorted names that a user types."""
 
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -153,9 +155,9 @@ def _numbers(values: Iterable[int] | None) -> list[int] | None:
     return None if values is None else sorted(values)
 
 
-# Commands of the bot's owner, available in direct messages whatever a server's Integrations say.
+# Commands for the bot's owner, available in direct messages regardless of a server's Integrations.
 OWNER = frozenset({"pause", "resume", "reload"})
-# Help and a user's own requests and data: they spend nothing, and everybody may reach their own data.
+# Help and a user's own requests and data. They cost nothing, and everybody may reach their own data.
 OWN = frozenset({"help", "runs", "usage", "privacy"})
 # Commands that start runs.
 GENERATING = frozenset({"generate", "preset", say("use_menu")})
@@ -165,14 +167,14 @@ AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Where the operator allows commands. Direct messages are included for user installs."""
+    """The places where the operator allows commands. Direct messages are included for user installs."""
 
     direct_messages: bool = False
     user_installs: bool = False
 
     @property
     def contexts(self) -> AppCommandContext:
-        """The contexts of commands that start runs."""
+        """Return the contexts of commands that start runs."""
         return AppCommandContext(
             guild=True,
             dm_channel=self.direct_messages or self.user_installs,
@@ -184,7 +186,7 @@ class Availability:
         return AppInstallationType(guild=True, user=self.user_installs)
 
     def of(self, name: str) -> tuple[AppInstallationType, AppCommandContext]:
-        """Return where a command is available; one that isn't listed above is limited to servers."""
+        """Return the availability of a command. One that isn't listed above is limited to servers."""
         if name in OWNER:
             return _SERVERS_ONLY, AppCommandContext(guild=True, dm_channel=True, private_channel=False)
         if name in OWN:
