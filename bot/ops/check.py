@@ -1,4 +1,5 @@
-"""`python -m bot check`: run the checks in order of dependency and leave out those whose basis is missing."""
+"""`python -m bot check`: run the checks in order of dependency, and skip those that depend on a failed one.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from bot.workers.worker import Wakeups
 
 @dataclass(frozen=True, slots=True)
 class _CheckContext:
-    """What the checks share; the secret of `signer` may be a temporary one."""
+    """The state that the checks share; the secret of `signer` may be a temporary one."""
 
     settings: Settings
     signer: WebhookSigner

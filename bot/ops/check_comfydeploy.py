@@ -78,7 +78,7 @@ def _other_server(error: BackendError) -> Finding:
 
 
 class ReadOnlyCache:
-    """Reads the descriptions cached in the store, if any, and writes nothing."""
+    """A read-only cache of the descriptions in the store, if there are any."""
 
     def __init__(self, store: KeyValueStore | None) -> None:
         self._store = store
@@ -87,7 +87,7 @@ class ReadOnlyCache:
         return await self._store.get_deployment(deployment_id) if self._store is not None else None
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
-        """Do nothing: a check changes nothing."""
+        """Do nothing, since a check must not change anything."""
 
 
 def catalogue_of(
@@ -97,9 +97,9 @@ def catalogue_of(
 
 
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield what keeps the command from being built.
+    """Yield findings about why the command can't be built.
 
-    If ComfyDeploy described nothing, the findings of the deployments say why.
+    If ComfyDeploy described nothing, the deployments' own findings explain it.
     """
     if isinstance(error, StartLater):
         remedy = "See what is said of each deployment above, and check again when ComfyDeploy answers."
@@ -112,7 +112,7 @@ def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding
 
 
 def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield a finding for each deployment, with a table of its options, then one for the command's size."""
+    """Yield a finding for each deployment, with a table of its options, and one for the command's size."""
     for config in configs:
         yield _deployment(config, catalogue.faults.get(config.deployment_id), catalogue)
     if catalogue.all():
@@ -144,7 +144,7 @@ def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue:
 
 
 def _remedy(fault: BackendError) -> str:
-    """Return what to do about an error of ComfyDeploy."""
+    """Return a fix for an error of ComfyDeploy."""
     match fault:
         case BackendUnauthorized() | BackendRedirected():
             return _SEE_KEY
@@ -168,7 +168,7 @@ _WIDEST = 36
 def options_table(deployment: Deployment, spec: CommandSpec) -> list[str]:
     """Return the lines of a table of a deployment's options.
 
-    Fixed inputs are left out: they are not offered, and may be secret.
+    Fixed inputs are left out, because they are not offered and may be secret.
     """
     inputs = {item.key: item for item in deployment.offered}
     rows = [_HEAD, *(_row(option, inputs.get(option.key or "")) for option in spec.options)]
@@ -190,7 +190,7 @@ def _row(option: OptionSpec, item: Input | None) -> tuple[str, ...]:
 
 
 def _more_row(item: Input) -> tuple[str, ...]:
-    """Return the row of an input that is set through `more`, for lack of an option of its own."""
+    """Return the row of an input that has no option of its own and is set through `more`."""
     return (item.option, item.kind.value, item.key, _yes(item.required), "within 'more'", _default(item))
 
 

@@ -34,7 +34,7 @@ from bot.web import HEALTHY, listening, port_remedy
 
 PUBLIC_URL = "PUBLIC_URL"
 _LETTERS = string.ascii_lowercase + string.digits
-# ComfyDeploy follows these with a GET without the body, and counts a 200 to that as delivered.
+# ComfyDeploy follows these redirects with a GET without the body, and counts a 200 to that as delivered.
 _BODY_LOST = (301, 302, 303)
 _BODY_KEPT = (307, 308)
 _PROXY_ANSWERS = (404, 502, 503, 504, 530)
@@ -139,7 +139,7 @@ def _base(location: str, public_url: str) -> str:
 
 
 WEB_SERVER = "Web server"
-# The address to call if the server listens on all interfaces.
+# The IP address to call if the server listens on all interfaces.
 _LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
 
 
@@ -160,7 +160,7 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         if not isinstance(cause, OSError):
             raise
         if cause.errno == errno.EADDRINUSE:
-            # A metrics port has no other page that could be checked.
+            # A metrics port has no other page to check.
             if setting == "METRICS_PORT" or await _is_a_bot(host, port):
                 return ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
             summary = f"{where} is in use by something that doesn't answer as the bot does."
@@ -170,7 +170,9 @@ async def _port(host: str, port: int, setting: str) -> Finding:
 
 
 async def _is_a_bot(host: str, port: int) -> bool:
-    """Return whether `/healthz` answers like the bot. Only the PUBLIC_URL check shows that it is this one."""
+    """Return whether `/healthz` answers like the bot. Only the PUBLIC_URL check can tell whether it is this
+    bot.
+    """
     url = URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port, path="/healthz")
     try:
         async with (
@@ -183,7 +185,7 @@ async def _is_a_bot(host: str, port: int) -> bool:
 
 
 CLOCK = "Clock"
-# A Date header has whole seconds and took some time to arrive.
+# A Date header has whole seconds, and it took some time to arrive.
 _TOLERATED, _HARMFUL = 5.0, 60.0
 _CLOCK_REMEDY = "Let the system keep its time: timedatectl set-ntp true."
 

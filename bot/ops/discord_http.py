@@ -1,6 +1,6 @@
-"""Discord's HTTP API for the operator's commands: one quick attempt, no gateway.
+"""Discord's HTTP API for the operator's commands, with one quick attempt and no gateway.
 
-The bot uses discord.py, whose retries take up to a minute; too long for somebody at a terminal.
+The bot uses discord.py, whose retries take up to a minute. That is too long for somebody at a terminal.
 """
 
 from __future__ import annotations

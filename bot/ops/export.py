@@ -1,4 +1,5 @@
-"""`python -m bot export`: runs as JSON lines, oldest first. docs/command-line.md explains each field."""
+"""`python -m bot export`: write runs as JSON lines, oldest first. docs/command-line.md explains each field.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from bot.domain.runs import InputValue, Output, Run
 from bot.store import Store
 from bot.store.history import ExportStore, Wanted
 
-# Exported as stored. The interaction token is excluded: whoever has it can answer as the bot.
+# These columns are exported as stored. The interaction token is excluded: its holder can answer as the bot.
 PLAIN: Final = (
     "key",
     "state",
@@ -71,7 +72,7 @@ async def export(settings: Settings, run_filter: Wanted, out: TextIO) -> int:
 
 
 async def _check_schema(store: Store) -> None:
-    """Raise StartupError unless the schema is current: an export can't migrate it."""
+    """Raise StartupError unless the schema is current, since an export can't migrate it."""
     file = store.database.file
     if file is not None and not file.exists():
         raise StartupError(f"There is no database at {file}. Check DATABASE_URL.")

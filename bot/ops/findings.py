@@ -1,4 +1,4 @@
-"""Findings of `check`, and how they are printed."""
+"""The findings of `check`, and their output."""
 
 from __future__ import annotations
 

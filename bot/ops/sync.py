@@ -1,4 +1,4 @@
-"""`python -m bot sync`: compare the commands with what Discord has, and send what differs."""
+"""`python -m bot sync`: compare the commands with Discord's, and send those that differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MISSING_ACCESS = 50001
 
 async def resync(settings: Settings, out: TextIO) -> int:
     """Sync every scope and print what changed; return 1 if Discord refused one. Raises StartupError."""
-    # The gateway role has the commands; it never connects here. Other roles are left out.
+    # Only the gateway role has the commands. It never connects here, and other roles are left out.
     settings = settings.model_copy(update={"roles": frozenset({Role.GATEWAY})})
     async with build(settings) as app, discord_api(settings.discord_token) as api:
         await app.bot.load_cogs()
