@@ -32,7 +32,7 @@ ROWS = 50_000
 SIZE = 8 * 1024 * 1024
 # Discord's limit for autocomplete.
 _SUGGESTIONS = 25
-# These belong to no server.
+# These events belong to no server.
 _WITHOUT_SERVER = frozenset({AuditAction.PAUSE, AuditAction.RESUME, AuditAction.PRIVACY})
 SERVER_ACTIONS = tuple(action for action in AuditAction if action not in _WITHOUT_SERVER)
 E = TypeVar("E", bound=StrEnum)
@@ -40,7 +40,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """The options of `/audit`. None matches everything; days count back from now."""
+    """The options of `/audit`. None matches everything, and days count back from now."""
 
     subject: int | None = None
     actor: int | None = None
@@ -52,7 +52,9 @@ class AuditQuery:
 
 
 class AuditService:
-    """Reads a server's audit log. Raises RefusedError for everybody but its moderators."""
+    """Reads a server's audit log. Methods raise RefusedError for users who aren't its moderators, and
+    StoreUnavailable if the database is unreachable.
+    """
 
     def __init__(
         self, store: AuditStore, rules: RuleStore, catalogue: Catalogue, clock: Callable[[], datetime]
@@ -63,7 +65,7 @@ class AuditService:
         self._clock = clock
 
     async def check_moderator(self, guild_id: int | None, moderator: Member) -> int:
-        """Return the server's id. Raises RefusedError."""
+        """Return the server's id. Raises RefusedError for users who aren't moderators."""
         return check_moderator(guild_id, moderator, await self._rules.get(guild_id))
 
     def suggest_deployments(self, prefix: str) -> Sequence[str]:
@@ -88,14 +90,14 @@ class AuditService:
         button: AuditButton,
         cursor: AuditCursor | None,
     ) -> AuditPage:
-        """Return the page that a button leads to; the newest page for a button without a cursor."""
+        """Return the page for a button, or the newest page for a button without a cursor."""
         server = await self.check_moderator(guild_id, moderator)
         if button is AuditButton.NEWER and cursor is not None:
             return await self._store.page_after(server, audit_filter, PAGE_SIZE, cursor)
         return await self._store.page(server, audit_filter, PAGE_SIZE, before=cursor)
 
     async def export(self, guild_id: int | None, moderator: Member, audit_filter: AuditFilter) -> CsvFile:
-        """Return all entries that match, up to the file's limits."""
+        """Return all matching entries, up to the file's limits."""
         server = await self.check_moderator(guild_id, moderator)
         writer = CsvWriter()
         async for entries in self._store.export(server, audit_filter):
@@ -124,7 +126,8 @@ class AuditService:
 
 
 def _choice(choices: Sequence[E], value: str | None) -> E | None:
-    """Return the choice with this value. Raises RefusedError: Discord does not check what it sends back."""
+    """Return the choice with this value. Raises RefusedError, since Discord doesn't validate what it returns.
+    """
     found = next((choice for choice in choices if choice == value), None)
     if found is None and value is not None:
         raise RefusedError("list_stale", f"{value!r} is not on offer")
@@ -132,14 +135,14 @@ def _choice(choices: Sequence[E], value: str | None) -> E | None:
 
 
 _HEADER = ("id", "time", "action", "by", "person", "deployment", "outcome", "request", "details")
-# Spreadsheets run a cell as a formula if it begins with one of these, also in full width.
+# Spreadsheets run a cell as a formula if it begins with one of these characters, also in full width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _BOM = "\ufeff".encode()  # Excel reads UTF-8 only with a byte order mark
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """A CSV file in UTF-8; `cut` if it does not hold everything."""
+    """A CSV file in UTF-8. `cut` means that it is incomplete."""
 
     data: bytes
     rows: int
@@ -157,7 +160,7 @@ class CsvWriter:
         self._cut = False
 
     def add(self, entry: StoredEntry) -> bool:
-        """Add an entry, or return False if the file is full; then it takes no later entry either."""
+        """Add an entry, or return False if the file is full. A full file takes no later entry either."""
         row = _row(_cells(entry))
         if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
             self._cut = True

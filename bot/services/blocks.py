@@ -15,7 +15,9 @@ from bot.workers.worker import Wakeups
 
 
 class BlockService:
-    """Raises RefusedError with a sentence, or StoreUnavailable, and then changes nothing."""
+    """Blocks and unblocks members, and pauses the bot. Methods raise RefusedError with a sentence, or
+    StoreUnavailable if the database is unreachable, and then change nothing.
+    """
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class BlockService:
         reason: str,
         duration: timedelta | None,
     ) -> BlockResult:
-        """Block a member and end their waiting runs. Without `duration` the block has no end."""
+        """Block a member and end their waiting runs. Without `duration` the block never ends."""
         rules = await self._rules.get(guild_id)
         server = check_moderator(guild_id, moderator, rules)
         if target.id == moderator.id:
@@ -71,11 +73,11 @@ class BlockService:
         return blocks[:PAGE_SIZE], len(blocks) > PAGE_SIZE
 
     async def pause(self, owner_id: int, reason: str) -> None:
-        """Accept no requests until `resume`. The caller has checked that the person owns the bot."""
+        """Accept no requests until `resume`. The caller checks that the user owns the bot."""
         await self._pause.pause(reason, by=owner_id, now=self._clock())
 
     async def resume(self, owner_id: int) -> None:
-        """Accept requests again. Raises RefusedError if the bot is not paused."""
+        """Resume accepting requests. Raises RefusedError if the bot is not paused."""
         if not await self._pause.resume(by=owner_id, now=self._clock()):
             raise RefusedError("resume_nothing")
 

@@ -1,4 +1,4 @@
-"""Edit and Use as input: who may see a run, the fields of the forms, and drafts of refused forms."""
+"""Edit and Use as input: access to runs, the fields of the forms, and drafts of refused forms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class InputForm:
 
 
 class EditingService:
-    """Raises InputError, RefusedError or StoreUnavailable, and then nothing is spent."""
+    """Edits runs, and starts runs with a picture as input. Methods raise InputError, RefusedError or, if the
+    database is unreachable, StoreUnavailable, and then nothing is spent.
+    """
 
     def __init__(
         self,
@@ -48,10 +50,10 @@ class EditingService:
         self._drafts = drafts
 
     async def visible_run(self, key: str, requester: Requester) -> Run:
-        """Return a run that the person may see. Raises RefusedError.
+        """Return a run that the requester may see. Raises RefusedError.
 
-        People see their own runs, moderators those of their server. Everybody else sees a run only in its
-        channel, once a moderator has approved it.
+        Users see their own runs, and moderators those of their server. Others see a run only in its channel,
+        once a moderator has approved it.
         """
         run = await self._runs.get(key)
         if run is None:
@@ -69,7 +71,7 @@ class EditingService:
         return run
 
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
-        """Return the fields of Edit: the run's inputs, or the draft's values in their place."""
+        """Return the fields of Edit: the run's inputs, or the draft's values if there is one."""
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         form_values = self.draft(draft, requester.person.id)
@@ -81,7 +83,7 @@ class EditingService:
     ) -> tuple[Run, tuple[str, ...]]:
         """Start an edited run.
 
-        Returns the new run, and the options that its deployment no longer takes.
+        Returns the new run, and the options that its deployment no longer accepts.
         """
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
@@ -90,7 +92,7 @@ class EditingService:
         return new_run, revision.dropped
 
     def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
-        """Return the fields of Use as input: the deployment's inputs but the picture."""
+        """Return the fields of Use as input: the deployment's inputs except the picture."""
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         form_values = self.draft(draft, requester.person.id)
@@ -108,7 +110,7 @@ class EditingService:
         *,
         parent_key: str | None = None,
     ) -> tuple[Run, tuple[str, ...]]:
-        """Start a run with the link `picture` as its picture input; return as `resubmit` does."""
+        """Start a run with the link `picture` as its picture input. Returns the same as `resubmit`."""
         deployment = self._catalogue.require(name)
         item = picture_input(deployment)
         if item is None:
@@ -130,7 +132,7 @@ class EditingService:
         return self._drafts.keep(user_id, (json.dumps(form_values, default=astuple),))
 
     def draft(self, name: str, user_id: int) -> dict[str, FormValue]:
-        """Return a draft's values; none after a restart, and for another person."""
+        """Return a draft's values, or none after a restart or for another user."""
         kept = self._drafts.get(name, user_id) if name else None
         values: Mapping[str, Any] = json.loads(kept[0]) if kept else {}
         return {
@@ -141,7 +143,7 @@ class EditingService:
     async def _editable_run(self, key: str, requester: Requester) -> Run:
         run = await self.visible_run(key, requester)
         if not run.inputs:
-            # Its requester had it erased: the defaults alone would make another picture.
+            # Its requester erased it, and the defaults would make another picture.
             raise RefusedError("run_gone")
         return run
 
@@ -150,7 +152,8 @@ _LIMIT = 200
 
 
 class FormDrafts:
-    """Drafts in memory, the newest `limit` of them. After a restart a form opens with the stored values."""
+    """A cache of the newest `limit` drafts, in memory. After a restart a form opens with the stored values.
+    """
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit
@@ -165,6 +168,6 @@ class FormDrafts:
         return name
 
     def get(self, name: str, user_id: int) -> tuple[str, ...] | None:
-        """Return a draft to the person who typed it, None to anybody else."""
+        """Return a draft, or None for anyone but the user who typed it."""
         owner, typed = self._kept.get(name, (0, ()))
         return typed if owner == user_id else None

@@ -31,7 +31,9 @@ CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 
 
 class GenerationService:
-    """Starts runs. Raises InputError, RefusedError or StoreUnavailable, and then nothing is spent."""
+    """Starts runs. Methods raise InputError, RefusedError or, if the database is unreachable,
+    StoreUnavailable, and then nothing is spent.
+    """
 
     def __init__(
         self,
@@ -67,13 +69,13 @@ class GenerationService:
     async def repeat(
         self, key: str, requester: Requester, mode: RepeatMode = RepeatMode.ONE
     ) -> tuple[Run, tuple[str, ...]]:
-        """Repeat one's own run with new seeds.
+        """Repeat the user's own run with new seeds.
 
-        Returns the first new run, and the options that its deployment no longer takes.
+        Returns the first new run, and the options that its deployment no longer accepts.
         """
         parent = await self._runs.own_run(key, requester.person.id)
         if not parent.inputs:
-            # Its requester had it erased: the defaults alone would make, and charge, another picture.
+            # Its requester erased it, and the defaults would make, and charge, another picture.
             raise RefusedError("run_gone")
         deployment = current_deployment(self._catalogue, parent)
         seeds = {item.key: draw_seed(item) for item in deployment.offered if item.is_seed}
@@ -93,7 +95,9 @@ class GenerationService:
         parent_key: str | None = None,
         count: int = 1,
     ) -> Run:
-        """Check a request against word filter and policy, store it, and return the first run of its batch."""
+        """Check a request against the word filter and the policy, store it, and return the first run of its
+        batch.
+        """
         with self._metrics.request(deployment.name):
             await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
             request = GenerationRequest(
@@ -119,14 +123,15 @@ class GenerationService:
                 return run
 
     async def confirm_answer(self, key: str, status_message_id: int | None) -> None:
-        """Let the queue call go out: the requester sees the status message."""
+        """Allow the queue call, because the requester sees the status message."""
         with run_context(key):
             await self._run_store.release(key, status_message_id, self._clock())
             self._wakeups.submit()
             self._wakeups.deliver()
 
     async def cancel_unanswered(self, key: str) -> None:
-        """Start nothing: Discord refused the status message, so the requester saw a failure."""
+        """Withdraw the request, because Discord refused the status message and the requester saw a failure.
+        """
         with run_context(key):
             if not await self._run_store.withdraw(key):
                 log.warning(

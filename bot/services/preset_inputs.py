@@ -1,4 +1,4 @@
-"""Choose the inputs that a preset keeps of a run, and merge them into the next request. Pure."""
+"""Choose the inputs of a run that a preset keeps, and merge them into the next request. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from bot.domain.requests import NAME_LENGTH, Preset
 from bot.domain.runs import InputValue
 from bot.domain.text import escape_line
 
-# A preset's prompt may hold this; the prompt of the next request replaces it.
+# The gap in a preset's prompt, which the prompt of the next request fills.
 GAP = "{prompt}"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptInputs:
-    """The inputs that a preset keeps, by input key; `files` if files were left out, whose links expire."""
+    """The inputs that a preset keeps, by input key. `files` means that files were left out, since their links
+    expire.
+    """
 
     inputs: Mapping[str, InputValue]
     files: bool
@@ -29,7 +31,7 @@ class KeptInputs:
 
 @dataclass(frozen=True, slots=True)
 class AppliedPreset:
-    """Options of `/generate`, and the preset's inputs that the deployment no longer takes."""
+    """The options of `/generate`, and the preset's inputs that the deployment no longer accepts."""
 
     options: Mapping[str, RawValue]
     dropped: Sequence[str]
@@ -38,7 +40,7 @@ class AppliedPreset:
 def kept_inputs(
     deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
 ) -> KeptInputs:
-    """Return the inputs that can be typed as text. Raises InputError for a prompt that the input refuses."""
+    """Return the inputs that can be typed as text. Raises InputError if the input refuses the prompt."""
     kept: dict[str, InputValue] = {}
     files = False
     for item in deployment.offered:
@@ -57,12 +59,13 @@ def kept_inputs(
 
 
 def prompt_input(deployment: Deployment) -> Input | None:
-    """Return the deployment's prompt, if it has one."""
+    """Return the deployment's prompt input, or None."""
     return next((item for item in deployment.offered if item.is_prompt), None)
 
 
 def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, RawValue]) -> AppliedPreset:
-    """Merge a preset into typed options, which override it; a typed prompt fills the gaps in the preset's.
+    """Merge a preset into typed options, which override it. A typed prompt fills the gaps in the preset's
+    prompt.
 
     Raises InputError if there is no prompt for a gap, if the filled prompt is too long, or if `more` can't be
     parsed.
@@ -91,11 +94,11 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
 
 
 def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
-    """Put the typed prompt into each gap, unless that would pass the prompt's limit."""
+    """Put the typed prompt into each gap, unless the result exceeds the prompt's limit."""
     if typed is None:
         raise InputError("preset_needs_prompt", name=escape_line(preset.name, NAME_LENGTH))
     gaps = stored.count(GAP)
-    # Counted before it is built: 500 gaps and a long prompt make millions of characters.
+    # Check the length before building the text: 500 gaps and a long prompt make millions of characters.
     length = len(stored) + gaps * (len(str(typed)) - len(GAP))
     if item.max_length is not None and length > item.max_length:
         raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)

@@ -1,4 +1,4 @@
-"""Save, share, delete and use presets; suggest their names from a cache."""
+"""Save, share, delete and use presets, and suggest their names from a cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetDraft:
-    """What to save: a run's inputs (None: of the latest run), perhaps with another prompt."""
+    """The preset to save: the inputs of a run (None is the latest), perhaps with another prompt."""
 
     name: str
     run_key: str | None = None
@@ -37,7 +37,7 @@ class PresetDraft:
 
 @dataclass(frozen=True, slots=True)
 class SavedPreset:
-    """A preset, whether it replaced another, and whether files of the run were left out."""
+    """A saved preset, whether it replaced another, and whether files of the run were left out."""
 
     preset: Preset
     replaced: bool
@@ -46,7 +46,7 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class PresetRun:
-    """A run started with a preset, and the preset's inputs that its deployment no longer takes."""
+    """A run started with a preset, and the preset's inputs that its deployment no longer accepts."""
 
     run: Run
     preset: Preset
@@ -54,7 +54,9 @@ class PresetRun:
 
 
 class PresetService:
-    """Raises InputError or RefusedError with a sentence, or StoreUnavailable, and then changes nothing."""
+    """Saves, shares, deletes and uses presets. Methods raise InputError or RefusedError with a sentence, or
+    StoreUnavailable if the database is unreachable, and then change nothing.
+    """
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class PresetService:
         self._cache = PresetCache(store.presets.visible, clock)
 
     async def save(self, person: Member, guild_id: int | None, draft: PresetDraft) -> SavedPreset:
-        """Save a run's inputs as the person's preset, or with Manage Server as the server's."""
+        """Save a run's inputs as the user's preset, or with Manage Server as the server's."""
         holder, holder_id = _holder(person, guild_id, server=draft.server)
         run = await self._run(person.id, draft.run_key)
         deployment = self._catalogue.require(run.deployment)
@@ -89,7 +91,7 @@ class PresetService:
         return SavedPreset(preset, await self._put(preset, now), kept.files)
 
     async def share(self, person: Member, guild_id: int | None, name: str) -> Preset:
-        """Save a copy of the person's preset for the server."""
+        """Save a copy of the user's preset for the server."""
         holder, holder_id = _holder(person, guild_id, server=True)
         presets = await self._named(person.id, None, name)
         now = self._clock()
@@ -105,7 +107,9 @@ class PresetService:
             raise _unknown_preset(name)
 
     async def use(self, name: str, prompt: str | None, requester: Requester) -> PresetRun:
-        """Start a run with a preset and perhaps a prompt; the person's preset hides the server's."""
+        """Start a run with a preset and perhaps a prompt. The user's preset hides the server's of the same
+        name.
+        """
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
         deployment = self._catalogue.require(presets[0].deployment)
         options: dict[str, RawValue] = {}
@@ -128,7 +132,7 @@ class PresetService:
         return await self._generate(self._catalogue.require(deployment), preset, options, requester)
 
     async def page(self, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
-        """Return a page, counted from 0, of the presets that a person can use, and whether more follow."""
+        """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
         presets = await self._store.presets.visible(user_id, guild_id)
         start = page * PAGE_SIZE
         return presets[start : start + PAGE_SIZE], len(presets) > start + PAGE_SIZE
@@ -136,7 +140,7 @@ class PresetService:
     async def suggest(
         self, user_id: int, guild_id: int | None, prefix: str, deployment: str | None = None
     ) -> Sequence[OptionChoice]:
-        """Return names for autocomplete, the person's first; none while the store is unavailable."""
+        """Return names for autocomplete, the user's first, or none if the store is unavailable."""
         try:
             presets = await self._cache.visible(user_id, guild_id)
         except StoreUnavailable as error:
@@ -144,13 +148,13 @@ class PresetService:
             return ()
         text = folded(prefix)
         names: dict[str, str] = {}
-        for one in presets:  # the person's preset hides the server's of the same name
+        for one in presets:  # the user's preset hides the server's of the same name
             if deployment in (None, one.deployment) and text in folded(one.name):
                 names.setdefault(folded(one.name), one.name)
         return [OptionChoice(name, name) for name in names.values()][:CHOICES]
 
     async def suggest_runs(self, user_id: int) -> Sequence[Run]:
-        """Return a person's latest runs for autocomplete; none while the store is unavailable."""
+        """Return a user's latest runs for autocomplete, or none if the store is unavailable."""
         try:
             page = await self._store.history.page(user_id, limit=PAGE_SIZE)
         except StoreUnavailable as error:
@@ -174,7 +178,8 @@ class PresetService:
         return PresetRun(run, preset, applied.dropped)
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
-        """Point to `/generate` if the preset lacks a required input, such as a file."""
+        """Raise InputError that points to `/generate` if the preset lacks a required input, such as a file.
+        """
         spec = self._catalogue.plan.command(preset.deployment)
         if error.code != "input_required" or spec is None:
             return error
@@ -233,7 +238,9 @@ CacheKey = tuple[int, int | None]
 
 
 class PresetCache:
-    """Caches the result of `fetch` for a person and a server; only for suggestions, since it may be old."""
+    """Caches the result of `fetch` for a user and a server. Use it only for suggestions, since it may be
+    outdated.
+    """
 
     def __init__(self, fetch: Fetch, clock: Callable[[], datetime]) -> None:
         self._fetch = fetch
@@ -242,7 +249,7 @@ class PresetCache:
         self._changes = 0
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """Return the presets that a person can use on a server. Raises StoreUnavailable."""
+        """Return the presets that a user can use in a server. Raises StoreUnavailable."""
         key = (user_id, guild_id)
         cached = self._cached.get(key)
         if cached is not None and self._clock() - cached[0] < LIFETIME:
@@ -257,7 +264,7 @@ class PresetCache:
         return presets
 
     def forget(self, holder: Holder, holder_id: int) -> None:
-        """Drop what a change of the holder's presets makes obsolete."""
+        """Drop cached presets that a change of the holder's presets makes obsolete."""
         self._changes += 1
         position = 0 if holder is Holder.PERSON else 1
         for key in [key for key in self._cached if key[position] == holder_id]:

@@ -1,4 +1,4 @@
-"""Export a person's own data as a file, and erase it."""
+"""Export a user's own data as a file, and erase it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.domain.runs import Run
 from bot.store.privacy import PrivacyStore
 
 SIZE = 8 * 1024 * 1024
-# How the interaction is answered and the workers' bookkeeping say nothing about the person; who moderated a
-# request, and where, is the moderators' own data.
+# Reply data and the workers' bookkeeping say nothing about the user. Who moderated a request, and where, is
+# the moderators' own data.
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
@@ -22,27 +22,29 @@ _OMITTED = frozenset(
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)
-# With a refused prompt they would disclose the server's word list, one export at a time.
+# With a refused prompt they would reveal the server's word list, one export at a time.
 _MODERATORS_ONLY = frozenset({"rule", "word"})
 
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """A JSON file; `cut` if it does not hold everything."""
+    """A JSON file with a user's data. `cut` means that it is incomplete."""
 
     data: bytes
     cut: bool
 
 
 class PrivacyService:
-    """Exports and erases data of a person on all servers."""
+    """Exports and erases a user's data on all servers. Methods raise StoreUnavailable if the database is
+    unreachable.
+    """
 
     def __init__(self, store: PrivacyStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
 
     async def export(self, user_id: int) -> OwnData:
-        """Return everything about a person, up to the file's limit."""
+        """Return all data about a user, up to the file's limit."""
         writer = PersonalDataWriter(user_id, self._clock())
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))
@@ -55,12 +57,12 @@ class PrivacyService:
         return writer.file()
 
     async def erase(self, user_id: int) -> Erased:
-        """Erase what a person's requests hold, and return what was erased and what was left."""
+        """Erase the contents of a user's requests, and return what was erased and what was kept."""
         return await self._store.erase(user_id, self._clock())
 
 
 class PersonalDataWriter:
-    """Collects items until `size` (in bytes) is reached; the file is valid JSON even then."""
+    """Collects items until `size` (in bytes) is reached. The file is valid JSON even then."""
 
     def __init__(self, user_id: int, now: datetime, *, size: int = SIZE) -> None:
         self._user_id = user_id
@@ -88,10 +90,10 @@ class PersonalDataWriter:
         return OwnData(text.encode(), self._cut)
 
     def _entry(self, stored: StoredEntry) -> dict[str, Any]:
-        """Return an audit entry that tells a moderator's decision but not the moderator's name."""
+        """Return an audit entry with a moderator's decision but without the moderator's name."""
         entry = asdict(stored.entry)
         actor, subject = entry.pop("actor_id"), entry.pop("subject_id")
-        # Details of what the person did as a moderator are somebody else's data.
+        # Details of the user's actions as a moderator are another user's data.
         details = entry["details"] if subject == self._user_id else {}
         entry["details"] = {name: value for name, value in details.items() if name not in _MODERATORS_ONLY}
         other = "somebody" if stored.entry.action is AuditAction.REPORT else "a moderator"
@@ -99,7 +101,7 @@ class PersonalDataWriter:
         return {**entry, "by": by, "about": "you" if subject == self._user_id else "somebody else"}
 
     def _add(self, name: str, items: Sequence[Mapping[str, Any]]) -> bool:
-        """Add items until one does not fit; then return False and add nothing later either."""
+        """Add items until one does not fit, then return False and add nothing more."""
         for item in items:
             text = json.dumps(item, default=_plain, indent=1)
             if self._cut or len(text) + 1 > self._remaining:

@@ -1,4 +1,4 @@
-"""Approve, reject, delete, report and dismiss: who may do it, and what it changes."""
+"""Approve, reject, delete, report and dismiss: permissions and effects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.workers.worker import Wakeups
 
 @dataclass(frozen=True, slots=True)
 class ReviewedRun:
-    """A run and what its card shows of it; `already_deleted` if its result was removed before."""
+    """A run and the content of its card. `already_deleted` means that its result was removed before."""
 
     run: Run
     title: str
@@ -27,7 +27,9 @@ class ReviewedRun:
 
 
 class ReviewService:
-    """Raises RefusedError for people who may not decide, and if there is nothing left to decide."""
+    """Handles moderators' decisions and reports. Methods raise RefusedError for users who may not decide or
+    if nothing is left to decide, and StoreUnavailable if the database is unreachable.
+    """
 
     def __init__(
         self, store: Store, catalogue: Catalogue, wakeups: Wakeups, clock: Callable[[], datetime]
@@ -38,7 +40,7 @@ class ReviewService:
         self._clock = clock
 
     async def approve(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:
-        """Let a request start, and return it as its card shows it afterwards."""
+        """Let a request start, and return the run with its card's new content."""
         await self._moderated(key, moderator, guild_id)
         await self._store.reviews.approve(key, moderator.id, self._clock())
         self._wakeups.submit()
@@ -46,26 +48,26 @@ class ReviewService:
         return await self._decided(key)
 
     async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> None:
-        """Refuse to open a form for a request that this person can't decide about."""
+        """Raise RefusedError unless this user can decide about the request; called before a form opens."""
         check_undecided(await self._moderated(key, moderator, guild_id), moderator.id)
 
     async def reject(self, key: str, moderator: Member, guild_id: int | None, reason: str) -> ReviewedRun:
-        """End a request, and return it as its card shows it afterwards."""
+        """End a request, and return the run with its card's new content."""
         await self._moderated(key, moderator, guild_id)
         await self._store.reviews.reject(key, moderator.id, reason, self._clock())
         self._wakeups.deliver()
         return await self._decided(key)
 
     async def requester_id(self, key: str, moderator: Member, guild_id: int | None) -> int:
-        """Return the person whom a card's Block button blocks."""
+        """Return the user whom a card's Block button blocks."""
         return (await self._moderated(key, moderator, guild_id)).requester_id
 
     async def delete(
         self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
     ) -> ReviewedRun:
-        """Delete a result, for its requester and for moderators.
+        """Delete a result for its requester or a moderator.
 
-        `by_card`: pressed on a report, which is closed even if the result was removed before.
+        With `by_card`, the button is on a report, which is closed even if the result was removed before.
         """
         run = await self._deletable(key, person, guild_id, by_card=by_card)
         if by_card and run.deleted_at is not None:
@@ -78,7 +80,7 @@ class ReviewService:
     async def delete_all(
         self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
     ) -> ReviewedRun:
-        """Delete all results of a batch that are left, as `delete` does with one."""
+        """Delete all remaining results of a batch, as `delete` does with one."""
         run = await self._deletable(key, person, guild_id, by_card=by_card)
         if by_card and not any(map(_is_shown, await self._store.runs.batch(run))):
             return self._reviewed(run, already_deleted=True)
@@ -89,7 +91,7 @@ class ReviewService:
     async def report(self, key: str, requester: Requester) -> bool:
         """Report a result to the moderators.
 
-        Returns False if they have dealt with this person's report before.
+        Returns False if they have already dealt with this user's report.
         """
         run = await self._run(key, requester.origin.guild_id)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
@@ -103,7 +105,7 @@ class ReviewService:
         return is_new
 
     async def dismiss(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:
-        """Close a report and leave the result where it is."""
+        """Close a report and leave the result in place."""
         run = await self._moderated(key, moderator, guild_id)
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
         return self._reviewed(run)
@@ -126,14 +128,14 @@ class ReviewService:
         return run
 
     async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
-        """Return a run of the server. Raises RefusedError for everybody but its moderators."""
+        """Return a run of the server. Raises RefusedError for users who aren't its moderators."""
         run = await self._run(key, guild_id)
         if not person.is_moderator(await self._store.rules.current(guild_id)):
             raise RefusedError("not_a_moderator")
         return run
 
     async def _run(self, key: str, guild_id: int | None) -> Run:
-        # A custom_id can be forged, but not the server of the interaction.
+        # A custom_id can be forged, but the server of the interaction can't.
         run = await self._store.runs.get(key)
         if run is None or run.guild_id != guild_id:
             raise RefusedError("run_gone")
@@ -141,7 +143,7 @@ class ReviewService:
 
 
 def _check_shown(*batch: Run) -> None:
-    """Raise RefusedError unless a result is there to be deleted or reported: buttons can be forged."""
+    """Raise RefusedError unless there is a result to delete or report, since buttons can be forged."""
     if not any(map(_is_shown, batch)):
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
 

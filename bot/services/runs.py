@@ -1,4 +1,4 @@
-"""A person's runs, the queue and usage; cancelling runs and posting undelivered results again."""
+"""A user's runs, the queue and usage. Also cancels runs and redelivers undelivered results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from bot.domain.text import channel_url
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
-# If the process dies before it has answered an interaction, the queue call goes out after this time.
+# If the process dies before it has answered an interaction, the queue call is made after this time.
 ANSWER_HOLD = timedelta(seconds=5)
 
 
 class RunService:
-    """Lists runs and acts on them. Raises RefusedError or StoreUnavailable, and then changes nothing."""
+    """Lists runs and acts on them. Methods raise RefusedError, or StoreUnavailable if the database is
+    unreachable, and then change nothing.
+    """
 
     def __init__(
         self,
@@ -39,10 +41,10 @@ class RunService:
         self._clock = clock
 
     async def own_run(self, key: str, user_id: int, *, moderated: int | None = None) -> Run:
-        """Return a person's own run, or any run of the channel `moderated`. Raises RefusedError.
+        """Return a user's own run, or any run of the channel `moderated`. Raises RefusedError.
 
-        The key may be forged, but not the channel of the interaction. The channel is compared because
-        anybody has permissions in a server of their own, which must not reach another server's runs.
+        The key may be forged, but the channel of the interaction can't. The channel is compared because any
+        user can have permissions in a server of their own, which must not extend to another server's runs.
         """
         run = await self._store.runs.get(key)
         if run is None:
@@ -56,9 +58,9 @@ class RunService:
         return run
 
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
-        """Cancel a batch. Raises RefusedError if it has ended, or if the person may not cancel it.
+        """Cancel a batch. Raises RefusedError if it has ended, or if the requester may not cancel it.
 
-        `moderated` is the channel of the interaction if the person may manage messages there.
+        `moderated` is the channel of the interaction if the requester may manage messages there.
         """
         run = await self.own_run(key, user_id, moderated=moderated)
         before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
@@ -70,7 +72,7 @@ class RunService:
         self._wakeups.submit()
 
     async def history(self, user_id: int, page: RunsPage) -> HistoryPage:
-        """Return a page of a person's own runs, newest first."""
+        """Return a page of a user's own runs, newest first."""
         store, cursor, run_filter = self._store.history, page.cursor, page.run_filter
         if page.direction is Direction.NEWER and cursor is not None:
             return await store.page_after(user_id, limit=PAGE_SIZE, wanted=run_filter, after=cursor)
@@ -82,9 +84,9 @@ class RunService:
         return runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
 
     async def usage(self, guild_id: int | None, requester: Member, target: Member | None) -> UsageView:
-        """Return one's own usage; moderators also get other members' and the server's limits.
+        """Return the user's own usage. Moderators also get the limits of other members and of the server.
 
-        The default rules hold outside servers.
+        The default rules apply outside servers.
         """
         rules = await self._store.rules.get(guild_id)
         moderator = guild_id is not None and requester.is_moderator(rules)
@@ -101,9 +103,10 @@ class RunService:
         )
 
     async def redeliver(self, key: str, requester: Requester) -> None:
-        """Post an undelivered result where the requester is now. Raises RefusedError if there is none.
+        """Post an undelivered result in the requester's current channel. Raises RefusedError if there is
+        none.
 
-        Only on the run's own server: moderators of another one have not approved the result.
+        This works only in the run's own server, since moderators of another one have not approved the result.
         """
         run = await self.own_run(key, requester.person.id)
         origin = requester.origin

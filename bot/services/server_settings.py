@@ -1,4 +1,4 @@
-"""Read and change the rules of a server for `/settings`. Callers check that the member may."""
+"""Read and change the rules of a server for `/settings`. Callers check the member's permission."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bot.services.editing import FormDrafts
 from bot.services.word_filter import AutomodCache
 from bot.store.rules import RuleStore
 
-# Discord wants an answer within 3 s, so the panel does not wait longer for AutoMod's rules.
+# Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.
 _AUTOMOD_SECONDS = 1.0
 
 
 class Server(Protocol):
-    """A server as the gateway has it in memory."""
+    """A server as the gateway caches it."""
 
     @property
     def id(self) -> int: ...
@@ -48,7 +48,7 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CurrentSettings:
-    """A server's rules, and what they may refer to."""
+    """A server's rules, and the names and ids that they may refer to."""
 
     rules: ServerRules
     context: SettingsContext
@@ -56,7 +56,7 @@ class CurrentSettings:
 
 @dataclass(frozen=True, slots=True)
 class FormContent:
-    """A form to open. `about` names its role or GPU; `form_values` are the texts of a refused form."""
+    """The content of a form. `about` names its role or GPU; `form_values` are the texts of a refused form."""
 
     control: SettingControl
     rules: ServerRules
@@ -68,7 +68,7 @@ class FormContent:
 class EditResult:
     """The rules before and after an edit, or the error that refused it.
 
-    `draft` names the texts of a refused form, so that it can be opened with them again.
+    `draft` names the stored texts of a refused form, so that it can be reopened with them.
     """
 
     before: ServerRules = field(default_factory=ServerRules)
@@ -78,7 +78,7 @@ class EditResult:
 
 
 class ServerSettingsService:
-    """Every method raises StoreUnavailable when the database does not answer."""
+    """Reads and changes a server's rules. Methods raise StoreUnavailable if the database is unreachable."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ServerSettingsService:
         self._drafts = FormDrafts()
 
     async def read(self, server: Server, section: Section) -> CurrentSettings:
-        """Return the rules and all that a section of the panel shows beside them."""
+        """Return the rules with everything else that a section of the panel shows."""
         rules, unreadable = await self._rules.read(server.id)
         context = replace(self._context(server), unreadable=unreadable, review=server.review(rules))
         if section in (Section.HOME, Section.WORDS) and rules.words.automod is not False:
@@ -102,13 +102,14 @@ class ServerSettingsService:
         return CurrentSettings(rules, context)
 
     async def word_list(self, server: Server) -> str:
-        """Return the bot's own block list, one word a line."""
+        """Return the server's own list, one word per line."""
         return "\n".join((await self._rules.get(server.id)).words.blocked)
 
     async def edit(
         self, server: Server, user_id: int, control: SettingControl, values: Sequence[str]
     ) -> EditResult:
-        """Change the rules by a button or a select. Raises RefusedError for a control that doesn't exist."""
+        """Change the rules with a button or a select. Raises RefusedError for a control that doesn't exist.
+        """
         try:
             return await self._apply(server, user_id, control, values)
         except (InputError, RefusedError) as error:
@@ -119,7 +120,8 @@ class ServerSettingsService:
     async def form(
         self, server: Server, user_id: int, control: SettingControl, draft: str = ""
     ) -> FormContent:
-        """Return what a form shows: its draft, or what is stored if there is none, as after a restart.
+        """Return a form's content from its draft, or from the stored rules if there is none, as after a
+        restart.
 
         Raises RefusedError if the form, its role or its GPU doesn't exist.
         """
@@ -133,7 +135,7 @@ class ServerSettingsService:
     async def submit(
         self, server: Server, user_id: int, control: SettingControl, form_values: Sequence[str], stamp: str
     ) -> EditResult:
-        """Change the rules by a form, unless its values changed since `stamp` was made.
+        """Change the rules with a form, unless its values changed since `stamp` was made.
 
         Raises RefusedError for a form that doesn't exist.
         """
@@ -184,7 +186,7 @@ class ServerSettingsService:
         try:
             async with asyncio.timeout(_AUTOMOD_SECONDS):
                 known = await self._automod.automod_rules(server.id)
-        except TimeoutError:  # the cache goes on reading, so the next panel has the rules
+        except TimeoutError:  # the cache continues reading, so the next panel has the rules
             return context
         except RefusedError:
             return replace(context, automod_away=True)
@@ -192,7 +194,7 @@ class ServerSettingsService:
 
 
 def _about(server: Server, control: SettingControl, context: SettingsContext) -> str:
-    """Return the name of the role or GPU that a form is about. Raises RefusedError if it doesn't exist."""
+    """Return the name of a form's role or GPU. Raises RefusedError if it doesn't exist."""
     row = FIELDS.get(control.key)
     if row is not None and row.per_role:
         (role,) = known_ids([control.arg], context.role_ids, "settings_role_unknown")

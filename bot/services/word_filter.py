@@ -1,4 +1,4 @@
-"""Check a request's texts against the server's AutoMod rules and its own word list.
+"""Check a request's texts against the server's own list and its AutoMod rules.
 
 If the AutoMod rules can't be read, the request is refused: with `words_forbidden` if the bot lacks Manage
 Server, with `words_unavailable` otherwise.
@@ -41,7 +41,7 @@ async def word_check(
     channel_ids: Collection[int],
     texts: Mapping[str, str],
 ) -> Hit | None:
-    """Return the first hit: of the server's own list, then of its AutoMod rules.
+    """Return the first hit, from the server's own list or then from its AutoMod rules.
 
     `channel_ids` includes a thread's parent and the category. AutoMod rules are read only for a request with
     text, and unless `words.automod` is off. Raises RefusedError if they can't be read.
@@ -59,7 +59,7 @@ async def word_check(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A server's rules, when they were read, and the refusal's code if the last read failed."""
+    """The cached rules of a server, when they were read, and the refusal's code if the last read failed."""
 
     tried_at: datetime
     rules: WordRules | None = None
@@ -68,20 +68,20 @@ class _Entry:
 
 
 class Deadline:
-    """Stops a check in its thread, which cancelling the coroutine that waits for it does not."""
+    """Stops a check in its thread, which cancelling the waiting coroutine does not."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._end = clock() + seconds
 
     def __call__(self) -> None:
-        """Raise CheckTooLong once the time is over."""
+        """Raise CheckTooLong once the time has run out."""
         if self._clock() >= self._end:
             raise CheckTooLong("the time is over")
 
 
 class WordChecks:
-    """Runs checks in threads of their own, one at a time for each server, each with a deadline.
+    """Runs checks in separate threads, one at a time for each server, each with a deadline.
 
     The event loop's default threads also resolve host names, so no server's rules may occupy all of them.
     Servers whose last check was slow share one thread, so that they slow down only each other.
@@ -109,7 +109,7 @@ class WordChecks:
         role_ids: Collection[int],
         channel_ids: Collection[int],
     ) -> Hit | None:
-        """Check a server's texts against its rules. Raises RefusedError when that takes too long."""
+        """Check texts against a server's rules. Raises RefusedError if that takes too long."""
         check = partial(rules.check, texts, role_ids, channel_ids, Deadline(self._timeout, self._clock))
         try:
             async with asyncio.timeout(self._timeout):
@@ -124,7 +124,7 @@ class WordChecks:
             raise RefusedError("words_unavailable", "the rules took too long") from None
 
     def close(self) -> None:
-        """Start no further check; running ones end at their deadlines."""
+        """Start no more checks; running ones end at their deadlines."""
         for pool in (self._quick, self._slow):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -141,7 +141,7 @@ class WordChecks:
 
 def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit | None]) -> None:
     """Let the server's next check begin once the thread has really ended."""
-    with suppress(RuntimeError):  # the loop is closed by then
+    with suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(busy.release)
 
 
@@ -150,7 +150,7 @@ class AutomodCache:
 
     Rules are read again after `ttl`. Concurrent requests share a read and wait at most `timeout` seconds for
     it; a slower read serves later requests. While Discord fails, rules up to `stale` old are used. A failed
-    read is not retried before `retry`, because Discord bans addresses that collect thousands of 403s.
+    read is not retried before `retry`, because Discord bans IP addresses that collect thousands of 403s.
     """
 
     def __init__(
@@ -174,9 +174,9 @@ class AutomodCache:
         self._tasks: set[asyncio.Task[_Entry]] = set()
 
     async def automod_rules(self, guild_id: int) -> WordRules:
-        """Return the server's AutoMod rules, which are at most `ttl` old while Discord answers.
+        """Return the server's AutoMod rules, at most `ttl` old while Discord answers.
 
-        Raises RefusedError if there are none that are fresh enough.
+        Raises RefusedError if no rules are fresh enough.
         """
         entry = self._entries.get(guild_id)
         if entry is None or not self._is_fresh(entry):
@@ -186,7 +186,7 @@ class AutomodCache:
         return entry.rules
 
     async def own_rules(self, guild_id: int, blocked: Sequence[str]) -> WordRules:
-        """Return the server's own list, compiled again only after a change."""
+        """Return the server's own list, recompiled only after a change."""
         cached = self._own.get(guild_id)
         if cached is None or cached[0] != blocked:
             cached = (blocked, await asyncio.to_thread(WordRules, (), blocked))
@@ -194,12 +194,14 @@ class AutomodCache:
         return cached[1]
 
     def invalidate(self, guild_id: int) -> None:
-        """Have the next request read the rules, because they or the bot's roles have changed."""
+        """Mark the rules as outdated because they or the bot's roles have changed, so the next request reads
+        them.
+        """
         self._entries.pop(guild_id, None)
         self._reading.pop(guild_id, None)
 
     async def close(self) -> None:
-        """Stop checks, and cancel running reads."""
+        """Stop checks and cancel running reads."""
         self.checks.close()
         for task in self._tasks:
             task.cancel()
@@ -222,7 +224,7 @@ class AutomodCache:
         return task.result() if done else None
 
     async def _read_into_cache(self, guild_id: int) -> _Entry:
-        """Read a server's rules. Never raises, because no request may be waiting any more."""
+        """Read a server's rules. Never raises, because no request may be waiting for them any more."""
         try:
             entry = await self._fetch_entry(guild_id)
             if self._reading.get(guild_id) is asyncio.current_task():
@@ -245,7 +247,7 @@ class AutomodCache:
         return _Entry(now, rules, now)
 
     def _put(self, cache: dict[int, T], guild_id: int, value: T) -> None:
-        """Cache a value in place of the one that was read longest ago."""
+        """Cache a value, and drop the oldest one if the cache is full."""
         cache.pop(guild_id, None)
         cache[guild_id] = value
         if len(cache) > self._size:
@@ -253,7 +255,8 @@ class AutomodCache:
 
 
 class WordFilter:
-    """Refuses forbidden texts. The audit log has the word that matched, the requester's refusal has not."""
+    """Refuses forbidden texts. The matching word appears in the audit log but not in the requester's refusal.
+    """
 
     def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
         self.cache = cache
@@ -290,7 +293,7 @@ class WordFilter:
             )
         except RefusedError as error:
             if error.code == "words_forbidden" and rules.words.automod is None:
-                # Nobody turned AutoMod on here, and the bot was not given the right to read it.
+                # AutoMod was never turned on here, and the bot lacks the permission to read it.
                 return None
             raise
 

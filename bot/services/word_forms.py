@@ -1,6 +1,6 @@
-"""Spell a text in all the forms in which it is searched, so that tricks of writing don't hide a word. Pure.
+"""Convert a text to all the forms that are searched, so that unusual spelling doesn't hide a word. Pure.
 
-A word is refused if any form shows it. What the forms undo, and where they stop:
+A word is refused if it appears in any form. The forms undo these tricks, within these limits:
 
 - invisible and combining characters, wide and styled letters, case: by Unicode's NFKD, and by AnyAscii for
   Latin letters without a decomposition (stroked, small capitals, squared). Marks that a script needs stay.
@@ -26,8 +26,8 @@ from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped] 
 
 # Marks both ends of each word in a marked text; `normalize` removes it from the text itself.
 WORD_EDGE = "\0"
-# Nothing is drawn for these, although Unicode counts them as neither control nor format characters: fillers,
-# the object replacement character, the null notehead, and code points reserved for more of the kind.
+# These are invisible, although Unicode counts them as neither control nor format characters: fillers, the
+# object replacement character, the null notehead, and code points reserved for more of the kind.
 _UNDRAWN = frozenset("\u115f\u1160\u3164\uffa0\ufffc\U0001d159\u2065") | frozenset(
     map(chr, (*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)))
 )
@@ -57,7 +57,7 @@ class TextForms:
 
 
 def text_forms(text: str) -> TextForms:
-    """Return every form of a text, with its case; `fold` a form before comparing it."""
+    """Return every form of a text with its case preserved; `fold` a form before comparing it."""
     plain = normalize(text)
     near = _distinct(plain, latin(plain))
     spread = _distinct(*near, *(_joined(view) for view in near))
@@ -93,12 +93,12 @@ def normalize(text: str) -> str:
 
 
 def latin(text: str) -> str:
-    """Replace look-alikes by Latin letters in words that mix scripts or consist of look-alikes."""
+    """Replace look-alikes with Latin letters in words that mix scripts or consist only of look-alikes."""
     return _words(text, _latin_word)
 
 
 def foreign(text: str) -> str:
-    """Return the non-Latin words with all look-alikes folded, which finds them with a Latin letter inside."""
+    """Return the non-Latin words with all look-alikes folded, to find words with a Latin letter inside."""
     return _words(text, lambda word: "\ufffd" if word.isascii() else "".join(_alike(c)[1] or c for c in word))
 
 
@@ -160,7 +160,7 @@ def _runs(text: str) -> Iterator[tuple[str, str]]:
 def _kind(char: str) -> str:
     """Return the kind of word that the character belongs to, or an empty string between words.
 
-    Scripts without spaces are words apart from the letters beside them.
+    Words in scripts without spaces are separate from adjacent letters of other scripts.
     """
     if not (char.isalnum() or unicodedata.category(char)[0] == "M"):
         return ""

@@ -32,7 +32,7 @@ from bot.services.word_forms import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordRule:
-    """A rule as its server wrote it; `name` is None for the server's own list.
+    """A word rule as the server configured it; `name` is None for the server's own list.
 
     `keywords` and `allowed` may have a `*` at either end. `patterns` are written for Rust's regex crate.
     """
@@ -70,7 +70,7 @@ def _unlimited() -> None:
 
 
 class WordRules:
-    """Compiled rules. Compiling takes milliseconds for each thousand keywords, so keep the object."""
+    """Compiled rules. Compiling takes milliseconds per thousand keywords, so reuse the object."""
 
     def __init__(
         self,
