@@ -19,9 +19,9 @@ from bot.ui.custom_ids import Action, RunId
 
 FILES_PER_MESSAGE = 10
 PROMPT_SHOWN = 300
-# Applies to escaped text; beyond it an unescaped code block is shorter.
+# Applies to escaped text; a longer text is shorter as an unescaped code block.
 PROSE_SHOWN = 2500
-# Discord's limits: characters of all text in a layout, and of a classic message.
+# Discord's limits for the characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
@@ -62,10 +62,10 @@ def gallery_only(run: Run, files: Sequence[PreparedFile]) -> OutgoingMessage:
 
 
 def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN) -> list[str]:
-    """Format text outputs as the machine wrote them; many texts share a block, since components are limited.
+    """Format text outputs as the machine wrote them. Many texts share a block, since components are limited.
 
-    Prose becomes text. Text with a layout (JSON, tables) goes into a code block, whose lines no client wraps.
-    Code blocks can't be spoilers, so behind a spoiler the text is escaped on one line.
+    Prose becomes text. Text with a layout (JSON, tables) goes into a code block, whose lines clients don't
+    wrap. Code blocks can't be spoilers, so behind a spoiler the text is escaped on one line.
     """
     batch = texts if len(texts) <= _MAX_BLOCKS else ["\n\n".join(texts)]
     if spoiler:
@@ -80,7 +80,7 @@ def text_blocks(texts: Sequence[str], *, spoiler: bool, space: int = PROSE_SHOWN
 
 
 def _unfenced(text: str) -> str:
-    """Break up consecutive backticks, which could end the surrounding code block."""
+    """Break up consecutive backticks, which could close the surrounding code block."""
     return re.sub("`(?=`)", "`\u200b", text)
 
 
@@ -117,7 +117,7 @@ def phase(state: RunState) -> str:
 
 
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
-    """Create one text component per block, since some clients extend a quote to the end of a text."""
+    """Create one text component per block, since some clients extend a quote to the end of its text."""
     texts = ("\n".join(line for line in block if line) for block in blocks)
     return [TextDisplay(text) for text in texts if text]
 
@@ -183,7 +183,7 @@ class PreparedFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to send. `mention` is the only user it may ping. A layout excludes content and view."""
+    """A message to send. `mention` is the only user whom it may ping. A layout excludes content and view."""
 
     layout: LayoutView | None = None
     content: str | None = None

@@ -1,6 +1,6 @@
 """All custom_ids: one frozen dataclass per kind, with its pattern, encoder and parser.
 
-Messages with these ids are in Discord and outlive this version: an id must keep its meaning.
+Messages with these ids stay in Discord longer than this version runs, so an id must keep its meaning.
 """
 
 from __future__ import annotations
@@ -38,17 +38,19 @@ class CustomId(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        """Raise RefusedError for values that match but that no version has encoded."""
+        """Return the id of a match. Raises RefusedError for values that match but that no version has
+        encoded.
+        """
 
     @classmethod
     def read(cls, custom_id: str) -> Self | None:
-        """Parse a custom_id, or return None for another kind's. Raises what `parse` raises."""
+        """Parse a custom_id. Return None for another kind's id. Raises the same errors as `parse`."""
         match = cls.PATTERN.fullmatch(custom_id)
         return cls.parse(match) if match is not None else None
 
 
 class Action(StrEnum):
-    """What a run's button does."""
+    """The actions of a run's buttons."""
 
     CANCEL = "cancel"
     AGAIN = "again"
@@ -62,7 +64,7 @@ class Action(StrEnum):
     EDIT = "edit"
     DETAILS = "details"
     USE = "use"
-    # In a batch: show one run by itself, repeat all of them, delete all of them.
+    # For batches: show one run by itself, repeat all runs, delete all results.
     PICK = "pick"
     REPEAT = "repeat"
     CLEAR = "clear"
@@ -86,7 +88,7 @@ class RunId(CustomId):
 
 
 class ReviewForm(StrEnum):
-    """The forms that a moderator's button opens."""
+    """The forms behind moderators' buttons."""
 
     REJECT = "reject"
     BLOCK = "block"
@@ -110,9 +112,9 @@ class ReviewFormId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class EditId(CustomId):
-    """The Edit form of a run, or a button that leads to it.
+    """The Edit form of a run, or a button that opens it.
 
-    `draft` names earlier input to refill the form with; `send` submits the draft without showing the form.
+    `draft` names the draft that refills the form. `send` submits the draft without showing the form.
     """
 
     PATTERN = re.compile(rf"edit:(?P<key>{_KEY}):(?P<draft>{_DRAFT})(?P<send>:send)?")
@@ -130,7 +132,7 @@ class EditId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class UseId(CustomId):
-    """The Use-as-input form, or the button or select that leads to it.
+    """The Use-as-input form, or the button or select that opens it.
 
     `index` counts the pictures of the message that the component or form belongs to, `parent` is the run
     that made the picture, and `deployment` is empty in a select that chooses one.
@@ -153,7 +155,7 @@ class UseId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """What a control of `/runs` does; CANCEL and POST act on the selected run and show the page again."""
+    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run and redraw the page."""
 
     PAGE = "page"
     CANCEL = "cancel"
@@ -228,7 +230,7 @@ class PresetsId(PageId):
     PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")
 
 
-# The cursor's microseconds and number, subject, actor; since and until in seconds; action and outcome.
+# The cursor's microseconds and number, subject, actor, since and until in seconds, action and outcome.
 _AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
 # Ids hold an index into these, so new actions and states go to the end.
 _AUDIT_ACTIONS = (None, *AuditAction)
@@ -239,7 +241,7 @@ _LARGEST_ENTRY = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class AuditId(CustomId):
-    """A button under a page of `/audit`: the filter, and the entry where the page begins."""
+    """A button under a page of `/audit`: the filter, and the cursor of the page."""
 
     # 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
     PATTERN = re.compile(
@@ -305,9 +307,10 @@ def _seconds(moment: datetime | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SettingId(CustomId):
-    """A control or form of `/settings`, and what it is about.
+    """A control or form of `/settings`, and its subject.
 
-    The pattern matches the ids of other versions too: they are answered, not left to Discord's error.
+    The pattern also matches ids of other versions, so that the bot answers them instead of leaving Discord's
+    error.
     """
 
     PATTERN = re.compile(r"set:(?P<section>[^:]*)(?::(?P<name>[^:]*)(?::(?P<arg>.*))?)?", re.DOTALL)
@@ -324,7 +327,8 @@ class SettingId(CustomId):
 
     @property
     def control(self) -> SettingControl:
-        """Raise RefusedError for a section of another version. The name is not checked."""
+        """Return the control. Raises RefusedError for a section of another version. The name is not checked.
+        """
         if self.section not in set(Section):
             raise RefusedError("settings_stale")
         return SettingControl(Section(self.section), self.name, self.arg)
@@ -333,14 +337,14 @@ class SettingId(CustomId):
     def number(self) -> int:
         """Return the component's id.
 
-        A client remembers a choice under this number, so two controls must not share it.
+        Clients remember a choice under this number, so two controls must not share it.
         """
         return crc32(self.encode().encode()) & 0x3FFFFFFF | 0x40000000
 
 
 @dataclass(frozen=True, slots=True)
 class HelpId(CustomId):
-    """A select of `/help`; the deployments may need several."""
+    """A select of `/help`. Many deployments need several selects."""
 
     PATTERN = re.compile(r"help:(?P<number>[0-9])")
     number: int

@@ -26,14 +26,15 @@ _LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The message behind Details; `file` is the full text to attach as `FILENAME` if it is too long."""
+    """The content of the Details message. `file` is the full text to attach as `FILENAME` if it is too long.
+    """
 
     layout: LayoutView
     file: str | None
 
 
 def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPlan) -> Details:
-    """Build the details of a run. Without its `deployment` there is no command to copy."""
+    """Build the details of a run. Without its `deployment` there is no command line to copy."""
     inputs = displayed_inputs(deployment, run.inputs)
     command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
     heading = say("details_heading", title=escape_line(title, 80))
@@ -68,7 +69,7 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
 
 
 def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
-    """Yield three subtext lines: state and cost, times, and keys."""
+    """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
     yield _subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
     yield _subtext(say(code, at=int(at.timestamp())) for code, at in _times(run).items() if at is not None)

@@ -1,4 +1,4 @@
-"""The forms of Edit and Use as input, and the messages around them."""
+"""The forms of Edit and Use as input, and the messages that lead to them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from bot.domain.text import shorten
 from bot.strings import say
 from bot.ui.custom_ids import UseId
 
-# Discord's limits: characters of a modal's title, options of a select.
+# Discord's limits for the characters of a modal's title and the options of a select.
 _TITLE_LENGTH = 45
 _MAX_OPTIONS = 25
 _LABEL_LENGTH = 80
 _CHOICE_LENGTH = 100
-# The suffix of an upload field for a text too long for a text input. Option names have no dot.
+# The suffix of an upload field, used for a text too long for a text input. Option names have no dot.
 TEXT_FILE = ".txt"
 
 
@@ -62,7 +62,7 @@ def refused_layout(sentence: str, custom_id: str, picture: str | None = None) ->
 
 
 def ready_layout(again_id: str, send_id: str) -> LayoutView:
-    """Build the message that asks whether to send a form whose text was uploaded."""
+    """Build the message that asks whether to submit a form whose text was uploaded."""
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("edit_ready")))
     send = Button[LayoutView](label=say("button_send"), style=ButtonStyle.primary, custom_id=send_id)
@@ -146,6 +146,6 @@ def _text(field: FormField) -> TextInput[Any]:
         style=TextStyle.paragraph if item is not None and item.is_prompt else TextStyle.short,
         required=item is not None and item.required,
         default=field.value or None,
-        # Keep space for a value from before the limit was lowered.
+        # Keep space for a value that is older than a lowered limit.
         max_length=max(len(field.value), min(limit, TEXT_LENGTH)) if is_free_text else 100,
     )

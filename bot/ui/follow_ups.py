@@ -1,4 +1,4 @@
-"""Choose the buttons under an outcome: follow-ups first, then actions on the message."""
+"""The buttons under an outcome: follow-ups first, then actions on the message."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from bot.ui.custom_ids import Action
 
 @dataclass(frozen=True, slots=True)
 class FollowUps:
-    """What the deployments offer: a batch as large as Vary's, and an input that takes a picture."""
+    """The follow-ups that the deployments offer: `vary` if a batch of that size is allowed, `usable` if an
+    input takes a picture.
+    """
 
     vary: bool = False
     usable: bool = False
 
 
 def follow_up_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
-    """Return the buttons that start another run. `picture`: the result has one to use as an input."""
+    """Return the buttons that start another run. With `picture`, the result has one to use as an input."""
     buttons = [run_button(run, Action.AGAIN, "button_again")]
     if follow_ups.vary:
-        # The label says what it costs: each variation is a run.
+        # The label states the number, since each variation costs a run.
         buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
     buttons.append(run_button(run, Action.EDIT, "button_edit"))
     if follow_ups.usable and picture:
@@ -49,7 +51,7 @@ def retry_buttons(run: Run) -> list[Button[Any]]:
 
 
 def offers_retry(run: Run) -> bool:
-    """Return whether the same request may be sent again; not after a moderator's decision against it."""
+    """Return whether the same request may be repeated, which a moderator's rejection rules out."""
     return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
 
 
@@ -70,14 +72,14 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
         return [retry_buttons(run)]
     deleted = run.deleted_at is not None
     about = [run_button(run, Action.DETAILS, "button_details")]
-    # The bot can't edit a user install's message; only the buttons in it can.
+    # The bot can't edit a user install's message, but a press of a button in it can.
     if not deleted and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
     return [follow_up_buttons(run, follow_ups, picture=picture and not deleted), about]
 
 
 def follow_ups_for(run: Run, deployments: Sequence[Deployment]) -> FollowUps:
-    """Return which follow-ups the present deployments offer for a run."""
+    """Return the follow-ups that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
     return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)))

@@ -1,4 +1,4 @@
-"""The messages of `/help`: what can be generated, and tips."""
+"""The messages of `/help`: the deployments with their options, and tips."""
 
 from __future__ import annotations
 

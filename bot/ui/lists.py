@@ -60,7 +60,9 @@ def runs_layout(
 
 
 def posting_layout() -> LayoutView:
-    """Build the placeholder that is edited into the result; a layout can only replace a layout."""
+    """Build the placeholder that is edited into the result. It is a layout, since only a layout can be
+    replaced by one.
+    """
     layout = LayoutView(timeout=None)
     layout.add_item(TextDisplay(say("post_noted")))
     layout.stop()

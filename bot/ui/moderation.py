@@ -1,4 +1,4 @@
-"""What moderators see: review cards, reports, their forms and notices, and the audit log."""
+"""Messages for moderators: review cards, reports, their forms and notices, and the audit log."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _OVER = ("review_over", Colour.light_grey())
 def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOutputs) -> OutgoingMessage:
     """Build the card that asks for a decision: requester, inputs, files and cost.
 
-    Moderators must be able to read all that they approve, so there is a Details button if anything is
+    Moderators must be able to read everything that they approve, so there is a Details button if anything is
     shortened.
     """
     files = prepared.files[:_MAX_FILES]
@@ -86,7 +86,7 @@ def _notes(prepared: PreparedOutputs, used_characters: int) -> list[Item[LayoutV
 
 
 def _media(files: Sequence[PreparedFile], *, spoiler: bool) -> list[Item[LayoutView]]:
-    """Show pictures and videos in a gallery and other files as downloads, from our own copies."""
+    """Show pictures and videos in a gallery and other files as downloads, all from our own copies."""
     gallery = [
         MediaGalleryItem(f"attachment://{f.filename}", spoiler=spoiler) for f in files if f.kind in GALLERY
     ]
@@ -121,7 +121,7 @@ def report_card(
 ) -> OutgoingMessage:
     """Build the report of a result for moderators, with its content behind a spoiler.
 
-    Files get a name of their own, since the courier recognizes the result's messages by file name.
+    Files get distinct names, since the courier recognizes the result's messages by file name.
     """
     files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_MAX_FILES])
     about = "\n".join(_reported(run, title, reporters, link))
@@ -161,7 +161,7 @@ def _reported(run: Run, title: str, reporters: Sequence[int], link: str | None) 
 
 
 def closed_report_card(run: Run, title: str, verdict: str) -> OutgoingMessage:
-    """Build the report after it was handled."""
+    """Build the report after a moderator has handled it."""
     lines = [
         say("report_heading", title=escape_line(title, 80)),
         say("report_made_by", person=run.requester_id),
@@ -219,7 +219,7 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
 
 
 def _cost(run: Run) -> str:
-    """Return the cost of a request, for a batch that of all its runs."""
+    """Return the cost of a request, which for a batch is that of all its runs."""
     code = "card_cost_several" if run.batch_size > 1 else "card_cost"
     return say(code, runs=run.batch_size, seconds=round(run.reserved_seconds * run.batch_size))
 
@@ -374,5 +374,5 @@ def _modal(id: ReviewFormId) -> Modal:
         custom_id=REASON_FIELD,
     )
     modal.add_item(Label(text=say(f"{form}_label"), description=say(f"{form}_hint"), component=field))
-    modal.stop()  # submissions arrive as interactions, so discord.py needn't track the modal
+    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
     return modal

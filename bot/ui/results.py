@@ -1,4 +1,4 @@
-"""The outcome of a batch: its results, or why there are none."""
+"""The messages of a batch's outcome: its results, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The runs that one outcome is about, in their order.
+    """The runs of one outcome, in order.
 
-    `prepared` are the outputs to show, by run key; a run without an entry failed, was deleted, or is one of
-    the `late` ones, whose result has a message of its own.
+    `prepared` are the outputs to show, by run key. A run without an entry failed, was deleted, or is one of
+    the `late` runs, whose results have messages of their own.
     """
 
     runs: Sequence[Run]
@@ -71,12 +71,12 @@ class Batch:
 
     @property
     def numbered(self) -> bool:
-        """Return whether pictures, texts and remarks need the number of their run."""
+        """Return whether pictures, texts and remarks show the number of their run."""
         return len(self.runs) > 1
 
     @property
     def first(self) -> Run:
-        """Return the run that the buttons and facts of the whole batch refer to."""
+        """Return the run for the buttons and facts of the whole batch."""
         return self.runs[0]
 
     @property
@@ -85,7 +85,9 @@ class Batch:
         return [run for run in self.runs if run.key in self.prepared]
 
     def files(self) -> list[PreparedFile]:
-        """Return the files of all shown runs, in order; in a gallery each is captioned with its number."""
+        """Return the files of all shown runs, in order. In a gallery each caption begins with the run's
+        number.
+        """
         return [
             replace(file, description=_caption(run)) if self.numbered and file.kind in GALLERY else file
             for run in self.shown
@@ -124,9 +126,9 @@ def first_message(
     *,
     classic: bool = False,
 ) -> tuple[OutgoingMessage, Sequence[str]]:
-    """Build the first message of an outcome; also return the remarks that didn't fit into it.
+    """Build the first message of an outcome. Also return the remarks that don't fit into it.
 
-    A `classic` message has a player for audio and previews of other files, a layout has neither.
+    A `classic` message has an audio player and previews of other files, which a layout lacks.
     """
     first, mention = batch.first, _mention(batch)
     heading = "\n".join(line for line in (_heading(batch, title, mention), prompt_line(first)) if line)
@@ -164,9 +166,9 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
 
 
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
-    """Build the message that stands in for an age-restricted result where it may not be shown.
+    """Build the message that replaces an age-restricted result in a channel where it may not be shown.
 
-    `postable`: it may be posted there once the channel is marked as age-restricted.
+    With `postable`, the result may be posted there once the channel is marked as age-restricted.
     """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
     buttons = [run_button(run, Action.DETAILS, "button_details")]
@@ -181,7 +183,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
 
 def _mention(batch: Batch) -> int | None:
-    """Return whom to ping: the requester, unless they cancelled the batch themselves."""
+    """Return the user to ping: the requester, unless they cancelled the batch themselves."""
     cancelled = all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
     return None if cancelled else batch.first.requester_id
 
@@ -209,7 +211,7 @@ def _is_empty(prepared: PreparedOutputs) -> bool:
 
 
 def _caption(run: Run) -> str:
-    """Return a picture's description, which begins with the number of its run."""
+    """Return a picture's description, prefixed with the number of its run."""
     number = str(_number(run))
     return shorten(f"{number}: {strip_invisible(run.prompt)}" if run.prompt else number, _ALT_TEXT)
 
@@ -219,7 +221,7 @@ def _number(run: Run) -> int:
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
-    """Yield the texts that the runs wrote: in a larger batch one block per run, under its number."""
+    """Yield the texts that the runs wrote. A larger batch has one block per run, under the run's number."""
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
@@ -229,8 +231,9 @@ def _text_blocks(batch: Batch) -> Iterator[str]:
 
 
 def _remarks(batch: Batch) -> Iterator[str]:
-    """Yield why outputs are missing or changed. A remark that several runs share stands once, with their
-    numbers, or without them if it is true of the whole batch."""
+    """Yield remarks about missing or changed outputs. A remark that several runs share appears once, with
+    their numbers, or without numbers if it applies to the whole batch.
+    """
     about: dict[str, list[Run]] = {}
     for run in batch.runs:
         for remark in dict.fromkeys(_remarks_on(batch, run)):
@@ -272,7 +275,7 @@ def _facts(run: Run) -> list[str]:
 
 
 def _charge(run: Run) -> list[str]:
-    """Return whether a run without a result was charged, as far as that is known."""
+    """Return a note on whether a run without a result was charged, as far as that is known."""
     if _was_free(run):
         return [say("charged_nothing")]
     return [say("charged_time")] if run.run_duration is not None else []
@@ -303,7 +306,9 @@ def _reason_with_charge(run: Run) -> str:
 
 
 def _rows(batch: Batch, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons of a single run; of a larger batch a number for each run, then those for all."""
+    """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
+    runs.
+    """
     first, shown = batch.first, batch.shown
     if not batch.numbered:
         return result_rows(first, follow_ups, picture=picture) if shown else [retry_buttons(first)]

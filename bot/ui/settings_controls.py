@@ -1,4 +1,4 @@
-"""A select or a button for each kind of field in `/settings`."""
+"""The select or button for each kind of field in `/settings`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from bot.strings import say
 from bot.ui.custom_ids import SettingId
 from bot.ui.settings_text import counted
 
-# The GPU or deployment whose roles a section shows: its list and its name.
+# The GPU or deployment whose roles a section shows, as its list and its name.
 Selection = tuple[str, str] | None
 Items = Iterator[Item[LayoutView]]
 
-# Discord's limit of characters in an option.
+# Discord's limit for the characters of an option.
 _OPTION_LENGTH = 100
 
 
 def section_controls(
     section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the fields that apply now. Buttons that follow each other share a row."""
+    """Draw the fields that apply now. Adjacent buttons share a row."""
     fields = [field for field in fields_of(section) if field.mode in (None, rules.approval.mode)]
     items = (
         item for field in fields for item in _DRAW[field.kind](field, field.value(rules), context, selection)
@@ -50,7 +50,7 @@ def _choice(field: Field, value: object, _context: SettingsContext, _selection: 
 
 
 def _channel(field: Field, channel: int | None, context: SettingsContext, _selection: Selection) -> Items:
-    """Offer text channels, where a card can be posted and found again."""
+    """Draw a select of text channels, where a card can be posted and found again."""
     setting = _id(field)
     select: ChannelSelect[Any] = ChannelSelect(
         custom_id=setting.encode(),
@@ -81,7 +81,9 @@ def _names(field: Field, chosen: Collection[str], context: SettingsContext, _sel
 def _roles_by_name(
     field: Field, roles_by_name: RolesFor, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the names; below them the roles for the selected one, and a button that opens it to everybody."""
+    """Draw the names. Below them are the roles for the selected name, and a button that opens the name to
+    everybody.
+    """
     offered = context.offered(field.names)
     options = [
         option(
@@ -110,7 +112,7 @@ def _open_to(roles: Ids | None) -> str:
 
 
 def _number(field: Field, _value: object, context: SettingsContext, _selection: Selection) -> Items:
-    """Draw what opens the form: a button, or a select of the role that the form is about."""
+    """Draw a button that opens the form, or a select of the role that the form is about."""
     if field.per_role:
         yield from _captioned(field, _role_select(_id(field), context, limit=1, at_least=1))
     else:
@@ -135,7 +137,7 @@ def _unlimited(
 
 
 def _words(field: Field, words: Sequence[str], _context: SettingsContext, _selection: Selection) -> Items:
-    """Draw the list's buttons. A list that is too long for a form is changed word by word."""
+    """Draw the list's buttons. A list that is too long for a form is edited word by word."""
     yield button(SettingId(field.section, "add"), style=ButtonStyle.primary)
     if words:
         yield button(_id(field) if fits_in_form(words) else SettingId(field.section, "remove"))
@@ -164,7 +166,7 @@ def _id(field: Field, arg: str = "") -> SettingId:
 
 
 def _captioned(field: Field, select: Item[Any], name: str = "", **params: object) -> Items:
-    """Put a caption above a select: its placeholder is hidden once something is chosen."""
+    """Put a caption above a select, whose placeholder disappears once something is chosen."""
     yield TextDisplay(say(f"settings_caption_{field.section.value}_{name or field.name}", **params))
     yield ActionRow(select)
 
@@ -177,7 +179,7 @@ def _role_select(
     limit: int = SELECT_LIMIT,
     at_least: int = 0,
 ) -> RoleSelect[Any]:
-    """Show the chosen roles that exist: Discord refuses a default that was deleted."""
+    """Draw a select with the chosen roles that exist; Discord refuses a default role that was deleted."""
     present = [Object(role) for role in sorted(context.role_ids.intersection(chosen))][:limit]
     select: RoleSelect[Any] = RoleSelect(
         custom_id=setting.encode(),
@@ -191,7 +193,7 @@ def _role_select(
 
 
 def _pages(field: Field, name: str, options: Sequence[SelectOption], *, any_number: bool = False) -> Items:
-    """Spread options over selects of 25, with a caption above the first; draw nothing without options."""
+    """Draw selects of 25 options each, with a caption above the first, or nothing if there are no options."""
     for page in range(field.pages):
         shown = page_of(options, str(page))
         if not shown:

@@ -28,11 +28,12 @@ from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import Selection, button, choice_select, option, section_controls
 from bot.ui.settings_text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
 
-# Characters: of all texts in a message, which is Discord's limit, and of the parts above and below the rules.
+# Limits of characters: Discord's for all texts in a message, and ours for the parts above and below the
+# rules.
 _MESSAGE_LENGTH = 4000
 _WARNINGS_LENGTH = 1000
 _NEWS_LENGTH = 900
-# Selects that open a section or a form.
+# The selects that open a section or a form.
 _OPENERS = frozenset(
     setting.encode()
     for setting in (
@@ -45,11 +46,11 @@ _OPENERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the panel shows: a section, the selection in it, and the result of an edit.
+    """The panel's content: a section, the selection in it, and the result of an edit.
 
-    `saved` is what an edit changed; it has no lines if the edit changed nothing. `error` is the sentence
-    about a refused edit, `again` the `arg` of the button that opens a refused form again. `turn` differs
-    each time the panel is shown.
+    `saved` is the change that an edit made; it has no lines if the edit changed nothing. `error` is the
+    sentence about a refused edit, and `again` the `arg` of the button that reopens a refused form. `turn`
+    differs each time the panel is shown.
     """
 
     section: Section = Section.HOME
@@ -61,7 +62,7 @@ class Panel:
 
 
 def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> LayoutView:
-    """Lay out the panel in at most 40 components and 4,000 characters; cut long lists between lines."""
+    """Build the panel within 40 components and 4,000 characters; long lists are cut between lines."""
     news = _news(panel)
     sentences = warnings(panel.section, rules, context)
     warned = _lines([f"⚠️ {sentence}" for sentence in sentences], _WARNINGS_LENGTH)
@@ -84,10 +85,10 @@ def panel_layout(panel: Panel, rules: ServerRules, context: SettingsContext) -> 
 
 
 def _forget_choices(layout: LayoutView, panel: Panel) -> None:
-    """Give selects another id each time: those that open something, and all of them after a refused choice.
+    """Change the ids of selects that open something, and of all selects after a refused choice.
 
-    A client remembers a choice by the select's id, even after Back, and doesn't send the same choice again.
-    It would go on showing the refused choice as if it had been saved.
+    Clients remember a choice by the select's id, even after Back, and don't send the same choice twice. They
+    would continue to show the refused choice as if it had been saved.
     """
     for item in layout.walk_children():
         if isinstance(item, BaseSelect) and (item.custom_id in _OPENERS or panel.error is not None):
@@ -148,7 +149,7 @@ def _length(items: Sequence[Item[LayoutView]]) -> int:
 
 
 def _lines(lines: Sequence[str], limit: int) -> str:
-    """Keep as many whole lines as fit, and write an ellipsis for the rest."""
+    """Keep as many whole lines as fit, with an ellipsis for the rest."""
     kept: list[str] = []
     remaining = limit - 2
     for line in lines:
@@ -168,7 +169,7 @@ def _colour(panel: Panel, *, is_warning: bool) -> Colour:
 
 
 def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> list[str]:
-    """Return the section's warnings, the most serious first; the overview has those of all sections."""
+    """Return the section's warnings, the most serious first. The overview has those of all sections."""
     found: list[str] = []
     if context.unreadable:
         found.append(say("settings_warn_unreadable", where=escape_line(", ".join(context.unreadable), 150)))
@@ -183,7 +184,7 @@ def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> 
 
 def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     approval = rules.approval
-    if context.review is not None and context.review.missing:  # even without approval: reports go there
+    if context.review is not None and context.review.missing:  # reports go there even without approval
         yield say(
             "settings_warn_no_access",
             channel=channel_name(approval.review_channel_id, context),
@@ -216,14 +217,14 @@ def _word_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str
         yield say("settings_warn_not_applied", rules=listed(shown, 5))
 
 
-# Discord's limit of characters in a form's title.
+# Discord's limit for the characters of a form's title.
 _TITLE_LENGTH = 45
 
 
 def settings_modal(
     control: SettingControl, rules: ServerRules, *, about: str = "", form_values: Sequence[str] | None = None
 ) -> Modal:
-    """Build the form of a control, filled in with `form_values`, or with what the rules hold.
+    """Build the form of a control, filled with `form_values` or with the stored rules.
 
     `about` names the role or GPU of `control.arg`. The modal's custom_id has the form's stamp before the
     `arg`: `set:budgets:role:{stamp}:{role}`.
@@ -263,12 +264,12 @@ def split_stamp(control: SettingControl) -> tuple[str, SettingControl]:
 
 
 def again_arg(control: SettingControl, draft: str) -> str:
-    """Return the `arg` of the button that opens a refused form again."""
+    """Return the `arg` of the button that reopens a refused form."""
     return f"{draft}:{control.name}:{control.arg}"
 
 
 def parse_again(control: SettingControl) -> tuple[str, SettingControl]:
-    """Return the draft's name, and the control of the form to open again."""
+    """Return the draft's name, and the control of the form to reopen."""
     draft, _, rest = control.arg.partition(":")
     name, _, arg = rest.partition(":")
     return draft, SettingControl(control.section, name, arg)

@@ -1,4 +1,4 @@
-"""The text of each field of `/settings`, and a description of what an edit changed."""
+"""The text of each field of `/settings`, and descriptions of changes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _VALUE_LENGTH = 120  # characters of a value in a description of a change
 class Line:
     """A label and a value. `key` identifies the setting, so that two states can be compared.
 
-    `entries` are all parts of a list, of which `value` may show only some. `kind` is set on lines about one
-    role, GPU or deployment.
+    `entries` are all parts of a list, of which `value` may show only some. `kind` is set on lines about a
+    single role, GPU or deployment.
     """
 
     key: str
@@ -35,7 +35,7 @@ class Line:
 
     @property
     def heading(self) -> str:
-        """The label as it is written; the name of a role, GPU or deployment has no colon yet."""
+        """The displayed label; the name of a role, GPU or deployment has no colon yet."""
         return f"{self.label}:" if self.kind else self.label
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> 
 
 
 def _is_listed(field: Field, rules: ServerRules) -> bool:
-    """List the fields of another approval mode while one of them has a value."""
+    """Return whether a field is listed. A field of another approval mode is listed if it has a value."""
     if field.mode in (None, rules.approval.mode):
         return True
     return any(other.value(rules) for other in FIELDS.values() if other.mode is field.mode)
@@ -60,14 +60,14 @@ def _is_listed(field: Field, rules: ServerRules) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSummary:
-    """What an edit changed. `covered` holds the keys of the lines that need not be shown again."""
+    """The changes that an edit made. `covered` holds the keys of the lines that need not be repeated."""
 
     lines: tuple[str, ...] = ()
     covered: frozenset[str] = frozenset()
 
 
 def first_lines(lines: Sequence[Line]) -> list[str]:
-    """Write the lines. Of many about roles, GPUs or deployments, write the first and name the rest."""
+    """Return the lines. If there are many about roles, GPUs or deployments, the rest are only named."""
     shown: list[str] = []
     for kind, rows in groupby(lines, key=lambda line: line.kind):
         written = list(rows)
@@ -80,7 +80,9 @@ def first_lines(lines: Sequence[Line]) -> list[str]:
 
 
 def describe_changes(before: ServerRules, after: ServerRules, context: SettingsContext) -> ChangeSummary:
-    """Describe each changed setting: `label: old → new`, or what was added to a list and removed from it."""
+    """Describe each changed setting as `label: old → new`, or by the entries added to and removed from a
+    list.
+    """
     differences, covered = [], set()
     for section in Section:
         old = {line.key: line for line in lines_of(section, before, context)}
@@ -95,7 +97,8 @@ def describe_changes(before: ServerRules, after: ServerRules, context: SettingsC
 
 
 def _is_list(old: Line | None, new: Line | None) -> bool:
-    """Return whether a change is described by entries, so that the panel still shows what is set now."""
+    """Return whether a change is described by entries, so that the panel still has to show the current list.
+    """
     return old is not None and new is not None and bool(old.entries and new.entries)
 
 
@@ -117,7 +120,7 @@ def _added_and_removed(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def shorten_line(text: str) -> str:
-    """Cut between words: half a mention would be shown as code."""
+    """Cut a line between words, since half a mention would be displayed as code."""
     if len(text) <= _VALUE_LENGTH:
         return text
     words, space, _ = text[:_VALUE_LENGTH].rpartition(" ")
@@ -139,7 +142,7 @@ def _choice(field: Field, value: Any, context: SettingsContext) -> Lines:
 
 
 def _role(field: Field, role: int | None, context: SettingsContext) -> Lines:
-    """Write who decides: a role adds to the people with Manage Server."""
+    """Describe who decides: a role, in addition to members with Manage Server."""
     also = say("settings_and_role", role=role_name(role, context)) if role is not None else ""
     yield _line(field.name, say("settings_managers") + also)
 
@@ -160,7 +163,8 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
 
 
 def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
-    """Write a line for each number with a unit, and one for all limits; a role's are in `_unlimited`."""
+    """Yield a line for each number with a unit, and one for all limits. Limits of roles are in `_unlimited`.
+    """
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
         yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
@@ -178,7 +182,7 @@ def _number_by_name(field: Field, weights: Mapping[str, float], context: Setting
 
 
 def _unlimited(_field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext) -> Lines:
-    """Write the limits of each role that has its own, the roles without limits last."""
+    """Yield the limits of each role that has its own; roles without limits come last."""
     for role, budget in sorted(budgets.items(), key=lambda item: (item[1].unlimited, item[0])):
         text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
         yield Line(f"role {role}", role_name(role, context), text, kind="role")
@@ -207,14 +211,14 @@ _TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingPr
 
 
 def automod_text(applies: bool | None, context: SettingsContext) -> str:
-    """Say whether the server's AutoMod rules apply to requests now."""
+    """Return a text about whether the server's AutoMod rules apply to requests now."""
     if applies is None:
         return say("settings_applied" if context.manages_server else "settings_unable")
     return say("settings_always_applied" if applies else "settings_not_applied")
 
 
 def limits_text(budget: Budget | RoleBudget, separator: str = " · ") -> str:
-    """Join the limits that are set."""
+    """Join all limits that are set."""
     return separator.join(
         say(f"settings_limit_{name}", count=getattr(budget, name))
         for name in LIMITS
@@ -227,7 +231,7 @@ def budget_text(budget: Budget, separator: str = " · ") -> str:
 
 
 def error_text(error: BotError) -> str:
-    """Return the error's sentence, with what a person typed escaped."""
+    """Return the error's sentence, with the user's text escaped."""
     params = {
         name: escape_line(value, 60) if isinstance(value, str) else value
         for name, value in error.params.items()
@@ -240,7 +244,7 @@ def role_names(ids: Collection[int], context: SettingsContext) -> list[str]:
 
 
 def ordered(names: Collection[str], offered: Mapping[str, str]) -> list[str]:
-    """Sort names as they are offered, with missing ones at the end."""
+    """Sort names in the order in which they are offered, with missing ones at the end."""
     positions = {name: position for position, name in enumerate(offered)}
     return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))
 
@@ -267,7 +271,7 @@ def counted(code: str, count: int) -> str:
 
 
 def listed(entries: Iterable[str], limit: int) -> str:
-    """Join the first entries, and say how many more there are."""
+    """Join the first entries, and state the number of the others."""
     shown = list(entries)
     if not shown:
         return say("settings_none_chosen")

@@ -36,7 +36,7 @@ _PROGRESS_ORDER = (
 
 
 def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build the answer to a command while a run of its batch goes on: phase, progress, age, Cancel."""
+    """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel."""
     first, active = batch[0], [run for run in batch if not run.final]
     above = [f"### {say(_heading(active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
@@ -58,14 +58,14 @@ def batch_title(title: str, size: int) -> str:
 
 
 def in_common(batch: Sequence[Run]) -> Run:
-    """Return the first run without what differs within a larger batch: the seed, and how long a run took."""
+    """Return the first run, without what differs within a larger batch: the seed and the duration."""
     return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 
 def _heading(active: Sequence[Run]) -> str:
     """Return the code of the phase of the most advanced run.
 
-    A waiting run without a queue position is about to be submitted, so it isn't called waiting.
+    A waiting run without a queue position is about to be submitted, so it isn't described as waiting.
     """
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
@@ -75,7 +75,7 @@ def _heading(active: Sequence[Run]) -> str:
 
 
 def _remark(run: Run) -> str:
-    """Return what the status adds: for a user install, from the start, how long it can be updated."""
+    """Return the remark of the status: for a user install, how long the message can be updated."""
     return say(run.status_note or "answer_lives") if run.status_note or run.user_install else ""
 
 
@@ -104,13 +104,13 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
 
 
 def _waiting(active: Sequence[Run]) -> str:
-    """Return how many runs are in a queue, and the position of the first."""
+    """Return the number of runs in a queue, and the position of the first."""
     positions = [position for run in active if (position := _position(run))]
     return say("several_waiting", count=len(positions), place=positions[0]) if positions else ""
 
 
 def _position(run: Run, form: str = "") -> str:
-    """Return a run's position in our queue or ComfyDeploy's; `form` "_alone" for a line of its own."""
+    """Return a run's position in our queue or ComfyDeploy's. `form` is "_alone" for a line of its own."""
     if run.queue_position is None or run.state not in (RunState.WAITING, RunState.QUEUED):
         return ""
     position = run.queue_position
