@@ -1,6 +1,6 @@
 """Record what the backend reports about runs.
 
-Changes of state are stored before a webhook is answered. Mere progress may be lost with the process, so it is
+State changes are stored before a webhook is answered. Progress alone may be lost with the process, so it is
 buffered in memory and written once a second.
 """
 
@@ -35,7 +35,7 @@ class ProgressBuffer:
         self._news: dict[str, RunReport] = {}
 
     def add(self, key: str, report: RunReport) -> bool:
-        """Buffer a report, or return False if it has to be recorded at once."""
+        """Buffer a report, or return False if it has to be recorded immediately."""
         known = self._known.get(key)
         if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
             return False
@@ -89,7 +89,7 @@ class EventRecorder:
     async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
         """Record a report and return the run's new state, or None if the report changed nothing.
 
-        `asked` says that the report is complete, since the backend was asked. Raises KeyError,
+        `asked` means that the report is complete, since it answers our own request. Raises KeyError,
         ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
         """
         if not asked and self._progress.add(key, report):

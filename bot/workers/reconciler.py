@@ -1,4 +1,4 @@
-"""Ask about silent runs, cancel runs, and give up at their deadlines."""
+"""Poll silent runs, cancel runs, and time out runs at their deadlines."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
 _SETTLE_CHECKS = 5
-# How long a cancelled run is asked about again while its state can't be read: the backend accepts a cancel
-# call for a run that has already succeeded, too.
+# The time for which a cancelled run is polled while its state can't be read. The backend also accepts a
+# cancel call for a run that has already succeeded.
 _CANCEL_DOUBT = timedelta(minutes=2)
 
 
 class Reconciler:
-    """Polling, cancelling and deadlines: whatever no webhook reports.
+    """Polls and cancels runs, and times them out: everything that no webhook reports.
 
-    `pause` doubles with each check of a run that brought nothing new. `grace` is how long a webhook may still
-    adopt a run whose start was not confirmed.
+    `pause` doubles with each check that finds nothing new. `grace` is how long a webhook may still adopt a
+    run whose start was not confirmed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reconciler:
             self._paused_until = loop.time() + _CHUNK_PAUSE
 
     async def check(self, run: Run) -> None:
-        """Do what a claimed run needs: let it expire, ask about it, or cancel it."""
+        """Handle a claimed run: let it expire, poll it, or cancel it."""
         if run.state is RunState.AWAITING_APPROVAL:
             await self._finish(run, RunState.EXPIRED, "expired")
         elif run.run_id is None:
@@ -95,7 +95,7 @@ class Reconciler:
             self._metrics.settled(run, gpu=None, seconds=None)
 
     async def _check_unconfirmed(self, run: Run) -> None:
-        """Give up a run without an id: the call that starts it is under way, or its answer was lost."""
+        """Time out a run without an id, whose start call is in progress or got no answer."""
         if run.submitted_at is not None and self._clock() < run.submitted_at + self._grace:
             return
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
@@ -114,15 +114,15 @@ class Reconciler:
 
     async def _end_overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
         if report is not None and report.outputs:
-            # Some runs never end although they have outputs; these were paid for, so they are shown.
+            # Some runs never end although they have outputs. They were paid for, so their outputs are shown.
             await self._record(run, report._replace(state=RunState.SUCCEEDED))
-            await self._try_cancel(run_id)  # only now, or the run would be recorded as cancelled
+            await self._try_cancel(run_id)  # not earlier, or the run would be recorded as cancelled
             return
         await self._try_cancel(run_id)
         await self._finish(run, RunState.TIMED_OUT, "deadline")
 
     async def _cancel(self, run: Run, run_id: str) -> None:
-        """Cancel a run, then ask for its state, since the call succeeds for a run that has ended, too."""
+        """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
         stopped = await self._try_cancel(run_id)
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
@@ -139,7 +139,7 @@ class Reconciler:
         return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + _CANCEL_DOUBT
 
     async def _try_cancel(self, run_id: str) -> bool | None:
-        """Return False if the run can't be cancelled at all, None if another try may succeed."""
+        """Return False if the run can't be cancelled at all, None if a retry may succeed."""
         try:
             await self._backend.cancel_run(run_id)
         except BackendNotCancellable as error:
@@ -158,7 +158,7 @@ class Reconciler:
             return None
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Record a final state, after which nothing is asked about the run."""
+        """Record a final state, after which the run is no longer polled."""
         await self._record(run, report)
         self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 

@@ -1,8 +1,8 @@
 """Start stored runs at the backend.
 
 Starting a run is not idempotent and costs money, so each claim makes at most one call, and a run is requeued
-only if the backend can't have accepted it. After any other silence a webhook adopts the run, or the
-reconciler gives it up when its grace time is over.
+only if the backend can't have accepted it. If the outcome of the call is unknown, a webhook adopts the run,
+or the reconciler times it out after its grace period.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
-    """Starts waiting runs: first come, first served over people instead of requests."""
+    """Starts waiting runs in fair order: first come, first served over users instead of requests."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Submitter:
             await self._queued(run, run_id)
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue the run: no call was made, so an outage of Discord's may be waited out."""
+        """Requeue the run. No call was made, so an outage of Discord can be waited out."""
         log.warning("the attached files could not be renewed: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)
@@ -112,7 +112,7 @@ class Submitter:
         self._wakeups.submit()
 
     async def _queued(self, run: Run, run_id: str) -> None:
-        """Store the run's id, retrying for as long as it takes: only this reply is sure to name it."""
+        """Store the run's id, retrying until it succeeds: only this reply is certain to contain the id."""
         log.info("queued as %s", run_id)
         while True:
             try:
@@ -130,7 +130,7 @@ class Submitter:
         try:
             await self._store.runs.record_report(run.key, report, now, now + self._first_check)
         except ForeignRunReport as error:
-            # The backend can start a run more than once; the one that reported first is followed.
+            # The backend can start a run more than once; we follow the one that reported first.
             log.warning("the queue reply names another run: %s", error)
 
     async def _failed(self, run: Run, error: BackendError) -> None:
@@ -140,7 +140,7 @@ class Submitter:
             now = self._clock()
             await self._store.claims.requeue(run.key, now + _backoff(run.submissions, error), now)
         elif isinstance(error, BackendTimeout):
-            # It may have been accepted: a webhook adopts the run, or the reconciler gives it up.
+            # The call may have been accepted, so a webhook adopts the run or the reconciler times it out.
             return
         else:
             target = RunState.UNCONFIRMED if error.accepted else RunState.REFUSED

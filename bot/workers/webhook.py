@@ -16,14 +16,15 @@ from bot.store.runs import ForeignRunReport
 from bot.workers.events import EventRecorder
 
 log = logging.getLogger(__name__)
-# A backend waits longer than this for its answer; a caller that needs it to send 1 MiB is none.
+# A backend waits longer than this for its answer. A caller that needs this long to send 1 MiB isn't the
+# backend.
 BODY_SECONDS = 10.0
-# nginx's status for a caller that has hung up; nobody receives it.
+# nginx's status for a caller that has disconnected; nobody receives it.
 HUNG_UP = 499
 
 
 class WebhookServer:
-    """The handler of the backend's webhooks."""
+    """Handles the backend's webhooks over HTTP."""
 
     def __init__(self, backend: Backend, recorder: EventRecorder, metrics: Metrics) -> None:
         self._backend = backend
@@ -37,7 +38,7 @@ class WebhookServer:
             app.router.add_route(method, endpoint.route, self._receive)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        """Answer with a status alone, and count it."""
+        """Answer with only a status, and count it."""
         try:
             status = await self._take(request)
         except Exception:
@@ -84,7 +85,7 @@ class WebhookServer:
             log.warning("a webhook for another run: %s", error)
             return 409
         except StoreUnavailable as error:
-            # The backend tries again after any status but a 2xx; when it gives up, polling finds the event.
+            # The backend retries after any status but a 2xx. When it gives up, polling finds the event.
             log.warning("a webhook has to wait for the database: %s", error)
             return 503
         return 204

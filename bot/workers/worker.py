@@ -1,4 +1,4 @@
-"""The claim-and-handle loop, and the wake-ups that shorten its pauses. All work is in the store."""
+"""The claim-and-handle loop, and the wake-ups that shorten its pauses. The store holds all work."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """A loop that claims items and handles up to `width` of them at once.
+    """A loop that claims items and handles up to `width` of them concurrently.
 
     Without items it waits `pause` seconds, after an item `rest` seconds, and after a failed claim (when the
-    database is down) `fault_pause` seconds. `handle` stores its own failures; an exception that escapes from
-    it is logged, and the item is claimed again when its claim expires.
+    database is unreachable) `fault_pause` seconds. `handle` stores its own failures. An exception that
+    escapes from it is logged, and the item is claimed again when its claim expires.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Worker(Generic[T]):
         self._wake.set()
 
     async def run(self) -> None:
-        """Run until `stop`, and leave the current items running for `finish`."""
+        """Run until `stop` is called, and leave the current items running for `finish`."""
         own = asyncio.current_task()
         if own is not None:
             # `finish` waits for the loop too, so that a claim in progress is not lost at `stop`.
@@ -78,7 +78,7 @@ class Worker(Generic[T]):
         return count
 
     def stop(self) -> None:
-        """Claim no more items."""
+        """Stop claiming items."""
         self._stopping = True
         self._wake.set()
 
@@ -95,7 +95,7 @@ class Worker(Generic[T]):
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _next(self) -> tuple[T | None, float]:
-        """Claim an item; without one, return how long to wait."""
+        """Claim an item, or return how long to wait if there is none."""
         if self._stopping:
             return None, 0
         self._wake.clear()
@@ -146,27 +146,27 @@ class Wakeups:
         self._listeners.setdefault(topic, []).append(listener)
 
     def submit(self) -> None:
-        """Wake the submitter: a run waits, or another may be started."""
+        """Wake the submitter, because a run waits or another may be started."""
         self._fire("submit")
 
     def deliver(self) -> None:
-        """Wake the courier: a message is pending."""
+        """Wake the courier, because a message is pending."""
         self._fire("deliver")
 
     def check(self) -> None:
-        """Wake the reconciler: a run has to be checked or cancelled."""
+        """Wake the reconciler, because a run has to be checked or cancelled."""
         self._fire("check")
 
     def show(self) -> None:
-        """Wake the status updater: a status message is outdated."""
+        """Wake the status updater, because a status message is outdated."""
         self._fire("show")
 
     def reload(self) -> None:
-        """Have other processes read the deployments again, as this one has."""
+        """Make other processes reread the deployments, as this one has."""
         self._notify("reload")
 
     def receive(self, topics: Iterable[str]) -> None:
-        """Wake the workers of this process for another one, without notifying others again."""
+        """Wake the workers of this process on another's behalf, without notifying others again."""
         for topic in topics:
             self._wake(topic)
 
