@@ -83,7 +83,7 @@ class Words(_Rules):
     """Rules about forbidden words.
 
     `automod` applies the server's AutoMod keyword rules; None applies them if the bot has the permission to
-    read them. `blocked` is the bot's own list.
+    read them. `blocked` is the server's own list.
     """
 
     automod: bool | None = None
