@@ -1,5 +1,4 @@
-"""`python -m bot`: read the settings, set up logging, and run. Failures become a sentence and an exit code.
-"""
+"""`python -m bot`: read the settings, set up logging and run. Failures become a sentence and an exit code."""
 
 from __future__ import annotations
 

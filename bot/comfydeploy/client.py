@@ -79,8 +79,7 @@ class ComfyDeploy:
         self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        """Describe a deployment. For an unknown id ComfyDeploy answers 500, which raises BackendServerError.
-        """
+        """Describe a deployment. An unknown id raises BackendServerError: ComfyDeploy answers 500."""
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:

@@ -83,8 +83,7 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int | float | None:
-    """Parse a finite number, also from a string. Return None for a limit that is connected to another node.
-    """
+    """Parse a finite number, also from a string. Return None for one connected to another node."""
     if isinstance(value, str):
         try:
             value = float(value)

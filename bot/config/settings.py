@@ -1,5 +1,4 @@
-"""The settings from the environment and .env. All mistakes are reported together, each with a way to fix it.
-"""
+"""The settings from the environment and .env. All mistakes are reported together, each with a remedy."""
 
 from __future__ import annotations
 

@@ -137,8 +137,7 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A saved set of inputs by ComfyDeploy's keys; `created_by` is None after the author erased their data.
-    """
+    """A saved set of inputs by the backend's keys; `created_by` is None once the author erased their data."""
 
     holder: Holder
     holder_id: int

@@ -114,8 +114,7 @@ class ServerRules(_Rules):
 
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
-    """Parse stored rules. Replace invalid values with defaults and return their paths ("." for everything).
-    """
+    """Parse stored rules. Replace invalid values with defaults and return their paths (".": all)."""
     if not isinstance(stored, Mapping):
         return ServerRules(), (".",)
     readable: Any = deepcopy(dict(stored))

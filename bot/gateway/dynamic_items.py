@@ -101,8 +101,7 @@ def text_values(interaction: Interaction) -> dict[str, str]:
 
 
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
-    """Return a form's values by custom_id. An unused select is empty text, and an unused upload is left out.
-    """
+    """Return a form's values by custom_id. An unused select is empty text; an unused upload is left out."""
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
     found: dict[str, FormValue] = {}

@@ -1,5 +1,4 @@
-"""Answer a request with its status message, and allow its queue call once Discord has accepted the message.
-"""
+"""Answer a request with its status message, and allow its queue call once Discord accepted the message."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`python -m bot check`: run the checks in order of dependency, and skip those that depend on a failed one.
-"""
+"""`python -m bot check`: run the checks in order, and skip those that depend on a failed one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`python -m bot export`: write runs as JSON lines, oldest first. docs/command-line.md explains each field.
-"""
+"""`python -m bot export`: write runs as JSON lines, oldest first. docs/command-line.md explains the fields."""
 
 from __future__ import annotations
 

@@ -126,8 +126,7 @@ class AuditService:
 
 
 def _choice(choices: Sequence[E], value: str | None) -> E | None:
-    """Return the choice with this value. Raises RefusedError, since Discord doesn't validate what it returns.
-    """
+    """Return the choice with this value. Raises RefusedError, since Discord doesn't validate it."""
     found = next((choice for choice in choices if choice == value), None)
     if found is None and value is not None:
         raise RefusedError("list_stale", f"{value!r} is not on offer")

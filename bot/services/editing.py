@@ -152,8 +152,7 @@ _LIMIT = 200
 
 
 class FormDrafts:
-    """A cache of the newest `limit` drafts, in memory. After a restart a form opens with the stored values.
-    """
+    """A cache of the newest `limit` drafts, in memory. After a restart forms open with stored values."""
 
     def __init__(self, limit: int = _LIMIT) -> None:
         self._limit = limit

@@ -130,8 +130,7 @@ class GenerationService:
             self._wakeups.deliver()
 
     async def cancel_unanswered(self, key: str) -> None:
-        """Withdraw the request, because Discord refused the status message and the requester saw a failure.
-        """
+        """Withdraw the request: Discord refused the status message, so the requester saw a failure."""
         with run_context(key):
             if not await self._run_store.withdraw(key):
                 log.warning(

@@ -178,8 +178,7 @@ class PresetService:
         return PresetRun(run, preset, applied.dropped)
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
-        """Raise InputError that points to `/generate` if the preset lacks a required input, such as a file.
-        """
+        """Raise an InputError that points to `/generate` if the preset lacks a required input."""
         spec = self._catalogue.plan.command(preset.deployment)
         if error.code != "input_required" or spec is None:
             return error

@@ -108,8 +108,7 @@ class ServerSettingsService:
     async def edit(
         self, server: Server, user_id: int, control: SettingControl, values: Sequence[str]
     ) -> EditResult:
-        """Change the rules with a button or a select. Raises RefusedError for a control that doesn't exist.
-        """
+        """Change the rules with a button or select. Raises RefusedError if the control doesn't exist."""
         try:
             return await self._apply(server, user_id, control, values)
         except (InputError, RefusedError) as error:

@@ -255,8 +255,7 @@ class AutomodCache:
 
 
 class WordFilter:
-    """Refuses forbidden texts. The matching word appears in the audit log but not in the requester's refusal.
-    """
+    """Refuses forbidden texts. The matching word is in the audit log, not in the requester's refusal."""
 
     def __init__(self, cache: AutomodCache, store: Store, clock: Callable[[], datetime]) -> None:
         self.cache = cache

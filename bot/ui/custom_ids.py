@@ -327,8 +327,7 @@ class SettingId(CustomId):
 
     @property
     def control(self) -> SettingControl:
-        """Return the control. Raises RefusedError for a section of another version. The name is not checked.
-        """
+        """Return the control; its name isn't checked. Raises RefusedError for an unknown section."""
         if self.section not in set(Section):
             raise RefusedError("settings_stale")
         return SettingControl(Section(self.section), self.name, self.arg)

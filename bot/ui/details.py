@@ -26,8 +26,7 @@ _LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of the Details message. `file` is the full text to attach as `FILENAME` if it is too long.
-    """
+    """The content of the Details message. `file` is the full text if it is too long, attached as `FILENAME`."""
 
     layout: LayoutView
     file: str | None

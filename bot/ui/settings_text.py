@@ -97,8 +97,7 @@ def describe_changes(before: ServerRules, after: ServerRules, context: SettingsC
 
 
 def _is_list(old: Line | None, new: Line | None) -> bool:
-    """Return whether a change is described by entries, so that the panel still has to show the current list.
-    """
+    """Return whether a change is described by entries, so the panel still has to show the current list."""
     return old is not None and new is not None and bool(old.entries and new.entries)
 
 
@@ -163,8 +162,7 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
 
 
 def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
-    """Yield a line for each number with a unit, and one for all limits. Limits of roles are in `_unlimited`.
-    """
+    """Yield a line for each number with a unit, and one for all limits. `_unlimited` has the roles' limits."""
     for name in field.boxes if field.unit else ():
         count = getattr(numbers, name)
         yield _line(name, counted(f"settings_{field.unit}", count) if count else say("settings_any_age"))
