@@ -26,7 +26,7 @@ _LINES = 15
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of the Details message. `file` is the full text if it is too long, attached as `FILENAME`."""
+    """The content of the Details message. `file` is a text too long for it, attached as `FILENAME`."""
 
     layout: LayoutView
     file: str | None
