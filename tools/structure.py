@@ -1,10 +1,11 @@
 """`python -m tools.structure`: count the modules of `bot` and `cogs`, their lines, and the files per package.
 
-Migrations and one-line `__init__` files don't count.
+Migrations and `__init__` files with a docstring alone don't count.
 """
 
 from __future__ import annotations
 
+import ast
 import statistics
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ def modules() -> Iterator[tuple[Path, int]]:
     """Yield each module's path and its number of lines."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            lines = len(path.read_text(encoding="utf-8").splitlines())
-            if "migrations" not in path.parts and (path.name != "__init__.py" or lines > 1):
-                yield path.relative_to(ROOT), lines
+            text = path.read_text(encoding="utf-8")
+            only_docstring = path.name == "__init__.py" and len(ast.parse(text).body) < 2
+            if "migrations" not in path.parts and not only_docstring:
+                yield path.relative_to(ROOT), len(text.splitlines())
 
 
 def main() -> None:

@@ -132,8 +132,8 @@ class Settings(BaseSettings):
     def _about_public_url(self) -> str | None:
         if self.public_url is None:
             return (
-                "PUBLIC_URL is not set: the bot asks ComfyDeploy for results every "
-                f"{self.poll_interval_seconds} seconds instead."
+                "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after "
+                f"{self.poll_interval_seconds} seconds, then less and less often."
             )
         if _is_loopback(self.public_url):
             if _is_loopback(self.comfydeploy_api_url):

@@ -57,7 +57,7 @@ def test_neither_repr_nor_dump_shows_a_secret() -> None:
 @pytest.mark.parametrize(
     ("values", "start"),
     [
-        ({}, "PUBLIC_URL is not set: the bot asks ComfyDeploy for results every 15 seconds"),
+        ({}, "PUBLIC_URL is not set: the bot asks ComfyDeploy for results instead, first after 15 seconds"),
         ({"PUBLIC_URL": "http://bot.example.com"}, "PUBLIC_URL is http:"),
         ({"PUBLIC_URL": "https://localhost:8080"}, "PUBLIC_URL is an address of this machine only"),
         ({"COMFYDEPLOY_API_URL": "http://comfy.example.com/api"}, "COMFYDEPLOY_API_URL is http:"),
