@@ -1,4 +1,4 @@
-"""`/audit`: a server's audit log for its moderators, in pages and as a CSV file."""
+"""`/audit` shows a server's audit log to its moderators, in pages and as a CSV file."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
 
 
 class Audit(commands.Cog):
-    """The command. Discord's Integrations decide who sees it, so the bot checks who uses it."""
+    """The command `/audit`. Discord's Integrations only decide who sees it, so the bot checks who uses it."""
 
     def __init__(self, service: AuditService) -> None:
         self._service = service

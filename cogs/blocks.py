@@ -1,4 +1,4 @@
-"""`/block`, `/unblock` and `/blocked`: moderators stop users from generating on their server."""
+"""`/block`, `/unblock` and `/blocked`, with which moderators stop members from generating in their server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BlockedButton = page_button(BlockedId, _page)
 
 
 class Blocks(commands.Cog):
-    """The commands. A member's roles are those that the interaction carries."""
+    """The three commands. A member's roles are those that the interaction carries."""
 
     def __init__(self, service: BlockService) -> None:
         self._service = service
@@ -90,7 +90,7 @@ def _duration(choice: str | None, days: int | None) -> timedelta | None:
     if choice is not None and days is not None:
         raise RefusedError("block_duration_twice")
     if choice is not None and choice not in _DURATIONS:
-        # Perhaps from a command of another version: a mistake must not block a user for ever.
+        # The value may come from another version's command, and a mistake must not block a user forever.
         raise RefusedError("block_duration_unknown")
     return timedelta(days=days) if days is not None else _DURATIONS[choice or "open"]
 

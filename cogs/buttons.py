@@ -28,7 +28,7 @@ Press = Callable[[Interaction, str], Awaitable[None]]
 
 
 class RunButton(PersistentItem[RunId], codec=RunId):
-    """Any button of a run."""
+    """A button of a run."""
 
     async def pressed(self, interaction: Interaction, id: RunId) -> None:
         async with reporting_card_errors(interaction, id.key):
@@ -39,7 +39,7 @@ async def _cancel(interaction: Interaction, key: str) -> None:
     moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
     moderated = interaction.channel_id if moderates else None
     await interaction.client.services.runs.cancel(key, interaction.user.id, moderated=moderated)
-    # The status message itself says that it is being cancelled.
+    # The status message itself shows that the run is being cancelled.
     await interaction.response.defer()
 
 
@@ -95,7 +95,7 @@ async def _clear(interaction: Interaction, key: str) -> None:
 
 
 async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, by_card: bool) -> None:
-    """Close the report if the button is on its card, else confirm the deletion to the user."""
+    """Close the report if the button is on its card, otherwise confirm the deletion to the user."""
     if by_card:
         person = interaction.user.id
         verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
@@ -143,7 +143,7 @@ async def _details(interaction: Interaction, key: str) -> None:
 
 
 async def _pick(interaction: Interaction, key: str) -> None:
-    """Show one run of a batch with its pictures and with buttons for this run alone."""
+    """Show one run of a batch with its pictures and its own buttons."""
     services = interaction.client.services
     catalogue = services.catalogue
     message = interaction.message

@@ -1,4 +1,4 @@
-"""Edit: a form with an earlier run's inputs, which starts a run of the user who submits it."""
+"""Edit opens a form with an earlier run's inputs, and starts a run of the user who submits it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _READ_SECONDS = 10
 
 
 async def open_edit(interaction: Interaction, id: EditId) -> None:
-    """Show the form, filled with the run's inputs or with the draft."""
+    """Show the form, filled with the run's inputs or the draft."""
     editing = interaction.client.services.editing
     await check_start(interaction)
     inputs = await editing.form(id.key, id.draft, requester_of(interaction))
@@ -34,7 +34,7 @@ async def open_edit(interaction: Interaction, id: EditId) -> None:
 
 
 class EditItem(PersistentItem[EditId], codec=EditId):
-    """*Edit again* and *Send*, under a form that was not accepted at once."""
+    """The buttons *Edit again* and *Send*, under a form that was not accepted immediately."""
 
     async def pressed(self, interaction: Interaction, id: EditId) -> None:
         await (_send_draft if id.send else open_edit)(interaction, id)
@@ -66,7 +66,7 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
 
 
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
-    """Read uploaded texts, which takes too long for the first answer, and offer to send the form."""
+    """Read uploaded texts, which takes too long for an immediate answer, and offer to submit the form."""
     await interaction.response.defer(ephemeral=True, thinking=True)
     try:
         for name, file in _uploaded_texts(values).items():
@@ -83,13 +83,13 @@ async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, Fo
 def _refused(
     interaction: Interaction, id: EditId, values: Mapping[str, FormValue], error: BotError
 ) -> LayoutView:
-    """Keep the values as a draft and build the answer with *Edit again*."""
+    """Keep the values as a draft, and build the answer with *Edit again*."""
     draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
     return refused_layout(explain(error), EditId(id.key, draft).encode())
 
 
 def _uploaded_texts(values: Mapping[str, FormValue]) -> dict[str, AttachedFile]:
-    """Return files that stand for long texts, by option name; see `TEXT_FILE`."""
+    """Return the files that replace long texts, by option name; see `TEXT_FILE`."""
     return {
         name.removesuffix(TEXT_FILE): value[0]
         for name, value in values.items()
@@ -98,7 +98,10 @@ def _uploaded_texts(values: Mapping[str, FormValue]) -> dict[str, AttachedFile]:
 
 
 async def _download_text(interaction: Interaction, name: str, file: AttachedFile) -> str:
-    """Raise InputError for a file that is too large, not text or can't be fetched."""
+    """Return the text of a file.
+
+    Raises InputError if the file is too large, not text or can't be downloaded.
+    """
     if file.size > _TEXT_BYTES:
         raise InputError("edit_text_too_large", option=name, limit_kib=_TEXT_BYTES // 1024)
     try:

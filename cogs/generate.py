@@ -1,4 +1,4 @@
-"""`/generate`: interaction -> request, answer -> words."""
+"""`/generate`, built from the deployments: passes options to the service and answers with a status."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bot.gateway.replies import answer_generated, send_status
 
 
 class Generate(commands.Cog):
-    """Adds the command that the deployments make."""
+    """Adds the command that is built from the deployments."""
 
     def __init__(self, bot: GenerateBot) -> None:
         self._bot = bot
@@ -70,15 +70,15 @@ class Generate(commands.Cog):
 
 
 AnyInteraction = discord.Interaction[Any]
-# (interaction, deployment name, what was given by option name: `gpu` and `more` are among it)
+# (interaction, deployment name, values by option name, including `gpu` and `more`)
 OnGenerate = Callable[[AnyInteraction, str, Mapping[str, RawValue]], Awaitable[None]]
-# (interaction, deployment name, option name, what was typed so far)
+# (interaction, deployment name, option name, the text typed so far)
 OnAutocomplete = Callable[[AnyInteraction, str, str, str], Awaitable[Sequence[OptionChoice]]]
 GenerateCommand = app_commands.Command[Any, ..., None] | app_commands.Group
 
 
 class _Option(app_commands.Transformer):
-    """One option's type, limits and choices. Values are checked by `collect`, not here."""
+    """The type, limits and choices of an option. Values are checked by `collect`, not here."""
 
     def __init__(self, spec: OptionSpec) -> None:
         self.spec = spec
@@ -107,7 +107,7 @@ class _Option(app_commands.Transformer):
 
 
 class _CompletedOption(_Option):
-    """discord.py asks for suggestions exactly where `autocomplete` is overridden."""
+    """An option with autocomplete. discord.py asks for suggestions only if `autocomplete` is overridden."""
 
     def __init__(self, spec: OptionSpec, deployment: str, on_autocomplete: OnAutocomplete) -> None:
         super().__init__(spec)
@@ -124,7 +124,7 @@ class _CompletedOption(_Option):
 def build_generate(
     plan: CommandPlan, on_generate: OnGenerate, on_autocomplete: OnAutocomplete
 ) -> GenerateCommand:
-    """Build the command to add to a tree; with several deployments it is a group."""
+    """Build the command to add to a tree. With several deployments it is a group."""
     if plan.is_single:
         return _command(plan.commands[0], plan.name, on_generate, on_autocomplete)
     root = app_commands.Group(name=plan.name, description=plan.description)

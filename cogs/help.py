@@ -1,4 +1,4 @@
-"""`/help`: which deployments there are, and what each takes."""
+"""`/help` lists the deployments and their options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HelpSelect(PersistentItem[HelpId], codec=HelpId):
 
 
 class Help(commands.Cog):
-    """The command; its answer is ephemeral and needs no database."""
+    """The command `/help`. Its answer is ephemeral and needs no database."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue

@@ -1,4 +1,4 @@
-"""`/pause` and `/resume`: the bot's owner takes on nothing new, on every server."""
+"""`/pause`, `/resume` and `/reload`, for the bot's owner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REASON = 300
 
 
 class Pause(commands.Cog):
-    """Hidden from who isn't an administrator; in direct messages with the bot an owner finds it always."""
+    """The commands `/pause` and `/resume`, shown to administrators, and to others only in direct messages."""
 
     def __init__(self, bot: GenerateBot, service: BlockService) -> None:
         self._bot = bot
@@ -32,7 +32,7 @@ class Pause(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
         await self._check(interaction)
-        # Shown to everybody who asks, so it is stored as it may be shown.
+        # Every refused requester sees the reason, so it is stored in the form that may be shown.
         shown = escape_line(reason, _REASON)
         await self._service.pause(interaction.user.id, shown)
         await tell(interaction, say("pause_done", reason=shown))
@@ -52,7 +52,7 @@ class Pause(commands.Cog):
 
 
 class Reload(commands.Cog):
-    """Hidden from who isn't an administrator; in direct messages with the bot an owner finds it always."""
+    """The command `/reload`, shown to administrators, and to others only in direct messages."""
 
     def __init__(self, bot: GenerateBot, reloader: Reloader) -> None:
         self._bot = bot
@@ -80,7 +80,7 @@ _LINES = 5
 
 
 def reloaded_text(found: ReloadResult) -> str:
-    """Within a message's 2,000 characters."""
+    """Return the result of a reload, within a message's 2,000 characters."""
     parts = (("added", found.added), ("changed", found.changed), ("removed", found.removed))
     lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
     lines = [say("reload_done"), *(lines or [say("reload_same")])]
@@ -90,7 +90,7 @@ def reloaded_text(found: ReloadResult) -> str:
 
 
 def broken_text(mistakes: Sequence[str]) -> str:
-    """Why nothing was changed; the file's words in it are made safe."""
+    """Return the reasons why nothing was changed, with text from the file escaped."""
     lines = [f"- {escape_line(mistake, _LINE)}" for mistake in mistakes[:_LINES]]
     if len(mistakes) > _LINES:
         lines.append(say("reload_more", count=len(mistakes) - _LINES))

@@ -1,4 +1,4 @@
-"""`/preset`: named sets of inputs, a user's own and the server's."""
+"""`/preset` manages named sets of inputs, the user's own and the server's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PresetsButton = page_button(PresetsId, _page)
 
 
 class Presets(commands.GroupCog, group_name="preset", group_description=say("command_preset")):
-    """The commands. Answers are ephemeral, except that `use` generates in the channel."""
+    """The subcommands of `/preset`. Answers are ephemeral, except that `use` generates in the channel."""
 
     def __init__(self, presets: PresetService, catalogue: Catalogue) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`/privacy`: export and erase a user's own data."""
+"""`/privacy` exports and erases a user's own data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LISTED = 10
 
 
 def erased_text(erased: Erased) -> str:
-    """Say how many runs were erased and which are still in progress."""
+    """Return a text with the number of runs that were erased and of those still in progress."""
     done = say("erase_done", count=erased.emptied)
     if not erased.left:
         return done
@@ -33,7 +33,7 @@ def erased_text(erased: Erased) -> str:
 
 
 class EraseButton(PersistentItem[EraseId], codec=EraseId):
-    """The confirmation before anything is erased; only the user it was shown to can press it."""
+    """The button that confirms an erasure. Only the user to whom it was shown can press it."""
 
     async def pressed(self, interaction: Interaction, id: EraseId) -> None:
         if interaction.user.id != id.user_id:
@@ -49,7 +49,9 @@ class Privacy(
     group_name="privacy",
     group_description=say("command_privacy"),
 ):
-    """The commands, also in direct messages: a user who has left every server keeps this right."""
+    """The subcommands of `/privacy`, also in direct messages: users who have left every server keep this
+    right.
+    """
 
     def __init__(self, service: PrivacyService) -> None:
         super().__init__()

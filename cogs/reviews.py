@@ -1,4 +1,4 @@
-"""Moderators' forms, and the review and report cards that they act on."""
+"""Moderators' forms, and updates of the review and report cards that they act on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
 from bot.ui.moderation import REASON_FIELD, closed_report_card, decided_card, expired_card
 
-# A message is a card if it has all the buttons of one, whatever a forged press claims.
+# A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
 _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
 _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
 
@@ -46,7 +46,7 @@ async def _block(interaction: Interaction, key: str, reason: str) -> None:
 
 
 async def _member(interaction: Interaction, user_id: int) -> Member:
-    """Fetch a member with the roles that mark moderators; a user who left has none."""
+    """Fetch a member with the roles that mark moderators. A user who left has none."""
     if interaction.guild is not None:
         try:
             return member_from_user(await interaction.guild.fetch_member(user_id))
@@ -59,19 +59,19 @@ _HANDLERS = {ReviewForm.REJECT: _reject, ReviewForm.BLOCK: _block}
 
 
 async def show_decision(interaction: Interaction, reviewed: ReviewedRun) -> None:
-    """Edit a review card into its decided form."""
+    """Edit a review card to show the decision."""
     await _show_card(interaction, decided_card(reviewed.run, reviewed.title, reviewed.inputs))
 
 
 async def close_report(interaction: Interaction, reviewed: ReviewedRun, verdict: str) -> None:
-    """Edit a report into its closed form, which says what became of it."""
+    """Edit a report to show how it was closed."""
     await _show_card(interaction, closed_report_card(reviewed.run, reviewed.title, verdict), keep_files=False)
 
 
 async def _show_card(interaction: Interaction, card: OutgoingMessage, *, keep_files: bool = True) -> None:
     """Replace the card that was used.
 
-    Attached pictures are kept by default: they show inputs whose links expire.
+    Attached pictures are kept by default. They show inputs whose links expire.
     """
     if card.layout is None:
         raise RuntimeError("a card is a layout")
@@ -90,7 +90,7 @@ def is_report(interaction: Interaction, key: str) -> bool:
 
 @asynccontextmanager
 async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIterator[None]:
-    """Report errors to the user; a card whose run is missing says so itself and loses its buttons."""
+    """Report errors to the user. If its run is missing, the card shows that itself and loses its buttons."""
     try:
         yield
     except Exception as error:

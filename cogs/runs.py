@@ -1,4 +1,4 @@
-"""`/runs`, `/queue` and `/usage`: a user's own runs, a server's queue, and what counts today."""
+"""`/runs`, `/queue` and `/usage` show a user's own runs, a server's queue, and today's usage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _runs_page(interaction: Interaction, page: RunsPage) -> LayoutView:
 
 
 class RunsItem(PersistentItem[RunsId], codec=RunsId):
-    """A page button or a select under the list."""
+    """A page button or a select of the list."""
 
     async def pressed(self, interaction: Interaction, id: RunsId) -> None:
         if id.action is RunListAction.CANCEL:
@@ -61,7 +61,7 @@ def _selected_key(interaction: Interaction) -> str:
 
 
 class Runs(commands.Cog):
-    """`/runs`; ephemeral, since users decide themselves whom they show their runs."""
+    """`/runs`, which is ephemeral, since users decide themselves whom they show their runs."""
 
     @app_commands.command(name="runs", description=say("command_runs"))
     @app_commands.describe(state=say("option_runs_state"))
@@ -86,7 +86,7 @@ _QueueButton = page_button(QueueId, _queue_page)
 
 
 class Queue(commands.Cog):
-    """`/queue`; ephemeral, since it shows users their own prompts."""
+    """`/queue`, which is ephemeral, since it shows users their own prompts."""
 
     @app_commands.command(name="queue", description=say("command_queue"))
     @app_commands.guild_only()
@@ -95,7 +95,7 @@ class Queue(commands.Cog):
 
 
 class Usage(commands.Cog):
-    """`/usage`; ephemeral, since usage concerns only the user and the moderators."""
+    """`/usage`, which is ephemeral, since usage concerns only the user and the moderators."""
 
     def __init__(self, runs: RunService) -> None:
         self._runs = runs

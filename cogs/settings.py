@@ -1,6 +1,7 @@
-"""`/settings`: the server's rules in one ephemeral panel.
+"""`/settings` shows the server's rules in one ephemeral panel.
 
-Its custom_ids hold its whole state, so an open panel works after a restart. Each press checks permissions.
+The panel's custom_ids hold its whole state, so an open panel works after a restart. Each press checks
+permissions.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bot.ui.settings_text import describe_changes, error_text
 
 
 def allowed(interaction: Interaction) -> GuildInfo:
-    """Return the server if the member may manage it. Raises RefusedError."""
+    """Return the server. Raises RefusedError unless the member may manage it."""
     if interaction.guild_id is None:
         raise RefusedError("settings_only_in_servers")
     if not interaction.permissions.manage_guild:
@@ -42,7 +43,7 @@ def allowed(interaction: Interaction) -> GuildInfo:
 
 
 class SettingsItem(PersistentItem[SettingId], codec=SettingId):
-    """Any button or select of the panel."""
+    """A button or select of the panel."""
 
     async def pressed(self, interaction: Interaction, id: SettingId) -> None:
         service, values = interaction.client.services.server_settings, selected_values(interaction)
@@ -63,7 +64,7 @@ class SettingsItem(PersistentItem[SettingId], codec=SettingId):
 
 
 def _opened_panel(control: SettingControl, values: Sequence[str]) -> Panel | None:
-    """Return the panel that a control opens without changing anything, or None if it edits the rules."""
+    """Return the panel that a control opens, or None if the control edits the rules."""
     if control.key == "home.back":
         return Panel()
     if control.key == "home.open" and values and values[0] in set(Section):
@@ -81,7 +82,7 @@ async def _layout(service: ServerSettingsService, server: GuildInfo, panel: Pane
 async def _result_layout(
     service: ServerSettingsService, server: GuildInfo, control: SettingControl, result: EditResult
 ) -> LayoutView:
-    """Show what an edit changed or why it was refused, in the section from which it came."""
+    """Build the panel that shows the result of an edit, in the section of the control."""
     tidied = control.key == "home.tidy" and control.arg in set(Section)
     section = Section(control.arg) if tidied else control.section
     current = await service.read(server, section)
@@ -95,7 +96,7 @@ async def _result_layout(
 
 
 def _selection(control: SettingControl, context: SettingsContext) -> Selection:
-    """Return the GPU or deployment whose roles were set, so that it stays selected."""
+    """Return the GPU or deployment whose roles were set, so that it remains selected."""
     if control.section is not Section.GPUS:
         return None
     return control.name.partition("_")[0], resolve(control, context).arg
@@ -130,7 +131,7 @@ async def _submitted(interaction: Interaction, id: SettingId) -> None:
 
 
 class Settings(commands.Cog):
-    """The command, which shows the panel."""
+    """The command `/settings`, which shows the panel."""
 
     def __init__(self, service: ServerSettingsService) -> None:
         self._service = service

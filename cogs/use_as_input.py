@@ -1,4 +1,4 @@
-"""Use as input: start a run with a picture of any message."""
+"""Use as input starts a run with a picture of any message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIMIT = 10
 
 
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
-    """Answer with a message's pictures and the deployments that can take each.
+    """Answer with a message's pictures and the deployments that accept each.
 
     `parent` is the run that made the pictures.
     """
@@ -40,7 +40,7 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
 
 
 def shown_pictures(message: discord.Message) -> list[str]:
-    """Return links to the pictures in one of the bot's messages: attached ones, else those of a gallery."""
+    """Return links to the pictures in a message of the bot: attached ones, otherwise those of a gallery."""
     shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
     return attached_pictures(message) or shown[:_LIMIT]
 
@@ -48,8 +48,8 @@ def shown_pictures(message: discord.Message) -> list[str]:
 def attached_pictures(message: discord.Message) -> list[str]:
     """Return links to the attached pictures of any message.
 
-    Galleries of other applications are left out: theirs may link to any address, whose picture can be
-    swapped after a moderator approved it.
+    Galleries of other applications are left out. Their links may lead to any server, which can swap the
+    picture after a moderator approved it.
     """
     return [each.url for each in message.attachments if _is_picture(each)][:_LIMIT]
 
@@ -75,13 +75,13 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 
 def _key_of(message: discord.Message) -> str:
-    """Return the run that one of the bot's messages shows, by its buttons; empty if it shows none."""
+    """Return the key of the run that a message of the bot shows, by its buttons, or an empty string."""
     buttons = map(RunId.read, custom_ids(message.components))
     return next((button.key for button in buttons if button is not None), "")
 
 
 class UseItem(PersistentItem[UseId], codec=UseId):
-    """The button or select under a picture, and *Edit again*."""
+    """The button or select under a picture, and the button *Edit again*."""
 
     async def pressed(self, interaction: Interaction, id: UseId) -> None:
         deployment = next(iter(selected_values(interaction)), id.deployment)
@@ -98,7 +98,7 @@ async def _on_menu(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _submitted(interaction: Interaction, id: UseId) -> None:
-    """Start a run with the picture, which is in the message that the form was opened from."""
+    """Start a run with the picture from the message in which the form was opened."""
     editing = interaction.client.services.editing
     values = {**editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
     pictures = shown_pictures(interaction.message) if interaction.message is not None else []
