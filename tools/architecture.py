@@ -1,6 +1,6 @@
 """`python -m tools.architecture`: draw the packages and their imports into docs/architecture.md.
 
-An arrow means "imports"; one that follows from others is left out, so that the picture shows the layers.
+An arrow means "imports". Arrows that follow from others are left out, so that the picture shows the layers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "serve",
 
 
 def unit(module: str) -> str:
-    """Return the package that a module belongs to; the entry points are one."""
+    """Return the package of a module; all entry points count as one package."""
     parts = module.split(".")
     if parts[0] == "cogs":
         return "cogs"
@@ -38,7 +38,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def reduced(edges: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
-    """Leave out each arrow that a longer way replaces; `edges` must have no cycle."""
+    """Return the edges without those that a longer path implies; `edges` must have no cycle."""
 
     def reaches(start: str, end: str) -> bool:
         return any(step == end or reaches(step, end) for step in edges.get(start, ()))
@@ -58,7 +58,7 @@ def picture() -> str:
 
 
 def written(text: str) -> str:
-    """Return the document with today's picture between the marks."""
+    """Return the document with the current picture between the marks."""
     return _BLOCK.sub(lambda block: block.group(1) + picture() + block.group(2), text)
 
 

@@ -3,8 +3,8 @@
     python -m tools.mutants core                    every mutant of the pure core, by its unit tests
     python -m tools.mutants sample --seed 9         200 mutants of the packages in `TESTS`
 
-mutmut makes the mutants, in a copy of the working tree. Those of the core run in forks of one process, each
-against the tests that reach its function; those of the sample against the tests that are about their module.
+mutmut makes the mutants in a copy of the working tree. Mutants of the core run in forks of one process, each
+against the tests that reach its function. Mutants of the sample run against the tests of their module.
 Survivors listed in tests/equivalent_mutants.toml don't count.
 
 Exit codes: 0 success, 1 less than `CORE_SHARE` percent of the core's mutants killed.
@@ -38,7 +38,7 @@ CORE_SHARE = 90.0
 
 @dataclass(frozen=True)
 class Scope:
-    """Which files are mutated, and which tests run."""
+    """The files to mutate, and the tests to run."""
 
     files: tuple[str, ...]
     tests: tuple[str, ...]
@@ -73,7 +73,7 @@ CORE = Scope(
 )
 DATABASE, STORE, DISCORD = "contract/database/test", "contract/store/test", "discord/test"
 SERVICES, WEB = "unit/services/test", "web/test"
-# The tests that are about a module: running all of them for each of 200 mutants would take a day.
+# The tests of a module: running all of them for each of 200 mutants would take a day.
 TESTS = {
     "database": {
         "coordination": f"{DATABASE}_coordination.py",
@@ -150,7 +150,7 @@ TESTS = {
     },
 }
 SAMPLED = Scope(files=tuple(f"bot/{package}/*.py" for package in TESTS), tests=("tests/unit",))
-# These look at the files of the repository, which are not the same in a mutated copy.
+# These tests read files of the repository, which differ in a mutated copy.
 NOT_IN_A_COPY = ("tests/unit/test_docs.py", "tests/unit/test_architecture.py")
 
 
@@ -179,7 +179,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
-    """Copy the files that git knows of, and configure mutmut there."""
+    """Copy the files that git knows, and configure mutmut there."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -210,7 +210,7 @@ def copied(root: Path, scope: Scope, without: Sequence[str]) -> Iterator[Path]:
 
 
 def run_all(copy: Path, jobs: int) -> dict[str, int]:
-    """Run every mutant in forks of one process; fast, and enough for tests without I/O."""
+    """Run every mutant in forks of one process, which is fast and sufficient for tests without I/O."""
     mutmut = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)]
     ran = subprocess.run(mutmut, cwd=copy, stdout=subprocess.PIPE, text=True, check=False)
     codes = exit_codes(copy)
@@ -232,12 +232,12 @@ mutmut.create_mutants(1)
 
 
 def generate(copy: Path) -> None:
-    """Make the mutants and run none."""
+    """Generate the mutants without running them."""
     subprocess.run([sys.executable, "-c", _GENERATE], cwd=copy, check=True, stdout=subprocess.DEVNULL)
 
 
 def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
-    """Run each of the mutants in a process of its own."""
+    """Run each of the mutants in a separate process."""
     if code := run_one(copy, "", ["tests/unit/comfydeploy/test_webhook_urls.py"]):
         sys.exit(f"pytest fails without a mutant, too (exit code {code})")
 
@@ -252,14 +252,14 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
 
 
 def tests_for(name: str) -> list[str]:
-    """Return the tests that are about the module of a mutant."""
+    """Return the tests of a mutant's module."""
     package, *module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").split(".")
     tests = TESTS[package][module[0] if module else "__init__"]
     return [f"tests/{test}" for test in tests.split()]
 
 
 def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
-    """Return pytest's exit code; a run that takes too long counts as killed, as with mutmut."""
+    """Return pytest's exit code. A run that takes too long counts as killed, as in mutmut."""
     options = ["-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=", "-m", "not slow"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = os.environ | {"MUTANT_UNDER_TEST": name}
@@ -275,7 +275,7 @@ def run_one(copy: Path, name: str, tests: Sequence[str]) -> int:
 
 
 def exit_codes(copy: Path) -> dict[str, int]:
-    """Return mutmut's result for every mutant it has made."""
+    """Return mutmut's result for every mutant that it made."""
     found: dict[str, int] = {}
     for meta in (copy / "mutants" / "bot").rglob("*.meta"):
         found |= json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
@@ -283,7 +283,7 @@ def exit_codes(copy: Path) -> dict[str, int]:
 
 
 def report(copy: Path, scope: str, results: dict[str, int]) -> int:
-    """Print what survived, with its change, and the share that was killed."""
+    """Print the survivors with their changes, and the share that was killed."""
     equivalent = equivalent_mutants()
     counts: Counter[str] = Counter()
     for name, code in sorted(results.items()):

@@ -31,7 +31,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "planted_faults.toml"
-# It compares the list with the code, so it would notice every fault.
+# This test compares the list with the code, so it would notice every fault.
 OWN_TEST = "tests/unit/test_planted_faults.py"
 AREAS = ("store", "delivery", "workers", "moderation")
 LISTED_SECONDS = 900
@@ -41,7 +41,10 @@ OUTPUT = "planted-faults-output.txt"
 
 
 class Verdict(StrEnum):
-    """The result for one fault. BROKEN: it could not be planted, or no test failed by an assertion."""
+    """The result for one fault.
+
+    BROKEN means that it could not be planted, or that no test failed by an assertion.
+    """
 
     CAUGHT = "caught"
     SURVIVED = "survived"
@@ -70,7 +73,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed test as pytest reports it. A long message is cut short, the report is whole."""
+    """A failed test as pytest reports it. The message is cut if it is long, the report is complete."""
 
     test: str
     message: str
@@ -78,14 +81,14 @@ class Failure:
 
     @property
     def is_assertion(self) -> bool:
-        """Whether `assert`, `pytest.fail` or `pytest.raises` failed, and not the test's time limit."""
+        """Return whether `assert`, `pytest.fail` or `pytest.raises` failed, and not the test's time limit."""
         if self.message.startswith("Failed: Timeout"):
             return False
         return self.message.startswith(("assert ", "AssertionError", "Failed: "))
 
     @property
     def summary(self) -> str:
-        """The test, with its assertion or the first line of the message."""
+        """Return the test with its assertion or the first line of the message."""
         raised = [line[1:].strip() for line in self.report.splitlines() if line.startswith("E ")]
         stated = [line.removeprefix("AssertionError: ") for line in raised]
         fallback = self.message.strip().partition("\n")[0]
@@ -203,7 +206,7 @@ def judge(clean: Path, fault: Fault, *, all_tests: bool) -> Result:
 def selection(fault: Fault, *, all_tests: bool) -> list[str]:
     """Return pytest's arguments: the listed tests, or what `make test` runs.
 
-    The whole suite goes on after a first failure, which may be an error instead of an assertion.
+    The whole suite continues after a first failure, which may be an error instead of an assertion.
     """
     if all_tests:
         return ["--maxfail=10", f"--ignore={OWN_TEST}"]
@@ -211,11 +214,11 @@ def selection(fault: Fault, *, all_tests: bool) -> list[str]:
 
 
 def run_pytest(tree: Path, selected: Sequence[str], *, seconds: float) -> tuple[int | None, str]:
-    """Return the exit code and the output; the code is None if the time ran out."""
+    """Return the exit code and the output. The code is None after a timeout."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={REPORT}"]
-    # A file, since a server that outlives the tests would keep a pipe open.
+    # Use a file, since a server that outlives the tests would keep a pipe open.
     with (tree / OUTPUT).open("w+", encoding="utf-8") as output:
-        # A session of its own, so that what the tests started can be stopped together with them.
+        # Use a new session, so that everything the tests started can be stopped together with them.
         process = subprocess.Popen(
             [*command, *selected], cwd=tree, stdout=output, stderr=output, start_new_session=True
         )
@@ -231,7 +234,7 @@ def run_pytest(tree: Path, selected: Sequence[str], *, seconds: float) -> tuple[
 
 
 def failures(report: Path) -> list[Failure]:
-    """Return the failed tests; errors in collection, setup and teardown are left out."""
+    """Return the failed tests, without errors in collection, setup and teardown."""
     if not report.exists():
         return []
     return [
@@ -242,7 +245,7 @@ def failures(report: Path) -> list[Failure]:
 
 
 def classify(code: int | None, output: str, failed: Sequence[Failure]) -> tuple[Verdict, str]:
-    """Return the verdict, and the assertion or what went wrong instead."""
+    """Return the verdict, and the assertion or the reason why there is none."""
     if code is None:
         return Verdict.BROKEN, "the tests did not end in time"
     if code == 0:

@@ -1,7 +1,8 @@
-"""`python -m tools.sample --seed TEXT`: draw docstrings and paragraphs of the documents, to be read aloud.
+"""`python -m tools.sample --seed TEXT`: draw docstrings and paragraphs of the documents, for reading aloud.
 
-The same seed draws the same texts from the same tree; the last commit's hash is a good one. The texts are the
-docstrings of the bot, the cogs, the demo and the tools, and the paragraphs and list items of the documents.
+The same seed draws the same texts from the same tree; use the last commit's hash, for example. The texts are
+the docstrings of the bot, the cogs, the demo and the tools, and the paragraphs and list items of the
+documents.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CODE = ("bot", "cogs", "demo", "tools")
-SHORTEST = 25  # characters; a heading or a lone link is no prose
+SHORTEST = 25  # characters; a heading or a single link is no prose
 
 
 def docstrings() -> Iterator[tuple[str, str]]:

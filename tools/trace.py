@@ -1,7 +1,7 @@
-"""`python -m tools.trace`: follow one /generate of the demo, from the command to the posted picture.
+"""`python -m tools.trace`: trace one /generate in the demo, from the command to the posted picture.
 
 Lists the files of `bot` and `cogs` in the order in which they are entered, and counts files and functions.
-Everything on every thread counts, idle workers included; imports, start-up and comprehensions don't.
+All threads count, idle workers included, but not imports, startup and comprehensions.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PACKAGES = ("bot", "cogs")
 _NO_FUNCTIONS = frozenset({"<module>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _PACE = 0.2
 _LOOK = 0.05
-_START = 2.0  # the first round of every worker belongs to the start-up
+_START = 2.0  # the first round of every worker belongs to the startup
 _SECONDS = 60
 
 
 class Trace:
-    """The functions entered while it records, by file, both in order of first entry."""
+    """The functions entered during the recording, by file, both in order of first entry."""
 
     def __init__(self) -> None:
         self.files: dict[str, dict[str, None]] = {}
@@ -37,7 +37,7 @@ class Trace:
         self._known: dict[str, str | None] = {}
 
     def profile(self, frame: FrameType, event: str, _argument: Any) -> None:
-        """Note a call; the signature is that of `sys.setprofile`."""
+        """Record a call; the signature is that of `sys.setprofile`."""
         if event != "call" or not self.recording:
             return
         code = frame.f_code
@@ -59,7 +59,7 @@ class Trace:
 
 @contextmanager
 def profiling(trace: Trace) -> Iterator[None]:
-    """Watch this thread and every thread started inside the block."""
+    """Profile this thread and every thread started inside the block."""
     threading.setprofile(trace.profile)
     sys.setprofile(trace.profile)
     try:

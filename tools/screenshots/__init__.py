@@ -1,1 +1,1 @@
-"""The pictures of the documentation, taken from the real page of the demo."""
+"""The documentation's pictures, which are screenshots of the demo's page."""

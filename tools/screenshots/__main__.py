@@ -1,7 +1,7 @@
-"""`make screenshots`: the pictures of the documentation, taken from the real page of the demo.
+"""`make screenshots`: take the documentation's pictures from the demo's page.
 
-Needs Playwright (`pip install playwright`, in no requirement file: only this uses it) and a Chromium: that of
-CHROMIUM, or one on the PATH.
+This needs Playwright (`pip install playwright`, which is in no requirement file, since only this uses it) and
+Chromium, either from the variable CHROMIUM or on the PATH.
 """
 
 from __future__ import annotations

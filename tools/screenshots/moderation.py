@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def take_moderation(page: Page, review: Page, inbox: Page, folder: Path) -> None:
-    """Approval is switched on, one request approved, its result reported, and one request rejected."""
+    """Take the pictures: turn approval on, approve one request, report its result, and reject another
+    request.
+    """
     become(page, "Mia")
     send(page, "settings")
     page.wait_for_selector("text=Settings of")

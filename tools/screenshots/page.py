@@ -1,4 +1,4 @@
-"""The demo and its page, used as a person would: typing, choosing, pressing."""
+"""Starts the demo, and uses its page as a user would: typing, choosing, pressing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECOND = 1000
 
 
 class NotPossible(Exception):
-    """What is missing, in a sentence."""
+    """Raised if something is missing that the screenshots need."""
 
 
 def chromium() -> str:
@@ -52,7 +52,10 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def demo() -> Iterator[list[str]]:
-    """The demo as its own process; gives the pages' addresses: #pictures, #review, direct messages."""
+    """Run the demo as a separate process.
+
+    Yields the URLs of its pages: #pictures, #review, direct messages.
+    """
     command = [sys.executable, "-m", "demo", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
     try:
@@ -91,7 +94,7 @@ def start(page: Page, command: str, prompt: str) -> None:
 
 
 def ask(page: Page, command: str, prompt: str) -> None:
-    """Types the command until its only match, then the prompt, then sends it."""
+    """Type the command until only one match is left, then the prompt, and send it."""
     page.click("#channel-composer-input")
     page.keyboard.type(f"/generate {command}", delay=30)
     page.wait_for_selector(".command-entry")
@@ -101,7 +104,7 @@ def ask(page: Page, command: str, prompt: str) -> None:
 
 
 def send(page: Page, command: str, *given: str, **more: str) -> None:
-    """A command with its needed options in their order; of the others those that are named."""
+    """Send a command with its required options in order, and the other options by name."""
     page.click(COMPOSER)
     page.keyboard.type(f"/{command}", delay=30)
     page.wait_for_selector(".command-entry")
@@ -117,12 +120,15 @@ def send(page: Page, command: str, *given: str, **more: str) -> None:
 
 
 def shown(page: Page, words: str) -> None:
-    """In a message: descriptions in the list of commands say much the same."""
+    """Wait for words in a message; descriptions in the list of commands contain similar ones."""
     page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 
 def choose(page: Page, select: str, value: str) -> None:
-    """In the select with this label. By keyboard, and again where the page has just drawn itself anew."""
+    """Choose an option of the select with this label.
+
+    Uses the keyboard, and retries if the page redraws the select.
+    """
     trigger = page.locator(".select-trigger").filter(has_text=select).last
     trigger.wait_for()
     while not page.locator(".is-open").count():
@@ -137,7 +143,7 @@ def press(page: Page, label: str) -> None:
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:
-    """When everything on the page is loaded, scrolled to the newest message."""
+    """Take a picture once the page has loaded, scrolled to the newest message."""
     page.wait_for_timeout(700)
     page.locator("#channel-timeline").evaluate("box => { box.scrollTop = box.scrollHeight }")
     page.wait_for_timeout(300)

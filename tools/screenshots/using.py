@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def take_using(page: Page, folder: Path) -> None:
-    """What a member does with a result, and the lists; on the page with its first picture."""
+    """Take the pictures of a result's buttons and of the lists, on a page that has a first picture."""
     become(page, "Ada")
     press(page, "Edit")
     page.wait_for_selector("[role=dialog]")
@@ -40,7 +40,7 @@ def take_using(page: Page, folder: Path) -> None:
 
 
 def take_several(page: Page, folder: Path) -> None:
-    """`count`: on their way, as one result, and one of them opened by its number."""
+    """Take the pictures of a batch: in progress, as one result, and with one run opened by its number."""
     become(page, "Ben")
     page.set_viewport_size({**DESKTOP, "height": 1000})
     send(page, "generate picture", "the same hill in another light", count="4")
