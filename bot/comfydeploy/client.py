@@ -85,8 +85,8 @@ class ComfyDeploy:
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
         """Describe all deployments of the account.
 
-        This takes two calls: `is_fluid` selects the deployments without an image of their own, instead of
-        adding them to the others.
+        This takes two calls, because `is_fluid` returns only the deployments with an image of their own,
+        instead of adding them to the others.
         """
         found: dict[str, DeploymentDescription] = {}
         for fluid in ("false", "true"):
