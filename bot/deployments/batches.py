@@ -11,13 +11,13 @@ from bot.deployments.options import COUNT
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-# The number of runs that Vary starts. Existing buttons show it: a deployment may allow fewer by now, never
+# The number of runs that Vary starts. Existing buttons show it: a deployment may allow fewer today, but never
 # more.
 VARY_COUNT = 4
 
 
 class RepeatMode(Enum):
-    """How many runs a repetition starts: one, as many as before, or those of Vary."""
+    """The number of runs that a repetition starts: one, as many as before, or those of Vary."""
 
     ONE = auto()
     ALL = auto()
@@ -34,7 +34,7 @@ def check_count(deployment: Deployment, value: RawValue | None) -> int:
 
 
 def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int:
-    """Return how many runs a repetition of `before` runs starts, up to the deployment's limit."""
+    """Return the number of runs that a repetition of `before` runs starts, up to the deployment's limit."""
     count = {RepeatMode.ONE: 1, RepeatMode.ALL: before, RepeatMode.VARIED: VARY_COUNT}[repeat]
     return min(count, deployment.max_count)
 
@@ -42,7 +42,10 @@ def repeat_count(deployment: Deployment, repeat: RepeatMode, before: int) -> int
 def batch_inputs(
     deployment: Deployment, collected: CollectedInputs, count: int, draw_seed: Callable[[Input], int]
 ) -> list[tuple[Mapping[str, InputValue], int | None]]:
-    """Return the inputs and seed of each run: a given seed is incremented, a drawn one is drawn again."""
+    """Return the inputs and seed of each run.
+
+    A given seed is incremented; a random one is drawn again for each run.
+    """
     batch: list[tuple[Mapping[str, InputValue], int | None]] = [(collected.inputs, collected.seed)]
     for index in range(1, count):
         inputs = _next_inputs(deployment, collected.inputs, collected.drawn, index, draw_seed)
