@@ -139,6 +139,7 @@ def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "key": run.key,
+        "batch_key": run.key,
         "state": state,
         "created_at": now,
         "requester_id": home.alice.id,
