@@ -12,7 +12,7 @@ from bot.ops.check import check
 from bot.ops.export import export
 from bot.ops.sync import resync
 from bot.serve import serve
-from bot.store.history import Wanted
+from bot.store.history import ExportFilter
 
 _EPILOG = """\
 Settings come from the environment and from .env: docs/configuration.md explains each.
@@ -68,7 +68,7 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> int:
         case "sync":
             return await resync(settings, sys.stdout)
         case "export":
-            wanted = Wanted(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
+            wanted = ExportFilter(since=arguments.since, until=arguments.until, guild_id=arguments.guild)
             return await export(settings, wanted, sys.stdout)
         case _:
             await serve(settings)

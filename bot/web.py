@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot.domain.errors import StartupError, StoreUnavailable
 from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.store.usage import GaugeStore
+from bot.store.usage import UsageStore
 
 # Webhooks are the largest request bodies.
 MAX_BODY = 1024 * 1024
@@ -100,7 +100,7 @@ class MetricsPage:
     def __init__(
         self,
         metrics: Metrics,
-        gauges: GaugeStore,
+        usage: UsageStore,
         clock: Callable[[], datetime],
         client: discord.Client | None,
         *,
@@ -109,7 +109,7 @@ class MetricsPage:
         daily_gpu_seconds: int | None,
     ) -> None:
         self._metrics = metrics
-        self._gauges = gauges
+        self._usage = usage
         self._clock = clock
         self._client = client
         self._token = token
@@ -118,8 +118,9 @@ class MetricsPage:
         gauge = metrics.gauge
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
-        self._owed = gauge("outcomes_owed", "Outcomes not shown yet")
-        self._kept = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
+        self._pending = gauge("outcomes_owed", "Outcomes not shown yet")
+        # Metrics keep their names, because operators' dashboards and alerts know them.
+        self._undelivered = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
         self._oldest = gauge("oldest_undelivered_seconds", "How long the oldest outcome has been owed")
         self._used = gauge("gpu_seconds_today", "GPU seconds of today, what still runs as estimated")
         gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 is none").set(daily_gpu_seconds or 0)
@@ -150,7 +151,7 @@ class MetricsPage:
     async def _read_store(self) -> None:
         now = self._clock()
         try:
-            values = await self._gauges.read(now)
+            values = await self._usage.gauges(now)
         except StoreUnavailable as error:
             log.warning("can't read the gauges from the database: %s", error)
             self._store_up.set(0)
@@ -161,9 +162,10 @@ class MetricsPage:
         for deployment in self._known_deployments:
             for state in _ACTIVE_STATES:
                 self._runs.labels(deployment, state).set(values.runs.get((deployment, state), 0))
-        self._owed.set(values.owed)
-        self._kept.set(values.kept)
-        self._oldest.set(0 if values.oldest is None else max(0.0, (now - values.oldest).total_seconds()))
+        self._pending.set(values.pending)
+        self._undelivered.set(values.undelivered)
+        oldest = values.oldest_pending_at
+        self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         self._used.set(values.gpu_seconds_today)
 
     def _read_gateway(self) -> None:

@@ -25,7 +25,7 @@ class KeyValueStore:
             return await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
 
     async def put(self, name: str, value: str) -> None:
-        async with self._database.exclusive(f"note {name}") as connection:
+        async with self._database.exclusive(f"key value {name}") as connection:
             await connection.execute(delete(key_values).where(key_values.c.name == name))
             await connection.execute(
                 insert(key_values).values(name=name, value=value, updated_at=datetime.now(UTC))
@@ -43,7 +43,7 @@ class KeyValueStore:
 
     async def secret(self, name: str) -> str:
         """Return the random secret with this name, created on first use and shared by all processes."""
-        async with self._database.exclusive(f"note {name}") as connection:
+        async with self._database.exclusive(f"key value {name}") as connection:
             found: str | None = await connection.scalar(
                 select(key_values.c.value).where(key_values.c.name == name)
             )
@@ -57,7 +57,7 @@ class KeyValueStore:
 
     async def reserve_slot(self, name: str, now: datetime, interval: timedelta) -> datetime:
         """Reserve the next point in time, at least `interval` after the last one reserved by any process."""
-        async with self._database.exclusive(f"note {name}") as connection:
+        async with self._database.exclusive(f"key value {name}") as connection:
             last = await connection.scalar(select(key_values.c.value).where(key_values.c.name == name))
             previous = datetime.fromisoformat(last) if last else now - interval
             # Ignore a slot from a clock that ran far ahead; it would block every process for that long.

@@ -1,4 +1,4 @@
-"""Fetches a run's outputs. The address, the server behind it and the body are all taken for hostile."""
+"""Fetch an output within its limits. The address, the server and the body are all treated as hostile."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaToo
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _GONE: Final = frozenset({403, 404, 410})
-# Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord: what a signed link carries in its query.
+# The query parameters of signed links: Amazon, Google, Cloudflare R2 and CloudFront, Azure, Discord.
 _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hm"})
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """Seconds and counts: `idle` between two pieces of a body, `total` with all redirects."""
+    """Time limits in seconds (`idle` between two chunks of a body, `total` with all redirects) and counts."""
 
     connect: float = 10
     idle: float = 20
@@ -64,7 +64,7 @@ class MediaFetcher:
     async def __aenter__(self) -> Self:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
-        # No DNS cache: each connection is judged by the answer it uses.
+        # No DNS cache: each connection is checked by the addresses that it uses.
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=32)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
@@ -74,7 +74,7 @@ class MediaFetcher:
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            # A few kilobytes of gzip can hold gigabytes: bodies are asked for, and counted, as they are.
+            # A few kilobytes of gzip can hold gigabytes, so bodies are requested and counted uncompressed.
             auto_decompress=False,
             headers={"Accept-Encoding": "identity", "User-Agent": "comfydeploy-discord-bot"},
         )
@@ -107,7 +107,7 @@ class MediaFetcher:
         except MediaError:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Time limits are OSErrors too. The error's own text can hold the signed address.
+            # Timeouts are OSErrors too. The error's text may contain the signed address.
             raise MediaUnavailable(f"{_shown(url)}: {_reason(error)}") from None
         return _described(into, head, size, filename or _name_in(url), fallback)
 
@@ -176,7 +176,7 @@ def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words name no address: a full disk has to be told from a broken connection."""
+    """Describe an error without the address; the system's text tells a full disk from a lost connection."""
     words = (
         error.strerror if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError) else None
     )
@@ -188,7 +188,7 @@ def _name_in(url: str) -> str:
 
 
 def _shown(url: URL | str) -> str:
-    """For the log: without the query, where the signature is."""
+    """Return an address for the log, without its query, which holds the signature."""
     try:
         return str(URL(url).with_query(None).with_fragment(None).with_user(None))
     except ValueError:

@@ -14,9 +14,9 @@ SNIFF_BYTES: Final = 8192
 UNKNOWN: Final = ("application/octet-stream", "bin")
 TEXT: Final = ("text/plain", "txt")
 _PLAIN_NAMES: Final[Mapping[str, str]] = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac"}
-# What workflows make and the library does not know.
+# Types that workflows make and the library doesn't know.
 _SIGNATURES: Final = ((b"glTF", ("model/gltf-binary", "glb")), (b"v/1\x01", ("image/x-exr", "exr")))
-# Endings from outside that say more than the bytes can, and are opened by no program that runs them.
+# Suffixes that say more than the bytes and that no program executes.
 _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
     "txt": frozenset({"csv", "json", "md", "srt", "vtt", "obj", "gltf", "yaml"}),
     "zip": frozenset({"usdz"}),
@@ -26,11 +26,11 @@ _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
 }
 _RUNNABLE: Final = frozenset({"exe", "elf", "swf", "deb", "rpm", "crx", "nes", "wasm", "dex", "dey", "lnk"})
 _UNSAFE: Final = re.compile(r"[^\w.()+ -]+")
-_LONGEST_STEM: Final = 80
+_MAX_STEM_LENGTH: Final = 80
 
 
 def sniff(head: bytes) -> tuple[str, str]:
-    """Content type and extension by the first `SNIFF_BYTES`; text that is valid UTF-8 is `text/plain`."""
+    """Return content type and extension by the first `SNIFF_BYTES`; valid UTF-8 is `text/plain`."""
     kind = filetype.guess(head)
     if kind is not None:
         return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
@@ -41,25 +41,25 @@ def sniff(head: bytes) -> tuple[str, str]:
 
 
 def is_wrong_type(extension: str, expected_name: str) -> bool:
-    """Whether the bytes are a program, or a page of text where the name promises picture, video or sound."""
+    """Return whether a file is a program, or text although its name promises picture, video or sound."""
     promised = mimetypes.guess_type(expected_name)[0] or ""
     is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
     return extension in _RUNNABLE or (is_media and extension == TEXT[1])
 
 
 def safe_filename(name: str | None, fallback: str, extension: str) -> str:
-    """A plain name that ends in `.extension`, or in an ending of `name` that fits it.
+    """Return a plain name that ends in `.extension`, or in a suffix of `name` that fits it.
 
-    Folders, control and direction characters, leading dots and hidden second endings go; at most 80
-    characters before the ending, so that Discord shows all of it.
+    Removes folders, control and direction characters, leading dots and hidden second suffixes; at most 80
+    characters before the suffix, so that Discord shows all of it.
     """
     last = unicodedata.normalize("NFKC", name or "").replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
     if not dot:
         stem, ending = last, ""
     ending = ending.lower()
-    # An underscore for the dots inside: `cat.exe.png` looks like `cat.exe` where endings are hidden.
-    stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_LONGEST_STEM]
+    # Underscores for inner dots: `cat.exe.png` looks like `cat.exe` where suffixes are hidden.
+    stem = re.sub(r"[\s_]+", "_", _UNSAFE.sub("_", stem).replace(".", "_")).strip("_ -")[:_MAX_STEM_LENGTH]
     fitting = ending if ending in _ENDINGS.get(extension, frozenset()) else extension
     return f"{stem or fallback}.{fitting}"
 
@@ -70,6 +70,6 @@ def _is_text(head: bytes) -> bool:
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        # The last character may be cut in two by the end of the sample.
+        # The end of the sample may cut its last character in two.
         return error.start >= len(head) - 3 and len(head) >= SNIFF_BYTES - 3
     return True

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 log = logging.getLogger(__name__)
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
-# Decoded, a pixel takes four bytes, twice while it is scaled: about 400 MB at the most.
+# A decoded pixel takes four bytes, twice while it is scaled: about 400 MB at most.
 _MAX_PIXELS: Final = 50_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
@@ -22,16 +22,16 @@ _SCALED_QUALITY: Final = 82
 
 
 async def shrink_image(data: bytes, limit: int) -> tuple[bytes, str] | None:
-    """The picture as WebP in at most `limit` bytes, and its extension, in a thread.
+    """Return the picture as WebP in at most `limit` bytes, and its extension; works in a thread.
 
-    Quality falls first, then size. None for what is animated, too large to decode safely, no picture, or
-    can't be made to fit: the caller links to it instead.
+    Quality is reduced first, then the size. None for a file that is animated, too large to decode safely, no
+    picture, or can't be made to fit: the caller links to it instead.
     """
     return await asyncio.to_thread(_shrink, data, limit)
 
 
 def _shrink(data: bytes, limit: int) -> tuple[bytes, str] | None:
-    # Pillow raises whatever it meets in a broken file: `struct.error` for EXIF, RuntimeError for AVIF.
+    # Pillow raises any error on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
     try:
         image = _open(data)
         return None if image is None else _fit(image, limit)
@@ -58,7 +58,7 @@ def _fit(image: Image.Image, limit: int) -> tuple[bytes, str] | None:
         if len(encoded) <= limit:
             return encoded, "webp"
     while min(image.size) > _MIN_SIDE:
-        # Bytes go with the area; a little more off, so that two rounds nearly always do.
+        # Size is proportional to area; a little smaller, so that two rounds nearly always suffice.
         image = _scaled(image, min(0.9, math.sqrt(limit / len(encoded)) * 0.95))
         encoded = _encode(image, _SCALED_QUALITY)
         if len(encoded) <= limit:

@@ -1,4 +1,4 @@
-"""Which addresses may be opened: the guard against requests into the operator's own network."""
+"""SSRF address checks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bot.domain.errors import MediaForbidden
 IPAddress = IPv4Address | IPv6Address
 AddressRule = Callable[[IPAddress], bool]
 
-# Unknown to the `is_global` of some Pythons; the last is Azure's wire server, which hands out secrets.
+# Not covered by `is_global` in some Python versions; the last is Azure's wire server, which serves secrets.
 _SPECIAL: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "168.63.129.16/32")))
 _PRIVATE_V4: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8")
 _PRIVATE: Final = tuple(map(ip_network, (*_PRIVATE_V4, "fc00::/7", "::1/128")))
-# Inside the private ranges, but metadata services of clouds all the same.
+# Metadata services of clouds inside the private ranges.
 _METADATA: Final = frozenset(map(ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
 _UNICAST: Final = ip_network("2000::/3")
 _NAT64: Final = ip_network("64:ff9b::/96")
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether an address belongs to the open internet, seen through the forms that carry another inside."""
+    """Return whether an address is on the public internet, also if it embeds another address."""
     if isinstance(address, IPv6Address):
         inner = _embedded(address)
         if inner is not None:
@@ -38,7 +38,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def is_public_or_private(address: IPAddress) -> bool:
-    """For self-hosted machines: opens the private, shared and loopback ranges as well.
+    """Also allow the private, shared and loopback ranges, for self-hosted machines.
 
     Link-local, metadata, multicast and reserved addresses stay closed: no machine that
     makes pictures lives there.
@@ -53,14 +53,14 @@ def is_public_or_private(address: IPAddress) -> bool:
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a gateway or the kernel would turn this one into."""
+    """Return the IPv4 address into which a gateway or the kernel would translate this one."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
 
 
 def check_url(url: URL, allows: AddressRule) -> None:
-    """Raise MediaForbidden unless `url` is one we open. Names are judged later, by what they resolve to."""
+    """Raise MediaForbidden unless `url` is one we open. Names are checked later, by what they resolve to."""
     if url.scheme not in ("http", "https"):
         raise MediaForbidden(f"scheme {url.scheme!r}")
     if url.user is not None or url.password is not None:
@@ -74,7 +74,7 @@ def check_url(url: URL, allows: AddressRule) -> None:
 
 
 def _literal(host: str) -> IPAddress | None:
-    """The address that `host` spells, also as `2130706433`, `0x7f.1` or `0177.0.0.1`; None for a name."""
+    """Parse a literal address, also as `2130706433`, `0x7f.1` or `0177.0.0.1`; return None for a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -89,7 +89,7 @@ def _literal(host: str) -> IPAddress | None:
 
 
 class GuardedResolver(AbstractResolver):
-    """Judges what a name resolves to at the moment of connecting, so that a rebound name can't pass.
+    """Checks what a name resolves to at the moment of connecting, so that DNS rebinding doesn't help.
 
     One forbidden answer forbids them all: an honest host has no private address beside its public one.
     aiohttp never asks a resolver about literal addresses; `check_url` does that part.

@@ -13,7 +13,7 @@ from bot.database.schema import known_schemas, schema_of
 from bot.domain.errors import StartupError
 from bot.domain.runs import InputValue, Output, Run
 from bot.store import Store
-from bot.store.history import ExportStore, Wanted
+from bot.store.history import ExportFilter, ExportStore
 
 # These columns are exported as stored. The interaction token is excluded: its holder can answer as the bot.
 PLAIN: Final = (
@@ -58,7 +58,7 @@ def line(run: Run) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-async def export(settings: Settings, run_filter: Wanted, out: TextIO) -> int:
+async def export(settings: Settings, run_filter: ExportFilter, out: TextIO) -> int:
     """Write one line per run. Raises StartupError and StoreUnavailable."""
     store = Store(settings.database_url.get_secret_value())
     try:

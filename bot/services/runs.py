@@ -75,8 +75,8 @@ class RunService:
         """Return a page of a user's own runs, newest first."""
         store, cursor, run_filter = self._store.history, page.cursor, page.run_filter
         if page.direction is Direction.NEWER and cursor is not None:
-            return await store.page_after(user_id, limit=PAGE_SIZE, wanted=run_filter, after=cursor)
-        return await store.page(user_id, limit=PAGE_SIZE, wanted=run_filter, before=cursor)
+            return await store.page_after(user_id, limit=PAGE_SIZE, run_filter=run_filter, after=cursor)
+        return await store.page(user_id, limit=PAGE_SIZE, run_filter=run_filter, before=cursor)
 
     async def queue(self, guild_id: int, page: int) -> tuple[Sequence[Run], bool]:
         """Return a page, counted from 0, of a server's unfinished runs, and whether more follow."""
@@ -96,8 +96,8 @@ class RunService:
         return UsageView(
             user_id=person.id,
             own=person.id == requester.id,
-            usage=await self._store.requests.usage_of(guild_id, person.id, self._clock()),
-            running=await self._store.running.count(guild_id, person.id),
+            usage=await self._store.usage.today(guild_id, person.id, self._clock()),
+            running=await self._store.usage.running(guild_id, person.id),
             limits=limits_of(person, rules),
             server=_server_limits(rules) if moderator else None,
         )
@@ -112,7 +112,7 @@ class RunService:
         origin = requester.origin
         if run.guild_id != origin.guild_id:
             raise _other_server(run)
-        usage = await self._store.requests.usage_of(origin.guild_id, requester.person.id, self._clock())
+        usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
         check_posting(origin, usage, self._operator)
         deployment = self._catalogue.get(run.deployment)
         restricted = run.age_restricted or (deployment is not None and deployment.age_restricted)

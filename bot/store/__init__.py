@@ -18,7 +18,7 @@ from bot.store.requests import RequestStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
-from bot.store.usage import GaugeStore, RunningStore
+from bot.store.usage import UsageStore
 
 
 class Store:
@@ -32,7 +32,6 @@ class Store:
         self.presets = PresetStore(self.database)
         self.privacy = PrivacyStore(self.database)
         self.retention = RetentionStore(self.database)
-        self.running = RunningStore(self.database)
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
         self.requests = RequestStore(self.database, operator or OperatorRules())
@@ -40,7 +39,7 @@ class Store:
         self.runs = RunStore(self.database)
         self.claims = ClaimStore(self.database)
         self.deliveries = DeliveryStore(self.database)
-        self.gauges = GaugeStore(self.database)
+        self.usage = UsageStore(self.database)
         self.history = HistoryStore(self.database)
         self.key_values = KeyValueStore(self.database)
 

@@ -1,4 +1,4 @@
-"""The record of who did what: written in the same transaction as what it records."""
+"""Write and page the audit log. An entry is written in the transaction of the change it records."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bot.database.tables import audit
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.runs import RunState
 
-_STEP = 1000
-_LINE = insert(audit)
+_CHUNK_SIZE = 1000
+_INSERT = insert(audit)
 
 
 async def add_entries(connection: AsyncConnection, *entries: AuditEntry) -> None:
-    """Writes the lines in the caller's transaction."""
-    await connection.execute(_LINE, [_row(entry) for entry in entries])
+    """Write entries in the caller's transaction."""
+    await connection.execute(_INSERT, [_row(entry) for entry in entries])
 
 
 def _row(entry: AuditEntry) -> dict[str, object]:
@@ -36,86 +36,86 @@ def _row(entry: AuditEntry) -> dict[str, object]:
 
 
 class AuditStore:
-    """Reads the record. Every method raises StoreUnavailable when the database does not answer."""
+    """The audit log. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, entry: AuditEntry) -> None:
-        """A line of its own, where nothing else changes."""
+        """Write an entry in a transaction of its own."""
         async with self._database.write() as connection:
             await add_entries(connection, entry)
 
     async def page(
-        self, guild_id: int, wanted: AuditFilter, limit: int, *, before: AuditCursor | None = None
+        self, guild_id: int, audit_filter: AuditFilter, limit: int, *, before: AuditCursor | None = None
     ) -> AuditPage:
-        """The newest lines, or those that follow `before`."""
-        lines = await self._older(guild_id, wanted, limit + 1, before)
-        shown = lines[:limit]
+        """Return the newest entries, or those older than `before`."""
+        entries = await self._older(guild_id, audit_filter, limit + 1, before)
+        shown = entries[:limit]
         newer = shown[0].cursor if shown and before is not None else before
-        return AuditPage(shown, shown[-1].cursor if len(lines) > limit else None, newer)
+        return AuditPage(shown, shown[-1].cursor if len(entries) > limit else None, newer)
 
     async def page_after(
-        self, guild_id: int, wanted: AuditFilter, limit: int, after: AuditCursor
+        self, guild_id: int, audit_filter: AuditFilter, limit: int, after: AuditCursor
     ) -> AuditPage:
-        """The lines just newer than `after`; the newest page where there are too few of them."""
-        query = _matching(guild_id, wanted).where(_beyond(after, newer=True))
+        """Return the entries just newer than `after`, or the newest page if they don't fill one."""
+        query = _matching(guild_id, audit_filter).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-            lines = [to_line(row) for row in found.mappings()]
-        if len(lines) <= limit:
-            return await self.page(guild_id, wanted, limit)
-        shown = lines[:limit][::-1]
+            entries = [to_entry(row) for row in found.mappings()]
+        if len(entries) <= limit:
+            return await self.page(guild_id, audit_filter, limit)
+        shown = entries[:limit][::-1]
         return AuditPage(shown, shown[-1].cursor, shown[0].cursor)
 
     async def export(
-        self, guild_id: int, wanted: AuditFilter, step: int = _STEP
+        self, guild_id: int, audit_filter: AuditFilter, chunk_size: int = _CHUNK_SIZE
     ) -> AsyncIterator[Sequence[StoredEntry]]:
-        """Everything that matches, newest first and `step` lines at a time: no transaction stays open."""
+        """Yield everything that matches, newest first, in chunks: no transaction stays open between them."""
         cursor: AuditCursor | None = None
-        while lines := await self._older(guild_id, wanted, step, cursor):
-            yield lines
-            cursor = lines[-1].cursor
+        while entries := await self._older(guild_id, audit_filter, chunk_size, cursor):
+            yield entries
+            cursor = entries[-1].cursor
 
     async def _older(
-        self, guild_id: int, wanted: AuditFilter, limit: int, before: AuditCursor | None
+        self, guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None
     ) -> Sequence[StoredEntry]:
         async with self._database.read() as connection:
-            found = await connection.execute(newest_first(guild_id, wanted, limit, before))
-            return [to_line(row) for row in found.mappings()]
+            found = await connection.execute(newest_first(guild_id, audit_filter, limit, before))
+            return [to_entry(row) for row in found.mappings()]
 
 
 def newest_first(
-    guild_id: int, wanted: AuditFilter, limit: int, before: AuditCursor | None = None
+    guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
-    """One step back through a server's record, along its indexes."""
-    query = _matching(guild_id, wanted)
+    """Select a page of a server's entries, along the indexes."""
+    query = _matching(guild_id, audit_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))
     return query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
 
 
-def to_line(row: RowMapping) -> StoredEntry:
-    """A line from a whole row of `audit`."""
+def to_entry(row: RowMapping) -> StoredEntry:
+    """Build an entry from a row with all columns of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
     return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
 
 
-def _matching(guild_id: int, wanted: AuditFilter) -> Select[tuple[object, ...]]:
+def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:
     conditions: list[ColumnElement[bool]] = [audit.c.guild_id == guild_id]
     exact = {
-        audit.c.subject_id: wanted.subject,
-        audit.c.actor_id: wanted.actor,
-        audit.c.deployment: wanted.deployment,
-        audit.c.action: wanted.action,
+        audit.c.subject_id: audit_filter.subject,
+        audit.c.actor_id: audit_filter.actor,
+        audit.c.deployment: audit_filter.deployment,
+        audit.c.action: audit_filter.action,
     }
     conditions += [column == value for column, value in exact.items() if value is not None]
-    if wanted.outcome is not None:
-        conditions.append(_outcome(wanted.outcome))
-    if wanted.since is not None:
-        conditions.append(audit.c.at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(audit.c.at < wanted.until)
+    if audit_filter.outcome is not None:
+        conditions.append(_outcome(audit_filter.outcome))
+    if audit_filter.since is not None:
+        conditions.append(audit.c.at >= audit_filter.since)
+    if audit_filter.until is not None:
+        conditions.append(audit.c.at < audit_filter.until)
     return select(audit).where(*conditions)
 
 

@@ -1,4 +1,4 @@
-"""Who may not generate on a server."""
+"""Blocks: who may not generate on a server, and which runs a block ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.store.run_changes import apply_change
 
 
 class BlockStore:
-    """Each change stands in the record too. Raises StoreUnavailable when the database does not answer."""
+    """The blocks of servers. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,12 +34,9 @@ class BlockStore:
         until: datetime | None,
         now: datetime,
     ) -> int:
-        """Ends what the person has waiting here, and returns how many requests that were.
-
-        Replaces an earlier block of the same person.
-        """
+        """Block a user, replacing an earlier block; end their waiting runs and return how many those were."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
-            # A request that is being accepted is either seen here or sees the block.
+            # A request that is accepted at the same time either is ended here or is refused by the block.
             await self._database.lock(connection, "accept")
             await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
             await connection.execute(
@@ -71,7 +68,7 @@ class BlockStore:
             return ended
 
     async def unblock(self, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
-        """False when the person is not blocked; a block that has run out by itself does not count."""
+        """Lift a block; return False if the user isn't blocked, or no longer."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(
                 delete(blocks).where(_one(guild_id, user_id), is_active(now)).returning(blocks.c.user_id)
@@ -87,7 +84,7 @@ class BlockStore:
     async def list(
         self, guild_id: int, now: datetime, *, limit: int, offset: int = 0
     ) -> Sequence[ActiveBlock]:
-        """The newest first, without those that have run out."""
+        """Return a server's active blocks, newest first."""
         async with self._database.read() as connection:
             found = await connection.execute(
                 select(blocks)
@@ -113,14 +110,13 @@ def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
 
 
 _member = runs.alias("member")
-# SUBMITTING too: whoever is putting such a run back into the queue has its row locked, so it is seen here
-# afterwards, as one that waits.
-_NOT_OUT = (RunState.AWAITING_APPROVAL, RunState.WAITING, RunState.SUBMITTING)
+# Includes SUBMITTING: a worker that requeues such a run has locked it, so the lock here waits for the result.
+_NOT_SUBMITTED = (RunState.AWAITING_APPROVAL, RunState.WAITING, RunState.SUBMITTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVerdict:
-    """Who ends somebody's requests, and what the person is told."""
+    """The moderator who blocked a requester, and the reason shown to the requester."""
 
     by: int
     reason: str | None
@@ -128,40 +124,40 @@ class BlockVerdict:
 
 
 async def end_waiting_runs(
-    connection: AsyncConnection, guild_id: int, user_id: int, barring: BlockVerdict
+    connection: AsyncConnection, guild_id: int, user_id: int, verdict: BlockVerdict
 ) -> int:
-    """Ends what waits or awaits approval, in the transaction that blocks its person; returns how many.
+    """End a blocked user's waiting runs, in the transaction that blocks them; return how many those were.
 
-    Each owes its outcome, and its card where it had one. One of them owes the reason, as a direct message.
+    Each creates its outcome and updates its card. One of them also creates a direct message with the reason.
     """
     batches = select(_member.c.batch_key).where(
-        _member.c.guild_id == guild_id, _member.c.requester_id == user_id, _member.c.state.in_(_NOT_OUT)
+        _member.c.guild_id == guild_id, _member.c.requester_id == user_id, _member.c.state.in_(_NOT_SUBMITTED)
     )
     found = await connection.execute(
         select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()
     )
     ended = [
-        run for row in found.mappings() if await end_blocked_run(connection, run := to_run(row), barring)
+        run for row in found.mappings() if await end_blocked_run(connection, run := to_run(row), verdict)
     ]
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
-        await create_delivery(connection, newest.key, Purpose.NOTICE, barring.now, barring.now)
+        await create_delivery(connection, newest.key, Purpose.NOTICE, verdict.now, verdict.now)
     return len(ended)
 
 
-async def end_blocked_run(connection: AsyncConnection, run: Run, barring: BlockVerdict) -> bool:
-    """Ends a locked run, unless its queue call may have gone out."""
-    change = end_for_block(run, barring.by, barring.reason, barring.now)
+async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockVerdict) -> bool:
+    """End a locked run, unless ComfyDeploy may have it; return whether it ended."""
+    change = end_for_block(run, verdict.by, verdict.reason, verdict.now)
     if change is None:
         return False
-    await apply_change(connection, run, change, dict(change.values), barring.now)
+    await apply_change(connection, run, change, dict(change.values), verdict.now)
     if change.state is RunState.REJECTED and run.is_first_in_batch:
-        await create_delivery(connection, run.key, Purpose.CARD, barring.now, barring.now)
+        await create_delivery(connection, run.key, Purpose.CARD, verdict.now, verdict.now)
     return True
 
 
 async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> BlockVerdict | None:
-    """The block that stands against a run's requester on its server."""
+    """Return the active block of a run's requester on its server."""
     query = select(blocks.c.created_by, blocks.c.reason).where(
         blocks.c.guild_id == run.guild_id, blocks.c.user_id == run.requester_id, is_active(now)
     )
@@ -170,5 +166,5 @@ async def block_of(connection: AsyncConnection, run: Run, now: datetime) -> Bloc
 
 
 def is_active(now: datetime) -> ColumnElement[bool]:
-    """A block that has not run out."""
+    """Match blocks that have not expired."""
     return or_(blocks.c.until.is_(None), blocks.c.until > now)

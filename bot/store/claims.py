@@ -1,4 +1,4 @@
-"""What the workers claim: runs to submit, runs to ask about, status messages to bring up to date."""
+"""What workers claim: runs to submit, runs to check, status messages to edit; and queue positions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.run_changes import apply_change, lock_run
 
-# So long a run that was given up is asked about, if its silence is not broken.
-_HOPE = timedelta(days=1)
-# So long before the interaction ends its last edit says what comes after; see the sentence.
-_LEAVE = timedelta(seconds=60)
-_LEFT = "answer_ends"
-_PLACE = (
+# How long a run that we gave up is still asked about.
+_LATE_CHECKS = timedelta(days=1)
+# How long before a user install's interaction ends its last edit says what follows.
+_FAREWELL = timedelta(seconds=60)
+_FAREWELL_NOTE = "answer_ends"
+_QUEUE_ENTRY = (
     runs.c.key,
     runs.c.deployment,
     runs.c.requester_id,
@@ -30,9 +30,9 @@ _PLACE = (
     runs.c.user_limit,
     runs.c.server_limit,
 )
-# Built once: putting such a statement together takes longer than running it.
-_BUSY = select(*_PLACE).where(runs.c.state.in_(IN_FLIGHT))
-_WAITING = select(*_PLACE).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
+# Built once: compiling such a statement takes longer than running it.
+_BUSY = select(*_QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
+_WAITING = select(*_QUEUE_ENTRY).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -43,20 +43,20 @@ _CLAIM = (
         checks=0,
         submissions=runs.c.submissions + 1,
         queue_position=None,
-        # A place in the queue goes away; else the words stay the same until ComfyDeploy answers.
+        # Without a queue position to remove, the status message stays the same until ComfyDeploy answers.
         rev=runs.c.rev + case((runs.c.queue_position.is_not(None), 1), else_=0),
     )
     .returning(*run_columns())
 )
-# Who had a turn that ended since the longest waiting request came.
-SERVED = select(*_PLACE).where(
+# The runs that were submitted and ended since the oldest waiting request came.
+SERVED = select(*_QUEUE_ENTRY).where(
     runs.c.state.in_(FINAL),
     runs.c.submissions > 0,
     runs.c.ended_at
     >= select(func.min(runs.c.created_at)).where(runs.c.state == RunState.WAITING).scalar_subquery(),
 )
 _member = runs.alias("member")
-_BATCH_GOES_ON = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
+_BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
 # A change of any run changes the message of its batch. Each number only grows, and so does their sum.
 _REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
 
@@ -72,7 +72,7 @@ async def _served(connection: AsyncConnection) -> list[QueueEntry]:
 
 
 class ClaimStore:
-    """Claims. A claim is one UPDATE: two workers, or two processes, never get the same row."""
+    """Claims rows with one UPDATE each, so that no two workers get the same row."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -80,24 +80,24 @@ class ClaimStore:
     async def claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime
     ) -> Run | None:
-        """The next waiting run whose deployment has room; from here on its queue call may have been sent.
+        """Claim the next waiting run within its deployment's limit; its queue call may be sent from here on.
 
-        `limit` tells how many runs of a deployment may be in flight at once, None for any number. `answer_by`
-        is when a call without an answer is looked at.
+        `limit` returns how many runs of a deployment may be in flight at once, None for any number. At
+        `answer_by` a call without an answer is checked.
         """
         async with self._database.exclusive("submit") as connection:
             waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
             if not waiting:
                 return None
-            place = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
-            if place is None:
+            entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
+            if entry is None:
                 return None
-            claim = {"claimed": place.key, "now": now, "answer_by": answer_by}
+            claim = {"claimed": entry.key, "now": now, "answer_by": answer_by}
             row = (await connection.execute(_CLAIM, claim)).mappings().first()
             return to_run(row) if row is not None else None
 
     async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
-        """What still waits although the interaction that its result depends on ends by then."""
+        """Return the waiting runs of user installs whose interaction ends by then."""
         waiting = select(*run_columns()).where(
             runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
         )
@@ -105,9 +105,9 @@ class ClaimStore:
             return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
 
     async def requeue(self, key: str, due_at: datetime, now: datetime) -> None:
-        """Back into the queue: only where ComfyDeploy can't have accepted the call.
+        """Requeue a run whose call ComfyDeploy can't have accepted.
 
-        A run whose requester has asked to cancel it meanwhile, or was blocked, ends instead.
+        If its requester has cancelled it meanwhile or was blocked, it ends instead.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -122,33 +122,33 @@ class ClaimStore:
                 await end_blocked_run(connection, await lock_run(connection, key), block)
 
     async def update_queue_positions(self, now: datetime) -> int:
-        """Writes the places in the queue that changed; returns how many."""
+        """Write the queue positions that changed; return how many."""
         async with self._database.exclusive("submit") as connection:
             rows = (
                 await connection.execute(
-                    select(*_PLACE, runs.c.queue_position).where(
+                    select(*_QUEUE_ENTRY, runs.c.queue_position).where(
                         runs.c.state == RunState.WAITING, runs.c.due_at <= now
                     )
                 )
             ).all()
-            had = [*await _busy(connection), *await _served(connection)] if rows else []
+            earlier = [*await _busy(connection), *await _served(connection)] if rows else []
             shown = {row.key: row.queue_position for row in rows}
             changed = {
                 key: number
-                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], had).items()
+                for key, number in positions([QueueEntry(*row[:-1]) for row in rows], earlier).items()
                 if shown[key] != number
             }
             if changed:
                 await connection.execute(
                     update(runs)
                     .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                    .values(queue_position=bindparam("place"), rev=runs.c.rev + 1),
-                    [{"moved": key, "place": number} for key, number in sorted(changed.items())],
+                    .values(queue_position=bindparam("position"), rev=runs.c.rev + 1),
+                    [{"moved": key, "position": number} for key, number in sorted(changed.items())],
                 )
             return len(changed)
 
-    async def claim_checks(self, now: datetime, pause: timedelta, many: int) -> Sequence[Run]:
-        """Silent runs to ask about, the longest silent first; each comes up again after a growing pause."""
+    async def claim_checks(self, now: datetime, pause: timedelta, limit: int) -> Sequence[Run]:
+        """Claim runs to check, the longest silent first; each is due again after a growing pause."""
         async with self._database.write() as connection:
             due = (
                 select(runs.c.key)
@@ -160,12 +160,12 @@ class ClaimStore:
                         and_(
                             runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
-                            runs.c.created_at > now - _HOPE,
+                            runs.c.created_at > now - _LATE_CHECKS,
                         ),
                     ),
                 )
                 .order_by(runs.c.due_at)
-                .limit(many)
+                .limit(limit)
                 .with_for_update(skip_locked=True)
             )
             keys = list((await connection.execute(due)).scalars())
@@ -182,53 +182,57 @@ class ClaimStore:
                 )
             return claimed
 
-    async def claim_status(self, now: datetime, fast: timedelta, slow: timedelta, many: int) -> Sequence[Run]:
-        """Runs whose status message is behind. Marked before the edit: a lost edit is made good by the next.
+    async def claim_status(
+        self, now: datetime, fast: timedelta, slow: timedelta, limit: int
+    ) -> Sequence[Run]:
+        """Claim the first runs of batches whose status message is out of date.
 
-        Of several, the lead's: behind when any of them has changed, and kept until the last has ended.
-        `fast` is the pause between edits through a living interaction token, `slow` through the bot's own.
-        Where nothing but the interaction reaches, its last edit takes leave.
+        They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
+        edits with a valid interaction token, `slow` with the bot's. A user install gets one edit more just
+        before its interaction ends.
         """
-        leaving = and_(
+        last_edit = and_(
             runs.c.user_install,
             runs.c.interaction_expires_at > now,
-            runs.c.interaction_expires_at <= now + _LEAVE,
-            runs.c.status_note.is_distinct_from(_LEFT),
+            runs.c.interaction_expires_at <= now + _FAREWELL,
+            runs.c.status_note.is_distinct_from(_FAREWELL_NOTE),
         )
-        token_lives = runs.c.interaction_expires_at > now
-        rested = or_(
+        token_is_valid = runs.c.interaction_expires_at > now
+        may_edit = or_(
             runs.c.shown_at.is_(None),
-            and_(token_lives, runs.c.shown_at <= now - fast),
+            and_(token_is_valid, runs.c.shown_at <= now - fast),
             runs.c.shown_at <= now - slow,
         )
-        behind = (
+        out_of_date = (
             select(runs.c.key)
             .where(
                 runs.c.status_message_id.is_not(None),
-                _BATCH_GOES_ON,
-                or_(and_(runs.c.shown_rev < _REV, rested), leaving),
+                _BATCH_IS_ACTIVE,
+                or_(and_(runs.c.shown_rev < _REV, may_edit), last_edit),
             )
             .order_by(runs.c.shown_at.nulls_first())
-            .limit(many)
+            .limit(limit)
             .with_for_update(skip_locked=True)
         )
         async with self._database.write() as connection:
             # Two statements: PostgreSQL may evaluate a locking subquery with a LIMIT more than once.
-            keys = list((await connection.execute(behind)).scalars())
+            keys = list((await connection.execute(out_of_date)).scalars())
             if not keys:
                 return ()
             result = await connection.execute(
                 update(runs)
                 .where(runs.c.key.in_(keys))
                 .values(
-                    shown_rev=_REV, shown_at=now, status_note=case((leaving, _LEFT), else_=runs.c.status_note)
+                    shown_rev=_REV,
+                    shown_at=now,
+                    status_note=case((last_edit, _FAREWELL_NOTE), else_=runs.c.status_note),
                 )
                 .returning(*run_columns())
             )
             return [to_run(row) for row in result.mappings()]
 
     async def next_due(self) -> datetime | None:
-        """When the earliest run wants a look."""
+        """Return when the next run is due."""
         async with self._database.read() as connection:
             found: datetime | None = await connection.scalar(
                 select(func.min(runs.c.due_at)).where(runs.c.state.not_in(FINAL))
@@ -236,7 +240,7 @@ class ClaimStore:
             return found
 
     async def in_flight(self) -> int:
-        """How many runs ComfyDeploy has, as far as we know."""
+        """Return how many runs are in flight at ComfyDeploy."""
         async with self._database.read() as connection:
             found = await connection.scalar(
                 select(func.count()).select_from(runs).where(runs.c.state.in_(IN_FLIGHT))

@@ -1,4 +1,4 @@
-"""Looking back: a person's own runs, newest first, and what a server has running and waiting."""
+"""Read a user's runs by page, a server's queue, and all runs for the export."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from bot.domain.runs import (
 
 S = RunState
 _member = runs.alias("member")
-_NOT_YET = (S.AWAITING_APPROVAL, S.WAITING)
-# As sequences, not sets: the order is part of the statement, which is cached by it.
-_OPEN = (*_NOT_YET, *sorted(IN_FLIGHT))
+_WAITING = (S.AWAITING_APPROVAL, S.WAITING)
+# Sequences and not sets, because statements are cached by their text.
+_ACTIVE = (*_WAITING, *sorted(IN_FLIGHT))
 _STATES = {
-    RunFilter.WAITING: _NOT_YET,
+    RunFilter.WAITING: _WAITING,
     RunFilter.RUNNING: tuple(sorted(IN_FLIGHT)),
     RunFilter.DONE: (S.SUCCEEDED,),
     RunFilter.FAILED: (S.FAILED, S.TIMED_OUT, S.REFUSED, S.UNCONFIRMED),
@@ -40,7 +40,7 @@ _STATES = {
 
 
 class HistoryStore:
-    """Every method raises StoreUnavailable when the database does not answer."""
+    """Lists of runs. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,12 +50,12 @@ class HistoryStore:
         requester_id: int,
         *,
         limit: int,
-        wanted: RunFilter = RunFilter.ALL,
+        run_filter: RunFilter = RunFilter.ALL,
         before: RunCursor | None = None,
     ) -> HistoryPage:
-        """The newest runs, or those that follow `before`."""
+        """Return the newest batches, or those older than `before`."""
         async with self._database.read() as connection:
-            query = own_runs(requester_id, wanted, limit + 1, before)
+            query = own_runs(requester_id, run_filter, limit + 1, before)
             found = [to_run(row) for row in (await connection.execute(query)).mappings()]
             listed = found[:limit]
             older = _cursor(listed[-1]) if len(found) > limit else None
@@ -63,10 +63,10 @@ class HistoryStore:
             return HistoryPage(await _entries(connection, listed), older, newer)
 
     async def page_after(
-        self, requester_id: int, *, limit: int, wanted: RunFilter, after: RunCursor
+        self, requester_id: int, *, limit: int, run_filter: RunFilter, after: RunCursor
     ) -> HistoryPage:
-        """The runs just newer than `after`; the newest page where there are too few of them."""
-        query = _matching(requester_id, wanted).where(_beyond(after, newer=True))
+        """Return the batches just newer than `after`, or the newest page if they don't fill one."""
+        query = _matching(requester_id, run_filter).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
             found = await connection.execute(
                 query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1)
@@ -76,46 +76,46 @@ class HistoryStore:
                 listed = rising[:limit][::-1]
                 entries = await _entries(connection, listed)
                 return HistoryPage(entries, _cursor(listed[-1]), _cursor(listed[0]))
-        return await self.page(requester_id, limit=limit, wanted=wanted)
+        return await self.page(requester_id, limit=limit, run_filter=run_filter)
 
     async def server_queue(self, guild_id: int, *, limit: int, offset: int = 0) -> Sequence[Run]:
-        """What runs, the longest first; then what waits, in its order; then what waits for a moderator."""
+        """Return a server's active runs: those in flight, then the queue, then those in review."""
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
             return [to_run(row) for row in found.mappings()]
 
 
 def own_runs(
-    requester_id: int, wanted: RunFilter, limit: int, before: RunCursor | None = None
+    requester_id: int, run_filter: RunFilter, limit: int, before: RunCursor | None = None
 ) -> Select[Any]:
-    """One step back through a person's runs, along the index."""
-    query = _matching(requester_id, wanted)
+    """Select a page of a user's batches, along the index."""
+    query = _matching(requester_id, run_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))
     return query.order_by(runs.c.created_at.desc(), runs.c.key).limit(limit)
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """What has not ended on a server, along the index: its ended runs, far more, are never read."""
+    """Select a server's active runs along the index, without reading its many ended ones."""
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (
         select(*run_columns())
-        .where(runs.c.guild_id == guild_id, runs.c.state.in_(_OPEN))
+        .where(runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
         .order_by(rank, line.nulls_last(), runs.c.created_at, runs.c.key)
         .limit(limit)
         .offset(offset)
     )
 
 
-def _matching(requester_id: int, wanted: RunFilter) -> Select[Any]:
+def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
     """Select the first run of each batch that matches; a batch matches if any of its runs does."""
     query = select(*run_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
-    if wanted is RunFilter.ALL:
+    if run_filter is RunFilter.ALL:
         return query
     member = _member.c.batch_key == runs.c.key
-    if wanted is not RunFilter.UNDELIVERED:
-        return query.where(exists().where(member, _member.c.state.in_(_STATES[wanted])))
+    if run_filter is not RunFilter.UNDELIVERED:
+        return query.where(exists().where(member, _member.c.state.in_(_STATES[run_filter])))
     return query.where(
         exists().where(
             member,
@@ -166,12 +166,12 @@ def _entry(batch: Sequence[Run], rows: Sequence[Any]) -> RunListEntry:
     return RunListEntry(batch, undelivered=undelivered, message=message)
 
 
-_PORTION = 500
+_CHUNK_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which runs: `since` counts, `until` doesn't."""
+class ExportFilter:
+    """The runs to export, from `since` (inclusive) to `until` (exclusive)."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -179,35 +179,35 @@ class Wanted:
 
 
 class ExportStore:
-    """Reads in portions, so that a long export keeps nobody from writing."""
+    """Reads runs in chunks, so that a long export doesn't block writers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs(self, wanted: Wanted, portion: int = _PORTION) -> AsyncIterator[Run]:
-        """Raises StoreUnavailable."""
+    async def runs(self, run_filter: ExportFilter, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Run]:
+        """Yield the runs, oldest first. Raises StoreUnavailable."""
         last: Run | None = None
         while True:
             async with self._database.read() as connection:
-                rows = (await connection.execute(_next(wanted, last, portion))).mappings().all()
+                rows = (await connection.execute(_next(run_filter, last, chunk_size))).mappings().all()
             found = [to_run(row) for row in rows]
             for run in found:
                 yield run
-            if len(found) < portion:
+            if len(found) < chunk_size:
                 return
             last = found[-1]
 
 
-def _next(wanted: Wanted, last: Run | None, portion: int) -> Select[tuple[object, ...]]:
+def _next(run_filter: ExportFilter, last: Run | None, chunk_size: int) -> Select[tuple[object, ...]]:
     query = select(*run_columns())
-    if wanted.since is not None:
-        query = query.where(runs.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(runs.c.created_at < wanted.until)
-    if wanted.guild_id is not None:
-        query = query.where(runs.c.guild_id == wanted.guild_id)
+    if run_filter.since is not None:
+        query = query.where(runs.c.created_at >= run_filter.since)
+    if run_filter.until is not None:
+        query = query.where(runs.c.created_at < run_filter.until)
+    if run_filter.guild_id is not None:
+        query = query.where(runs.c.guild_id == run_filter.guild_id)
     if last is not None:
         at = last.created_at
         beyond = or_(runs.c.created_at > at, and_(runs.c.created_at == at, runs.c.key > last.key))
         query = query.where(runs.c.created_at >= at, beyond)
-    return query.order_by(runs.c.created_at, runs.c.key).limit(portion)
+    return query.order_by(runs.c.created_at, runs.c.key).limit(chunk_size)

@@ -1,4 +1,4 @@
-"""Named sets of inputs: a person's own, and a server's."""
+"""Presets of people and servers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
 from bot.store.audit import add_entries
 
-MOST = {Holder.PERSON: 50, Holder.SERVER: 100}
+MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 
 
 class PresetStore:
-    """What changes for a server stands in its record. Raises StoreUnavailable when the database is away."""
+    """The presets. Changes of a server's write audit entries.
+
+    Every method raises StoreUnavailable if the database doesn't answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, preset: Preset, now: datetime) -> bool:
-        """Replaces one of the same name; True when there was one.
+        """Save a preset, and return whether it replaced one of the same name.
 
         Raises RefusedError `presets_full_own` or `presets_full_server`.
         """
@@ -36,19 +39,19 @@ class PresetStore:
         async with self._database.exclusive(lock, urgent=True) as connection:
             replaced = (await connection.execute(delete(presets).where(one))).rowcount > 0
             held = await connection.scalar(
-                select(func.count()).select_from(presets).where(_held(preset.holder, preset.holder_id))
+                select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
             )
-            if (held or 0) >= (limit := MOST[preset.holder]):
+            if (held or 0) >= (limit := MAX_PRESETS[preset.holder]):
                 server = preset.holder is Holder.SERVER
                 raise RefusedError("presets_full_server" if server else "presets_full_own", limit=limit)
             values = {name: getattr(preset, name) for name in Preset.__slots__}
             values |= {"inputs": dict(preset.inputs), "folded": folded(preset.name)}
             await connection.execute(insert(presets).values(values))
-            await _noted(connection, preset, preset.created_by, f"+ preset {preset.name}", now)
+            await _add_entry(connection, preset, preset.created_by, f"+ preset {preset.name}", now)
             return replaced
 
     async def remove(self, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime) -> bool:
-        """False when there is none of that name."""
+        """Delete a preset; return False if there is none of that name."""
         async with self._database.write(urgent=True) as connection:
             found = await connection.execute(
                 delete(presets).where(_one(holder, holder_id, name)).returning(*_COLUMNS)
@@ -57,21 +60,21 @@ class PresetStore:
             if row is None:
                 return False
             preset = _preset(row)
-            await _noted(connection, preset, by, f"- preset {preset.name}", now)
+            await _add_entry(connection, preset, by, f"- preset {preset.name}", now)
             return True
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-        """At most two: one's own first, then the server's."""
+        """Return the presets of a name: the user's own first, then the server's."""
         return await self._read(user_id, guild_id, presets.c.folded == folded(name))
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:
-        """One's own by name, then the server's."""
+        """Return the user's own presets by name, then the server's."""
         return await self._read(user_id, guild_id)
 
     async def _read(self, user_id: int, guild_id: int | None, *more: ColumnElement[bool]) -> Sequence[Preset]:
-        whose = _held(Holder.PERSON, user_id)
+        whose = _held_by(Holder.PERSON, user_id)
         if guild_id is not None:
-            whose = or_(whose, _held(Holder.SERVER, guild_id))
+            whose = or_(whose, _held_by(Holder.SERVER, guild_id))
         own_first = case((presets.c.holder == Holder.PERSON, 0), else_=1)
         async with self._database.read() as connection:
             found = await connection.execute(
@@ -81,16 +84,16 @@ class PresetStore:
 
 
 def made_by(user_id: int) -> ColumnElement[bool]:
-    """A person's own, and what they made for servers."""
-    return or_(_held(Holder.PERSON, user_id), presets.c.created_by == user_id)
+    """Match a user's own presets and those they made for servers."""
+    return or_(_held_by(Holder.PERSON, user_id), presets.c.created_by == user_id)
 
 
-def _held(holder: Holder, holder_id: int) -> ColumnElement[bool]:
+def _held_by(holder: Holder, holder_id: int) -> ColumnElement[bool]:
     return (presets.c.holder == holder) & (presets.c.holder_id == holder_id)
 
 
 def _one(holder: Holder, holder_id: int, name: str) -> ColumnElement[bool]:
-    return _held(holder, holder_id) & (presets.c.folded == folded(name))
+    return _held_by(holder, holder_id) & (presets.c.folded == folded(name))
 
 
 def _preset(row: Row[Any]) -> Preset:
@@ -98,7 +101,7 @@ def _preset(row: Row[Any]) -> Preset:
     return Preset(**{**values, "holder": Holder(values["holder"])})
 
 
-async def _noted(
+async def _add_entry(
     connection: AsyncConnection, preset: Preset, actor_id: int | None, what: str, now: datetime
 ) -> None:
     if preset.holder is Holder.SERVER:

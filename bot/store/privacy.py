@@ -1,4 +1,4 @@
-"""One's own data: export and erasure. In small steps, so that nobody else waits for the database."""
+"""Export and erase personal data; remove what is older than a server keeps it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnPre
 from bot.domain.requests import Holder
 from bot.domain.rules import ServerRules
 from bot.domain.runs import FINAL, DeliveryState, Run
-from bot.store.audit import add_entries, to_line
+from bot.store.audit import add_entries, to_entry
 from bot.store.presets import made_by
 
-_STEP = 200
-# What a person wrote, in the details of the record.
+_CHUNK_SIZE = 200
+# What a person wrote, in the details of audit entries.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 
-# What a run keeps of a request; the rest of its row says only that there was one.
+# The columns with what a person wrote and what came of it; the rest says only that there was a run.
 _ERASED: Mapping[str, object] = {
     "inputs": {},
     "prompt": None,
@@ -50,13 +50,16 @@ _ERASED: Mapping[str, object] = {
 
 
 class PrivacyStore:
-    """Every method raises StoreUnavailable when the database does not answer."""
+    """Exports and erases personal data, in chunks, so that no other process waits for long.
+
+    Every method raises StoreUnavailable if the database doesn't answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[Run]]:
-        """All requests of a person, newest first."""
+    async def runs_of(self, user_id: int, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Sequence[Run]]:
+        """Yield all runs of a person, newest first."""
         last: Run | None = None
         while True:
             query = select(*run_columns()).where(runs.c.requester_id == user_id)
@@ -65,7 +68,7 @@ class PrivacyStore:
                     runs.c.created_at <= last.created_at,
                     or_(runs.c.created_at < last.created_at, runs.c.key > last.key),
                 )
-            query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(step)
+            query = query.order_by(runs.c.created_at.desc(), runs.c.key).limit(chunk_size)
             async with self._database.read() as connection:
                 found = [to_run(row) for row in (await connection.execute(query)).mappings()]
             if not found:
@@ -73,11 +76,13 @@ class PrivacyStore:
             yield found
             last = found[-1]
 
-    async def audit_of(self, user_id: int, step: int = _STEP) -> AsyncIterator[Sequence[StoredEntry]]:
-        """Every line about a person or by them, oldest first."""
+    async def audit_of(
+        self, user_id: int, chunk_size: int = _CHUNK_SIZE
+    ) -> AsyncIterator[Sequence[StoredEntry]]:
+        """Yield every audit entry about a person or by them, oldest first."""
         last = 0
-        while found := await self._lines(user_id, last, step):
-            yield [to_line(row) for row in found]
+        while found := await self._entries(user_id, last, chunk_size):
+            yield [to_entry(row) for row in found]
             last = found[-1]["id"]
 
     async def blocks_of(self, user_id: int) -> Sequence[OwnBlock]:
@@ -97,19 +102,21 @@ class PrivacyStore:
             found = await connection.execute(select(*columns).where(made_by(user_id)).order_by(table.id))
             return [OwnPreset(*row) for row in found]
 
-    async def erase(self, user_id: int, now: datetime, step: int = _STEP) -> Erased:
-        """Takes what a person wrote and what came of it out of their ended requests and out of the record.
+    async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
+        """Erase what a person wrote and what came of it, in settled runs and in audit entries.
 
-        What moderation needs stays: that there was a request, when, where, and how it ended. Presets go; a
-        server keeps its own, without their maker.
+        What moderation needs stays: that there was a request, when, where and how it ended. Their presets go;
+        a server keeps those made for it, without their creator.
         """
-        await self._forget_presets(user_id)
-        emptied = 0
-        while (count := await self._empty(user_id, step)) > 0:
-            emptied += count
+        await self._delete_presets(user_id)
+        erased = 0
+        while (count := await self._erase_chunk(user_id, chunk_size)) > 0:
+            erased += count
         last = 0
-        while found := await self._lines(user_id, last, step):
-            await self._strip([row for row in found if _PRIVATE_DETAILS & set(row["details"])])
+        while found := await self._entries(user_id, last, chunk_size):
+            await self._strip_private_details(
+                [row for row in found if _PRIVATE_DETAILS & set(row["details"])]
+            )
             last = found[-1]["id"]
         async with self._database.write() as connection:
             await add_entries(
@@ -120,29 +127,29 @@ class PrivacyStore:
                     action=AuditAction.PRIVACY,
                     actor_id=user_id,
                     subject_id=user_id,
-                    details={"requests": emptied},
+                    details={"requests": erased},
                 ),
             )
-        return Erased(emptied, await self._left(user_id))
+        return Erased(erased, await self._unsettled(user_id))
 
-    async def _empty(self, user_id: int, step: int) -> int:
-        """One step; nothing is emptied twice."""
+    async def _erase_chunk(self, user_id: int, chunk_size: int) -> int:
+        """Erase one chunk of runs, and return its size; 0 if nothing is left."""
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == user_id, is_settled(), _holds_something())
+                .where(runs.c.requester_id == user_id, is_settled(), _has_content())
                 .order_by(runs.c.key)
-                .limit(step)
+                .limit(chunk_size)
                 .with_for_update()
             )
             keys = list(found.scalars())
             if not keys:
                 return 0
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(dict(_ERASED)))
-            await _forget_kept(connection, keys)
+            await _drop_undelivered(connection, keys)
             return len(keys)
 
-    async def _forget_presets(self, user_id: int) -> None:
+    async def _delete_presets(self, user_id: int) -> None:
         own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
         async with self._database.write() as connection:
             await connection.execute(delete(presets).where(own))
@@ -150,29 +157,31 @@ class PrivacyStore:
                 update(presets).where(presets.c.created_by == user_id).values(created_by=None)
             )
 
-    async def _left(self, user_id: int) -> Sequence[Run]:
+    async def _unsettled(self, user_id: int) -> Sequence[Run]:
         query = select(*run_columns()).where(runs.c.requester_id == user_id, ~is_settled())
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(runs.c.created_at.desc()))
             return [to_run(row) for row in found.mappings()]
 
-    async def _lines(self, user_id: int, after: int, step: int) -> Sequence[RowMapping]:
+    async def _entries(self, user_id: int, after: int, chunk_size: int) -> Sequence[RowMapping]:
         mine = or_(audit.c.subject_id == user_id, audit.c.actor_id == user_id)
         async with self._database.read() as connection:
             found = await connection.execute(
-                select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(step)
+                select(audit).where(mine, audit.c.id > after).order_by(audit.c.id).limit(chunk_size)
             )
             return found.mappings().all()
 
-    async def _strip(self, lines: Sequence[RowMapping]) -> None:
-        if not lines:
+    async def _strip_private_details(self, entries: Sequence[RowMapping]) -> None:
+        if not entries:
             return
         async with self._database.write() as connection:
-            for line in lines:
-                kept = {
-                    name: value for name, value in line["details"].items() if name not in _PRIVATE_DETAILS
+            for entry in entries:
+                public = {
+                    name: value for name, value in entry["details"].items() if name not in _PRIVATE_DETAILS
                 }
-                await connection.execute(update(audit).where(audit.c.id == line["id"]).values(details=kept))
+                await connection.execute(
+                    update(audit).where(audit.c.id == entry["id"]).values(details=public)
+                )
 
 
 def is_settled() -> ColumnElement[bool]:
@@ -187,19 +196,19 @@ def is_settled() -> ColumnElement[bool]:
     )
 
 
-def _holds_something() -> ColumnElement[bool]:
-    # JSON has no equality on PostgreSQL; a text has.
+def _has_content() -> ColumnElement[bool]:
+    # PostgreSQL has no equality of JSON, only of text.
     inputs, outputs = cast(runs.c.inputs, Text), cast(runs.c.outputs, Text)
     return or_(runs.c.prompt.is_not(None), runs.c.seed.is_not(None), inputs != "{}", outputs != "[]")
 
 
-async def _forget_kept(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """A result that found no way has nothing left to post; what came of it can still be deleted."""
-    kept = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
+async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """Stop offering undelivered results; the row stays if a part was posted, so that Delete finds it."""
+    undelivered = and_(deliveries.c.run_key.in_(keys), deliveries.c.state == DeliveryState.UNDELIVERED)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages)
-    unseen = and_(*(cast(column, Text) == "[]" for column in columns))
-    await connection.execute(delete(deliveries).where(kept, unseen))
-    await connection.execute(update(deliveries).where(kept).values(state=DeliveryState.SENT))
+    nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))
+    await connection.execute(delete(deliveries).where(undelivered, nothing_sent))
+    await connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))
 
 
 log = logging.getLogger(__name__)
@@ -223,17 +232,17 @@ class _RetentionPeriod:
     def covers(self, guild_id: Column[Any], at: Column[Any]) -> ColumnElement[bool]:
         if self.guild_id is not None:
             return and_(guild_id == self.guild_id, at < self.before)
-        ruled = exists().where(server_rules.c.guild_id == guild_id)
-        return and_(at < self.before, ~ruled)
+        has_rules = exists().where(server_rules.c.guild_id == guild_id)
+        return and_(at < self.before, ~has_rules)
 
 
 class RetentionStore:
-    """Removes what servers no longer keep. Raises StoreUnavailable when the database does not answer."""
+    """Removes what servers no longer keep. Raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, now: datetime, limit: int = _STEP) -> ExpiredRows | None:
+    async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
         """Return up to `limit` expired requests and audit entries each, or None if nothing has expired.
 
         A request stays while it runs and while one of its messages is pending.

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import LOCK_SECONDS, Database
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
 from bot.database.write_queue import GroupCommit
-from bot.domain.budgets import Usage, budget_day
+from bot.domain.budgets import budget_day
 from bot.domain.errors import AlreadyTaken
 from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
@@ -88,12 +88,6 @@ class RequestStore:
                 verdicts = [_decide(each, tally, self._operator, rules) for each in here]
                 results |= await _store(connection, list(zip(here, verdicts, strict=True)))
         return [results[each.first.key] for each in group]
-
-    async def usage_of(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
-        """Return what counts against a person's and the server's budgets today."""
-        async with self._database.read() as connection:
-            tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
-            return tally.of(user_id, now)
 
 
 def _decide(

@@ -1,4 +1,4 @@
-"""What moderators decide about a run. One transaction each, its line in the record included."""
+"""What moderators decide about runs: one transaction each, with its audit entry."""
 
 from __future__ import annotations
 
@@ -20,43 +20,46 @@ from bot.store.run_changes import apply_change, lock_batch, lock_run
 
 
 class ReviewStore:
-    """The press changes the card at once; it is owed all the same, for a press whose answer was lost.
+    """Decisions about runs. A decision also creates a delivery that updates the card, in case the answer to
+    the moderator's interaction is lost.
 
-    Raises StoreUnavailable when the database is away, RefusedError where there is nothing to decide."""
+    Every method raises StoreUnavailable if the database doesn't answer; changes raise RefusedError if nothing
+    is left to decide.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
-        """The run may start. Of two moderators at once one wins; the other reads who did."""
+        """Let a batch start. Of two moderators at once one wins, and the other is told who."""
         async with self._database.write() as connection:
-            asked = await _open_request(connection, key, moderator_id)
+            batch = await _lock_undecided(connection, key, moderator_id)
             values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
             change = Change(RunState.WAITING, values, visible=True)
-            for run in asked:
+            for run in batch:
                 await apply_change(connection, run, change, dict(values), now)
                 await add_entries(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
-            await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
-            return asked[0]
+            await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
+            return batch[0]
 
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
-        """The channel learns the outcome, the requester the reason, in a direct message."""
+        """Reject a batch; the requester gets the reason in a direct message."""
         async with self._database.write() as connection:
-            asked = await _open_request(connection, key, moderator_id)
+            batch = await _lock_undecided(connection, key, moderator_id)
             details = {"reason": reason} if reason else {}
-            for run in asked:
+            for run in batch:
                 change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
                 if change is None:
                     raise RefusedError("review_over")
                 values = {**change.values, "decided_by": moderator_id, "decided_at": now}
                 await apply_change(connection, run, change, values, now)
                 await add_entries(connection, _entry(run, AuditAction.REJECT, moderator_id, now, **details))
-            await create_delivery(connection, asked[0].key, Purpose.CARD, now, now)
-            await create_delivery(connection, asked[0].key, Purpose.NOTICE, now, now)
-            return asked[0]
+            await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
+            await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
+            return batch[0]
 
     async def delete(self, key: str, user_id: int, now: datetime) -> Run:
-        """The messages with the result go, the record stays."""
+        """Delete a run's result from Discord; its audit entries stay."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             marked = await connection.execute(
@@ -69,7 +72,7 @@ class ReviewStore:
             return run
 
     async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
-        """Of several: every result that is still there."""
+        """Delete every result of a batch that is still there."""
         async with self._database.write() as connection:
             shown = [
                 run
@@ -85,25 +88,25 @@ class ReviewStore:
                 await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
 
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
-        """A card for the moderators; one at a time for each run, however many report it.
+        """Create a report card for moderators, unless the run has an open one.
 
-        Each person is heard once: False where the card with their report has been dismissed.
+        A second report by the same person counts no more: return False if their first one was dismissed.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             is_open = run.report_channel_id is not None
-            if await connection.scalar(_lines(run, AuditAction.REPORT, user_id)):
+            if await connection.scalar(_count_entries(run, AuditAction.REPORT, user_id)):
                 return is_open
             await add_entries(connection, _entry(run, AuditAction.REPORT, user_id, now))
             if not is_open:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
-                await _owe_card(connection, key, now)
+                await _create_report_card(connection, key, now)
             return True
 
     async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
-        """A report that needs no action; the next one, by somebody else, gets a card again."""
+        """Close a report without action; a report by another person creates a card again."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             if run.report_channel_id is None:
@@ -112,13 +115,13 @@ class ReviewStore:
             await add_entries(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
 
     async def dismissals(self, run: Run) -> int:
-        """How many cards of reports about it were closed that way."""
+        """Return how many reports of a run were dismissed."""
         async with self._database.read() as connection:
-            found: int | None = await connection.scalar(_lines(run, AuditAction.DISMISS))
+            found: int | None = await connection.scalar(_count_entries(run, AuditAction.DISMISS))
             return found or 0
 
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
-        """Who did this to a run, each once, the first of them first, as far as the record reaches back."""
+        """Return who did this to a run, each once, in order, as far as the audit log reaches back."""
         query = select(audit.c.actor_id).where(
             audit.c.guild_id == run.guild_id,
             audit.c.subject_id == run.requester_id,
@@ -142,8 +145,8 @@ class ReviewStore:
             return MessageRef(*found[0]) if found else None
 
 
-def _lines(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:
-    """How many lines about a run there are, by one person or by anybody."""
+def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -> Select[Any]:
+    """Select the number of audit entries about a run, by one person or by anybody."""
     query = (
         select(func.count())
         .select_from(audit)
@@ -157,8 +160,8 @@ def _lines(run: Run, action: AuditAction, actor_id: int | None = None) -> Select
     return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
-async def _owe_card(connection: AsyncConnection, key: str, now: datetime) -> None:
-    """The row of a card that was dismissed becomes that of the next."""
+async def _create_report_card(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """Create the delivery of a report card, or reuse that of a dismissed one."""
     reopened = await connection.execute(
         update(deliveries)
         .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT)
@@ -169,7 +172,7 @@ async def _owe_card(connection: AsyncConnection, key: str, now: datetime) -> Non
 
 
 def check_undecided(run: Run, moderator_id: int) -> None:
-    """Raises RefusedError unless this moderator can still decide about it."""
+    """Raise RefusedError unless this moderator can still decide about the run."""
     if run.state is not RunState.AWAITING_APPROVAL:
         if run.decided_by is not None:
             raise RefusedError("already_decided", person=run.decided_by)
@@ -178,12 +181,12 @@ def check_undecided(run: Run, moderator_id: int) -> None:
         raise RefusedError("own_request")
 
 
-async def _open_request(connection: AsyncConnection, key: str, moderator_id: int) -> list[Run]:
-    """The request's runs, locked, if they still wait and are not the moderator's own."""
-    asked = await lock_batch(connection, key)
-    for run in asked:
+async def _lock_undecided(connection: AsyncConnection, key: str, moderator_id: int) -> list[Run]:
+    """Lock and return a batch that awaits approval and isn't the moderator's own."""
+    batch = await lock_batch(connection, key)
+    for run in batch:
         check_undecided(run, moderator_id)
-    return asked
+    return batch
 
 
 def _entry(run: Run, action: AuditAction, actor_id: int, now: datetime, **details: Any) -> AuditEntry:

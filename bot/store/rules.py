@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
-    """A server's rules in the caller's transaction; the defaults where none were set, and outside servers.
+    """Return a server's rules in the caller's transaction; the defaults if none are set, and outside servers.
 
-    Raises ValidationError for rules that can't be read whole: a request must not pass a rule unseen.
+    Raises ValidationError if any part can't be read, so that no request passes a rule that isn't known.
     """
     if guild_id is None:
         return ServerRules()
@@ -33,14 +33,14 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
     try:
         return ServerRules.model_validate(stored)
     except ValidationError:
-        log.exception("the rules of server %s can't be read", guild_id)
+        log.exception("can't read the rules of server %s", guild_id)
         raise
 
 
 class RuleStore:
-    """For showing and changing rules. Raises StoreUnavailable when the database does not answer.
+    """Reads and changes rules. Every method raises StoreUnavailable if the database doesn't answer.
 
-    Nothing is remembered between calls: every process sees a change at once.
+    Nothing is cached, so every process sees a change at once.
     """
 
     def __init__(self, database: Database) -> None:
@@ -52,7 +52,7 @@ class RuleStore:
         return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
     async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
-        """The rules, and which of them were lost because they can't be read."""
+        """Return the rules, and the names of fields that can't be read."""
         async with self._database.read() as connection:
             return await _readable(connection, guild_id)
 
@@ -64,9 +64,9 @@ class RuleStore:
         now: datetime,
         what: str,
     ) -> ServerRules:
-        """One edit of what is stored now, and its line in the record. What `edit` raises undoes it.
+        """Apply an edit to the stored rules and write its audit entry. What `edit` raises rolls it back.
 
-        An edit that leaves everything as it is writes nothing, unless it makes unreadable rules good.
+        An edit without effect writes nothing, unless it repairs unreadable rules.
         """
         async with self._database.exclusive(f"rules {guild_id}") as connection:
             before, lost = await _readable(connection, guild_id)
@@ -84,7 +84,7 @@ class RuleStore:
             return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
-        """As they are now: who asks while a reading is under way shares the next, not that one."""
+        """Return the rules as they are now. Concurrent callers share a read that begins after their call."""
         return await self._reading.submit(guild_id)
 
     async def _current(self, guild_ids: Sequence[int | None]) -> Sequence[ServerRules | Exception]:
@@ -106,7 +106,7 @@ async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerR
         return ServerRules(), ()
     rules, lost = parse_stored_rules(stored)
     if lost:
-        log.error("of the rules of server %s these can't be read: %s", guild_id, ", ".join(lost))
+        log.error("can't read these rules of server %s: %s", guild_id, ", ".join(lost))
     return rules, lost
 
 
@@ -121,27 +121,27 @@ async def _write(
         await connection.execute(insert(server_rules).values(guild_id=guild_id, **values))
 
 
-PAUSE_NOTE = "pause"
+PAUSE_KEY = "pause"
 
 
 class PauseStore:
-    """Raises StoreUnavailable when the database does not answer."""
+    """The owner's pause. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def pause(self, reason: str, *, by: int, now: datetime) -> None:
-        """Nothing is accepted from here on; a second pause changes the reason."""
-        async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
-            await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_NOTE))
-            await connection.execute(insert(key_values).values(name=PAUSE_NOTE, value=reason, updated_at=now))
+        """Refuse all requests from now on; a second pause changes the reason."""
+        async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
+            await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
+            await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
             await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
 
     async def resume(self, *, by: int, now: datetime) -> bool:
-        """False when the bot is not paused."""
-        async with self._database.exclusive(f"note {PAUSE_NOTE}") as connection:
+        """End the pause; return False if there is none."""
+        async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             lifted = await connection.execute(
-                delete(key_values).where(key_values.c.name == PAUSE_NOTE).returning(key_values.c.value)
+                delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
             )
             reason = lifted.scalar()
             if reason is None:

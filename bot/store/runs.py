@@ -1,5 +1,8 @@
-"""The runs: accepting, recording what happened, ending. Each change is one transaction, so a kill leaves
-either all of it or none; the row count of its conditional UPDATE says who won."""
+"""Read runs, record reports and progress, end and cancel.
+
+Each change is one transaction, so a kill leaves all of it or nothing. Its conditional UPDATE decides which of
+two concurrent changes wins.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +25,29 @@ from bot.store.rules import read_rules
 from bot.store.run_changes import apply_change, lock_batch, lock_run
 
 SETTLE_AFTER = timedelta(seconds=5)
-_BEFORE_ANY_CALL = (RunState.WAITING, RunState.AWAITING_APPROVAL)
-# Built once: putting forty columns together takes longer than the query.
+_NOT_SUBMITTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
+# Built once: compiling a statement of forty columns takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
 
 class ForeignRunReport(BotError):
-    """A report under a run's key that names another run of ComfyDeploy's."""
+    """A report with a run's key that names another run of ComfyDeploy."""
 
 
 class RunStore:
-    """Reads and changes runs. Every method raises StoreUnavailable when the database does not answer."""
+    """The runs. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
-        """The interaction is answered: the queue call, or the card for the moderators, may go out."""
+        """Let the queue call, or the review card, go out: the interaction is answered."""
         async with self._database.write() as connection:
             due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
-            shown_in = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
+            answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
             await connection.execute(
-                update(runs).where(runs.c.batch_key == key).values(status_message_id=shown_in, due_at=due_at)
+                update(runs).where(runs.c.batch_key == key).values(status_message_id=answer_id, due_at=due_at)
             )
             await connection.execute(
                 update(deliveries)
@@ -53,13 +56,13 @@ class RunStore:
             )
 
     async def withdraw(self, key: str) -> bool:
-        """Takes back a request whose interaction was not answered; False when it has gone out already."""
+        """Delete a request whose interaction wasn't answered; return False if it was already submitted."""
         async with self._database.write() as connection:
             try:
                 batch = await lock_batch(connection, key)
             except KeyError:
                 return False
-            if any(run.state not in _BEFORE_ANY_CALL or run.submissions for run in batch):
+            if any(run.state not in _NOT_SUBMITTED or run.submissions for run in batch):
                 return False
             await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
             return True
@@ -70,7 +73,7 @@ class RunStore:
             return to_run(row) if row is not None else None
 
     async def batch(self, run: Run) -> Sequence[Run]:
-        """All runs of the same request as they are now, in their order."""
+        """Return all runs of a run's batch as they are now, in their order."""
         async with self._database.read() as connection:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
@@ -78,9 +81,10 @@ class RunStore:
     async def record_report(
         self, key: str, report: RunReport, now: datetime, next_check: datetime, *, asked: bool = False
     ) -> Change | None:
-        """The one door for everything ComfyDeploy says. None when it changes nothing.
+        """Record a report, whoever received it, and return what it changed, or None.
 
-        Raises KeyError for an unknown key, ForeignRunReport when the key belongs to another run of theirs.
+        `asked`: it is the reply of GET /run. Raises KeyError for an unknown key, ForeignRunReport if the key
+        belongs to another run of ComfyDeploy.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -95,7 +99,7 @@ class RunStore:
             if change.state in FINAL:
                 values |= await _charge(connection, run, report, change)
                 if change.state not in REVIVABLE:
-                    # A webhook tells neither the GPU nor the duration: GET /run does, a little later.
+                    # Webhooks have neither GPU nor duration; GET /run has them a little later.
                     values["due_at"] = None if asked else now + SETTLE_AFTER
             await apply_change(connection, run, change, values, now)
             return change
@@ -109,9 +113,9 @@ class RunStore:
         code: str,
         params: Mapping[str, object] | None = None,
     ) -> Run | None:
-        """Our own verdict. None when it came too late (the run is elsewhere by now).
+        """End a run by our own verdict; return None if its state has changed and doesn't allow that.
 
-        Several that wait for one approval end together.
+        A batch that awaits approval ends as a whole.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -125,22 +129,24 @@ class RunStore:
             return run
 
     async def request_cancel(self, key: str, now: datetime, *, by: int) -> Run:
-        """Notes the wish to cancel, for all runs of the request that have not ended; those that wait here end
-        at once. Returns one of these as it was, or an ended one when there are none."""
+        """Cancel the active runs of a batch: waiting ones at once, the others as soon as ComfyDeploy agrees.
+
+        Return one of these as it was before, or an ended run if there are none.
+        """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
-            going_on = [run for run in batch if not run.final]
-            for run in going_on:
+            active = [run for run in batch if not run.final]
+            for run in active:
                 await _cancel(connection, run, now, by)
-            return (going_on or batch)[0]
+            return (active or batch)[0]
 
     async def stop_checking(self, key: str) -> None:
-        """Nothing more is to be learned about this run."""
+        """Don't ask ComfyDeploy about this run any more."""
         async with self._database.write() as connection:
             await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
 
     async def refuse_cancel(self, key: str) -> None:
-        """ComfyDeploy can't stop this run: the wish is taken back, and the status message says so."""
+        """Take a cancellation back that ComfyDeploy can't carry out; the status message says so."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
@@ -149,21 +155,21 @@ class RunStore:
             )
 
     async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
-        """Adds the reason to a failure that came without one, if nobody has been told yet."""
+        """Add the reason to a failure that came without one, unless its outcome may be posted already."""
         async with self._database.write() as connection:
-            told = select(deliveries.c.id).where(
+            posted = select(deliveries.c.id).where(
                 deliveries.c.run_key == runs.c.batch_key,
                 deliveries.c.purpose == Purpose.OUTCOME,
                 ~nothing_posted(),
             )
             await connection.execute(
                 update(runs)
-                .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~told.exists())
+                .where(runs.c.key == key, runs.c.state == RunState.FAILED, ~posted.exists())
                 .values(failure_code=code, failure_params=dict(params))
             )
 
     async def drop_interaction_token(self, key: str) -> None:
-        """The command's answer has done its work, and with it the interaction's token."""
+        """Drop the status message and the interaction's token after the outcome is posted."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
@@ -171,29 +177,29 @@ class RunStore:
                 .values(status_message_id=None, interaction_token=None, interaction_expires_at=None)
             )
 
-    async def save_progress(self, news: Mapping[str, RunReport], now: datetime) -> None:
-        """Progress of many runs at once; older news than what is stored is passed over by `apply_report`."""
+    async def save_progress(self, reports: Mapping[str, RunReport], now: datetime) -> None:
+        """Save the progress of many runs in one transaction."""
         async with self._database.write() as connection:
-            await save_progress(connection, news, now)
+            await save_progress(connection, reports, now)
 
 
 async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int) -> None:
-    first = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
+    cancelled = run if run.cancel_requested_at else replace(run, cancel_requested_at=now, cancelled_by=by)
     values: dict[str, object] = {
-        "cancel_requested_at": first.cancel_requested_at,
-        "cancelled_by": first.cancelled_by,
+        "cancel_requested_at": cancelled.cancel_requested_at,
+        "cancelled_by": cancelled.cancelled_by,
     }
-    change = end(first, RunState.CANCELLED, now, first.cancel_code, {})
-    if run.state in _BEFORE_ANY_CALL and change is not None:
+    change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
+    if run.state in _NOT_SUBMITTED and change is not None:
         values |= change.values
     else:
         change = Change(run.state, visible=True)
         values |= {"due_at": now} if run.run_id else {}
-    await add_entries(connection, _cancelling(run, by, now))
+    await add_entries(connection, _cancel_entry(run, by, now))
     await apply_change(connection, run, change, values, now)
 
 
-def _cancelling(run: Run, by: int, now: datetime) -> AuditEntry:
+def _cancel_entry(run: Run, by: int, now: datetime) -> AuditEntry:
     return AuditEntry(
         at=now,
         guild_id=run.guild_id,
@@ -208,20 +214,22 @@ def _cancelling(run: Run, by: int, now: datetime) -> AuditEntry:
 async def _charge(
     connection: AsyncConnection, run: Run, report: RunReport, change: Change
 ) -> dict[str, object]:
-    """What the run counts against the budgets: what it took, also when it failed or was cancelled."""
+    """Return what a run counts against budgets: its weighted duration, also if it failed or was cancelled."""
     duration = change.values.get("run_duration", run.run_duration)
     if not isinstance(duration, float | int):
         return {"charged_seconds": 0.0} if run.state not in IN_FLIGHT else {}
     weight = run.weight
     if report.gpu and report.gpu != run.gpu:
-        # A deployment that pins its own GPU wins over the one that was asked for.
+        # A deployment may run on a GPU of its own instead of the requested one.
         weight = weight_of(report.gpu, await read_rules(connection, run.guild_id))
     return {"charged_seconds": duration * weight}
 
 
 def _measured(run: Run, now: datetime) -> dict[str, object]:
-    """What a run that we ended ourselves took, as far as we saw it. GET /run corrects it a little later, and
-    goes on being asked about one that was given up."""
+    """Return the measured duration of a run that we ended ourselves.
+
+    GET /run corrects it a little later, and is asked again about a run that was given up.
+    """
     values: dict[str, object] = {}
     if run.started_at is not None:
         duration = (now - run.started_at).total_seconds()
@@ -232,7 +240,7 @@ def _measured(run: Run, now: datetime) -> dict[str, object]:
 
 
 async def _settle(connection: AsyncConnection, run: Run, report: RunReport) -> None:
-    """GET /run about a run that has ended: the GPU it really had, and how long."""
+    """Store the GPU and duration that GET /run reports about a run that has ended."""
     values: dict[str, object] = {"due_at": None}
     if report.gpu:
         values["gpu_used"] = report.gpu
@@ -242,8 +250,8 @@ async def _settle(connection: AsyncConnection, run: Run, report: RunReport) -> N
     await connection.execute(update(runs).where(runs.c.key == run.key).values(values))
 
 
-_NEWS = ("progress", "live_status", "queue_position")
-# Locked, and in one order everywhere, so that two processes neither lose news nor deadlock.
+_PROGRESS_COLUMNS = ("progress", "live_status", "queue_position")
+# Locked in key order, as everywhere, so that two processes neither overwrite progress nor deadlock.
 _LOCKED = (
     select(*run_columns())
     .where(runs.c.key.in_(bindparam("wanted", expanding=True)))
@@ -253,24 +261,24 @@ _LOCKED = (
 _SAVE = (
     update(runs)
     .where(runs.c.key == bindparam("of_run"), runs.c.state == bindparam("in_state"))
-    .values(rev=runs.c.rev + 1, **{name: bindparam(f"new_{name}") for name in _NEWS})
+    .values(rev=runs.c.rev + 1, **{name: bindparam(f"new_{name}") for name in _PROGRESS_COLUMNS})
 )
 
 
-async def save_progress(connection: AsyncConnection, news: Mapping[str, RunReport], now: datetime) -> None:
-    """What `apply_report` finds new; a report about another state or another of their runs is passed over."""
-    found = await connection.execute(_LOCKED, {"wanted": list(news)})
-    moved = []
+async def save_progress(connection: AsyncConnection, reports: Mapping[str, RunReport], now: datetime) -> None:
+    """Save what is new to `apply_report`; skip reports about another state or another run of ComfyDeploy."""
+    found = await connection.execute(_LOCKED, {"wanted": list(reports)})
+    changes = []
     for run in [to_run(row) for row in found.mappings()]:
-        report = news[run.key]
+        report = reports[run.key]
         if run.state is report.state and run.run_id == report.run_id:
             change = apply_report(run, report, now)
-            moved += [_values(run, change)] if change is not None else []
-    if moved:
-        await connection.execute(_SAVE, moved)
+            changes += [_values(run, change)] if change is not None else []
+    if changes:
+        await connection.execute(_SAVE, changes)
 
 
 def _values(run: Run, change: Change) -> dict[str, object]:
-    """What did not change is written as it was."""
-    news = {f"new_{name}": change.values.get(name, getattr(run, name)) for name in _NEWS}
-    return news | {"of_run": run.key, "in_state": run.state}
+    """Return all parameters of `_SAVE`; unchanged columns keep their values."""
+    values = {f"new_{name}": change.values.get(name, getattr(run, name)) for name in _PROGRESS_COLUMNS}
+    return values | {"of_run": run.key, "in_state": run.state}

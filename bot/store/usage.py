@@ -1,4 +1,4 @@
-"""What counts against the budgets: read once for all who are judged together, then kept by addition."""
+"""What counts today: budgets, runs in flight, and the gauges of the metrics page."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, run
 from bot.domain.budgets import Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOME_PURPOSES, DeliveryState, RunState
-from bot.store.rules import PAUSE_NOTE
+from bot.store.rules import PAUSE_KEY
 
-# Given back to the count of runs a day, since nothing came out of them.
-_NOTHING_CAME = FINAL - {RunState.SUCCEEDED}
+# These don't count as runs of the day, because they made nothing.
+_WITHOUT_RESULT = FINAL - {RunState.SUCCEEDED}
 _NEVER = cast(null(), UtcDateTime)
 _NOBODY = cast(null(), blocks.c.user_id.type)
 
@@ -43,7 +43,10 @@ _WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 
 @dataclass(slots=True, kw_only=True)
 class UsageTally:
-    """The usage of one server's people, or of those outside servers, on one day. `seconds` are the bot's."""
+    """The usage of one server's members, or outside servers, on one day. `seconds` are those of all servers.
+
+    It is read once for a group of requests and then kept up to date by addition.
+    """
 
     day: datetime
     seconds: float
@@ -53,7 +56,7 @@ class UsageTally:
     paused: str | None
 
     def of(self, user_id: int, now: datetime) -> Usage:
-        """As the person is judged by."""
+        """Return the usage by which a user's request is decided."""
         block = self.blocked.get(user_id)
         if block is not None and block.until is not None and block.until <= now:
             block = None
@@ -68,11 +71,11 @@ class UsageTally:
         )
 
     def copy(self) -> UsageTally:
-        """To count on without touching this one."""
+        """Return a copy to which requests can be added without changing this tally."""
         return replace(self, persons=dict(self.persons))
 
     def add(self, user_id: int, terms: Allowed) -> None:
-        """One more was accepted in this transaction: counted as reading it back would count it."""
+        """Add a request accepted in this transaction, exactly as reading it back would count it."""
         self.seconds += terms.reserved_seconds / terms.weight
         self.server = _one_more(self.server, terms)
         self.persons[user_id] = _one_more(self.persons.get(user_id, Spending()), terms)
@@ -90,7 +93,7 @@ def _one_more(spent: Spending, terms: Allowed) -> Spending:
 async def read_tally(
     connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
 ) -> UsageTally:
-    """Of these persons; where others wait to be judged, in a transaction that excludes them."""
+    """Read the usage of some users. To decide on requests, call it in a transaction that excludes others."""
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
     spendings = _SPENT_PRIVATELY if guild_id is None else _SPENT_IN_SERVER
     rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
@@ -119,19 +122,22 @@ def _spent(rows: Sequence[Any]) -> Spending:
 
 
 def _standing() -> CompoundSelect[Any]:
-    """The bot's pause, which is nobody's, and the persons' blocks, in one question."""
+    """Select the bot's pause, as a row without a person, and the persons' blocks."""
     pause = select(_NOBODY.label("person"), key_values.c.value.label("reason"), _NEVER.label("until"))
     block = select(blocks.c.user_id, blocks.c.reason, blocks.c.until)
     return union_all(
-        pause.where(key_values.c.name == PAUSE_NOTE),
+        pause.where(key_values.c.name == PAUSE_KEY),
         block.where(blocks.c.guild_id == bindparam("guild"), blocks.c.user_id.in_(_PERSONS)),
     )
 
 
 def _spendings(here: ColumnElement[bool]) -> Select[Any]:
-    """A row for each of the persons and one for all others: all GPU seconds of today, unweighted; then runs,
-    weighted seconds and what waits, in this server. What still runs, or has ended and will be asked about,
-    counts as reserved; what waits counts from any day."""
+    """Select a row for each person and one for all others.
+
+    The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
+    and waiting runs. A run without its final duration counts its reserved seconds; waiting runs count from
+    any day.
+    """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
     today = runs.c.created_at >= bindparam("day_start")
@@ -147,7 +153,7 @@ def _spendings(here: ColumnElement[bool]) -> Select[Any]:
         else_=0.0,
     )
     waiting = runs.c.state.in_(_WAITING)
-    came = runs.c.state.not_in(_NOTHING_CAME)
+    came = runs.c.state.not_in(_WITHOUT_RESULT)
     sums = [
         _sum(today, taken),
         _sum(here & today & came, literal(1)),
@@ -161,20 +167,26 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
     return func.coalesce(func.sum(case((condition, value), else_=0)), 0)
 
 
-# Built once: putting such a question together takes longer than the answer.
+# Built once: compiling such a query takes longer than running it.
 _STANDING = _standing()
 _SPENT_IN_SERVER = _spendings(runs.c.guild_id == bindparam("guild"))
 _SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))
 
 
-class RunningStore:
-    """Raises StoreUnavailable when the database does not answer."""
+class UsageStore:
+    """What is used and running now. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, guild_id: int | None, user_id: int) -> Running:
-        """`guild_id` None: direct messages."""
+    async def today(self, guild_id: int | None, user_id: int, now: datetime) -> Usage:
+        """Return what counts against a user's and the server's budgets today."""
+        async with self._database.read() as connection:
+            tally = await read_tally(connection, guild_id, [user_id], budget_day(now))
+            return tally.of(user_id, now)
+
+    async def running(self, guild_id: int | None, user_id: int) -> Running:
+        """Return how many runs a user and a server (None: direct messages) have in flight."""
         here = runs.c.guild_id == guild_id if guild_id is not None else runs.c.guild_id.is_(None)
         own = func.sum(case((runs.c.requester_id == user_id, 1), else_=0))
         query = select(func.coalesce(own, 0), func.count()).where(runs.c.state.in_(IN_FLIGHT), here)
@@ -182,49 +194,40 @@ class RunningStore:
             person, server = (await connection.execute(query)).one()
             return Running(int(person), int(server))
 
-
-_OPEN = tuple(sorted(set(RunState) - FINAL))
+    async def gauges(self, now: datetime) -> Gauges:
+        """Read the values of the metrics page."""
+        async with self._database.read() as connection:
+            counted = await connection.execute(_ACTIVE_RUNS)
+            outcomes = {row.state: row for row in await connection.execute(_OUTCOMES)}
+            tally = await read_tally(connection, None, (), budget_day(now))
+        pending = outcomes.get(DeliveryState.PENDING)
+        undelivered = outcomes.get(DeliveryState.UNDELIVERED)
+        return Gauges(
+            runs={(row.deployment, row.state): row.number for row in counted},
+            pending=pending.number if pending else 0,
+            undelivered=undelivered.number if undelivered else 0,
+            oldest_pending_at=pending.oldest if pending else None,
+            gpu_seconds_today=tally.seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """`runs` by (deployment, state), those that have not ended. `oldest`: since when an outcome is owed."""
+    """The numbers of active runs by (deployment, state), and of outcomes that aren't sent yet."""
 
     runs: Mapping[tuple[str, str], int]
-    owed: int
-    kept: int
-    oldest: datetime | None
+    pending: int
+    undelivered: int
+    oldest_pending_at: datetime | None
     gpu_seconds_today: float
 
 
-class GaugeStore:
-    """Raises StoreUnavailable when the database does not answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(self, now: datetime) -> Gauges:
-        async with self._database.read() as connection:
-            counted = await connection.execute(_RUNS)
-            owed = (await connection.execute(_OWED)).all()
-            states = {row.state: row for row in owed}
-            tally = await read_tally(connection, None, (), budget_day(now))
-            pending, kept = states.get(DeliveryState.PENDING), states.get(DeliveryState.UNDELIVERED)
-            return Gauges(
-                runs={(row.deployment, row.state): row.number for row in counted},
-                owed=pending.number if pending else 0,
-                kept=kept.number if kept else 0,
-                oldest=pending.oldest if pending else None,
-                gpu_seconds_today=tally.seconds,
-            )
-
-
-_RUNS = (
+_ACTIVE_RUNS = (
     select(runs.c.deployment, runs.c.state, func.count().label("number"))
-    .where(runs.c.state.in_(_OPEN))
+    .where(runs.c.state.in_(tuple(sorted(set(RunState) - FINAL))))
     .group_by(runs.c.deployment, runs.c.state)
 )
-_OWED = (
+_OUTCOMES = (
     select(
         deliveries.c.state,
         func.count().label("number"),

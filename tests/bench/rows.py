@@ -147,7 +147,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     """Return the queries of the running bot."""
 
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
-        return lambda: store.history.page(0, limit=5, wanted=wanted)
+        return lambda: store.history.page(0, limit=5, run_filter=wanted)
 
     return {
         "/runs, first page": page(RunFilter.ALL),
@@ -155,7 +155,7 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/queue, first page": lambda: store.history.server_queue(0, limit=11),
         "/audit, first page": lambda: store.audit.page(0, AuditFilter(), 10),
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
-        "today's use, before a request": lambda: store.requests.usage_of(0, 0, now),
+        "today's use, before a request": lambda: store.usage.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),

@@ -6,7 +6,7 @@ import discord
 
 from bot.database.key_values import KeyValueStore
 from bot.domain.runs import RunState
-from bot.store.rules import PAUSE_NOTE
+from bot.store.rules import PAUSE_KEY
 from tests.discord.actors import owner
 from tests.discord.forged import call, strings
 from tests.discord.rendered import pinged, refusal
@@ -47,7 +47,7 @@ async def test_the_servers_admin_is_not_the_bots_owner(bot: Harness) -> None:
         for name, options in (("pause", reason), ("resume", [])):
             refused = await call(bot, person, name, options)
             assert refusal(bot, refused) == "Only the bot's owner can do that."
-    assert await KeyValueStore(bot.app.store.database).get(PAUSE_NOTE) is None
+    assert await KeyValueStore(bot.app.store.database).get(PAUSE_KEY) is None
 
 
 async def test_the_reason_pings_nobody(bot: Harness) -> None:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from bot.comfydeploy.wire import call_name
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
-from bot.store.usage import GaugeStore
+from bot.store.usage import UsageStore
 from bot.web import MetricsPage
 from tests.unit.factories import made_run
 
@@ -29,8 +29,8 @@ RUN = made_run(created_at=NOW, submitted_at=NOW, started_at=NOW, ended_at=NOW)
 async def families() -> dict[str, set[str]]:
     """Return the metrics with their labels, after each event has happened once."""
     metrics = Metrics()
-    gauges = GaugeStore(Database("sqlite+aiosqlite:///nowhere.db"))
-    MetricsPage(metrics, gauges, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
+    usage = UsageStore(Database("sqlite+aiosqlite:///nowhere.db"))
+    MetricsPage(metrics, usage, lambda: NOW, None, token=None, own_port=False, daily_gpu_seconds=None)
     with metrics.request("flux"):
         metrics.attempt("outcome", "done")
     metrics.shown(RUN, NOW)

@@ -59,7 +59,7 @@ async def test_what_is_added_up_is_what_reading_it_back_counts(store: Store, jud
         if asked.deployment == LOCKED
     }
     for (guild_id, user_id), usage in added.items():
-        read = await store.requests.usage_of(guild_id, user_id, NOW)
+        read = await store.usage.today(guild_id, user_id, NOW)
         assert (usage.person, usage.server) == (read.person, read.server)
     assert added[GUILD, PERSON.id].person == Spending(runs=3, gpu_seconds=210, waiting=2)
     assert added[GUILD, OTHER.id].person == Spending(runs=2, gpu_seconds=60, waiting=1)
@@ -88,7 +88,7 @@ async def test_one_that_cannot_be_stored_takes_no_other_with_it(store: Store) ->
     asked = [asked_by(PERSON), request(origin=twice), request(origin=twice), asked_by(OTHER)]
     results = await batch(store, *asked)
     assert [type(result) for result in results] == [Run, Run, AlreadyTaken, Run]
-    assert (await store.requests.usage_of(GUILD, PERSON.id, NOW)).server.runs == 3
+    assert (await store.usage.today(GUILD, PERSON.id, NOW)).server.runs == 3
     assert len((await store.audit.page(GUILD, AuditFilter(), 10)).lines) == 3
 
 

@@ -129,7 +129,7 @@ async def test_another_servers_record_is_never_shown(store: Store, audit: AuditS
 
 async def test_an_export_in_steps_holds_every_line_once(store: Store, audit: AuditStore) -> None:
     await fill(store, [entry(at=at(n // 4), details={"n": n}) for n in range(23)])
-    steps = [lines async for lines in audit.export(GUILD, EVERYTHING, step=5)]
+    steps = [lines async for lines in audit.export(GUILD, EVERYTHING, chunk_size=5)]
     assert [len(lines) for lines in steps] == [5, 5, 5, 5, 3]
     assert [line.entry.details["n"] for lines in steps for line in lines] == list(range(22, -1, -1))
 

@@ -21,10 +21,10 @@ async def test_a_list_has_them_as_one_and_finds_them_by_the_state_of_any(store: 
     await ended(store, runs[1])
     page = await store.history.page(PERSON.id, limit=10)
     assert {entry.first.key for entry in page.entries} == {runs[0].key, alone.key}
-    for wanted in (RunFilter.RUNNING, RunFilter.DONE):
-        (entry,) = (await store.history.page(PERSON.id, limit=10, wanted=wanted)).entries
+    for run_filter in (RunFilter.RUNNING, RunFilter.DONE):
+        (entry,) = (await store.history.page(PERSON.id, limit=10, run_filter=run_filter)).entries
         assert [run.key for run in entry.batch] == [run.key for run in runs]
-    (waiting,) = (await store.history.page(PERSON.id, limit=10, wanted=RunFilter.WAITING)).entries
+    (waiting,) = (await store.history.page(PERSON.id, limit=10, run_filter=RunFilter.WAITING)).entries
     assert list(waiting.batch) == [await fetch(store, alone.key)]
 
 
@@ -33,7 +33,7 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     await ended(store, *runs)
     delivery = await claimed(store)
     await store.deliveries.mark_undelivered(delivery.id, "courier", NOW, "closed")
-    (entry,) = (await store.history.page(PERSON.id, limit=5, wanted=RunFilter.UNDELIVERED)).entries
+    (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})
     assert await store.deliveries.redeliver(runs[0].key, place, NOW)

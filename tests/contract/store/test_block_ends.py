@@ -86,11 +86,11 @@ async def test_budgets_are_given_back(store: Store) -> None:
     for _ in range(2):
         await accepted(store)
     await awaiting_approval(store)
-    before = await store.requests.usage_of(GUILD, PERSON.id, at(61))
+    before = await store.usage.today(GUILD, PERSON.id, at(61))
     assert (before.person.runs, before.person.waiting) == (3, 3)
     assert before.person.gpu_seconds > 0
     await block(store)
-    after = await store.requests.usage_of(GUILD, PERSON.id, at(61))
+    after = await store.usage.today(GUILD, PERSON.id, at(61))
     for spent in (after.person, after.server):
         assert (spent.runs, spent.waiting, spent.gpu_seconds) == (0, 0, 0)
 

@@ -10,7 +10,7 @@ import pytest
 from bot.database.key_values import KeyValueStore
 from bot.store import Store
 from bot.store.blocks import BlockStore
-from bot.store.rules import PAUSE_NOTE, PauseStore
+from bot.store.rules import PAUSE_KEY, PauseStore
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log
 from tests.contract.store.runs import NOW, at
 
@@ -82,10 +82,10 @@ async def test_a_pause_is_seen_by_every_process_and_lifted_once(store: Store, ot
     here, there = PauseStore(store.database), PauseStore(other.database)
     await here.pause("moving house", by=MOD, now=NOW)
     await there.pause("still moving", by=MOD, now=NOW + timedelta(hours=1))
-    assert await KeyValueStore(store.database).get(PAUSE_NOTE) == "still moving"
+    assert await KeyValueStore(store.database).get(PAUSE_KEY) == "still moving"
     assert await here.resume(by=BOB, now=at(9))
     assert not await there.resume(by=BOB, now=at(9))
-    assert await KeyValueStore(other.database).get(PAUSE_NOTE) is None
+    assert await KeyValueStore(other.database).get(PAUSE_KEY) is None
     assert [(row.guild_id, row.action, row.actor_id, row.details) for row in await audit_log(store)] == [
         (None, "pause", MOD, {"reason": "moving house"}),
         (None, "pause", MOD, {"reason": "still moving"}),

@@ -34,10 +34,10 @@ async def test_pages_lead_through_all_of_ones_own_runs_and_back(store: Store) ->
     assert sorted(seen) == sorted(mine)
     assert [len(one) for one in pages] == [3, 3, 1]
     assert page.newer is not None
-    back = await store.history.page_after(ALICE, limit=3, wanted=RunFilter.ALL, after=page.newer)
+    back = await store.history.page_after(ALICE, limit=3, run_filter=RunFilter.ALL, after=page.newer)
     assert keys(back) == pages[1]
     assert back.newer is not None
-    first = await store.history.page_after(ALICE, limit=3, wanted=RunFilter.ALL, after=back.newer)
+    first = await store.history.page_after(ALICE, limit=3, run_filter=RunFilter.ALL, after=back.newer)
     assert keys(first) == pages[0]
     assert first.newer is None
 
@@ -45,7 +45,7 @@ async def test_pages_lead_through_all_of_ones_own_runs_and_back(store: Store) ->
 async def test_a_filter_lets_through_its_states(store: Store) -> None:
     for state in RunState:
         await stored_run(store, state)
-    for wanted, states in {
+    for run_filter, states in {
         RunFilter.WAITING: {RunState.AWAITING_APPROVAL, RunState.WAITING},
         RunFilter.RUNNING: {RunState.SUBMITTING, RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING},
         RunFilter.DONE: {RunState.SUCCEEDED},
@@ -53,8 +53,8 @@ async def test_a_filter_lets_through_its_states(store: Store) -> None:
         RunFilter.ENDED: {RunState.CANCELLED, RunState.REJECTED, RunState.EXPIRED},
         RunFilter.ALL: set(RunState),
     }.items():
-        page = await store.history.page(ALICE, limit=50, wanted=wanted)
-        assert {entry.first.state for entry in page.entries} == states, wanted
+        page = await store.history.page(ALICE, limit=50, run_filter=run_filter)
+        assert {entry.first.state for entry in page.entries} == states, run_filter
 
 
 async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> None:
@@ -62,7 +62,7 @@ async def test_the_kept_are_those_whose_message_found_no_way(store: Store) -> No
     await stored_run(store, delivery=None)
     kept = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
     await stored_run(store, delivery=DeliveryState.UNDELIVERED, person=BOB)
-    page = await store.history.page(ALICE, limit=5, wanted=RunFilter.UNDELIVERED)
+    page = await store.history.page(ALICE, limit=5, run_filter=RunFilter.UNDELIVERED)
     assert keys(page) == [kept]
     assert page.entries[0].undelivered
 

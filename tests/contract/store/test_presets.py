@@ -11,7 +11,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction
 from bot.domain.requests import Holder, Preset
 from bot.store import Store
-from bot.store.presets import MOST
+from bot.store.presets import MAX_PRESETS
 from tests.contract.store.rows import ALICE, BOB, GUILD, audit_log
 from tests.contract.store.runs import NOW
 
@@ -61,7 +61,7 @@ async def test_ones_own_come_before_the_servers_each_by_name(store: Store) -> No
 async def test_there_is_a_most_also_for_several_at_once_and_replacing_stays_possible(
     store: Store, other: Store, make: Any, code: str
 ) -> None:
-    limit = MOST[make().holder]
+    limit = MAX_PRESETS[make().holder]
     for number in range(limit - 1):
         await store.presets.put(make(f"n{number}"), NOW)
     outcomes = await asyncio.gather(

@@ -60,10 +60,10 @@ async def test_everything_of_a_person_is_exported_once_and_nothing_of_another(
     blocks = BlockStore(store.database)
     await blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
     await blocks.block(GUILD, BOB, by=MOD, reason="spam", until=None, now=NOW)
-    exported = [run async for runs in privacy.runs_of(ALICE, step=2) for run in runs]
+    exported = [run async for runs in privacy.runs_of(ALICE, chunk_size=2) for run in runs]
     assert sorted(run.key for run in exported) == sorted(mine)
     assert [run.created_at for run in exported] == sorted((run.created_at for run in exported), reverse=True)
-    lines = [one async for found in privacy.audit_of(ALICE, step=2) for one in found]
+    lines = [one async for found in privacy.audit_of(ALICE, chunk_size=2) for one in found]
     assert [one.entry.action for one in lines] == [AuditAction.REFUSAL] * 3 + [AuditAction.BLOCK]
     assert {one.entry.subject_id for one in lines} == {ALICE}
     (block,) = await privacy.blocks_of(ALICE)
@@ -76,7 +76,7 @@ async def test_erasure_empties_ended_requests_and_keeps_that_they_were(
     keys = [await stored_run(store, state) for state in (RunState.SUCCEEDED, RunState.FAILED)]
     theirs = await stored_run(store, person=BOB)
     before = await columns(store, theirs)
-    erased = await privacy.erase(ALICE, NOW, step=1)
+    erased = await privacy.erase(ALICE, NOW, chunk_size=1)
     assert (erased.emptied, list(erased.left)) == (2, [])
     for key in keys:
         row = await columns(store, key)

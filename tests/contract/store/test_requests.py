@@ -48,7 +48,7 @@ async def tried(store: Store, **changes: Any) -> str | None:
 
 
 async def usage(store: Store) -> Usage:
-    return await store.requests.usage_of(GUILD, PERSON.id, NOW)
+    return await store.usage.today(GUILD, PERSON.id, NOW)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_other_people_servers_and_days_have_budgets_of_their_own(store: St
     await stored_run(store, person=PERSON.id, at=NOW - timedelta(days=1))
     found = await usage(store)
     assert (found.person.runs, found.server.runs) == (1, 2)
-    direct = await store.requests.usage_of(None, PERSON.id, NOW)
+    direct = await store.usage.today(None, PERSON.id, NOW)
     assert direct.person.runs == 1
 
 
@@ -125,7 +125,7 @@ async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
         await stored_run(store, state, person=person)
     nothing = {"failed", "cancelled", "timed_out", "refused", "rejected", "expired", "unconfirmed"}
     for person, state in enumerate(RunState):
-        spent = (await store.requests.usage_of(GUILD, person, NOW)).person
+        spent = (await store.usage.today(GUILD, person, NOW)).person
         counts, runs_now = state not in nothing, state not in {*nothing, "succeeded"}
         waits = state in ("waiting", "awaiting_approval")
         assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
