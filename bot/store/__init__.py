@@ -22,7 +22,7 @@ from bot.store.usage import UsageStore
 
 
 class Store:
-    """The stores over one database, by what they are for."""
+    """The repositories of one database, one attribute for each subject."""
 
     def __init__(self, url: str, pool_size: int = 20, *, operator: OperatorRules | None = None) -> None:
         """`pool_size` is the maximum of connections to PostgreSQL; without `operator` there are no limits."""
