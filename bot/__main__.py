@@ -30,15 +30,15 @@ def main() -> int:
         )
         if arguments.command is None:
             for warning in settings.warnings():
-                print(warning, file=sys.stderr)  # noqa: T201  # before the first log line
+                print(warning, file=sys.stderr)
         return asyncio.run(cli.run(arguments, settings))
     except StartupError as error:
         for mistake in error.mistakes:
-            print(mistake, file=sys.stderr)  # noqa: T201
+            print(mistake, file=sys.stderr)
         return UNAVAILABLE if isinstance(error, StartLater) else CONFIGURATION
     except StoreUnavailable as error:
         # Raised only during startup; later the workers wait for the database.
-        print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)  # noqa: T201
+        print(f"The database doesn't answer ({error}). Start the bot again when it does.", file=sys.stderr)
         return UNAVAILABLE
     except BrokenPipeError:
         # The reader closed the pipe. Without this, Python's flush at exit would fail too.

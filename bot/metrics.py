@@ -47,16 +47,16 @@ class Metrics:
         ProcessCollector(namespace=PREFIX, registry=self.registry)
         GCCollector(registry=self.registry)
         self._requests = self._counter(
-            "requests", "Requests by what became of them: accepted, or why not", "deployment", "outcome"
+            "requests", "Requests, accepted or refused with the reason", "deployment", "outcome"
         )
         self._outcomes = self._counter(
-            "outcomes", "Ends of runs shown to whoever asked", "deployment", "state"
+            "outcomes", "Outcomes of runs shown to their requesters", "deployment", "state"
         )
         self._queue = self._histogram(
             "queue_seconds", "From the queue call to the start", _WAIT_SECONDS, "deployment", "gpu"
         )
         self._run = self._histogram("run_seconds", "How long runs took", _RUN_SECONDS, "deployment", "gpu")
-        webhooks = self._counter("webhooks", "Webhooks by what they were answered", "result")
+        webhooks = self._counter("webhooks", "Webhooks by the answer they got", "result")
         # Create all series at 0, so that the first event counts as an increase.
         self._webhooks = {status: webhooks.labels(word) for status, word in WEBHOOK_RESULTS.items()}
         self._deliveries = self._counter("delivery_attempts", "Tries to show something", "purpose", "result")

@@ -34,7 +34,7 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A fetched output: `file` is what was passed in, rewound; `size` in bytes, the type by what they are."""
+    """A fetched output: the given `file`, rewound, `size` in bytes, and the type that its content shows."""
 
     file: IO[bytes]
     content_type: str

@@ -257,7 +257,7 @@ def _payload(outgoing: OutgoingMessage) -> dict[str, Any]:
 
 
 def _original(message_id: int | None) -> int:
-    # Discord accepts this word as an id, for a crash may have lost the number.
+    # A crash may have lost the id. Discord accepts this word in its place; discord.py's types don't.
     return message_id if message_id is not None else "@original"  # type: ignore[return-value]
 
 

@@ -60,7 +60,7 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 
 def check_url(url: URL, allows: AddressRule) -> None:
-    """Raise MediaForbidden unless `url` is one we open. Names are checked later, by what they resolve to."""
+    """Raise MediaForbidden unless `url` may be opened. Host names are checked when they are resolved."""
     if url.scheme not in ("http", "https"):
         raise MediaForbidden(f"scheme {url.scheme!r}")
     if url.user is not None or url.password is not None:
