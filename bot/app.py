@@ -22,8 +22,9 @@ from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.options import PRESET_OPTION
 from bot.gateway.client import GenerateBot
 from bot.metrics import Metrics
+from bot.metrics_page import MetricsPage
 from bot.store import Store
-from bot.web import MetricsPage, application, listening, start_server
+from bot.web import application, listening, start_server
 from bot.wiring import (
     Resources,
     add_webhooks,
@@ -36,7 +37,8 @@ from bot.wiring import (
     reconcile_workers,
     utc_now,
 )
-from bot.workers.events import EventRecorder, ProgressBuffer
+from bot.workers.progress import ProgressBuffer
+from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups, Worker
 
 
@@ -155,7 +157,7 @@ def assemble(resources: Resources) -> App:
     reloader = make_reloader(resources)
     client = _client(resources, reloader)
     progress = ProgressBuffer(resources.store, resources.wakeups, resources.clock)
-    recorder = EventRecorder(
+    recorder = ReportRecorder(
         resources.store, progress, resources.wakeups, resources.quiet_period, resources.clock
     )
     workers: dict[str, Worker[Any]] = {}
@@ -189,7 +191,7 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
 
 
 def _web(
-    resources: Resources, client: discord.Client | None, recorder: EventRecorder, page: MetricsPage
+    resources: Resources, client: discord.Client | None, recorder: ReportRecorder, page: MetricsPage
 ) -> web.Application:
     async def ready() -> bool:
         connected = Role.GATEWAY not in resources.settings.roles or (client is not None and client.is_ready())

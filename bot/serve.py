@@ -15,11 +15,11 @@ import discord
 from bot.app import App, build, metrics_port, running_workers, start_web
 from bot.config.roles import Role
 from bot.config.settings import Settings
-from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.delivery.temporary_files import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url
+from bot.role_locks import acquire_role_locks, lock_held_error
 
 log = logging.getLogger(__name__)
 _TOKEN_REFUSED, _SHARDING_REQUIRED = 4004, 4011
@@ -199,28 +199,3 @@ class Signals:
         self._reload_requested = True
         if self._request_reload is not None:
             self._request_reload()
-
-
-async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
-    """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
-    for name in _role_locks(settings):
-        try:
-            await acquire(coordinator, name)
-        except LockHeld:
-            raise StartupError(lock_held_error(name)) from None
-
-
-def lock_held_error(name: str) -> str:
-    """Return a sentence that says what is wrong and what to do."""
-    return (
-        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
-        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
-    )
-
-
-def _role_locks(settings: Settings) -> list[str]:
-    """Name the locks of this process: one for each shard that it connects to Discord."""
-    if Role.GATEWAY not in settings.roles:
-        return []
-    # Without sharding Discord counts the single connection as shard 0 of 1.
-    return [f"shard {number}" for number in (settings.shards.ids if settings.shards is not None else (0,))]

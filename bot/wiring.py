@@ -32,6 +32,7 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
+from bot.domain.polling import quiet_period
 from bot.domain.runs import Delivery, Output, Run
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
@@ -52,8 +53,8 @@ from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for
 from bot.ui.results import Batch, outcome_messages
-from bot.workers.events import EventRecorder
 from bot.workers.reconciler import Reconciler
+from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
 from bot.workers.webhook import WebhookServer
 from bot.workers.worker import Wakeups, Worker
@@ -133,10 +134,6 @@ def operator_rules(settings: Settings) -> OperatorRules:
     )
 
 
-# With webhooks, the reconciler asks about a run after this many polling intervals without a report.
-_QUIET_INTERVALS = 4
-
-
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What `bot.app` opens for every role."""
@@ -159,7 +156,7 @@ class Resources:
     @property
     def quiet_period(self) -> timedelta:
         """The time without a report after which the reconciler asks about a run."""
-        return self.interval * _QUIET_INTERVALS if self.settings.public_url else self.interval
+        return quiet_period(self.interval, webhooks=self.settings.public_url is not None)
 
     @property
     def grace(self) -> timedelta:
@@ -196,7 +193,7 @@ async def open_backend(settings: Settings, signer: WebhookSigner, metrics: Metri
         yield ComfyDeploy(session, settings.comfydeploy_api_url, settings.comfydeploy_api_key, signer)
 
 
-def add_webhooks(app: web.Application, resources: Resources, recorder: EventRecorder) -> None:
+def add_webhooks(app: web.Application, resources: Resources, recorder: ReportRecorder) -> None:
     """Serve the backend's webhooks, and the ping of `python -m bot check` under the same path."""
     WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
     app.router.add_routes([ping_route(resources.signer)])
@@ -266,7 +263,7 @@ def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
 
 
 def reconcile_workers(
-    resources: Resources, poster: Poster, recorder: EventRecorder
+    resources: Resources, poster: Poster, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
     """Return the workers `submit`, `check` and `prune`."""
     submission = _submission(resources, poster)
@@ -294,7 +291,7 @@ def _submission(resources: Resources, poster: Poster) -> Submitter:
     )
 
 
-def _reconciler(resources: Resources, recorder: EventRecorder) -> Reconciler:
+def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
     return Reconciler(
         store=resources.store,
         backend=resources.backend,

@@ -31,7 +31,7 @@ class Pause(commands.Cog):
     @app_commands.default_permissions(administrator=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def pause(self, interaction: Interaction, reason: Range[str, 1, _REASON]) -> None:
-        await self._check(interaction)
+        await _require_owner(self._bot, interaction)
         # Every refused requester sees the reason, so it is stored in the form that may be shown.
         shown = escape_line(reason, _REASON)
         await self._service.pause(interaction.user.id, shown)
@@ -41,14 +41,9 @@ class Pause(commands.Cog):
     @app_commands.default_permissions(administrator=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def resume(self, interaction: Interaction) -> None:
-        await self._check(interaction)
+        await _require_owner(self._bot, interaction)
         await self._service.resume(interaction.user.id)
         await tell(interaction, say("resume_done"))
-
-    async def _check(self, interaction: Interaction) -> None:
-        """Raise RefusedError unless the user owns the application or is an admin or developer of its team."""
-        if not await self._bot.is_owner(interaction.user):
-            raise RefusedError("owner_only")
 
 
 class Reload(commands.Cog):
@@ -62,8 +57,7 @@ class Reload(commands.Cog):
     @app_commands.default_permissions(administrator=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def reload(self, interaction: Interaction) -> None:
-        if not await self._bot.is_owner(interaction.user):
-            raise RefusedError("owner_only")
+        await _require_owner(self._bot, interaction)
         # ComfyDeploy is asked about each deployment, which takes longer than Discord waits.
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
@@ -72,6 +66,12 @@ class Reload(commands.Cog):
             await tell(interaction, broken_text(error.mistakes))
             return
         await tell(interaction, reloaded_text(found))
+
+
+async def _require_owner(bot: GenerateBot, interaction: Interaction) -> None:
+    """Raise RefusedError unless the user owns the application or is an admin or developer of its team."""
+    if not await bot.is_owner(interaction.user):
+        raise RefusedError("owner_only")
 
 
 _NAMES = 600

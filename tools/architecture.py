@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "architecture.md"
 _BLOCK = re.compile(r"(<!-- packages: written by `make docs` -->\n).*?(<!-- end -->\n)", re.DOTALL)
 _ENTRY = "entry points"
-_ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "serve", "wiring"})
+_ENTRY_POINTS = frozenset({"__init__", "__main__", "app", "cli", "ops", "role_locks", "serve", "wiring"})
 
 
 def unit(module: str) -> str:
@@ -24,6 +24,8 @@ def unit(module: str) -> str:
     if parts[0] == "cogs":
         return "cogs"
     name = parts[1] if len(parts) > 1 else "__init__"
+    if name == "metrics_page":
+        return "web"
     return _ENTRY if name in _ENTRY_POINTS else name
 
 

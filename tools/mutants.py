@@ -49,6 +49,7 @@ CORE = Scope(
         "bot/domain/budgets.py",
         "bot/domain/fair_queue.py",
         "bot/domain/policy.py",
+        "bot/domain/polling.py",
         "bot/domain/requests.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
@@ -67,6 +68,7 @@ CORE = Scope(
         "tests/unit/domain/test_fair_queue.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
+        "tests/unit/domain/test_polling.py",
         "tests/unit/domain/test_request.py",
         "tests/unit/domain/test_transitions.py",
     ),
@@ -92,13 +94,14 @@ TESTS = {
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
+        "locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
+        "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
         "requests": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
-        "run_changes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "runs": f"{STORE}_run_reports.py {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py"
         f" {DISCORD}_cancel.py",
         "usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
@@ -114,6 +117,7 @@ TESTS = {
         "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
+        "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
         "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
         "ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
@@ -122,7 +126,8 @@ TESTS = {
         "temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
-        "events": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
+        "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
+        "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",
         "submission": f"{DISCORD}_comfydeploy_says_no.py {DISCORD}_happy_path.py {DISCORD}_batch_progress.py",
         "webhook": f"{WEB}_webhook.py {WEB}_broken_requests.py e2e/test_check.py",

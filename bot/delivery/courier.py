@@ -1,20 +1,20 @@
-"""The courier: claims a delivery, sends it, and stores how that ended; decides when to retry or give up."""
+"""Claim a delivery, send it, and store whether it is done, tried again later, or given up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
-from bot.delivery.routes import LEASE, Route, Router, Superseded
+from bot.delivery.retries import LEASE, MAX_TRIES, pause_after
+from bot.delivery.routes import Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.delivery.temporary_files import temporary_folder
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
@@ -23,9 +23,6 @@ from bot.metrics import Metrics
 from bot.store import Store
 
 log = logging.getLogger(__name__)
-
-MAX_TRIES = 20
-_MAX_PAUSE = 600.0
 # The label in the metrics; operators' dashboards know it by this name.
 _UNDELIVERED = "kept"
 
@@ -139,11 +136,9 @@ class Courier:
         now = self._clock()
         if delivery.tries >= MAX_TRIES:
             return await self._give_up(delivery, str(error))
-        pause = min(2.0**delivery.tries, _MAX_PAUSE) * random.uniform(0.5, 1)
-        log.warning("try %s failed, the next in %.0f s: %s", delivery.tries, pause, error)
-        await self._store.deliveries.postpone(
-            delivery.id, self._owner, now + timedelta(seconds=pause), error=str(error)
-        )
+        pause = pause_after(delivery.tries)
+        log.warning("try %s failed, the next in %.0f s: %s", delivery.tries, pause.total_seconds(), error)
+        await self._store.deliveries.postpone(delivery.id, self._owner, now + pause, error=str(error))
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import Poster, TooLarge, Unreachable
+from bot.delivery.retries import LAST_MEDIA_TRY, LEASE
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import channel_url
 from bot.store.deliveries import DeliveryStore
@@ -24,8 +25,6 @@ from bot.ui.components import OutgoingMessage, PreparedOutputs, remark_messages
 from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
-LEASE = timedelta(seconds=60)
-MEDIA_TRIES = 5
 _WATCHED = timedelta(minutes=2)
 _NONCE_LIFETIME = timedelta(minutes=2)
 _DIRECT_UPLOAD_LIMIT = 10 * 1024 * 1024
@@ -150,7 +149,7 @@ class Router:
         raise Unreachable("too large, even without files")
 
     async def _messages(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[OutgoingMessage]:
-        last_try = delivery.tries >= MEDIA_TRIES
+        last_try = delivery.tries >= LAST_MEDIA_TRY
         prepared = {
             run.key: await self._preparer.prepare(run, limit, folder, last_try=last_try)
             for run in _runs_to_show(delivery)

@@ -1,13 +1,14 @@
-"""Merge the backend's description of a deployment with `deployments.toml`. Pure."""
+"""Merge the backend's description of a deployment with `deployments.toml`; find its prompt and seeds."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.deployments.compile_input import InputDraft, compile_input, kind_for
 from bot.deployments.model import Deployment, Input, varies_in_batch
-from bot.deployments.naming import RESERVED, names_seed, one_line, prompt_rank, slug, unique
+from bot.deployments.naming import RESERVED, one_line, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig
 from bot.domain.backend import DeploymentDescription, InputDescription, InputKind
 
@@ -63,7 +64,7 @@ def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> lis
 
 def _rank(draft: InputDraft) -> int | None:
     multi_line = draft.input_class is not None and draft.input_class.multi_line
-    return prompt_rank(draft.names, multi_line=multi_line)
+    return _prompt_rank(draft.names, multi_line=multi_line)
 
 
 def _with_markers(drafts: Sequence[InputDraft]) -> list[InputDraft]:
@@ -91,7 +92,7 @@ def _may_be_prompt(draft: InputDraft) -> bool:
 
 def _marked(draft: InputDraft, *, is_prompt: bool) -> InputDraft:
     item, config = draft.input, draft.config
-    named = names_seed(*draft.names) and not item.choices
+    named = _names_seed(*draft.names) and not item.choices
     is_seed = item.kind is InputKind.INTEGER and (named if config.seed is None else config.seed)
     required = item.required
     if config.required is None and item.offered:
@@ -152,3 +153,27 @@ def _gpus(
     if pinned and (default not in (None, pinned) or set(gpus) != {pinned}):
         return gpus, default, (f"ComfyDeploy pins its GPU to {pinned}, whatever is chosen here",)
     return gpus, default, ()
+
+
+_SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
+_NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
+
+
+def _names_seed(*names: str) -> bool:
+    """Return whether one of the names contains `seed`."""
+    return any(_SEED.search(name.lower()) for name in names)
+
+
+def _prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
+    """Return how likely a text input is the prompt, 0 being likeliest, or None if it can't be.
+
+    `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
+    """
+    lowered = [name.lower().strip() for name in names]
+    if any(_NEGATIVE.search(name) for name in lowered):
+        return None
+    if any(name == "prompt" or name.startswith("positive") for name in lowered):
+        return 0
+    if any("prompt" in name for name in lowered):
+        return 1
+    return 2 if multi_line else None

@@ -1,4 +1,4 @@
-"""Make names and descriptions valid in Discord, and recognize a prompt or a seed by its name."""
+"""Make names and descriptions valid in Discord."""
 
 from __future__ import annotations
 
@@ -50,27 +50,3 @@ def one_line(text: str) -> str:
 def shorten(text: str, length: int) -> str:
     """Cut `text` to `length` characters, with an ellipsis if something was cut."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-_SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
-_NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
-
-
-def names_seed(*names: str) -> bool:
-    """Return whether one of the names contains `seed`."""
-    return any(_SEED.search(name.lower()) for name in names)
-
-
-def prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
-    """Return how likely a text input is the prompt, 0 being likeliest, or None if it can't be.
-
-    `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
-    """
-    lowered = [name.lower().strip() for name in names]
-    if any(_NEGATIVE.search(name) for name in lowered):
-        return None
-    if any(name == "prompt" or name.startswith("positive") for name in lowered):
-        return 0
-    if any("prompt" in name for name in lowered):
-        return 1
-    return 2 if multi_line else None

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.domain.requests import Member
 from bot.domain.rules import Budget, RoleBudget, ServerRules
+from bot.domain.runs import IN_FLIGHT, Run
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
@@ -53,6 +54,17 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
     """Return the weight and the weighted seconds reserved until the run is settled."""
     weight = weight_of(gpu, rules)
     return weight, weight * EXPECTED_SECONDS
+
+
+def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
+    """Return the weighted seconds that an ended run counts, also if it failed or was cancelled.
+
+    None keeps the reserved seconds, because the run was in flight for an unknown time. A run that never
+    started costs nothing.
+    """
+    if duration is None:
+        return None if run.state in IN_FLIGHT else 0.0
+    return duration * weight
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import Purpose, Run, RunState
 from bot.domain.transitions import end_for_block
 from bot.store.audit import add_entries
-from bot.store.run_changes import apply_change
+from bot.store.outcomes import apply_change
 
 
 class BlockStore:

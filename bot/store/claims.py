@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
+from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.run_changes import apply_change, lock_run
+from bot.store.locks import lock_run
+from bot.store.outcomes import apply_change
 
-# How long a run that we gave up is still asked about.
-_LATE_CHECKS = timedelta(days=1)
 # How long before a user install's interaction ends its last edit says what follows.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
@@ -147,7 +147,7 @@ class ClaimStore:
                 )
             return len(changed)
 
-    async def claim_checks(self, now: datetime, pause: timedelta, limit: int) -> Sequence[Run]:
+    async def claim_checks(self, now: datetime, interval: timedelta, limit: int) -> Sequence[Run]:
         """Claim runs to check, the longest silent first; each is due again after a growing pause."""
         async with self._database.write() as connection:
             due = (
@@ -160,7 +160,7 @@ class ClaimStore:
                         and_(
                             runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
-                            runs.c.created_at > now - _LATE_CHECKS,
+                            runs.c.created_at > now - LATE_CHECKS,
                         ),
                     ),
                 )
@@ -176,7 +176,7 @@ class ClaimStore:
             )
             claimed = [to_run(row) for row in found.mappings()]
             for run in claimed:
-                later = now + pause * min(2 ** min(run.checks, 10), 20)
+                later = now + next_pause(interval, run.checks)
                 await connection.execute(
                     update(runs).where(runs.c.key == run.key).values(due_at=later, checks=run.checks + 1)
                 )

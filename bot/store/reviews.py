@@ -16,7 +16,8 @@ from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries
 from bot.store.deliveries import RESET
-from bot.store.run_changes import apply_change, lock_batch, lock_run
+from bot.store.locks import lock_batch, lock_run
+from bot.store.outcomes import apply_change
 
 
 class ReviewStore:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy import BigInteger, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
-from bot.domain.budgets import weight_of
+from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
+from bot.domain.polling import SETTLE_AFTER
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, IN_FLIGHT, Purpose, Run, RunReport, RunState
+from bot.domain.runs import FINAL, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
+from bot.store.locks import lock_batch, lock_run
+from bot.store.outcomes import apply_change
 from bot.store.rules import read_rules
-from bot.store.run_changes import apply_change, lock_batch, lock_run
 
-SETTLE_AFTER = timedelta(seconds=5)
 _NOT_SUBMITTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 # Built once: compiling a statement of forty columns takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
@@ -99,7 +101,6 @@ class RunStore:
             if change.state in FINAL:
                 values |= await _charge(connection, run, report, change)
                 if change.state not in REVIVABLE:
-                    # Webhooks have neither GPU nor duration; GET /run has them a little later.
                     values["due_at"] = None if asked else now + SETTLE_AFTER
             await apply_change(connection, run, change, values, now)
             return change
@@ -214,15 +215,21 @@ def _cancel_entry(run: Run, by: int, now: datetime) -> AuditEntry:
 async def _charge(
     connection: AsyncConnection, run: Run, report: RunReport, change: Change
 ) -> dict[str, object]:
-    """Return what a run counts against budgets: its weighted duration, also if it failed or was cancelled."""
     duration = change.values.get("run_duration", run.run_duration)
-    if not isinstance(duration, float | int):
-        return {"charged_seconds": 0.0} if run.state not in IN_FLIGHT else {}
-    weight = run.weight
-    if report.gpu and report.gpu != run.gpu:
-        # A deployment may run on a GPU of its own instead of the requested one.
-        weight = weight_of(report.gpu, await read_rules(connection, run.guild_id))
-    return {"charged_seconds": duration * weight}
+    known = duration if isinstance(duration, float | int) else None
+    charged = charged_seconds(run, known, await _weight(connection, run, report.gpu))
+    return {} if charged is None else {"charged_seconds": charged}
+
+
+async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
+    """Return the weight of the GPU that the run used: a deployment may have one of its own."""
+    if not gpu or gpu == run.gpu:
+        return run.weight
+    try:
+        return weight_of(gpu, await read_rules(connection, run.guild_id))
+    except ValidationError:
+        # Rules that can't be read forbid new requests; they must not keep a finished run from being shown.
+        return run.weight
 
 
 def _measured(run: Run, now: datetime) -> dict[str, object]:

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
+from bot.domain.polling import CANCEL_DOUBT, SETTLE_CHECKS
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
-from bot.workers.events import EventRecorder
+from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,6 @@ log = logging.getLogger(__name__)
 # most 23 per second, to spare the backend and Discord, where the results are posted.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
-_SETTLE_CHECKS = 5
-# The time for which a cancelled run is polled while its state can't be read. The backend also accepts a
-# cancel call for a run that has already succeeded.
-_CANCEL_DOUBT = timedelta(minutes=2)
 
 
 class Reconciler:
@@ -41,7 +38,7 @@ class Reconciler:
         *,
         store: Store,
         backend: Backend,
-        recorder: EventRecorder,
+        recorder: ReportRecorder,
         wakeups: Wakeups,
         metrics: Metrics,
         pause: timedelta,
@@ -90,7 +87,7 @@ class Reconciler:
         report = await self._report(run_id)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif run.checks >= _SETTLE_CHECKS:
+        elif run.checks >= SETTLE_CHECKS:
             await self._store.runs.stop_checking(run.key)
             self._metrics.settled(run, gpu=None, seconds=None)
 
@@ -136,7 +133,7 @@ class Reconciler:
             await self._end_overdue(run, run_id, report)
 
     def _is_end_in_doubt(self, run: Run) -> bool:
-        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + _CANCEL_DOUBT
+        return run.cancel_requested_at is not None and self._clock() < run.cancel_requested_at + CANCEL_DOUBT
 
     async def _try_cancel(self, run_id: str) -> bool | None:
         """Return False if the run can't be cancelled at all, None if a retry may succeed."""

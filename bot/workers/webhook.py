@@ -13,7 +13,7 @@ from bot.domain.backend import Backend
 from bot.domain.errors import BackendBadReply, StoreUnavailable
 from bot.metrics import Metrics
 from bot.store.runs import ForeignRunReport
-from bot.workers.events import EventRecorder
+from bot.workers.reports import ReportRecorder
 
 log = logging.getLogger(__name__)
 # A backend waits longer than this for its answer. A caller that needs this long to send 1 MiB isn't the
@@ -26,7 +26,7 @@ HUNG_UP = 499
 class WebhookServer:
     """Handles the backend's webhooks over HTTP."""
 
-    def __init__(self, backend: Backend, recorder: EventRecorder, metrics: Metrics) -> None:
+    def __init__(self, backend: Backend, recorder: ReportRecorder, metrics: Metrics) -> None:
         self._backend = backend
         self._recorder = recorder
         self._metrics = metrics

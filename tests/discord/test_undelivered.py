@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import simcord
 
-from bot.delivery.courier import MAX_TRIES
+from bot.delivery.retries import MAX_TRIES
 from bot.domain.runs import DeliveryState
 from tests.discord.actors import moderator, override, owner
 from tests.discord.batches import DEPLOYMENTS, files

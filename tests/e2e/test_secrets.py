@@ -30,7 +30,7 @@ KEYS = "SELECT key FROM runs"
 # Whatever these say is about one run.
 OF_A_RUN = (
     "bot.workers.submission",
-    "bot.workers.events",
+    "bot.workers.reports",
     "bot.delivery.routes",
     "bot.delivery.courier",
     "bot.workers.reconciler",
@@ -41,7 +41,7 @@ OF_A_RUN = (
 def lines_name_their_run(log: str) -> None:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     told = [line for line in lines if line["logger"] in OF_A_RUN]
-    assert {"bot.workers.submission", "bot.workers.events", "bot.delivery.courier"} <= {
+    assert {"bot.workers.submission", "bot.workers.reports", "bot.delivery.courier"} <= {
         line["logger"] for line in told
     }
     assert [line for line in told if not line.get("run")] == []

@@ -13,6 +13,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
+from tests.contract.store.rows import stored_rules
 from tests.contract.store.runs import (
     NOW,
     PICTURE,
@@ -106,6 +107,15 @@ async def test_outputs_and_cost_come_back_as_reported(store: Store) -> None:
     assert ended.run_duration == 1.25
     assert ended.gpu_used is not None
     assert ended.gpu_used.startswith("NVIDIA HHH")
+
+
+async def test_rules_that_cant_be_read_dont_keep_a_finished_run_from_ending(store: Store) -> None:
+    run = await submitted(store)
+    await stored_rules(store, run.guild_id, {"budgets": {"gpu_weights": {"H100": "heavy"}}})
+    done = SUCCESS._replace(gpu="H100", run_duration=2.0)
+    await store.runs.record_report(run.key, done, NOW, SOON)
+    assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
+    assert (await columns(store, run.key))["charged_seconds"] == 2.0
 
 
 async def test_the_longest_phrase_that_the_parser_lets_through_fits(store: Store) -> None:

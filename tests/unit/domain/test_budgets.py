@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.budgets import EXPECTED_SECONDS, Limits, limits_of, reserve, weight_of
+from bot.domain.budgets import EXPECTED_SECONDS, Limits, charged_seconds, limits_of, reserve, weight_of
 from bot.domain.requests import Member
 from bot.domain.rules import ServerRules
+from bot.domain.runs import RunState
+from tests.unit.factories import made_run
 
 ONE, TWO, FREE = 1, 2, 3
 
@@ -59,3 +61,19 @@ def test_a_second_on_a_gpu_counts_by_its_weight() -> None:
     assert [weight_of(gpu, rules()) for gpu in ("H100", "T4", "A10G", None)] == [4, 0.5, 1, 1]
     assert reserve("H100", rules()) == (4, 4 * EXPECTED_SECONDS)
     assert reserve(None, rules()) == (1, EXPECTED_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("state", "duration", "charged"),
+    [
+        (RunState.RUNNING, 12.5, 50.0),  # at a weight of 4
+        (RunState.RUNNING, 0.0, 0.0),
+        (RunState.RUNNING, None, None),  # the reservation stays
+        (RunState.WAITING, None, 0.0),
+        (RunState.WAITING, 3.0, 12.0),
+    ],
+)
+def test_an_ended_run_counts_its_duration_and_a_run_that_never_started_counts_nothing(
+    state: RunState, duration: float | None, charged: float | None
+) -> None:
+    assert charged_seconds(made_run(state), duration, 4) == charged

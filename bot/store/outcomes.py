@@ -1,8 +1,4 @@
-"""A run's change: the lock before it, its conditional UPDATE, and the delivery that it creates.
-
-A batch has one outcome, created when its last run ends. Every change locks the whole batch, so of two runs
-that end at once exactly one is the last. Rows are locked in the order of their keys.
-"""
+"""Apply a change to a run, and create the outcome's delivery when the batch's last run ends."""
 
 from __future__ import annotations
 
@@ -11,18 +7,11 @@ from datetime import datetime
 from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.tables import create_delivery, deliveries, nothing_posted, run_columns, runs, to_run
+from bot.database.tables import create_delivery, deliveries, nothing_posted, runs
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import REASON_GRACE, REVIVABLE, Change
 from bot.store.audit import add_entries
-
-_self = runs.alias("self")
-# Built once: compiling a statement of forty columns takes longer than running it.
-_BATCH_KEY = select(_self.c.batch_key).where(_self.c.key == bindparam("of")).scalar_subquery()
-_BATCH_OF = (
-    select(*run_columns()).where(runs.c.batch_key == _BATCH_KEY).order_by(runs.c.key).with_for_update()
-)
 
 # The other runs of the batch: how many go on, and when the last of those ended whose failure came before the
 # answer to its queue call, which may still explain it.
@@ -33,27 +22,10 @@ _OTHERS = select(
 ).where(runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("one"))
 
 
-async def lock_run(connection: AsyncConnection, key: str) -> Run:
-    """Return a run whose batch is locked until the transaction ends. Raises KeyError."""
-    found = (await connection.execute(_BATCH_OF, {"of": key})).mappings()
-    row = next((row for row in found if row["key"] == key), None)
-    if row is None:
-        raise KeyError(key)
-    return to_run(row)
-
-
-async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
-    """Return all runs of the batch that `key` belongs to, locked, in their order. Raises KeyError."""
-    found = [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
-    if not found:
-        raise KeyError(key)
-    return found
-
-
 async def apply_change(
     connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
 ) -> None:
-    """Update a run that one of the above has locked, and create the delivery that follows from the change."""
+    """Update a run that `bot.store.locks` has locked, and create the delivery that follows."""
     values["state"] = change.state
     if change.visible:
         values["rev"] = runs.c.rev + 1

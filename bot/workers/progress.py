@@ -1,15 +1,13 @@
-"""Record what the backend reports about runs.
+"""Buffer progress in memory and write it once a second, so that each step of a run isn't a transaction.
 
-State changes are stored before a webhook is answered. Progress alone may be lost with the process, so it is
-buffered in memory and written once a second.
+Progress that only the buffer has is lost with the process. A change of state never waits here.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from bot.domain.runs import IN_FLIGHT, RunReport, RunState
@@ -64,47 +62,3 @@ class ProgressBuffer:
         """Store the reports that `claim` returned."""
         await self._store.runs.save_progress(news, self._clock())
         self._wakeups.show()
-
-
-log = logging.getLogger(__name__)
-
-
-class EventRecorder:
-    """Records reports from webhooks and polling. After `quiet_period` without one, a run is asked about."""
-
-    def __init__(
-        self,
-        store: Store,
-        progress: ProgressBuffer,
-        wakeups: Wakeups,
-        quiet_period: timedelta,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._store = store
-        self._progress = progress
-        self._wakeups = wakeups
-        self._quiet_period = quiet_period
-        self._clock = clock
-
-    async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
-        """Record a report and return the run's new state, or None if the report changed nothing.
-
-        `asked` means that the report is complete, since it answers our own request. Raises KeyError,
-        ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
-        """
-        if not asked and self._progress.add(key, report):
-            return None
-        now = self._clock()
-        change = await self._store.runs.record_report(key, report, now, now + self._quiet_period, asked=asked)
-        if change is None:
-            return None
-        self._progress.remember_state(key, report, change.state)
-        log.info("%s%s", change.state.value, ", its outcome is due" if change.ends_run else "")
-        if change.ends_run:
-            self._wakeups.deliver()
-            self._wakeups.submit()
-        if change.visible:
-            self._wakeups.show()
-        if change.values.get("due_at") == now:
-            self._wakeups.check()
-        return change.state

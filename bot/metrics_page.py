@@ -1,0 +1,120 @@
+"""The /metrics page, and who may read it."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address
+
+import discord
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import FINAL, RunState
+from bot.metrics import Metrics
+from bot.store.usage import UsageStore
+
+log = logging.getLogger(__name__)
+METRICS_PATH = "/metrics"
+# A local reverse proxy also connects from loopback; these headers give it away.
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "CF-Connecting-IP", "X-Forwarded-Host")
+_ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
+
+
+class MetricsPage:
+    """The /metrics page: counters of this process, and gauges read from the store on each request.
+
+    `client` is None in a process without Discord. With `own_port` the page is open to every caller that can
+    reach the port.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        usage: UsageStore,
+        clock: Callable[[], datetime],
+        client: discord.Client | None,
+        *,
+        token: str | None,
+        own_port: bool,
+        daily_gpu_seconds: int | None,
+    ) -> None:
+        self._metrics = metrics
+        self._usage = usage
+        self._clock = clock
+        self._client = client
+        self._token = token
+        self._own_port = own_port
+        self._known_deployments: set[str] = set()
+        gauge = metrics.gauge
+        self._store_up = gauge("store_up", "Whether the database answered")
+        self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
+        self._pending = gauge("outcomes_owed", "Outcomes not shown yet")
+        # Metrics keep their names, because operators' dashboards and alerts know them.
+        self._undelivered = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
+        self._oldest = gauge("oldest_undelivered_seconds", "How long the oldest outcome has been owed")
+        self._used = gauge("gpu_seconds_today", "GPU seconds of today, what still runs as estimated")
+        gauge("gpu_seconds_daily_limit", "DAILY_GPU_SECONDS; 0 is none").set(daily_gpu_seconds or 0)
+        self._gateway = gauge("gateway_ready", "Whether Discord's gateway is connected and ready")
+        self._latency = gauge("gateway_latency_seconds", "Discord's last heartbeat")
+        self._servers = gauge("servers", "Servers that the bot is on")
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get(METRICS_PATH, self.answer)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if not self._may_read(request):
+            return web.Response(status=403)
+        await self._read_store()
+        self._read_gateway()
+        text = self._metrics.text()
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _may_read(self, request: web.Request) -> bool:
+        if self._token is not None:
+            credentials = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            return hmac.compare_digest(credentials, f"Bearer {self._token}".encode())
+        if self._own_port:
+            return True
+        forwarded = any(name in request.headers for name in _FORWARDED)
+        return not forwarded and _is_loopback(request.remote)
+
+    async def _read_store(self) -> None:
+        now = self._clock()
+        try:
+            values = await self._usage.gauges(now)
+        except StoreUnavailable as error:
+            log.warning("can't read the gauges from the database: %s", error)
+            self._store_up.set(0)
+            return
+        self._store_up.set(1)
+        # Set vanished series to 0: a series that isn't updated looks alive.
+        self._known_deployments |= {deployment for deployment, _ in values.runs}
+        for deployment in self._known_deployments:
+            for state in _ACTIVE_STATES:
+                self._runs.labels(deployment, state).set(values.runs.get((deployment, state), 0))
+        self._pending.set(values.pending)
+        self._undelivered.set(values.undelivered)
+        oldest = values.oldest_pending_at
+        self._oldest.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+        self._used.set(values.gpu_seconds_today)
+
+    def _read_gateway(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        ready = client.is_ready()
+        self._gateway.set(ready)
+        # Before the first heartbeat the latency is NaN or infinite.
+        self._latency.set(client.latency if ready and client.latency < 3600 else 0)
+        self._servers.set(len(client.guilds))
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,33 @@
+"""The locks that keep two processes from connecting the same shard to Discord."""
+
+from __future__ import annotations
+
+from bot.config.roles import Role
+from bot.config.settings import Settings
+from bot.database.coordination import Coordinator, LockHeld, acquire
+from bot.domain.errors import StartupError
+
+
+async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
+    """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
+    for name in _role_locks(settings):
+        try:
+            await acquire(coordinator, name)
+        except LockHeld:
+            raise StartupError(lock_held_error(name)) from None
+
+
+def lock_held_error(name: str) -> str:
+    """Return a sentence that says what is wrong and what to do."""
+    return (
+        f"Another process over this database has {name} connected to Discord. Stop one of the two, "
+        "or give each its own shards with SHARD_COUNT and SHARD_IDS, on PostgreSQL."
+    )
+
+
+def _role_locks(settings: Settings) -> list[str]:
+    """Name the locks of this process: one for each shard that it connects to Discord."""
+    if Role.GATEWAY not in settings.roles:
+        return []
+    # Without sharding Discord counts the single connection as shard 0 of 1.
+    return [f"shard {number}" for number in (settings.shards.ids if settings.shards is not None else (0,))]

@@ -1,0 +1,58 @@
+"""Record the backend's reports about runs, whether they came by webhook or by polling.
+
+A state change is stored before its webhook is answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.domain.runs import RunReport, RunState
+from bot.store import Store
+from bot.workers.progress import ProgressBuffer
+from bot.workers.worker import Wakeups
+
+log = logging.getLogger(__name__)
+
+
+class ReportRecorder:
+    """Records reports from webhooks and polling. After `quiet_period` without one, a run is asked about."""
+
+    def __init__(
+        self,
+        store: Store,
+        progress: ProgressBuffer,
+        wakeups: Wakeups,
+        quiet_period: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._progress = progress
+        self._wakeups = wakeups
+        self._quiet_period = quiet_period
+        self._clock = clock
+
+    async def record(self, key: str, report: RunReport, *, asked: bool = False) -> RunState | None:
+        """Record a report and return the run's new state, or None if the report changed nothing.
+
+        `asked` means that the report is complete, since it answers our own request. Raises KeyError,
+        ForeignRunReport or StoreUnavailable. Recording a report twice does no harm.
+        """
+        if not asked and self._progress.add(key, report):
+            return None
+        now = self._clock()
+        change = await self._store.runs.record_report(key, report, now, now + self._quiet_period, asked=asked)
+        if change is None:
+            return None
+        self._progress.remember_state(key, report, change.state)
+        log.info("%s%s", change.state.value, ", its outcome is due" if change.ends_run else "")
+        if change.ends_run:
+            self._wakeups.deliver()
+            self._wakeups.submit()
+        if change.visible:
+            self._wakeups.show()
+        if change.values.get("due_at") == now:
+            self._wakeups.check()
+        return change.state
