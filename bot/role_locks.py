@@ -26,7 +26,7 @@ def lock_held_error(name: str) -> str:
 
 
 def _role_locks(settings: Settings) -> list[str]:
-    """Name the locks of this process: one for each shard that it connects to Discord."""
+    """Return the names of this process's locks: one per shard that it connects to Discord."""
     if Role.GATEWAY not in settings.roles:
         return []
     # Without sharding Discord counts the single connection as shard 0 of 1.

@@ -136,7 +136,7 @@ def operator_rules(settings: Settings) -> OperatorRules:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What `bot.app` opens for every role."""
+    """The resources that `bot.app` opens for every role."""
 
     settings: Settings
     store: Store

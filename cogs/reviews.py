@@ -90,7 +90,7 @@ def is_report(interaction: Interaction, key: str) -> bool:
 
 @asynccontextmanager
 async def reporting_card_errors(interaction: Interaction, key: str) -> AsyncIterator[None]:
-    """Report errors to the user. If its run is missing, the card shows that itself and loses its buttons."""
+    """Report errors to the user. If the run is gone, the card itself says so and loses its buttons."""
     try:
         yield
     except Exception as error:

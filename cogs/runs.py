@@ -61,7 +61,7 @@ def _selected_key(interaction: Interaction) -> str:
 
 
 class Runs(commands.Cog):
-    """`/runs`, which is ephemeral, since users decide themselves whom they show their runs."""
+    """The command `/runs`. It is ephemeral, so users decide for themselves who sees their runs."""
 
     @app_commands.command(name="runs", description=say("command_runs"))
     @app_commands.describe(state=say("option_runs_state"))

@@ -75,7 +75,7 @@ def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
 
 
 def _key_of(message: discord.Message) -> str:
-    """Return the key of the run that a message of the bot shows, by its buttons, or an empty string."""
+    """Return the run key in the buttons of one of the bot's messages, or an empty string."""
     buttons = map(RunId.read, custom_ids(message.components))
     return next((button.key for button in buttons if button is not None), "")
 

@@ -1,9 +1,9 @@
 """Accept clicks on a page that is half a second out of date.
 
-simcord 3.2 refuses every action that was taken before the page fetched the newest state. While a run goes on,
-that state changes about once a second, so Cancel would fail at random. There is no public switch for this.
-Therefore this module wraps the preview's handler of actions: if the button that was pressed is still the
-same, the action is updated to the newest state; otherwise simcord's refusal stands.
+simcord 3.2 refuses every action that was taken before the page fetched the newest state. During a run
+that state changes about once a second, so Cancel would fail at random. simcord has no option for this, so
+this module wraps the preview's handler of actions: if the button that was pressed is still the same, the
+action is updated to the newest state; otherwise simcord's refusal stands.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from simcord.preview import Preview
 from demo.world import World
 
 Labels = Mapping[str, str]
-# A page fetches the state twice a second, so what it shows is never many publications old.
+# A page fetches the state twice a second, so it is at most a few publications behind.
 _KEPT = 40
-# These name what they are about by themselves: a command, or the handle of an open form.
+# These actions identify their own target: a command, or the handle of an open form.
 _UNBOUND = ("run_command", "autocomplete_command", "send_message", "modal_submit", "browse_candidates")
 
 
@@ -43,8 +43,8 @@ class Clicks:
         async with self._world.turn:
             self.note()
             await self._world.catch_up()
-            self._world.env._preview = self._preview  # the page that acts, of several
-            self._preview._advance_presentation_time()  # or "just now" reads "in 8 seconds"
+            self._world.env._preview = self._preview  # the page that sent the action
+            self._preview._advance_presentation_time()  # otherwise "just now" reads "in 8 seconds"
             result = await self._admit(context_id, self._up_to_date(context_id, body))
             self.note()
             return result
@@ -67,7 +67,7 @@ class Clicks:
 
 
 def _labels(value: Any) -> Iterator[tuple[str, str]]:
-    """Return the labels of a snapshot's buttons and selects by their keys."""
+    """Yield the key and label of each button and select in a snapshot."""
     if isinstance(value, list):
         for item in value:
             yield from _labels(item)

@@ -89,7 +89,7 @@ def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) 
 
 
 def _words(option: Mapping[str, Any]) -> Iterator[str]:
-    """Return the command with its subcommands and options as the person typed it."""
+    """Yield the words of the command, its subcommands and options, as the user typed them."""
     if "value" in option:
         yield f"{option['name']}:{option['value']}"
         return

@@ -1,4 +1,4 @@
-"""Generate one picture from the command to the message, and check the result."""
+"""Generate one picture, following it from the command to the message, and check the result."""
 
 from __future__ import annotations
 

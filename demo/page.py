@@ -21,7 +21,7 @@ from demo.clicks import Clicks
 from demo.links import shown_by_link
 from demo.world import MODERATOR, World
 
-# The page asks for news twice a second; publishing more often would only cost it redraws.
+# The page polls twice a second; publishing more often would only cause more redraws.
 _LOOK = 0.25
 _PAUSE = 1.0
 
@@ -37,7 +37,7 @@ class Page:
 
     @property
     def visited(self) -> bool:
-        """Return whether somebody has opened the page; one of a preview's pages is its own, for Python."""
+        """Return whether somebody has opened the page; a preview always has one page of its own."""
         return len(self._preview._pages) > 1
 
     def note(self) -> None:
@@ -59,7 +59,7 @@ class Pages:
         self._world = world
 
     async def keep_fresh(self) -> None:
-        """Publish what the bot does at Discord, until cancelled."""
+        """Refresh the pages after each call of the bot to Discord, until cancelled."""
         shown = 0
         while True:
             for page in self.all:
@@ -90,9 +90,9 @@ class Pages:
 
 @asynccontextmanager
 async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pages]:
-    """Serve the pages inside the block, on `port` and those after it, or on free ones if it is None.
+    """Serve the pages inside the block, on consecutive ports from `port`, or on free ones if it is None.
 
-    Raises SetupError (simcord) for a port in use.
+    Raises SetupError (simcord) if a port is in use.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(shown_by_link())
@@ -115,7 +115,7 @@ def _views(world: World) -> Iterator[tuple[str, ChannelHandle, tuple[Any, ...]]]
 
 async def _enter(world: World, channel: ChannelHandle, viewers: tuple[Any, ...], port: int | None) -> Preview:
     async with world.turn:
-        world.env._preview = None  # lets one more in, see above
+        world.env._preview = None  # lets simcord open another preview; see the module docstring
         preview = world.env.preview(
             channel, viewers=viewers, layout="channel", timezone=_timezone(), port=port
         )

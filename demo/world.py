@@ -31,7 +31,7 @@ BOT = "ComfyDeploy"
 REVIEW = "review"
 TOPIC = "Pictures from words: type /generate. Mia is the moderator."
 REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, requests wait here"
-# Who can be chosen in the page; the moderator has Manage Server.
+# The users to choose from on the page; the moderator has Manage Server.
 PEOPLE = ("ada", "ben", "mia")
 MODERATOR = "mia"
 _CLOCK_STEP = 0.5

@@ -106,7 +106,7 @@ class ComfyDeploy:
         return _parsed(parse_run, await self._call("GET", f"/run/{_segment(run_id)}", params=params))
 
     async def cancel_run(self, run_id: str) -> None:
-        """Request that a run is stopped. ComfyDeploy answers 200 even if the run has ended."""
+        """Ask ComfyDeploy to stop a run. It answers 200 even if the run has ended."""
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:

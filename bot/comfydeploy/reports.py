@@ -30,7 +30,7 @@ STATES: Mapping[str, RunState] = {
 }
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
-# States that both dialects share don't tell the scale. Float noise never raises a value from 0 to 1 this far
+# States shared by both dialects don't reveal the scale. Float noise never lifts a value from 0 to 1 this far
 # above 1.
 _SURELY_PERCENT = 1.5
 _INFINITY = float("inf")

@@ -159,7 +159,7 @@ def _check_options(url: URL) -> None:
 
 
 def _is_server_address(host: str) -> bool:
-    """Return whether `host` is a host or, with a leading slash, the folder of a Unix socket."""
+    """Return whether `host` is a valid host or, with a leading slash, the folder of a Unix socket."""
     return host.startswith("/") or is_host(host)
 
 

@@ -132,7 +132,7 @@ Port = Annotated[int, integer(0, HIGHEST_PORT)]
 Count = Annotated[int, integer(1, 2**53)]
 # One year: larger values are typing mistakes, and much larger ones overflow datetime.
 Seconds = Annotated[int, integer(1, 366 * 24 * 3600)]
-# Not shorter than the pause of the worker that refreshes.
+# At least the pause of the worker that refreshes the deployments.
 RefreshSeconds = Annotated[int, integer(15, 366 * 24 * 3600)]
 Ids = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)]
 OptionalIds = Annotated[tuple[int, ...] | None, NoDecode, BeforeValidator(_ids)]

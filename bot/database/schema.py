@@ -18,7 +18,7 @@ from bot.domain.errors import StartLater, StartupError, StoreUnavailable
 # Older servers lack features that the statements use, such as RETURNING in SQLite.
 _OLDEST = {"sqlite": (3, 35), "postgresql": (13,)}
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-# The schemas of the time before the first migration was rewritten as `0001_initial`.
+# Schemas from before the first migration was rewritten as `0001_initial`.
 _DISCONTINUED = frozenset(f"{number:04}" for number in range(1, 10))
 
 

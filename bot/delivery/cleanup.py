@@ -1,4 +1,4 @@
-"""Decide which messages go after an outcome or a deletion."""
+"""Delete the messages that an outcome or a deletion makes obsolete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.ui.results import Batch, first_message
 
 
 class ResultRemoval:
-    """Removes deleted results from Discord, by the rows as they are: a repetition changes nothing."""
+    """Removes deleted results from Discord, according to the current rows. Idempotent."""
 
     def __init__(self, store: Store, poster: Poster, title: Callable[[str], str]) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class ResultRemoval:
     async def run(self, run: Run) -> None:
         """Remove the deleted results of a run's batch. Raises OutcomeUnknown while a result is being posted.
 
-        The Delete button appears with the first message of a result: what is posted after it would stay.
+        The Delete button is on a result's first message, so later messages could be posted after the removal.
         """
         batch = await self._store.runs.batch(run)
         for each in batch:
@@ -87,7 +87,7 @@ class ResultRemoval:
     def _redrawn(
         self, batch: Batch, posted: Posted, remaining: Sequence[PreparedFile], *, first: bool
     ) -> OutgoingMessage | None:
-        """Return the message without what was deleted, or None if nothing of it remains."""
+        """Return the message without the deleted results, or None if nothing remains."""
         if first:
             title = self._title(batch.first.deployment)
             message, _ = first_message(batch, title, remaining, classic=bool(posted.content))
@@ -102,10 +102,10 @@ class ResultRemoval:
         return OutgoingMessage(content="\n".join(lines)) if lines else None
 
     async def _clear_report(self, run: Run, reported: Sequence[Run]) -> None:
-        """Take the copies of a result that a moderator deleted off its report card.
+        """Remove the copies of a result that a moderator deleted from its report card.
 
-        After the requester's own deletion they stay until a moderator has dealt with the report: nobody gets
-        rid of a report by deleting. The card of a batch stays while one of its results remains.
+        If the requester deletes the result, the copies stay until a moderator has handled the report, so
+        deleting can't evade a report. The card of a batch stays while one of its results remains.
         """
         cards = (await self._store.deliveries.sent(run.key, Purpose.REPORT)).messages
         if not cards:
@@ -167,7 +167,7 @@ class OutcomeCleanup:
             await self._remove_verdict(delivery.run)
 
     async def _remove_verdict(self, run: Run) -> None:
-        """Delete the verdict that a late success disproves, also one whose post had an unknown result."""
+        """Delete the verdict that a late success disproves, even if its post had an unknown result."""
         verdict = await self._store.deliveries.sent(run.key, Purpose.OUTCOME)
         late = await self._store.deliveries.sent(run.key, Purpose.LATE)
         shown = [message.message_id for message in late.messages]
@@ -198,7 +198,7 @@ class OutcomeCleanup:
         with suppress(Unreachable):
             status = run.status_message_id
             if status is None and delivery.purpose is Purpose.OUTCOME:
-                # A crash between the answer and the storing of its id: its Cancel button identifies it.
+                # The id was lost in a crash after the answer: the Cancel button identifies the message.
                 status = await self._poster.find_offering(
                     run.channel_id, run.key, Action.CANCEL, run.created_at
                 )
@@ -217,7 +217,7 @@ def _is_shown(run: Run) -> bool:
 
 
 def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
-    """Return a run's outputs as the messages show them: attached files, and links in place of the others."""
+    """Return a run's outputs as the messages show them: attached files, and links for the rest."""
     own = [_as_prepared(name, kind) for name, kind in files.items() if f"-{run.key}" in name]
     links = [output for output in run.outputs if output.url]
     remarks = tuple(
@@ -230,6 +230,6 @@ def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:
 
 
 def _as_prepared(name: str, content_type: str | None) -> PreparedFile:
-    """Return a file that is attached to a message, for its name and kind: its bytes are only at Discord."""
+    """Describe an attached file by name and kind; only Discord has its content."""
     known = content_type or mimetypes.guess_type(name)[0] or ""
     return PreparedFile(Path(name), name, kind_of(known.partition(";")[0]))

@@ -58,7 +58,7 @@ class Courier:
     async def deliver(self, delivery: Delivery) -> None:
         """Try once, and store the result. Raises StoreUnavailable."""
         if delivery.tries > MAX_TRIES:
-            # The last try stored no result: perhaps it is what ends the process each time.
+            # The last try stored no result, so this delivery may be what crashes the process.
             result = await self._give_up(delivery, "the process died during each attempt")
             self._metrics.attempt(delivery.purpose.name.lower(), result)
             return
@@ -74,7 +74,7 @@ class Courier:
         except StoreUnavailable:
             raise
         except Exception as error:
-            # Left to its lease it would be tried for ever and never be offered in /runs.
+            # Without this it would be retried forever when its lease expires, and never offered in /runs.
             log.exception("delivery %s failed with an unforeseen error", delivery.id)
             result = await self._retry_later(delivery, error)
         self._metrics.attempt(delivery.purpose.name.lower(), result)

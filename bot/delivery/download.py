@@ -43,10 +43,10 @@ class Media:
 
 
 class MediaFetcher:
-    """One HTTP session for all outputs, without cookies, proxies and credentials. Use with `async with`.
+    """One HTTP session for all outputs, without cookies, proxies or credentials. Use with `async with`.
 
-    `allows` judges every address that is connected to: `is_public`, or `is_public_or_private` for self-hosted
-    machines. `resolver` replaces the system's.
+    `allows` decides which addresses may be connected to: `is_public`, or `is_public_or_private` for
+    self-hosted machines. `resolver` replaces the system's.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MediaFetcher:
     async def __aenter__(self) -> Self:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
-        # No DNS cache: each connection is checked by the addresses that it uses.
+        # No DNS cache, so that the address of every connection is checked.
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=32)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
@@ -96,9 +96,9 @@ class MediaFetcher:
         filename: str | None = None,
         fallback: str = "output",
     ) -> Media:
-        """Write the body to `into`, a fresh writable and seekable file that stays the caller's.
+        """Write the body to `into`, a new writable and seekable file, which the caller closes.
 
-        `filename` is the service's own word for the output; without one the address gives it. Raises
+        `filename` is the name that the service reports; by default it is taken from the URL. Raises
         MediaForbidden, MediaTooLarge, MediaExpired (renew the link) or MediaUnavailable (try again later).
         """
         try:
@@ -125,7 +125,7 @@ class MediaFetcher:
 
 
 def _parse(url: str) -> URL:
-    # Kept to the byte where possible: a signature may cover the exact spelling of the query.
+    # Keep the URL byte for byte where possible: a signature may cover the exact spelling of the query.
     exact = url.isascii() and url.isprintable() and " " not in url
     try:
         return URL(url, encoded=exact)

@@ -30,7 +30,7 @@ _MAX_STEM_LENGTH: Final = 80
 
 
 def sniff(head: bytes) -> tuple[str, str]:
-    """Return content type and extension by the first `SNIFF_BYTES`; valid UTF-8 is `text/plain`."""
+    """Return the content type and extension from the first `SNIFF_BYTES`; valid UTF-8 is `text/plain`."""
     kind = filetype.guess(head)
     if kind is not None:
         return _PLAIN_NAMES.get(kind.mime, kind.mime), kind.extension
@@ -41,7 +41,7 @@ def sniff(head: bytes) -> tuple[str, str]:
 
 
 def is_wrong_type(extension: str, expected_name: str) -> bool:
-    """Return whether a file is a program, or text although its name promises picture, video or sound."""
+    """Return whether a file is a program, or is text although its name promises a picture, video or sound."""
     promised = mimetypes.guess_type(expected_name)[0] or ""
     is_media = promised.startswith(("image/", "video/", "audio/")) and promised != "image/svg+xml"
     return extension in _RUNNABLE or (is_media and extension == TEXT[1])

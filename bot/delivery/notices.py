@@ -1,4 +1,4 @@
-"""Build the deliveries that are no outcome: review cards, reports, reasons for a rejection, removals."""
+"""Build the messages that aren't outcomes: review cards, reports, rejection notices. Carry out removals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Notice:
 
 
 class NoticePlanner:
-    """Builds the notice of a delivery that is no outcome."""
+    """Builds the notice of a delivery that isn't an outcome."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class NoticePlanner:
             await self._find_lost_card(delivery)
             return None
         inputs = self._inputs(run)
-        # The card hides its files itself; their names have to be those by which links are renewed.
+        # The card hides its files itself. The file names must be those that `AttachmentRenewer` looks for.
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
         async def card(limit: int) -> OutgoingMessage:
@@ -127,7 +127,7 @@ class NoticePlanner:
             return report_card(run, title, reporters, link, PreparedOutputs())
 
         if run.age_restricted:
-            # The review channel's own mark isn't known; the link leads to a channel that is marked.
+            # The review channel might not be age-restricted, so the card links to the result without files.
             return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(

@@ -1,4 +1,4 @@
-"""Prepare outputs for upload: fetched, named, made to fit. Renew the links of attachments."""
+"""Prepare outputs for upload: download, name and shrink them."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class OutputPreparer:
 
 
 async def _all(fetches: Iterable[Awaitable[list[PreparedItem]]]) -> list[list[PreparedItem]]:
-    """Wait for all fetches, also if one fails: their folder is deleted afterwards."""
+    """Wait for all fetches even if one fails, since their folder is deleted afterwards."""
     results = await asyncio.gather(*fetches, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

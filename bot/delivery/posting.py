@@ -1,4 +1,4 @@
-"""Every call to Discord that shows something, and what its faults mean. Needs no gateway connection.
+"""Post, edit and delete messages in Discord, and classify its errors. Needs no gateway connection.
 
 discord.py sends `nonce` with `enforce_nonce`, so a post repeated within minutes returns the first message
 instead of creating another. Its own retries after a 5xx are therefore safe in channels.
@@ -77,7 +77,7 @@ class Poster:
     async def follow_up(self, application_id: int, token: str, outgoing: OutgoingMessage) -> int:
         """Send a further message through an interaction, which allows five.
 
-        Discord takes no nonce here: repeated after a lost answer, the message is there twice.
+        Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
         with _mapped():
@@ -194,7 +194,7 @@ class Poster:
         return None
 
     async def find_offering(self, channel_id: int, key: str, action: Action, since: datetime) -> int | None:
-        """Return the id of a message whose id wasn't stored, by a button of the run that only it has."""
+        """Return the id of a message whose id wasn't stored, found by a button that only this message has."""
         with _mapped():
             async for message in self._own_since(channel_id, since):
                 if RunId(key, action).encode() in set(markers(message.components)):
@@ -284,10 +284,10 @@ _VARIABLE_ACTIONS = (Action.USE, Action.VARY)
 
 
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
-    """Return whether a message is the given one; without one, whether it is an outcome without files.
+    """Return whether a message is `outgoing`, or any outcome without files if `outgoing` is None.
 
-    Compares the buttons if there are any, because the files may differ from try to try. Otherwise it compares
-    the file names, which have the run key in them, without their suffixes; otherwise the text.
+    Compares the buttons if there are any, because the files may differ between tries. Otherwise it compares
+    the file names, which contain the run key, without their suffixes; otherwise the text.
     """
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}

@@ -1,4 +1,4 @@
-"""How often a delivery is tried, how long it pauses in between, and when it goes out without its files."""
+"""The retry schedule of deliveries, and when one is sent without its files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Choose the route for an outcome.
 
-The attempt is marked before each post and the message after it, so an attempt of unknown result is looked for
-in the channel before it is repeated. The routes are the channel, by the bot's token; the command's own answer
-while its interaction lives (an edit: idempotent, so it can't post twice); a direct message; and undelivered.
+Each attempt is stored before its post, and each message after it. If the result of an attempt is unknown,
+the courier searches the channel before it retries. The routes are the channel, by the bot's token; the
+command's own answer while its interaction lives (an edit: idempotent, so it can't post twice); a direct
+message; and undelivered.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Router:
         for smaller in (limit, min(limit, _DIRECT_UPLOAD_LIMIT), 0):
             try:
                 if len(delivery.messages) > already_sent:
-                    # Prepared with another limit, the messages would no longer match those that are sent.
+                    # With another limit, the messages would no longer match those already sent.
                     return await self._post_by(route, delivery, await self._links(delivery, folder))
                 return await self._post_by(route, delivery, await self._messages(delivery, smaller, folder))
             except TooLarge as error:
@@ -157,7 +158,7 @@ class Router:
         return self._render(delivery, prepared)
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
-        """Return the messages that are sent, as placeholders, and a link to every output."""
+        """Return placeholders for the messages already sent, then messages that link to every output."""
         remarks: list[str] = []
         for run in _runs_to_show(delivery):
             remarks += (await self._preparer.prepare(run, 0, folder, last_try=True)).remarks
@@ -197,7 +198,7 @@ class Router:
         except Unreachable:
             if self._clock() - since > _NONCE_LIFETIME:
                 raise
-            # The history can't be read any more, but so soon the nonce alone prevents a second post.
+            # The history is no longer readable, but this early the nonce still prevents a second post.
             return None
 
     async def _edit_answer(
@@ -259,7 +260,7 @@ class Router:
 
 
 def _first_route(delivery: Delivery, now: datetime) -> Route:
-    """Return the route to begin with: the one that a message was sent by, or the first that makes sense."""
+    """Return the route to begin with: the one already in use, or the first that applies."""
     if delivery.attempted or delivery.messages:
         return Route(delivery.route)
     if delivery.run.user_install:
@@ -281,8 +282,8 @@ def _is_watched(run: Run, now: datetime) -> bool:
 def _runs_to_show(delivery: Delivery) -> list[Run]:
     """Return the runs whose outputs are posted.
 
-    A single result is posted to its end even if it was deleted meanwhile: only then are all of its messages
-    known, and its removal finds them.
+    A single result is posted completely even if it was deleted meanwhile, so that its removal finds all of
+    its messages.
     """
     return [
         run
@@ -301,7 +302,7 @@ def _origin_message(run: Run) -> OutgoingMessage:
 
 
 def _withheld(delivery: Delivery, route: Route) -> list[OutgoingMessage]:
-    """Return the messages that are sent, as placeholders, and one that stands in for the result."""
+    """Return placeholders for the messages already sent, then one that stands in for the result."""
     return [OutgoingMessage()] * len(delivery.messages) + [
         withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
     ]

@@ -24,8 +24,8 @@ _SCALED_QUALITY: Final = 82
 async def shrink_image(data: bytes, limit: int) -> tuple[bytes, str] | None:
     """Return the picture as WebP in at most `limit` bytes, and its extension; works in a thread.
 
-    Quality is reduced first, then the size. None for a file that is animated, too large to decode safely, no
-    picture, or can't be made to fit: the caller links to it instead.
+    Quality is reduced first, then the size. Returns None for a file that isn't a still picture, is too large
+    to decode safely, or can't be made to fit; the caller links to it instead.
     """
     return await asyncio.to_thread(_shrink, data, limit)
 

@@ -26,7 +26,7 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 
 
 def is_public(address: IPAddress) -> bool:
-    """Return whether an address is on the public internet, also if it embeds another address."""
+    """Return whether an address is on the public internet; an embedded IPv4 address decides."""
     if isinstance(address, IPv6Address):
         inner = _embedded(address)
         if inner is not None:
@@ -40,8 +40,7 @@ def is_public(address: IPAddress) -> bool:
 def is_public_or_private(address: IPAddress) -> bool:
     """Also allow the private, shared and loopback ranges, for self-hosted machines.
 
-    Link-local, metadata, multicast and reserved addresses stay closed: no machine that
-    makes pictures lives there.
+    Link-local, metadata, multicast and reserved addresses stay forbidden: no ComfyUI machine uses them.
     """
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
@@ -79,7 +78,7 @@ def _literal(host: str) -> IPAddress | None:
         return ip_address(host)
     except ValueError:
         pass
-    # No top-level domain begins with a digit, so that the last label tells a number from a name (WHATWG URL).
+    # No top-level domain begins with a digit, so the last label tells a number from a name (WHATWG URL).
     if not host.rpartition(".")[2][:1].isdigit():
         return None
     try:

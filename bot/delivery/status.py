@@ -24,7 +24,7 @@ _CHUNK_SIZE = 50
 
 
 class StatusUpdater:
-    """Edits the status messages of batches that go on."""
+    """Edits the status messages of active batches."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The temporary folder that outputs pass through, and what a full disk means."""
+"""The temporary folder for outputs, and the handling of disk errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def require_temporary_folder() -> None:
 
 
 def temporary_folder() -> AbstractContextManager[str]:
-    """Create a folder for one delivery. On a full disk it is unusable, but not every outcome needs one."""
+    """Create a folder for one delivery. On a full disk its path is unusable: some outcomes need no files."""
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:

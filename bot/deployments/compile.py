@@ -22,8 +22,8 @@ def compile_deployment(
     """Return the deployment as `/generate` offers it.
 
     `info` is None if the file alone describes the deployment (see `describes_itself`). `gpus` are the
-    backend's. Inputs in the file come first, in the file's order. The order of the others means nothing, so
-    among them the prompt comes first.
+    backend's GPUs. Inputs in the file come first, in the file's order. The others come in no meaningful
+    order, so the prompt is moved to their front.
     """
     drafts = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
     allowed, default_gpu, gpu_warnings = _gpus(config, info, gpus)

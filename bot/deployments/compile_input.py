@@ -168,8 +168,9 @@ def _choices(draft: InputDraft, kind: InputKind) -> tuple[Choice, ...]:
 
 
 def number(text: str, kind: InputKind) -> int | float | None:
-    """Return the number that a choice's value stands for. Return None if it is none, or a fraction for an
-    integer.
+    """Return the number that a choice's value stands for.
+
+    Returns None if it isn't a number, or is a fraction for an integer.
     """
     # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
     form = INTEGER if kind is InputKind.INTEGER else FLOAT

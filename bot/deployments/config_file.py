@@ -172,7 +172,7 @@ def _error_sentences(error: ValidationError) -> Iterator[str]:
 
 
 def _location(location: tuple[int | str, ...]) -> tuple[str, str]:
-    """Return the location in words, which follow the deployment's name, and the setting."""
+    """Return the words to append to the deployment's name, and the setting."""
     if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
         where = f", input '{location[1]}', choice {location[3] + 1}"
         return where, str(location[4]) if len(location) > 4 else ""

@@ -72,7 +72,7 @@ def revise(
     form_values: FormValues,
     draw_seed: Callable[[Input], int],
 ) -> Revision:
-    """Combine form values, earlier values and defaults, in this order.
+    """Combine form values, earlier values and defaults, in this order of precedence.
 
     Raises InputError for the first mistake.
     """

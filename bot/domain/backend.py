@@ -117,7 +117,7 @@ class Backend(Protocol):
         """Return the current state of a run, with links that have not expired."""
 
     async def cancel_run(self, run_id: str) -> None:
-        """Request that a run is stopped. Raises BackendNotCancellable if it can't be.
+        """Ask the backend to stop a run. Raises BackendNotCancellable if the run can't be cancelled.
 
         A run that has already ended raises no error, so fetch its state afterwards.
         """

@@ -1,4 +1,4 @@
-"""The limits of members and servers, and how much of them runs use up."""
+"""The limits of members and servers, and the usage that counts against them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def reserve(gpu: str | None, rules: ServerRules) -> tuple[float, float]:
 
 
 def charged_seconds(run: Run, duration: float | None, weight: float) -> float | None:
-    """Return the weighted seconds that an ended run counts, also if it failed or was cancelled.
+    """Return the weighted seconds charged for an ended run, even if it failed or was cancelled.
 
     None keeps the reserved seconds, because the run was in flight for an unknown time. A run that never
     started costs nothing.

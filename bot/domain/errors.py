@@ -40,7 +40,7 @@ Param = str | int | float | bool | None
 
 
 class BotError(Exception):
-    """Base class: `code` and `params` select the sentence for the user, `str(error)` is for the log."""
+    """Base class. `code` and `params` make the sentence for the user; `str(error)` is for the log."""
 
     code: ClassVar[str] = "internal"
 
@@ -205,7 +205,7 @@ class BackendNotCancellable(BackendError):
 
 
 class BackendServerError(BackendError):
-    """An error of the backend's own, even after the run has started; `params['status']` is its code."""
+    """An internal error of the backend; a run may have started. `params['status']` is the HTTP status."""
 
     code = "comfy_server_error"
     passing = True

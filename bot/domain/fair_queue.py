@@ -1,6 +1,4 @@
-"""The fair queue. Each user's next run takes a turn before anyone's second, so many requests of one user
-don't delay the others.
-"""
+"""The fair queue. Users take turns, so many requests from one user don't delay the others."""
 
 from __future__ import annotations
 
@@ -25,8 +23,8 @@ class QueueEntry(NamedTuple):
 def fair_order(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> list[QueueEntry]:
     """Return the waiting runs of one deployment in the order in which they are submitted.
 
-    A user's nth run comes after the runs of all others before their nth, so that twenty requests of one user
-    don't delay another user's first.
+    A run ranks by the number of its user's runs ahead of it, active ones included, so twenty requests from
+    one user don't delay another user's first.
     """
     counts = Counter(entry.requester_id for entry in busy)
     ranked: list[tuple[int, datetime, str, QueueEntry]] = []
@@ -44,8 +42,8 @@ def next_to_submit(
 ) -> QueueEntry | None:
     """Return the run to submit now, or None if every deployment with waiting runs is at its limit.
 
-    `served` are ended runs that were submitted while a run that is still waiting was waiting. If only one run
-    fits at a time, nothing is active when the next is chosen, but the turn must still pass to another user.
+    `served` are runs that were submitted and ended since the oldest waiting run arrived. If only one run fits
+    at a time, nothing is active when the next is chosen, but the turn must still pass to another user.
     """
     counted = [*busy, *served]
     running = Counter(entry.deployment for entry in busy)

@@ -1,4 +1,4 @@
-"""When a run is polled: while it is silent, at its end, and after the bot gave it up."""
+"""The polling schedule of runs: while silent, at the end, and after the bot gave up on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONGEST_PAUSE = 20  # polling intervals
 # Webhooks have neither GPU nor duration; GET /run has them a little after the end.
 SETTLE_AFTER = timedelta(seconds=5)
 SETTLE_CHECKS = 5
-# How long the bot polls a run that it gave up: a late success is still shown.
+# How long the bot polls a run that it gave up on: a late success is still shown.
 LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
 # a run that has already succeeded.

@@ -1,4 +1,4 @@
-"""Records that the store returns: audit entries, blocks and a user's own data. And the page size of lists."""
+"""Records that the store returns: audit entries, blocks and a user's own data; the page size of lists."""
 
 from __future__ import annotations
 

@@ -54,11 +54,11 @@ class Output:
 
 
 class RunReport(NamedTuple):
-    """What the backend reports of a run, by webhook or when it is asked.
+    """The backend's report about a run, from a webhook or from polling.
 
     `state` is None when its status word is unknown; `progress` is 0..1; `queue_position` counts from 1;
-    durations are in seconds. A tuple, because a frozen dataclass takes longer to create than the webhook's
-    JSON to parse.
+    durations are in seconds. This is a tuple because creating a frozen dataclass takes longer than parsing
+    the webhook's JSON.
     """
 
     run_id: str
@@ -147,7 +147,7 @@ class Run:
 
     @property
     def hidden_from_channel(self) -> bool:
-        """Return whether the channel may not see the inputs, because no moderator has approved them."""
+        """Return whether the inputs must stay hidden from the channel, since no moderator approved them."""
         in_review = self.review_channel_id is not None and self.decided_at is None
         return in_review or self.state is RunState.REJECTED
 
@@ -178,7 +178,7 @@ class Direction(StrEnum):
 
 
 class RunFilter(StrEnum):
-    """Which of their runs a person lists; UNDELIVERED are those whose result no route could show."""
+    """A filter for a user's runs; UNDELIVERED matches those whose result no route could show."""
 
     ALL = "all"
     WAITING = "waiting"
@@ -271,8 +271,8 @@ OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 class Delivery:
     """A claimed delivery with its run as it is now, and the messages sent so far.
 
-    `batch` are the runs that it is about: the whole batch for an outcome, otherwise `run` alone. `late` are
-    the keys of runs whose late success has a delivery of its own.
+    `batch` holds the runs that it reports: the whole batch for an outcome, otherwise `run` alone. `late`
+    holds the keys of runs whose late success has a delivery of its own.
     """
 
     id: int
@@ -288,5 +288,5 @@ class Delivery:
 
     @property
     def is_late_in_batch(self) -> bool:
-        """Return whether this is a late success that leaves answer and outcome to the rest of its batch."""
+        """Return whether this is a late success of a batch, which must not replace the batch's answer."""
         return self.purpose is Purpose.LATE and self.run.batch_size > 1

@@ -76,5 +76,5 @@ def channel_url(guild_id: int | None, channel_id: int) -> str:
 
 
 def message_url(guild_id: int | None, channel_id: int, message_id: int) -> str:
-    """Return a link to a message, in direct messages if `guild_id` is None."""
+    """Return a link to a message. `guild_id` is None for a direct message."""
     return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"

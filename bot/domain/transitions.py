@@ -1,7 +1,7 @@
-"""What a report, a person or a worker changes in a run: from (run, event, now) to the columns to write.
+"""Decide how an event changes a run: from (run, event, now) to the columns to write.
 
-ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted: final states absorb,
-progress only grows, and a success is believed only with its outputs.
+ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted: final states don't
+change, progress only grows, and a success counts only with its outputs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REASON_GRACE = timedelta(seconds=3)
 _GPU_NAME = 32
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
-# What ComfyDeploy can say; the other states are ours alone to enter.
+# The states that ComfyDeploy reports; only the bot sets the others.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,
     RunState.FAILED,
@@ -126,7 +126,7 @@ def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime
     """End a run whose requester was blocked; return None if ComfyDeploy may have it already."""
     if run.state not in (RunState.AWAITING_APPROVAL, RunState.WAITING) or run.run_id is not None:
         return None
-    # Rejected and not refused: what no moderator approved stays hidden from the channel.
+    # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
     unapproved = run.state is RunState.AWAITING_APPROVAL
     target = RunState.REJECTED if unapproved else RunState.REFUSED
     change = end(run, target, now, REQUESTER_BLOCKED, {"reason": reason} if reason else {})

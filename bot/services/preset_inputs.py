@@ -40,7 +40,7 @@ class AppliedPreset:
 def kept_inputs(
     deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
 ) -> KeptInputs:
-    """Return the inputs that can be typed as text. Raises InputError if the input refuses the prompt."""
+    """Return the inputs that can be typed as text. Raises InputError if `prompt` can't be used."""
     kept: dict[str, InputValue] = {}
     files = False
     for item in deployment.offered:
@@ -94,7 +94,7 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
 
 
 def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None) -> str:
-    """Put the typed prompt into each gap, unless the result exceeds the prompt's limit."""
+    """Put the typed prompt into each gap. Raises InputError if it is missing or the result is too long."""
     if typed is None:
         raise InputError("preset_needs_prompt", name=escape_line(preset.name, NAME_LENGTH))
     gaps = stored.count(GAP)

@@ -229,7 +229,7 @@ def _unknown_preset(name: str) -> RefusedError:
     return RefusedError("preset_unknown", name=escape_line(name, NAME_LENGTH))
 
 
-# A change by another process is suggested after this time at the latest.
+# Suggestions show a change by another process after at most this time.
 LIFETIME = timedelta(seconds=10)
 _LIMIT = 1000
 Fetch = Callable[[int, int | None], Awaitable[Sequence[Preset]]]
@@ -263,7 +263,7 @@ class PresetCache:
         return presets
 
     def forget(self, holder: Holder, holder_id: int) -> None:
-        """Drop cached presets that a change of the holder's presets makes obsolete."""
+        """Drop the cached presets that a change to the holder's presets affects."""
         self._changes += 1
         position = 0 if holder is Holder.PERSON else 1
         for key in [key for key in self._cached if key[position] == holder_id]:

@@ -41,10 +41,10 @@ async def word_check(
     channel_ids: Collection[int],
     texts: Mapping[str, str],
 ) -> Hit | None:
-    """Return the first hit, from the server's own list or then from its AutoMod rules.
+    """Return the first hit in the server's own list, or else in its AutoMod rules.
 
-    `channel_ids` includes a thread's parent and the category. AutoMod rules are read only for a request with
-    text, and unless `words.automod` is off. Raises RefusedError if they can't be read.
+    `channel_ids` includes a thread's parent and the category. AutoMod rules are read only if the request has
+    text and `words.automod` isn't off. Raises RefusedError if they can't be read.
     """
     if not any(texts.values()):
         return None

@@ -67,7 +67,7 @@ def text_forms(text: str) -> TextForms:
 
 
 def fold(text: str) -> str:
-    """Return the text without case but of the same length, so that positions stay valid."""
+    """Case-fold the text without changing its length, so that positions stay valid."""
     whole = text.casefold()
     if len(whole) == len(text):
         return whole
@@ -124,7 +124,7 @@ def _joined(text: str) -> str:
 
 
 def _join(run: re.Match[str]) -> str:
-    """Join single letters, also without an "a" or "I" at the ends, which may be a word: "a b a d"."""
+    """Join single letters, with and without an "a" or "I" at the ends, which may be a word: "a b a d"."""
     word = "".join(char for char in run[0] if char.isalnum())
     inner = word[word[0] in "aAiI" : len(word) - (word[-1] in "aAiI")]
     return " ".join(

@@ -1,4 +1,4 @@
-"""The only holder of truth, on SQLite or PostgreSQL."""
+"""The source of truth: repositories on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Store:
     """The repositories of one database, one attribute for each subject."""
 
     def __init__(self, url: str, pool_size: int = 20, *, operator: OperatorRules | None = None) -> None:
-        """`pool_size` is the maximum of connections to PostgreSQL; without `operator` there are no limits."""
+        """Create the repositories. `pool_size` is for PostgreSQL; without `operator` there are no limits."""
         self.database = Database(url, pool_size)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)

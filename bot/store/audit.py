@@ -88,7 +88,7 @@ class AuditStore:
 def newest_first(
     guild_id: int, audit_filter: AuditFilter, limit: int, before: AuditCursor | None = None
 ) -> Select[tuple[object, ...]]:
-    """Select a page of a server's entries, along the indexes."""
+    """Select a page of a server's entries, using the indexes."""
     query = _matching(guild_id, audit_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))

@@ -34,7 +34,7 @@ class BlockStore:
         until: datetime | None,
         now: datetime,
     ) -> int:
-        """Block a user, replacing an earlier block; end their waiting runs and return how many those were."""
+        """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             # A request that is accepted at the same time either is ended here or is refused by the block.
             await self._database.lock(connection, "accept")
@@ -68,7 +68,7 @@ class BlockStore:
             return ended
 
     async def unblock(self, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
-        """Lift a block; return False if the user isn't blocked, or no longer."""
+        """Lift a block; return False if the user isn't blocked, or the block has expired."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(
                 delete(blocks).where(_one(guild_id, user_id), is_active(now)).returning(blocks.c.user_id)

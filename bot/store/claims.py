@@ -1,4 +1,4 @@
-"""What workers claim: runs to submit, runs to check, status messages to edit; and queue positions."""
+"""Claim runs to submit, runs to check and status messages to edit; update queue positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.store.blocks import block_of, end_blocked_run
 from bot.store.locks import lock_run
 from bot.store.outcomes import apply_change
 
-# How long before a user install's interaction ends its last edit says what follows.
+# A user install's last status edit is made this long before its interaction ends, and says what follows.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
 _QUEUE_ENTRY = (
@@ -57,7 +57,7 @@ SERVED = select(*_QUEUE_ENTRY).where(
 )
 _member = runs.alias("member")
 _BATCH_IS_ACTIVE = exists().where(_member.c.batch_key == runs.c.batch_key, _member.c.state.not_in(FINAL))
-# A change of any run changes the message of its batch. Each number only grows, and so does their sum.
+# A change to any run changes its batch's message. Each number only grows, and so does their sum.
 _REV = select(func.sum(_member.c.rev)).where(_member.c.batch_key == runs.c.batch_key).scalar_subquery()
 
 
@@ -97,7 +97,7 @@ class ClaimStore:
             return to_run(row) if row is not None else None
 
     async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
-        """Return the waiting runs of user installs whose interaction ends by then."""
+        """Return the waiting runs of user installs whose interaction ends by the time `by`."""
         waiting = select(*run_columns()).where(
             runs.c.state == RunState.WAITING, runs.c.user_install, runs.c.interaction_expires_at <= by
         )
@@ -188,8 +188,8 @@ class ClaimStore:
         """Claim the first runs of batches whose status message is out of date.
 
         They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
-        edits with a valid interaction token, `slow` with the bot's. A user install gets one edit more just
-        before its interaction ends.
+        edits with a valid interaction token, `slow` between edits with the bot's token. A user install gets
+        one more edit just before its interaction ends.
         """
         last_edit = and_(
             runs.c.user_install,

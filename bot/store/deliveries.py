@@ -107,9 +107,9 @@ class DeliveryStore:
     ) -> bool:
         """Mark that the next message may reach Discord from here on.
 
-        Return False, and then nothing may be sent, if the lease is lost or a run has changed since the claim,
-        as a late success that replaces the verdict. Locks the runs first, as `record_report` does. `tries`
-        tells this claim from a later one by the same process.
+        Returns False if nothing may be sent, because the lease is lost or a run has changed since the claim,
+        for example by a late success. Locks the runs first, as `record_report` does. `tries` tells this claim
+        from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
             states = {run.key: run.state for run in delivery.batch}
@@ -133,7 +133,7 @@ class DeliveryStore:
             return result.rowcount == 1
 
     async def clear_attempt(self, delivery_id: int) -> tuple[MessageRef, ...]:
-        """Forget an attempt that sent nothing for certain; return the messages sent before it."""
+        """Clear an attempt that certainly sent nothing; return the messages sent before it."""
         async with self._database.write() as connection:
             sent = await connection.scalar(
                 update(deliveries)
@@ -247,7 +247,7 @@ class DeliveryStore:
             return True
 
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
-        """Let the courier replace a placeholder, which is posted by now, with the result of `redeliver`."""
+        """Let the courier replace a placeholder with the result of `redeliver`, now that it is posted."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs).where(runs.c.key == key).values(status_message_id=message_id)
@@ -309,8 +309,8 @@ def undelivered_of(key: str) -> Select[Any]:
 def destination_columns(origin: Origin) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
-    The server stays: its budget paid for the result, and its moderators answer for it. The interaction that
-    asks shows a list and can't become the result, except for a user install, which nothing else reaches.
+    The server stays: its budget paid for the result, and its moderators answer for it. The interaction of
+    `/runs` shows the list, so only a user install, which has no other route, uses it for the result.
     """
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {

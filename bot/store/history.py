@@ -88,7 +88,7 @@ class HistoryStore:
 def own_runs(
     requester_id: int, run_filter: RunFilter, limit: int, before: RunCursor | None = None
 ) -> Select[Any]:
-    """Select a page of a user's batches, along the index."""
+    """Select a page of a user's batches, using the index."""
     query = _matching(requester_id, run_filter)
     if before is not None:
         query = query.where(_beyond(before, newer=False))
@@ -96,7 +96,7 @@ def own_runs(
 
 
 def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
-    """Select a server's active runs along the index, without reading its many ended ones."""
+    """Select a server's active runs using the index, without reading its many ended ones."""
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (

@@ -1,6 +1,6 @@
-"""The row locks of runs: a change of any run locks its whole batch, in the order of the keys.
+"""Row locks of runs: a change to any run locks its whole batch, in key order.
 
-So of two runs that end at the same time exactly one is the last, and two changes never deadlock.
+Of two runs that end at the same time, exactly one is the last, and two changes never deadlock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def lock_run(connection: AsyncConnection, key: str) -> Run:
 
 
 async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
-    """Return all runs of the batch that `key` belongs to, locked, in their order. Raises KeyError."""
+    """Lock the batch that contains the run `key`, and return its runs in order. Raises KeyError."""
     found = [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
     if not found:
         raise KeyError(key)

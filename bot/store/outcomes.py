@@ -13,8 +13,8 @@ from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
 from bot.domain.transitions import REASON_GRACE, REVIVABLE, Change
 from bot.store.audit import add_entries
 
-# The other runs of the batch: how many go on, and when the last of those ended whose failure came before the
-# answer to its queue call, which may still explain it.
+# The batch's other runs: how many are active, and when the last one failed without a reason. The answer to
+# its queue call may still give one.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
 _OTHERS = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),

@@ -21,7 +21,7 @@ _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
 
 
 class PresetStore:
-    """The presets. Changes of a server's write audit entries.
+    """The presets. Changes to a server's presets write audit entries.
 
     Every method raises StoreUnavailable if the database doesn't answer.
     """
@@ -64,7 +64,7 @@ class PresetStore:
             return True
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
-        """Return the presets of a name: the user's own first, then the server's."""
+        """Return the presets with this name: the user's own first, then the server's."""
         return await self._read(user_id, guild_id, presets.c.folded == folded(name))
 
     async def visible(self, user_id: int, guild_id: int | None) -> Sequence[Preset]:

@@ -1,4 +1,4 @@
-"""Export and erase personal data; remove what is older than a server keeps it."""
+"""Export and erase personal data; delete rows past their retention period."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from bot.store.audit import add_entries, to_entry
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
-# What a person wrote, in the details of audit entries.
+# Details of audit entries that hold a user's own text.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 
-# The columns with what a person wrote and what came of it; the rest says only that there was a run.
+# Columns with a user's inputs and outputs; the others only show that there was a run.
 _ERASED: Mapping[str, object] = {
     "inputs": {},
     "prompt": None,
@@ -103,10 +103,10 @@ class PrivacyStore:
             return [OwnPreset(*row) for row in found]
 
     async def erase(self, user_id: int, now: datetime, chunk_size: int = _CHUNK_SIZE) -> Erased:
-        """Erase what a person wrote and what came of it, in settled runs and in audit entries.
+        """Erase a user's inputs and outputs in settled runs, and their texts in audit entries.
 
-        What moderation needs stays: that there was a request, when, where and how it ended. Their presets go;
-        a server keeps those made for it, without their creator.
+        The facts that moderators need stay: that there was a request, when, where and how it ended. The
+        user's own presets are deleted; presets made for a server stay, without their creator.
         """
         await self._delete_presets(user_id)
         erased = 0
@@ -216,7 +216,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExpiredRows:
-    """Requests and audit entries that are older than their server keeps them."""
+    """Requests and audit entries past their server's retention period."""
 
     run_keys: Sequence[str]
     entry_ids: Sequence[int]
@@ -224,7 +224,7 @@ class ExpiredRows:
 
 @dataclass(frozen=True, slots=True)
 class _RetentionPeriod:
-    """What expires before which time: the rows of a server with its own rules, or (None) all others."""
+    """A time before which rows expire: those of one server, or of all without rules if `guild_id` is None."""
 
     guild_id: int | None
     before: datetime
@@ -237,13 +237,13 @@ class _RetentionPeriod:
 
 
 class RetentionStore:
-    """Removes what servers no longer keep. Raises StoreUnavailable if the database doesn't answer."""
+    """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
-        """Return up to `limit` expired requests and audit entries each, or None if nothing has expired.
+        """Return up to `limit` expired requests and as many audit entries, or None if nothing has expired.
 
         A request stays while it runs and while one of its messages is pending.
         """

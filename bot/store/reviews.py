@@ -1,4 +1,4 @@
-"""What moderators decide about runs: one transaction each, with its audit entry."""
+"""Store moderators' decisions about runs: one transaction each, with its audit entry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReviewStore:
         self._database = database
 
     async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
-        """Let a batch start. Of two moderators at once one wins, and the other is told who."""
+        """Let a batch start. If two moderators decide at once, the second is told who was first."""
         async with self._database.write() as connection:
             batch = await _lock_undecided(connection, key, moderator_id)
             values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
@@ -91,7 +91,7 @@ class ReviewStore:
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
         """Create a report card for moderators, unless the run has an open one.
 
-        A second report by the same person counts no more: return False if their first one was dismissed.
+        A second report by the same user is ignored; returns False if their first one was dismissed.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -122,7 +122,7 @@ class ReviewStore:
             return found or 0
 
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
-        """Return who did this to a run, each once, in order, as far as the audit log reaches back."""
+        """Return who took an action on a run, each user once, oldest first, as far as the log goes back."""
         query = select(audit.c.actor_id).where(
             audit.c.guild_id == run.guild_id,
             audit.c.subject_id == run.requester_id,

@@ -64,7 +64,7 @@ class RuleStore:
         now: datetime,
         what: str,
     ) -> ServerRules:
-        """Apply an edit to the stored rules and write its audit entry. What `edit` raises rolls it back.
+        """Apply an edit to the stored rules and write its audit entry. An exception from `edit` rolls back.
 
         An edit without effect writes nothing, unless it repairs unreadable rules.
         """

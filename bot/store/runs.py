@@ -147,7 +147,7 @@ class RunStore:
             await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
 
     async def refuse_cancel(self, key: str) -> None:
-        """Take a cancellation back that ComfyDeploy can't carry out; the status message says so."""
+        """Withdraw a cancellation that ComfyDeploy can't carry out; the status message says so."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(runs)
@@ -235,7 +235,7 @@ async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> flo
 def _measured(run: Run, now: datetime) -> dict[str, object]:
     """Return the measured duration of a run that we ended ourselves.
 
-    GET /run corrects it a little later, and is asked again about a run that was given up.
+    A later GET /run corrects it, even for a run that the bot gave up on.
     """
     values: dict[str, object] = {}
     if run.started_at is not None:

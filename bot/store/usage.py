@@ -1,4 +1,4 @@
-"""What counts today: budgets, runs in flight, and the gauges of the metrics page."""
+"""Read today's usage, the active runs, and the gauges of the metrics page."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _spent(rows: Sequence[Any]) -> Spending:
 
 
 def _standing() -> CompoundSelect[Any]:
-    """Select the bot's pause, as a row without a person, and the persons' blocks."""
+    """Select the bot's pause, as a row without a user, and the users' blocks."""
     pause = select(_NOBODY.label("person"), key_values.c.value.label("reason"), _NEVER.label("until"))
     block = select(blocks.c.user_id, blocks.c.reason, blocks.c.until)
     return union_all(
@@ -132,11 +132,11 @@ def _standing() -> CompoundSelect[Any]:
 
 
 def _spendings(here: ColumnElement[bool]) -> Select[Any]:
-    """Select a row for each person and one for all others.
+    """Select a row for each user, and one that sums up all other runs.
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. A run without its final duration counts its reserved seconds; waiting runs count from
-    any day.
+    and waiting runs. A run without its final duration counts its reserved seconds; waiting runs count
+    whatever their day.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
@@ -174,7 +174,7 @@ _SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))
 
 
 class UsageStore:
-    """What is used and running now. Every method raises StoreUnavailable if the database doesn't answer."""
+    """Reads usage and active runs. Every method raises StoreUnavailable if the database doesn't answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

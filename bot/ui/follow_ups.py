@@ -28,7 +28,7 @@ class FollowUps:
 
 
 def follow_up_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
-    """Return the buttons that start another run. With `picture`, the result has one to use as an input."""
+    """Return the buttons that start another run. `picture`: the result has a picture to use as input."""
     buttons = [run_button(run, Action.AGAIN, "button_again")]
     if follow_ups.vary:
         # The label states the number, since each variation costs a run.

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class ReportRecorder:
-    """Records reports from webhooks and polling. After `quiet_period` without one, a run is asked about."""
+    """Records reports from webhooks and polling. A run without a report for `quiet_period` is polled."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
-    """Starts waiting runs in fair order: first come, first served over users instead of requests."""
+    """Starts waiting runs in fair order: users take turns, whatever the number of their requests."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Submitter:
         if self._user_installs:
             await self._refuse_late(now)
         run = await self._store.claims.claim_submission(self._limit, now, now + self._grace)
-        # Only once nothing can be started: otherwise each start would renumber all that wait.
+        # Renumber the queue only when nothing more can be started, not after each start.
         if run is None and await self._store.claims.update_queue_positions(now):
             self._wakeups.show()
         return run
 
     async def _refuse_late(self, now: datetime) -> None:
-        """Refuse runs that would end after the interaction that alone can show their result."""
+        """Refuse runs that would outlive their interaction, the only way to show their result."""
         for run in await self._store.claims.too_late_to_start(now + START_MARGIN):
             with run_context(run.key):
                 await self._end(run, RunState.REFUSED, RefusedError("answer_too_late"))

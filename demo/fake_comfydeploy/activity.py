@@ -1,4 +1,4 @@
-"""Count what is in progress, and wake the tasks that wait until nothing is."""
+"""Count active tasks, and wake waiters once none is active."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from demo.fake_comfydeploy.deployments import DemoDeployment, InputNode, Makes
 USER = "user_2standin00000000000000000"
 CREATED = "2026-11-24T13:59:30.672000Z"
 TYPES = {"NumberInt": "integer", "NumberSliderInt": "integer", "Number": "float", "NumberSlider": "float"}
-# What such nodes hold beside the common fields; a real bearer token for private weights is in there in clear.
+# Extra fields of such nodes. Real answers contain the bearer token for private weights in plain text.
 EXTRAS: dict[str, dict[str, Any]] = {
     "Lora": {
         "lora_url": "",

@@ -55,7 +55,7 @@ class Faults(BaseModel):
         return 0 if self.queue_status is not None else 1
 
 
-# What a chaos run draws from: name -> the fault that befalls a run.
+# The named faults from which a chaos run draws.
 CHAOS: Mapping[str, Faults] = {
     "lost_reply": Faults(queue_drop=True),
     "refused": Faults(queue_status=500),
@@ -76,7 +76,7 @@ CHAOS: Mapping[str, Faults] = {
 
 
 class Chaos:
-    """Draw each named fault with its probability; the same seed and calls give the same faults."""
+    """Draws each named fault with its probability; the same seed and calls give the same faults."""
 
     def __init__(self, probabilities: Mapping[str, float], seed: int = 0) -> None:
         unknown = set(probabilities) - set(CHAOS)
@@ -94,7 +94,7 @@ class Chaos:
 
 
 class FaultPlan:
-    """The faults that a queue call meets: those set for it, else a draw, else the global ones."""
+    """Chooses a queue call's faults: those set for it, otherwise drawn ones, otherwise the global ones."""
 
     def __init__(self, faults: Faults | None = None, chaos: Chaos | None = None) -> None:
         self.everywhere = faults or Faults()
@@ -106,9 +106,7 @@ class FaultPlan:
         self._next.extend(faults)
 
     def take(self) -> Faults | None:
-        """Return the faults of this queue call alone, or None if the global ones apply, also when they
-        change.
-        """
+        """Return the faults of this queue call, or None if it follows the global ones and their changes."""
         if self._next:
             return self._next.popleft()
         return self.chaos.draw() if self.chaos else None

@@ -12,7 +12,7 @@ from demo.fake_comfydeploy.runs import Output, Run
 from demo.fake_comfydeploy.webhooks import Webhooks
 from demo.fake_comfydeploy.world import World
 
-LATE_STATUS = "Executing PreviewImage"  # a node's report that overtakes nothing: it comes after the end
+LATE_STATUS = "Executing PreviewImage"  # a node's report that arrives after the end
 
 
 class Machine:

@@ -32,7 +32,7 @@ API_KEY = "standin-key"  # the only account's
 
 
 def utc_now() -> datetime:
-    """Return the time with milliseconds, as the real database keeps it."""
+    """Return the current time, truncated to milliseconds as in the real database."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 

@@ -60,7 +60,7 @@ async def _misbehave(request: web.Request, stored: StoredFile, fault: Body) -> w
 
 
 async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Send a byte per second with a correct length: only a limit on the whole download helps."""
+    """Send a byte per second with a correct length, which only a limit on the total time stops."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content)
     await response.prepare(request)
@@ -71,7 +71,7 @@ async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:
 
 
 async def _endless(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Send without length or end: only counting while reading helps."""
+    """Send an endless body without a length, which a client must count while reading."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     await response.prepare(request)
     await response.write(stored.content)
@@ -81,7 +81,7 @@ async def _endless(request: web.Request, stored: StoredFile) -> web.StreamRespon
 
 
 async def _cut_off(request: web.Request, stored: StoredFile) -> web.StreamResponse:
-    """Announce twice the length, then hang up."""
+    """Declare twice the real Content-Length, then hang up."""
     response = web.StreamResponse(headers={"Content-Type": stored.content_type})
     response.content_length = len(stored.content) * 2
     await response.prepare(request)

@@ -11,7 +11,7 @@ from typing import Any
 from demo.fake_comfydeploy.describe import USER, related_id
 from demo.fake_comfydeploy.runs import Output, Run
 
-Link = Callable[[str], str]  # the path of a file -> the URL to tell
+Link = Callable[[str], str]  # maps the path of a file to its public URL
 GET_ITEM_KEYS = ("url", "type", "filename", "is_public", "subfolder", "upload_duration")
 DIALECT = {"not-started": "queued", "queued": "queued", "success": "completed", "timeout": "failed"}
 SAME_IN_DIALECT = frozenset({"failed", "cancelled"})

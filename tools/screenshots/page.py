@@ -120,7 +120,7 @@ def send(page: Page, command: str, *given: str, **more: str) -> None:
 
 
 def shown(page: Page, words: str) -> None:
-    """Wait for words in a message; descriptions in the list of commands contain similar ones."""
+    """Wait for words in a message, and ignore similar ones in the list of commands."""
     page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 
