@@ -7,12 +7,15 @@ from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StartupError
 
+# A clean shutdown takes this long, and a supervisor may start the next process before it ends.
+_WAIT_SECONDS = 10.0
+
 
 async def acquire_role_locks(coordinator: Coordinator, settings: Settings) -> None:
     """Acquire the locks of this process's roles. Raises StartupError if another process holds one."""
     for name in _role_locks(settings):
         try:
-            await acquire(coordinator, name)
+            await acquire(coordinator, name, _WAIT_SECONDS)
         except LockHeld:
             raise StartupError(lock_held_error(name)) from None
 

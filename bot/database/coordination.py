@@ -220,8 +220,6 @@ class PostgresCoordinator:
 
 
 OnNotify = Callable[[Collection[str]], None]
-# A clean shutdown takes this long, and a supervisor may start the next process before it ends.
-_MAX_WAIT = 10.0
 _RETRY_PAUSE = 0.25
 
 
@@ -255,7 +253,7 @@ class Coordinator(Protocol):
         """Hold a lock inside the block. Raises LockHeld or StoreUnavailable."""
 
 
-async def acquire(coordinator: Coordinator, name: str, wait_seconds: float = _MAX_WAIT) -> None:
+async def acquire(coordinator: Coordinator, name: str, wait_seconds: float) -> None:
     """Acquire a lock until the process ends, retrying for up to `wait_seconds` seconds.
 
     Raises LockHeld or StoreUnavailable.
@@ -268,7 +266,7 @@ async def acquire(coordinator: Coordinator, name: str, wait_seconds: float = _MA
 
 
 @asynccontextmanager
-async def locked(coordinator: Coordinator, name: str, wait_seconds: float = _MAX_WAIT) -> AsyncIterator[None]:
+async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> AsyncIterator[None]:
     """Hold a lock inside the block, retrying for up to `wait_seconds` seconds.
 
     Raises LockHeld or StoreUnavailable.

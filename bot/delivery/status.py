@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
 _CHUNK_SIZE = 50
+# Longer than an edit takes, so that usually the other process finishes first.
+_LOCK_SECONDS = 10.0
 
 
 class StatusUpdater:
@@ -54,7 +56,7 @@ class StatusUpdater:
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
-                async with locked(self._coordinator, key):
+                async with locked(self._coordinator, key, _LOCK_SECONDS):
                     yield
             except LockHeld as error:
                 raise OutcomeUnknown("another process is changing the messages of this batch") from error

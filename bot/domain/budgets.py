@@ -7,10 +7,12 @@ from datetime import datetime
 
 from bot.domain.requests import Member
 from bot.domain.rules import Budget, RoleBudget, ServerRules
-from bot.domain.runs import IN_FLIGHT, Run
+from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
+# Runs in these states don't count as runs of the day; their GPU seconds do.
+MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True)

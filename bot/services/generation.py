@@ -11,11 +11,11 @@ from datetime import datetime
 from bot.config.logs import run_context
 from bot.deployments.batches import RepeatMode, batch_inputs, check_count, repeat_count
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.earlier_values import revise
 from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT
-from bot.deployments.revision import revise
 from bot.domain.errors import RefusedError
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run

@@ -26,13 +26,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, runs
-from bot.domain.budgets import Block, Running, Spending, Usage, budget_day
+from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
 from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOME_PURPOSES, DeliveryState, RunState
 from bot.store.rules import PAUSE_KEY
 
-# These don't count as runs of the day, because they made nothing.
-_WITHOUT_RESULT = FINAL - {RunState.SUCCEEDED}
 _NEVER = cast(null(), UtcDateTime)
 _NOBODY = cast(null(), blocks.c.user_id.type)
 
@@ -153,7 +151,7 @@ def _spendings(here: ColumnElement[bool]) -> Select[Any]:
         else_=0.0,
     )
     waiting = runs.c.state.in_(_WAITING)
-    came = runs.c.state.not_in(_WITHOUT_RESULT)
+    came = runs.c.state.not_in(MADE_NOTHING)
     sums = [
         _sum(today, taken),
         _sum(here & today & came, literal(1)),

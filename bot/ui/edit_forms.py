@@ -20,9 +20,9 @@ from discord.ui import (
     TextInput,
 )
 
+from bot.deployments.earlier_values import TEXT_LENGTH, FormField
 from bot.deployments.model import ATTACHMENTS, Deployment
 from bot.deployments.options import describe
-from bot.deployments.revision import TEXT_LENGTH, FormField
 from bot.domain.backend import InputKind
 from bot.domain.text import shorten
 from bot.strings import say

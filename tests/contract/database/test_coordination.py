@@ -79,7 +79,7 @@ async def test_what_one_process_holds_another_gets_only_afterwards(
     with pytest.raises(LockHeld):
         await acquire(theirs, "shard 0", wait_seconds=0)
     await mine.close()
-    await acquire(theirs, "shard 0")
+    await acquire(theirs, "shard 0", wait_seconds=60)
 
 
 def hold_shard_0(url: str, told: Connection) -> None:
@@ -102,7 +102,7 @@ async def test_a_process_that_is_killed_holds_nothing(stores: Stores, store: Sto
     assert not await line.try_acquire("shard 0")
     process.kill()
     process.join()
-    await acquire(line, "shard 0")
+    await acquire(line, "shard 0", wait_seconds=60)
 
 
 async def test_a_nudge_is_heard_by_others_and_not_by_oneself(on_postgres: Store, lines: Lines) -> None:
@@ -133,7 +133,7 @@ async def test_a_guard_is_waited_for(on_postgres: Store, lines: Lines) -> None:
     order: list[str] = []
 
     async def second() -> None:
-        async with locked(theirs, "key"):
+        async with locked(theirs, "key", wait_seconds=60):
             order.append("theirs")
 
     async with mine.lock("key"):
@@ -211,7 +211,7 @@ async def test_who_waits_for_a_line_that_breaks_is_told_or_served(on_postgres: S
                 await connection.execute(END_LINES)
             found = await asyncio.gather(*holders, return_exceptions=True)
             assert {type(result) for result in found} <= {type(None), StoreUnavailable}
-            async with locked(mine, "key"), locked(theirs, "other key"):
+            async with locked(mine, "key", 60), locked(theirs, "other key", 60):
                 pass
     for number in range(50):
         async with theirs.lock(f"key {number}"):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bot.deployments.command_plan import plan_commands
+from bot.deployments.earlier_values import editable_fields
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
-from bot.deployments.revision import editable_fields
 from bot.domain.backend import InputKind
 from bot.domain.requests import Holder, Preset
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState

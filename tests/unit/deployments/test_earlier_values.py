@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.deployments.earlier_values import MAX_FIELDS, editable_fields, revise
 from bot.deployments.model import Choice, Deployment, Input, picture_input
-from bot.deployments.revision import MAX_FIELDS, editable_fields, revise
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
