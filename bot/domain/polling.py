@@ -24,4 +24,4 @@ def quiet_period(interval: timedelta, *, webhooks: bool) -> timedelta:
 
 def next_pause(interval: timedelta, checks: int) -> timedelta:
     """Return the pause after a poll; it doubles with each of the `checks` polls that found nothing new."""
-    return interval * min(2 ** min(checks, 10), _LONGEST_PAUSE)
+    return interval * min(2.0 ** min(checks, 10), _LONGEST_PAUSE)
