@@ -46,7 +46,9 @@ def moment(text: str) -> datetime:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time like 2026-11-01 or 2026-11-01T12:00") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time like 2026-11-01 or 2026-11-01T12:00"
+        ) from None
     try:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except OverflowError:
@@ -57,7 +59,7 @@ def server(text: str) -> int:
     """Parse a server id, a snowflake of up to 63 bits."""
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no server's id")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a server id")
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> int:

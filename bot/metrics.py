@@ -103,7 +103,7 @@ class Metrics:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
 
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
-        """Record the durations of an ended run, once its billed time is known or will never be."""
+        """Record the durations of an ended run, once its billed time is known or can't become known."""
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:
             queue_time = (run.started_at - run.submitted_at).total_seconds()

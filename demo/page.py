@@ -27,7 +27,7 @@ _PAUSE = 1.0
 
 
 class Page:
-    """A page. Whoever has its `url` can act in the demo's Discord."""
+    """A page. Anyone who has its `url` can act in the demo's Discord."""
 
     def __init__(self, title: str, preview: Preview, world: World) -> None:
         self.title = title

@@ -180,7 +180,7 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
             "web_host": HOST,
             "web_port": port,
             "database_url": f"sqlite+aiosqlite:///{folder}/bot.db",
-            "allow_private_media_hosts": True,  # the fake ComfyDeploy's files lie on this machine
+            "allow_private_media_hosts": True,  # the fake ComfyDeploy's files are on this machine
         }
     )
 

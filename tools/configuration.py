@@ -64,8 +64,8 @@ OF_AN_INPUT = {
     "choices": "values, or `{name = …, value = …}`; required for weights",
     "min": "the smallest number",
     "max": "the largest number",
-    "min_length": "the minimum of characters",
-    "max_length": "the maximum of characters, up to 6000",
+    "min_length": "the minimum number of characters",
+    "max_length": "the maximum number of characters, up to 6000",
     "default": "sent if the option is left out; default: ComfyDeploy's",
     "required": "whether the option must be given",
     "fixed": "always sent, never offered",
@@ -93,7 +93,7 @@ def takes(field: FieldInfo) -> str:
     """Return the accepted values, in the words of the setting's own error message."""
     metadata = tuple(field.metadata)
     shape: Any = Annotated[(field.annotation, *metadata)] if metadata else field.annotation
-    # A validated type rejects at least one: '?' is no number or URL, 'a b' is no single word.
+    # A validated type rejects at least one: '?' is neither a number nor a URL, 'a b' is not a single word.
     for nonsense in ("?", "a b"):
         try:
             TypeAdapter(shape).validate_python(nonsense)

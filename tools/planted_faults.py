@@ -73,7 +73,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed test as pytest reports it. The message is cut if it is long, the report is complete."""
+    """A failed test as pytest reports it. A long message is truncated; the report is complete."""
 
     test: str
     message: str

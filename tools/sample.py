@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CODE = ("bot", "cogs", "demo", "tools")
-SHORTEST = 25  # characters; a heading or a single link is no prose
+SHORTEST = 25  # characters; a heading or a single link is not prose
 
 
 def docstrings() -> Iterator[tuple[str, str]]:

@@ -103,7 +103,7 @@ def _field(loc: object) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the delay in seconds. A date is compared with the answer's own clock, since ours may differ."""
+    """Return the delay in seconds. A date is relative to the Date header, since our clock may differ."""
     named = {name.lower(): value for name, value in headers.items()}
     value = named.get("retry-after", "")
     try:

@@ -51,7 +51,7 @@ def base_url(value: object) -> str:
     if not text.lower().startswith(("https://", "http://")):
         raise ValueError("must be an address that begins with https:// or http://")
     if any(char.isspace() or not char.isprintable() for char in text):
-        raise ValueError("must be an address without blanks")
+        raise ValueError("must be an address without spaces")
     if "@" in text.split("/")[2] or "?" in text or "#" in text:
         raise ValueError("must be an address without user name, query (?) or fragment (#)")
     try:

@@ -57,7 +57,7 @@ def _secret(value: object) -> object:
     # Refuse what a header can't hold, quotes left by `docker --env-file`, and a placeholder such as <token>.
     if not text or not text.isascii() or any(char in " \"'<>" or not char.isprintable() for char in text):
         raise ValueError(
-            "must be one word of plain letters: without blanks and quotes, "
+            "must be one word of ASCII characters, without spaces or quotes, "
             "and without 'Bot' or 'Bearer' before it"
         )
     return text

@@ -181,7 +181,7 @@ class OutcomeCleanup:
         await _delete_all(self._poster, disproved)
 
     async def _is_outcome(self, message_id: int | None, delivery: Delivery) -> bool:
-        """Return whether a message holds the first part of an outcome whose rest took another route."""
+        """Return whether a message is part of the outcome, even if later parts took another route."""
         sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
         return message_id in [message.message_id for message in sent.messages]
 

@@ -182,7 +182,7 @@ class Poster:
         *,
         ignore: Collection[int] = (),
     ) -> int | None:
-        """Return the id of our message about a run if it was posted since then, or None.
+        """Return the id of our message about a run if it was posted after `since`, or None.
 
         Without a message to look for, any outcome of the run without files matches. `ignore` are ids of other
         messages.
@@ -279,7 +279,7 @@ def _mapped() -> Iterator[None]:
         raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
 
 
-# These depend on which pictures could be fetched and on the deployments at that moment.
+# These buttons may differ between tries: they depend on the fetched pictures and current deployments.
 _VARIABLE_ACTIONS = (Action.USE, Action.VARY)
 
 

@@ -100,8 +100,8 @@ class Router:
     ) -> None:
         """Post the messages that aren't sent yet, marking each before and after.
 
-        `nonce_suffix` tells messages of the same purpose apart: for minutes, Discord answers a repeated nonce
-        with the message that it came with first.
+        `nonce_suffix` distinguishes messages of the same purpose: for some minutes, Discord answers a
+        repeated nonce with the earlier message.
         """
         sent = list(delivery.messages)
         for index in range(len(sent), len(messages)):
@@ -119,8 +119,8 @@ class Router:
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """Return whether the route leads to a place where an age-restricted result may not be shown.
 
-        What counts is the channel's mark now. A user install's channel can't be read: there the mark at the
-        time of the request holds.
+        The channel's current age restriction decides. A user install's channel can't be read, so there the
+        restriction at the time of the request decides.
         """
         run = delivery.run
         if not run.age_restricted or not _runs_to_show(delivery):
@@ -184,7 +184,7 @@ class Router:
     async def _find(
         self, delivery: Delivery, channel_id: int, message: OutgoingMessage, since: datetime
     ) -> int | None:
-        """Return the id of a message that an attempt of unknown result has posted, or None.
+        """Return the id of a message posted by an attempt with an unknown result, or None.
 
         Ignores messages known to be others: those sent before it, an earlier verdict on the run, and those of
         an earlier delivery.
@@ -230,7 +230,7 @@ class Router:
     ) -> None:
         """Deliver to a user install: edit the answer, and send further messages as follow-ups.
 
-        A follow-up of unknown result is sent again: the same pictures twice are better than none.
+        A follow-up with an unknown result is sent again: posting pictures twice is better than not at all.
         """
         run = delivery.run
         token = run.interaction_token_at(self._clock())

@@ -32,7 +32,7 @@ class DeploymentCache(Protocol):
     """
 
     async def get_deployment(self, deployment_id: str) -> str | None:
-        """Return the JSON that was stored last."""
+        """Return the stored JSON of this deployment, or None."""
 
     async def put_deployment(self, deployment_id: str, description: str) -> None:
         """Store the JSON."""

@@ -126,7 +126,7 @@ Length = Annotated[int, Field(ge=0, le=6000)]
 class InputConfig(BaseModel):
     """The configuration of an input; omitted settings come from the backend.
 
-    `kind` or `class_type` describes the input completely.
+    With `kind` or `class_type`, the input works even if the backend doesn't describe it.
     """
 
     model_config = _MODEL

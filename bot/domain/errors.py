@@ -72,7 +72,7 @@ class CodedError(BotError):
 
 
 class InputError(CodedError):
-    """An option has a value that the deployment doesn't accept; params include `option`, its Discord name."""
+    """A value isn't accepted; if it belongs to a Discord option, params include the name as `option`."""
 
 
 class RefusedError(CodedError):

@@ -116,7 +116,7 @@ def needs_approval(request: GenerationRequest, person: Member, rules: ServerRule
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
-    """Return whether a result is hidden behind a click in a channel with this age mark."""
+    """Return whether the rules hide a result behind a click, given the age restriction of its channel."""
     if rules.spoiler is Spoiler.NOT_AGE_RESTRICTED:
         return not age_restricted
     return rules.spoiler is Spoiler.ALWAYS

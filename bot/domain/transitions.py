@@ -70,7 +70,7 @@ class Change:
 
 
 def belongs(run: Run, report: RunReport) -> bool:
-    """Return whether a report is about this run, or about one whose `run_id` isn't known yet."""
+    """Return whether a report names this run; any report does while the run's `run_id` is unknown."""
     return run.run_id is None or run.run_id == report.run_id
 
 

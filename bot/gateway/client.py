@@ -1,4 +1,4 @@
-"""The discord.py client: loads the cogs, syncs changed commands, and answers errors."""
+"""The discord.py client: loads the cogs, syncs changed commands, and reports errors to users."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """A server's overrides for the command, or for the whole bot if the command has none."""
+    """A server's overrides for the command and for the whole bot; the command's take precedence."""
 
     command: tuple[Override, ...] = ()
     bot: tuple[Override, ...] = ()

@@ -31,8 +31,10 @@ class InputForm:
 
 
 class EditingService:
-    """Edits runs, and starts runs with a picture as input. Methods raise InputError, RefusedError or, if the
-    database is unreachable, StoreUnavailable, and then nothing is spent.
+    """Edits runs, and starts runs with a picture as input.
+
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
+    spent in any of these cases.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class EditingService:
         """Return a run that the requester may see. Raises RefusedError.
 
         Users see their own runs, and moderators those of their server. Others see a run only in its channel,
-        once a moderator has approved it.
+        and only after approval if that is required.
         """
         run = await self._runs.get(key)
         if run is None:

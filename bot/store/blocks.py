@@ -126,7 +126,7 @@ class BlockVerdict:
 async def end_waiting_runs(
     connection: AsyncConnection, guild_id: int, user_id: int, verdict: BlockVerdict
 ) -> int:
-    """End a blocked user's waiting runs, in the transaction that blocks them; return how many those were.
+    """End a blocked user's waiting runs, in the transaction that blocks them; return how many ended.
 
     Each creates its outcome and updates its card. One of them also creates a direct message with the reason.
     """

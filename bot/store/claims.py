@@ -48,7 +48,7 @@ _CLAIM = (
     )
     .returning(*run_columns())
 )
-# The runs that were submitted and ended since the oldest waiting request came.
+# The submitted runs that have ended since the oldest waiting request was made.
 SERVED = select(*_QUEUE_ENTRY).where(
     runs.c.state.in_(FINAL),
     runs.c.submissions > 0,

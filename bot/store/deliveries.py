@@ -158,7 +158,7 @@ class DeliveryStore:
         await self._give_back(delivery_id, owner, due_at=due_at, last_error=error[:500])
 
     async def mark_undelivered(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
-        """Leave an outcome that no route could show to `/runs`, unless another courier has the lease."""
+        """Mark an outcome that no route could show, for `/runs`, unless another courier has the lease."""
         await self._give_back(
             delivery_id, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
         )
@@ -268,7 +268,7 @@ def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
 
 
 async def _batch(connection: AsyncConnection, batch_key: str) -> tuple[tuple[Run, ...], frozenset[str]]:
-    """Return the runs of a batch in their order, and the keys of those that have a late success delivered."""
+    """Return the runs of a batch in order, and the keys of those whose late success has its own delivery."""
     found = (await connection.execute(_BATCH, {"batch": batch_key})).mappings().all()
     return tuple(to_run(row) for row in found), frozenset(row["key"] for row in found if row["is_late"])
 

@@ -66,8 +66,8 @@ class RequestStore:
         Raises RefusedError, which the audit log records too, and AlreadyTaken for an interaction that
         another process has stored.
 
-        Exclusive over all processes, so that no budget is overdrawn. `hold` delays the queue call until the
-        interaction is answered: `release` ends it early, and after a crash it runs out.
+        The transaction excludes all other processes, so that no budget is overdrawn. `hold` delays the queue
+        call until the interaction is answered: `release` ends it early, and after a crash it runs out.
         """
         submission = _Submission(requests, requester, now, hold)
         try:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 async def read_rules(connection: AsyncConnection, guild_id: int | None) -> ServerRules:
     """Return a server's rules in the caller's transaction; the defaults if none are set, and outside servers.
 
-    Raises ValidationError if any part can't be read, so that no request passes a rule that isn't known.
+    Raises ValidationError if any part can't be read, so that no request evades an unreadable rule.
     """
     if guild_id is None:
         return ServerRules()

@@ -44,7 +44,7 @@ class RunStore:
         self._database = database
 
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
-        """Let the queue call, or the review card, go out: the interaction is answered."""
+        """Release the queue call or the review card, now that the interaction is answered."""
         async with self._database.write() as connection:
             due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
             answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())

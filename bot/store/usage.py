@@ -41,7 +41,9 @@ _WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 
 @dataclass(slots=True, kw_only=True)
 class UsageTally:
-    """The usage of one server's members, or outside servers, on one day. `seconds` are those of all servers.
+    """The usage of one server's members, or outside servers, on one day.
+
+    `seconds` are the unweighted GPU seconds used on all servers.
 
     It is read once for a group of requests and then kept up to date by addition.
     """

@@ -19,7 +19,7 @@ from bot.ui.custom_ids import Action, RunId
 
 FILES_PER_MESSAGE = 10
 PROMPT_SHOWN = 300
-# Applies to escaped text; a longer text is shorter as an unescaped code block.
+# Applies to escaped text. Longer texts go into a code block, which needs no escapes.
 PROSE_SHOWN = 2500
 # Discord's limits for the characters of all text in a layout, and of a classic message.
 LAYOUT_TEXT = 4000

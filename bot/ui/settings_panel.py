@@ -28,8 +28,7 @@ from bot.ui.custom_ids import SettingId
 from bot.ui.settings_controls import Selection, button, choice_select, option, section_controls
 from bot.ui.settings_text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
 
-# Limits of characters: Discord's for all texts in a message, and ours for the parts above and below the
-# rules.
+# Character limits: Discord's for all texts in a message, and ours for the parts above and below the rules.
 _MESSAGE_LENGTH = 4000
 _WARNINGS_LENGTH = 1000
 _NEWS_LENGTH = 900

@@ -61,7 +61,7 @@ class Activity:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count the block as active, although it is no background task."""
+        """Count the block as active, although it isn't a background task."""
         self.change(+1)
         try:
             yield

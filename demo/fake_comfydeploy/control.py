@@ -47,7 +47,7 @@ class Control:
         return answer(200, {})
 
     async def next_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of the next queue calls, from a list of such objects."""
+        """Set the faults of the next queue calls, in order, from a list of objects of `Faults` fields."""
         try:
             faults = [Faults.model_validate(item) for item in await _json(request)]
         except (ValidationError, TypeError, ValueError) as error:

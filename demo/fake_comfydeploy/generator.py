@@ -20,7 +20,7 @@ from demo.fake_comfydeploy.video import FRAME_RATE, film_mp4
 
 DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=10)
 MOST_PICTURES = 16
-# Bad inputs, downloads that fail, and what Pillow raises for a start image that is broken or a bomb.
+# Bad inputs, failed downloads, and Pillow's errors for a broken start image or a decompression bomb.
 CHOKES = (
     ValueError,
     TypeError,

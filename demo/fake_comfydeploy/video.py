@@ -35,8 +35,8 @@ def _encode(container: OutputContainer, wide: Image.Image, size: tuple[int, int]
     stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "qp": "24"})
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
-    # A fixed quantizer, since rate control looks ahead in ways that vary, and one thread: so the bytes stay
-    # the same, and the event loop keeps its core.
+    # A fixed quantizer and a single thread keep the bytes identical: rate control's look-ahead varies. One
+    # thread also leaves a core to the event loop.
     stream.thread_count = 1
     frames = FRAME_RATE * SECONDS
     for at in range(frames):

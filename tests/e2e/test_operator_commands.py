@@ -114,7 +114,7 @@ async def test_export_of_a_time_that_is_none(home: BotProcess, edge: str) -> Non
 async def test_export_of_a_server_that_is_none(home: BotProcess, server: str) -> None:
     said = await home.command("export", f"--guild={server}")
     assert said.code == 2
-    assert said.err.splitlines()[-1].endswith(f"argument --guild: {server!r} is no server's id")
+    assert said.err.splitlines()[-1].endswith(f"argument --guild: {server!r} is not a server id")
 
 
 async def test_sync_without_a_deployment_says_why(home: BotProcess) -> None:

@@ -30,7 +30,7 @@ SECOND = 1000
 
 
 class NotPossible(Exception):
-    """Raised if something is missing that the screenshots need."""
+    """Raised if something that the screenshots need is missing."""
 
 
 def chromium() -> str:

@@ -37,7 +37,7 @@ def test_hosts_that_can_be(host: str) -> None:
         ("https://h:x/", PORT),
         ("https://h:0", PORT),
         ("http://localhost:99999", PORT),
-        ("https://a b", "be an address without blanks"),
+        ("https://a b", "be an address without spaces"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_named(name: str, address: str, rule: str) -> None:

@@ -180,5 +180,5 @@ def test_impossible_characters_are_told_without_the_secret(
     with pytest.raises(StartupError) as caught:
         load_settings()
     (sentence,) = caught.value.mistakes
-    assert sentence.startswith(f"{name} must be one word of plain letters")
+    assert sentence.startswith(f"{name} must be one word of ASCII characters")
     assert token not in sentence
