@@ -11,7 +11,7 @@ from discord.ui import LayoutView
 
 from bot.deployments.earlier_values import FormValue
 from bot.deployments.validation import AttachedFile
-from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.errors import BotError, InputError, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -58,6 +58,8 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
     try:
         await check_start(interaction)
         run, dropped = await editing.resubmit(id.key, values, requester_of(interaction))
+    except PressedTwice:
+        raise
     except BotError as error:
         layout = _refused(interaction, id, values, error)
         await interaction.response.send_message(view=layout, ephemeral=True)

@@ -11,7 +11,7 @@ from discord import app_commands
 
 from bot.deployments.validation import AttachedFile, check_file
 from bot.domain.backend import InputKind
-from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.errors import BotError, InputError, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -110,6 +110,8 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
         run, dropped = await editing.submit_picture(
             id.deployment, picture, values, requester_of(interaction), parent_key=id.parent or None
         )
+    except PressedTwice:
+        raise
     except BotError as error:
         draft = editing.keep_draft(interaction.user.id, values)
         again = UseId(id.deployment, 0, id.parent, draft)

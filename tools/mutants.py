@@ -99,6 +99,7 @@ TESTS = {
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
+        "presses": f"{STORE}_presses.py",
         "requests": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",

@@ -77,6 +77,7 @@ runs = Table(
     Column("interaction_token", Text),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
+    Column("press", String(32)),  # the button or form that started the run; see domain.requests.Press
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
@@ -219,6 +220,7 @@ presets = Table(
     Index("presets_creator", "created_by"),
 )
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
+_LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)
 
 
 def run_columns() -> tuple[Any, ...]:
@@ -226,12 +228,27 @@ def run_columns() -> tuple[Any, ...]:
     return _RUN_COLUMNS
 
 
+def listed_columns() -> tuple[Any, ...]:
+    """Return the columns of `runs` that `to_listed_run` needs: all but the outputs, which may hold a megabyte
+    of text.
+    """
+    return _LISTED_COLUMNS
+
+
 def to_run(row: RowMapping) -> Run:
     """Build a Run from a row with the columns of `run_columns()`."""
-    values = {column.name: row[column.name] for column in _RUN_COLUMNS}
+    return Run(**_values(row), outputs=tuple(Output(**item) for item in row["outputs"]))
+
+
+def to_listed_run(row: RowMapping) -> Run:
+    """Build a Run without its outputs from a row with the columns of `listed_columns()`."""
+    return Run(**_values(row))
+
+
+def _values(row: RowMapping) -> dict[str, Any]:
+    values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
     values["state"] = RunState(values["state"])
-    values["outputs"] = tuple(Output(**item) for item in values["outputs"])
-    return Run(**values)
+    return values
 
 
 def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:

@@ -5,6 +5,7 @@ BotError                      code, params
 │   └── StartLater            … because of a temporary failure: exit code 1
 ├── InputError                an option has a value that the deployment doesn't accept
 ├── RefusedError              a rule forbids the request
+│   └── PressedTwice          a double press, which starts nothing
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
@@ -77,6 +78,13 @@ class InputError(CodedError):
 
 class RefusedError(CodedError):
     """A rule forbids the request. Raised before the queue call, so nothing was spent."""
+
+
+class PressedTwice(RefusedError):
+    """The same user pressed the same button a moment ago, and that press started a run."""
+
+    def __init__(self) -> None:
+        super().__init__("pressed_twice")
 
 
 class NotNow(BotError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -96,18 +97,40 @@ def batch_requests(
     ]
 
 
+# A second press of the same button within this time is taken for a double click.
+DOUBLE_PRESS = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A press of a button, or a submitted form, at the time when the bot received it.
+
+    `id` is a digest of what was pressed: the same for two presses of one button, and for a form that is
+    submitted twice with the same values.
+    """
+
+    id: str
+    at: datetime
+
+    @classmethod
+    def of(cls, at: datetime, *pressed: str) -> Press:
+        """Return a press, identified by `pressed` (a custom_id, and what else tells it from others)."""
+        return cls(sha256("\0".join(pressed).encode("utf-8", "replace")).hexdigest()[:32], at)
+
+
 @dataclass(frozen=True, slots=True)
 class Requester:
     """The user behind an interaction, without discord.py objects.
 
     `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
-    tells whether the bot can post in another channel of the server.
+    tells whether the bot can post in another channel of the server. `press` is None for a command.
     """
 
     person: Member
     origin: Origin
     channel_ids: frozenset[int]
     can_post: Callable[[int], bool]
+    press: Press | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,5 +173,5 @@ class Preset:
 
 
 def folded(name: str) -> str:
-    """Normalize a preset's name for lookups, which ignore case."""
-    return name.strip().casefold()
+    """Normalize a preset's name for lookups, which ignore case. No database stores half a surrogate pair."""
+    return name.strip().encode("utf-8", "replace").decode().casefold()

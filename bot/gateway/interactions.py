@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import discord
 
-from bot.domain.requests import Member, Origin, Requester
+from bot.domain.requests import Member, Origin, Press, Requester
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, lacks
+from bot.ui.custom_ids import RunId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -18,12 +21,31 @@ _DIRECT_LIMIT = 10 * 1024 * 1024
 
 def requester_of(interaction: Interaction) -> Requester:
     """Return the requester. All data comes with the interaction, so nothing is fetched."""
+    now = interaction.client.clock()
     return Requester(
         person=member_of(interaction),
-        origin=_origin(interaction, interaction.client.clock()),
+        origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
         can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
+        press=_press(interaction, now),
     )
+
+
+def _press(interaction: Interaction, now: datetime) -> Press | None:
+    """Return what was pressed or submitted, or None for a command.
+
+    A run's button is the same in every message. Other ids may count the parts of their message, so the
+    message belongs to them, and to a form its values.
+    """
+    data: Mapping[str, Any] = interaction.data or {}
+    custom_id = data.get("custom_id")
+    if custom_id is None:
+        return None
+    if RunId.PATTERN.fullmatch(custom_id):
+        return Press.of(now, custom_id)
+    message = str(interaction.message.id) if interaction.message is not None else ""
+    values = json.dumps([data.get("values"), data.get("components")], sort_keys=True, default=str)
+    return Press.of(now, custom_id, message, values)
 
 
 def member_of(interaction: Interaction) -> Member:

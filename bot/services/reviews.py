@@ -123,15 +123,20 @@ class ReviewService:
 
     async def _deletable(self, key: str, person: Member, guild_id: int | None, *, by_card: bool) -> Run:
         run = await self._store.runs.get(key)
-        if run is None or run.requester_id != person.id or by_card:
+        if by_card:
             return await self._moderated(key, person, guild_id)
+        if run is None or run.requester_id != person.id:
+            refusal = "delete_not_yours" if guild_id is not None else "not_yours"
+            return await self._moderated(key, person, guild_id, refusal=refusal)
         return run
 
-    async def _moderated(self, key: str, person: Member, guild_id: int | None) -> Run:
+    async def _moderated(
+        self, key: str, person: Member, guild_id: int | None, *, refusal: str = "not_a_moderator"
+    ) -> Run:
         """Return a run of the server. Raises RefusedError for users who aren't its moderators."""
         run = await self._run(key, guild_id)
         if not person.is_moderator(await self._store.rules.current(guild_id)):
-            raise RefusedError("not_a_moderator")
+            raise RefusedError(refusal)
         return run
 
     async def _run(self, key: str, guild_id: int | None) -> Run:

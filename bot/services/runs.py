@@ -40,8 +40,12 @@ class RunService:
         self._wakeups = wakeups
         self._clock = clock
 
-    async def own_run(self, key: str, user_id: int, *, moderated: int | None = None) -> Run:
+    async def own_run(
+        self, key: str, user_id: int, *, moderated: int | None = None, refusal: str = "not_yours"
+    ) -> Run:
         """Return a user's own run, or any run of the channel `moderated`. Raises RefusedError.
+
+        `refusal` is the code of the sentence for other users.
 
         The key may be forged, but the channel of the interaction can't. The channel is compared because any
         user can have permissions in a server of their own, which must not extend to another server's runs.
@@ -52,7 +56,7 @@ class RunService:
         if run.requester_id == user_id:
             return run
         if moderated is None:
-            raise RefusedError("not_yours")
+            raise RefusedError(refusal if run.guild_id is not None else "not_yours")
         if run.channel_id != moderated:
             raise RefusedError("run_gone")
         return run
@@ -62,7 +66,7 @@ class RunService:
 
         `moderated` is the channel of the interaction if the requester may manage messages there.
         """
-        run = await self.own_run(key, user_id, moderated=moderated)
+        run = await self.own_run(key, user_id, moderated=moderated, refusal="cancel_not_yours")
         before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
         if before.final:
             raise RefusedError("cancel_too_late")

@@ -35,6 +35,7 @@ from bot.store.audit import add_entries, to_entry
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
+_EXPORT_CHUNK_SIZE = 20  # with inputs and outputs
 # Details of audit entries that hold a user's own text.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 
@@ -46,6 +47,7 @@ _ERASED: Mapping[str, object] = {
     "outputs": [],
     "live_status": None,
     "interaction_token": None,
+    "press": None,
 }
 
 
@@ -58,7 +60,9 @@ class PrivacyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def runs_of(self, user_id: int, chunk_size: int = _CHUNK_SIZE) -> AsyncIterator[Sequence[Run]]:
+    async def runs_of(
+        self, user_id: int, chunk_size: int = _EXPORT_CHUNK_SIZE
+    ) -> AsyncIterator[Sequence[Run]]:
         """Yield all runs of a person, newest first."""
         last: Run | None = None
         while True:

@@ -17,13 +17,14 @@ from bot.database.engine import LOCK_SECONDS, Database
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
 from bot.database.write_queue import GroupCommit
 from bot.domain.budgets import budget_day
-from bot.domain.errors import AlreadyTaken
+from bot.domain.errors import AlreadyTaken, PressedTwice
 from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
 from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
 from bot.store.audit import add_entries
+from bot.store.presses import read_presses
 from bot.store.rules import read_rules
 from bot.store.usage import UsageTally, read_tally
 
@@ -63,8 +64,8 @@ class RequestStore:
     ) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
-        Raises RefusedError, which the audit log records too, and AlreadyTaken for an interaction that
-        another process has stored.
+        Raises RefusedError, which the audit log records too, PressedTwice for a double press, and
+        AlreadyTaken for an interaction that another process has stored.
 
         The transaction excludes all other processes, so that no budget is overdrawn. `hold` delays the queue
         call until the interaction is answered: `release` ends it early, and after a crash it runs out.
@@ -80,13 +81,21 @@ class RequestStore:
     async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
         results: dict[str, Run | Exception] = {}
         async with self._database.exclusive("accept", urgent=True) as connection:
+            presses = await read_presses(connection, [each.requester for each in group])
             for guild_id, day in dict.fromkeys(each.budget for each in group):
                 here = [each for each in group if each.budget == (guild_id, day)]
                 rules = await read_rules(connection, guild_id)
                 people = [each.first.requester_id for each in here]
                 tally = await read_tally(connection, guild_id, people, day)
-                verdicts = [_decide(each, tally, self._operator, rules) for each in here]
-                results |= await _store(connection, list(zip(here, verdicts, strict=True)))
+                decided: list[tuple[_Submission, _Verdict]] = []
+                for each in here:
+                    if presses.is_repeated(each.requester):
+                        results[each.first.key] = PressedTwice()
+                        continue
+                    decided.append((each, _decide(each, tally, self._operator, rules)))
+                    if not isinstance(decided[-1][1], Refused):
+                        presses.add(each.requester, each.now)
+                results |= await _store(connection, decided)
         return [results[each.first.key] for each in group]
 
 
@@ -116,6 +125,8 @@ async def _store(
     connection: AsyncConnection, decided: Sequence[tuple[_Submission, _Verdict]]
 ) -> Mapping[str, Run | Exception]:
     """Write the rows and audit entries, and return each request's run or refusal by run key."""
+    if not decided:
+        return {}
     await add_entries(connection, *(entry for each, verdict in decided for entry in _entries(each, verdict)))
     results: dict[str, Run | Exception] = {
         each.first.key: verdict.reason for each, verdict in decided if isinstance(verdict, Refused)
@@ -149,6 +160,7 @@ def _values(submission: _Submission, request: GenerationRequest, terms: Allowed)
         "spoiler": terms.spoiler,
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": submission.requester.person.joined_at,
+        "press": submission.requester.press.id if submission.requester.press is not None else None,
     }
 
 

@@ -57,8 +57,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "server_budget_gpu_count": "You asked for {count}, but this server's {limit} GPU seconds for today allow {possible}. They reset <t:{until}:R>.",
         "words_refused": "`{option}` contains something that this server doesn't allow. Please change it.",
         "words_unavailable": "I can't read this server's word rules right now, so nothing was started. Please try again in a minute.",
-        "words_forbidden": "I can't read this server's AutoMod rules. A moderator can give me Manage Server, "
+        "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "
         "or switch AutoMod off in `/settings`.",
+        "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
         "not_allowed_here": "This server's settings don't let you use this here.",
         # moderation
         "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. A server admin can fix that in `/settings`.",
@@ -125,6 +126,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "thread_locked": "This thread is locked, so I couldn't post the result. Please use an open one.",
         "age_restricted": "This deployment runs only in channels that are marked as age-restricted.",
         "not_yours": "Only the person who asked can use this.",
+        "cancel_not_yours": "Only the person who asked, and people with Manage Messages here, can cancel this.",
+        "delete_not_yours": "Only the person who asked and this server's moderators can delete this.",
         "run_gone": "This request no longer exists.",
         "run_ended": "This request has already ended.",
         # cancelling

@@ -110,7 +110,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "pause_done": "Paused. Running requests go on; new ones are refused with: {reason}",
         "resume_done": "I accept requests again.",
         "resume_nothing": "The bot isn't paused.",
-        "owner_only": "Only the bot's owner can do that.",
+        "owner_only": "Only the bot's owner and their team can do that.",
         # a user's own data
         "command_privacy": "What the bot keeps about you",
         "command_privacy_export": "Get what the bot keeps about you, as a file",

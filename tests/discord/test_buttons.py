@@ -46,9 +46,9 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
     [
         (1, "Again", "Only the person who asked can use this."),
         (1, "Vary ×4", "Only the person who asked can use this."),
-        (1, "Delete", "Only this server's moderators can do that."),
+        (1, "Delete", "Only the person who asked and this server's moderators can delete this."),
         (2, "Again", "Only the person who asked can use this."),
-        (2, "Delete", "Only this server's moderators can do that."),
+        (2, "Delete", "Only the person who asked and this server's moderators can delete this."),
     ],
 )
 async def test_a_stranger_can_not_use(bot: Harness, count: int, label: str, told: str) -> None:

@@ -37,7 +37,9 @@ async def test_the_requester_cancels(bot: Harness) -> None:
 
 async def test_a_stranger_can_not(bot: Harness) -> None:
     refused = await bot.bob.click(await running(bot), label="Cancel")
-    assert refusal(bot, refused) == "Only the person who asked can use this."
+    assert refusal(bot, refused) == (
+        "Only the person who asked, and people with Manage Messages here, can cancel this."
+    )
     await bot.play()
     assert not bot.comfydeploy.call_log.cancel_calls
     assert (await bot.run()).state is RunState.RUNNING

@@ -46,7 +46,7 @@ async def test_the_servers_admin_is_not_the_bots_owner(bot: Harness) -> None:
     for person in (admin, bot.bob):
         for name, options in (("pause", reason), ("resume", [])):
             refused = await call(bot, person, name, options)
-            assert refusal(bot, refused) == "Only the bot's owner can do that."
+            assert refusal(bot, refused) == "Only the bot's owner and their team can do that."
     assert await KeyValueStore(bot.app.store.database).get(PAUSE_KEY) is None
 
 

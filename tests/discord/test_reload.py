@@ -80,7 +80,7 @@ async def test_only_the_owner_may(bot: Harness) -> None:
     bot.app.bot.owner_id = bot.bob.id
     bot.runner.write_deployments(TWO)
     refused = await olga.slash(bot.channel, "reload")
-    assert refusal(bot, refused) == "Only the bot's owner can do that."
+    assert refusal(bot, refused) == "Only the bot's owner and their team can do that."
     assert [each.name for each in bot.app.bot.services.catalogue.all()] == ["paint"]
 
 

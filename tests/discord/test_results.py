@@ -36,7 +36,7 @@ async def test_the_requester_deletes_a_result_and_the_record_stays(bot: Harness)
 async def test_a_moderator_deletes_it_and_a_stranger_does_not(bot: Harness, mona: MemberActor) -> None:
     message = await bot.made()
     refused = await bot.bob.click(message, label="Delete")
-    assert refusal(bot, refused) == "Only this server's moderators can do that."
+    assert refusal(bot, refused) == "Only the person who asked and this server's moderators can delete this."
     assert len(texts(bot)) == 1
     await mona.click(message, label="Delete")
     await bot.play()

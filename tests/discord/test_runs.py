@@ -171,7 +171,9 @@ async def test_a_forged_choice_reaches_nobody_elses_run(bot: Harness) -> None:
     ((_, key),) = menus(bot, mine)["Cancel a request"]
     cancel = menu_id(bot, mine, "cancel")
     strange = await select_as(bot, bot.bob, bot.messages()[0], cancel, key)
-    assert refusal(bot, strange) == "Only the person who asked can use this."
+    assert refusal(bot, strange) == (
+        "Only the person who asked, and people with Manage Messages here, can cancel this."
+    )
     gone = await select_as(bot, bot.bob, bot.messages()[0], cancel, "nothing")
     assert refusal(bot, gone) == "This request no longer exists."
     stale = await press(bot, bot.bob, bot.messages()[0], "runs:page:o:nothing:0:")

@@ -1,0 +1,61 @@
+"""Recognize a second press of the same button, in any process and after a restart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.database.tables import runs
+from bot.domain.requests import DOUBLE_PRESS, Requester
+
+# When the press was accepted, and its interaction.
+_Accepted = tuple[datetime, int | None]
+
+
+class RecentPresses:
+    """The presses that started a run a moment ago, read in the transaction that accepts further ones."""
+
+    def __init__(self, accepted: Iterable[tuple[int, str, datetime, int | None]] = ()) -> None:
+        self._accepted: defaultdict[tuple[int, str], list[_Accepted]] = defaultdict(list)
+        for user_id, press_id, created_at, interaction_id in accepted:
+            self._accepted[user_id, press_id].append((created_at, interaction_id))
+
+    def is_repeated(self, requester: Requester) -> bool:
+        """Return whether the same user pressed the same button a moment before.
+
+        An interaction that another process has accepted is not a second press.
+        """
+        press = requester.press
+        if press is None:
+            return False
+        own = requester.origin.interaction_id
+        return any(
+            created_at > press.at - DOUBLE_PRESS and (own is None or interaction_id != own)
+            for created_at, interaction_id in self._accepted.get((requester.person.id, press.id), ())
+        )
+
+    def add(self, requester: Requester, now: datetime) -> None:
+        """Remember a press that was accepted at `now`."""
+        if requester.press is not None:
+            accepted = (now, requester.origin.interaction_id)
+            self._accepted[requester.person.id, requester.press.id].append(accepted)
+
+
+async def read_presses(connection: AsyncConnection, requesters: Sequence[Requester]) -> RecentPresses:
+    """Return the recent presses of these users. Commands cost no query."""
+    presses = [(each.person.id, each.press) for each in requesters if each.press is not None]
+    if not presses:
+        return RecentPresses()
+    since = min(press.at for _, press in presses) - DOUBLE_PRESS
+    found = await connection.execute(
+        select(runs.c.requester_id, runs.c.press, runs.c.created_at, runs.c.interaction_id).where(
+            runs.c.requester_id.in_({user_id for user_id, _ in presses}),
+            runs.c.created_at > since,
+            runs.c.press.in_({press.id for _, press in presses}),
+        )
+    )
+    return RecentPresses((user_id, press, at, interaction) for user_id, press, at, interaction in found)
