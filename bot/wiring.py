@@ -56,7 +56,7 @@ from bot.ui.results import Batch, outcome_messages
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
-from bot.workers.webhook import WebhookServer
+from bot.workers.webhook import WebhookServer, read_body
 from bot.workers.worker import Wakeups, Worker
 
 
@@ -196,7 +196,7 @@ async def open_backend(settings: Settings, signer: WebhookSigner, metrics: Metri
 def add_webhooks(app: web.Application, resources: Resources, recorder: ReportRecorder) -> None:
     """Serve the backend's webhooks, and the ping of `python -m bot check` under the same path."""
     WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
-    app.router.add_routes([ping_route(resources.signer)])
+    app.router.add_routes([ping_route(resources.signer, read_body)])
 
 
 def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:

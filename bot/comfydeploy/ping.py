@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.comfydeploy.webhook_urls import PING_PATH, WebhookSigner
 
+# Returns the body, or the status for a body that can't be read.
+ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 
-def ping_route(signer: WebhookSigner, reached: Callable[[], None] = lambda: None) -> web.RouteDef:
-    """Serve the ping as a POST with a body, like webhooks. The answer shows only that the ping arrived."""
+
+def ping_route(
+    signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
+) -> web.RouteDef:
+    """Serve the ping as a POST with a body, like webhooks. The answer shows only that the ping arrived.
+
+    `read_body` has the webhooks' limits of size and time: a recorded ping can be sent again by anyone who
+    saw it.
+    """
 
     async def ping(request: web.Request) -> web.Response:
         nonce = request.match_info["nonce"]
         if not signer.answers_ping(nonce, request.match_info["mac"]):
             return web.Response(status=403)
-        try:
-            body = await request.read()
-        except (OSError, web.RequestPayloadError, HttpProcessingError):  # hung up; broken chunks
-            return web.Response(status=400)
+        body = await read_body(request)
+        if isinstance(body, int):
+            return web.Response(status=body)
         reached()
         return web.Response(text=signer.pong(nonce, body))
 

@@ -8,11 +8,12 @@ import secrets
 import shutil
 import string
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,9 +29,12 @@ from bot.config.settings import Settings
 from bot.database.schema import describe_unknown, known_schemas, schema_of
 from bot.delivery.temporary_files import require_temporary_folder
 from bot.domain.errors import StartupError, StoreUnavailable
+from bot.metrics import PREFIX
+from bot.metrics_page import METRICS_PATH
 from bot.ops.findings import Finding, ok, problem, warning
 from bot.store import Store
 from bot.web import HEALTHY, listening, port_remedy
+from bot.workers.webhook import read_body
 
 PUBLIC_URL = "PUBLIC_URL"
 _LETTERS = string.ascii_lowercase + string.digits
@@ -59,7 +63,7 @@ async def ping_endpoint(signer: WebhookSigner, host: str, port: int) -> AsyncIte
     """Serve pings inside the block if the port is free."""
     local = PingEndpoint()
     app = web.Application()
-    app.router.add_routes([ping_route(signer, local.mark_reached)])
+    app.router.add_routes([ping_route(signer, read_body, local.mark_reached)])
     async with AsyncExitStack() as stack:
         with suppress(StartupError):
             await stack.enter_async_context(listening(app, host, port))
@@ -145,12 +149,18 @@ _LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing li
 
 async def check_ports(settings: Settings) -> AsyncIterator[Finding]:
     """Yield a finding for each port that the bot opens."""
-    yield await _port(settings.web_host, settings.web_port, "WEB_PORT")
+    host = settings.web_host
+    yield await _port(host, settings.web_port, "WEB_PORT", _is_healthy)
     if settings.metrics_port is not None:
-        yield await _port(settings.web_host, settings.metrics_port, "METRICS_PORT")
+        token = settings.metrics_token
+        shown = partial(_has_metrics, token=token.get_secret_value() if token is not None else None)
+        yield await _port(host, settings.metrics_port, "METRICS_PORT", shown)
 
 
-async def _port(host: str, port: int, setting: str) -> Finding:
+async def _port(host: str, port: int, setting: str, is_bot: Callable[[URL], Awaitable[bool]]) -> Finding:
+    """Return whether the port is free, or else whether a bot has it, which only PUBLIC_URL can tell from
+    another one.
+    """
     where = f"{setting} {port} on {host}"
     try:
         async with listening(web.Application(), host, port, setting=setting):
@@ -160,8 +170,7 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         if not isinstance(cause, OSError):
             raise
         if cause.errno == errno.EADDRINUSE:
-            # A metrics port has no other page to check.
-            if setting == "METRICS_PORT" or await _is_a_bot(host, port):
+            if await is_bot(URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port)):
                 return ok(WEB_SERVER, f"{where} is in use, as while the bot runs.")
             summary = f"{where} is in use by something that doesn't answer as the bot does."
             return warning(WEB_SERVER, summary, port_remedy(cause, setting))
@@ -169,19 +178,27 @@ async def _port(host: str, port: int, setting: str) -> Finding:
         return problem(WEB_SERVER, summary, port_remedy(cause, setting))
 
 
-async def _is_a_bot(host: str, port: int) -> bool:
-    """Return whether `/healthz` answers like the bot. Only the PUBLIC_URL check can tell whether it is this
-    bot.
-    """
-    url = URL.build(scheme="http", host=_LOOPBACK_FOR.get(host, host), port=port, path="/healthz")
+async def _is_healthy(base: URL) -> bool:
+    """Return whether `/healthz` answers like the bot."""
+    return await _get(base.with_path("/healthz"), {}, 100) == HEALTHY.encode()
+
+
+async def _has_metrics(base: URL, *, token: str | None) -> bool:
+    """Return whether the port serves the bot's metrics to a caller with this token."""
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    return f"{PREFIX}_".encode() in await _get(base.with_path(METRICS_PATH), headers, 64 * 1024)
+
+
+async def _get(url: URL, headers: Mapping[str, str], limit: int) -> bytes:
+    """Return the start of a page, or nothing if it can't be read."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
-            session.get(url, allow_redirects=False) as answer,
+            session.get(url, headers=headers, allow_redirects=False) as answer,
         ):
-            return answer.status == 200 and await answer.content.read(100) == HEALTHY.encode()
+            return await answer.content.read(limit) if answer.status == 200 else b""
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
+        return b""
 
 
 CLOCK = "Clock"

@@ -23,6 +23,23 @@ BODY_SECONDS = 10.0
 HUNG_UP = 499
 
 
+async def read_body(request: web.Request) -> bytes | int:
+    """Return a request's body, or the status for a body that can't be read in time, in size or at all."""
+    try:
+        if request.content.is_eof():  # most bodies arrive together with their headers
+            return await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        return 408
+    except web.HTTPRequestEntityTooLarge:
+        return 413
+    except OSError:
+        return HUNG_UP
+    except (web.RequestPayloadError, HttpProcessingError):  # broken chunks
+        return 400
+
+
 class WebhookServer:
     """Handles the backend's webhooks over HTTP."""
 
@@ -51,24 +68,11 @@ class WebhookServer:
         key = request.match_info["key"]
         if not self._backend.is_webhook_authentic(key, request.match_info["mac"]):
             return 403
-        try:
-            # Most bodies arrive together with their headers.
-            body = await (request.read() if request.content.is_eof() else self._slow_body(request))
-        except TimeoutError:
-            return 408
-        except web.HTTPRequestEntityTooLarge:
-            return 413
-        except OSError:
-            return HUNG_UP
-        except (web.RequestPayloadError, HttpProcessingError):  # broken chunks
-            return 400
+        body = await read_body(request)
+        if isinstance(body, int):
+            return body
         with run_context(key):
             return await self._record(key, body)
-
-    async def _slow_body(self, request: web.Request) -> bytes:
-        """Read a body that is still arriving, or raise TimeoutError."""
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.read()
 
     async def _record(self, key: str, body: bytes) -> int:
         try:

@@ -183,6 +183,24 @@ async def test_the_ports_that_the_bot_would_open(home: BotProcess) -> None:
     found(await home.command("check"), "ok", "Web server", f"WEB_PORT {home.port}", "in use")
 
 
+@pytest.mark.parametrize("token", ["", "a-token-of-prometheus-0123456789"])
+async def test_a_metrics_port_that_the_bot_has(home: BotProcess, token: str) -> None:
+    settings = {"METRICS_PORT": str(free_port()), "METRICS_TOKEN": token}
+    await home.start(**settings)
+    said = await home.command("check", **settings)
+    found(
+        said, "ok", "Web server", f"METRICS_PORT {settings['METRICS_PORT']}", "in use, as while the bot runs"
+    )
+
+
+async def test_a_metrics_port_that_something_else_has(home: BotProcess) -> None:
+    async with elsewhere(web.Response(text="ok\n")) as url:
+        port = url.rpartition(":")[2]
+        said = await home.command("check", METRICS_PORT=port)
+    assert said.code == 0
+    found(said, "warning", "Web server", f"METRICS_PORT {port}", "set METRICS_PORT to another")
+
+
 async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> None:
     (home.folder / "own.toml").write_text(
         f'[deployments.mine]\ndeployment_id = "{NOWHERE}"\n[deployments.mine.inputs.prompt]\nkind = "text"\n',

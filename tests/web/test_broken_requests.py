@@ -147,6 +147,28 @@ async def test_with_the_secret_broken_chunks_are_not_logged(
 @pytest.mark.usefixtures("parser")
 @pytest.mark.parametrize(
     ("headers", "body"),
+    [("Transfer-Encoding: chunked", b"3\r\nabc\r\nzz\r\n"), ("Content-Length: 100", b"abc")],
+)
+async def test_a_signed_ping_has_the_limits_of_a_webhook(
+    tmp_path: Path,
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: str,
+    body: bytes,
+) -> None:
+    monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
+    async with run_under_way(tmp_path, webhook_secret=SECRET) as caller:
+        ping = WebhookSigner(SECRET, None).ping_url(caller.base, "abc")
+        assert (await caller.call(b"hello", ping))[0] == 200
+        assert (await caller.call(b"x" * 2 * 1024 * 1024, ping))[0] == 413
+        async with sent(caller, ping, headers, body) as reader:
+            assert await status(reader) in (400, 408)
+    assert "ERROR" not in log.getvalue()
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize(
+    ("headers", "body"),
     [("Content-Length: 100", b"abc"), ("Transfer-Encoding: chunked", b"3\r\nabc\r\n9\r\n{")],
 )
 async def test_who_hangs_up_in_mid_body_is_counted_as_that(
