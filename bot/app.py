@@ -119,6 +119,17 @@ async def running_workers(app: App, seconds: float = 5) -> AsyncIterator[None]:
         await asyncio.gather(*loops, return_exceptions=True)
 
 
+@asynccontextmanager
+async def watched_event_loop(app: App) -> AsyncIterator[None]:
+    """Measure the event loop's lag inside the block."""
+    watch = asyncio.create_task(app.counters.watch_event_loop(), name="lag")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
 @dataclass(frozen=True, slots=True)
 class App:
     """The assembled process.
@@ -135,6 +146,7 @@ class App:
     web: web.Application
     workers: Mapping[str, Worker[Any]]
     metrics: MetricsPage
+    counters: Metrics
     reloader: Reloader
 
     def request_reload(self) -> None:
@@ -177,7 +189,15 @@ def assemble(resources: Resources) -> App:
     page = _metrics_page(resources, client)
     webhooks = _web(resources, client, recorder, page)
     app = App(
-        resources.settings, resources.store, resources.coordinator, client, webhooks, workers, page, reloader
+        settings=resources.settings,
+        store=resources.store,
+        coordinator=resources.coordinator,
+        client=client,
+        web=webhooks,
+        workers=workers,
+        metrics=page,
+        counters=resources.metrics,
+        reloader=reloader,
     )
     resources.wakeups.on("reload", app.request_reload)
     return app

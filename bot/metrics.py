@@ -5,8 +5,9 @@ docs/metrics.md explains each metric, and deploy/alerts.yml has the alerts.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
@@ -36,6 +37,9 @@ WEBHOOK_RESULTS: Final = {
 }
 _RUN_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _WAIT_SECONDS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
+_LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# Twenty times a second, so that a stall of a tenth of a second is measured as at least half of that.
+_LAG_INTERVAL = 0.05
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -69,6 +73,21 @@ class Metrics:
         self._call = self._histogram(
             "comfydeploy_call_seconds", "How long ComfyDeploy took to answer", _CALL_SECONDS, "call"
         )
+
+        self._lag = self._histogram(
+            "event_loop_lag_seconds", "How late the event loop ran a task that was due", _LAG_SECONDS
+        )
+
+    async def watch_event_loop(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Measure how late the event loop wakes a task, until this task is cancelled."""
+        while True:
+            due = clock() + _LAG_INTERVAL
+            await sleep(_LAG_INTERVAL)
+            self._lag.observe(max(0.0, clock() - due))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

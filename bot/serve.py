@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.app import App, build, metrics_port, running_workers, start_web
+from bot.app import App, build, metrics_port, running_workers, start_web, watched_event_loop
 from bot.config.roles import Role
 from bot.config.settings import Settings
 from bot.delivery.temporary_files import require_temporary_folder
@@ -53,6 +53,7 @@ async def _serve(app: App, signals: Signals) -> None:
         await acquire_role_locks(app.coordinator, settings)
         async with (
             metrics_port(app),
+            watched_event_loop(app),
             _logged_in(app),
             running_workers(app),
             signals.started(app.request_reload),
