@@ -31,7 +31,7 @@ from bot.domain.backend import DeploymentDescription, NewRun
 from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, BackendUnreachable
 from bot.domain.runs import RunReport
 
-MAX_REPLY = 8 * 1024 * 1024
+MAX_REPLY = 4 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 T = TypeVar("T")
 

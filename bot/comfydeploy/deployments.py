@@ -7,6 +7,7 @@ Only the fields of the domain's records are kept, because the nodes' raw fields 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import from_json
@@ -18,6 +19,15 @@ from bot.domain.backend import DeploymentDescription, InputDescription
 # The seven GPUs in ComfyDeploy's documentation, in the same order.
 GPUS = ("T4", "L4", "A10G", "L40S", "A100", "A100-80GB", "H100")
 _LARGEST = 2**53  # the range of Discord's number options
+# Limits of a description, far above what Discord can offer and a user can choose from.
+MAX_INPUTS = 200
+MAX_KEY = 200
+MAX_TEXT = 1000
+MAX_DEFAULT = 6000
+MAX_OPTIONS = 1000  # of one input
+MAX_ALL_OPTIONS = 5000  # of all inputs
+MAX_OPTION = 500
+MAX_OPTIONS_TEXT = 100_000
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
@@ -54,12 +64,21 @@ def _deployment(data: object) -> DeploymentDescription:
         gpu=_text(data.get("gpu")) or None,
         concurrency_limit=_count(data.get("concurrency_limit")),
         run_timeout=_count(data.get("run_timeout")),
-        inputs=tuple(map(_input, filter(_has_id, nodes))) if isinstance(nodes, list) else (),
+        inputs=tuple(_inputs(nodes)) if isinstance(nodes, list) else (),
     )
 
 
+def _inputs(nodes: list[Any]) -> Iterator[InputDescription]:
+    space = MAX_ALL_OPTIONS
+    for node in filter(_has_id, nodes[:MAX_INPUTS]):
+        item = _input(node)
+        yield replace(item, choices=item.choices[:space])
+        space -= len(item.choices[:space])
+
+
 def _has_id(node: object) -> bool:
-    return isinstance(node, Mapping) and isinstance(node.get("input_id"), str) and node["input_id"] != ""
+    key = node.get("input_id") if isinstance(node, Mapping) else None
+    return isinstance(key, str) and 0 < len(key) <= MAX_KEY
 
 
 def _input(node: Mapping[str, Any]) -> InputDescription:
@@ -69,9 +88,9 @@ def _input(node: Mapping[str, Any]) -> InputDescription:
         input_class=input_class(_text(node.get("class_type")), _text(node.get("type"))),
         display_name=_text(node.get("display_name")),
         description=_text(node.get("description")),
-        default=default if _is_scalar(default) else None,
+        default=default if _is_scalar(default) and not _is_long(default) else None,
         # `["70", 0]` is a connection to node 70, whose value is used.
-        has_hidden_default=isinstance(default, list),
+        has_hidden_default=isinstance(default, list) or _is_long(default),
         minimum=_number(node.get("min_value")),
         maximum=_number(node.get("max_value")),
         choices=_options(node.get("enum_options")),
@@ -79,14 +98,19 @@ def _input(node: Mapping[str, Any]) -> InputDescription:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+def _is_long(default: object) -> bool:
+    """Return whether a default is too long for an option. It applies, but can't be shown or changed."""
+    return isinstance(default, str) and len(default) > MAX_DEFAULT
 
 
 def _number(value: object) -> int | float | None:
     """Parse a finite number, also from a string. Return None for one connected to another node."""
     if isinstance(value, str):
         try:
-            value = float(value)
+            value = float(value[:MAX_TEXT])
         except ValueError:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -111,11 +135,11 @@ def _is_scalar(value: object) -> bool:
 def _options(value: object) -> tuple[str, ...]:
     """Parse options as strings. A text holds them as JSON, one per line, or separated by commas."""
     if isinstance(value, str):
-        value = _split(value)
+        value = _split(value[:MAX_OPTIONS_TEXT])
     if not isinstance(value, list):
         return ()
-    words = (str(item) for item in value if _is_scalar(item) and not isinstance(item, bool))
-    return tuple(dict.fromkeys(word for word in words if word))
+    words = (str(item) for item in value[:MAX_OPTIONS] if _is_scalar(item) and not isinstance(item, bool))
+    return tuple(dict.fromkeys(word for word in words if 0 < len(word) <= MAX_OPTION))
 
 
 def _split(text: str) -> object:

@@ -7,7 +7,7 @@ shows `queued`, `processing` and `completed` with progress up to 100.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -119,7 +119,10 @@ def _seconds(value: object) -> float | None:
 
 
 MAX_OUTPUTS = 200
+# The entries and items that are looked at: previews and flags are no outputs, and a body may hold 500,000.
+MAX_ITEMS = 10_000
 MAX_TEXT = 100_000
+MAX_ALL_TEXT = 500_000  # over all texts of a run; each reader of the row parses them
 MAX_URL = 8192
 MAX_FILENAME = 150
 MAX_WORD = 200
@@ -132,8 +135,10 @@ def clean_filename(name: object) -> str | None:
     """
     if not isinstance(name, str):
         return None
-    base = re.split(r"[/\\]", name[-4096:])[-1]
-    base = "".join(char for char in base if char.isprintable()).strip(" .") if base.strip(".") else ""
+    base = re.split(r"[/\\]", name[-1024:])[-1]
+    if not base.isprintable():
+        base = "".join(filter(str.isprintable, base))
+    base = base.strip(" .")
     if len(base) > MAX_FILENAME:
         stem, dot, extension = base.rpartition(".")
         keep = dot + extension if stem and len(extension) <= 10 else ""
@@ -146,18 +151,32 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
     if not isinstance(entries, list):
         return ()
     unique: dict[tuple[str | None, str | None], Output] = {}
-    for output in islice(_flatten(entries), MAX_OUTPUTS * 2):
+    outputs = (_output(kind, item) for kind, item in islice(_items(entries), MAX_ITEMS))
+    for output in islice(filter(None, outputs), MAX_OUTPUTS * 2):
         unique.setdefault((output.url, output.text), output)
-    return tuple(islice(unique.values(), MAX_OUTPUTS))
+    return tuple(_within_space(islice(unique.values(), MAX_OUTPUTS)))
 
 
-def _flatten(entries: list[object]) -> Iterator[Output]:
+def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
+    """Yield the outputs, with texts only while they fit into MAX_ALL_TEXT."""
+    space = MAX_ALL_TEXT
+    for output in outputs:
+        length = len(output.text or "")
+        if length <= space:
+            space -= length
+            yield output
+
+
+def _items(entries: list[object]) -> Iterator[tuple[str, object]]:
+    """Yield the items with their kinds, and one item that is no output for each entry and each kind."""
     for entry in entries:
+        yield "", None
         data = entry.get("data") if isinstance(entry, dict) else None
         for kind, items in data.items() if isinstance(data, dict) else ():
+            yield "", None
+            word = clean_text(kind, MAX_WORD)
             for item in items if isinstance(items, list) else [items]:
-                if (output := _output(clean_text(kind, MAX_WORD), item)) is not None:
-                    yield output
+                yield word, item
 
 
 def _output(kind: str, item: object) -> Output | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self
@@ -124,7 +125,13 @@ class MediaFetcher:
         raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
 
 
+# A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.
+_AUTHORITY: Final = re.compile(r"[^/?#]*//[^/?#]{300}")
+
+
 def _parse(url: str) -> URL:
+    if _AUTHORITY.match(url):
+        raise MediaForbidden("the host name is too long")
     # Keep the URL byte for byte where possible: a signature may cover the exact spelling of the query.
     exact = url.isascii() and url.isprintable() and " " not in url
     try:

@@ -136,6 +136,9 @@ class Catalogue:
             left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
             self._log_new(config.name, left_out, level=logging.ERROR)
             return None
+        await asyncio.sleep(
+            0
+        )  # parsing and compiling a large description are separate steps of the event loop
         deployment = compile_deployment(config, info, self._backend.gpus)
         self._log_new(config.name, *deployment.warnings)
         return deployment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,10 @@ _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
 # Plain notation only. Not more digits than Python parses safely.
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
-FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
+# Each digit can be matched in one way only: with a choice, thousands of digits take quadratic time.
+FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
+# A longer text is no number that anyone types.
+NUMBER_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def number(text: str, kind: InputKind) -> int | float | None:
     """
     # Python also parses `1_0` and `nan`, which users would not recognize among the choices.
     form = INTEGER if kind is InputKind.INTEGER else FLOAT
-    if not form.fullmatch(text):
+    if len(text) > NUMBER_LENGTH or not form.fullmatch(text):
         return None
     value = int(text.partition(".")[0]) if kind is InputKind.INTEGER else float(text)
     return value if -LARGEST <= value <= LARGEST else None
@@ -183,11 +187,14 @@ def number(text: str, kind: InputKind) -> int | float | None:
 def _described_choices(draft: InputDraft) -> tuple[Choice, ...]:
     options = dict.fromkeys(option for each in draft.described for option in each.choices)
     taken: set[str] = set()
+    same: Counter[str] = Counter()
     choices = []
     for option in options:
         name = shorten(one_line(option) or "(empty)", DESCRIPTION_LENGTH)
         if name in taken:
-            name = unique(name[:28], taken)
+            stem = name[:28]
+            same[stem] += 1
+            name = unique(stem, taken, first=same[stem] + 1)
         taken.add(name)
         choices.append(Choice(name, option))
     return tuple(choices)

@@ -20,7 +20,8 @@ _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 
 def slug(text: str, fallback: str = "input") -> str:
     """Convert `text` to a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
-    lowered = unicodedata.normalize("NFKC", text).lower()
+    # Cut first: NFKC makes up to 18 characters out of one.
+    lowered = unicodedata.normalize("NFKC", text[: NAME_LENGTH * 8]).lower()
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
 
@@ -29,10 +30,10 @@ def acceptable(name: str) -> bool:
     return 0 < len(name) <= NAME_LENGTH and name == name.lower() and not _REFUSED.search(name)
 
 
-def unique(name: str, taken: Collection[str], *, room: int = 0) -> str:
-    """Return `name`, numbered if it is taken, and short enough for a suffix of `room` characters."""
+def unique(name: str, taken: Collection[str], *, room: int = 0, first: int = 2) -> str:
+    """Return `name`, numbered from `first` if it is taken, with space for `room` more characters."""
     length = NAME_LENGTH - room
-    candidate, number = name[:length], 2
+    candidate, number = name[:length], first
     while candidate in taken:
         ending = f"_{number}"
         candidate, number = name[: length - len(ending)] + ending, number + 1

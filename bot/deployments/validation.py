@@ -6,7 +6,7 @@ import math
 import mimetypes
 from dataclasses import dataclass
 
-from bot.deployments.compile_input import FLOAT, INTEGER, number
+from bot.deployments.compile_input import FLOAT, INTEGER, NUMBER_LENGTH, number
 from bot.deployments.model import Choice, Input
 from bot.deployments.schema import LARGEST
 from bot.domain.backend import InputKind
@@ -52,19 +52,19 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
     `512`).
     """
     text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
+    folded, as_number = text.casefold(), _number(text)
     tests = (
         lambda choice: choice.name == text,
         lambda choice: choice.value == text,
-        lambda choice: text.casefold() in (choice.name.casefold(), choice.value.casefold()),
-        lambda choice: _same_number(choice.value, text),
+        lambda choice: folded in (choice.name.casefold(), choice.value.casefold()),
+        lambda choice: as_number is not None and _number(choice.value) == as_number,
     )
     return next((choice for test in tests for choice in choices if test(choice)), None)
 
 
-def _same_number(left: str, right: str) -> bool:
-    if not (FLOAT.fullmatch(left) and FLOAT.fullmatch(right)):
-        return False
-    return float(left) == float(right)
+def _number(text: str) -> float | None:
+    """Return the number in plain notation, or None if the text is none."""
+    return float(text) if len(text) <= NUMBER_LENGTH and FLOAT.fullmatch(text) else None
 
 
 def _integer(item: Input, value: Plain) -> int:
@@ -73,14 +73,14 @@ def _integer(item: Input, value: Plain) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     text = str(value).strip()
-    if isinstance(value, str) and INTEGER.fullmatch(text):
+    if isinstance(value, str) and len(text) <= NUMBER_LENGTH and INTEGER.fullmatch(text):
         return int(text.partition(".")[0])
     raise InputError("input_not_integer", option=item.option, value=_excerpt(value))
 
 
 def _float(item: Input, value: Plain) -> int | float:
-    if isinstance(value, str) and FLOAT.fullmatch(value.strip()):
-        value = float(value)
+    if isinstance(value, str) and (found := _number(value.strip())) is not None:
+        value = found
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return value
     raise InputError("input_not_number", option=item.option, value=_excerpt(value))
@@ -110,13 +110,13 @@ def _boolean(item: Input, value: Plain) -> bool:
 def _text(item: Input, value: Plain) -> str:
     # PostgreSQL can't store NUL, and lone surrogates can't be encoded in UTF-8.
     text = str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    length = len(text)
+    if item.max_length is not None and length > item.max_length:  # before any work on the text
+        raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)
     if item.required and not strip_invisible(text):
         raise InputError("input_required", option=item.option)
-    length = len(text)
     if item.min_length is not None and length < item.min_length:
         raise InputError("input_too_short", option=item.option, length=length, minimum=item.min_length)
-    if item.max_length is not None and length > item.max_length:
-        raise InputError("input_too_long", option=item.option, length=length, maximum=item.max_length)
     return text
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import aiohttp
@@ -95,7 +96,8 @@ class GenerateBot(commands.Bot):
 
     async def automod_rules(self, guild_id: int) -> WordRules:
         """Fetch a server's AutoMod rules. Raises the same errors as `read_automod`."""
-        return await read_automod(self.get_guild(guild_id) or await self.fetch_guild(guild_id))
+        guild = self.get_guild(guild_id) or await self.fetch_guild(guild_id)
+        return await read_automod(guild, partial(self.services.word_filter.cache.checks.compile, guild_id))
 
     async def setup_hook(self) -> None:
         await self.load_cogs()

@@ -6,7 +6,8 @@ Only AutoMod rules are fetched.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 
 import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
@@ -66,8 +67,12 @@ class GuildInfo:
         )
 
 
-async def read_automod(guild: discord.Guild) -> WordRules:
-    """Fetch and compile a server's AutoMod rules.
+# Runs a function in a thread.
+RunInThread = Callable[[Callable[[], WordRules]], Awaitable[WordRules]]
+
+
+async def read_automod(guild: discord.Guild, compile: RunInThread = asyncio.to_thread) -> WordRules:
+    """Fetch a server's AutoMod rules, and compile them with `compile`.
 
     Raises RefusedError without the Manage Server permission, and discord.HTTPException on other failures.
     """
@@ -75,7 +80,7 @@ async def read_automod(guild: discord.Guild) -> WordRules:
         rules = await guild.fetch_automod_rules()
     except discord.Forbidden:
         raise RefusedError("words_forbidden") from None
-    return await asyncio.to_thread(compile_automod, rules)
+    return await compile(partial(compile_automod, rules))
 
 
 # These rules check no words, so nothing is lost by ignoring them.

@@ -98,7 +98,9 @@ class WordChecks:
         self._timeout, self._slow_seconds, self._clock = timeout, slow, clock
         self._quick = ThreadPoolExecutor(threads, "word-check")
         self._slow = ThreadPoolExecutor(1, "slow-word-check")
+        self._compiling = ThreadPoolExecutor(2, "word-compile")
         self._slow_servers: set[int] = set()
+        self._slow_compilers: set[int] = set()
         self._busy: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def run(
@@ -116,27 +118,34 @@ class WordChecks:
                 busy = self._busy.setdefault(guild_id, asyncio.Lock())
                 await busy.acquire()
                 pool = self._slow if guild_id in self._slow_servers else self._quick
-                running = pool.submit(self._timed, guild_id, check)
+                running = pool.submit(self._timed, self._slow_servers, guild_id, check)
                 running.add_done_callback(partial(_release, busy, asyncio.get_running_loop()))
                 return await asyncio.wrap_future(running)
         except (TimeoutError, CheckTooLong):
             log.warning("word rules of server %s took too long", guild_id)
             raise RefusedError("words_unavailable", "the rules took too long") from None
 
+    async def compile(self, guild_id: int, make: Callable[[], WordRules]) -> WordRules:
+        """Compile a server's rules in a thread, without a deadline, since their number is limited."""
+        pool = self._slow if guild_id in self._slow_compilers else self._compiling
+        timed = partial(self._timed, self._slow_compilers, guild_id, make)
+        return await asyncio.get_running_loop().run_in_executor(pool, timed)
+
     def close(self) -> None:
         """Start no more checks; running ones end at their deadlines."""
-        for pool in (self._quick, self._slow):
+        for pool in (self._quick, self._slow, self._compiling):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _timed(self, guild_id: int, check: Callable[[], Hit | None]) -> Hit | None:
+    def _timed(self, slow: set[int], guild_id: int, work: Callable[[], T]) -> T:
+        """Do the work, and note in `slow` whether the server belongs there."""
         began = self._clock()
         try:
-            return check()
+            return work()
         finally:
             if self._clock() - began > self._slow_seconds:
-                self._slow_servers.add(guild_id)
+                slow.add(guild_id)
             else:
-                self._slow_servers.discard(guild_id)
+                slow.discard(guild_id)
 
 
 def _release(busy: asyncio.Lock, loop: asyncio.AbstractEventLoop, _: Future[Hit | None]) -> None:
@@ -189,7 +198,7 @@ class AutomodCache:
         """Return the server's own list, recompiled only after a change."""
         cached = self._own.get(guild_id)
         if cached is None or cached[0] != blocked:
-            cached = (blocked, await asyncio.to_thread(WordRules, (), blocked))
+            cached = (blocked, await self.checks.compile(guild_id, partial(WordRules, (), blocked)))
             self._put(self._own, guild_id, cached)
         return cached[1]
 

@@ -177,9 +177,12 @@ class AllowedSpans:
     """The spans of a text that an allowed keyword matches."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
-        ordered = sorted(spans)
-        self._starts = [span.start for span in ordered]
-        self._reach = list(accumulate((span.end for span in ordered), max))
+        # Nested keywords make many spans for each start, of which the longest covers most.
+        reach: dict[int, int] = {}
+        for span in spans:
+            reach[span.start] = max(span.end, reach.get(span.start, 0))
+        self._starts = sorted(reach)
+        self._reach = list(accumulate((reach[start] for start in self._starts), max))
 
     def cover(self, span: Span) -> bool:
         """Return whether one allowed span contains all of `span`."""
@@ -219,10 +222,14 @@ class KeywordMatcher:
         return (self._foreign if foreign else self._near).spans(marked)
 
 
+_WINDOW = 256
+
+
 class _Automaton:
     def __init__(self, literals: dict[str, str]) -> None:
         self._literals, self._keywords = list(literals), list(literals.values())
         self._search = AhoCorasick(self._literals) if literals else None
+        self._longest = max(map(len, self._literals), default=0)
 
     def __bool__(self) -> bool:
         return self._search is not None
@@ -232,14 +239,25 @@ class _Automaton:
         return self._keywords[found[0][0]] if found else None
 
     def spans(self, marked: str) -> Iterator[Span]:
-        found = self._search.find_matches_as_indexes(marked, overlapping=True) if self._search else []
-        for index, start, end in found:
+        for index, start, end in self._overlapping(marked):
             literal = self._literals[index]
             yield Span(
                 start + literal.startswith(WORD_EDGE),
                 end - literal.endswith(WORD_EDGE),
                 self._keywords[index],
             )
+
+    def _overlapping(self, marked: str) -> Iterator[tuple[int, int, int]]:
+        """Yield all matches, window by window: one search of a whole text with nested keywords holds Python's
+        lock for a tenth of a second.
+        """
+        if self._search is None:
+            return
+        for offset in range(0, len(marked), _WINDOW):
+            window = marked[offset : offset + _WINDOW + self._longest]
+            for index, start, end in self._search.find_matches_as_indexes(window, overlapping=True):
+                if start < _WINDOW:
+                    yield index, offset + start, offset + end
 
 
 def _literal(keyword: str, form: str) -> str:
@@ -250,6 +268,7 @@ def _literal(keyword: str, form: str) -> str:
 
 # RE2 takes time proportional to text and program size; repetition multiplies a pattern's 260 characters.
 _MAX_PROGRAM_SIZE = 2_000
+_PROBE_MEMORY = 256 * 1024  # for a program of twice that size
 # Set operations in a character class: Rust applies them, RE2 silently reads them as plain characters.
 _SETS = re.compile(r"&&|~~|\[\^?\]?(?:\\.|[^\]\\\[])*\[(?!:)")
 # Unicode classes in Rust, ASCII classes in RE2.
@@ -269,18 +288,27 @@ class Pattern:
         return (found.span() for found in self._compiled.finditer(text))
 
 
+def _options(memory: int | None = None) -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    if memory is not None:
+        options.max_mem = memory
+    return options
+
+
 def compile_pattern(source: str) -> Pattern | str:
     """Compile a pattern, case-sensitive as in Rust. Return a code if the pattern can't be used."""
     if _SETS.search(source):
         return "regex_unsupported"
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
     try:
-        compiled = re2.compile(source, options)
-    except (re2.error, UnicodeEncodeError):
+        # First within little memory: a repeated Unicode class takes half a second until it is too large.
+        if re2.compile(source, _options(_PROBE_MEMORY)).programsize > _MAX_PROGRAM_SIZE:
+            return "regex_too_large"
+        compiled = re2.compile(source, _options())
+    except UnicodeEncodeError:
         return "regex_unsupported"
-    if compiled.programsize > _MAX_PROGRAM_SIZE:
-        return "regex_too_large"
+    except re2.error as error:
+        return "regex_too_large" if "too large" in str(error) else "regex_unsupported"
     narrower = not source.isascii() and _CLASSES.search(source)
     return Pattern(source, compiled, "regex_ascii_classes" if narrower else "")

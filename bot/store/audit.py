@@ -12,7 +12,7 @@ from bot.database.tables import audit
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
 from bot.domain.runs import RunState
 
-_CHUNK_SIZE = 1000
+_CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import deliveries, run_columns, runs, to_run
+from bot.database.tables import deliveries, listed_columns, run_columns, runs, to_listed_run, to_run
 from bot.domain.runs import (
     IN_FLIGHT,
     OUTCOME_PURPOSES,
@@ -40,7 +40,9 @@ _STATES = {
 
 
 class HistoryStore:
-    """Lists of runs. Every method raises StoreUnavailable if the database doesn't answer."""
+    """Lists of runs, without their outputs. Every method raises StoreUnavailable if the database doesn't
+    answer.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,7 +58,7 @@ class HistoryStore:
         """Return the newest batches, or those older than `before`."""
         async with self._database.read() as connection:
             query = own_runs(requester_id, run_filter, limit + 1, before)
-            found = [to_run(row) for row in (await connection.execute(query)).mappings()]
+            found = [to_listed_run(row) for row in (await connection.execute(query)).mappings()]
             listed = found[:limit]
             older = _cursor(listed[-1]) if len(found) > limit else None
             newer = _cursor(listed[0]) if listed and before is not None else before
@@ -71,7 +73,7 @@ class HistoryStore:
             found = await connection.execute(
                 query.order_by(runs.c.created_at, runs.c.key.desc()).limit(limit + 1)
             )
-            rising = [to_run(row) for row in found.mappings()]
+            rising = [to_listed_run(row) for row in found.mappings()]
             if len(rising) > limit:
                 listed = rising[:limit][::-1]
                 entries = await _entries(connection, listed)
@@ -82,7 +84,7 @@ class HistoryStore:
         """Return a server's active runs: those in flight, then the queue, then those in review."""
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
-            return [to_run(row) for row in found.mappings()]
+            return [to_listed_run(row) for row in found.mappings()]
 
 
 def own_runs(
@@ -100,7 +102,7 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
     rank = case((runs.c.state.in_(IN_FLIGHT), 0), (runs.c.state == S.WAITING, 1), else_=2)
     line = case((runs.c.state == S.WAITING, runs.c.queue_position))
     return (
-        select(*run_columns())
+        select(*listed_columns())
         .where(runs.c.guild_id == guild_id, runs.c.state.in_(_ACTIVE))
         .order_by(rank, line.nulls_last(), runs.c.created_at, runs.c.key)
         .limit(limit)
@@ -110,7 +112,7 @@ def open_on_server(guild_id: int, limit: int, offset: int) -> Select[Any]:
 
 def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
     """Select the first run of each batch that matches; a batch matches if any of its runs does."""
-    query = select(*run_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
+    query = select(*listed_columns()).where(runs.c.requester_id == requester_id, runs.c.batch_index == 0)
     if run_filter is RunFilter.ALL:
         return query
     member = _member.c.batch_key == runs.c.key
@@ -141,10 +143,10 @@ def _cursor(run: Run) -> RunCursor:
 async def _entries(connection: AsyncConnection, listed: Sequence[Run]) -> Sequence[RunListEntry]:
     keys = [run.key for run in listed]
     found = await connection.execute(
-        select(*run_columns()).where(runs.c.batch_key.in_(keys)).order_by(runs.c.key)
+        select(*listed_columns()).where(runs.c.batch_key.in_(keys)).order_by(runs.c.key)
     )
     batches: dict[str, list[Run]] = {key: [] for key in keys}
-    for run in map(to_run, found.mappings()):
+    for run in map(to_listed_run, found.mappings()):
         batches[run.batch_key].append(run)
     messages = await connection.execute(
         select(runs.c.batch_key, deliveries.c.state, deliveries.c.messages)

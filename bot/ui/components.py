@@ -26,7 +26,8 @@ LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
 _SPOILER_LENGTH = 900
-_LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
+# The text of our own sentences' links is short; searching further from each "[" of a URL is quadratic.
+_LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
 
 
 def fitting(remarks: Sequence[str], space: int) -> tuple[Sequence[str], Sequence[str]]:

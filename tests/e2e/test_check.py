@@ -185,12 +185,10 @@ async def test_the_ports_that_the_bot_would_open(home: BotProcess) -> None:
 
 @pytest.mark.parametrize("token", ["", "a-token-of-prometheus-0123456789"])
 async def test_a_metrics_port_that_the_bot_has(home: BotProcess, token: str) -> None:
-    settings = {"METRICS_PORT": str(free_port()), "METRICS_TOKEN": token}
-    await home.start(**settings)
-    said = await home.command("check", **settings)
-    found(
-        said, "ok", "Web server", f"METRICS_PORT {settings['METRICS_PORT']}", "in use, as while the bot runs"
-    )
+    port = str(free_port())
+    await home.start(METRICS_PORT=port, METRICS_TOKEN=token)
+    said = await home.command("check", METRICS_PORT=port, METRICS_TOKEN=token)
+    found(said, "ok", "Web server", f"METRICS_PORT {port}", "in use, as while the bot runs")
 
 
 async def test_a_metrics_port_that_something_else_has(home: BotProcess) -> None:

@@ -20,7 +20,7 @@ async def test_each_late_wake_up_is_measured_by_its_delay() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await metrics.watch_event_loop(lambda: now[0], sleep)
-    shown = re.findall(rf"{PREFIX}_event_loop_lag_seconds_(\S+) (\S+)", metrics.text().decode())
+    shown = re.findall(rf"(?m)^{PREFIX}_event_loop_lag_seconds_(\S+) (\S+)", metrics.text().decode())
     found = {name: float(value) for name, value in shown}
     assert found['bucket{le="0.1"}'] == 1
     assert found['bucket{le="0.25"}'] == 2

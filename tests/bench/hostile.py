@@ -1,0 +1,106 @@
+"""Hostile texts, rules, webhooks, descriptions and pictures, at the limits of Discord and the bot."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Iterator
+
+from PIL import Image
+
+MIB = 1024 * 1024
+REPLY = 4 * MIB
+# What is slow to normalize, to match, to escape or to parse.
+PIECES = (
+    *(
+        "!",
+        "1",
+        "a ",
+        ". ",
+        "[",
+        "](",
+        "{prompt}",
+        "`",
+        "||",
+        "*_",
+        "@",
+        "<",
+        "=",
+        ",",
+        '"',
+        "\\",
+        "\t",
+        "\n",
+    ),
+    *("\u200b", "\u0301", "é", "\ufdfa", "\u0430", "\ufb01", "\U0001d51e", "\ud55c", "\ud800"),
+    *("a=1,", "1.", "e1", "x!"),
+)
+KEYWORDS = tuple("a" * length for length in range(1, 60)) + tuple(f"wörd{n}" + "é" * 50 for n in range(400))
+PATTERNS = (r"(?i)\pL{250}", r"a(?:[ab]*a[ab]{900}c)?", r"(?:a?){60}", r"(?i)(?:\pL\pN\pS){80}", r"[^a]{200}")
+
+
+def long_texts(length: int) -> Iterator[str]:
+    """Yield texts of a length: each piece repeated, and seeded mixtures."""
+    for piece in PIECES:
+        yield (piece * length)[:length]
+    randomly = random.Random(1)
+    for _ in range(20):
+        yield "".join(randomly.choices(PIECES, k=length))[:length]
+
+
+def webhook_bodies(run_id: str) -> Iterator[bytes]:
+    """Yield webhooks of a mebibyte: nested, with many values, huge numbers, many texts, many files."""
+    head = f'{{"run_id":"{run_id}","status":"running","progress":0.5,'
+    for unit in ("[],", "{},", "1,", '" ",', '"a",', '{"a":1},', "[" * 99 + "]" * 99 + ",", '{"url":"x"},'):
+        items = unit * ((MIB - 500) // len(unit))
+        yield f'{head}"outputs":[{items}0]}}'.encode()
+        yield f'{head}"outputs":[{{"data":{{"{"k" * 150}":[{items}0]}}}}]}}'.encode()
+    yield f'{head}"outputs":{"[" * (MIB - 500)}'.encode()
+    yield f'{head}"queue_position":{"1" * (MIB - 500)}}}'.encode()
+    keys = ",".join(f'"{number:x}":0' for number in range(80_000))
+    yield f'{head}"other":{{{keys}}}}}'.encode()
+    files = [{"url": f"https://files.example/{number}", "filename": "\u200b" * 600} for number in range(450)]
+    yield _webhook(head, "images", files)
+    letters = ("é", "[", "`", "a\n", "* ")
+    yield _webhook(head, "text", [f"{n} {letters[n % 5] * 2_500}" for n in range(200)])
+
+
+def _webhook(head: str, kind: str, items: object) -> bytes:
+    return f'{head}"outputs":{json.dumps([{"data": {kind: items}}], ensure_ascii=False)}}}'.encode()
+
+
+def descriptions() -> Iterator[bytes]:
+    """Yield descriptions of deployments that are as large as an answer may be."""
+    long = "\ufdfa" * 100_000
+    for nodes in (
+        [_node(f"{'x' * 40}{number}") for number in range(35_000)],
+        [_node(long + str(number), display_name=long, description=long) for number in range(2)],
+        [_node(f"{n}", "Enum", enum_options=["o" * 99 + str(m) for m in range(900)]) for n in range(42)],
+        [_node("a", "Enum", enum_options="a," * 200_000)],
+        [_node("a", "Enum", enum_options=json.dumps(["x"] * 90_000))],
+        [_node(f"{number}", default_value=long) for number in range(6)],
+    ):
+        yield json.dumps({"id": "x", "input_types": nodes}).encode()
+    yield b'{"id":"x","input_types":[' + b"[]," * (REPLY // 4) + b"0]}"
+
+
+def _node(key: str, kind: str = "Text", **more: object) -> dict[str, object]:
+    return {"input_id": key, "class_type": f"ComfyUIDeployExternal{kind}", **more}
+
+
+def pictures() -> Iterator[bytes]:
+    """Yield pictures of each format, whole, cut off and with flipped bytes, and a huge one."""
+    randomly = random.Random(2)
+    noise = Image.frombytes("RGB", (900, 900), randomly.randbytes(900 * 900 * 3))
+    for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF"):
+        target = io.BytesIO()
+        noise.save(target, kind)
+        whole = target.getvalue()
+        broken = bytearray(whole)
+        for _ in range(20):
+            broken[randomly.randrange(len(broken))] ^= 0xFF
+        yield from (whole, whole[: len(whole) // 2], bytes(broken))
+    target = io.BytesIO()
+    Image.new("RGB", (7000, 7000)).save(target, "PNG")
+    yield target.getvalue()

@@ -1,0 +1,346 @@
+"""Measure the longest stall of the event loop under hostile inputs, beside a bare loop in the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from bot.app import App
+from bot.comfydeploy.deployments import parse_deployment
+from bot.comfydeploy.webhook_urls import WebhookSigner
+from bot.comfydeploy.wire import WireError
+from bot.delivery.outputs import inline_texts
+from bot.delivery.shrink import shrink_image
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.compile import compile_deployment
+from bot.deployments.inputs import RawValue
+from bot.deployments.options import PRESET_OPTION, autocomplete
+from bot.deployments.schema import DeploymentConfig
+from bot.domain.errors import BotError
+from bot.domain.records import AuditAction, AuditEntry, AuditFilter
+from bot.domain.requests import Holder, Member, Origin, Preset, Requester
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
+from bot.domain.settings_table import FORMS, Form, Section, SettingControl
+from bot.domain.settings_values import ReviewChannel
+from bot.services.word_filter import AutomodCache, word_check
+from bot.services.word_rules import WordRule, WordRules
+from bot.store.audit import add_entries
+from bot.ui.components import text_blocks
+from bot.ui.details import details
+from demo.fake_comfydeploy.deployments import PICTURE_ID, PROMPT, SEED, InputNode, picture, size_input
+from demo.fake_comfydeploy.faults import Faults
+from demo.fake_comfydeploy.server import FakeComfyDeploy
+from tests.bench import hostile
+from tests.bench.figures import Figure
+from tests.bench.setup import SECRET
+from tests.harness import AppRunner, open_app
+
+AIM = "≤ 50 ms on an idle machine"
+TICK = 0.001
+GUILD, CHANNEL, PERSON = 1, 2, 3
+UNLIMITED = {"at_once": None, "waiting": None, "runs_a_day": None, "gpu_seconds_a_day": None}
+RULES = ServerRules.model_validate(
+    {"words": {"automod": False}, "budgets": {"person": UNLIMITED, "server": UNLIMITED}}
+)
+Case = Callable[[], Awaitable[object]]
+
+
+@dataclass
+class Stalls:
+    """The longest time for which the event loop ran nothing else, in seconds, and the case's number."""
+
+    longest: float = 0.0
+    case: int = 0
+    worst: int = 0
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Stalls]:
+    """Watch the event loop inside the block.
+
+    A stall is at most as long as the process computed meanwhile; the rest is other processes' time.
+    """
+    stalls = Stalls()
+
+    async def watch() -> None:
+        while True:
+            due, computed = time.perf_counter() + TICK, time.process_time()
+            await asyncio.sleep(TICK)
+            late = min(time.perf_counter() - due, time.process_time() - computed)
+            if late > stalls.longest:
+                stalls.longest, stalls.worst = late, stalls.case
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(TICK)
+    try:
+        yield stalls
+    finally:
+        watching.cancel()
+
+
+async def stall_of(cases: Iterator[Case]) -> tuple[float, int]:
+    """Return the longest stall while the cases run one after the other, and the number of the worst.
+
+    Refusals are what is expected.
+    """
+    prepared = list(cases)
+    async with watched() as stalls:
+        for stalls.case, case in enumerate(prepared):
+            await asyncio.sleep(2 * TICK)
+            with suppress(BotError, WireError):
+                await case()
+        await asyncio.sleep(2 * TICK)
+    return stalls.longest, stalls.worst
+
+
+def backend() -> FakeComfyDeploy:
+    """Return a fake ComfyDeploy whose deployment has options of each kind, one with 200 numbers to choose."""
+    sizes = tuple(str(size) for size in range(64, 64 * 201, 64))
+    inputs = (
+        *(PROMPT, SEED, size_input("width", 256)),
+        InputNode(class_type="Enum", input_id="size", default="64", options=sizes),
+        InputNode(class_type="Number", input_id="strength", default=0.5),
+        InputNode(class_type="Boolean", input_id="tiling", default=False),
+    )
+    deployment = replace(picture(), inputs=inputs, concurrency_limit=100)
+    return FakeComfyDeploy(webhook_waits=(0, 0), deployments=[deployment])
+
+
+def requester() -> Requester:
+    now = datetime.now(UTC)
+    origin = Origin(
+        guild_id=GUILD,
+        channel_id=CHANNEL,
+        application_id=4,
+        interaction_token="none",
+        interaction_expires_at=now + timedelta(minutes=15),
+        upload_limit=10 * hostile.MIB,
+    )
+    person = Member(id=PERSON, created_at=now - timedelta(days=900), manages_server=True)
+    return Requester(person, origin, frozenset({CHANNEL}), lambda _: True)
+
+
+def texts(app: App) -> Iterator[Case]:
+    """Send each text as each option, in `more`, and as what is typed for autocomplete."""
+    services = app.bot.services
+    (deployment,) = services.catalogue.all()
+    names = [item.option for item in deployment.offered]
+
+    async def ask(options: Mapping[str, RawValue]) -> None:
+        await services.generation.generate(deployment.name, options, requester())
+
+    async def complete(typed: str) -> None:
+        for name in names:
+            autocomplete(deployment, name, typed)
+
+    for text in hostile.long_texts(6000):
+        for name in names:
+            yield partial(ask, {name: text})
+            yield partial(ask, {"more": f"{name}={text}"[:6000]})
+        yield partial(ask, {"more": text})
+        yield partial(complete, text)
+
+
+def presets(app: App) -> Iterator[Case]:
+    """Presets that are nothing but gaps, and long names."""
+    services = app.bot.services
+    (deployment,) = services.catalogue.all()
+    prompt = next(item for item in deployment.offered if item.is_prompt)
+    now = datetime.now(UTC)
+    preset = Preset(
+        holder=Holder.PERSON,
+        holder_id=PERSON,
+        name="gaps",
+        deployment=deployment.name,
+        inputs={prompt.key: "{prompt}" * 750},
+        gpu=None,
+        created_at=now,
+        created_by=PERSON,
+    )
+    yield partial(app.store.presets.put, preset, now)
+    for text in hostile.long_texts(6000):
+        yield partial(services.presets.use, "gaps", text, requester())
+        yield partial(services.presets.use, text, text, requester())
+        yield partial(services.presets.suggest, PERSON, GUILD, text)
+
+
+class SmallServer:
+    """A server as the gateway caches it."""
+
+    id, name, manages_server = GUILD, "Studio", True
+    role_ids: frozenset[int] = frozenset()
+    channel_ids: frozenset[int] = frozenset()
+
+    def role_name(self, role_id: int) -> str:
+        return str(role_id)
+
+    def review(self, _rules: ServerRules) -> ReviewChannel | None:
+        return None
+
+
+def forms(app: App) -> Iterator[Case]:
+    """Submit each form of `/settings` with each text."""
+    settings = app.bot.services.server_settings
+
+    async def submit(key: str, form: Form, text: str) -> None:
+        section, _, name = key.partition(".")
+        control = SettingControl(Section(section), name, "")
+        stamp = form.stamp(await app.store.rules.get(GUILD), "")
+        await settings.submit(SmallServer(), PERSON, control, [text] * len(form.boxes), stamp)
+
+    for text in hostile.long_texts(4000):
+        for key, form in FORMS.items():
+            yield partial(submit, key, form, text)
+
+
+def rules() -> Iterator[Case]:
+    """Each text under hostile rules, which are compiled first."""
+    rule = WordRule(
+        name="hostile",
+        keywords=hostile.KEYWORDS,
+        patterns=hostile.PATTERNS * 2,
+        allowed=("*a*", *hostile.KEYWORDS[:99]),
+    )
+    own = {"words": {"automod": True, "blocked": hostile.KEYWORDS}}
+
+    async def fetch(_: int) -> WordRules:
+        return await cache.checks.compile(GUILD, partial(WordRules, [rule] * 6))
+
+    async def check(text: str) -> None:
+        stored = ServerRules.model_validate(own)
+        await word_check(cache, stored, GUILD, role_ids=(), channel_ids=(), texts={"prompt": text})
+
+    cache = AutomodCache(fetch, lambda: datetime.now(UTC))
+    for text in hostile.long_texts(6000):
+        yield partial(check, text)
+
+
+def webhooks(runner: AppRunner, run: Run, session: aiohttp.ClientSession) -> Iterator[Case]:
+    """Send webhooks; the client shares the loop and adds its part."""
+    url = WebhookSigner(SECRET, f"http://127.0.0.1:{runner.port}").url(run.key) or ""
+
+    async def post(body: bytes) -> None:
+        async with session.post(url, data=body) as answer:
+            await answer.read()
+
+    for body in hostile.webhook_bodies(run.run_id or ""):
+        yield partial(post, body)
+
+
+def descriptions() -> Iterator[Case]:
+    config = DeploymentConfig(name="picture", deployment_id=PICTURE_ID)
+
+    async def offer(body: bytes) -> None:
+        described = parse_deployment(body)
+        await asyncio.sleep(0)  # as between the bot's own steps
+        plan_commands((compile_deployment(config, described, ()),), (PRESET_OPTION,))
+
+    for body in hostile.descriptions():
+        yield partial(offer, body)
+
+
+def messages(app: App, run: Run) -> Iterator[Case]:
+    """Texts that a machine made, and Details of a run with long inputs."""
+    catalogue = app.bot.services.catalogue
+    (deployment,) = catalogue.all()
+
+    async def show(text: str) -> None:
+        for shown in inline_texts(run, [text]) or ():
+            for spoiler in (False, True):
+                text_blocks([shown], spoiler=spoiler)
+
+    async def describe(text: str) -> None:
+        inputs = {item.key: text for item in deployment.offered}
+        details(replace(run, inputs=inputs, prompt=text), deployment.title, deployment, catalogue.plan)
+
+    for length in (1500, 100_000):
+        for text in hostile.long_texts(length):
+            yield partial(show, text)
+    for text in hostile.long_texts(6000):
+        yield partial(describe, text)
+
+
+async def started(runner: AppRunner) -> Run:
+    """Store a run that ComfyDeploy has started and doesn't continue."""
+    app = runner.app
+    runner.comfydeploy.next_faults(Faults(hold_at="queued", webhook_drop=True))
+    services = app.bot.services
+    (deployment,) = services.catalogue.all()
+    needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
+    run = await services.generation.generate(deployment.name, needed, requester())
+    await services.generation.confirm_answer(run.key, None)
+    await app.workers["submit"].drain()
+    found = await app.store.runs.get(run.key)
+    if found is None or found.run_id is None:
+        raise RuntimeError("the run was not started")
+    return found
+
+
+async def fill(runner: AppRunner) -> None:
+    """Store runs with half a million characters of text each, and entries for the record."""
+    outputs = tuple(Output("text", text="é" * 100_000) for _ in range(5))
+    for _ in range(12):
+        run, now = await started(runner), datetime.now(UTC)
+        report = RunReport(run_id=run.run_id or "", state=RunState.SUCCEEDED, outputs=outputs)
+        await runner.app.store.runs.record_report(run.key, report, now, now)
+    entry = AuditEntry(
+        at=datetime.now(UTC),
+        guild_id=GUILD,
+        actor_id=PERSON,
+        subject_id=PERSON,
+        action=AuditAction.REFUSAL,
+        outcome="words_refused",
+        details={"rule": "é" * 90, "word": "é" * 60, "option": "prompt"},
+    )
+    async with runner.app.store.database.write() as connection:
+        await add_entries(connection, *([entry] * 5_000))
+
+
+def lists(app: App) -> Iterator[Case]:
+    """Show lists and make files of what `fill` stored."""
+    services, person = app.bot.services, requester().person
+    yield partial(services.runs.history, PERSON, RunsPage())
+    yield partial(services.runs.queue, GUILD, 0)
+    yield partial(services.privacy.export, PERSON)
+    yield partial(services.audit.export, GUILD, person, AuditFilter())
+
+
+def pictures() -> Iterator[Case]:
+    for data in hostile.pictures():
+        yield partial(shrink_image, data, 100_000)
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    alone, _ = await stall_of(partial(asyncio.sleep, 0.01) for _ in range(100))
+    found: dict[str, tuple[float, int]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        scene = open_app(Path(folder), comfydeploy=backend(), webhook_secret=SECRET)
+        async with scene as runner, aiohttp.ClientSession() as session:
+            app = runner.app
+            await app.store.rules.change(GUILD, PERSON, lambda _: RULES, datetime.now(UTC), "bench")
+            await fill(runner)
+            run = await started(runner)
+            found["lists and files"] = await stall_of(lists(app))
+            found["texts and autocomplete"] = await stall_of(texts(app))
+            found["presets"] = await stall_of(presets(app))
+            found["forms of /settings"] = await stall_of(forms(app))
+            found["word rules"] = await stall_of(rules())
+            found["webhooks of 1 MiB"] = await stall_of(webhooks(runner, run, session))
+            found["descriptions of deployments"] = await stall_of(descriptions())
+            found["messages"] = await stall_of(messages(app, run))
+    found["pictures"] = await stall_of(pictures())
+    return [
+        Figure("lag", f"longest stall, {name} (input {case})", seconds * 1000, "ms", alone * 1000, AIM)
+        for name, (seconds, case) in found.items()
+    ]

@@ -1,0 +1,169 @@
+"""Work on what members, server owners and ComfyDeploy send is bounded: by lengths that are checked first, by
+numbers of steps, and in threads of its own. How long it takes is measured by `make bench ARGS=lag`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from bot.comfydeploy import deployments, reports, wire
+from bot.delivery.download import MediaFetcher
+from bot.deployments.compile_input import NUMBER_LENGTH
+from bot.deployments.model import Choice
+from bot.deployments.naming import slug, unique
+from bot.deployments.validation import find_choice
+from bot.domain.errors import MediaForbidden
+from bot.domain.runs import Output
+from bot.services import word_rules
+from bot.services.word_filter import WordChecks
+from bot.services.word_rules import KeywordMatcher, WordRules, compile_pattern
+from bot.ui.components import remark_messages
+
+
+@pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])
+def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
+    """Two hundred choices and 6,000 digits stopped the bot for a minute."""
+    digits = "1" * (length - 2)
+    found = find_choice((Choice("large", f"{digits}.0"),), digits + ".")
+    assert (found is not None) is (length <= NUMBER_LENGTH)
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"), [("[],", wire.MAX_BRACKETS), ("{},", wire.MAX_BRACKETS), ("1,", wire.MAX_COMMAS)]
+)
+def test_json_with_too_many_values_is_refused_by_its_separators(unit: str, most: int) -> None:
+    fits = f"[{unit * (most - 1)}0]".encode()
+    assert len(wire.load(fits)) == most
+    with pytest.raises(wire.WireError, match="too many values"):
+        wire.load(f"[{unit * most}{unit * 2}0]".encode())
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"no JSON"])
+def test_parsing_leaves_garbage_collection_as_it_was(body: bytes) -> None:
+    for is_on in (False, True):
+        (gc.enable if is_on else gc.disable)()
+        try:
+            wire.load(body)
+        except wire.WireError:
+            pass
+        finally:
+            assert gc.isenabled() is is_on
+            gc.enable()
+
+
+def test_of_a_report_only_so_many_items_are_looked_at() -> None:
+    picture = {"url": "https://files.example/a.png", "type": "output"}
+
+    def kept(*entries: object) -> int:
+        return len(reports.parse_outputs(list(entries)))
+
+    last = {"data": {"images": [picture]}}
+    assert kept({"data": {"flags": [1] * 1000}}, *([{}] * 1000), last) == 1
+    assert kept({"data": {"flags": [1] * reports.MAX_ITEMS}}, last) == 0
+    assert kept(*([{}] * reports.MAX_ITEMS), last) == 0
+    assert kept({"data": {f"k{number}": [] for number in range(reports.MAX_ITEMS)}}, last) == 0
+
+
+def test_the_texts_of_a_report_have_a_common_limit() -> None:
+    texts = [letter * reports.MAX_TEXT for letter in "abcdef"]
+    found = reports.parse_outputs([{"data": {"text": [*texts, "short"], "images": [{"url": "https://x/a"}]}}])
+    assert sum(len(output.text or "") for output in found) == reports.MAX_ALL_TEXT
+    assert found[-1] == Output("images", url="https://x/a")
+
+
+def described(*nodes: dict[str, Any]) -> Any:
+    body = json.dumps({"id": "x", "input_types": list(nodes)}).encode()
+    return deployments.parse_deployment(body).inputs
+
+
+def test_a_description_is_cut_to_what_can_be_offered() -> None:
+    def node(key: str, **more: Any) -> dict[str, Any]:
+        return {"input_id": key, "class_type": "ComfyUIDeployExternalEnum", **more}
+
+    assert len(described(*(node(f"{number}") for number in range(1000)))) == deployments.MAX_INPUTS
+    assert described(node("k" * (deployments.MAX_KEY + 1))) == ()
+    long = "x" * 10_000
+    (one,) = described(node("a", display_name=long, description=long, enum_options=[long, "short"]))
+    assert (len(one.display_name), len(one.description)) == (deployments.MAX_TEXT,) * 2
+    assert one.choices == ("short",)
+    (one,) = described(node("a", default_value=long))
+    assert (one.default, one.has_hidden_default) == (None, True)
+    options = [str(number) for number in range(5000)]
+    many = described(*(node(f"{number}", enum_options=options) for number in range(10)))
+    assert len(many[0].choices) == deployments.MAX_OPTIONS
+    assert sum(len(each.choices) for each in many) == deployments.MAX_ALL_OPTIONS
+
+
+def test_a_name_is_cut_before_it_is_normalized() -> None:
+    """One of these letters becomes eighteen."""
+    assert slug("\ufdfa" * 1_000_000) == slug("\ufdfa" * 1000)
+
+
+def test_numbering_goes_on_where_it_was() -> None:
+    assert unique("a", {"a"}, first=7) == "a_7"
+
+
+def test_nested_keywords_are_found_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    keywords = KeywordMatcher([*("a" * length for length in range(1, 20)), "*ab*", "b a"])
+    text = word_rules.mark_word_edges("aaab ab a " * 40 + "a" * 300)
+    by_windows = sorted(keywords.spans(text))
+    monkeypatch.setattr(word_rules, "_WINDOW", len(text))
+    assert by_windows == sorted(keywords.spans(text)) != []
+
+
+def test_allowed_spans_keep_one_for_each_start() -> None:
+    spans = [word_rules.Span(start, start + length, "x") for start in range(5) for length in range(1, 50)]
+    allowed = word_rules.AllowedSpans(spans)
+    assert allowed.cover(word_rules.Span(0, 49, "x"))
+    assert not allowed.cover(word_rules.Span(0, 54, "x"))
+    assert len(allowed._starts) == 5
+
+
+@pytest.mark.parametrize("pattern", [r"(?i)\pL{250}", r"(?i)(?:\pL\pN\pS){80}", r"\PL{1000}"])
+def test_a_pattern_that_takes_long_to_compile_is_refused_within_little_memory(pattern: str) -> None:
+    assert compile_pattern(pattern) == "regex_too_large"
+
+
+async def test_rules_are_compiled_in_threads_of_their_own() -> None:
+    """The default threads resolve host names, so a server's rules may not wait for them, or fill them."""
+    checks, now, go = WordChecks(clock=lambda: now[0]), [0.0], threading.Event()
+    loop = asyncio.get_running_loop()
+    busy = ThreadPoolExecutor(1)
+    loop.set_default_executor(busy)
+    waiting = loop.run_in_executor(None, go.wait)
+    threads: list[str] = []
+
+    def compile(seconds: float) -> WordRules:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        now[0] += seconds
+        return WordRules()
+
+    for guild_id, seconds in ((1, 1.0), (2, 0.0), (1, 0.0), (1, 0.0)):
+        await checks.compile(guild_id, lambda seconds=seconds: compile(seconds))
+    assert threads == ["word-compile", "word-compile", "slow-word-check", "word-compile"]
+    go.set()
+    await waiting
+    checks.close()
+
+
+@pytest.mark.parametrize("url", ["http://{}/a.png", "//{}/a.png", "https://user@{}:1/a.png"])
+async def test_a_long_host_name_is_not_parsed(url: str) -> None:
+    async with MediaFetcher() as fetcher:
+        with pytest.raises(MediaForbidden, match="too long"):
+            await fetcher.fetch(url.format("\ufdfa" * 2000), limit_bytes=1, into=io.BytesIO())
+
+
+def test_a_remark_that_is_too_long_loses_its_link_whatever_is_in_the_link() -> None:
+    remark = (
+        f"a.png is too large: [open it](https://x.example/{'[' * 4000}{'[](' * 1000}) while the link works."
+    )
+    (message,) = remark_messages([remark])
+    assert message.content == "a.png is too large: open it while the link works."
