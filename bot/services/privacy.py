@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -49,6 +50,7 @@ class PrivacyService:
         writer.add_blocks(await self._store.blocks_of(user_id))
         writer.add_presets(await self._store.presets_of(user_id))
         async for runs in self._store.runs_of(user_id):
+            await asyncio.sleep(0)  # reading and writing megabytes are separate steps of the event loop
             if not writer.add_runs(runs):
                 break
         async for entries in self._store.audit_of(user_id):

@@ -35,7 +35,7 @@ from bot.store.audit import add_entries, to_entry
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
-_EXPORT_CHUNK_SIZE = 20  # with inputs and outputs
+_EXPORT_CHUNK_SIZE = 10  # with inputs and outputs
 # Details of audit entries that hold a user's own text.
 _PRIVATE_DETAILS = frozenset({"prompt", "inputs", "text"})
 

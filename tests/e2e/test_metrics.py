@@ -24,6 +24,7 @@ async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
         assert 'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0' in page
         assert "comfydeploy_bot_gateway_ready 1.0" in page
         assert "comfydeploy_bot_servers 1.0" in page
+        assert "comfydeploy_bot_event_loop_lag_seconds_count 0.0" not in page
 
 
 async def test_a_port_of_their_own_that_is_taken(tmp_path: Path) -> None:

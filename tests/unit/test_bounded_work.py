@@ -30,7 +30,7 @@ from bot.ui.components import remark_messages
 
 @pytest.mark.parametrize("length", [NUMBER_LENGTH, NUMBER_LENGTH + 1])
 def test_only_a_short_text_is_read_as_a_number(length: int) -> None:
-    """Two hundred choices and 6,000 digits stopped the bot for a minute."""
+    """Two hundred choices and 6,000 digits stopped the bot for nearly two minutes."""
     digits = "1" * (length - 2)
     found = find_choice((Choice("large", f"{digits}.0"),), digits + ".")
     assert (found is not None) is (length <= NUMBER_LENGTH)
