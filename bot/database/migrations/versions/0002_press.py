@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_press"
+revision = "0002_press"
 down_revision = "0001_initial"
 branch_labels = None
 depends_on = None
