@@ -11,7 +11,7 @@ from discord.ui import LayoutView
 
 from bot.deployments.earlier_values import FormValue
 from bot.deployments.validation import AttachedFile
-from bot.domain.errors import BotError, InputError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, InputError, InputErrors, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, form_values
 from bot.gateway.interactions import Interaction, requester_of
@@ -70,24 +70,40 @@ async def _send(interaction: Interaction, id: EditId, values: dict[str, FormValu
 async def _read_texts(interaction: Interaction, id: EditId, values: dict[str, FormValue]) -> None:
     """Read uploaded texts, which takes too long for an immediate answer, and offer to submit the form."""
     await interaction.response.defer(ephemeral=True, thinking=True)
+    editing = interaction.client.services.editing
+    mistakes = await _replace_files(interaction, values)
     try:
-        for name, file in _uploaded_texts(values).items():
-            del values[name + TEXT_FILE]
-            values[name] = await _download_text(interaction, name, file)
+        await editing.check(id.key, values, requester_of(interaction))
+    except InputErrors as errors:
+        mistakes += errors.errors
     except BotError as error:
-        layout = _refused(interaction, id, values, error)
+        mistakes = [error]
+    if mistakes:
+        layout = _refused(interaction, id, values, *mistakes)
     else:
-        draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
+        draft = editing.keep_draft(interaction.user.id, values)
         layout = ready_layout(EditId(id.key, draft).encode(), EditId(id.key, draft, send=True).encode())
     await interaction.followup.send(view=layout, ephemeral=True)
 
 
+async def _replace_files(interaction: Interaction, values: dict[str, FormValue]) -> list[BotError]:
+    """Replace uploaded texts by their content, and return the mistakes of those that can't be read."""
+    mistakes: list[BotError] = []
+    for name, file in _uploaded_texts(values).items():
+        del values[name + TEXT_FILE]
+        try:
+            values[name] = await _download_text(interaction, name, file)
+        except InputError as error:
+            mistakes.append(error)
+    return mistakes
+
+
 def _refused(
-    interaction: Interaction, id: EditId, values: Mapping[str, FormValue], error: BotError
+    interaction: Interaction, id: EditId, values: Mapping[str, FormValue], *errors: BotError
 ) -> LayoutView:
     """Keep the values as a draft, and build the answer with *Edit again*."""
     draft = interaction.client.services.editing.keep_draft(interaction.user.id, values)
-    return refused_layout(explain(error), EditId(id.key, draft).encode())
+    return refused_layout("\n".join(map(explain, errors)), EditId(id.key, draft).encode())
 
 
 def _uploaded_texts(values: Mapping[str, FormValue]) -> dict[str, AttachedFile]:

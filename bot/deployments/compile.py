@@ -97,7 +97,14 @@ def _marked(draft: InputDraft, *, is_prompt: bool) -> InputDraft:
     required = item.required
     if config.required is None and item.offered:
         required = is_prompt or (required and not is_seed)
-    return draft.with_input(replace(item, is_prompt=is_prompt, is_seed=is_seed, required=required))
+    marked = replace(
+        item,
+        is_prompt=is_prompt,
+        is_negative_prompt=item.kind is InputKind.TEXT and not is_prompt and _is_negative(draft.names),
+        is_seed=is_seed,
+        required=required,
+    )
+    return draft.with_input(marked)
 
 
 def _named(drafts: Sequence[InputDraft]) -> Iterable[Input]:
@@ -164,14 +171,18 @@ def _names_seed(*names: str) -> bool:
     return any(_SEED.search(name.lower()) for name in names)
 
 
+def _is_negative(names: tuple[str, ...]) -> bool:
+    return any(_NEGATIVE.search(name.lower()) for name in names)
+
+
 def _prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
     """Return how likely a text input is the prompt, 0 being likeliest, or None if it can't be.
 
     `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
     """
-    lowered = [name.lower().strip() for name in names]
-    if any(_NEGATIVE.search(name) for name in lowered):
+    if _is_negative(names):
         return None
+    lowered = [name.lower().strip() for name in names]
     if any(name == "prompt" or name.startswith("positive") for name in lowered):
         return 0
     if any("prompt" in name for name in lowered):

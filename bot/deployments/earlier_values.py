@@ -11,7 +11,7 @@ from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import GPU
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
+from bot.domain.errors import InputError, InputErrors
 from bot.domain.runs import InputValue
 
 # Discord's limits: fields of a modal, and characters of a text input.
@@ -51,15 +51,16 @@ def editable_fields(
     form_values: FormValues | None = None,
     exclude: str | None = None,
 ) -> tuple[FormField, ...]:
-    """Return the five most important fields: the prompt, required inputs, config order, and the GPU last.
+    """Return the five most important fields (see `_rank`), and the GPU if there is space.
 
-    `form_values` override the earlier values; the input with the key `exclude` is left out.
+    `form_values` override the earlier values, but don't change which fields there are. The input with the key
+    `exclude` is left out.
     """
     form_values = form_values or {}
-    items = sorted((item for item in deployment.offered if item.key != exclude), key=_rank)
-    choose_gpu = len(deployment.gpus) > 1
-    fields = [_field(item, inputs.get(item.key), form_values) for item in items[: MAX_FIELDS - choose_gpu]]
-    if choose_gpu:
+    items = [item for item in deployment.offered if item.key != exclude]
+    items.sort(key=lambda item: _rank(item, inputs.get(item.key)))
+    fields = [_field(item, inputs.get(item.key), form_values) for item in items[:MAX_FIELDS]]
+    if len(deployment.gpus) > 1 and len(fields) < MAX_FIELDS:
         gpu_value = form_values.get(GPU, gpu if gpu in deployment.gpus else "")
         fields.append(FormField(GPU, None, str(gpu_value or ""), deployment.gpus))
     return tuple(fields)
@@ -74,28 +75,51 @@ def revise(
 ) -> Revision:
     """Combine form values, earlier values and defaults, in this order of precedence.
 
-    Raises InputError for the first mistake.
+    Raises InputErrors with all mistakes.
     """
     inputs: dict[str, InputValue] = {}
+    mistakes: list[InputError] = []
     dropped = _no_longer_offered(deployment, earlier)
     for item in deployment.inputs:
-        value = item.fixed
-        if item.offered:
-            value = _value(item, earlier.get(item.key), form_values, dropped)
-            value = omitted_value(item, draw_seed) if value is None else value
+        value: InputValue | None = item.fixed
+        try:
+            if item.offered:
+                value = _value(item, earlier.get(item.key), form_values, dropped)
+                value = omitted_value(item, draw_seed) if value is None else value
+        except InputError as error:
+            mistakes.append(error)
         if value is not None:
             inputs[item.key] = value
     names = {item.option for item in deployment.offered}
     dropped += [name for name in form_values if name not in names and name != GPU]
-    chosen = _gpu(deployment, gpu, form_values, dropped)
+    chosen = deployment.default_gpu
+    try:
+        chosen = _gpu(deployment, gpu, form_values, dropped)
+    except InputError as error:
+        mistakes.append(error)
+    if mistakes:
+        raise InputErrors(mistakes)
     collected = CollectedInputs(
         inputs, chosen, seed_of(deployment, inputs), prompt_of(deployment, inputs), {}
     )
     return Revision(collected, tuple(dict.fromkeys(dropped)))
 
 
-def _rank(item: Input) -> tuple[bool, bool, bool]:
-    return not item.is_prompt, not item.required, item.kind in ATTACHMENTS
+def _rank(item: Input, earlier: InputValue | None) -> int:
+    """Return an input's position in a form: the texts, what the user chose, then the others.
+
+    A required input without a value comes early, because the form can't be sent without it. A seed comes
+    after the other chosen values, because the bot may have drawn it.
+    """
+    if item.is_prompt:
+        return 0
+    if item.required and earlier is None:
+        return 1
+    if item.is_negative_prompt:
+        return 2
+    if earlier is not None and earlier != item.default:
+        return 4 if item.is_seed else 3
+    return 6 if item.kind in ATTACHMENTS else 5
 
 
 def _field(item: Input, earlier: InputValue | None, form_values: FormValues) -> FormField:
@@ -103,8 +127,18 @@ def _field(item: Input, earlier: InputValue | None, form_values: FormValues) -> 
     if item.kind is InputKind.BOOLEAN and not choices:
         choices = ("yes", "no")
     value = form_values.get(item.option)
-    text = value if isinstance(value, str) else _as_typed(item, earlier)
+    shown = item.default if earlier is None and _shows_default(item) else earlier
+    text = value if isinstance(value, str) else _as_typed(item, shown)
     return FormField(item.option, item, text, choices)
+
+
+def _shows_default(item: Input) -> bool:
+    """Return whether a form preselects the default, which is then not sent unless it was before.
+
+    Otherwise a checkbox, which is always on or off, would show a value that didn't hold.
+    """
+    is_choice = bool(item.choices) or item.kind is InputKind.BOOLEAN
+    return is_choice and not item.required and not item.is_seed
 
 
 def _as_typed(item: Input, value: InputValue | None) -> str:
@@ -128,7 +162,8 @@ def _value(
     if entered is None or item.kind in ATTACHMENTS:
         return _earlier_value(item, earlier, dropped)
     if entered.strip():
-        return check_value(item, entered)
+        value = check_value(item, entered)
+        return None if earlier is None and _shows_default(item) and value == item.default else value
     # An emptied text is sent as empty; any other blank field means the default.
     if item.kind is InputKind.TEXT and not item.choices and earlier not in (None, ""):
         return check_value(item, "")

@@ -51,6 +51,7 @@ class Input:
     choices: tuple[Choice, ...] = ()
     max_count: int = 1
     is_prompt: bool = False
+    is_negative_prompt: bool = False
     is_seed: bool = False
     send_default: bool = False
     fixed: InputValue | None = None

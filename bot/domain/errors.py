@@ -4,6 +4,7 @@ BotError                      code, params
 ├── StartupError              the process can't start: a list of mistakes, exit code 2
 │   └── StartLater            … because of a temporary failure: exit code 1
 ├── InputError                an option has a value that the deployment doesn't accept
+│   └── InputErrors           … several options have
 ├── RefusedError              a rule forbids the request
 │   └── PressedTwice          a double press, which starts nothing
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
@@ -35,6 +36,7 @@ secret: both are stored with the run and shown. Details for the log (status, bod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 Param = str | int | float | bool | None
@@ -74,6 +76,15 @@ class CodedError(BotError):
 
 class InputError(CodedError):
     """A value isn't accepted; if it belongs to a Discord option, params include the name as `option`."""
+
+
+class InputErrors(InputError):
+    """Several values aren't accepted; the code and params are those of the first of `errors`."""
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        first = errors[0]
+        super().__init__(first.code, "; ".join(map(str, errors)), **first.params)
+        self.errors = tuple(errors)
 
 
 class RefusedError(CodedError):

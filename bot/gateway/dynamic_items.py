@@ -92,7 +92,7 @@ def page_button(codec: type[PageId], build: PageBuilder) -> type[PersistentItem[
     return PageButton
 
 
-_FILE_UPLOAD = 19
+_FILE_UPLOAD, _CHECKBOX = 19, 23
 
 
 def text_values(interaction: Interaction) -> dict[str, str]:
@@ -101,7 +101,10 @@ def text_values(interaction: Interaction) -> dict[str, str]:
 
 
 def form_values(interaction: Interaction) -> dict[str, FormValue]:
-    """Return a form's values by custom_id. An unused select is empty text; an unused upload is left out."""
+    """Return a form's values by custom_id. An unused select is empty text; an unused upload is left out.
+
+    A checkbox is `yes` or `no`.
+    """
     data = data_of(interaction)
     attachments = data.get("resolved", {}).get("attachments", {})
     found: dict[str, FormValue] = {}
@@ -111,6 +114,8 @@ def form_values(interaction: Interaction) -> dict[str, FormValue]:
             files = tuple(_attached_file(attachments[value]) for value in values if value in attachments)
             if files:
                 found[field["custom_id"]] = files
+        elif field["type"] == _CHECKBOX:
+            found[field["custom_id"]] = "yes" if field.get("value") else "no"
         else:
             found[field["custom_id"]] = str(field.get("value") or next(iter(values), ""))
     return found

@@ -93,6 +93,11 @@ class EditingService:
         new_run = await self._generation.submit(deployment, revision.inputs, requester, parent_key=run.key)
         return new_run, revision.dropped
 
+    async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
+        """Raise InputErrors if `resubmit` would. Starts nothing."""
+        run = await self._editable_run(run_key, requester)
+        revise(current_deployment(self._catalogue, run), run.inputs, run.gpu, form_values, draw_seed)
+
     def picture_form(self, name: str, draft: str, requester: Requester) -> InputForm:
         """Return the fields of Use as input: the deployment's inputs except the picture."""
         deployment = self._catalogue.require(name)

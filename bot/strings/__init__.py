@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.domain.errors import BotError
+from bot.domain.errors import BotError, InputErrors
 from bot.strings.commands import LISTS, OPERATOR, PEOPLE
 from bot.strings.generation import EXPERIENCE
 from bot.strings.settings import MODERATION
@@ -239,7 +239,9 @@ def say(code: str, **params: object) -> str:
 
 
 def explain(error: BotError) -> str:
-    """Return the sentence for an error."""
+    """Return the sentence for an error, or one line for each of several mistakes."""
+    if isinstance(error, InputErrors):
+        return "\n".join(explain(each) for each in error.errors)
     code = error.code
     if code == "comfy_invalid" and not error.params.get("fields"):
         code = "comfy_invalid_unnamed"

@@ -34,6 +34,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "edit_gpu": "The GPU that it runs on",
         "edit_keep_file": "Leave it empty to keep the earlier file.",
         "edit_long_text": "Too long for this form. Leave it empty to keep it, or attach a text file. Details has it.",
+        "edit_gone": "“{value}” isn't offered any more. Choose another.",
         "edit_text_too_large": "`{option}`: that file is too large for a text. "
         "Please attach one of at most {limit_kib} KiB.",
         "edit_not_text": "`{option}`: that file isn't plain text. Please attach one that is.",

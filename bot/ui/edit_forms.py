@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from discord import ButtonStyle, MediaGalleryItem, SelectOption, TextStyle
+from discord import ButtonStyle, MediaGalleryItem, RadioGroupOption, SelectOption, TextStyle
 from discord.ui import (
     ActionRow,
     Button,
+    Checkbox,
     FileUpload,
     Item,
     Label,
     LayoutView,
     MediaGallery,
     Modal,
+    RadioGroup,
     Select,
     TextDisplay,
     TextInput,
 )
 
 from bot.deployments.earlier_values import TEXT_LENGTH, FormField
-from bot.deployments.model import ATTACHMENTS, Deployment
+from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import describe
 from bot.domain.backend import InputKind
 from bot.domain.text import shorten
@@ -33,6 +35,11 @@ _TITLE_LENGTH = 45
 _MAX_OPTIONS = 25
 _LABEL_LENGTH = 80
 _CHOICE_LENGTH = 100
+# Discord takes 2 to 10 radio buttons. Each is a line of the form, so longer lists are selects.
+_MAX_RADIO_BUTTONS = 5
+_GONE_LENGTH = 50
+# A message with components holds 4,000 characters of text.
+_MISTAKES_LENGTH = 3500
 # The suffix of an upload field, used for a text too long for a text input. Option names have no dot.
 TEXT_FILE = ".txt"
 
@@ -51,7 +58,7 @@ def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal
 def refused_layout(sentence: str, custom_id: str, picture: str | None = None) -> LayoutView:
     """Build the message for a refused form, with a button that reopens it with the entered values."""
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(sentence))
+    layout.add_item(TextDisplay(shorten(sentence, _MISTAKES_LENGTH)))
     if picture is not None:
         layout.add_item(MediaGallery(MediaGalleryItem(picture)))
     layout.add_item(
@@ -109,6 +116,8 @@ def _description(field: FormField) -> str:
         return say("edit_gpu")
     if field.item.kind in ATTACHMENTS:
         return say("edit_keep_file") if field.value else describe(field.item)
+    if 0 < len(field.choices) <= _MAX_OPTIONS and field.value not in ("", *field.choices):
+        return say("edit_gone", value=shorten(field.value, _GONE_LENGTH))
     return say("edit_long_text") if len(field.value) > TEXT_LENGTH else describe(field.item)
 
 
@@ -124,9 +133,33 @@ def _component(field: FormField) -> Item[Any]:
         )
     if len(field.value) > TEXT_LENGTH:
         return FileUpload(custom_id=field.name + TEXT_FILE, required=False, min_values=0, max_values=1)
+    if item is not None and item.kind is InputKind.BOOLEAN and field.value in _CHECKED:
+        return Checkbox(custom_id=field.name, default=_CHECKED[field.value])
+    if item is not None and _fits_radio_group(item, field):
+        return _radio_group(item, field)
     if 0 < len(field.choices) <= _MAX_OPTIONS:
         return _select(field)
     return _text(field)
+
+
+_CHECKED = {"yes": True, "no": False}
+
+
+def _fits_radio_group(item: Input, field: FormField) -> bool:
+    """Return whether a radio group suits the choices.
+
+    An optional field whose default is unknown gets a select, which can be cleared.
+    """
+    if not 2 <= len(field.choices) <= _MAX_RADIO_BUTTONS:
+        return False
+    return item.required or (item.default is not None and field.value in field.choices)
+
+
+def _radio_group(item: Input, field: FormField) -> RadioGroup[Any]:
+    options = [
+        RadioGroupOption(label=name, value=name, default=name == field.value) for name in field.choices
+    ]
+    return RadioGroup(custom_id=field.name, required=item.required, options=options)
 
 
 def _select(field: FormField) -> Select[Any]:

@@ -10,7 +10,7 @@ from bot.domain.errors import BotError
 from demo.fake_comfydeploy.server import API_KEY
 from tests.harness import Harness
 
-TEXT, BUTTON, SELECT, GALLERY = 10, 2, 3, 12
+TEXT, BUTTON, SELECT, GALLERY, UPLOAD, RADIO_GROUP, CHECKBOX = 10, 2, 3, 12, 19, 21, 23
 # How ComfyDeploy's error bodies begin, as JSON inside JSON and as Python shows them.
 RAW = ('detail\\"', "'detail'")
 
@@ -118,3 +118,19 @@ def hidden(bot: Harness, message: Any) -> list[bool]:
     """Return for each picture of a message whether it is behind a spoiler."""
     galleries = [part for part in _walk(raw_components(bot, message)) if part["type"] == GALLERY]
     return [bool(item.get("spoiler")) for gallery in galleries for item in gallery["items"]]
+
+
+def filled(modal: dict[str, Any]) -> dict[str, Any]:
+    """Return a form's values as a client sends them if nothing is changed."""
+    return {
+        field["custom_id"]: _untouched(field) for field in fields(modal).values() if field["type"] != UPLOAD
+    }
+
+
+def _untouched(field: dict[str, Any]) -> Any:
+    if field["type"] == CHECKBOX:
+        return bool(field.get("default"))
+    if field["type"] not in (SELECT, RADIO_GROUP):
+        return field.get("value") or ""
+    chosen = [option["value"] for option in field["options"] if option.get("default")]
+    return chosen if field["type"] == SELECT else next(iter(chosen), None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from demo.fake_comfydeploy.deployments import FAILS_ID, PICTURE_ID, SLOW_ID
+from demo.fake_comfydeploy.deployments import CAPTION_ID, FAILS_ID, PICTURE_ID, SLOW_ID
 from tests.discord.deployments import ONE
-from tests.discord.rendered import buttons_of, fields, text_of
+from tests.discord.rendered import CHECKBOX, RADIO_GROUP, buttons_of, fields, filled, text_of
 from tests.harness import Harness
 
 
@@ -14,18 +14,69 @@ async def test_an_edit_changes_what_was_typed_and_keeps_the_rest(bot: Harness) -
     message = await bot.made(seed=7, style="ink", gpu="L4")
     form = await bot.alice.click(message, label="Edit")
     shown = fields(form.modal)
-    assert list(shown) == ["prompt", "negative", "seed", "width", "gpu"]
+    assert list(shown) == ["prompt", "negative", "style", "seed", "width"]
     assert (shown["prompt"]["value"], shown["seed"]["value"]) == ("a fox", "7")
-    assert [each["value"] for each in shown["gpu"]["options"] if each.get("default")] == ["L4"]
+    assert [each["value"] for each in shown["style"]["options"] if each.get("default")] == ["ink"]
     await bot.restart()
-    sent = await bot.alice.submit_modal(form, {"prompt": "a wolf", "seed": "7", "gpu": ["T4"]})
+    sent = await bot.alice.submit_modal(form, {**filled(form.modal), "prompt": "a wolf"})
     assert not sent.ephemeral
     await bot.play()
     first, second = (call.body for call in bot.calls)
     assert second["inputs"] == first["inputs"] | {"prompt": "a wolf"}
-    assert second["gpu"] == "T4"
+    assert second["gpu"] == "L4"
     parent, child = await bot.runs()
     assert (child.parent_key, child.prompt) == (parent.key, "a wolf")
+
+
+@pytest.mark.bot(comfydeploy_deployment_id=CAPTION_ID)
+async def test_a_form_with_space_offers_the_gpu(bot: Harness) -> None:
+    message = await bot.made(gpu="L4")
+    form = await bot.alice.click(message, label="Edit")
+    shown = fields(form.modal)
+    assert list(shown) == ["prompt", "seed", "gpu"]
+    assert [each["value"] for each in shown["gpu"]["options"] if each.get("default")] == ["L4"]
+    await bot.alice.submit_modal(form, {**filled(form.modal), "gpu": ["T4"]})
+    await bot.play()
+    assert bot.calls[-1].body["gpu"] == "T4"
+
+
+@pytest.mark.bot(deployments=f'{ONE}inputs.style.choices = ["photo", "ink", "oil"]\n')
+async def test_a_yes_or_no_is_a_checkbox_and_a_short_choice_has_radio_buttons(bot: Harness) -> None:
+    message = await bot.made(hires=True, style="ink")
+    form = await bot.alice.click(message, label="Edit")
+    shown = fields(form.modal)
+    assert (shown["hires"]["type"], shown["hires"]["default"]) == (CHECKBOX, True)
+    assert (shown["style"]["type"], filled(form.modal)["style"]) == (RADIO_GROUP, "ink")
+    await bot.restart()
+    await bot.alice.submit_modal(form, {**filled(form.modal), "hires": False, "style": "oil"})
+    await bot.play()
+    first, second = (call.body["inputs"] for call in bot.calls)
+    assert second == first | {"hires": False, "style": "oil"}
+
+
+@pytest.mark.bot(deployments=f'{ONE}inputs.hires.hidden = true\ninputs.style.choices = ["photo", "ink"]\n')
+async def test_a_default_that_is_left_in_the_form_is_not_sent(bot: Harness) -> None:
+    message = await bot.made()
+    form = await bot.alice.click(message, label="Edit")
+    assert filled(form.modal)["style"] == "photo"
+    await bot.alice.submit_modal(form, filled(form.modal))
+    await bot.play()
+    first, second = (call.body["inputs"] for call in bot.calls)
+    assert second == first
+
+
+@pytest.mark.bot(deployments=f'{ONE}inputs.style.choices = ["photo", "ink"]\n')
+async def test_a_choice_that_is_gone_is_named_in_the_form_and_after_it(bot: Harness) -> None:
+    message = await bot.made(style="ink")
+    await bot.restart(deployments=f'{ONE}inputs.style.choices = ["photo", "oil"]\n')
+    form = await bot.alice.click(message, label="Edit")
+    (about,) = [label["description"] for label in form.modal["components"] if label["label"] == "style"]
+    assert about == "“ink” isn't offered any more. Choose another."
+    sent = await bot.alice.submit_modal(form, filled(form.modal))
+    await bot.play()
+    assert "style" not in bot.calls[-1].body["inputs"]
+    (told,) = sent.followups
+    assert "`style`" in told.content
 
 
 async def test_anybody_may_edit_and_it_becomes_their_own(bot: Harness) -> None:
@@ -36,16 +87,21 @@ async def test_anybody_may_edit_and_it_becomes_their_own(bot: Harness) -> None:
     assert [run.requester_id for run in await bot.runs()] == [bot.alice.id, bot.bob.id]
 
 
-async def test_a_value_out_of_range_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:
+async def test_every_mistake_is_told_and_nothing_typed_is_lost(bot: Harness) -> None:
     message = await bot.made()
     form = await bot.alice.click(message, label="Edit")
-    refused = await bot.alice.submit_modal(form, {"prompt": "a wolf", "width": "99999"})
+    typed = {"prompt": "a wolf", "width": "99999", "height": "x", "seed": "y"}
+    refused = await bot.alice.submit_modal(form, filled(form.modal) | typed)
     assert refused.ephemeral
-    assert text_of(bot, refused.response) == "`width` is 99999; the largest is 1536."
+    assert text_of(bot, refused.response).splitlines() == [
+        "`seed` needs a whole number, not “y”.",
+        "`width` is 99999; the largest is 1536.",
+        "`height` needs a whole number, not “x”.",
+    ]
     again = await bot.alice.click(refused.response.message, label="Edit again")
     shown = fields(again.modal)
-    assert (shown["prompt"]["value"], shown["width"]["value"]) == ("a wolf", "99999")
-    await bot.alice.submit_modal(again, {"prompt": "a wolf", "width": "512"})
+    assert {name: shown[name]["value"] for name in typed} == typed
+    await bot.alice.submit_modal(again, filled(again.modal) | {"width": "512", "height": "", "seed": ""})
     await bot.play()
     assert bot.calls[-1].body["inputs"]["width"] == 512
     assert len(bot.calls) == 2
@@ -82,12 +138,18 @@ async def test_a_text_too_long_for_a_form_goes_as_a_file(bot: Harness) -> None:
     assert bot.calls[-1].body["inputs"]["prompt"] == text
 
 
-async def test_a_file_that_is_no_text_is_refused(bot: Harness) -> None:
+async def test_a_file_that_is_no_text_is_refused_with_the_other_mistakes(bot: Harness) -> None:
     message = await bot.made(prompt="fox " * 1200)
     form = await bot.alice.click(message, label="Edit")
-    sent = await bot.alice.submit_modal(form, {"prompt.txt": ("a.png", b"\x89PNG\xff\xfe")})
+    typed = {"prompt.txt": ("a.png", b"\x89PNG\xff\xfe"), "width": "9"}
+    sent = await bot.alice.submit_modal(form, filled(form.modal) | typed)
     (answer,) = sent.followups or [sent.response]
-    assert "isn't plain text" in text_of(bot, answer)
+    assert text_of(bot, answer).splitlines() == [
+        "`prompt`: that file isn't plain text. Please attach one that is.",
+        "`width` is 9; the smallest is 256.",
+    ]
+    again = await bot.alice.click(answer.message, label="Edit again")
+    assert fields(again.modal)["width"]["value"] == "9"
     assert len(bot.calls) == 1
 
 

@@ -208,6 +208,11 @@ def _submitted(item: Json, given: dict[str, object]) -> Json:
         return {"type": item["type"], "id": item.get("id", 1)}
     answer: Json = {"type": item["type"], "custom_id": item["custom_id"], "id": item.get("id", 1)}
     value = given.pop(item["custom_id"], None)
+    if item["type"] == 23:
+        return answer | {"value": bool(item.get("default")) if value is None else value}
+    if item["type"] == 21:
+        chosen = [option["value"] for option in item["options"] if option.get("default")]
+        return answer | {"value": next(iter(chosen), None) if value is None else value}
     if item["type"] != 4:
         return answer | {"values": value or []}
     text = item.get("value") or "" if value is None else str(value)

@@ -145,6 +145,8 @@ def check_modal(data: Json) -> None:
         if item["type"] == 18:
             check_length("data.components.label", item.get("label"), 45, 1)
             check_length("data.components.description", item.get("description"), 100)
+        if item["type"] == 21:
+            _check_count("options", item.get("options"), 2, 10)
         if item["type"] == 4:
             check_length("data.components.custom_id", item.get("custom_id"), 100, 1)
             check_length("data.components.value", item.get("value"), int(item.get("max_length") or 4000))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from discord import ComponentType
 
-from bot.deployments.earlier_values import MAX_FIELDS, editable_fields, revise
+from bot.deployments.earlier_values import editable_fields, revise
 from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind
-from bot.domain.errors import InputError
+from bot.domain.errors import InputError, InputErrors
+from bot.strings import explain
 from bot.ui.edit_forms import form_modal
 
 PROMPT = Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True)
@@ -38,16 +41,124 @@ def test_the_form_begins_with_the_prompt_then_what_is_needed() -> None:
     ]
 
 
-def test_the_gpu_has_a_place_among_five() -> None:
+def test_the_gpu_comes_last_and_only_if_there_is_space() -> None:
     many = tuple(Input(key=f"k{n}", option=f"o{n}", kind=InputKind.TEXT) for n in range(9))
+    few = editable_fields(deployment(*many[:4], gpus=("T4", "L4")), {}, "L4")
+    assert (few[-1].name, few[-1].value) == ("gpu", "L4")
     fields = editable_fields(deployment(*many, gpus=("T4", "L4")), {}, "L4")
-    assert len(fields) == MAX_FIELDS
-    assert (fields[-1].name, fields[-1].value) == ("gpu", "L4")
+    assert [field.name for field in fields] == ["o0", "o1", "o2", "o3", "o4"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "names"),
+    [
+        # nothing typed: the texts, the drawn seed, then the order of the file
+        ({"p": "a fox", "s": 7}, ["prompt", "negative", "seed", "steps", "style"]),
+        # typed values go before it, and values that equal the defaults don't
+        ({"p": "a fox", "s": 7, "h": True, "n": 20}, ["prompt", "negative", "hires", "seed", "steps"]),
+        ({"p": "a fox", "s": 7, "y": "oil", "c": 2.5}, ["prompt", "negative", "style", "cfg", "seed"]),
+        (
+            {"p": "a fox", "i": "https://x/a.png", "y": "oil"},
+            ["prompt", "negative", "style", "image", "steps"],
+        ),
+    ],
+)
+def test_the_form_shows_what_was_typed_before_the_rest(earlier: dict[str, Any], names: list[str]) -> None:
+    made = deployment(
+        replace(STEPS, default=20),
+        replace(SEED, default=0),
+        STYLE,
+        Input(key="c", option="cfg", kind=InputKind.FLOAT, default=7.5),
+        Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=False),
+        Input(key="g", option="negative", kind=InputKind.TEXT, default="", is_negative_prompt=True),
+        replace(IMAGE, required=False),
+        PROMPT,
+    )
+    assert [field.name for field in editable_fields(made, earlier, None)] == names
+    refused = {"steps": "999", "style": "neon"}
+    assert [field.name for field in editable_fields(made, earlier, None, form_values=refused)] == names
+
+
+def test_choices_show_the_default_that_held_and_leave_it_unsent() -> None:
+    hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=True)
+    made = deployment(hires, replace(STYLE, default="oil"))
+    assert [field.value for field in editable_fields(made, {}, None)] == ["yes", "Oil"]
+    assert revise(made, {}, None, {"hires": "yes", "style": "Oil"}, boom).inputs.inputs == {}
+    changed = revise(made, {}, None, {"hires": "no", "style": "Ink"}, boom)
+    assert changed.inputs.inputs == {"h": False, "y": "ink-v2"}
+    back = revise(made, {"h": False, "y": "ink-v2"}, None, {"hires": "yes", "style": "Oil"}, boom)
+    assert back.inputs.inputs == {"h": True, "y": "oil"}
+
+
+def test_a_typed_default_of_a_required_text_is_sent() -> None:
+    made = deployment(replace(PROMPT, required=True, default="a fox"))
+    assert revise(made, {}, None, {"prompt": "a fox"}, boom).inputs.inputs == {"p": "a fox"}
+
+
+def test_every_mistake_is_told() -> None:
+    made = deployment(replace(PROMPT, required=True), STEPS, SEED, STYLE, gpus=("T4", "L4"))
+    typed = {"prompt": " ", "steps": "51", "seed": "x", "style": "neon", "gpu": "Z9"}
+    with pytest.raises(InputErrors) as caught:
+        revise(made, {"s": 7}, None, typed, boom)
+    assert [error.params["option"] for error in caught.value.errors] == [
+        "prompt",
+        "steps",
+        "seed",
+        "style",
+        "gpu",
+    ]
+    lines = explain(caught.value).splitlines()
+    assert len(lines) == 5
+    assert lines[1] == "`steps` is 51; the largest is 50."
+    assert caught.value.code == caught.value.errors[0].code
 
 
 def test_what_was_typed_stands_before_what_was_stored() -> None:
     (field,) = editable_fields(deployment(STEPS), {"n": 9}, None, form_values={"steps": "999"})
     assert field.value == "999"
+
+
+def choosing(count: int, **more: Any) -> Input:
+    choices = tuple(Choice("c" * 98 + f"{n:02}", str(n)) for n in range(count))
+    return Input(key="x", option="x", kind=InputKind.CHOICE, choices=choices, **more)
+
+
+SWITCH = Input(key="x", option="x", kind=InputKind.BOOLEAN)
+
+
+@pytest.mark.parametrize(
+    ("item", "earlier", "kind"),
+    [
+        (SWITCH, True, ComponentType.checkbox),
+        (replace(SWITCH, default=False), None, ComponentType.checkbox),
+        # a checkbox can't stand for a default that nobody knows
+        (SWITCH, None, ComponentType.select),
+        (replace(SWITCH, required=True), None, ComponentType.radio_group),
+        (choosing(1), "0", ComponentType.select),
+        (choosing(2, default="1"), "0", ComponentType.radio_group),
+        (choosing(5, required=True), "4", ComponentType.radio_group),
+        # without a default, an earlier choice must be clearable
+        (choosing(5), "4", ComponentType.select),
+        (choosing(5), None, ComponentType.select),
+        (choosing(5, default="1"), None, ComponentType.radio_group),
+        (choosing(5, required=True), None, ComponentType.radio_group),
+        (choosing(5, default="1"), "gone", ComponentType.select),
+        (choosing(6), "0", ComponentType.select),
+        (choosing(25), "0", ComponentType.select),
+        (choosing(26), "0", ComponentType.text_input),
+    ],
+)
+def test_each_field_is_the_component_that_suits_it(item: Input, earlier: Any, kind: ComponentType) -> None:
+    inputs = {} if earlier is None else {"x": earlier}
+    (label,) = form_modal("edit:abc:", "t", editable_fields(deployment(item), inputs, None)).to_dict()[
+        "components"
+    ]
+    component = label["component"]
+    assert component["type"] == kind.value
+    shown = [option["value"] for option in component.get("options", ()) if option.get("default")]
+    preselects = earlier != "gone" and (earlier is not None or item.default is not None)
+    assert len(shown) == (1 if preselects and component.get("options") else 0)
+    assert all(len(option["label"]) <= 100 for option in component.get("options", ()))
 
 
 @pytest.mark.parametrize("length", [0, 1, 4000, 4001, 6000])

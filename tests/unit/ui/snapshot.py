@@ -15,7 +15,7 @@ from bot.ui.components import OutgoingMessage
 FOLDER = Path(__file__).with_name("snapshots")
 WRITING = "WRITE_SNAPSHOTS"
 CONTAINER, ROW, TEXT, GALLERY, FILE, BUTTON, SELECT, LABEL, INPUT, UPLOAD = 17, 1, 10, 12, 13, 2, 3, 18, 4, 19
-SEPARATOR = 14
+SEPARATOR, RADIO_GROUP, CHECKBOX = 14, 21, 23
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
 
@@ -91,13 +91,20 @@ def _control(kind: int, component: Mapping[str, Any]) -> str:
         told = " ".join(mark for mark in marks if mark)
         return f"[{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
     if kind == SELECT:
-        options = " / ".join(
-            f"{option['label']}{' ✓' if option.get('default') else ''}" for option in component["options"]
-        )
-        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {options}"
+        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {_options(component)}"
+    if kind == CHECKBOX:
+        return f"checkbox {component['custom_id']}{' ✓' if component.get('default') else ''}"
     needed = "needed" if component.get("required") else "optional"
     if kind == UPLOAD:
         return f"upload {component['custom_id']}, {needed}, up to {component.get('max_values', 1)}"
+    if kind == RADIO_GROUP:
+        return f"radio {component['custom_id']}, {needed}: {_options(component)}"
     assert kind == INPUT, component
     size = f"up to {component['max_length']}" if component.get("max_length") else "any length"
     return f"text {component['custom_id']}, {needed}, {size}: {component.get('value') or ''}".rstrip()
+
+
+def _options(component: Mapping[str, Any]) -> str:
+    return " / ".join(
+        f"{option['label']}{' ✓' if option.get('default') else ''}" for option in component["options"]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,17 @@ def form() -> str:
     return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, made.inputs, "L4")))
 
 
+def form_of_choices() -> str:
+    styles = tuple(Choice(name, name) for name in ("photo", "oil"))
+    hires = Input(key="h", option="hires", kind=InputKind.BOOLEAN, default=False)
+    made = replace(
+        FLUX, inputs=(FLUX.inputs[0], replace(FLUX.inputs[1], choices=styles, default="photo"), hires)
+    )
+    gone = editable_fields(made, {"p": "a lighthouse", "s": "ink"}, "L4")
+    kept = editable_fields(made, {"p": "a lighthouse", "s": "oil", "h": True}, None)
+    return "".join(of_modal(form_modal(f"edit:{KEY}:", TITLE, fields)) for fields in (gone, kept))
+
+
 def form_of_a_long_text() -> str:
     return of_modal(form_modal(f"edit:{KEY}:", TITLE, editable_fields(FLUX, {"p": "fox " * 1200}, None)))
 
@@ -206,6 +218,7 @@ OTHERS: Mapping[str, Any] = {
     "presets": lambda: of_layout(presets_layout(presets(), 0, more=True, title=title)),
     "presets-none": lambda: of_layout(presets_layout([], 0, more=False, title=title)),
     "edit": form,
+    "edit-choices": form_of_choices,
     "edit-long-text": form_of_a_long_text,
     "edit-refused": lambda: of_layout(refused_layout("`width` is 9; the smallest is 256.", f"edit:{KEY}:0a")),
     "edit-ready": lambda: of_layout(ready_layout(f"edit:{KEY}:0a", f"edit:{KEY}:0a:send")),
