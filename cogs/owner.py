@@ -77,6 +77,7 @@ async def _require_owner(bot: GenerateBot, interaction: Interaction) -> None:
 _NAMES = 600
 _LINE = 300
 _LINES = 5
+_MESSAGE_LENGTH = 1900
 
 
 def reloaded_text(found: ReloadResult) -> str:
@@ -85,16 +86,27 @@ def reloaded_text(found: ReloadResult) -> str:
     lines = [say(f"reload_{word}", names=_names(names)) for word, names in parts if names]
     lines = [say("reload_done"), *(lines or [say("reload_same")])]
     if found.warnings:
-        lines += [say("reload_warnings", count=len(found.warnings))]
+        lines += [say("reload_warnings"), *_listed(found.warnings, _MESSAGE_LENGTH - len("\n".join(lines)))]
     return "\n".join(lines)
 
 
 def broken_text(mistakes: Sequence[str]) -> str:
     """Return the reasons why nothing was changed, with text from the file escaped."""
-    lines = [f"- {escape_line(mistake, _LINE)}" for mistake in mistakes[:_LINES]]
-    if len(mistakes) > _LINES:
-        lines.append(say("reload_more", count=len(mistakes) - _LINES))
-    return "\n".join([say("reload_broken"), *lines])
+    return "\n".join([say("reload_broken"), *_listed(mistakes, _MESSAGE_LENGTH)])
+
+
+def _listed(sentences: Sequence[str], space: int) -> list[str]:
+    """Return a line for each of the first sentences that fit, and how many were left out."""
+    lines: list[str] = []
+    for sentence in sentences[:_LINES]:
+        line = f"- {escape_line(sentence, _LINE)}"
+        space -= len(line) + 1
+        if space < 100:
+            break
+        lines.append(line)
+    if len(sentences) > len(lines):
+        lines.append(say("reload_more", count=len(sentences) - len(lines)))
+    return lines
 
 
 def _names(names: Sequence[str]) -> str:

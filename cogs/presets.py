@@ -8,7 +8,8 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.deployments.catalogue import Catalogue
-from bot.domain.requests import NAME_LENGTH, folded
+from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.domain.requests import NAME_LENGTH, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
@@ -25,7 +26,11 @@ _Name = Range[str, 1, NAME_LENGTH]
 async def _page(interaction: Interaction, page: int) -> LayoutView:
     services = interaction.client.services
     presets, more = await services.presets.page(interaction.user.id, interaction.guild_id, page)
-    return presets_layout(presets, page, more=more, title=services.catalogue.title)
+
+    def inputs(preset: Preset) -> ShownInputs:
+        return displayed_inputs(services.catalogue.get(preset.deployment), preset.inputs)
+
+    return presets_layout(presets, page, more=more, title=services.catalogue.title, inputs=inputs)
 
 
 _PresetsButton = page_button(PresetsId, _page)

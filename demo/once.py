@@ -18,7 +18,7 @@ from demo.narrator import Narrator
 from demo.world import World
 
 PROMPT = "an island in a calm sea at dusk"
-SIZE = (768, 512)
+SHAPE, SIZE = "landscape", (912, 624)
 _LOOK = 0.05
 
 
@@ -45,8 +45,7 @@ async def generate_once(world: World, narrator: Narrator, person: str = "ada") -
             "generate picture",
             prompt=PROMPT,
             style="oil painting",
-            width=SIZE[0],
-            height=SIZE[1],
+            size=SHAPE,
         )
     response = result.response
     if response is None:

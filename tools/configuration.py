@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.config.settings import REQUIRED_SECRETS, Settings
-from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig
+from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig, SizesConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -40,6 +40,11 @@ RENAMED = """
 NAME is the key of the presets and of the servers' rules (roles, approval) for a deployment. A renamed deployment is a new one,
 open to all, and `/settings` shows the old name as missing: inform the admins first."""
 
+SIZES = """
+Runs and presets keep the two numbers, so those from before `sizes` still apply: **Again** and **Edit** keep an earlier size that is
+no choice. If ComfyDeploy's limits don't allow a size, or the workflow lacks one of the two inputs, start, `/reload` and `check` say
+so, and the rest is offered."""
+
 OF_A_DEPLOYMENT = {
     "name": "",  # the table's own name
     "deployment_id": "required: its id, from the deployment's page in ComfyDeploy",
@@ -53,7 +58,17 @@ OF_A_DEPLOYMENT = {
     "at 1 no `count`",
     "age_restricted": "allowed only in age-restricted channels",
     "only_listed_inputs": "offer only the inputs listed here",
+    "sizes": "one choice instead of two inputs for width and height; see below",
     "inputs": "a table per input, by its `input_id` in the workflow; see below",
+}
+OF_SIZES = {
+    "width": "the key of the input for the width; default: `width`",
+    "height": "the key of the input for the height; default: `height`",
+    "option": "its name in Discord; default: `size`",
+    "description": "shown next to the option",
+    "default": "the choice that is sent if the option is left out; default: ComfyDeploy's defaults",
+    "choices": "up to 25 names with width and height: `{ square = [1024, 1024], tall = [832, 1216] }`; default: square, "
+    "portrait and landscape, as large as the inputs' defaults and within their limits",
 }
 OF_AN_INPUT = {
     "option": "its name in Discord; default: derived from its name in the workflow",
@@ -147,6 +162,9 @@ def document() -> str:
         "In `[deployments.NAME]`, where NAME becomes the subcommand:\n",
         *file_table(DeploymentConfig, OF_A_DEPLOYMENT),
         RENAMED,
+        "\nIn `[deployments.NAME.sizes]`, which may be empty:\n",
+        *file_table(SizesConfig, OF_SIZES),
+        SIZES,
         "\nIn `[deployments.NAME.inputs.KEY]`:\n",
         *file_table(InputConfig, OF_AN_INPUT),
         "\nIn a choice:\n",

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from demo.once import PROMPT, SIZE
+from demo.once import PROMPT, SHAPE
 from demo.world import World, open_world
 
 ROOT = Path(__file__).parents[1]
@@ -73,9 +73,7 @@ async def generate(world: World, trace: Trace) -> None:
     """Send the command and wait for the message with the picture."""
     async with world.turn:
         trace.recording = True
-        await world.people["ada"].slash(
-            world.channel, "generate picture", prompt=PROMPT, width=SIZE[0], height=SIZE[1]
-        )
+        await world.people["ada"].slash(world.channel, "generate picture", prompt=PROMPT, size=SHAPE)
     while True:
         if any(message.attachments for message in world.channel.history(viewer=world.people["ada"])):
             break

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.deployments.compile_input import InputDraft, compile_input, kind_for
+from bot.deployments.compile_sizes import is_side, join_sides
 from bot.deployments.model import Deployment, Input, varies_in_batch
 from bot.deployments.naming import RESERVED, one_line, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig
@@ -25,7 +26,9 @@ def compile_deployment(
     backend's GPUs. Inputs in the file come first, in the file's order. The others come in no meaningful
     order, so the prompt is moved to their front.
     """
-    drafts = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
+    separate = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
+    drafts, size_warnings = join_sides(config.sizes, separate)
+    warnings = [*_warnings(separate), *size_warnings]
     allowed, default_gpu, gpu_warnings = _gpus(config, info, gpus)
     inputs = tuple(_named(drafts))
     title = config.title or (one_line(info.name) if info else "") or config.name
@@ -42,7 +45,7 @@ def compile_deployment(
         max_count=config.max_count or (MAX_COUNT if any(map(varies_in_batch, inputs)) else 1),
         run_timeout=info.run_timeout if info else None,
         age_restricted=config.age_restricted,
-        warnings=tuple(f"deployment '{config.name}': {text}" for text in (*_warnings(drafts), *gpu_warnings)),
+        warnings=tuple(f"deployment '{config.name}': {text}" for text in (*warnings, *gpu_warnings)),
     )
 
 
@@ -59,6 +62,10 @@ def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> lis
     drafts = [InputDraft(key, item, tuple(described.pop(key, ()))) for key, item in config.inputs.items()]
     others = _UNCONFIGURED.model_copy(update={"hidden": True}) if config.only_listed_inputs else _UNCONFIGURED
     rest = [InputDraft(key, others, tuple(found)) for key, found in described.items()]
+    rest = [
+        replace(draft, config=_UNCONFIGURED) if is_side(config.sizes, *draft.names) else draft
+        for draft in rest
+    ]
     return drafts + sorted(rest, key=lambda draft: _rank(draft) != 0)
 
 

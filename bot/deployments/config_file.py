@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from bot.deployments.schema import CLASSIFY, ChoiceConfig, DeploymentConfig, InputConfig
+from bot.deployments.schema import CLASSIFY, ChoiceConfig, DeploymentConfig, InputConfig, SizesConfig
 from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
 
@@ -142,6 +142,12 @@ def _without(table: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]
     """Return the table without the settings, or whole inputs, at these locations."""
     remaining = dict(table)
     for first, *rest in locations:
+        sizes = remaining.get("sizes")
+        if first == "sizes" and rest and isinstance(sizes, Mapping):
+            # Without its choices a default can't be judged.
+            removed = (rest[0], "default" if rest[0] == "choices" else "")
+            remaining["sizes"] = {name: value for name, value in sizes.items() if name not in removed}
+            continue
         inputs = remaining.get("inputs")
         if first != "inputs" or not rest or not isinstance(inputs, Mapping):
             remaining.pop(str(first), None)
@@ -166,6 +172,7 @@ def _error_sentences(error: ValidationError) -> Iterator[str]:
             continue
         seen.add((where, setting))
         if details["type"] == "several":
+            where = ", sizes" if location == ("sizes",) else where
             yield from (f"{where}: {text}" for text in details.get("ctx", {})["mistakes"])
         else:
             yield f"{where}: {_message(str(setting), location, dict(details))}"
@@ -178,6 +185,10 @@ def _location(location: tuple[int | str, ...]) -> tuple[str, str]:
         return where, str(location[4]) if len(location) > 4 else ""
     if len(location) > 1 and location[0] == "inputs":
         return f", input '{location[1]}'", str(location[2]) if len(location) > 2 else ""
+    if len(location) > 2 and location[0] == "sizes":
+        return f", size '{location[2]}'", ""
+    if len(location) > 1 and location[0] == "sizes":
+        return ", sizes", str(location[1])
     return "", str(location[0]) if location else ""
 
 
@@ -202,7 +213,13 @@ def _message(setting: str, location: tuple[int | str, ...], details: Mapping[str
 
 
 def _settings(location: tuple[int | str, ...]) -> list[str]:
-    model = DeploymentConfig if len(location) == 1 else InputConfig if len(location) == 3 else ChoiceConfig
+    model: type[BaseModel]
+    if location[0] == "sizes" and len(location) > 1:
+        model = SizesConfig
+    else:
+        model = (
+            DeploymentConfig if len(location) == 1 else InputConfig if len(location) == 3 else ChoiceConfig
+        )
     return [name for name in model.model_fields if (model, name) != (DeploymentConfig, "name")]
 
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.deployments.inputs import CollectedInputs, check_gpu, omitted_value, prompt_of, seed_of
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU
+from bot.deployments.sizes import as_offered, as_sent
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError, InputErrors
@@ -56,10 +57,10 @@ def editable_fields(
     `form_values` override the earlier values, but don't change which fields there are. The input with the key
     `exclude` is left out.
     """
-    form_values = form_values or {}
+    form_values, earlier = form_values or {}, as_offered(deployment, inputs)
     items = [item for item in deployment.offered if item.key != exclude]
-    items.sort(key=lambda item: _rank(item, inputs.get(item.key)))
-    fields = [_field(item, inputs.get(item.key), form_values) for item in items[:MAX_FIELDS]]
+    items.sort(key=lambda item: _rank(item, earlier.get(item.key)))
+    fields = [_field(item, earlier.get(item.key), form_values) for item in items[:MAX_FIELDS]]
     if len(deployment.gpus) > 1 and len(fields) < MAX_FIELDS:
         gpu_value = form_values.get(GPU, gpu if gpu in deployment.gpus else "")
         fields.append(FormField(GPU, None, str(gpu_value or ""), deployment.gpus))
@@ -77,19 +78,21 @@ def revise(
 
     Raises InputErrors with all mistakes.
     """
-    inputs: dict[str, InputValue] = {}
+    offered: dict[str, OfferedValue] = {}
     mistakes: list[InputError] = []
-    dropped = _no_longer_offered(deployment, earlier)
+    before = as_offered(deployment, earlier)
+    dropped = _no_longer_offered(deployment, before)
     for item in deployment.inputs:
-        value: InputValue | None = item.fixed
+        value: OfferedValue | None = item.fixed
         try:
             if item.offered:
-                value = _value(item, earlier.get(item.key), form_values, dropped)
+                value = _value(item, before.get(item.key), form_values, dropped)
                 value = omitted_value(item, draw_seed) if value is None else value
         except InputError as error:
             mistakes.append(error)
         if value is not None:
-            inputs[item.key] = value
+            offered[item.key] = value
+    inputs = as_sent(deployment, offered)
     names = {item.option for item in deployment.offered}
     dropped += [name for name in form_values if name not in names and name != GPU]
     chosen = deployment.default_gpu
@@ -105,7 +108,7 @@ def revise(
     return Revision(collected, tuple(dict.fromkeys(dropped)))
 
 
-def _rank(item: Input, earlier: InputValue | None) -> int:
+def _rank(item: Input, earlier: OfferedValue | None) -> int:
     """Return an input's position in a form: the texts, what the user chose, then the others.
 
     A required input without a value comes early, because the form can't be sent without it. A seed comes
@@ -122,10 +125,12 @@ def _rank(item: Input, earlier: InputValue | None) -> int:
     return 6 if item.kind in ATTACHMENTS else 5
 
 
-def _field(item: Input, earlier: InputValue | None, form_values: FormValues) -> FormField:
+def _field(item: Input, earlier: OfferedValue | None, form_values: FormValues) -> FormField:
     choices = tuple(choice.name for choice in item.choices)
     if item.kind is InputKind.BOOLEAN and not choices:
         choices = ("yes", "no")
+    if isinstance(earlier, Size) and earlier not in item.sizes and _accepts(item, earlier):
+        choices = (*choices, str(earlier))
     value = form_values.get(item.option)
     shown = item.default if earlier is None and _shows_default(item) else earlier
     text = value if isinstance(value, str) else _as_typed(item, shown)
@@ -141,7 +146,15 @@ def _shows_default(item: Input) -> bool:
     return is_choice and not item.required and not item.is_seed
 
 
-def _as_typed(item: Input, value: InputValue | None) -> str:
+def _accepts(item: Input, size: Size) -> bool:
+    try:
+        check_value(item, size)
+    except InputError:
+        return False
+    return True
+
+
+def _as_typed(item: Input, value: OfferedValue | None) -> str:
     """Return a value as a user types it: a choice by its name."""
     if value is None:
         return ""
@@ -154,12 +167,14 @@ def _as_typed(item: Input, value: InputValue | None) -> str:
 
 
 def _value(
-    item: Input, earlier: InputValue | None, form_values: FormValues, dropped: list[str]
-) -> InputValue | None:
+    item: Input, earlier: OfferedValue | None, form_values: FormValues, dropped: list[str]
+) -> OfferedValue | None:
     entered = form_values.get(item.option)
     if isinstance(entered, tuple):
         return _files(item, entered)
     if entered is None or item.kind in ATTACHMENTS:
+        return _earlier_value(item, earlier, dropped)
+    if isinstance(earlier, Size) and entered == str(earlier):
         return _earlier_value(item, earlier, dropped)
     if entered.strip():
         value = check_value(item, entered)
@@ -179,7 +194,7 @@ def _files(item: Input, files: tuple[AttachedFile, ...]) -> InputValue:
     return urls if item.kind is InputKind.IMAGES else urls[0]
 
 
-def _earlier_value(item: Input, earlier: InputValue | None, dropped: list[str]) -> InputValue | None:
+def _earlier_value(item: Input, earlier: OfferedValue | None, dropped: list[str]) -> OfferedValue | None:
     if earlier is None:
         return None
     if item.kind is InputKind.IMAGES:
@@ -193,7 +208,7 @@ def _earlier_value(item: Input, earlier: InputValue | None, dropped: list[str]) 
     return None
 
 
-def _no_longer_offered(deployment: Deployment, earlier: Mapping[str, InputValue]) -> list[str]:
+def _no_longer_offered(deployment: Deployment, earlier: Mapping[str, OfferedValue]) -> list[str]:
     items = {item.key: item for item in deployment.inputs}
     dropped = []
     for key, value in earlier.items():

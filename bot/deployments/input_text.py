@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.deployments.command_plan import CommandPlan
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU, MORE
+from bot.deployments.sizes import as_offered
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output
@@ -68,13 +69,15 @@ def command_line(
 ) -> str:
     """Return the command to paste for a run with these inputs: options in the plan's order, then `more`.
 
-    Attachments can't be pasted, so their options are empty for the user to fill in. Fixed and hidden inputs
-    are left out, since users can't set them.
+    Attachments can't be pasted, and sizes that are no longer among the choices can't be typed, so their
+    options are empty for the user to fill in. Fixed and hidden inputs are left out, since users can't set
+    them.
     """
     spec = plan.command(deployment.name)
     if spec is None:
         return f"/{plan.name}"
-    values = {item.key: (item, inputs[item.key]) for item in deployment.offered if item.key in inputs}
+    offered = as_offered(deployment, inputs)
+    values = {item.key: (item, offered[item.key]) for item in deployment.offered if item.key in offered}
     option_keys = {option.key for option in spec.options if option.key is not None}
     parts = [plan.path(spec)]
     for option in spec.options:
@@ -85,23 +88,27 @@ def command_line(
     overflow = [
         (item.option, _as_typed(item, value))
         for key, (item, value) in values.items()
-        if key not in option_keys
+        if key not in option_keys and _can_be_typed(item, value)
     ]
     if overflow:
         parts.append(f"{MORE}:{write_more(overflow)}")
     return " ".join(parts)
 
 
-def _option_parts(item: Input, value: InputValue, name: str) -> Iterator[str]:
+def _can_be_typed(item: Input, value: OfferedValue) -> bool:
+    return not isinstance(value, Size) or value in item.sizes
+
+
+def _option_parts(item: Input, value: OfferedValue, name: str) -> Iterator[str]:
     if item.kind not in ATTACHMENTS:
-        yield f"{name}:{_as_typed(item, value)}"
+        yield f"{name}:{_as_typed(item, value) if _can_be_typed(item, value) else ''}"
         return
     count = len(value) if isinstance(value, list) else 1
     if item.option_names.index(name) < count:
         yield f"{name}:"
 
 
-def _as_typed(item: Input, value: InputValue) -> str:
+def _as_typed(item: Input, value: OfferedValue) -> str:
     """Return a value as a user types it: a choice by its name, booleans as Discord writes them."""
     if isinstance(value, bool):
         return "True" if value else "False"
@@ -122,10 +129,11 @@ def displayed_inputs(deployment: Deployment | None, inputs: Mapping[str, InputVa
     """Return the inputs that the user entered, by their keys if the deployment is missing."""
     if deployment is None:
         return ShownInputs(tuple((key, _as_text(value)) for key, value in inputs.items()), ())
+    offered = as_offered(deployment, inputs)
     values: list[tuple[str, str]] = []
     files: list[Output] = []
     for item in deployment.offered:
-        value = inputs.get(item.key)
+        value = offered.get(item.key)
         if value is None:
             continue
         if item.kind in ATTACHMENTS:
@@ -146,7 +154,7 @@ def free_texts(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict
     }
 
 
-def _as_text(value: InputValue) -> str:
+def _as_text(value: OfferedValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, list) else str(value)

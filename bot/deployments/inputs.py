@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.deployments.input_text import parse_more
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU, MORE
 from bot.deployments.schema import LARGEST
+from bot.deployments.sizes import as_sent
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-RawValue = str | int | float | bool | AttachedFile
+# A `Size` comes from a preset; users type the name of a choice.
+RawValue = str | int | float | bool | AttachedFile | Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,15 @@ def collect(
         drawn.add(item.key)
         return draw_seed(item)
 
-    inputs: dict[str, InputValue] = {}
+    offered: dict[str, OfferedValue] = {}
     files: dict[str, tuple[AttachedFile, ...]] = {}
     for item in deployment.inputs:
         if item.kind in ATTACHMENTS and item.offered and (attached := _attached(item, values)):
             files[item.key] = attached
         value = _value(item, values, files.get(item.key, ()), draw)
         if value is not None:
-            inputs[item.key] = value
+            offered[item.key] = value
+    inputs = as_sent(deployment, offered)
     chosen = check_gpu(deployment, gpu if gpu is not None else values.get(GPU))
     seed, prompt = seed_of(deployment, inputs), prompt_of(deployment, inputs)
     return CollectedInputs(inputs, chosen, seed, prompt, files, frozenset(drawn))
@@ -140,14 +143,14 @@ def _value(
     values: Mapping[str, RawValue],
     files: tuple[AttachedFile, ...],
     draw_seed: Callable[[Input], int],
-) -> InputValue | None:
+) -> OfferedValue | None:
     if not item.offered:
         return item.fixed
     entered = _urls(item, files) if item.kind in ATTACHMENTS else _plain(item, values.get(item.option))
     return entered if entered is not None else omitted_value(item, draw_seed)
 
 
-def omitted_value(item: Input, draw_seed: Callable[[Input], int]) -> InputValue | None:
+def omitted_value(item: Input, draw_seed: Callable[[Input], int]) -> OfferedValue | None:
     """Return the value to send for an omitted input. Raises InputError if the input is required."""
     if item.send_default:
         return item.default
@@ -166,7 +169,7 @@ def _urls(item: Input, files: tuple[AttachedFile, ...]) -> InputValue | None:
     return urls if item.kind is InputKind.IMAGES else urls[0]
 
 
-def _plain(item: Input, value: RawValue | None) -> InputValue | None:
+def _plain(item: Input, value: RawValue | None) -> OfferedValue | None:
     if value is None:
         return None
     if isinstance(value, AttachedFile):

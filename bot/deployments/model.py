@@ -29,6 +29,25 @@ class Choice:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A width and a height that one option sets; None is a value that only the backend knows."""
+
+    width: int | float | None
+    height: int | float | None
+
+    def __str__(self) -> str:
+        return " × ".join("?" if value is None else f"{value:.15g}" for value in self.values)
+
+    @property
+    def values(self) -> tuple[int | float | None, int | float | None]:
+        return self.width, self.height
+
+
+# A value of an input as a deployment offers it; see `bot.deployments.sizes`.
+OfferedValue = InputValue | Size
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
@@ -36,6 +55,9 @@ class Input:
     A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default, and so does
     an input that the user omits, unless `send_default` says that our default differs. With `default` None
     there is no usable default. `max_count` applies to `IMAGES` only.
+
+    The option for sizes is an input of the bot's own: a choice that sets the two backend inputs in `parts`.
+    `sizes` are the values of its choices.
     """
 
     key: str
@@ -43,7 +65,7 @@ class Input:
     kind: InputKind
     description: str = ""
     required: bool = False
-    default: InputValue | None = None
+    default: OfferedValue | None = None
     minimum: float | None = None
     maximum: float | None = None
     min_length: int | None = None
@@ -56,6 +78,8 @@ class Input:
     send_default: bool = False
     fixed: InputValue | None = None
     hidden: bool = False
+    parts: tuple[Input, ...] = ()
+    sizes: tuple[Size, ...] = ()
 
     @property
     def offered(self) -> bool:

@@ -229,6 +229,69 @@ def _accepts(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
     return isinstance(value, str) or (bool(config.choices) and _is_number(value))
 
 
+# The names of the choices if the file leaves them out.
+SHAPES = ("square", "portrait", "landscape")
+_MAX_SIZES = 25
+_CHOICE_LENGTH = 100
+
+
+def _size(value: object) -> tuple[int, int]:
+    match value:
+        case [int(width), int(height)] if all(_is_number(side) and 1 <= side <= LARGEST for side in value):
+            return width, height
+    raise ValueError("must be two whole numbers above 0, as in [1024, 1024]")
+
+
+class SizesConfig(BaseModel):
+    """One choice instead of two inputs. `width` and `height` are the keys of the inputs."""
+
+    model_config = _MODEL
+
+    width: Annotated[str, Field(min_length=1)] = "width"
+    height: Annotated[str, Field(min_length=1)] = "height"
+    option: Annotated[Name, AfterValidator(_option)] = "size"
+    description: str | None = None
+    default: str | None = None
+    choices: dict[str, Annotated[tuple[int, int], PlainValidator(_size)]] | None = None
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        return self.width, self.height
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        mistakes = [*_size_names(self.choices), *_same_sizes(self.choices or {})]
+        if self.width == self.height:
+            mistakes.append(f"width and height are both the input {self.width!r}; they need one each")
+        if self.default is not None and self.default not in (self.choices or SHAPES):
+            mistakes.append(f"default {self.default!r} is not one of the choices")
+        if mistakes:
+            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+        return self
+
+
+def _size_names(choices: Mapping[str, object] | None) -> Iterator[str]:
+    if choices is None:
+        return
+    if not choices:
+        yield "'choices' must not be empty; leave it out for square, portrait and landscape"
+    if len(choices) > _MAX_SIZES:
+        yield f"there are {len(choices)} choices and Discord takes {_MAX_SIZES}"
+    first: dict[str, str] = {}
+    for name in choices:
+        if not name or len(name) > _CHOICE_LENGTH:
+            yield f"the name {name!r} has {len(name)} characters and Discord takes 1 to {_CHOICE_LENGTH}"
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            yield f"choices {other!r} and {name!r} have the same name"
+
+
+def _same_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
+    first: dict[tuple[int, int], str] = {}
+    for name, size in choices.items():
+        if (other := first.setdefault(size, name)) != name:
+            yield f"choices {other!r} and {name!r} have the same size"
+
+
 class DeploymentConfig(BaseModel):
     """The configuration of a deployment; `name` is its key in the file."""
 
@@ -245,11 +308,12 @@ class DeploymentConfig(BaseModel):
     max_count: Annotated[int, Field(ge=1, le=10)] | None = None
     age_restricted: bool = False
     only_listed_inputs: bool = False
+    sizes: SizesConfig | None = None
     inputs: dict[Annotated[str, Field(min_length=1)], InputConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if mistakes := [*_gpus(self), *_markers(self), *_same_options(self)]:
+        if mistakes := [*_gpus(self), *_markers(self), *_same_options(self), *_sizes(self)]:
             raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
         return self
 
@@ -272,8 +336,48 @@ def _markers(config: DeploymentConfig) -> Iterator[str]:
 def _same_options(config: DeploymentConfig) -> Iterator[str]:
     keys: dict[str, list[str]] = {}
     for key, item in config.inputs.items():
+        if config.sizes is not None and key in config.sizes.keys:
+            continue
         if item.option is not None and item.offered:
             keys.setdefault(item.option, []).append(key)
     for option, duplicates in keys.items():
         if len(duplicates) > 1:
             yield f"inputs {', '.join(map(repr, duplicates))} all have the option {option!r}; one can"
+    if config.sizes is not None and config.sizes.option in keys:
+        others = ", ".join(map(repr, keys[config.sizes.option]))
+        yield f"sizes and input {others} both have the option {config.sizes.option!r}; one can"
+
+
+def _sizes(config: DeploymentConfig) -> Iterator[str]:
+    """Yield the mistakes in sizes that the inputs in the file show. `compile_sizes` checks the rest."""
+    sizes = config.sizes
+    if sizes is None:
+        return
+    for side, key in enumerate(sizes.keys):
+        item = config.inputs.get(key)
+        if item is None:
+            continue
+        if reason := _no_side(item):
+            yield f"sizes can't set input {key!r}: {reason}"
+        for name, size in (sizes.choices or {}).items():
+            if limit := beyond(size[side], item.min, item.max):
+                yield f"size {name!r}: {key} {limit}"
+
+
+def _no_side(item: InputConfig) -> str:
+    """Return why an input can't be a side of a size, or an empty string."""
+    kind = item.described_kind
+    if not item.offered:
+        return f"it is {'hidden' if item.hidden else 'fixed'}"
+    if kind not in (None, InputKind.INTEGER, InputKind.FLOAT):
+        return f"it is of kind '{kind}', not a number"
+    return "it is the prompt" if item.prompt else "it is a seed" if item.seed else ""
+
+
+def beyond(value: float, low: float | None, high: float | None) -> str:
+    """Return in which way a number is outside limits, or an empty string."""
+    if low is not None and value < low:
+        return f"{value:.15g} is below minimum {low:.15g}"
+    if high is not None and value > high:
+        return f"{value:.15g} is above maximum {high:.15g}"
+    return ""

@@ -7,11 +7,10 @@ import mimetypes
 from dataclasses import dataclass
 
 from bot.deployments.compile_input import FLOAT, INTEGER, NUMBER_LENGTH, number
-from bot.deployments.model import Choice, Input
+from bot.deployments.model import Choice, Input, OfferedValue, Size
 from bot.deployments.schema import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
-from bot.domain.runs import InputValue
 from bot.domain.text import strip_invisible
 
 Plain = str | int | float | bool
@@ -20,8 +19,14 @@ _NO = frozenset({"no", "n", "false", "off", "0"})
 _SHOWN_CHOICES = 10
 
 
-def check_value(item: Input, value: Plain) -> InputValue:
-    """Return the value for the queue call. Raises InputError that names the option."""
+def check_value(item: Input, value: Plain | Size) -> OfferedValue:
+    """Return the value for the queue call. Raises InputError that names the option.
+
+    A `Size` comes from an earlier run or a preset. It may have left the choices since, but must still respect
+    the limits of its inputs.
+    """
+    if isinstance(value, Size):
+        return _check_size(item, value)
     if item.choices:
         return _check_choice(item, value)
     match item.kind:
@@ -36,13 +41,22 @@ def check_value(item: Input, value: Plain) -> InputValue:
     raise InputError("input_not_a_file", option=item.option)
 
 
-def _check_choice(item: Input, value: Plain) -> InputValue:
+def _check_size(item: Input, size: Size) -> Size:
+    for part, value in zip(item.parts, size.values, strict=True):
+        if value is not None:
+            check_value(part, value)
+    return size
+
+
+def _check_choice(item: Input, value: Plain) -> OfferedValue:
     choice = find_choice(item.choices, value)
     if choice is None:
         names = ", ".join(choice.name for choice in item.choices[:_SHOWN_CHOICES])
         if len(item.choices) > _SHOWN_CHOICES:
             names += ", …"
         raise InputError("input_choice", option=item.option, value=_excerpt(value), choices=names)
+    if item.sizes:
+        return item.sizes[item.choices.index(choice)]
     as_number = number(choice.value, item.kind) if item.kind in (InputKind.INTEGER, InputKind.FLOAT) else None
     return choice.value if as_number is None else as_number
 

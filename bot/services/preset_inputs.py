@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import RawValue, check_gpu
-from bot.deployments.model import ATTACHMENTS, Deployment, Input
+from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue
 from bot.deployments.options import GPU, MORE
+from bot.deployments.sizes import as_offered, as_sent
 from bot.deployments.validation import check_value
 from bot.domain.errors import InputError
 from bot.domain.requests import NAME_LENGTH, Preset
@@ -41,10 +42,11 @@ def kept_inputs(
     deployment: Deployment, inputs: Mapping[str, InputValue], *, seed: bool, prompt: str | None
 ) -> KeptInputs:
     """Return the inputs that can be typed as text. Raises InputError if `prompt` can't be used."""
-    kept: dict[str, InputValue] = {}
+    offered = as_offered(deployment, inputs)
+    kept: dict[str, OfferedValue] = {}
     files = False
     for item in deployment.offered:
-        value = inputs.get(item.key)
+        value = offered.get(item.key)
         if item.is_prompt and prompt is not None:
             value = check_value(item, prompt)
         if value is None or (item.is_seed and not seed):
@@ -55,7 +57,7 @@ def kept_inputs(
             kept[item.key] = value
     if prompt is not None and prompt_input(deployment) is None:
         raise InputError("preset_no_prompt", title=escape_line(deployment.title, 60))
-    return KeptInputs(kept, files)
+    return KeptInputs(as_sent(deployment, kept), files)
 
 
 def prompt_input(deployment: Deployment) -> Input | None:
@@ -74,7 +76,7 @@ def apply_preset(deployment: Deployment, preset: Preset, options: Mapping[str, R
     typed = {word.casefold() for word, _ in parse_more(str(options.get(MORE, "")))}
     merged = dict(options)
     dropped: list[str] = []
-    for key, value in preset.inputs.items():
+    for key, value in as_offered(deployment, preset.inputs).items():
         item = items.get(key)
         if item is None:
             dropped.append(key)
@@ -105,7 +107,7 @@ def _fill_gaps(item: Input, preset: Preset, stored: str, typed: RawValue | None)
     return stored.replace(GAP, str(typed))
 
 
-def _fits(item: Input, value: InputValue) -> bool:
+def _fits(item: Input, value: OfferedValue) -> bool:
     if isinstance(value, list):
         return False
     try:

@@ -185,6 +185,8 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",
+        # sizes
+        "option_size": "The shape of the result",
         # presets
         "option_preset": "A saved set of inputs; what you type here wins",
         "command_preset": "Sets of inputs to use again",
@@ -229,7 +231,7 @@ OPERATOR = {
     "reload_added": "Added: {names}",
     "reload_changed": "Changed: {names}",
     "reload_removed": "Removed: {names}",
-    "reload_warnings": "My log has {count} warnings about them.",
+    "reload_warnings": "Please look at these warnings:",
     "reload_broken": "Nothing has changed, because the file has mistakes. Please correct:",
     "reload_more": "and {count} more, which `python -m bot check` lists.",
 }

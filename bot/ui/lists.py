@@ -8,6 +8,7 @@ from typing import Any
 from discord import ButtonStyle, SelectOption
 from discord.ui import ActionRow, Button, LayoutView, Select, TextDisplay
 
+from bot.deployments.input_text import ShownInputs
 from bot.domain.budgets import Limits, Spending, UsageView
 from bot.domain.records import PAGE_SIZE, ActiveBlock, BlockResult
 from bot.domain.requests import NAME_LENGTH, Holder, Preset
@@ -247,20 +248,26 @@ _PRESET_VALUES_LENGTH = 60
 
 
 def presets_layout(
-    presets: Sequence[Preset], page: int, *, more: bool, title: Callable[[str], str]
+    presets: Sequence[Preset],
+    page: int,
+    *,
+    more: bool,
+    title: Callable[[str], str],
+    inputs: Callable[[Preset], ShownInputs],
 ) -> LayoutView:
     """Build a page of presets, counted from 0: the user's own by name, then the server's."""
-    return page_layout(PresetsId, [_preset_line(preset, title) for preset in presets], page, more=more)
+    lines = [_preset_line(preset, title, inputs(preset)) for preset in presets]
+    return page_layout(PresetsId, lines, page, more=more)
 
 
-def _preset_line(preset: Preset, title: Callable[[str], str]) -> str:
+def _preset_line(preset: Preset, title: Callable[[str], str], inputs: ShownInputs) -> str:
     code = "presets_line_server" if preset.holder is Holder.SERVER else "presets_line"
     line = say(
         code,
         name=escape_line(preset.name, NAME_LENGTH),
         title=escape_line(title(preset.deployment), _PRESET_TITLE_LENGTH),
     )
-    values = [f"{key}={value}" for key, value in preset.inputs.items()]
+    values = [f"{name}={value}" for name, value in inputs.values]
     values_text = ", ".join([*values, *([preset.gpu] if preset.gpu else [])])
     return f"{line}\n-# {escape_line(values_text, _PRESET_VALUES_LENGTH)}" if values_text else line
 

@@ -50,7 +50,7 @@ def test_one_picture_is_made_from_the_command_to_the_channel(tmp_path: Path) -> 
     assert transcript.count("pinging") == 1
     with Image.open(tmp_path / "picture.png") as picture:
         picture.load()
-        assert (picture.format, picture.size) == ("PNG", (768, 512))
+        assert (picture.format, picture.size) == ("PNG", (912, 624))
 
 
 def test_a_folder_that_can_not_be_written_ends_with_a_sentence_and_no_traceback(tmp_path: Path) -> None:

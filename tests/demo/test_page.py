@@ -120,7 +120,7 @@ async def test_the_page_is_served_to_whoever_has_its_address() -> None:
 
 async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None:
     async with visiting() as (_, visitor):
-        receipt = await visitor.generate("picture", prompt="a red barn", width="256", height="256")
+        receipt = await visitor.generate("picture", prompt="a red barn", size="portrait")
 
         assert receipt["settlement"] == "settled"
         await visitor.until(lambda state: any(item["attachments"] for item in state["messages"].values()))
@@ -131,7 +131,7 @@ async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None
 
 async def test_one_of_several_opened_by_its_number_shows_its_picture() -> None:
     async with visiting() as (_, visitor):
-        await visitor.generate("picture", prompt="a red barn", count="2", width="256", height="256")
+        await visitor.generate("picture", prompt="a red barn", count="2", size="portrait")
         await visitor.until(lambda state: "2" in visitor.buttons())
 
         await visitor.press(visitor.buttons()["2"])

@@ -334,3 +334,19 @@ async def test_settings_that_cant_be_read(home: BotProcess) -> None:
     assert said.code == 2
     assert "WEB_PORT" in said.err
     assert "DISCORD_TOKEN is missing" in said.err
+
+
+async def test_sizes_that_the_file_or_comfydeploy_does_not_allow(home: BotProcess) -> None:
+    head = f'[deployments.mine]\ndeployment_id = "{PICTURE_ID}"\n'
+    sizes = "sizes.choices = {square = [512, 512], huge = [4096, 512]}\n"
+    named = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
+    (home.folder / "own.toml").write_text(head + sizes, encoding="utf-8")
+    said = await home.command("check", **named)
+    assert said.code == 0
+    found(
+        said, "warning", "Deployment", "size 'huge' is left out: width 4096 is above maximum 1536", "square"
+    )
+    (home.folder / "own.toml").write_text(f"{head}{sizes}inputs.width.max = 1024\n", encoding="utf-8")
+    said = await home.command("check", **named)
+    assert said.code != 0
+    assert "size 'huge': width 4096 is above maximum 1024" in said.out + said.err

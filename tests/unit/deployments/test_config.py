@@ -243,3 +243,84 @@ def test_the_quick_start_needs_only_an_id() -> None:
 def test_a_default_gpu_that_discord_would_refuse_as_a_choice(tmp_path: Path, gpu: str) -> None:
     (told,) = mistakes(tmp_path, A + f"default_gpu = {gpu}\n")
     assert told.startswith("deployments.toml: deployment 'a': 'default_gpu' ")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("sizes = 5", [": 'sizes' must be a table"]),
+        ('sizes = {wdith = "w"}', [", sizes: unknown setting 'wdith'; did you mean 'width'?"]),
+        (
+            "sizes = {width = 5, height = 6}",
+            [", sizes: 'width' must be text in quotes", ", sizes: 'height' must"],
+        ),
+        ('sizes = {option = "gpu"}', [", sizes: 'option' can't be 'gpu', which is the bot's own"]),
+        ('sizes = {option = "My Size"}', [", sizes: 'option' must be what Discord takes, such as 'my_size'"]),
+        (
+            'sizes.choices = {a = [1024], b = "1024x1024", c = [0, 8], d = [8.5, 8], e = [true, 8]}',
+            [f", size '{name}': must be two whole numbers above 0, as in [1024, 1024]" for name in "abcde"],
+        ),
+        ("sizes.choices = [[1024, 1024]]", [", sizes: 'choices' must be a table"]),
+        ("sizes.choices = {}", [", sizes: 'choices' must not be empty; leave it out for square,"]),
+        (
+            "sizes.choices = {a = [8, 8], A = [8, 16], b = [8, 8]}",
+            [
+                ", sizes: choices 'a' and 'A' have the same name",
+                ", sizes: choices 'a' and 'b' have the same size",
+            ],
+        ),
+        (
+            f"sizes.choices = {{{', '.join(f'n{n} = [8, {8 + n}]' for n in range(26))}}}",
+            [", sizes: there are 26 choices and Discord takes 25"],
+        ),
+        (
+            f'sizes.choices = {{"" = [8, 8], {"n" * 101} = [8, 16]}}',
+            [", sizes: the name '' has 0 characters and Discord takes 1 to 100", "has 101 characters"],
+        ),
+        ('sizes.default = "round"', [", sizes: default 'round' is not one of the choices"]),
+        (
+            'sizes = {default = "square", choices = {wide = [16, 8]}}',
+            [", sizes: default 'square' is not one of the choices"],
+        ),
+        (
+            'sizes = {width = "side", height = "side"}',
+            [", sizes: width and height are both the input 'side'; they need one each"],
+        ),
+        (
+            "sizes.choices = {a = [64, 64], b = [512, 512]}\ninputs.width.min = 256\ninputs.height.max = 256",
+            [": size 'a': width 64 is below minimum 256", ": size 'b': height 512 is above maximum 256"],
+        ),
+        (
+            "sizes = {}\ninputs.width.hidden = true\ninputs.height.fixed = 8",
+            [
+                ": sizes can't set input 'width': it is hidden",
+                ": sizes can't set input 'height': it is fixed",
+            ],
+        ),
+        (
+            'sizes = {}\ninputs.width.kind = "text"\ninputs.height.seed = true',
+            [
+                ": sizes can't set input 'width': it is of kind 'text', not a number",
+                ": sizes can't set input 'height': it is a seed",
+            ],
+        ),
+        (
+            'sizes.option = "shape"\ninputs.form.option = "shape"',
+            [": sizes and input 'form' both have the option 'shape'; one can"],
+        ),
+    ],
+)
+def test_every_mistake_in_sizes_is_a_sentence(tmp_path: Path, text: str, sentences: list[str]) -> None:
+    told = mistakes(tmp_path, f"{A}{text}\n")
+    assert len(told) == len(sentences)
+    for said, sentence in zip(told, sentences, strict=True):
+        assert said.startswith("deployments.toml: deployment 'a'")
+        assert sentence in said
+
+
+def test_sizes_and_options_of_their_inputs_may_share_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "deployments.toml"
+    file.write_text(f'{A}sizes = {{}}\ninputs.width.option = "size"\n')
+    (config,) = load_deployments_file(file, input_class)
+    assert config.sizes is not None
+    assert (config.sizes.keys, config.sizes.option) == (("width", "height"), "size")

@@ -87,6 +87,26 @@ def test_the_table_holds_every_option_and_no_fixed_input() -> None:
     assert any("'more'" in line for line in lines)
 
 
+def test_the_table_shows_the_two_inputs_behind_a_size() -> None:
+    config = DeploymentConfig.model_validate(
+        {
+            "name": "flux",
+            "deployment_id": "98244b49-9b56-46b8-83c8-334f27412095",
+            "sizes": {"choices": {"square": [512, 512], "tall": [512, 768]}, "default": "tall"},
+            "inputs": {key: {"kind": "integer", "default": 512} for key in ("width", "height")},
+        }
+    )
+    deployment = compile_deployment(config, None, ())
+    lines = options_table(deployment, plan_commands((deployment,)).commands[0])
+    assert [cell.strip() for cell in lines[1].split("  ") if cell] == [
+        "size",
+        "string",
+        "width, height",
+        "square, tall",
+        "512 × 768",
+    ]
+
+
 def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
     assert format_finding(problem("Port", "taken.", "Free it.", "by a", "by b")) == (
         "error    Port: taken.\n         Remedy: Free it.\n         by a\n         by b"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from discord.ui.view import BaseView
 
+from bot.deployments.input_text import displayed_inputs
 from bot.domain.records import PAGE_SIZE
 from bot.domain.requests import Holder
 from bot.domain.runs import (
@@ -112,4 +113,11 @@ def test_a_full_page_of_the_queue_fits_and_goes_on_counting() -> None:
 
 def test_a_full_page_of_presets_fits() -> None:
     one = made_preset("*" * 32, holder=Holder.SERVER, inputs={"style": WORST}, gpu="A10G", created_by=None)
-    assert len(text(presets_layout([one] * PAGE_SIZE, 1, more=True, title=lambda _: WORST))) <= 4000
+    layout = presets_layout(
+        [one] * PAGE_SIZE,
+        1,
+        more=True,
+        title=lambda _: WORST,
+        inputs=lambda preset: displayed_inputs(None, preset.inputs),
+    )
+    assert len(text(layout)) <= 4000

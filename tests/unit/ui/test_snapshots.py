@@ -12,6 +12,7 @@ import pytest
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.earlier_values import editable_fields
+from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
@@ -144,6 +145,10 @@ def presets() -> list[Preset]:
     return [made_preset("noir", **asked), made_preset("house style", holder=Holder.SERVER, **asked)]
 
 
+def inputs_of_preset(preset: Preset) -> ShownInputs:
+    return displayed_inputs(FLUX, preset.inputs)
+
+
 def listed() -> HistoryPage:
     entries = [
         RunListEntry([run(S.RUNNING, key="a" * 16)], False, None),
@@ -215,8 +220,12 @@ OTHERS: Mapping[str, Any] = {
     "help-deployment": lambda: of_layout(deployment_layout(FLUX, BOTH, PLAN)),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
     "details-gone": lambda: of_layout(details(run(), TITLE, None, PLAN).layout),
-    "presets": lambda: of_layout(presets_layout(presets(), 0, more=True, title=title)),
-    "presets-none": lambda: of_layout(presets_layout([], 0, more=False, title=title)),
+    "presets": lambda: of_layout(
+        presets_layout(presets(), 0, more=True, title=title, inputs=inputs_of_preset)
+    ),
+    "presets-none": lambda: of_layout(
+        presets_layout([], 0, more=False, title=title, inputs=inputs_of_preset)
+    ),
     "edit": form,
     "edit-choices": form_of_choices,
     "edit-long-text": form_of_a_long_text,

@@ -1,0 +1,323 @@
+"""Sizes: what the file and ComfyDeploy allow, and the way from a choice to two inputs and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.deployments.command_plan import plan_commands
+from bot.deployments.earlier_values import editable_fields, revise
+from bot.deployments.input_text import command_line, displayed_inputs
+from bot.deployments.inputs import collect
+from bot.deployments.model import Deployment, Input, Size
+from bot.deployments.options import MORE, autocomplete, describe
+from bot.deployments.sizes import as_offered, as_sent, size_input
+from bot.domain.errors import InputError, InputErrors
+from bot.domain.runs import InputValue
+from bot.services.preset_inputs import apply_preset, kept_inputs
+from tests.unit.deployments.made import by_key, deployment, node
+from tests.unit.factories import made_preset
+
+LIMITS = {"minimum": 256, "maximum": 1536}
+CHOICES = {"square": [768, 768], "portrait": [624, 912], "wide": [1216, 512]}
+
+
+def sized(
+    sizes: dict[str, Any] | None = None, *, side: dict[str, Any] | None = None, **more: Any
+) -> Deployment:
+    """Return a deployment with sizes; `side` describes its inputs width and height."""
+    fields = {"default": 768, **LIMITS} if side is None else side
+    return deployment(
+        node("prompt", "Text", default="a fox"),
+        node("width", "NumberSliderInt", **fields),
+        node("steps", "NumberInt", default=20),
+        node("height", "NumberInt", **fields),
+        sizes={"choices": CHOICES} if sizes is None else sizes,
+        **more,
+    )
+
+
+SIZED = sized()
+
+
+def size_of(made: Deployment) -> Input:
+    item = size_input(made)
+    assert item is not None
+    return item
+
+
+def sent(made: Deployment = SIZED, /, **options: Any) -> dict[str, InputValue]:
+    taken = collect(made, {"prompt": "a fox", **options}, draw_seed=boom).inputs
+    return {key: value for key, value in taken.items() if key in ("width", "height")}
+
+
+def boom(_: Input) -> int:
+    raise AssertionError("no seed was to be drawn")
+
+
+def test_one_option_stands_in_the_place_of_two() -> None:
+    assert [item.option for item in SIZED.offered] == ["prompt", "size", "steps"]
+    assert [choice.name for choice in size_of(SIZED).choices] == list(CHOICES)
+    assert SIZED.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "width", "height"),
+    [("square", 768, 768), ("portrait", 624, 912), ("WIDE", 1216, 512), (" portrait ", 624, 912)],
+)
+def test_a_choice_is_sent_as_two_numbers(typed: str, width: int, height: int) -> None:
+    assert sent(size=typed) == {"width": width, "height": height}
+
+
+def test_left_out_nothing_is_sent_unless_the_file_has_a_default() -> None:
+    assert sent() == {}
+    assert describe(size_of(SIZED)).endswith("(default square)")
+    preferred = sized({"choices": CHOICES, "default": "wide"})
+    assert sent(preferred) == {"width": 1216, "height": 512}
+    assert describe(size_of(preferred)).endswith("(default wide)")
+
+
+def test_a_default_of_one_input_in_the_file_is_sent_with_the_other() -> None:
+    made = sized(inputs={"width": {"default": 512}})
+    assert sent(made) == {"width": 512, "height": 768}
+    assert describe(size_of(made)).endswith("(default 512 × 768)")
+
+
+def test_without_defaults_a_size_is_required() -> None:
+    made = sized(side={})
+    assert size_of(made).required
+    with pytest.raises(InputError) as caught:
+        sent(made)
+    assert (caught.value.code, caught.value.params["option"]) == ("input_required", "size")
+    assert not size_of(sized({"choices": CHOICES, "default": "wide"}, side={})).required
+
+
+@pytest.mark.parametrize("typed", ["900 × 700", "900x700", "huge", ""])
+def test_only_a_choice_can_be_typed(typed: str) -> None:
+    with pytest.raises(InputError) as caught:
+        sent(size=typed)
+    assert (caught.value.code, caught.value.params["option"]) == ("input_choice", "size")
+
+
+def test_the_two_inputs_are_no_options_any_more() -> None:
+    for more in ("width=512", "height=512"):
+        with pytest.raises(InputError) as caught:
+            sent(more=more)
+        assert caught.value.code == "input_unknown"
+    assert sent(more="size=wide") == {"width": 1216, "height": 512}
+
+
+def test_names_are_suggested_while_typing() -> None:
+    assert [choice.name for choice in autocomplete(SIZED, "size", "por")] == ["portrait"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ({"width": 624, "height": 912}, "portrait"),
+        ({"width": 624.0, "height": 912.0}, "portrait"),
+        ({"width": "624", "height": "912"}, "portrait"),
+        ({"width": 900, "height": 700}, "900 × 700"),
+        ({"width": 900}, "900 × 768"),
+        ({"height": 768}, "square"),
+        ({}, None),
+    ],
+)
+def test_two_numbers_are_shown_as_a_choice(stored: dict[str, InputValue], shown: str | None) -> None:
+    values = dict(displayed_inputs(SIZED, {"prompt": "a fox", **stored}).values)
+    assert values == {"prompt": "a fox"} | ({"size": shown} if shown else {})
+
+
+def test_a_side_whose_default_is_unknown_is_not_invented() -> None:
+    made = sized(side={})
+    assert dict(displayed_inputs(made, {"width": 900}).values) == {"size": "900 × ?"}
+    assert as_sent(made, as_offered(made, {"width": 900})) == {"width": 900}
+
+
+def test_what_is_no_number_is_dropped_by_name() -> None:
+    revision = revise(SIZED, {"prompt": "a fox", "width": "wide", "height": 512}, None, {}, boom)
+    assert revision.inputs.inputs == {"prompt": "a fox"}
+    assert revision.dropped == ("width", "height")
+
+
+@given(st.integers(256, 1536), st.integers(256, 1536))
+def test_any_size_within_the_limits_is_kept(width: int, height: int) -> None:
+    stored = {"prompt": "a fox", "steps": 9, "width": width, "height": height}
+    assert as_sent(SIZED, as_offered(SIZED, stored)) == stored
+    kept = revise(SIZED, stored, None, {}, boom)
+    assert (kept.inputs.inputs, kept.dropped) == (stored, ())
+    applied = apply_preset(SIZED, made_preset(inputs=stored), {})
+    assert applied.dropped == []
+    assert collect(SIZED, applied.options, draw_seed=boom).inputs == stored
+
+
+def test_a_size_beyond_todays_limits_is_dropped_by_name() -> None:
+    stored = {"prompt": "a fox", "width": 2048, "height": 512}
+    revision = revise(SIZED, stored, None, {}, boom)
+    assert (revision.inputs.inputs, revision.dropped) == ({"prompt": "a fox"}, ("size",))
+    applied = apply_preset(SIZED, made_preset(inputs=stored), {})
+    assert (applied.options, applied.dropped) == ({"prompt": "a fox"}, ["size"])
+
+
+def test_a_preset_keeps_two_numbers_and_a_typed_size_overrides_it() -> None:
+    stored = {"prompt": "a fox", "width": 624, "height": 912}
+    assert kept_inputs(SIZED, stored, seed=False, prompt=None).inputs == stored
+    preset = made_preset(inputs=stored)
+    for typed in ({"size": "wide"}, {MORE: "size=wide"}):
+        applied = apply_preset(SIZED, preset, typed)
+        assert collect(SIZED, applied.options, draw_seed=boom).inputs["width"] == 1216
+
+
+def test_the_command_to_copy_has_the_choice_or_leaves_it_to_the_user() -> None:
+    plan = plan_commands([SIZED])
+    inputs = {"prompt": "a fox", "width": 1216, "height": 512}
+    assert command_line(plan, SIZED, inputs, None) == "/generate prompt:a fox size:wide"
+    inputs = {"prompt": "a fox", "width": 900, "height": 700}
+    assert command_line(plan, SIZED, inputs, None) == "/generate prompt:a fox size:"
+
+
+def test_a_size_that_went_into_more_is_copied_from_there() -> None:
+    extra = {f"k{n:02}": {"kind": "text", "required": True} for n in range(26)}
+    made = sized(inputs=extra)
+    plan = plan_commands([made])
+    inputs: dict[str, InputValue] = {"width": 1216, "height": 512}
+    assert command_line(plan, made, inputs, None) == "/generate more:size=wide"
+    assert command_line(plan, made, inputs | {"width": 900}, None) == "/generate"
+
+
+def test_a_form_preselects_the_size_and_keeps_one_that_is_no_choice() -> None:
+    fields = {field.name: field for field in editable_fields(SIZED, {"width": 1216, "height": 512}, None)}
+    assert (fields["size"].value, fields["size"].choices) == ("wide", tuple(CHOICES))
+    stored = {"prompt": "a fox", "width": 900, "height": 700}
+    fields = {field.name: field for field in editable_fields(SIZED, stored, None)}
+    assert (fields["size"].value, fields["size"].choices) == ("900 × 700", (*CHOICES, "900 × 700"))
+    kept = revise(SIZED, stored, None, {"size": "900 × 700"}, boom)
+    assert (kept.inputs.inputs, kept.dropped) == (stored, ())
+    changed = revise(SIZED, stored, None, {"size": "portrait"}, boom)
+    assert changed.inputs.inputs == {"prompt": "a fox", "width": 624, "height": 912}
+    with pytest.raises(InputErrors):
+        revise(SIZED, stored, None, {"size": "901 × 700"}, boom)
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        ({}, "1024 × 1024, 832 × 1216, 1216 × 832"),
+        ({"default": 768, **LIMITS}, "768 × 768, 624 × 912, 912 × 624"),
+        ({"default": 512}, "512 × 512, 416 × 608, 608 × 416"),
+        ({"default": 1024, "maximum": 1024}, "1024 × 1024, 704 × 1024, 1024 × 704"),
+        ({"default": 512, "minimum": 500, "maximum": 520}, "512 × 512, 504 × 520, 520 × 504"),
+        ({"default": 1001, "minimum": 1001, "maximum": 1001}, "1001 × 1001"),
+    ],
+)
+def test_without_choices_there_are_three_shapes_within_the_limits(
+    side: dict[str, Any], expected: str
+) -> None:
+    made = sized({}, side=side)
+    assert ", ".join(choice.value for choice in size_of(made).choices) == expected
+    assert size_of(made).choices[0].name == "square"
+
+
+def test_the_shapes_are_as_large_as_an_oblong_default() -> None:
+    made = deployment(
+        node("width", "NumberInt", default=1216), node("height", "NumberInt", default=832), sizes={}
+    )
+    assert size_of(made).choices[0].value == "1008 × 1008"
+
+
+@given(st.integers(1, 5000), st.integers(0, 3000), st.none() | st.integers(-50, 9000))
+def test_the_shapes_keep_any_limits(low: int, room: int, default: int | None) -> None:
+    made = sized({}, side={"minimum": low, "maximum": low + room, "default": default})
+    sides = [side for size in size_of(made).sizes for side in size.values]
+    assert all(side is not None and low <= side <= low + room for side in sides)
+    if room >= 8:
+        assert all(side is not None and side % 8 == 0 for side in sides)
+
+
+def test_the_sides_choices_are_limits_too() -> None:
+    sides = {"width": {"choices": [512, 1024]}, "height": {"choices": [512, 1024]}}
+    made = sized({}, side={"default": 1024}, inputs=sides)
+    assert [choice.value for choice in size_of(made).choices] == ["1024 × 1024"]
+    made = sized({"choices": CHOICES | {"tall": [512, 1024]}}, side={"default": 1024}, inputs=sides)
+    assert [choice.name for choice in size_of(made).choices] == ["tall"]
+    assert len(made.warnings) == 3
+
+
+def test_keys_and_the_option_can_be_others() -> None:
+    made = deployment(
+        node("w1", "NumberInt", display_name="Width", default=512),
+        node("hoehe", "NumberInt", default=512),
+        node("size", "Text"),
+        sizes={"height": "hoehe", "option": "format"},
+    )
+    assert [item.option for item in made.offered] == ["format", "size"]
+    assert [part.key for part in size_of(made).parts] == ["w1", "hoehe"]
+    made = deployment(
+        node("size", "Text", default="x"), node("width", "NumberInt"), node("height", "NumberInt"), sizes={}
+    )
+    assert {item.key: item.option for item in made.offered} == {"width, height": "size", "size": "size_2"}
+
+
+def test_only_listed_inputs_offers_sizes_too() -> None:
+    made = sized(only_listed_inputs=True, inputs={"prompt": {}})
+    assert [item.option for item in made.offered] == ["prompt", "size"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings", "sentence"),
+    [
+        ([node("width", "NumberInt")], {}, "sizes are not offered: there is no input 'height'"),
+        (
+            [node("width", "Text"), node("height", "NumberInt")],
+            {},
+            "sizes are not offered: input 'width' is of kind 'text', not a number",
+        ),
+        (
+            [node("w", "NumberInt", display_name="width"), node("height", "NumberInt")],
+            {"inputs": {"w": {"hidden": True}}},
+            "sizes are not offered: input 'w' is hidden",
+        ),
+        (
+            [node("w", "NumberInt", display_name="width"), node("height", "NumberInt")],
+            {"inputs": {"w": {"fixed": 512}}},
+            "sizes are not offered: input 'w' is fixed",
+        ),
+        (
+            [node("seed", "NumberInt"), node("height", "NumberInt")],
+            {"sizes": {"width": "seed"}},
+            "sizes are not offered: input 'seed' is a seed",
+        ),
+        (
+            [node("side", "NumberInt", display_name="Width"), node("height", "NumberInt")],
+            {"sizes": {"height": "side"}},
+            "sizes are not offered: width and height are both the input 'side'",
+        ),
+    ],
+)
+def test_sizes_that_do_not_fit_the_workflow_are_told_and_the_inputs_stay(
+    nodes: list[Any], settings: dict[str, Any], sentence: str
+) -> None:
+    made = deployment(*nodes, **{"sizes": {}, **settings})
+    assert size_input(made) is None
+    assert f"deployment 'flux': {sentence}" in made.warnings
+    assert set(by_key(made)) == {each.key for each in nodes}
+
+
+def test_a_size_outside_comfydeploys_limits_is_told_and_left_out() -> None:
+    made = sized({"choices": {**CHOICES, "huge": [4096, 128]}, "default": "huge"})
+    assert [choice.name for choice in size_of(made).choices] == list(CHOICES)
+    assert made.warnings == (
+        "deployment 'flux': size 'huge' is left out: width 4096 is above maximum 1536 "
+        "and height 128 is below minimum 256",
+        "deployment 'flux': the default size 'huge' is left out",
+    )
+    assert size_of(made).default == Size(768, 768)
+
+
+def test_if_no_size_fits_the_two_inputs_are_offered() -> None:
+    made = sized({"choices": {"huge": [4096, 4096]}})
+    assert [item.option for item in made.offered] == ["prompt", "width", "steps", "height"]
+    assert made.warnings[-1] == "deployment 'flux': sizes are not offered: none of them fits"
