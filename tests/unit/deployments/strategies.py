@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.comfydeploy.input_classes import input_class
 from bot.deployments.model import Deployment
-from bot.deployments.schema import DeploymentConfig, InputConfig
+from bot.deployments.schema import SHAPES, DeploymentConfig, InputConfig, SizesConfig
 from bot.domain.backend import InputDescription
 from tests.unit.deployments.made import PREFIX, UUID, compiled, info
 
@@ -31,7 +31,10 @@ _defaults = st.none() | st.text(max_size=40) | st.booleans() | st.integers(-(2**
 
 nodes = st.builds(
     InputDescription,
-    key=st.sampled_from(["prompt", "seed", "gpu", "more", "image", "image1", "images"]) | st.text(min_size=1),
+    key=st.sampled_from(
+        ["prompt", "seed", "gpu", "more", "image", "image1", "images", "width", "height", "size"]
+    )
+    | st.text(min_size=1),
     input_class=st.builds(
         input_class,
         st.sampled_from([PREFIX + name for name in CLASSES]),
@@ -44,6 +47,24 @@ nodes = st.builds(
     minimum=_limits,
     maximum=_limits,
     choices=st.lists(st.text(min_size=1, max_size=150), max_size=40).map(tuple),
+)
+number_nodes = st.builds(
+    InputDescription,
+    key=st.just(""),
+    input_class=st.builds(input_class, st.sampled_from([f"{PREFIX}Number", f"{PREFIX}NumberSliderInt"])),
+    default=_defaults,
+    minimum=_limits | st.integers(1, 1024),
+    maximum=_limits | st.integers(512, 4096),
+)
+_side = st.integers(1, 4096)
+sizes_configs = st.builds(
+    SizesConfig,
+    width=st.sampled_from(["width", "seed"]),
+    default=st.none() | st.sampled_from(SHAPES),
+    choices=st.none()
+    | st.tuples(*(st.tuples(_side, _side) for _ in SHAPES))
+    .filter(lambda sizes: len(set(sizes)) == len(sizes))
+    .map(lambda sizes: dict(zip(SHAPES, map(list, sizes), strict=True))),
 )
 input_configs = st.builds(
     InputConfig,
@@ -64,12 +85,22 @@ def deployments(draw: st.DrawFn) -> Deployment:
     found = tuple(draw(st.lists(nodes, min_size=count, max_size=count, unique_by=lambda item: item.key)))
     found += tuple(draw(st.lists(nodes, max_size=3)))
     keys = draw(st.lists(st.sampled_from(found), max_size=5)) if found else []
+    sizes = draw(st.none() | sizes_configs)
+    if sizes is not None:
+        found += tuple(replace(draw(number_nodes), key=key) for key in sizes.keys)
+    # What the file itself contradicts is refused before it is compiled.
+    sides = sizes.keys if sizes is not None else ()
     config = DeploymentConfig(
         name="flux",
+        sizes=sizes,
         deployment_id=UUID,
         description=draw(st.none() | st.text(max_size=300)),
         gpus=draw(st.none() | st.lists(st.text("ABC", min_size=1), unique=True, max_size=30)),
-        inputs={node.key.strip(): draw(input_configs) for node in keys if node.key.strip()},
+        inputs={
+            node.key.strip(): draw(input_configs)
+            for node in keys
+            if node.key.strip() and node.key.strip() not in sides
+        },
     )
     return compiled(config, info(*found))
 
