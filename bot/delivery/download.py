@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Final, Self
@@ -25,11 +27,19 @@ _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """Time limits in seconds (`idle` between two chunks of a body, `total` with all redirects) and counts."""
+    """Time limits in seconds, bytes per second and counts.
+
+    `answer` is the time until the headers, with all redirects, `idle` the pause between two chunks of a body,
+    and `total` the whole download. After the first byte, `rate` bytes per second must arrive over each
+    `window`.
+    """
 
     connect: float = 10
-    idle: float = 20
-    total: float = 180
+    answer: float = 20
+    idle: float = 15
+    rate: float = 16 * 1024
+    window: float = 15
+    total: float = 120
     redirects: int = 5
 
 
@@ -66,7 +76,8 @@ class MediaFetcher:
         inner = self._resolver or aiohttp.ThreadedResolver()
         resolver = GuardedResolver(inner, self._allows)
         # No DNS cache, so that the address of every connection is checked.
-        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=32)
+        # No limit of connections: `DownloadSlots` shares the downloads fairly.
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.idle
         )
@@ -113,16 +124,67 @@ class MediaFetcher:
         return _described(into, head, size, filename or _name_in(url), fallback)
 
     async def _download(self, url: URL, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(self._limits.answer):
+                response = await self._answer(stack, url)
+            _check_response(response, limit)
+            return await self._copy(response, limit, into)
+
+    async def _answer(self, stack: AsyncExitStack, url: URL) -> aiohttp.ClientResponse:
+        """Return the first response that is no redirect; the stack closes it."""
         if self._session is None:
             raise RuntimeError("MediaFetcher is used outside its `async with`")
         for _ in range(self._limits.redirects + 1):
             check_url(url, self._allows)
-            async with self._session.get(url, allow_redirects=False) as response:
-                if response.status not in _REDIRECTS:
-                    _check_response(response, limit)
-                    return await _copy(response, limit, into)
-                url = _redirected(response)
+            response = await stack.enter_async_context(self._session.get(url, allow_redirects=False))
+            if response.status not in _REDIRECTS:
+                return response
+            url = _redirected(response)
+            response.close()
         raise MediaUnavailable(f"{_shown(url)}: more than {self._limits.redirects} redirects")
+
+    async def _copy(self, response: aiohttp.ClientResponse, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
+        size, head, pace = 0, b"", Pace(self._limits.rate, self._limits.window)
+        while chunk := await self._chunk(response):
+            size += len(chunk)
+            if size > limit:
+                raise MediaTooLarge(f"{_shown(response.url)}: more than {limit} bytes", limit=limit)
+            if pace.is_too_slow(len(chunk), asyncio.get_running_loop().time()):
+                raise MediaUnavailable(f"{_shown(response.url)}: less than {self._limits.rate:.0f} bytes/s")
+            if len(head) < SNIFF_BYTES:
+                head += chunk[: SNIFF_BYTES - len(head)]
+            into.write(chunk)
+        if size == 0:
+            raise MediaUnavailable(f"{_shown(response.url)}: empty")
+        return size, head
+
+    async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
+        # The session's `sock_read` starts again with each byte of the framing; this doesn't.
+        async with asyncio.timeout(self._limits.idle):
+            return await response.content.read(_CHUNK)
+
+
+class Pace:
+    """Judges a download by the bytes of the last `window` seconds."""
+
+    def __init__(self, rate: float, window: float) -> None:
+        self._needed = rate * window
+        self._window = window
+        self._first: float | None = None
+        # Summed up by tenths of the window, so that tiny chunks take no memory.
+        self._arrived: deque[tuple[int, int]] = deque()
+
+    def is_too_slow(self, size: int, now: float) -> bool:
+        """Count a chunk; return whether too little has arrived, which is judged after the first window."""
+        if self._first is None:
+            self._first = now
+        tenth = int((now - self._first) / self._window * 10)
+        if self._arrived and self._arrived[-1][0] == tenth:
+            size += self._arrived.pop()[1]
+        self._arrived.append((tenth, size))
+        while self._arrived[0][0] < tenth - 10:
+            self._arrived.popleft()
+        return tenth >= 10 and sum(part for _, part in self._arrived) < self._needed
 
 
 # A host name has at most 253 characters; parsing a longer one that isn't ASCII takes quadratic time.
@@ -158,20 +220,6 @@ def _check_response(response: aiohttp.ClientResponse, limit: int) -> None:
         raise MediaUnavailable(f"{where}, compressed though asked not to")
     if (response.content_length or 0) > limit:
         raise MediaTooLarge(f"{where}, {response.content_length} bytes", limit=limit)
-
-
-async def _copy(response: aiohttp.ClientResponse, limit: int, into: IO[bytes]) -> tuple[int, bytes]:
-    size, head = 0, b""
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise MediaTooLarge(f"{_shown(response.url)}: more than {limit} bytes", limit=limit)
-        if len(head) < SNIFF_BYTES:
-            head += chunk[: SNIFF_BYTES - len(head)]
-        into.write(chunk)
-    if size == 0:
-        raise MediaUnavailable(f"{_shown(response.url)}: empty")
-    return size, head
 
 
 def _described(into: IO[bytes], head: bytes, size: int, name: str, fallback: str) -> Media:
