@@ -29,6 +29,7 @@ from bot.wiring import (
     Resources,
     add_webhooks,
     courier_workers,
+    discord_trace,
     gateway_bot,
     make_reloader,
     make_signer,
@@ -207,7 +208,7 @@ def _client(resources: Resources, reloader: Reloader) -> discord.Client | None:
     roles = resources.settings.roles
     if Role.GATEWAY in roles:
         return gateway_bot(resources, reloader)
-    return RestClient(resources.metrics.discord_trace()) if roles & CALLING_ROLES else None
+    return RestClient(discord_trace(resources)) if roles & CALLING_ROLES else None
 
 
 def _web(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -25,6 +26,7 @@ from bot.delivery.download import MediaFetcher
 from bot.delivery.notices import NoticePlanner
 from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import Poster
+from bot.delivery.request_pace import RequestPace
 from bot.delivery.routes import Router
 from bot.delivery.status import StatusUpdater
 from bot.deployments.catalogue import Catalogue, Reloader
@@ -116,11 +118,16 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
         "availability": Availability(
             direct_messages=settings.allow_direct_messages, user_installs=settings.allow_user_installs
         ),
-        "http_trace": resources.metrics.discord_trace(),
+        "http_trace": discord_trace(resources),
     }
     if shards is None:
         return GenerateBot(services, sync, clock, **options)
     return ShardedBot(services, sync, clock, shards, resources.store.key_values, **options)
+
+
+def discord_trace(resources: Resources) -> aiohttp.TraceConfig:
+    """Return the trace of the client's session: counted, and paced for Discord's global limit."""
+    return RequestPace().add_to(resources.metrics.discord_trace())
 
 
 def operator_rules(settings: Settings) -> OperatorRules:

@@ -1,0 +1,39 @@
+"""Keep this process below Discord's limit of fifty requests a second."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, Final
+
+import aiohttp
+
+# Their sum and one more is the number of requests in any second.
+_RATE: Final = 45
+_BURST: Final = 4
+# Discord counts interactions separately.
+_EXEMPT: Final = ("/interactions/", "/webhooks/")
+
+
+class RequestPace:
+    """Delays the requests of a bot's session. discord.py itself learns of this limit only by exceeding it."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def delay(self, now: float) -> float:
+        """Return how long a request has to wait, and count it."""
+        sent = max(self._next, now - _BURST / _RATE)
+        self._next = sent + 1 / _RATE
+        return max(sent - now, 0)
+
+    def add_to(self, trace: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
+        """Delay the requests of the trace's session."""
+        trace.on_request_start.append(self._wait)
+        return trace
+
+    async def _wait(self, _: Any, __: SimpleNamespace, params: aiohttp.TraceRequestStartParams) -> None:
+        if any(part in params.url.path for part in _EXEMPT):
+            return
+        if delay := self.delay(asyncio.get_running_loop().time()):
+            await asyncio.sleep(delay)
