@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,10 +25,11 @@ from bot.delivery.courier import Courier
 from bot.delivery.download import MediaFetcher
 from bot.delivery.notices import NoticePlanner
 from bot.delivery.outputs import OutputPreparer
+from bot.delivery.places import WIDTH, Places
 from bot.delivery.posting import Poster
 from bot.delivery.request_pace import RequestPace
 from bot.delivery.routes import Router
-from bot.delivery.status import StatusUpdater
+from bot.delivery.status import EDITS_WIDTH, StatusUpdater
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.backend import Backend
@@ -210,21 +211,45 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
     """Return the workers `show` and `deliver`, which must not update the same run's status message at the
     same time.
     """
+    places = Places()
     status = StatusUpdater(
         store=resources.store,
         coordinator=resources.coordinator,
         poster=poster,
         title=resources.catalogue.title,
         clock=resources.clock,
+        posting=places.busy,
     )
-    courier = _courier(resources, poster, status)
-    return {
-        "show": Worker("show", status.claim, status.update, pause=1, width=8),
-        "deliver": Worker("deliver", courier.claim, courier.deliver, pause=1, width=8),
-    }
+
+    async def on_slow(delivery: Delivery) -> bool:
+        has_place = places.give_up(delivery)
+        deliver.wake()
+        await status.show_download(delivery)
+        return has_place
+
+    courier = _courier(resources, poster, status, on_slow)
+
+    async def claim() -> Delivery | None:
+        delivery = await courier.claim(places.full())
+        if delivery is not None:
+            places.take(delivery)
+        return delivery
+
+    async def handle(delivery: Delivery) -> None:
+        with places.held(delivery):
+            await courier.deliver(delivery)
+
+    deliver = Worker("deliver", claim, handle, pause=1, width=WIDTH, again=True)
+    show = Worker("show", status.claim, status.update, pause=1, width=EDITS_WIDTH, again=True)
+    return {"show": show, "deliver": deliver}
 
 
-def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Courier:
+def _courier(
+    resources: Resources,
+    poster: Poster,
+    status: StatusUpdater,
+    on_slow: Callable[[Delivery], Awaitable[bool]],
+) -> Courier:
     preparer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
 
     def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
@@ -244,6 +269,7 @@ def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Cou
             poster=poster,
             preparer=preparer,
             render=render,
+            on_slow=on_slow,
             owner=owner,
             clock=resources.clock,
         ),
@@ -255,6 +281,7 @@ def _courier(resources: Resources, poster: Poster, status: StatusUpdater) -> Cou
             preparer=preparer,
             title=resources.catalogue.title,
             inputs=inputs,
+            on_slow=on_slow,
             clock=resources.clock,
         ),
         owner=owner,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -52,8 +52,9 @@ class Courier:
         self._owner = owner
         self._clock = clock
 
-    async def claim(self) -> Delivery | None:
-        return await self._store.deliveries.claim(self._owner, self._clock(), LEASE)
+    async def claim(self, full: Collection[int]) -> Delivery | None:
+        """Claim a delivery to a channel that isn't `full`."""
+        return await self._store.deliveries.claim(self._owner, self._clock(), LEASE, full=full)
 
     async def deliver(self, delivery: Delivery) -> None:
         """Try once, and store the result. Raises StoreUnavailable."""

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
+from bot.delivery.media_budget import MediaBudget
 from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import OutcomeUnknown, Poster, Unreachable
 from bot.deployments.input_text import ShownInputs
@@ -51,6 +53,7 @@ class NoticePlanner:
         preparer: OutputPreparer,
         title: Callable[[str], str],
         inputs: Callable[[Run], ShownInputs],
+        on_slow: Callable[[Delivery], Awaitable[bool]],
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -58,6 +61,7 @@ class NoticePlanner:
         self._preparer = preparer
         self._title = title
         self._inputs = inputs
+        self._on_slow = on_slow
         self._clock = clock
         self._removal = ResultRemoval(store, poster, title)
 
@@ -72,7 +76,7 @@ class NoticePlanner:
         if delivery.purpose is Purpose.NOTICE:
             return Notice(notice_message(run, title, self._poster.channel_name(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
-            return await self._report(run, title, folder)
+            return await self._report(delivery, title, folder)
         await self._removal.run(run)
         return None
 
@@ -92,7 +96,8 @@ class NoticePlanner:
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
         async def card(limit: int) -> OutgoingMessage:
-            prepared = await self._preparer.prepare(attached, limit, folder, last_try=True)
+            budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+            prepared = await self._preparer.prepare(attached, limit, folder, last_try=True, budget=budget)
             return review_card(run, title, inputs, prepared)
 
         async def refuse() -> None:
@@ -115,7 +120,8 @@ class NoticePlanner:
             if found is not None:
                 await self._store.deliveries.mark_sent(delivery.id, [MessageRef(channel_id, found)])
 
-    async def _report(self, run: Run, title: str, folder: Path) -> Notice | None:
+    async def _report(self, delivery: Delivery, title: str, folder: Path) -> Notice | None:
+        run = delivery.run
         if run.report_channel_id is None:
             return None
         result = await self._first_result_message(run)
@@ -131,16 +137,19 @@ class NoticePlanner:
             return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         return Notice(
-            report_card(run, title, reporters, link, await self._copies(reported, folder)),
+            report_card(run, title, reporters, link, await self._copies(delivery, reported, folder)),
             channel_id=run.report_channel_id,
             without_files=without_files,
             nonce_suffix=nonce_suffix,
         )
 
-    async def _copies(self, reported: Sequence[Run], folder: Path) -> PreparedOutputs:
+    async def _copies(self, delivery: Delivery, reported: Sequence[Run], folder: Path) -> PreparedOutputs:
         """Return the outputs of all reported runs that aren't deleted."""
+        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
         found = [
-            await self._preparer.prepare(replace(run, spoiler=False), run.upload_limit, folder, last_try=True)
+            await self._preparer.prepare(
+                replace(run, spoiler=False), run.upload_limit, folder, last_try=True, budget=budget
+            )
             for run in reported
             if run.state is RunState.SUCCEEDED and run.deleted_at is None
         ]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import mimetypes
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.delivery.download import Media, MediaFetcher
+from bot.delivery.download_slots import DownloadSlots
+from bot.delivery.media_budget import MediaBudget
 from bot.delivery.shrink import shrink_image
 from bot.delivery.temporary_files import disk_errors
 from bot.domain.errors import (
@@ -34,33 +37,62 @@ _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 # A file, or the sentence that stands in for it.
 PreparedItem = PreparedFile | str
+# What became of an output.
+Fetched = list[PreparedItem] | MediaError
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where the outputs of a run go: the folder, the upload limit per file, the time that is left."""
+
+    run: Run
+    limit: int
+    folder: Path
+    budget: MediaBudget
 
 
 class OutputPreparer:
     """Fetches a run's outputs into a folder. `renew` asks ComfyDeploy for links that have not expired."""
 
-    def __init__(self, fetcher: MediaFetcher, renew: Renew) -> None:
+    def __init__(self, fetcher: MediaFetcher, renew: Renew, slots: DownloadSlots | None = None) -> None:
         self._fetcher = fetcher
         self._renew = renew
+        self._slots = slots or DownloadSlots()
         # A decoded picture may take hundreds of megabytes, so the process shrinks one at a time.
         self._shrinking = asyncio.Lock()
 
-    async def prepare(self, run: Run, limit: int, folder: Path, *, last_try: bool) -> PreparedOutputs:
+    async def prepare(
+        self, run: Run, limit: int, folder: Path, *, last_try: bool, budget: MediaBudget | None = None
+    ) -> PreparedOutputs:
         """Return what can be shown with an upload limit of `limit` bytes per file; 0 links to everything.
 
-        The runs of a batch share the folder and the space for texts.
+        The runs of a batch share the folder, the space for texts, and the time that they may take.
 
-        Raises MediaUnavailable if a retry may help; on the `last_try` a sentence stands in for the file.
+        Raises MediaUnavailable if a retry may help. On the `last_try`, and when the time has run out, a
+        sentence stands in for each file that is missing.
         """
-        try:
-            return await self._prepare(run, run.outputs, limit, folder, last_try=False)
-        except MediaExpired:
-            log.info("the links have expired, asking for new ones")
-        except MediaUnavailable:
-            if not last_try:
-                raise
-        outputs = await self._renewed(run, last_try)
-        return await self._prepare(run, outputs, limit, folder, last_try=last_try)
+        target = _Target(run, limit, folder, budget or MediaBudget())
+        async with target.budget.spend():
+            outputs, fetched = await self._fetch_renewed(target, last_try)
+            out_of_time = target.budget.is_spent and not target.budget.is_stopped
+        for error in _errors(fetched):
+            if not (last_try or out_of_time):
+                raise error
+            log.warning("output not fetched: %s", error)
+        return _assembled(target, outputs, fetched)
+
+    async def _fetch_renewed(
+        self, target: _Target, last_try: bool
+    ) -> tuple[Sequence[Output], Sequence[Fetched]]:
+        """Fetch the outputs; with new links, fetch again those that failed."""
+        outputs = target.run.outputs
+        fetched = await self._fetch(target, outputs, {})
+        errors = list(_errors(fetched))
+        if not any(isinstance(error, MediaExpired) for error in errors) and not (errors and last_try):
+            return outputs, fetched
+        log.info("asking for new links")
+        renewed = await self._renewed(target.run, last_try or target.budget.is_spent)
+        return renewed, await self._fetch(target, renewed, _kept(outputs, renewed, fetched))
 
     async def _renewed(self, run: Run, last_try: bool) -> Sequence[Output]:
         try:
@@ -71,61 +103,51 @@ class OutputPreparer:
             log.warning("no renewed links: %s", error)
             return run.outputs
 
-    async def _prepare(
-        self, run: Run, outputs: Sequence[Output], limit: int, folder: Path, *, last_try: bool
-    ) -> PreparedOutputs:
-        files = [output for output in outputs if output.url is not None]
+    async def _fetch(
+        self, target: _Target, outputs: Sequence[Output], kept: Mapping[int, Fetched]
+    ) -> Sequence[Fetched]:
         slots = asyncio.Semaphore(_CONCURRENT_FETCHES)
 
-        async def one(number: int, output: Output) -> list[PreparedItem]:
+        async def one(number: int, output: Output) -> Fetched:
+            if number in kept:
+                return kept[number]
             async with slots:
-                return await self._file(run, number, output, limit, folder, last_try=last_try)
+                return await self._file(target, number, output)
 
-        shown = files[:MAX_FILES]
-        prepared = await _all(one(number, output) for number, output in enumerate(shown, 1))
-        with disk_errors():
-            texts, text_files = _texts(run, [o.text for o in outputs if o.text is not None], folder)
-        everything = [item for items in prepared for item in items]
-        remarks = [item for item in everything if isinstance(item, str)]
-        if len(files) > MAX_FILES:
-            remarks.append(say("media_more", count=len(files) - MAX_FILES))
-        return PreparedOutputs(
-            files=(*(item for item in everything if isinstance(item, PreparedFile)), *text_files),
-            texts=texts,
-            remarks=tuple(remarks),
-        )
+        return await _all(one(number, output) for number, output in enumerate(_shown(outputs), 1))
 
-    async def _file(
-        self, run: Run, number: int, output: Output, limit: int, folder: Path, *, last_try: bool
-    ) -> list[PreparedItem]:
+    async def _file(self, target: _Target, number: int, output: Output) -> Fetched:
         url = output.url or ""
-        name = escape_line(output.filename or f"file {number}", 80)
-        is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
-        path = folder / f"{run.key}-{number}"
-        if limit == 0:
+        name = _name(output, number)
+        if target.limit == 0:
             return [say("media_too_large", name=name, url=url)]
-        ceiling = max(PICTURE_LIMIT, limit) if is_picture else limit
+        path = target.folder / f"{target.run.key}-{number}"
         try:
+            media = await self._download(target, output, path)
             with disk_errors():
-                with path.open("w+b") as file:
-                    media = await self._fetcher.fetch(
-                        url, limit_bytes=ceiling, into=file, filename=output.filename
-                    )
-                return await self._fitted(run, number, media, path, limit)
+                return await self._fitted(target.run, number, media, path, target.limit)
         except MediaForbidden as error:
             log.warning("output not fetched, its address is forbidden: %s", error)
             return [say("media_forbidden", name=name)]
         except MediaTooLarge:
             return [say("media_too_large", name=name, url=url)]
-        except MediaExpired:
-            if not last_try:
-                raise
-            return [say("media_unavailable", name=name, url=url)]
         except MediaError as error:
-            if not last_try:
-                raise
-            log.warning("output not fetched: %s", error)
-            return [say("media_unavailable", name=name, url=url)]
+            return error
+
+    async def _download(self, target: _Target, output: Output, path: Path) -> Media:
+        """Fetch an output when a slot is free. Raises MediaError, also when the time has run out."""
+        url, run = output.url or "", target.run
+        is_picture = (mimetypes.guess_type(output.filename or "")[0] or "").startswith("image/")
+        ceiling = max(PICTURE_LIMIT, target.limit) if is_picture else target.limit
+        try:
+            async with target.budget.limit(), self._slots.take(url, run.guild_id or run.requester_id):
+                with disk_errors(), path.open("w+b") as file:
+                    return await self._fetcher.fetch(
+                        url, limit_bytes=ceiling, into=file, filename=output.filename
+                    )
+        except TimeoutError:
+            why = "too many downloads are slow" if target.budget.is_stopped else "no time is left"
+            raise MediaUnavailable(f"{output.filename}: {why}") from None
 
     async def _fitted(
         self, run: Run, number: int, media: Media, path: Path, limit: int
@@ -152,13 +174,59 @@ class OutputPreparer:
             return f".{extension}"
 
 
-async def _all(fetches: Iterable[Awaitable[list[PreparedItem]]]) -> list[list[PreparedItem]]:
+async def _all(fetches: Iterable[Awaitable[Fetched]]) -> list[Fetched]:
     """Wait for all fetches even if one fails, since their folder is deleted afterwards."""
     results = await asyncio.gather(*fetches, return_exceptions=True)
     for result in results:
-        if isinstance(result, BaseException):
+        if isinstance(result, BaseException) and not isinstance(result, MediaError):
             raise result
-    return [result for result in results if not isinstance(result, BaseException)]
+    return [result for result in results if isinstance(result, list | MediaError)]
+
+
+def _errors(fetched: Iterable[Fetched]) -> Iterator[MediaError]:
+    return (each for each in fetched if isinstance(each, MediaError))
+
+
+def _shown(outputs: Sequence[Output]) -> list[Output]:
+    return [output for output in outputs if output.url is not None][:MAX_FILES]
+
+
+def _name(output: Output, number: int) -> str:
+    return escape_line(output.filename or f"file {number}", 80)
+
+
+def _kept(
+    before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
+) -> dict[int, Fetched]:
+    """Return the files that needn't be fetched again, by number; a sentence may contain an expired link."""
+    pairs = zip(_shown(before), _shown(renewed), fetched, strict=False)
+    return {
+        number: each
+        for number, (old, new, each) in enumerate(pairs, 1)
+        if old.filename == new.filename
+        and not isinstance(each, MediaError)
+        and any(isinstance(item, PreparedFile) for item in each)
+    }
+
+
+def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fetched]) -> PreparedOutputs:
+    items: list[PreparedItem] = []
+    for number, (output, each) in enumerate(zip(_shown(outputs), fetched, strict=True), 1):
+        missing = say("media_unavailable", name=_name(output, number), url=output.url)
+        items += [missing] if isinstance(each, MediaError) else each
+    with disk_errors():
+        texts, text_files = _texts(
+            target.run, [output.text for output in outputs if output.text is not None], target.folder
+        )
+    remarks = [item for item in items if isinstance(item, str)]
+    more = sum(output.url is not None for output in outputs) - MAX_FILES
+    if more > 0:
+        remarks.append(say("media_more", count=more))
+    return PreparedOutputs(
+        files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
+        texts=texts,
+        remarks=tuple(remarks),
+    )
 
 
 def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind) -> PreparedFile:

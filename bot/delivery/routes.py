@@ -9,12 +9,14 @@ message; and undelivered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 
+from bot.delivery.media_budget import MediaBudget
 from bot.delivery.outputs import OutputPreparer
 from bot.delivery.posting import Poster, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE
@@ -59,6 +61,7 @@ class Router:
         poster: Poster,
         preparer: OutputPreparer,
         render: Callable[[Delivery, Mapping[str, PreparedOutputs]], list[OutgoingMessage]],
+        on_slow: Callable[[Delivery], Awaitable[bool]],
         owner: str,
         clock: Callable[[], datetime],
     ) -> None:
@@ -66,6 +69,7 @@ class Router:
         self._poster = poster
         self._preparer = preparer
         self._render = render
+        self._on_slow = on_slow
         self._owner = owner
         self._clock = clock
 
@@ -73,6 +77,7 @@ class Router:
         """Try each route in order and return the one that worked, and whether the result had to be withheld
         there."""
         route = _first_route(delivery, self._clock())
+        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
@@ -80,7 +85,7 @@ class Router:
                     messages = _withheld(delivery, route)
                     await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
                 else:
-                    await self._post_fitting(route, delivery, folder)
+                    await self._post_fitting(route, delivery, folder, budget)
             except (Unreachable, TooLarge) as error:
                 log.info("route %s failed: %s", route.name.lower(), error)
                 delivery = await self._forget_attempt(delivery)
@@ -134,7 +139,9 @@ class Router:
         except Unreachable:
             return True
 
-    async def _post_fitting(self, route: Route, delivery: Delivery, folder: Path) -> None:
+    async def _post_fitting(
+        self, route: Route, delivery: Delivery, folder: Path, budget: MediaBudget
+    ) -> None:
         """Post by one route, with smaller files each time that Discord finds them too large."""
         limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_UPLOAD_LIMIT
         already_sent = len(delivery.messages)
@@ -143,16 +150,19 @@ class Router:
                 if len(delivery.messages) > already_sent:
                     # With another limit, the messages would no longer match those already sent.
                     return await self._post_by(route, delivery, await self._links(delivery, folder))
-                return await self._post_by(route, delivery, await self._messages(delivery, smaller, folder))
+                messages = await self._messages(delivery, smaller, folder, budget)
+                return await self._post_by(route, delivery, messages)
             except TooLarge as error:
                 log.info("files too large for route %s: %s", route.name.lower(), error)
                 delivery = await self._forget_attempt(delivery)
         raise Unreachable("too large, even without files")
 
-    async def _messages(self, delivery: Delivery, limit: int, folder: Path) -> Sequence[OutgoingMessage]:
+    async def _messages(
+        self, delivery: Delivery, limit: int, folder: Path, budget: MediaBudget
+    ) -> Sequence[OutgoingMessage]:
         last_try = delivery.tries >= LAST_MEDIA_TRY
         prepared = {
-            run.key: await self._preparer.prepare(run, limit, folder, last_try=last_try)
+            run.key: await self._preparer.prepare(run, limit, folder, last_try=last_try, budget=budget)
             for run in _runs_to_show(delivery)
         }
         return self._render(delivery, prepared)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.database.coordination import Coordinator, LockHeld, locked
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
-from bot.domain.runs import Run
+from bot.domain.runs import Delivery, Purpose, Run
 from bot.store import Store
-from bot.ui.status import status_message
+from bot.ui.components import OutgoingMessage
+from bot.ui.status import finishing_message, status_message
 
 log = logging.getLogger(__name__)
 # An interaction's edits have a rate limit of their own; the bot token's share the channel's.
@@ -23,10 +24,16 @@ SLOW = timedelta(seconds=15)
 _CHUNK_SIZE = 50
 # Longer than an edit takes, so that usually the other process finishes first.
 _LOCK_SECONDS = 10.0
+_EDITS_PER_CHANNEL = 2
+# How many status messages are edited at the same time.
+EDITS_WIDTH = 64
 
 
 class StatusUpdater:
-    """Edits the status messages of active batches."""
+    """Edits the status messages of active batches.
+
+    `posting` returns the channels that outcomes are posted to: with the bot's token, both share a rate limit.
+    """
 
     def __init__(
         self,
@@ -36,6 +43,7 @@ class StatusUpdater:
         poster: Poster,
         title: Callable[[str], str],
         clock: Callable[[], datetime],
+        posting: Callable[[], frozenset[int]] = frozenset,
         fast: timedelta = FAST,
     ) -> None:
         self._store = store
@@ -44,7 +52,9 @@ class StatusUpdater:
         self._title = title
         self._clock = clock
         self._fast = fast
+        self._posting = posting
         self._claimed: deque[Run] = deque()
+        self._editing: dict[str, int | None] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -62,11 +72,17 @@ class StatusUpdater:
                 raise OutcomeUnknown("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
-        if not self._claimed:
+        """Claim a run whose status message may be edited now; the channels that are posted to come later."""
+        claimed = self._next()
+        if claimed is None:
+            full = self._posting() | _full(self._editing)
             self._claimed.extend(
-                await self._store.claims.claim_status(self._clock(), self._fast, SLOW, _CHUNK_SIZE)
+                await self._store.claims.claim_status(self._clock(), self._fast, SLOW, _CHUNK_SIZE, full=full)
             )
-        return self._claimed.popleft() if self._claimed else None
+            claimed = self._next()
+        if claimed is not None:
+            self._editing[claimed.key] = self._channel(claimed)
+        return claimed
 
     async def update(self, claimed: Run) -> None:
         """Edit the status message of a claimed run's batch, unless all of its runs have ended."""
@@ -74,19 +90,53 @@ class StatusUpdater:
             async with self.lock(claimed.key):
                 batch = await self._store.runs.batch(claimed)
                 if not all(run.final for run in batch):
-                    await self._edit(batch)
+                    await self._edit(batch, status_message(batch, self._title(batch[0].deployment)))
         except PostError as error:
             # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
             log.info("the status message was not updated: %s", error)
+        finally:
+            self._editing.pop(claimed.key, None)
 
-    async def _edit(self, batch: Sequence[Run]) -> None:
+    async def show_download(self, delivery: Delivery) -> None:
+        """Say in the status message that the outputs are being fetched; the caller holds the batch's lock.
+
+        The answer to a command may be the outcome itself, if an earlier attempt has reached Discord.
+        """
+        if delivery.purpose is not Purpose.OUTCOME or delivery.attempted or delivery.messages:
+            return
+        try:
+            await self._edit(
+                delivery.batch, finishing_message(delivery.batch, self._title(delivery.run.deployment))
+            )
+        except PostError as error:
+            log.info("the status message was not updated: %s", error)
+
+    def _next(self) -> Run | None:
+        """Return the first claimed run whose channel has a free place, and keep the others for later."""
+        full = _full(self._editing)
+        for index, run in enumerate(self._claimed):
+            if self._channel(run) not in full:
+                del self._claimed[index]
+                return run
+        return None
+
+    def _channel(self, run: Run) -> int | None:
+        """Return the channel whose rate limit an edit counts against; through an interaction it is none."""
+        return run.channel_id if run.interaction_token_at(self._clock()) is None else None
+
+    async def _edit(self, batch: Sequence[Run], message: OutgoingMessage) -> None:
         run = batch[0]
         message_id = run.status_message_id
         if message_id is None:
             return
-        message = status_message(batch, self._title(run.deployment))
         token = run.interaction_token_at(self._clock())
         if token is not None:
             await self._poster.edit_original(run.application_id, token, message_id, message)
         elif not run.user_install:
             await self._poster.edit(run.channel_id, message_id, message)
+
+
+def _full(editing: Mapping[str, int | None]) -> frozenset[int]:
+    """Return the channels in which as many messages are being edited as may be at once."""
+    counted = Counter(channel for channel in editing.values() if channel is not None)
+    return frozenset(channel for channel, count in counted.items() if count >= _EDITS_PER_CHANNEL)

@@ -287,6 +287,21 @@ class Delivery:
     late: frozenset[str] = frozenset()
 
     @property
+    def destination(self) -> int:
+        """Return the id of the channel that it is posted to, or of the user for a direct message."""
+        run = self.run
+        if self.purpose in (Purpose.REVIEW, Purpose.CARD):
+            return run.review_channel_id or run.channel_id
+        if self.purpose is Purpose.REPORT:
+            return run.report_channel_id or run.channel_id
+        return run.requester_id if self.purpose is Purpose.NOTICE else run.channel_id
+
+    @property
+    def server(self) -> int:
+        """Return the id of the server whose delivery it is, or of the user outside servers."""
+        return self.run.guild_id or self.run.requester_id
+
+    @property
     def is_late_in_batch(self) -> bool:
         """Return whether this is a late success of a batch, which must not replace the batch's answer."""
         return self.purpose is Purpose.LATE and self.run.batch_size > 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
@@ -183,13 +183,19 @@ class ClaimStore:
             return claimed
 
     async def claim_status(
-        self, now: datetime, fast: timedelta, slow: timedelta, limit: int
+        self,
+        now: datetime,
+        fast: timedelta,
+        slow: timedelta,
+        limit: int,
+        *,
+        full: Collection[int] = (),
     ) -> Sequence[Run]:
         """Claim the first runs of batches whose status message is out of date.
 
         They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
-        edits with a valid interaction token, `slow` between edits with the bot's token. A user install gets
-        one more edit just before its interaction ends.
+        edits with a valid interaction token, `slow` between edits with the bot's token; those aren't made in
+        channels that are `full`. A user install gets one more edit just before its interaction ends.
         """
         last_edit = and_(
             runs.c.user_install,
@@ -203,12 +209,13 @@ class ClaimStore:
             and_(token_is_valid, runs.c.shown_at <= now - fast),
             runs.c.shown_at <= now - slow,
         )
+        has_place = or_(token_is_valid, runs.c.channel_id.not_in(sorted(full)))
         out_of_date = (
             select(runs.c.key)
             .where(
                 runs.c.status_message_id.is_not(None),
                 _BATCH_IS_ACTIVE,
-                or_(and_(runs.c.shown_rev < _REV, may_edit), last_edit),
+                or_(and_(runs.c.shown_rev < _REV, may_edit, has_place), last_edit),
             )
             .order_by(runs.c.shown_at.nulls_first())
             .limit(limit)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -42,6 +42,15 @@ _BATCH = (
     .where(runs.c.batch_key == bindparam("batch"))
     .order_by(runs.c.batch_index)
 )
+# As `Delivery.destination`.
+_DESTINATION = func.coalesce(
+    case(
+        (deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.CARD)), runs.c.review_channel_id),
+        (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
+        (deliveries.c.purpose == Purpose.NOTICE, runs.c.requester_id),
+    ),
+    runs.c.channel_id,
+)
 
 
 class DeliveryStore:
@@ -50,17 +59,12 @@ class DeliveryStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, now: datetime, lease: timedelta) -> Delivery | None:
-        """Claim the oldest pending delivery that no other courier holds."""
+    async def claim(
+        self, owner: str, now: datetime, lease: timedelta, *, full: Collection[int] = ()
+    ) -> Delivery | None:
+        """Claim the oldest pending delivery that no other courier holds, except to destinations in `full`."""
         async with self._database.write(urgent=True) as connection:
-            free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
-            found = await connection.scalar(
-                select(deliveries.c.id)
-                .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= now, free)
-                .order_by(deliveries.c.due_at, deliveries.c.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
+            found = await connection.scalar(_oldest_pending(now, full))
             if found is None:
                 return None
             await connection.execute(
@@ -261,6 +265,20 @@ class DeliveryStore:
                 )
                 .values(due_at=now)
             )
+
+
+def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
+    free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now)
+    query = (
+        select(deliveries.c.id)
+        .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.due_at <= now, free)
+        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=deliveries)
+    )
+    if not full:
+        return query
+    return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(sorted(full)))
 
 
 def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:

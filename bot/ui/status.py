@@ -51,6 +51,15 @@ def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
+def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
+    """Build the status message of an ended batch while its outputs are downloaded."""
+    first = batch[0]
+    heading = f"### {say('title_uploading')}: {batch_title(title, len(batch))}"
+    below = subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))])
+    items: list[Item[LayoutView]] = [*texts([heading, prompt_line(first)], [below])]
+    return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
+
+
 def batch_title(title: str, size: int) -> str:
     """Return a deployment's title, escaped, with the number of runs if it is more than one."""
     name = escape_line(title, 80)

@@ -19,7 +19,8 @@ class Worker(Generic[T]):
     """A loop that claims items and handles up to `width` of them concurrently.
 
     Without items it waits `pause` seconds, after an item `rest` seconds, and after a failed claim (when the
-    database is unreachable) `fault_pause` seconds. `handle` stores its own failures. An exception that
+    database is unreachable) `fault_pause` seconds. With `again` it also looks for items whenever one is done,
+    because an item may have held others back. `handle` stores its own failures. An exception that
     escapes from it is logged, and the item is claimed again when its claim expires.
     """
 
@@ -33,6 +34,7 @@ class Worker(Generic[T]):
         width: int = 1,
         rest: float = 0.0,
         fault_pause: float = 2.0,
+        again: bool = False,
     ) -> None:
         self.name = name
         self._claim = claim
@@ -40,6 +42,7 @@ class Worker(Generic[T]):
         self._pause = pause
         self._rest = rest
         self._fault_pause = fault_pause
+        self._again = again
         self._slots = asyncio.Semaphore(width)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -120,6 +123,8 @@ class Worker(Generic[T]):
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
+        if self._again:
+            self.wake()
 
     async def _idle(self, seconds: float) -> None:
         if self._stopping:

@@ -112,6 +112,14 @@ def channels(home: BotProcess, count: int) -> list[Channel]:
     return [home.discord.add_text(home.guild, f"channel-{number}") for number in range(count)]
 
 
+def servers(home: BotProcess, count: int) -> list[Channel]:
+    """Add servers of one channel each, and return the channels."""
+    return [
+        home.discord.add_text(home.discord.add_guild(f"server-{number}"), "pictures")
+        for number in range(count)
+    ]
+
+
 async def seed(
     home: BotProcess,
     state: RunState,
@@ -137,14 +145,15 @@ async def seed(
 
 def _row(home: BotProcess, run: Seeded, state: RunState) -> dict[str, Any]:
     now = datetime.now(UTC)
+    place = run.channel or home.channel
     return {
         "key": run.key,
         "batch_key": run.key,
         "state": state,
         "created_at": now,
         "requester_id": home.alice.id,
-        "guild_id": home.guild.id,
-        "channel_id": (run.channel or home.channel).id,
+        "guild_id": place.guild.id if place.guild else None,
+        "channel_id": place.id,
         "deployment": "picture",
         "deployment_id": PICTURE_ID,
         "inputs": {"prompt": "a fox"},

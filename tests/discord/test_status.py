@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.delivery.posting import Poster
+from bot.delivery.status import StatusUpdater
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults, Held
 from tests.discord.rendered import buttons_of, edits, requests_to, text_of, texts
@@ -76,3 +78,42 @@ async def test_a_deleted_status_message_does_not_keep_the_result_away(bot: Harne
     await bot.later(seconds=3)
     (text,) = texts(bot)
     assert "> a fox" in text
+
+
+async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
+    """Let the interactions run out, so edits count against the channel's limit; make all outdated."""
+    await bot.later(minutes=20)
+    async with bot.app.store.database.write() as connection:
+        await connection.exec_driver_sql("UPDATE runs SET rev = rev + 1")
+    bot.clock.move(minutes=1)
+    return StatusUpdater(
+        store=bot.app.store,
+        coordinator=bot.app.coordinator,
+        poster=Poster(bot.app.bot),
+        title=str,
+        clock=bot.clock,
+        posting=lambda: frozenset(posting),
+    )
+
+
+async def test_a_channel_whose_edits_wait_holds_up_no_other(bot: Harness) -> None:
+    elsewhere = bot.guild.create_text_channel("elsewhere")
+    for channel in (bot.channel, bot.channel, bot.channel, elsewhere):
+        await bot.ask(channel=channel, faults=HELD)
+    updater = await updater_of_old_runs(bot, set())
+    claimed = [run for _ in range(4) if (run := await updater.claim()) is not None]
+    assert [run.channel_id for run in claimed].count(bot.channel.id) == 2
+    assert [run.channel_id for run in claimed].count(elsewhere.id) == 1
+    await updater.update(claimed[0])
+    last = await updater.claim()
+    assert last is not None
+    assert last.channel_id == bot.channel.id
+
+
+async def test_outcomes_go_before_the_bots_own_edits(bot: Harness) -> None:
+    await bot.ask(faults=HELD)
+    posting = {bot.channel.id}
+    updater = await updater_of_old_runs(bot, posting)
+    assert await updater.claim() is None
+    posting.clear()
+    assert await updater.claim() is not None

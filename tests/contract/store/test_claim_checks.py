@@ -112,6 +112,17 @@ async def test_a_status_message_is_claimed_only_when_it_is_behind(store: Store) 
     assert await _status(store, 100) == [run.key]
 
 
+async def test_the_bots_own_edits_wait_for_a_full_channel_and_those_by_interaction_dont(
+    store: Store,
+) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    full = {run.channel_id}
+    assert await store.claims.claim_status(NOW, FAST, SLOW, 50, full=full)
+    await store.runs.record_report(run.key, report(progress=0.3), at(1000), at(2000))
+    assert not await store.claims.claim_status(at(1000), FAST, SLOW, 50, full=full)
+    assert await store.claims.claim_status(at(1000), FAST, SLOW, 50, full={1})
+
+
 async def test_a_repeated_report_is_no_reason_for_an_edit(store: Store) -> None:
     run = await brought_to(store, RunState.RUNNING)
     await store.runs.record_report(run.key, report(progress=0.3, live_status="x"), NOW, at(200))

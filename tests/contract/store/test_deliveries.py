@@ -6,11 +6,26 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from bot.app import build
+from bot.database.tables import create_delivery, runs
 from bot.domain.runs import DeliveryState, Purpose, RunState
 from bot.store import Store
-from tests.contract.store.runs import LEASE, NOW, SOON, SUCCESS, at, brought_to, claimed, fetch, owed, report
+from tests.contract.store.runs import (
+    LEASE,
+    NOW,
+    SOON,
+    SUCCESS,
+    at,
+    brought_to,
+    claimed,
+    fetch,
+    owed,
+    report,
+    request,
+    submitted,
+)
 from tests.harness import open_app
 
 
@@ -40,6 +55,32 @@ async def test_the_longest_owed_message_comes_first(store: Store) -> None:
     await store.runs.record_report(second.key, SUCCESS, at(2), SOON)
     await store.runs.record_report(first.key, SUCCESS, at(1), SOON)
     assert [(await claimed(store, now=at(3))).run.key for _ in range(2)] == [first.key, second.key]
+
+
+async def test_a_delivery_to_a_full_channel_leaves_its_turn_to_the_next(store: Store) -> None:
+    first = await brought_to(store, RunState.SUCCEEDED)
+    second = (await submitted(store, origin=request().origin.model_copy(update={"channel_id": 5}))).key
+    await store.runs.record_report(second, SUCCESS, at(1), SOON)
+    found = await store.deliveries.claim("courier", at(1), LEASE, full={first.channel_id, 6})
+    assert found is not None
+    assert found.run.key == second
+    assert await store.deliveries.claim("courier", at(1), LEASE, full={first.channel_id, 6}) is None
+    assert (await claimed(store, now=at(1))).run.key == first.key
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_the_destination_in_the_store_is_that_of_the_delivery(store: Store, purpose: Purpose) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    async with store.database.write() as connection:
+        await connection.execute(
+            update(runs).where(runs.c.key == run.key).values(review_channel_id=5, report_channel_id=6)
+        )
+        await create_delivery(connection, run.key, purpose, NOW, NOW)
+    delivery = await claimed(store)
+    await store.deliveries.postpone(delivery.id, "courier", NOW)
+    others = {4, 5, 6, run.channel_id, run.requester_id} - {delivery.destination}
+    assert await store.deliveries.claim("courier", NOW, LEASE, full={delivery.destination}) is None
+    assert await store.deliveries.claim("courier", NOW, LEASE, full=others) is not None
 
 
 async def test_a_lease_that_ran_out_goes_to_another_unless_extended(store: Store) -> None:

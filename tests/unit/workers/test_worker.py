@@ -227,3 +227,14 @@ async def test_what_does_not_finish_in_time_is_cancelled(bench: Bench) -> None:
 async def test_finishing_nothing_is_immediate(bench: Bench) -> None:
     async with asyncio.timeout(60):
         await bench.worker().finish(FOREVER)
+
+
+async def test_a_finished_item_makes_it_look_for_those_that_were_held_back(bench: Bench) -> None:
+    bench.items.append(1)
+    bench.gate.clear()
+    worker: Worker[int] = Worker("fair", bench.claim, bench.handle, pause=FOREVER, width=2, again=True)
+    async with running(worker):
+        await bench.until(lambda: bench.claims == 2)
+        bench.items.append(2)
+        bench.gate.set()
+        await bench.until(lambda: bench.done == [1, 2])

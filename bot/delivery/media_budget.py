@@ -1,0 +1,88 @@
+"""Limit the time that a delivery spends on its outputs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+# The first try may take this long over all files, each further one half as long as the one before it.
+_FIRST_TRY: Final = 120.0
+_LATER_TRIES: Final = 30.0
+# From here on a download counts as slow.
+_SLOW: Final = 5.0
+
+
+class MediaBudget:
+    """The seconds that one try of a delivery may spend on its outputs, over all files and runs.
+
+    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at once, and
+    this one is stopped for a later try.
+    """
+
+    def __init__(
+        self,
+        seconds: float = _FIRST_TRY,
+        on_slow: Callable[[], Awaitable[bool]] | None = None,
+        *,
+        slow: float = _SLOW,
+    ) -> None:
+        self.is_stopped = False
+        self._left = seconds
+        self._until_slow = slow
+        self._on_slow = on_slow
+        self._deadline = 0.0
+        self._running: set[asyncio.Timeout] = set()
+
+    @classmethod
+    def of_try(cls, tries: int, on_slow: Callable[[], Awaitable[bool]]) -> Self:
+        """Return the budget of a try, counted from 1: over the first five, 270 seconds in all."""
+        return cls(max(_FIRST_TRY / 2 ** min(tries - 1, 10), _LATER_TRIES), on_slow)
+
+    @property
+    def is_spent(self) -> bool:
+        """Return whether the time has run out, inside `spend`."""
+        return asyncio.get_running_loop().time() >= self._deadline
+
+    @asynccontextmanager
+    async def spend(self) -> AsyncIterator[None]:
+        """Count the time inside the block, which `on_slow` may outlast."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._deadline = began + self._left
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+            if self._on_slow is None:
+                # An edit of the status message has to end before the outcome is posted.
+                await asyncio.wait([watching])
+        finally:
+            watching.cancel()
+            self._left = self._deadline - loop.time()
+            self._until_slow -= loop.time() - began
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raise TimeoutError when the time has run out or the downloads are stopped."""
+        async with asyncio.timeout_at(self._deadline) as timeout:
+            self._running.add(timeout)
+            try:
+                yield
+            finally:
+                self._running.discard(timeout)
+
+    async def _watch(self) -> None:
+        if self._on_slow is None:
+            return
+        await asyncio.sleep(self._until_slow)
+        on_slow, self._on_slow = self._on_slow, None
+        if not await on_slow():
+            self._stop()
+
+    def _stop(self) -> None:
+        self.is_stopped = True
+        self._deadline = asyncio.get_running_loop().time()
+        for timeout in self._running:
+            if not timeout.expired():
+                timeout.reschedule(self._deadline)
