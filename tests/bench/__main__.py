@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from tests.bench import (
     answers,
     autocomplete,
+    channels,
     delivery,
     interactions,
     lag,
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], Awaitable[list[Figure]]]] = {
     "answers": answers.measure,
     "webhooks": webhooks.measure,
     "delivery": delivery.measure,
+    "channels": channels.measure,
     "load": load.measure,
     "memory": memory.measure,
     "autocomplete": autocomplete.measure,

@@ -1,0 +1,104 @@
+"""Measure 200 results for 20 servers at once, beside the fastest that Discord's rate limits allow.
+
+The results arrive grouped by channel or in turn, on both databases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+
+from bot.domain.runs import RunState
+from tests.bench import events
+from tests.bench.delivery import FILE, a_picture
+from tests.bench.figures import Figure, latencies
+from tests.bench.load import shown, waits
+from tests.bench.processes import run_module
+from tests.bench.setup import Seeded, scene, seed, servers
+from tests.chaos.database import opened
+from tests.e2e.bot_process import BotProcess
+from tests.fakediscord.world import Channel
+
+PLACES = 20
+RESULTS = 10
+PATIENCE = 300.0
+# More at once would wait for the database for longer than the bot lets them.
+CONNECTIONS = 8
+AIM = "ratio ≤ 2"
+
+
+async def measure(_options: Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    for order in ("grouped", "in turn"):
+        best = await _best(order)
+        for kind in ("sqlite", "postgres"):
+            figures += await _measure(kind, order, best)
+    return figures
+
+
+async def _measure(kind: str, order: str, best: Sequence[float]) -> list[Figure]:
+    async with scene() as home, opened(kind, home.folder) as database:
+        home.more["DATABASE_URL"] = database.url
+        seeded = await seed(home, RunState.UPLOADING, ordered(servers(home, PLACES), order))
+        await home.start()
+        told = await succeed(home, seeded)
+        await home.discord.wait_until(lambda: len(shown(home)) == len(seeded), within=PATIENCE)
+        outcomes = shown(home)
+        refused = sum(home.discord.request_log.rate_limited.values())
+        twice = sum(len(times) - 1 for times in outcomes.values())
+    section = f"channels, {kind}"
+    return [
+        *latencies(section, f"{order}: webhook to post", waits(told, outcomes), best, AIM),
+        Figure(section, f"{order}: results twice", twice, "", aim="0"),
+        Figure(section, f"{order}: 429s", refused, ""),
+    ]
+
+
+def ordered(places: Sequence[Channel], order: str) -> list[Channel]:
+    """Return a channel for each result: all of a channel after each other, or the channels in turn."""
+    if order == "grouped":
+        return [place for place in places for _ in range(RESULTS)]
+    return [*places] * RESULTS
+
+
+async def succeed(home: BotProcess, seeded: Sequence[Seeded]) -> dict[str, float]:
+    """Send the success webhooks in their order, a few at a time; return when, by run key."""
+    home.comfydeploy.world.bucket.put(FILE, await asyncio.to_thread(a_picture), "image/png")
+    output = events.picture_output(home.comfydeploy.world.bucket.plain_link(FILE))
+    headers = {"Content-Type": "application/json"}
+    told: dict[str, float] = {}
+
+    async def tell(run: Seeded) -> None:
+        told[run.key] = time.perf_counter()
+        content = events.body(run.run_id, "success", 1.0, [output])
+        address = f"http://127.0.0.1:{home.port}{run.path}"
+        async with web.post(address, data=content, headers=headers) as answer:
+            answer.raise_for_status()
+
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(connector=connector) as web, asyncio.TaskGroup() as group:
+        for run in seeded:
+            group.create_task(tell(run))
+    return told
+
+
+async def _best(order: str) -> list[float]:
+    """Return the seconds until each post of a bare discord.py that does nothing else."""
+    async with scene() as home:
+        places = servers(home, PLACES)
+        picture = Path(home.folder) / "picture.png"
+        picture.write_bytes(await asyncio.to_thread(a_picture))
+        began = await run_module(
+            "tests.bench.bare_posts",
+            home.discord.url,
+            home.discord.token,
+            picture,
+            text=json.dumps([place.id for place in ordered(places, order)]),
+        )
+        return [message.created - began for place in places for message in home.discord.messages(place)]
