@@ -112,9 +112,14 @@ TESTS = {
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
-        "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py",
+        "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
+        " unit/delivery/test_download_pace.py",
+        "download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "file_types": "unit/delivery/test_file_types.py",
         "shrink": "unit/delivery/test_shrink.py",
+        "media_budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "places": "unit/delivery/test_places.py e2e/test_starvation.py",
+        "request_pace": "unit/delivery/test_request_pace.py",
         "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
