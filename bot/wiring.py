@@ -47,6 +47,7 @@ from bot.services.editing import EditingService, FormDrafts
 from bot.services.generation import GenerationService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
+from bot.services.refusals import RefusalLimiter
 from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
@@ -91,6 +92,7 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
         run_store=store.runs,
         wakeups=wakeups,
         check_words=word_filter.check,
+        refusals=RefusalLimiter(clock),
         metrics=resources.metrics,
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,

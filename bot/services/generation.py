@@ -16,10 +16,11 @@ from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT
-from bot.domain.errors import RefusedError
+from bot.domain.errors import PressedTwice, RefusedError
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
+from bot.services.refusals import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
 from bot.store.requests import RequestStore
 from bot.store.runs import RunStore
@@ -44,6 +45,7 @@ class GenerationService:
         run_store: RunStore,
         wakeups: Wakeups,
         check_words: CheckWords,
+        refusals: RefusalLimiter,
         metrics: Metrics,
         clock: Callable[[], datetime],
         deadline_seconds: int,
@@ -54,6 +56,7 @@ class GenerationService:
         self._run_store = run_store
         self._wakeups = wakeups
         self._check_words = check_words
+        self._refusals = refusals
         self._metrics = metrics
         self._clock = clock
         self._deadline_seconds = deadline_seconds
@@ -98,29 +101,46 @@ class GenerationService:
         """Check a request against the word filter and the policy, store it, and return the first run of its
         batch.
         """
+        user_id, guild_id = requester.person.id, requester.origin.guild_id
         with self._metrics.request(deployment.name):
-            await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
-            request = GenerationRequest(
-                requester_id=requester.person.id,
-                origin=requester.origin,
-                deployment=deployment.name,
-                deployment_id=deployment.deployment_id,
-                inputs=inputs.inputs,
-                gpu=inputs.gpu,
-                seed=inputs.seed,
-                prompt=inputs.prompt,
-                parent_key=parent_key,
-                age_restricted=deployment.age_restricted,
-                deadline_seconds=self._deadline_seconds,
-            )
-            batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
-            with run_context(batch[0].key):
-                run = await self._request_store.accept(batch, requester, self._clock(), ANSWER_HOLD)
-                size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
-                log.info(
-                    "accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size
-                )
-                return run
+            self._refusals.check(user_id, guild_id)
+            try:
+                return await self._accept(deployment, inputs, requester, parent_key=parent_key, count=count)
+            except PressedTwice:
+                raise  # it wrote nothing, and the first press may be fine
+            except RefusedError:
+                self._refusals.note(user_id, guild_id)
+                raise
+
+    async def _accept(
+        self,
+        deployment: Deployment,
+        inputs: CollectedInputs,
+        requester: Requester,
+        *,
+        parent_key: str | None,
+        count: int,
+    ) -> Run:
+        await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
+        request = GenerationRequest(
+            requester_id=requester.person.id,
+            origin=requester.origin,
+            deployment=deployment.name,
+            deployment_id=deployment.deployment_id,
+            inputs=inputs.inputs,
+            gpu=inputs.gpu,
+            seed=inputs.seed,
+            prompt=inputs.prompt,
+            parent_key=parent_key,
+            age_restricted=deployment.age_restricted,
+            deadline_seconds=self._deadline_seconds,
+        )
+        batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
+        with run_context(batch[0].key):
+            run = await self._request_store.accept(batch, requester, self._clock(), ANSWER_HOLD)
+            size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
+            log.info("accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size)
+            return run
 
     async def confirm_answer(self, key: str, status_message_id: int | None) -> None:
         """Allow the queue call, because the requester sees the status message."""

@@ -60,6 +60,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "words_forbidden": "I can't read this server's AutoMod rules. A server admin can give me Manage Server, "
         "or switch AutoMod off in `/settings`.",
         "pressed_twice": "You've just pressed this. To start another, press it again in a few seconds.",
+        "too_many_refusals": "Your last requests were all refused. Please try again <t:{until}:R>.",
         "not_allowed_here": "This server's settings don't let you use this here.",
         # moderation
         "review_unreachable": "Requests here wait for a moderator, but I can't post in the review channel. A server admin can fix that in `/settings`.",

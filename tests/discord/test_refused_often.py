@@ -1,0 +1,70 @@
+"""Who is refused again and again is slowed down before anything is read, checked or written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.services.refusals import PER_PERSON, PER_SERVER
+from tests.contract.store.rows import audit_log
+from tests.discord.moderated_server import set_rules
+from tests.discord.rendered import refusal
+from tests.harness import Harness
+
+SLOW_DOWN = "Your last requests were all refused. Please try again <t:"
+WORDS = {"words": {"blocked": ["fox"]}}
+
+
+async def refusals(bot: Harness) -> int:
+    return sum(line.action == "refusal" for line in await audit_log(bot.app.store))
+
+
+async def told(bot: Harness, actor: Any = None, prompt: str = "a fox") -> str:
+    answer = await (actor or bot.alice).slash(bot.channel, "generate", prompt=prompt)
+    assert answer.ephemeral
+    return refusal(bot, answer)
+
+
+async def test_after_a_few_refusals_a_person_is_told_when_to_try_again(bot: Harness) -> None:
+    await set_rules(bot, **WORDS)
+    for _ in range(PER_PERSON):
+        assert (await told(bot)).startswith("`prompt` contains something")
+    bot.clock.move(seconds=20)
+    until = f"{SLOW_DOWN}{int(bot.clock().timestamp()) + 41}:R>."
+    for prompt in ("a fox", "a hare"):
+        assert await told(bot, prompt=prompt) == until
+    assert await refusals(bot) == PER_PERSON
+    # Nobody else is slowed down.
+    assert not (await bot.ask(bot.bob, prompt="a hare")).ephemeral
+    bot.clock.move(seconds=41)
+    assert (await told(bot)).startswith("`prompt` contains something")
+    assert not (await bot.ask(prompt="a hare")).ephemeral
+
+
+async def test_again_is_slowed_down_like_the_command(bot: Harness) -> None:
+    message = await bot.made()
+    await set_rules(bot, **WORDS)
+    for _ in range(PER_PERSON):
+        await bot.alice.click(message, label="Again")
+    answer = await bot.alice.click(message, label="Again")
+    assert refusal(bot, answer).startswith(SLOW_DOWN)
+    assert await refusals(bot) == PER_PERSON
+
+
+async def test_on_a_server_with_many_refusals_each_person_is_slowed_down_after_one(bot: Harness) -> None:
+    await set_rules(bot, **WORDS)
+    crowd = [bot.guild.add_member(bot.env.create_user(f"p{n}")) for n in range(PER_SERVER // 5 + 1)]
+    for person in crowd[:-1]:
+        for _ in range(5):
+            await told(bot, person)
+    late = crowd[-1]
+    assert (await told(bot, late)).startswith("`prompt` contains something")
+    assert (await told(bot, late)).startswith(SLOW_DOWN)
+    assert await refusals(bot) == PER_SERVER + 1
+    assert not (await bot.ask(bot.bob, prompt="a hare")).ephemeral
+
+
+async def test_double_presses_slow_nobody_down(bot: Harness) -> None:
+    message = await bot.made()
+    answers = [await bot.alice.click(message, label="Again") for _ in range(PER_PERSON + 2)]
+    assert [answer.ephemeral for answer in answers] == [False] + [True] * (PER_PERSON + 1)
+    assert not (await bot.ask()).ephemeral
