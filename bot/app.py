@@ -175,11 +175,10 @@ def assemble(resources: Resources) -> App:
     )
     workers: dict[str, Worker[Any]] = {}
     if client is not None:
-        poster = Poster(client)
         if Role.RECONCILE in roles:
-            workers |= reconcile_workers(resources, poster, recorder)
+            workers |= reconcile_workers(resources, client, recorder)
         if Role.COURIER in roles:
-            workers |= courier_workers(resources, poster)
+            workers |= courier_workers(resources, Poster(client))
     if Role.WEB in roles:
         workers["progress"] = Worker("progress", progress.claim, progress.write, pause=1, rest=1)
     if roles & CALLING_ROLES:

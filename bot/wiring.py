@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
+import discord
 from aiohttp import web
 
 from bot.comfydeploy.client import ComfyDeploy, open_session
@@ -37,6 +39,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import quiet_period
 from bot.domain.runs import Delivery, Output, Run
+from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
@@ -299,10 +302,10 @@ def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
 
 
 def reconcile_workers(
-    resources: Resources, poster: Poster, recorder: ReportRecorder
+    resources: Resources, client: discord.Client, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
     """Return the workers `submit`, `check` and `prune`."""
-    submission = _submission(resources, poster)
+    submission = _submission(resources, Poster(client), client)
     reconciler = _reconciler(resources, recorder)
     retention = resources.store.retention
     return {
@@ -312,7 +315,7 @@ def reconcile_workers(
     }
 
 
-def _submission(resources: Resources, poster: Poster) -> Submitter:
+def _submission(resources: Resources, poster: Poster, client: discord.Client) -> Submitter:
     renewer = AttachmentRenewer(resources.catalogue, resources.store.reviews, poster)
     return Submitter(
         store=resources.store,
@@ -320,6 +323,7 @@ def _submission(resources: Resources, poster: Poster) -> Submitter:
         wakeups=resources.wakeups,
         limit=resources.limit,
         renew=renewer.inputs,
+        look=partial(channel_state, client),
         first_check=resources.quiet_period,
         grace=resources.grace,
         user_installs=resources.settings.allow_user_installs,

@@ -21,7 +21,7 @@ from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.results import single_layout
 from cogs.edit import open_edit
-from cogs.reviews import close_report, is_report, reporting_card_errors, show_decision
+from cogs.reviews import approve, close_report, is_report, reporting_card_errors
 from cogs.use_as_input import offer_pictures, shown_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -64,12 +64,6 @@ async def _post(interaction: Interaction, key: str) -> None:
         await send_placeholder(interaction, key)
     else:
         await tell(interaction, say("post_noted"))
-
-
-async def _approve(interaction: Interaction, key: str) -> None:
-    reviews = interaction.client.services.reviews
-    reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id)
-    await show_decision(interaction, reviewed)
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
@@ -160,7 +154,7 @@ _PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: _again,
     Action.POST: _post,
-    Action.APPROVE: _approve,
+    Action.APPROVE: approve,
     Action.REJECT: _reject,
     Action.BLOCK: _block,
     Action.DELETE: _delete,

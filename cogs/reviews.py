@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import discord
 
 from bot.domain.errors import RefusedError
-from bot.domain.requests import Member
+from bot.domain.requests import ChannelState, Member
+from bot.domain.runs import Run
+from bot.gateway.channels import channel_state, requester_now
 from bot.gateway.client import GenerateBot, tell, tell_error
 from bot.gateway.dynamic_items import custom_ids, text_values
 from bot.gateway.interactions import Interaction, member_from_user, member_of
@@ -18,6 +20,8 @@ from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.lists import block_confirmation
 from bot.ui.moderation import REASON_FIELD, closed_report_card, decided_card, expired_card
 
+# Discord waits three seconds for the answer to a press.
+_SECONDS = 1.0
 # A message counts as a card if it has all of a card's buttons, whatever a forged press claims.
 _REVIEW = (Action.APPROVE, Action.REJECT, Action.BLOCK)
 _REPORTS = ((Action.DELETE, Action.BLOCK, Action.DISMISS), (Action.CLEAR, Action.BLOCK, Action.DISMISS))
@@ -27,6 +31,20 @@ async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
     reason = text_values(interaction).get(REASON_FIELD, "").strip()
     async with reporting_card_errors(interaction, id.key):
         await _HANDLERS[id.form](interaction, id.key, reason)
+
+
+async def approve(interaction: Interaction, key: str) -> None:
+    """Approve a request, judged by its requester and its channel as they are now."""
+
+    async def present(run: Run) -> tuple[Member, ChannelState | None]:
+        if interaction.guild is None:
+            raise RefusedError("server_only")
+        person = await requester_now(interaction.guild, run.requester_id, seconds=_SECONDS)
+        return person, await channel_state(interaction.client, run, seconds=_SECONDS)
+
+    reviews = interaction.client.services.reviews
+    reviewed = await reviews.approve(key, member_of(interaction), interaction.guild_id, present)
+    await show_decision(interaction, reviewed)
 
 
 async def _reject(interaction: Interaction, key: str, reason: str) -> None:

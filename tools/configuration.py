@@ -52,7 +52,7 @@ OF_A_DEPLOYMENT = {
     "description": "shown next to the subcommand; default: the workflow's description",
     "group": "a word before the subcommand: `/generate video ltx`",
     "gpus": "the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice",
-    "default_gpu": "sent if the user chooses none; default: the machine's own",
+    "default_gpu": "sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know",
     "concurrency_limit": "its concurrent runs; default: ComfyDeploy's limit",
     "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no Vary button, "
     "at 1 no `count`",

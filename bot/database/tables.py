@@ -64,6 +64,7 @@ runs = Table(
     Column("deployment_id", String(64), nullable=False),
     Column("inputs", JSON, nullable=False),
     Column("gpu", String(32)),
+    Column("expected_gpu", String(100)),  # the one that GPU rules apply to; NULL: unknown
     Column("seed", BigInteger),
     Column("prompt", Text),
     Column("parent_key", String(20)),
@@ -106,6 +107,9 @@ runs = Table(
     Column("review_channel_id", BigInteger),
     Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
+    Column("requester_roles", JSON(none_as_null=True)),  # as of the request or its approval
+    Column("waiting_code", String(64)),  # the rule that a waiting run waits for; the code of a sentence
+    Column("waiting_params", JSON(none_as_null=True)),
     Column("decided_by", BigInteger),
     Column("decided_at", UtcDateTime),
     Column("spoiler", Boolean, nullable=False, server_default=false()),
@@ -121,6 +125,7 @@ runs = Table(
     Column("shown_at", UtcDateTime),
     Index("runs_due", "state", "due_at"),
     Index("runs_created", "created_at"),
+    Index("runs_submitted", "submitted_at"),
     Index("runs_requester", "requester_id", "created_at"),
     Index("runs_guild", "guild_id", "created_at"),
     # In a rolling restart two processes receive each interaction; only one may accept it.
@@ -248,6 +253,8 @@ def to_listed_run(row: RowMapping) -> Run:
 def _values(row: RowMapping) -> dict[str, Any]:
     values = {column.name: row[column.name] for column in _LISTED_COLUMNS}
     values["state"] = RunState(values["state"])
+    if values["requester_roles"] is not None:
+        values["requester_roles"] = tuple(values["requester_roles"])
     return values
 
 
@@ -255,7 +262,7 @@ def request_row(request: GenerationRequest, now: datetime) -> dict[str, object]:
     """Return the row of a new request. Only the first run of a batch is answered in the interaction."""
     unanswered = {"interaction_token": None} if request.batch_index else {}
     return {
-        **request.model_dump(exclude={"origin", "expected_seconds"}),
+        **request.model_dump(exclude={"origin"}),
         **request.origin.model_dump(exclude={"age_restricted"}),
         "created_at": now,
         "outputs": [],

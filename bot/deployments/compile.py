@@ -41,6 +41,7 @@ def compile_deployment(
         group=config.group,
         gpus=allowed,
         default_gpu=default_gpu,
+        pinned_gpu=info.gpu if info else None,
         concurrency_limit=config.concurrency_limit or (info.concurrency_limit if info else None),
         max_count=config.max_count or (MAX_COUNT if any(map(varies_in_batch, inputs)) else 1),
         run_timeout=info.run_timeout if info else None,

@@ -97,8 +97,8 @@ class Input:
 class Deployment:
     """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
-    `max_count` limits the runs of one request. `run_timeout` is in seconds. `warnings` tell the operator what
-    was left out and why.
+    `max_count` limits the runs of one request. `run_timeout` is in seconds. `pinned_gpu` is the only GPU that
+    it runs on, whatever is chosen. `warnings` tell the operator what was left out and why.
     """
 
     name: str
@@ -109,6 +109,7 @@ class Deployment:
     group: str | None = None
     gpus: tuple[str, ...] = ()
     default_gpu: str | None = None
+    pinned_gpu: str | None = None
     concurrency_limit: int | None = None
     max_count: int = 1
     run_timeout: int | None = None
@@ -118,6 +119,10 @@ class Deployment:
     @property
     def offered(self) -> tuple[Input, ...]:
         return tuple(item for item in self.inputs if item.offered)
+
+    def expected_gpu(self, chosen: str | None) -> str | None:
+        """Return the GPU that a run will use, or None if only the backend knows it."""
+        return self.pinned_gpu or chosen or self.default_gpu
 
 
 _PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})

@@ -6,8 +6,10 @@ BotError                      code, params
 ├── InputError                an option has a value that the deployment doesn't accept
 │   └── InputErrors           … several options have
 ├── RefusedError              a rule forbids the request
-│   └── PressedTwice          a double press, which starts nothing
+│   ├── PressedTwice          a double press, which starts nothing
+│   └── RefusedForNow         … until something changes: the end of a pause, a new day
 ├── NotNow                    Discord did not answer; nothing was done, and a retry may succeed
+│   └── DiscordAway           … when asked about a channel or a member
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
 ├── MediaError                an output can't be fetched
@@ -37,6 +39,7 @@ secret: both are stored with the run and shown. Details for the log (status, bod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 Param = str | int | float | bool | None
@@ -98,10 +101,26 @@ class PressedTwice(RefusedError):
         super().__init__("pressed_twice")
 
 
+class RefusedForNow(RefusedError):
+    """A rule forbids the request only for now. `again_at` is when it no longer does, None if unknown."""
+
+    def __init__(
+        self, code: str, detail: str = "", *, again_at: datetime | None = None, **params: Param
+    ) -> None:
+        super().__init__(code, detail, **params)
+        self.again_at = again_at
+
+
 class NotNow(BotError):
     """Discord did not answer. Nothing was done, and a retry may succeed."""
 
     code = "attachment_unavailable"
+
+
+class DiscordAway(NotNow):
+    """Discord did not answer a question about a channel or a member."""
+
+    code = "discord_away"
 
 
 class AlreadyTaken(BotError):

@@ -1,18 +1,21 @@
-"""Decide whether a request may run and on which terms. Pure.
+"""Decide whether a run may start, and on which terms a request is accepted. Pure.
 
-The operator's limits take precedence over every server's own rules. The store calls `decide` inside the
-transaction that stores the request, so that two requests can't both take the last of a budget.
+Everything that starts a run asks `judge`: a new request before it is stored, a moderator's approval, and the
+worker that claims a waiting run for its queue call. The store calls it inside the transaction that acts on
+the answer, so that two runs can't both take the last of a budget. The operator's limits take precedence over
+every server's own rules.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits_of, reserve
-from bot.domain.errors import RefusedError
-from bot.domain.requests import GenerationRequest, Member, Origin, Requester
+from bot.domain.errors import Param, RefusedError, RefusedForNow
+from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
 from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
+from bot.domain.runs import Run
 from bot.domain.text import escape_line
 
 _REASON = 500
@@ -32,6 +35,26 @@ class OperatorRules:
     allow_direct_messages: bool = False
     allow_user_installs: bool = False
     daily_gpu_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A run that may start now, new or stored.
+
+    `gpu` is the one that it will run on. `channel` None means that Discord wasn't asked about it.
+    `roles_known` is False for a run that was stored without its requester's roles.
+    """
+
+    guild_id: int | None
+    user_install: bool
+    deployment: str
+    gpu: str | None
+    age_restricted: bool
+    person: Member
+    roles_known: bool = True
+    channel: ChannelState | None = None
+    weight: float = 1.0
+    reserved_seconds: float = EXPECTED_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,27 +87,98 @@ def decide(
     rules: ServerRules,
 ) -> Decision:
     """Return the terms on which the request runs, or the refusal of the first rule that forbids it."""
-    person = requester.person
-    try:
-        _check_operator(request, usage, operator)
-        check_age(request.origin, restricted=request.age_restricted)
-        if request.origin.guild_id is not None:
-            _check_person(person, usage, rules)
-            _check_roles(request, person, rules)
-        limits = limits_of(person, rules)
-        weight, reserved = reserve(request.gpu, rules)
-        _check_budgets(usage, limits, reserved, rules)
-        in_review = _in_review(request, requester, rules)
-    except RefusedError as reason:
+    origin = request.origin
+    weight, reserved = reserve(request.expected_gpu, rules)
+    start = Start(
+        guild_id=origin.guild_id,
+        user_install=origin.user_install,
+        deployment=request.deployment,
+        gpu=request.expected_gpu,
+        age_restricted=request.age_restricted,
+        person=requester.person,
+        # The gateway has checked its own permissions in the channel before.
+        channel=ChannelState(age_restricted=origin.age_restricted),
+        weight=weight,
+        reserved_seconds=reserved,
+    )
+    reason = judge(start, usage, operator, rules)
+    if reason is not None:
         return Refused(reason)
+    try:
+        in_review = _in_review(request, requester, rules)
+    except RefusedError as unreachable:
+        return Refused(unreachable)
     return Allowed(
-        limits=limits,
+        limits=limits_of(requester.person, rules),
         weight=weight,
         reserved_seconds=reserved,
         spoiler=is_spoiler(rules, age_restricted=request.origin.age_restricted),
         review_channel_id=rules.approval.review_channel_id if in_review else None,
         approval_ends=usage.now + timedelta(hours=rules.approval.hours) if in_review else None,
     )
+
+
+def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
+    """Return the refusal of the first rule by which the run may not start now, or None if it may.
+
+    A RefusedForNow ends by itself, with time or with a pause; any other refusal is final. Final ones come
+    first, so that no run waits for a moment at which it is refused.
+    """
+    try:
+        _check_place(start.guild_id, operator, user_install=start.user_install)
+        if start.channel is not None:
+            check_channel(start.channel, restricted=start.age_restricted)
+        if start.guild_id is not None:
+            _check_person(start.person, usage, rules)
+            _check_roles(start, rules)
+        _check_pause(usage)
+        _check_ceiling(start, usage, operator)
+        _check_budgets(usage, limits_of(start.person, rules), start.reserved_seconds, rules)
+    except RefusedError as reason:
+        return reason
+    return None
+
+
+# Discord is younger than any of its accounts and memberships.
+_LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+def start_of(run: Run, person: Member | None = None, channel: ChannelState | None = None) -> Start:
+    """Return what the rules see of a stored run.
+
+    Without `person`, as read from Discord now, the roles stored with the run count. The ages of account and
+    membership are then not judged again, because they only grow.
+    """
+    known = person or Member(
+        id=run.requester_id,
+        role_ids=frozenset(run.requester_roles or ()),
+        created_at=_LONG_AGO,
+        joined_at=_LONG_AGO,
+    )
+    return Start(
+        guild_id=run.guild_id,
+        user_install=run.user_install,
+        deployment=run.deployment,
+        gpu=run.expected_gpu or run.gpu,
+        age_restricted=run.age_restricted,
+        person=known,
+        roles_known=person is not None or run.requester_roles is not None,
+        channel=channel,
+        weight=run.weight,
+        reserved_seconds=run.reserved_seconds,
+    )
+
+
+def check_channel(channel: ChannelState, *, restricted: bool = False) -> None:
+    """Raise RefusedError if a result can't be shown in the channel."""
+    if not channel.exists:
+        raise RefusedError("channel_gone")
+    if channel.locked:
+        raise RefusedError("thread_locked")
+    if channel.missing:
+        raise RefusedError("missing_permissions", missing=", ".join(channel.missing))
+    if restricted and not channel.age_restricted:
+        raise RefusedError("age_restricted")
 
 
 def for_batch(reason: RefusedError, possible: int, count: int) -> RefusedError:
@@ -111,8 +205,13 @@ def needs_approval(request: GenerationRequest, person: Member, rules: ServerRule
     if approval.mode is ApprovalMode.WITHOUT_ROLES:
         return not person.role_ids & approval.exempt_roles
     if approval.mode is ApprovalMode.SELECTED:
-        return request.deployment in approval.deployments or request.gpu in approval.gpus
+        return request.deployment in approval.deployments or _is_selected(request.expected_gpu, approval.gpus)
     return approval.mode is ApprovalMode.EVERYBODY
+
+
+def _is_selected(gpu: str | None, gpus: frozenset[str]) -> bool:
+    # An unknown GPU may be any of them.
+    return bool(gpus) if gpu is None else gpu in gpus
 
 
 def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
@@ -124,8 +223,7 @@ def is_spoiler(rules: ServerRules, *, age_restricted: bool) -> bool:
 
 def check_age(origin: Origin, *, restricted: bool) -> None:
     """Refuse an age-restricted deployment outside age-restricted channels. Raises RefusedError."""
-    if restricted and not origin.age_restricted:
-        raise RefusedError("age_restricted")
+    check_channel(ChannelState(age_restricted=origin.age_restricted), restricted=restricted)
 
 
 def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
@@ -133,8 +231,9 @@ def check_posting(origin: Origin, usage: Usage, operator: OperatorRules) -> None
 
     Posting in direct messages remains allowed even if the operator no longer accepts requests there.
     """
-    _check_availability(origin, usage, operator)
+    _check_availability(origin.guild_id, operator, user_install=origin.user_install)
     _check_not_blocked(usage)
+    _check_pause(usage)
 
 
 def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) -> int:
@@ -146,25 +245,41 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
     return guild_id
 
 
-def _check_operator(request: GenerationRequest, usage: Usage, operator: OperatorRules) -> None:
-    guild_id = request.origin.guild_id
-    _check_availability(request.origin, usage, operator)
+def _check_place(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
+    _check_availability(guild_id, operator, user_install=user_install)
     # Users who added the bot to their account may also write to it directly.
     if guild_id is None and not (operator.allow_direct_messages or operator.allow_user_installs):
         raise RefusedError("direct_messages_off")
-    ceiling = operator.daily_gpu_seconds
-    if ceiling is not None and usage.gpu_seconds_today + request.expected_seconds > ceiling:
-        raise RefusedError("daily_limit", until=_timestamp(usage.day_end))
 
 
-def _check_availability(origin: Origin, usage: Usage, operator: OperatorRules) -> None:
-    if usage.paused is not None:
-        raise RefusedError("paused", reason=usage.paused)
-    if origin.user_install and not operator.allow_user_installs:
+def _check_availability(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:
+    if user_install and not operator.allow_user_installs:
         raise RefusedError("user_installs_off")
     allowed = operator.allowed_guild_ids
-    if origin.guild_id is not None and allowed is not None and origin.guild_id not in allowed:
+    if guild_id is not None and allowed is not None and guild_id not in allowed:
         raise RefusedError("guild_not_allowed")
+
+
+def _check_pause(usage: Usage) -> None:
+    if usage.paused is not None:
+        raise RefusedForNow("paused", reason=usage.paused)
+
+
+def _check_ceiling(start: Start, usage: Usage, operator: OperatorRules) -> None:
+    # Rounded, because 42 / 0.7 is a little more than 60.
+    ceiling, seconds = operator.daily_gpu_seconds, round(start.reserved_seconds / start.weight, 6)
+    if ceiling is not None and usage.gpu_seconds_today + seconds > ceiling:
+        raise _until_tomorrow("daily_limit", usage, fits=seconds <= ceiling)
+
+
+def _until_tomorrow(code: str, usage: Usage, *, fits: bool, **params: Param) -> RefusedError:
+    """Return the refusal of a daily limit; it is final if the run doesn't fit into a whole day."""
+    params["until"] = _timestamp(usage.day_end)
+    return (
+        RefusedForNow(code, "", again_at=usage.day_end, **params)
+        if fits
+        else RefusedError(code, "", **params)
+    )
 
 
 def _check_not_blocked(usage: Usage) -> None:
@@ -184,17 +299,28 @@ def _check_person(person: Member, usage: Usage, rules: ServerRules) -> None:
         return
     account = person.created_at + timedelta(days=rules.people.account_days)
     if account > usage.now:
-        raise RefusedError("account_too_young", days=rules.people.account_days, until=_timestamp(account))
+        raise _too_young("account_too_young", rules.people.account_days, account)
     joined = (person.joined_at or usage.now) + timedelta(days=rules.people.member_days)
     if joined > usage.now:
-        raise RefusedError("member_too_young", days=rules.people.member_days, until=_timestamp(joined))
+        raise _too_young("member_too_young", rules.people.member_days, joined)
 
 
-def _check_roles(request: GenerationRequest, person: Member, rules: ServerRules) -> None:
-    if not _may(person, rules.deployment_roles, request.deployment):
+def _too_young(code: str, days: int, until: datetime) -> RefusedForNow:
+    return RefusedForNow(code, again_at=until, days=days, until=_timestamp(until))
+
+
+def _check_roles(start: Start, rules: ServerRules) -> None:
+    if not start.roles_known:
+        return
+    person, gpu = start.person, start.gpu
+    if not _may(person, rules.deployment_roles, start.deployment):
         raise _without_role("deployment_role", person, rules.deployment_roles)
-    if request.gpu is not None and not _may(person, rules.gpu_roles, request.gpu):
-        raise _without_role("gpu_role", person, rules.gpu_roles, gpu=request.gpu)
+    if gpu is None:
+        # The machine's own GPU may be any of the restricted ones.
+        if not all(_may(person, rules.gpu_roles, name) for name in rules.gpu_roles):
+            raise RefusedError("gpu_role_unknown")
+    elif not _may(person, rules.gpu_roles, gpu):
+        raise _without_role("gpu_role", person, rules.gpu_roles, gpu=gpu)
 
 
 def _may(person: Member, roles_for: RolesFor, name: str) -> bool:
@@ -212,8 +338,7 @@ def _without_role(code: str, person: Member, roles_for: RolesFor, **params: str)
 
 
 def _check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerRules) -> None:
-    until = _timestamp(usage.day_end)
-    _check_budget("budget", usage.person, limits, reserved, until)
+    _check_budget("budget", usage, usage.person, limits, reserved)
     server = rules.budgets.server
     own = Limits(
         at_once=server.at_once,
@@ -221,18 +346,19 @@ def _check_budgets(usage: Usage, limits: Limits, reserved: float, rules: ServerR
         runs_a_day=server.runs_a_day,
         gpu_seconds_a_day=server.gpu_seconds_a_day,
     )
-    _check_budget("server_budget", usage.server, own, reserved, until)
+    _check_budget("server_budget", usage, usage.server, own, reserved)
 
 
-def _check_budget(prefix: str, spent: Spending, limits: Limits, reserved: float, until: int) -> None:
+def _check_budget(prefix: str, usage: Usage, spent: Spending, limits: Limits, reserved: float) -> None:
     if limits.waiting is not None and spent.waiting >= limits.waiting:
         raise RefusedError(f"{prefix}_waiting", limit=limits.waiting)
     if limits.runs_a_day is not None and spent.runs >= limits.runs_a_day:
-        raise RefusedError(f"{prefix}_runs", limit=limits.runs_a_day, until=until)
+        raise _until_tomorrow(f"{prefix}_runs", usage, fits=True, limit=limits.runs_a_day)
     ceiling = limits.gpu_seconds_a_day
     if ceiling is not None and spent.gpu_seconds + reserved > ceiling:
         remaining = max(0, int(ceiling - spent.gpu_seconds))
-        raise RefusedError(f"{prefix}_gpu", limit=ceiling, left=remaining, needed=int(reserved), until=until)
+        params = {"limit": ceiling, "left": remaining, "needed": int(reserved)}
+        raise _until_tomorrow(f"{prefix}_gpu", usage, fits=reserved <= ceiling, **params)
 
 
 def _timestamp(moment: datetime) -> int:

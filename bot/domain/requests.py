@@ -51,6 +51,7 @@ class GenerationRequest(BaseModel):
     """One generation: a deployment, its inputs by their keys, the requester and the origin.
 
     `age_restricted` is the operator's mark on the deployment, which may be missing when the result is posted.
+    `gpu` is the one to ask for; `expected_gpu` is the one that it will run on, None if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +63,7 @@ class GenerationRequest(BaseModel):
     deployment_id: str
     inputs: Mapping[str, InputValue]
     gpu: str | None = None
+    expected_gpu: str | None = Field(default_factory=lambda validated: validated["gpu"])
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
@@ -70,7 +72,6 @@ class GenerationRequest(BaseModel):
     batch_index: int = Field(default=0, ge=0)
     batch_size: int = Field(default=1, ge=1)
     deadline_seconds: int = Field(default=3600, gt=0)
-    expected_seconds: float = Field(default=60, gt=0)
 
 
 def batch_requests(
@@ -116,6 +117,16 @@ class Press:
     def of(cls, at: datetime, *pressed: str) -> Press:
         """Return a press, identified by `pressed` (a custom_id, and what else tells it from others)."""
         return cls(sha256("\0".join(pressed).encode("utf-8", "replace")).hexdigest()[:32], at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """A channel as it is now. `missing` names the permissions that the bot lacks for posting a result."""
+
+    exists: bool = True
+    locked: bool = False
+    missing: tuple[str, ...] = ()
+    age_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,11 @@ class RunReport(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run as the store has it. Times are aware UTC, durations seconds."""
+    """A run as the store has it. Times are aware UTC, durations seconds.
+
+    `waiting_code` is the rule that a waiting run waits for. `requester_roles` None: the request is older than
+    the column.
+    """
 
     key: str
     state: RunState
@@ -87,6 +91,7 @@ class Run:
     inputs: Mapping[str, InputValue]
     batch_key: str
     gpu: str | None = None
+    expected_gpu: str | None = None
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
@@ -121,6 +126,9 @@ class Run:
     review_channel_id: int | None = None
     report_channel_id: int | None = None
     requester_joined_at: datetime | None = None
+    requester_roles: tuple[int, ...] | None = None
+    waiting_code: str | None = None
+    waiting_params: Mapping[str, str | int | float | bool | None] | None = None
     decided_by: int | None = None
     decided_at: datetime | None = None
     spoiler: bool = False

@@ -18,6 +18,8 @@ import discord
 from discord import AppCommandPermissionType, app_commands
 
 from bot.domain.errors import RefusedError
+from bot.domain.policy import check_channel
+from bot.domain.requests import ChannelState
 
 log = logging.getLogger(__name__)
 _CACHE_SECONDS = 60.0
@@ -189,13 +191,19 @@ def check_permissions(channel: object, permissions: discord.Permissions) -> None
     `permissions` are the interaction's `app_permissions`, which Discord computes for that channel. Posting
     reopens an archived thread. A locked thread stays closed unless the bot can manage threads.
     """
-    if isinstance(channel, discord.DMChannel | discord.GroupChannel):
-        return
-    if isinstance(channel, discord.Thread) and channel.locked and not permissions.manage_threads:
-        raise RefusedError("thread_locked")
-    missing = lacks(channel, permissions)
-    if missing:
-        raise RefusedError("missing_permissions", missing=", ".join(missing))
+    if not isinstance(channel, discord.DMChannel | discord.GroupChannel):
+        check_channel(state_of(channel, permissions))
+
+
+def state_of(
+    channel: object, permissions: discord.Permissions, *, age_restricted: bool = False
+) -> ChannelState:
+    """Return the state of a server's channel in which the bot has these permissions."""
+    return ChannelState(
+        locked=isinstance(channel, discord.Thread) and channel.locked and not permissions.manage_threads,
+        missing=tuple(lacks(channel, permissions)),
+        age_restricted=age_restricted,
+    )
 
 
 def lacks(channel: object, permissions: discord.Permissions) -> list[str]:

@@ -73,13 +73,16 @@ class BlockService:
         return blocks[:PAGE_SIZE], len(blocks) > PAGE_SIZE
 
     async def pause(self, owner_id: int, reason: str) -> None:
-        """Accept no requests until `resume`. The caller checks that the user owns the bot."""
+        """Accept and start nothing until `resume`. The caller checks that the user owns the bot."""
         await self._pause.pause(reason, by=owner_id, now=self._clock())
+        self._wakeups.submit()
 
     async def resume(self, owner_id: int) -> None:
-        """Resume accepting requests. Raises RefusedError if the bot is not paused."""
+        """Accept requests again, and start those that wait. Raises RefusedError if the bot is not paused."""
         if not await self._pause.resume(by=owner_id, now=self._clock()):
             raise RefusedError("resume_nothing")
+        self._wakeups.submit()
+        self._wakeups.show()
 
     async def _check_moderator(self, guild_id: int | None, moderator: Member) -> int:
         return check_moderator(guild_id, moderator, await self._rules.get(guild_id))

@@ -129,6 +129,7 @@ class GenerationService:
             deployment_id=deployment.deployment_id,
             inputs=inputs.inputs,
             gpu=inputs.gpu,
+            expected_gpu=deployment.expected_gpu(inputs.gpu),
             seed=inputs.seed,
             prompt=inputs.prompt,
             parent_key=parent_key,

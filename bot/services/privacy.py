@@ -19,7 +19,7 @@ SIZE = 8 * 1024 * 1024
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
-    | {"deadline_seconds", "weight", "reserved_seconds", "status_note"}
+    | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)

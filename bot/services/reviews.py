@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
-from bot.domain.errors import RefusedError
-from bot.domain.requests import Member, Requester
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided
+from bot.strings import explain
 from bot.workers.worker import Wakeups
+
+# Returns the requester and the channel of a request as they are now. Raises DiscordAway.
+Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,27 @@ class ReviewService:
         self._wakeups = wakeups
         self._clock = clock
 
-    async def approve(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun:
-        """Let a request start, and return the run with its card's new content."""
-        await self._moderated(key, moderator, guild_id)
-        await self._store.reviews.approve(key, moderator.id, self._clock())
-        self._wakeups.submit()
+    async def approve(
+        self, key: str, moderator: Member, guild_id: int | None, present: Present
+    ) -> ReviewedRun:
+        """Let a request start, and return the run with its card's new content.
+
+        Approving is judged like asking. Raises RefusedError with the rule that forbids the start: for now,
+        and the card stays; or for ever, and the request has ended.
+        """
+        run = await self._moderated(key, moderator, guild_id)
+        check_undecided(run, moderator.id)
+        person, channel = await present(run)
+        refused = await self._store.reviews.approve(
+            key, moderator.id, self._clock(), person=person, channel=channel
+        )
+        if isinstance(refused, RefusedForNow):
+            raise RefusedError("approve_later", str(refused), reason=explain(refused))
         self._wakeups.show()
+        if refused is not None:
+            self._wakeups.deliver()
+            raise RefusedError("approve_never", str(refused), reason=explain(refused))
+        self._wakeups.submit()
         return await self._decided(key)
 
     async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -10,14 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import run_columns, runs, to_run
+from bot.domain.errors import RefusedForNow
 from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
+from bot.domain.policy import OperatorRules
 from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.blocks import block_of, end_blocked_run
+from bot.store.judging import judge_run, refuse
 from bot.store.locks import lock_run
 from bot.store.outcomes import apply_change
+from bot.store.waiting import NOT_HELD, hold_back, waiting_for
 
+log = logging.getLogger(__name__)
 # A user install's last status edit is made this long before its interaction ends, and says what follows.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
@@ -30,6 +36,7 @@ _QUEUE_ENTRY = (
     runs.c.user_limit,
     runs.c.server_limit,
 )
+_HELD = runs.c.waiting_code.is_not(None)
 # Built once: compiling such a statement takes longer than running it.
 _BUSY = select(*_QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
 _WAITING = select(*_QUEUE_ENTRY).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
@@ -43,8 +50,9 @@ _CLAIM = (
         checks=0,
         submissions=runs.c.submissions + 1,
         queue_position=None,
+        **NOT_HELD,
         # Without a queue position to remove, the status message stays the same until ComfyDeploy answers.
-        rev=runs.c.rev + case((runs.c.queue_position.is_not(None), 1), else_=0),
+        rev=runs.c.rev + case((or_(runs.c.queue_position.is_not(None), _HELD), 1), else_=0),
     )
     .returning(*run_columns())
 )
@@ -71,30 +79,52 @@ async def _served(connection: AsyncConnection) -> list[QueueEntry]:
     return [QueueEntry(*row) for row in found]
 
 
+async def _is_turned_away(
+    connection: AsyncConnection, key: str, operator: OperatorRules, now: datetime
+) -> bool:
+    """Return whether a run may not start now. It then waits longer, or has ended."""
+    try:
+        run, reason = await judge_run(connection, key, operator, now)
+        if reason is None:
+            return False
+        if isinstance(reason, RefusedForNow):
+            await hold_back(connection, run, reason, now)
+        elif (current := await lock_run(connection, key)).state is RunState.WAITING:
+            await refuse(connection, current, reason, now)
+    except KeyError:
+        log.info("run %s was withdrawn before it was claimed", key)
+    return True
+
+
 class ClaimStore:
     """Claims rows with one UPDATE each, so that no two workers get the same row."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
+        self._operator = operator
 
     async def claim_submission(
         self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime
     ) -> Run | None:
         """Claim the next waiting run within its deployment's limit; its queue call may be sent from here on.
 
-        `limit` returns how many runs of a deployment may be in flight at once, None for any number. At
-        `answer_by` a call without an answer is checked.
+        Each run is judged again by the rules as they are now. One that may not start waits longer or ends,
+        and the next is tried. `limit` returns how many runs of a deployment may be in flight at once, None
+        for any number. At `answer_by` a call without an answer is checked.
         """
-        async with self._database.exclusive("submit") as connection:
-            waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
-            if not waiting:
-                return None
-            entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
-            if entry is None:
-                return None
-            claim = {"claimed": entry.key, "now": now, "answer_by": answer_by}
-            row = (await connection.execute(_CLAIM, claim)).mappings().first()
-            return to_run(row) if row is not None else None
+        while True:
+            async with self._database.exclusive("submit") as connection:
+                waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
+                if not waiting:
+                    return None
+                entry = next_to_submit(waiting, await _busy(connection), limit, await _served(connection))
+                if entry is None:
+                    return None
+                if await _is_turned_away(connection, entry.key, self._operator, now):
+                    continue
+                claim = {"claimed": entry.key, "now": now, "answer_by": answer_by}
+                row = (await connection.execute(_CLAIM, claim)).mappings().first()
+                return to_run(row) if row is not None else None
 
     async def too_late_to_start(self, by: datetime) -> Sequence[Run]:
         """Return the waiting runs of user installs whose interaction ends by the time `by`."""
@@ -104,16 +134,23 @@ class ClaimStore:
         async with self._database.read() as connection:
             return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
 
-    async def requeue(self, key: str, due_at: datetime, now: datetime) -> None:
+    async def requeue(
+        self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
+    ) -> None:
         """Requeue a run whose call ComfyDeploy can't have accepted.
 
-        If its requester has cancelled it meanwhile or was blocked, it ends instead.
+        If its requester has cancelled it meanwhile or was blocked, it ends instead. With `waits_for` no call
+        was made; the status message says what the run waits for, and until when.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             if run.state is not RunState.SUBMITTING or run.run_id is not None:
                 return
-            change = Change(RunState.WAITING, {"due_at": due_at, "submitted_at": None}, visible=True)
+            values: dict[str, object] = {"due_at": due_at, "submitted_at": None}
+            if waits_for is not None:
+                values |= waiting_for(waits_for, {"until": int(due_at.timestamp())})
+                values["submissions"] = run.submissions - 1
+            change = Change(RunState.WAITING, values, visible=True)
             if run.cancel_requested_at is not None:
                 change = end(run, RunState.CANCELLED, now, run.cancel_code, {}) or change
             await apply_change(connection, run, change, dict(change.values), now)
@@ -142,7 +179,7 @@ class ClaimStore:
                 await connection.execute(
                     update(runs)
                     .where(runs.c.key == bindparam("moved"), runs.c.state == RunState.WAITING)
-                    .values(queue_position=bindparam("position"), rev=runs.c.rev + 1),
+                    .values(queue_position=bindparam("position"), rev=runs.c.rev + 1, **NOT_HELD),
                     [{"moved": key, "position": number} for key, number in sorted(changed.items())],
                 )
             return len(changed)

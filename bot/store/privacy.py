@@ -45,6 +45,7 @@ _ERASED: Mapping[str, object] = {
     "prompt": None,
     "seed": None,
     "outputs": [],
+    "requester_roles": None,
     "live_status": None,
     "interaction_token": None,
     "press": None,

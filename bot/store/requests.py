@@ -161,6 +161,7 @@ def _values(submission: _Submission, request: GenerationRequest, terms: Allowed)
         "review_channel_id": terms.review_channel_id,
         "requester_joined_at": submission.requester.person.joined_at,
         "press": submission.requester.press.id if submission.requester.press is not None else None,
+        "requester_roles": sorted(submission.requester.person.role_ids),
     }
 
 

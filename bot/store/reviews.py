@@ -10,14 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import audit, create_delivery, deliveries, runs
-from bot.domain.errors import RefusedError
+from bot.domain.budgets import limits_of
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries
 from bot.store.deliveries import RESET
+from bot.store.judging import judge_run, refuse
 from bot.store.locks import lock_batch, lock_run
 from bot.store.outcomes import apply_change
+from bot.store.rules import read_rules
 
 
 class ReviewStore:
@@ -28,20 +33,43 @@ class ReviewStore:
     is left to decide.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
+        self._operator = operator
 
-    async def approve(self, key: str, moderator_id: int, now: datetime) -> Run:
-        """Let a batch start. If two moderators decide at once, the second is told who was first."""
+    async def approve(
+        self,
+        key: str,
+        moderator_id: int,
+        now: datetime,
+        *,
+        person: Member | None = None,
+        channel: ChannelState | None = None,
+    ) -> RefusedError | None:
+        """Let a batch start. If two moderators decide at once, the second is told who was first.
+
+        The batch is judged first, with the requester and the channel as they are now. Returns the rule that
+        forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.
+        """
         async with self._database.write() as connection:
             batch = await _lock_undecided(connection, key, moderator_id)
+            _, refused = await judge_run(
+                connection, batch[0].key, self._operator, now, person=person, channel=channel
+            )
+            if isinstance(refused, RefusedForNow):
+                return refused
+            if refused is not None:
+                for run in batch:
+                    await refuse(connection, run, refused, now)
+                return refused
             values = {"due_at": now, "decided_by": moderator_id, "decided_at": now}
             change = Change(RunState.WAITING, values, visible=True)
+            known = await _known_now(connection, batch[0], person)
             for run in batch:
-                await apply_change(connection, run, change, dict(values), now)
+                await apply_change(connection, run, change, values | known, now)
                 await add_entries(connection, _entry(run, AuditAction.APPROVE, moderator_id, now))
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
-            return batch[0]
+            return None
 
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
         """Reject a batch; the requester gets the reason in a direct message."""
@@ -170,6 +198,18 @@ async def _create_report_card(connection: AsyncConnection, key: str, now: dateti
     )
     if reopened.rowcount == 0:
         await create_delivery(connection, key, Purpose.REPORT, now, now)
+
+
+async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:
+    """Return the columns that follow from the requester's present roles."""
+    if person is None:
+        return {}
+    limits = limits_of(person, await read_rules(connection, run.guild_id))
+    return {
+        "requester_roles": sorted(person.role_ids),
+        "user_limit": limits.at_once,
+        "server_limit": limits.server_at_once,
+    }
 
 
 def check_undecided(run: Run, moderator_id: int) -> None:

@@ -11,11 +11,12 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import LOCK_SECONDS, Database
-from bot.database.tables import key_values, server_rules
+from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries
+from bot.store.waiting import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,11 @@ async def read_rules(connection: AsyncConnection, guild_id: int | None) -> Serve
     """
     if guild_id is None:
         return ServerRules()
-    stored = await _stored(connection, guild_id)
+    return validated(await _stored(connection, guild_id), guild_id)
+
+
+def validated(stored: object | None, guild_id: int | None) -> ServerRules:
+    """Return rules as stored, or the defaults if there are none. Raises ValidationError."""
     if stored is None:
         return ServerRules()
     try:
@@ -81,6 +86,7 @@ class RuleStore:
                 at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, details=details
             )
             await add_entries(connection, entry)
+            await ask_again(connection, runs.c.guild_id == guild_id, now)
             return after
 
     async def current(self, guild_id: int | None) -> ServerRules:
@@ -131,15 +137,19 @@ class PauseStore:
         self._database = database
 
     async def pause(self, reason: str, *, by: int, now: datetime) -> None:
-        """Refuse all requests from now on; a second pause changes the reason."""
+        """Refuse all requests and start none from now on; a second pause changes the reason."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
             await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
             await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
+            # Runs that waited for the end of an earlier pause show the new reason.
+            await ask_again(connection, runs.c.waiting_code == PAUSED, now)
 
     async def resume(self, *, by: int, now: datetime) -> bool:
-        """End the pause; return False if there is none."""
+        """End the pause, and let the runs start that waited for this; return False if there is none."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
+            # A worker that still finds the pause holds its runs back before they are looked for here.
+            await self._database.lock(connection, "submit")
             lifted = await connection.execute(
                 delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)
             )
@@ -147,6 +157,7 @@ class PauseStore:
             if reason is None:
                 return False
             await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
+            await ask_again(connection, runs.c.waiting_code == PAUSED, now)
             return True
 
 

@@ -1,4 +1,8 @@
-"""Read today's usage, the active runs, and the gauges of the metrics page."""
+"""Read today's usage, the active runs, and the gauges of the metrics page.
+
+A run counts on the day on which it is started. A waiting run reserves its share of today, whenever it was
+requested.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,8 @@ class UsageTally:
 
     `seconds` are the unweighted GPU seconds used on all servers.
 
-    It is read once for a group of requests and then kept up to date by addition.
+    It includes what waiting runs reserve. It is read once for a group of requests and then kept up to date by
+    addition.
     """
 
     day: datetime
@@ -90,6 +95,19 @@ def _one_more(spent: Spending, terms: Allowed) -> Spending:
     )
 
 
+async def read_started(
+    connection: AsyncConnection, guild_id: int | None, person_id: int, day: datetime
+) -> tuple[float, Spending, Spending]:
+    """Read what the runs that were started on a day used: GPU seconds of all servers, unweighted; then what
+    counts against the budgets of a user and of the server.
+    """
+    whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
+    started = _STARTED_PRIVATELY if guild_id is None else _STARTED_IN_SERVER
+    rows = (await connection.execute(started, whose)).all()
+    own = [row for row in rows if row[0] is not None]
+    return sum(float(row[1]) for row in rows), _spent(own), _spent(rows)
+
+
 async def read_tally(
     connection: AsyncConnection, guild_id: int | None, person_ids: Iterable[int], day: datetime
 ) -> UsageTally:
@@ -131,16 +149,15 @@ def _standing() -> CompoundSelect[Any]:
     )
 
 
-def _spendings(here: ColumnElement[bool]) -> Select[Any]:
+def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     """Select a row for each user, and one that sums up all other runs.
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
-    and waiting runs. A run without its final duration counts its reserved seconds; waiting runs count
-    whatever their day.
+    and waiting runs. A run without its final duration counts its reserved seconds. With `reserved`, waiting
+    runs are included, whatever their day.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")
-    today = runs.c.created_at >= bindparam("day_start")
     unsettled = or_(runs.c.state.not_in(FINAL), runs.c.due_at.is_not(None))
     taken = case(
         (runs.c.run_duration.is_not(None), runs.c.run_duration),
@@ -152,15 +169,16 @@ def _spendings(here: ColumnElement[bool]) -> Select[Any]:
         (unsettled, runs.c.reserved_seconds),
         else_=0.0,
     )
+    started = runs.c.submitted_at >= bindparam("day_start")
     waiting = runs.c.state.in_(_WAITING)
     came = runs.c.state.not_in(MADE_NOTHING)
     sums = [
-        _sum(today, taken),
-        _sum(here & today & came, literal(1)),
-        _sum(here & today, charged),
+        func.coalesce(func.sum(taken), 0),
+        _sum(here & came, literal(1)),
+        _sum(here, charged),
         _sum(here & waiting, literal(1)),
     ]
-    return select(who, *sums).where(today | waiting).group_by("who")
+    return select(who, *sums).where(started | waiting if reserved else started).group_by("who")
 
 
 def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -169,8 +187,12 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
 
 # Built once: compiling such a query takes longer than running it.
 _STANDING = _standing()
-_SPENT_IN_SERVER = _spendings(runs.c.guild_id == bindparam("guild"))
-_SPENT_PRIVATELY = _spendings(runs.c.guild_id.is_(None))
+_IN_SERVER = runs.c.guild_id == bindparam("guild")
+_PRIVATELY = runs.c.guild_id.is_(None)
+_SPENT_IN_SERVER, _SPENT_PRIVATELY = (_spendings(here, reserved=True) for here in (_IN_SERVER, _PRIVATELY))
+_STARTED_IN_SERVER, _STARTED_PRIVATELY = (
+    _spendings(here, reserved=False) for here in (_IN_SERVER, _PRIVATELY)
+)
 
 
 class UsageStore:

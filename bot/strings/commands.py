@@ -104,11 +104,11 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "action_resume": "Resumed",
         "action_privacy": "Own data deleted",
         # the pause
-        "command_pause": "For the bot's owner: accept nothing new, on every server",
+        "command_pause": "For the bot's owner: accept and start nothing, on every server",
         "command_resume": "For the bot's owner: accept requests again",
         "option_pause_reason": "Why; everybody who asks reads it",
-        "pause_done": "Paused. Running requests go on; new ones are refused with: {reason}",
-        "resume_done": "I accept requests again.",
+        "pause_done": "Paused. Running requests go on, waiting ones wait, new ones are refused: {reason}",
+        "resume_done": "I accept requests again, and start those that waited.",
         "resume_nothing": "The bot isn't paused.",
         "owner_only": "Only the bot's owner and their team can do that.",
         # a user's own data

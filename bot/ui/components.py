@@ -117,6 +117,18 @@ def phase(state: RunState) -> str:
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 
+def reason_of(run: Run) -> str:
+    """Return the sentence for why a run ended without a result."""
+    code = run.failure_code or "internal"
+    if code == "comfy_invalid" and not run.failure_params.get("fields"):
+        code = "comfy_invalid_unnamed"
+    params = {
+        name: escape_line(value, 100) if isinstance(value, str) else value
+        for name, value in run.failure_params.items()
+    }
+    return say(code, **params)
+
+
 def texts(*blocks: Sequence[str]) -> list[TextDisplay[LayoutView]]:
     """Create one text component per block, since some clients extend a quote to the end of its text."""
     texts = ("\n".join(line for line in block if line) for block in blocks)

@@ -137,7 +137,8 @@ def _states(batch: Sequence[Run]) -> str:
 def _state(run: Run) -> str:
     if not run.final and run.cancel_requested_at is not None:
         return say("title_cancelling")
-    return say(phase(run.state))
+    held = run.state is RunState.WAITING and run.waiting_code is not None
+    return say("title_held" if held else phase(run.state))
 
 
 def _prompt(run: Run) -> str:

@@ -37,6 +37,7 @@ from bot.ui.components import (
     PreparedFile,
     PreparedOutputs,
     phase,
+    reason_of,
 )
 from bot.ui.custom_ids import Action, AuditId, ReviewForm, ReviewFormId, RunId
 
@@ -48,6 +49,7 @@ _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
     RunState.EXPIRED: ("card_expired", Colour.light_grey()),
     RunState.CANCELLED: ("card_cancelled", Colour.light_grey()),
+    RunState.REFUSED: ("card_refused", Colour.light_grey()),
 }
 _APPROVED = ("card_approved", Colour.green())
 _BLOCKED = ("card_blocked", Colour.red())
@@ -102,7 +104,8 @@ def decided_card(run: Run, title: str, inputs: ShownInputs) -> OutgoingMessage:
     """Build the card after the decision: who decided and when, without buttons."""
     code, colour = _verdict(run)
     at = int(run.decided_at.timestamp()) if run.decided_at else 0
-    verdict = say(code, person=run.decided_by or 0, at=at)
+    rule = reason_of(run) if run.state is RunState.REFUSED else ""
+    verdict = say(code, person=run.decided_by or 0, at=at, reason=rule)
     reason = run.failure_params.get("reason") if run.state is RunState.REJECTED else None
     lines = [_card_about(run, title, inputs, "card_heading_over"), verdict]
     if reason:

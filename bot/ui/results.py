@@ -30,6 +30,7 @@ from bot.ui.components import (
     layout_of,
     phase,
     prompt_line,
+    reason_of,
     remark_messages,
     run_button,
     subtext,
@@ -157,7 +158,7 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
     deleted = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not deleted:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    remark = deleted if run.state is RunState.SUCCEEDED else _reason(run)
+    remark = deleted if run.state is RunState.SUCCEEDED else reason_of(run)
     items += texts([remark, subtext(_facts(run))])
     items += [ActionRow[LayoutView](*row) for row in single_rows(run, follow_ups, picture=bool(pictures))]
     layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
@@ -249,7 +250,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
         return [say("several_late")]
     if run.state is not RunState.SUCCEEDED:
-        return [_reason_with_charge(run) if batch.numbered else _reason(run)]
+        return [_reason_with_charge(run) if batch.numbered else reason_of(run)]
     found = batch.prepared.get(run.key)
     if found is None:
         return [say("several_deleted")]
@@ -287,22 +288,10 @@ def _was_free(run: Run) -> bool:
     return not unknown and run.started_at is None and run.run_duration is None
 
 
-def _reason(run: Run) -> str:
-    """Return the sentence for why a run ended without a result."""
-    code = run.failure_code or "internal"
-    if code == "comfy_invalid" and not run.failure_params.get("fields"):
-        code = "comfy_invalid_unnamed"
-    params = {
-        name: escape_line(value, 100) if isinstance(value, str) else value
-        for name, value in run.failure_params.items()
-    }
-    return say(code, **params)
-
-
 def _reason_with_charge(run: Run) -> str:
     if _was_free(run):
-        return say("failed_free", reason=_reason(run))
-    return _reason(run) if run.run_duration is None else say("failed_charged", reason=_reason(run))
+        return say("failed_free", reason=reason_of(run))
+    return reason_of(run) if run.run_duration is None else say("failed_charged", reason=reason_of(run))
 
 
 def _rows(batch: Batch, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:

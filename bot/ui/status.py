@@ -42,6 +42,7 @@ def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     below = [
         *_progress(batch, active),
         _remark(next((run for run in (first, *active) if run.status_note), first)),
+        *_held(active),
         say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
     ]
@@ -79,13 +80,27 @@ def _heading(active: Sequence[Run]) -> str:
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
     furthest = max(active, key=lambda run: _PROGRESS_ORDER.index(run.state))
-    unhindered = furthest.state is RunState.WAITING and furthest.queue_position is None
-    return "title_submitting" if unhindered else phase(furthest.state)
+    if furthest.state is not RunState.WAITING:
+        return phase(furthest.state)
+    if all(run.waiting_code for run in active):
+        return "title_held"
+    return "title_submitting" if furthest.queue_position is None else "title_waiting"
 
 
 def _remark(run: Run) -> str:
     """Return the remark of the status: for a user install, how long the message can be updated."""
     return say(run.status_note or "answer_lives") if run.status_note or run.user_install else ""
+
+
+def _held(active: Sequence[Run]) -> Iterator[str]:
+    """Yield the rule that keeps a run from starting, and when it is asked again."""
+    run = next((run for run in active if run.waiting_code), None)
+    if run is None or run.waiting_code is None:
+        return
+    params = run.waiting_params or {}
+    yield say(run.waiting_code, **params)
+    if run.waiting_code != "waits_for_discord":
+        yield say("waits_until_then" if "until" in params else "waits_until_over")
 
 
 def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:

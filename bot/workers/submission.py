@@ -21,10 +21,13 @@ from bot.domain.errors import (
     BackendTimeout,
     BackendUnreachable,
     BotError,
+    DiscordAway,
     NotNow,
     RefusedError,
     StoreUnavailable,
 )
+from bot.domain.policy import check_channel
+from bot.domain.requests import ChannelState
 from bot.domain.runs import InputValue, Run, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
@@ -35,7 +38,13 @@ MAX_SUBMISSIONS = 5
 MAX_RENEWALS = 30
 # A run is not started in the last minutes of its interaction.
 START_MARGIN = timedelta(minutes=3)
+# The channel was checked with the request, and is checked again if the request is older than this.
+CHANNEL_TRUST = timedelta(minutes=1)
+_DISCORD_PAUSE = timedelta(minutes=1)
+_WAITS_FOR_DISCORD = "waits_for_discord"
 _STORE_PAUSE = 1.0
+# Raises DiscordAway. None: there is no channel to ask about, as in direct messages.
+Look = Callable[[Run], Awaitable[ChannelState | None]]
 Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
@@ -50,6 +59,7 @@ class Submitter:
         wakeups: Wakeups,
         limit: Callable[[str], int | None],
         renew: Renew,
+        look: Look,
         first_check: timedelta,
         grace: timedelta,
         user_installs: bool,
@@ -60,6 +70,7 @@ class Submitter:
         self._wakeups = wakeups
         self._limit = limit
         self._renew = renew
+        self._look = look
         self._first_check = first_check
         self._grace = grace
         self._user_installs = user_installs
@@ -86,9 +97,13 @@ class Submitter:
         """Make the one call of this claim."""
         self._wakeups.show()
         try:
+            await self._check_channel(run)
             inputs = await self._renew(run, self._clock())
         except RefusedError as error:
             await self._end(run, RunState.REFUSED, error)
+            return
+        except DiscordAway as error:
+            await self._wait_for_discord(run, error)
             return
         except NotNow as error:
             await self._renew_later(run, error)
@@ -100,6 +115,22 @@ class Submitter:
             await self._failed(run, error)
         else:
             await self._queued(run, run_id)
+
+    async def _check_channel(self, run: Run) -> None:
+        """Raise RefusedError if a run has waited and its result can no longer be shown in its channel."""
+        if self._clock() - run.created_at < CHANNEL_TRUST:
+            return
+        channel = await self._look(run)
+        if channel is not None:
+            check_channel(channel, restricted=run.age_restricted)
+
+    async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
+        """Requeue the run. No call was made, so it waits as long as Discord doesn't answer."""
+        log.warning("the channel could not be checked: %s", error)
+        now = self._clock()
+        await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
+        self._wakeups.show()
+        self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
         """Requeue the run. No call was made, so an outage of Discord can be waited out."""

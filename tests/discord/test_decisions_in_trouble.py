@@ -9,6 +9,7 @@ from tests.discord.actors import reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import ModeratedServer
 from tests.discord.rendered import buttons_of, refusal, texts
+from tests.harness import HELD
 
 NOT_A_MODERATOR = "Only this server's moderators can do that."
 
@@ -33,10 +34,11 @@ async def test_requests_of_somebody_who_left_are_decided(server: ModeratedServer
 
 
 async def test_a_result_whose_channel_was_deleted_meanwhile_comes_directly(server: ModeratedServer) -> None:
-    await server.ask()
+    await server.ask(faults=HELD)
     server.clock.move(hours=1)  # the interaction's token is long gone
-    server.env.backend.delete_channel(server.channel.id)
     await server.decide("Approve")
+    server.env.backend.delete_channel(server.channel.id)
+    await server.release()
     assert (await server.run()).state is RunState.SUCCEEDED
     result, note = server.alice.user.dm_channel.history()
     assert len(result.attachments) == 1

@@ -10,7 +10,7 @@ from bot.store.rules import PAUSE_KEY
 from tests.discord.actors import owner
 from tests.discord.forged import call, strings
 from tests.discord.rendered import pinged, refusal
-from tests.harness import Harness
+from tests.harness import HELD, Harness
 
 
 async def test_everybody_is_refused_until_the_owner_resumes(bot: Harness) -> None:
@@ -24,17 +24,19 @@ async def test_everybody_is_refused_until_the_owner_resumes(bot: Harness) -> Non
         refused = await person.slash(bot.channel, "generate", prompt="a fox")
         assert refusal(bot, refused) == "Generating is paused for the moment: moving the machines"
     assert await bot.runs() == []
-    assert (await olga.slash(bot.channel, "resume")).response.content == "I accept requests again."
+    assert (await olga.slash(bot.channel, "resume")).response.content == (
+        "I accept requests again, and start those that waited."
+    )
     await bot.ask()
     assert (await bot.run()).state is RunState.SUCCEEDED
     refused = await olga.slash(bot.channel, "resume")
     assert refusal(bot, refused) == "The bot isn't paused."
 
 
-async def test_a_request_under_way_goes_on(bot: Harness) -> None:
-    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+async def test_a_run_under_way_goes_on(bot: Harness) -> None:
+    await bot.ask(faults=HELD)
     await owner(bot).slash(bot.channel, "pause", reason="moving")
-    await bot.play()
+    await bot.release()
     assert (await bot.run()).state is RunState.SUCCEEDED
 
 

@@ -46,7 +46,9 @@ async def stored_run(
         seed=7,
     )
     outputs = [{"kind": "images", "url": "https://outputs.example/a.png", "filename": "a.png"}]
-    values = request_row(asked, at) | {"state": state, "outputs": outputs, **more}
+    submitted_at = None if state in (RunState.WAITING, RunState.AWAITING_APPROVAL) else at
+    own = {"state": state, "outputs": outputs, "submitted_at": submitted_at, **more}
+    values = request_row(asked, at) | own
     async with store.database.write() as connection:
         await connection.execute(insert(runs).values(values))
         if delivery is not None:

@@ -78,7 +78,8 @@ async def test_what_runs_took_counts_instead_of_the_reserve(store: Store, judged
     for now in (NOW, NOW + timedelta(days=1)):
         await accept(store, request(), now=now)
     seconds = [usage.gpu_seconds_today for _, usage in judged[1:]]
-    assert seconds == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 0]
+    # On the next day nothing was started yet, and the two that wait reserve their share of it.
+    assert seconds == [EXPECTED_SECONDS, EXPECTED_SECONDS + 7.5, 2 * EXPECTED_SECONDS]
 
 
 async def test_a_run_that_we_end_ourselves_counts_with_the_time_it_ran(store: Store, judged: Judged) -> None:

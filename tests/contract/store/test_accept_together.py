@@ -106,10 +106,12 @@ async def test_more_than_fit_into_one_transaction_are_all_taken_in_order(store: 
     assert [line.entry.run_key for line in reversed(lines)] == [each.key for each in asked]
 
 
-async def test_two_days_at_midnight_are_counted_apart(store: Store, judged: Judged) -> None:
+async def test_at_midnight_what_waits_is_reserved_on_the_next_day_too(store: Store, judged: Judged) -> None:
     midnight = budget_day(NOW) + timedelta(days=1)
     before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
     await asyncio.gather(
         *(accept(store, asked_by(PERSON), now=now) for now in (before, after, before, after))
     )
-    assert sorted(usage.person.runs for _, usage in judged) == [0, 0, 1, 1]
+    runs_of_each = [(usage.day_end, usage.person.runs) for _, usage in judged]
+    next_day = midnight + timedelta(days=1)
+    assert sorted(runs_of_each) == [(midnight, 0), (midnight, 1), (next_day, 2), (next_day, 3)]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.database.tables import runs
-from bot.domain.budgets import Usage
+from bot.domain.budgets import Spending, Usage
 from bot.domain.errors import RefusedError, StoreUnavailable
 from bot.domain.runs import RunState
 from bot.store import Store
@@ -131,10 +131,20 @@ async def test_a_run_counts_unless_nothing_came_of_it(store: Store) -> None:
         assert (spent.runs, spent.gpu_seconds, spent.waiting) == (counts, 60 * runs_now, waits), state
 
 
-async def test_what_waits_from_yesterday_still_waits(store: Store) -> None:
-    await stored_run(store, RunState.WAITING, person=PERSON.id, at=NOW - timedelta(days=2))
+async def test_what_waits_from_yesterday_reserves_its_share_of_today(store: Store) -> None:
+    for state in (RunState.WAITING, RunState.AWAITING_APPROVAL):
+        await stored_run(store, state, person=PERSON.id, at=NOW - timedelta(days=2))
     found = await usage(store)
-    assert (found.person.runs, found.person.waiting) == (0, 1)
+    assert found.person == Spending(runs=2, gpu_seconds=120, waiting=2)
+    assert found.gpu_seconds_today == 120
+
+
+async def test_a_run_counts_on_the_day_that_it_is_started(store: Store) -> None:
+    yesterday = NOW - timedelta(days=1)
+    await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday, submitted_at=NOW)
+    await stored_run(store, RunState.RUNNING, person=PERSON.id, at=yesterday)
+    found = await usage(store)
+    assert (found.person, found.gpu_seconds_today) == (Spending(runs=1, gpu_seconds=60), 60)
 
 
 async def test_the_reserve_is_weighted_and_settled_with_gpu_and_time_of_the_run(store: Store) -> None:

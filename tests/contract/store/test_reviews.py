@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from bot.domain.errors import RefusedError
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.requests import ChannelState
 from bot.domain.rules import ServerRules
 from bot.domain.runs import OUTCOME_PURPOSES, RunState
 from bot.store import Store
@@ -18,6 +19,7 @@ from tests.contract.store.rows import GUILD, MOD, audit_log, stored_rules
 from tests.contract.store.runs import (
     NOW,
     PERSON,
+    RULES,
     SOON,
     accepted,
     at,
@@ -52,6 +54,52 @@ async def test_an_approved_request_goes_out_at_once(store: Store) -> None:
     taken = await take(store, at(60))
     assert taken is not None
     assert taken.key == run.key
+
+
+async def test_an_approval_that_a_rule_forbids_for_now_changes_nothing(store: Store) -> None:
+    run = await awaiting_approval(store)
+    await store.pause.pause("moving", by=1, now=at(1))
+    refused = await store.reviews.approve(run.key, MOD, at(2))
+    assert isinstance(refused, RefusedForNow)
+    assert refused.code == "paused"
+    assert await fetch(store, run.key) == run
+    assert await purposes(store, run.key) == ["r"]
+    await store.pause.resume(by=1, now=at(3))
+    assert await store.reviews.approve(run.key, MOD, at(4)) is None
+    assert await take(store, at(4)) is not None
+
+
+@pytest.mark.parametrize(
+    ("channel", "code"),
+    [(ChannelState(exists=False), "channel_gone"), (ChannelState(missing=("Attach Files",)), None)],
+)
+async def test_an_approval_for_a_channel_that_can_show_nothing_ends_the_request(
+    store: Store, channel: ChannelState, code: str | None
+) -> None:
+    run = await awaiting_approval(store)
+    refused = await store.reviews.approve(run.key, MOD, at(2), channel=channel)
+    assert refused is not None
+    ended = await fetch(store, run.key)
+    assert (ended.state, ended.failure_code) == (RunState.REFUSED, code or "missing_permissions")
+    assert (ended.decided_by, ended.hidden_from_channel) == (None, True)
+    assert sorted(await purposes(store, run.key)) == ["c", "o", "r"]
+    with pytest.raises(RefusedError, match="review_over"):
+        await store.reviews.approve(run.key, MOD, at(3))
+
+
+async def test_an_approval_counts_the_roles_of_that_moment(store: Store) -> None:
+    run, other = await awaiting_approval(store), await awaiting_approval(store)
+    assert run.requester_roles == ()
+    limits = {"person": {"at_once": 1}, "roles": {"5": {"at_once": 4}}}
+    await stored_rules(store, GUILD, RULES | {"budgets": limits, "deployment_roles": {"flux": [5]}})
+    member = replace(PERSON, role_ids=frozenset({5}))
+    assert await store.reviews.approve(run.key, MOD, at(2), person=member) is None
+    assert (await fetch(store, run.key)).requester_roles == (5,)
+    assert (await columns(store, run.key))["user_limit"] == 4
+    assert await take(store, at(2)) is not None
+    refused = await store.reviews.approve(other.key, MOD, at(3), person=PERSON)
+    assert refused is not None
+    assert refused.code == "deployment_role_none"
 
 
 async def test_a_rejected_request_owes_outcome_card_and_letter_in_one_step(store: Store) -> None:

@@ -59,8 +59,12 @@ def test_the_operator_decides_where_the_bot_runs(
     assert code(judge(asked, **operator)) == expected
     over = replace(USAGE, gpu_seconds_today=100)
     assert code(judge(asked, usage=over, daily_gpu_seconds=1, **operator)) == (expected or "daily_limit")
-    paused = judge(asked, usage=PAUSED, **operator)
-    assert refusal(paused) == ("paused", {"reason": "moving"})
+    # A final refusal comes before those that end by themselves.
+    assert code(judge(asked, usage=PAUSED, **operator)) == (expected or "paused")
+
+
+def test_a_pause_is_told_with_its_reason() -> None:
+    assert refusal(judge(usage=PAUSED)) == ("paused", {"reason": "moving"})
 
 
 @pytest.mark.parametrize(
@@ -167,15 +171,14 @@ ROLES = ServerRules(
 @pytest.mark.parametrize(
     ("asked", "roles", "expected"),
     [
-        (request(), [STAFF], None),
-        (request(deployment="sdxl"), [], None),
+        (request(gpu="L4"), [STAFF], None),
+        (request(deployment="sdxl", gpu="L4"), [], None),
         (request(), [ARTISTS], ("deployment_role", {"allowed": "wan"})),
         (request(), [], ("deployment_role_none", {})),
         # The last role of this one was deleted: it is open to nobody.
         (request(deployment="gone"), [STAFF], ("deployment_role", {"allowed": "flux, wan"})),
         (request(deployment="wan", gpu="H100"), [STAFF], None),
         (request(deployment="wan", gpu="L4"), [ARTISTS], None),
-        (request(deployment="wan", gpu=None), [ARTISTS], None),
         (request(deployment="wan", gpu="H100"), [ARTISTS], ("gpu_role", {"gpu": "H100", "allowed": "A10G"})),
         (request(deployment="sdxl", gpu="H100"), [], ("gpu_role_none", {"gpu": "H100"})),
         (
@@ -189,6 +192,34 @@ def test_a_role_refusal_names_what_the_roles_do_include(
     asked: GenerationRequest, roles: list[int], expected: tuple[str, dict[str, Any]] | None
 ) -> None:
     assert refusal(judge(asked, having(*roles), rules=ROLES)) == expected
+
+
+@pytest.mark.parametrize(
+    ("roles_for", "roles", "expected"),
+    [
+        ({}, [], None),
+        ({"H100": {STAFF}}, [], "gpu_role_unknown"),
+        ({"H100": {STAFF}}, [STAFF], None),
+        # It may be either of them.
+        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF], "gpu_role_unknown"),
+        ({"H100": {STAFF}, "A10G": {ARTISTS}}, [STAFF, ARTISTS], None),
+        ({"H100": set()}, [STAFF, ARTISTS], "gpu_role_unknown"),
+    ],
+)
+def test_a_gpu_that_nobody_knows_may_be_any_restricted_one(
+    roles_for: dict[str, set[int]], roles: list[int], expected: str | None
+) -> None:
+    rules = ServerRules.model_validate({"gpu_roles": roles_for})
+    assert code(judge(request(), having(*roles), rules=rules)) == expected
+    assert code(judge(request(gpu="L4"), having(*roles), rules=rules)) is None
+
+
+def test_the_pinned_gpu_counts_whatever_was_chosen() -> None:
+    asked = request(gpu="L4", expected_gpu="H100")
+    assert refusal(judge(asked, rules=ROLES)) == ("deployment_role_none", {})
+    rules = ServerRules(gpu_roles={"H100": {STAFF}})
+    assert refusal(judge(asked, rules=rules)) == ("gpu_role_none", {"gpu": "H100"})
+    assert code(judge(asked, having(STAFF), rules=rules)) is None
 
 
 LIMITED = Budget(waiting=10, runs_a_day=5, gpu_seconds_a_day=300)

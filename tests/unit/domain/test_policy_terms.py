@@ -43,7 +43,10 @@ def test_the_limits_of_the_roles_and_the_weight_of_the_gpu_are_part_of_the_terms
         ({"mode": "without_roles", "exempt_roles": [ARTISTS]}, {}, (STAFF,), True),
         ({"mode": "without_roles"}, {}, (STAFF,), True),
         ({"mode": "selected", "deployments": ["flux"]}, {}, (), True),
-        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {}, (), False),
+        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {"gpu": "L4"}, (), False),
+        # The GPU that the machine takes by itself may be the selected one.
+        ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {}, (), True),
+        ({"mode": "selected", "deployments": ["wan"]}, {}, (), False),
         ({"mode": "selected", "deployments": ["wan"], "gpus": ["H100"]}, {"gpu": "H100"}, (), True),
         ({"mode": "selected", "gpus": ["H100"]}, {"gpu": "L4"}, (), False),
         ({"mode": "selected"}, {}, (), False),

@@ -58,7 +58,6 @@ def test_a_request_is_frozen_and_hides_its_token() -> None:
         ("batch_index", -1),
         ("batch_size", 0),
         ("deadline_seconds", 0),
-        ("expected_seconds", 0),
     ],
 )
 def test_impossible_values_are_invalid(field: str, value: object) -> None:

@@ -1,0 +1,74 @@
+"""Ask Discord how the channel and the requester of a request that has waited are now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import discord
+
+from bot.domain.errors import DiscordAway
+from bot.domain.requests import ChannelState, Member
+from bot.domain.runs import Run
+from bot.gateway.interactions import member_from_user
+from bot.gateway.permissions import state_of
+
+_GONE = ChannelState(exists=False)
+
+
+async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
+    """Return the state of the channel in which a run's result will be shown. Raises DiscordAway.
+
+    None: nothing can be asked about direct messages, and about channels that only the interaction reaches.
+    A process with the server's shard finds it in the cache; any other makes three calls.
+    """
+    if run.guild_id is None:
+        return None
+    try:
+        async with _answering(seconds):
+            guild = client.get_guild(run.guild_id)
+            # Just after a start the gateway has announced the server, but not yet sent its channels.
+            if guild is not None and not guild.unavailable:
+                return await _state(guild, run.channel_id, guild.me)
+            guild = await client.fetch_guild(run.guild_id, with_counts=False)
+            me = await guild.fetch_member(client.user.id if client.user is not None else 0)
+            return await _state(guild, run.channel_id, me)
+    except (discord.Forbidden, discord.NotFound, discord.InvalidData):
+        return _GONE
+
+
+async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -> Member:
+    """Return a requester as they are now; a user who left has no roles. Raises DiscordAway."""
+    try:
+        async with _answering(seconds):
+            return member_from_user(await guild.fetch_member(user_id))
+    except (discord.Forbidden, discord.NotFound):
+        return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
+
+
+async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> ChannelState:
+    channel = guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
+    if not isinstance(channel, discord.Thread):
+        return _state_in(channel, channel, channel.permissions_for(me))
+    # A thread that isn't cached doesn't know its parent.
+    parent = channel.parent or await guild.fetch_channel(channel.parent_id)
+    # Not the parent's own method: it takes more away from members who may write in threads only.
+    return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
+
+
+def _state_in(channel: object, parent: object, permissions: discord.Permissions) -> ChannelState:
+    return state_of(channel, permissions, age_restricted=bool(getattr(parent, "nsfw", False)))
+
+
+@asynccontextmanager
+async def _answering(seconds: float) -> AsyncIterator[None]:
+    """Raise DiscordAway unless Discord answers in time; let 403 and 404 through, which are answers."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (discord.Forbidden, discord.NotFound):
+        raise
+    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise DiscordAway(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,112 @@
+"""Judge a stored run by the rules as they are now, in the transaction that acts on the answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+from sqlalchemy import RowMapping, and_, bindparam, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.database.tables import blocks, key_values, run_columns, runs, server_rules, to_run
+from bot.domain.budgets import Block, Usage, budget_day, limits_of
+from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.policy import OperatorRules, Start, judge, start_of
+from bot.domain.requests import ChannelState, Member
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Run, RunState
+from bot.domain.transitions import end
+from bot.store.blocks import block_of, end_blocked_run
+from bot.store.outcomes import apply_change
+from bot.store.rules import PAUSE_KEY, validated
+from bot.store.usage import read_started
+
+# One row with the run and everything that may forbid its start except its budgets, along primary keys.
+_JUDGED = (
+    select(
+        *run_columns(),
+        key_values.c.value.label("pause_reason"),
+        server_rules.c.rules.label("server_rules"),
+        blocks.c.user_id.label("blocked_id"),
+        blocks.c.reason.label("block_reason"),
+        blocks.c.until.label("block_until"),
+    )
+    .select_from(
+        runs.outerjoin(key_values, key_values.c.name == literal(PAUSE_KEY))
+        .outerjoin(server_rules, server_rules.c.guild_id == runs.c.guild_id)
+        .outerjoin(
+            blocks, and_(blocks.c.guild_id == runs.c.guild_id, blocks.c.user_id == runs.c.requester_id)
+        )
+    )
+    .where(runs.c.key == bindparam("judged"))
+)
+
+
+async def judge_run(
+    connection: AsyncConnection,
+    key: str,
+    operator: OperatorRules,
+    now: datetime,
+    *,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
+) -> tuple[Run, RefusedError | None]:
+    """Return a run, and why it may not start now, or None. Raises KeyError.
+
+    Only started runs count against the budgets, not what others reserve: otherwise two that wait could keep
+    each other waiting. `person` and `channel` are as Discord has them now, if it was asked.
+    """
+    row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
+    if row is None:
+        raise KeyError(key)
+    run = to_run(row)
+    try:
+        rules = validated(row["server_rules"], run.guild_id)
+    except ValidationError:
+        # No run passes a rule that isn't known, and no server's rules stop another server's runs.
+        return run, RefusedForNow("rules_unreadable")
+    start = start_of(run, person, channel)
+    usage = Usage(
+        now=now,
+        day_end=budget_day(now) + timedelta(days=1),
+        block=_block(row, now),
+        paused=row["pause_reason"],
+    )
+    if _has_daily_budget(start.person, rules, operator):
+        usage = await _with_spendings(connection, start, usage)
+    return run, judge(start, usage, operator, rules)
+
+
+def _block(row: RowMapping, now: datetime) -> Block | None:
+    until = row["block_until"]
+    blocked = row["blocked_id"] is not None and (until is None or until > now)
+    return Block(row["block_reason"], until) if blocked else None
+
+
+async def _with_spendings(connection: AsyncConnection, start: Start, usage: Usage) -> Usage:
+    seconds, own, server = await read_started(
+        connection, start.guild_id, start.person.id, budget_day(usage.now)
+    )
+    return replace(usage, gpu_seconds_today=seconds, person=own, server=server)
+
+
+def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRules) -> bool:
+    """Return whether the runs of a day have to be added up, which takes longer than everything else."""
+    server = rules.budgets.server
+    own = limits_of(person, rules)
+    limits = (own.runs_a_day, own.gpu_seconds_a_day, server.runs_a_day, server.gpu_seconds_a_day)
+    return operator.daily_gpu_seconds is not None or any(limit is not None for limit in limits)
+
+
+async def refuse(connection: AsyncConnection, run: Run, reason: RefusedError, now: datetime) -> None:
+    """End a locked run that wasn't started and never will be.
+
+    A block's reason is for the requester alone, so such a run ends as if the block had come after it.
+    """
+    block = await block_of(connection, run, now)
+    if block is not None and await end_blocked_run(connection, run, block):
+        return
+    change = end(run, RunState.REFUSED, now, reason.code, reason.params)
+    if change is not None:
+        await apply_change(connection, run, change, dict(change.values), now)

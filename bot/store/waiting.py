@@ -1,0 +1,72 @@
+"""Runs that wait because a rule forbids their start for now, and when it is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.database.tables import runs
+from bot.domain.errors import RefusedForNow
+from bot.domain.runs import Run, RunState
+
+PAUSED = "paused"
+# A limit may also be raised, and other runs may use less than they reserved.
+_ASK_AGAIN_AFTER = timedelta(hours=1)
+_HERE = (runs.c.guild_id, "guild_id")
+_OWN = (runs.c.requester_id, "requester_id")
+# The columns that all runs share to which the same refusal applies; without an entry it applies to one run.
+_SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
+    PAUSED: (),
+    "daily_limit": (),
+    "server_budget_runs": (_HERE,),
+    "budget_runs": (_HERE, _OWN),
+}
+
+
+async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow, now: datetime) -> None:
+    """Let a waiting run, and all others that are due and to which the same refusal applies, wait longer.
+
+    Their status messages show the reason.
+    """
+    later = now + _ASK_AGAIN_AFTER
+    due_at = min(reason.again_at, later) if reason.again_at is not None else later
+    shared = _SHARED.get(reason.code)
+    alike = (
+        [runs.c.key == run.key]
+        if shared is None
+        else [
+            runs.c.due_at <= now,
+            *(column.is_not_distinct_from(getattr(run, name)) for column, name in shared),
+        ]
+    )
+    await _change(connection, alike, {"due_at": due_at, **waiting_for(reason.code, reason.params)})
+
+
+async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
+    """Let the submitter judge runs again that a rule keeps waiting."""
+    held = [which, runs.c.waiting_code.is_not(None)]
+    await _change(connection, held, {"due_at": now, **NOT_HELD})
+
+
+def waiting_for(code: str, params: Mapping[str, object]) -> dict[str, object]:
+    """Return the columns of a run that waits for a rule; it has no place in the queue."""
+    return {"waiting_code": code, "waiting_params": dict(params), "queue_position": None}
+
+
+# The columns of a run that no rule keeps waiting.
+NOT_HELD: Mapping[str, object] = {"waiting_code": None, "waiting_params": None}
+
+
+async def _change(
+    connection: AsyncConnection, which: list[ColumnElement[bool]], values: dict[str, object]
+) -> None:
+    # Locked in key order, as everywhere, so that two transactions never deadlock.
+    query = select(runs.c.key).where(runs.c.state == RunState.WAITING, *which)
+    keys = (await connection.execute(query.order_by(runs.c.key).with_for_update())).scalars().all()
+    if keys:
+        await connection.execute(
+            update(runs).where(runs.c.key.in_(keys)).values(**values, rev=runs.c.rev + 1)
+        )

@@ -1,0 +1,170 @@
+"""Whether a stored run may start now, for how long a refusal lasts, and where its result can be shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.errors import RefusedForNow
+from bot.domain.policy import OperatorRules, judge, start_of
+from bot.domain.requests import ChannelState, Member
+from bot.domain.rules import ServerRules
+from bot.domain.runs import Run, RunState
+from bot.strings import SENTENCES, explain
+from tests.unit.domain.policy_cases import ARTISTS, DAY_END, NOW, PERSON, STAFF, USAGE
+from tests.unit.factories import made_run
+
+RULES = {
+    "budgets": {"person": {"runs_a_day": 3, "gpu_seconds_a_day": 200}, "server": {"runs_a_day": 9}},
+    "deployment_roles": {"wan": [STAFF]},
+    "gpu_roles": {"H100": [STAFF]},
+}
+OPERATOR: dict[str, Any] = {"daily_gpu_seconds": 600, "allowed_guild_ids": frozenset({7})}
+PAUSED = {"paused": "moving"}
+
+
+def stored(**more: Any) -> Run:
+    """Return a run that was accepted with Staff's role."""
+    accepted = {"guild_id": 7, "deployment": "wan", "gpu": "H100", "requester_roles": (STAFF,)}
+    return made_run(RunState.WAITING, **{**accepted, **more})
+
+
+def reason(
+    run: Run | None = None,
+    *,
+    usage: dict[str, Any] | None = None,
+    rules: dict[str, Any] | None = None,
+    operator: dict[str, Any] | None = None,
+    person: Member | None = None,
+    channel: ChannelState | None = None,
+) -> tuple[str, str] | None:
+    """Return the code of the refusal and how long it lasts, or None if the run may start."""
+    refused = judge(
+        start_of(run or stored(), person, channel),
+        replace(USAGE, **(usage or {})),
+        OperatorRules(**(OPERATOR if operator is None else operator)),
+        ServerRules.model_validate(RULES if rules is None else rules),
+    )
+    if refused is None:
+        return None
+    assert explain(refused) not in (SENTENCES["internal"], refused.code)
+    if not isinstance(refused, RefusedForNow):
+        return refused.code, "for ever"
+    assert refused.again_at is None or refused.again_at > NOW
+    return refused.code, {None: "until it ends", DAY_END: "until tomorrow"}[refused.again_at]
+
+
+def test_a_run_that_was_accepted_may_start() -> None:
+    assert reason() is None
+    assert reason(channel=ChannelState()) is None
+    assert reason(stored(age_restricted=True), channel=ChannelState(age_restricted=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (PAUSED, ("paused", "until it ends")),
+        ({"gpu_seconds_today": 540}, None),
+        ({"gpu_seconds_today": 541}, ("daily_limit", "until tomorrow")),
+        ({"person": Spending(runs=2)}, None),
+        ({"person": Spending(runs=3)}, ("budget_runs", "until tomorrow")),
+        ({"person": Spending(gpu_seconds=141)}, ("budget_gpu", "until tomorrow")),
+        ({"server": Spending(runs=9)}, ("server_budget_runs", "until tomorrow")),
+        ({"block": Block("spam", None)}, ("blocked", "for ever")),
+        ({"block": Block("spam", NOW + timedelta(days=1))}, ("blocked_until", "for ever")),
+        # What never may start doesn't wait for the end of a pause.
+        ({"block": Block("spam", None), **PAUSED}, ("blocked", "for ever")),
+    ],
+)
+def test_a_pause_and_a_budget_end_and_a_block_does_not(
+    usage: dict[str, Any], expected: tuple[str, str] | None
+) -> None:
+    assert reason(usage=usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("run", "operator", "expected"),
+    [
+        (stored(), {"allowed_guild_ids": frozenset({8})}, ("guild_not_allowed", "for ever")),
+        (stored(guild_id=None), {}, ("direct_messages_off", "for ever")),
+        (stored(guild_id=None), {"allow_direct_messages": True}, None),
+        (stored(guild_id=None, user_install=True), {}, ("user_installs_off", "for ever")),
+        (stored(guild_id=None, user_install=True), {"allow_user_installs": True}, None),
+        # It would be too much on any day.
+        (stored(), {"daily_gpu_seconds": 59}, ("daily_limit", "for ever")),
+        (stored(weight=0.7, reserved_seconds=42.0), {"daily_gpu_seconds": 60}, None),
+    ],
+)
+def test_what_the_operator_no_longer_allows_never_starts(
+    run: Run, operator: dict[str, Any], expected: tuple[str, str] | None
+) -> None:
+    assert reason(run, operator=operator) == expected
+
+
+@pytest.mark.parametrize("roles", [(), (ARTISTS,)])
+def test_the_roles_of_the_request_count_unless_discord_was_asked(roles: tuple[int, ...]) -> None:
+    run = stored(requester_roles=roles)
+    assert reason(run) == ("deployment_role_none", "for ever")
+    assert reason(run, person=replace(PERSON, role_ids=frozenset({STAFF}))) is None
+    assert reason(person=replace(PERSON, role_ids=frozenset(roles))) == ("deployment_role_none", "for ever")
+
+
+def test_a_run_older_than_stored_roles_is_not_judged_by_them() -> None:
+    assert reason(stored(requester_roles=None)) is None
+    assert reason(stored(requester_roles=None), person=PERSON) == ("deployment_role_none", "for ever")
+
+
+def test_the_gpu_that_it_will_run_on_counts() -> None:
+    rules = {"gpu_roles": {"H100": [STAFF]}}
+    plain = stored(requester_roles=())
+    assert reason(plain, rules=rules) == ("gpu_role_none", "for ever")
+    assert reason(replace(plain, gpu="L4"), rules=rules) is None
+    assert reason(replace(plain, gpu="L4", expected_gpu="H100"), rules=rules) == ("gpu_role_none", "for ever")
+    assert reason(replace(plain, gpu=None), rules=rules) == ("gpu_role_unknown", "for ever")
+    assert reason(replace(plain, gpu=None, expected_gpu="L4"), rules=rules) is None
+
+
+def test_a_budget_smaller_than_one_run_is_not_waited_for() -> None:
+    rules = {"budgets": {"person": {"gpu_seconds_a_day": 59}}}
+    assert reason(rules=rules) == ("budget_gpu", "for ever")
+    assert reason(rules={"budgets": {"server": {"gpu_seconds_a_day": 59}}}) == (
+        "server_budget_gpu",
+        "for ever",
+    )
+
+
+def test_ages_are_judged_only_with_what_discord_says_now() -> None:
+    rules = {"people": {"account_days": 101, "member_days": 3650}}
+    assert reason(rules=rules) is None
+    refused = judge(start_of(stored(), PERSON), USAGE, OperatorRules(), ServerRules.model_validate(rules))
+    assert isinstance(refused, RefusedForNow)
+    assert (refused.code, refused.again_at) == ("account_too_young", NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("channel", "restricted", "expected"),
+    [
+        (ChannelState(exists=False), False, "channel_gone"),
+        (ChannelState(locked=True), False, "thread_locked"),
+        (ChannelState(missing=("Attach Files", "Send Messages")), False, "missing_permissions"),
+        (ChannelState(), True, "age_restricted"),
+        (ChannelState(age_restricted=True), True, None),
+        (ChannelState(age_restricted=True), False, None),
+    ],
+)
+def test_a_channel_in_which_nothing_can_be_shown_is_final(
+    channel: ChannelState, restricted: bool, expected: str | None
+) -> None:
+    found = reason(stored(age_restricted=restricted), usage=PAUSED if expected else {}, channel=channel)
+    assert found == (expected and (expected, "for ever"))
+
+
+def test_without_waiting_runs_in_the_usage_their_limit_forbids_no_start() -> None:
+    rules = {"budgets": {"person": {"waiting": 1}, "server": {"waiting": 1}}}
+    assert reason(rules=rules) is None
+    usage: Usage = replace(USAGE, person=Spending(waiting=1))
+    assert judge(start_of(stored()), usage, OperatorRules(), ServerRules.model_validate(rules)) is not None

@@ -1,0 +1,104 @@
+"""What the bot learns about a channel, from its gateway connection and without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Literal
+
+import aiohttp
+import discord
+import pytest
+
+from bot.delivery.posting import RestClient
+from bot.domain.errors import DiscordAway
+from bot.domain.requests import ChannelState
+from bot.gateway.channels import channel_state, requester_now
+from tests.fakediscord.faults import Fault
+from tests.fakediscord.world import Channel
+from tests.unit.factories import made_run
+from tests.unit.fakediscord.harness import Studio
+
+
+@pytest.fixture
+async def rest(studio: Studio) -> AsyncIterator[RestClient]:
+    """Log in without a gateway connection, as a process of the role `reconcile` does."""
+    client = RestClient(aiohttp.TraceConfig())
+    await client.login(studio.fake.token)
+    yield client
+    await client.close()
+
+
+@pytest.fixture(params=["gateway", "rest"])
+def client(request: pytest.FixtureRequest, studio: Studio, rest: RestClient) -> discord.Client:
+    return studio.bot if request.param == "gateway" else rest
+
+
+async def becomes(client: discord.Client, place: Channel, expected: ChannelState) -> None:
+    """Wait until the client sees the channel like that: the gateway tells changes a little later."""
+    assert place.guild is not None
+    run = made_run(guild_id=place.guild.id, channel_id=place.id)
+    async with asyncio.timeout(30):
+        while True:
+            if await channel_state(client, run) == expected:
+                return
+            await asyncio.sleep(0.01)
+
+
+Kind = Literal["plain", "marked", "no files", "thread", "thread of a silent channel", "locked", "deleted"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("plain", ChannelState()),
+        ("marked", ChannelState(age_restricted=True)),
+        ("no files", ChannelState(missing=("Attach Files",))),
+        ("thread", ChannelState(age_restricted=True)),
+        ("thread of a silent channel", ChannelState()),
+        ("locked", ChannelState(locked=True)),
+        ("deleted", ChannelState(exists=False)),
+    ],
+)
+async def test_a_channel_is_seen_as_it_is_now(
+    studio: Studio, client: discord.Client, kind: Kind, expected: ChannelState
+) -> None:
+    fake = studio.fake
+    place = fake.add_text(studio.guild, "a-channel", nsfw=kind in ("marked", "thread"))
+    if kind == "no files":
+        fake.withdraw(place, "attach_files")
+    if kind == "thread of a silent channel":
+        fake.withdraw(place, "send_messages")
+    if kind in ("thread", "thread of a silent channel", "locked"):
+        place = fake.add_thread(place, "a thread")
+        fake.withdraw(place, "manage_threads")
+        fake.set_thread(place, archived=False, locked=kind == "locked")
+    if kind == "deleted":
+        fake.delete_channel(place)
+    await becomes(client, place, expected)
+
+
+async def test_a_server_without_the_bot_is_gone(studio: Studio, rest: RestClient) -> None:
+    studio.fake.remove_bot(studio.guild)
+    await becomes(rest, studio.general, ChannelState(exists=False))
+
+
+async def test_no_answer_says_nothing_about_the_channel(studio: Studio, rest: RestClient) -> None:
+    studio.fake.faults.add("GET /channels/{channel_id}", Fault.delay(30), times=None)
+    run = made_run(guild_id=studio.guild.id, channel_id=studio.general.id)
+    with pytest.raises(DiscordAway):
+        await channel_state(rest, run, seconds=0.3)
+
+
+async def test_direct_messages_are_not_asked_about(rest: RestClient) -> None:
+    assert await channel_state(rest, made_run(guild_id=None)) is None
+
+
+async def test_a_requester_who_left_has_no_roles(studio: Studio) -> None:
+    guild = studio.bot.get_guild(studio.guild.id)
+    assert guild is not None
+    member = await requester_now(guild, studio.alice.id, seconds=10)
+    assert studio.alice.id in member.role_ids  # the fake names each member's role like the member
+    stranger = studio.fake.add_user("stranger")
+    left = await requester_now(guild, stranger.id, seconds=10)
+    assert (left.id, left.role_ids) == (stranger.id, frozenset())
