@@ -36,6 +36,7 @@ class SettingsContext:
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
     is set or it is missing. `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
     means that the rules can't be read at the moment. `unreadable` holds the paths of invalid stored settings.
+    `gpu_unknown` holds the titles of deployments whose GPU isn't known unless one is chosen.
     """
 
     server: str = ""
@@ -48,6 +49,7 @@ class SettingsContext:
     automod_unread: tuple[NotApplied, ...] = ()
     automod_away: bool = False
     unreadable: tuple[str, ...] = ()
+    gpu_unknown: tuple[str, ...] = ()
 
     def offered(self, names: Names) -> Mapping[str, str]:
         """Return the title of each name; a GPU's title is its name."""

@@ -176,6 +176,9 @@ class ServerSettingsService:
             channel_ids=server.channel_ids,
             deployments={deployment.name: deployment.title for deployment in deployments},
             gpus=tuple(gpus),
+            gpu_unknown=tuple(
+                deployment.title for deployment in deployments if deployment.expected_gpu(None) is None
+            ),
             manages_server=server.manages_server,
         )
 

@@ -51,6 +51,7 @@ _CAUTIONS = {
     "settings_unread_regex_unsupported": "{rule} (a regular expression that I can't read)",
     "settings_unread_regex_too_large": "{rule} (a regular expression that is too large)",
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
+    "settings_warn_gpu_unknown": "The default GPU isn't known for: {names}. There, members without every restricted GPU have to choose one.",
     "settings_warn_gone": "Some settings name things that no longer exist. You can remove them.",
 }
 _PANEL = {

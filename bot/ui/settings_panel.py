@@ -176,6 +176,9 @@ def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> 
         found += _approval_warnings(rules, context)
     if section in (Section.HOME, Section.WORDS):
         found += _word_warnings(rules, context)
+    if section in (Section.HOME, Section.GPUS) and rules.gpu_roles and context.gpu_unknown:
+        names = listed([escape_line(title, 60) for title in context.gpu_unknown], 5)
+        found.append(say("settings_warn_gpu_unknown", names=names))
     if missing_references(rules, context):
         found.append(say("settings_warn_gone"))
     return found

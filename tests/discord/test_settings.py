@@ -167,9 +167,11 @@ async def test_gpus_and_deployments_for_some_roles_only(bot: Harness, mona: Mode
     (deployment,) = mona.options("gpus:deployment:0")
     await mona.choose("gpus:gpu:0", "H100")
     assert "Who may use **H100**" in mona.text
+    assert "The default GPU isn't known" not in mona.text
     assert mona.defaults("gpus:gpu:0") == ["H100"]
     await mona.choose("gpus:gpu_roles:H100", staff, boosters)
     assert mona.defaults("gpus:gpu_roles:H100") == [str(staff.id), str(boosters.id)]
+    assert "The default GPU isn't known for: Picture." in mona.text
     await mona.choose("gpus:deployment:0", deployment)
     await mona.choose(f"gpus:deployment_roles:{deployment}", staff)
     rules = await rules_of(bot)
