@@ -102,7 +102,7 @@ async def read_started(
     counts against the budgets of a user and of the server.
     """
     whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
-    started = _STARTED_PRIVATELY if guild_id is None else _STARTED_IN_SERVER
+    started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
     rows = (await connection.execute(started, whose)).all()
     own = [row for row in rows if row[0] is not None]
     return sum(float(row[1]) for row in rows), _spent(own), _spent(rows)
@@ -113,7 +113,7 @@ async def read_tally(
 ) -> UsageTally:
     """Read the usage of some users. To decide on requests, call it in a transaction that excludes others."""
     whose = {"guild": guild_id, "persons": sorted(set(person_ids))}
-    spendings = _SPENT_PRIVATELY if guild_id is None else _SPENT_IN_SERVER
+    spendings = RESERVED_PRIVATELY if guild_id is None else RESERVED_IN_SERVER
     rows = (await connection.execute(spendings, whose | {"day_start": day})).all()
     standing = (await connection.execute(_STANDING, whose)).all()
     paused = [row.reason for row in standing if row.person is None]
@@ -189,10 +189,10 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[Any]) -> ColumnEle
 _STANDING = _standing()
 _IN_SERVER = runs.c.guild_id == bindparam("guild")
 _PRIVATELY = runs.c.guild_id.is_(None)
-_SPENT_IN_SERVER, _SPENT_PRIVATELY = (_spendings(here, reserved=True) for here in (_IN_SERVER, _PRIVATELY))
-_STARTED_IN_SERVER, _STARTED_PRIVATELY = (
-    _spendings(here, reserved=False) for here in (_IN_SERVER, _PRIVATELY)
+RESERVED_IN_SERVER, RESERVED_PRIVATELY = (
+    _spendings(here, reserved=True) for here in (_IN_SERVER, _PRIVATELY)
 )
+STARTED_IN_SERVER, STARTED_PRIVATELY = (_spendings(here, reserved=False) for here in (_IN_SERVER, _PRIVATELY))
 
 
 class UsageStore:
