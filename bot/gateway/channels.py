@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from bot.domain.runs import Run
 from bot.gateway.interactions import member_from_user
 from bot.gateway.permissions import state_of
 
+log = logging.getLogger(__name__)
 _GONE = ChannelState(exists=False)
 
 
@@ -35,7 +37,8 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
             guild = await client.fetch_guild(run.guild_id, with_counts=False)
             me = await guild.fetch_member(client.user.id if client.user is not None else 0)
             return await _state(guild, run.channel_id, me)
-    except (discord.Forbidden, discord.NotFound, discord.InvalidData):
+    except (discord.Forbidden, discord.NotFound, discord.InvalidData) as error:
+        log.info("channel %s can't be reached: %s", run.channel_id, error)
         return _GONE
 
 
