@@ -15,11 +15,13 @@ from sqlalchemy import Column, Select, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, runs
+from bot.domain.policy import OperatorRules
 from bot.domain.records import AuditFilter
 from bot.domain.runs import RunFilter
 from bot.store import Store
 from bot.store.audit import newest_first
 from bot.store.history import open_on_server, own_runs
+from bot.store.judging import judge_run
 from tests.bench.figures import Figure
 from tests.chaos.database import opened
 
@@ -27,6 +29,7 @@ GUILDS = 1000
 PEOPLE = 20_000
 IN_FLIGHT = 1000
 TIMES = 9
+FIRST = f"k{1:015}"
 # By number: a row in a thousand belongs to server 0, one in two hundred to person 0.
 EXPRESSIONS = {
     "key": "{key}",
@@ -35,6 +38,7 @@ EXPRESSIONS = {
     "state": f"CASE WHEN n <= {IN_FLIGHT} THEN 'running' ELSE 'succeeded' END",
     "run_id": "{key}",
     "created_at": "{time}",
+    "submitted_at": "{time}",
     "at": "{time}",
     "due_at": f"CASE WHEN n <= {IN_FLIGHT} THEN {{time}} ELSE NULL END",
     "requester_id": f"CASE WHEN n % 200 = 0 THEN 0 ELSE n % {PEOPLE} END",
@@ -149,6 +153,13 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
     def page(wanted: RunFilter) -> Callable[[], Awaitable[object]]:
         return lambda: store.history.page(0, limit=5, run_filter=wanted)
 
+    def judged(operator: OperatorRules) -> Callable[[], Awaitable[object]]:
+        async def judge() -> object:
+            async with store.database.read() as connection:
+                return await judge_run(connection, FIRST, operator, now)
+
+        return judge
+
     return {
         "/runs, first page": page(RunFilter.ALL),
         "/runs, only what was kept": page(RunFilter.UNDELIVERED),
@@ -157,6 +168,8 @@ def questions(store: Store, now: datetime) -> dict[str, Callable[[], Awaitable[o
         "/audit, one person's": lambda: store.audit.page(0, AuditFilter(subject=0), 10),
         "today's use, before a request": lambda: store.usage.today(0, 0, now),
         "claim of a run to submit": lambda: store.claims.claim_submission(lambda _: None, now, now),
+        "judging it, no daily budget": judged(OperatorRules()),
+        "judging it, by the day's seconds": judged(OperatorRules(daily_gpu_seconds=10**9)),
         "claim of 8 silent runs": lambda: store.claims.claim_checks(now, timedelta(0), 8),
         "claim of a message owed": lambda: store.deliveries.claim("bench", now, timedelta(minutes=1)),
         "claim of what is too old": lambda: store.retention.claim(now),
