@@ -66,6 +66,7 @@ CORE = Scope(
         "tests/unit/delivery",
         "tests/unit/domain/test_budgets.py",
         "tests/unit/domain/test_fair_queue.py",
+        "tests/unit/domain/test_judging.py",
         "tests/unit/domain/test_policy.py",
         "tests/unit/domain/test_policy_terms.py",
         "tests/unit/domain/test_polling.py",
@@ -94,6 +95,7 @@ TESTS = {
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
+        "judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
@@ -105,6 +107,7 @@ TESTS = {
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py"
         f" {DISCORD}_cancel.py",
+        "waiting": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
@@ -149,6 +152,7 @@ TESTS = {
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
+        "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
         "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
