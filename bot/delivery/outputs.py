@@ -233,7 +233,8 @@ def _prepared(run: Run, number: int, path: Path, extension: str, kind: FileKind)
     """Name a file: the run key in its name lets the courier find its own message again."""
     prefix = "SPOILER_" if run.spoiler and kind not in GALLERY else ""
     alt = shorten(strip_invisible(run.prompt), _ALT_TEXT) if run.prompt and kind is FileKind.IMAGE else None
-    return PreparedFile(path, f"{prefix}{file_stem(run, number)}{extension}", kind, alt)
+    filename = f"{prefix}{file_stem(run, number)}{extension}"
+    return PreparedFile(path, filename, kind, alt, path.stat().st_size)
 
 
 def file_stem(run: Run, number: int) -> str:
@@ -247,7 +248,8 @@ def _texts(run: Run, texts: Sequence[str], folder: Path) -> tuple[tuple[str, ...
         return inline, ()
     path = folder / f"{run.key}-text"
     path.write_text("\n\n".join(texts), encoding="utf-8")
-    return (), (PreparedFile(path, f"{run.deployment}-{run.key}.txt", FileKind.OTHER),)
+    filename = f"{run.deployment}-{run.key}.txt"
+    return (), (PreparedFile(path, filename, FileKind.OTHER, size=path.stat().st_size),)
 
 
 def inline_texts(run: Run, texts: Sequence[str]) -> tuple[str, ...] | None:

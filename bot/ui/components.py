@@ -18,6 +18,9 @@ from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 
 FILES_PER_MESSAGE = 10
+# Discord takes 25 MiB per request; the rest is for the text and the multipart boundaries. A larger file, on a
+# server whose limit allows it, goes alone.
+BYTES_PER_MESSAGE = 24 * 1024 * 1024
 PROMPT_SHOWN = 300
 # Applies to escaped text. Longer texts go into a code block, which needs no escapes.
 PROSE_SHOWN = 2500
@@ -86,7 +89,16 @@ def _unfenced(text: str) -> str:
 
 
 def chunks(files: Sequence[PreparedFile]) -> list[Sequence[PreparedFile]]:
-    return [files[start : start + FILES_PER_MESSAGE] for start in range(0, len(files), FILES_PER_MESSAGE)]
+    """Split files, in order, over as few messages as their number and total size allow."""
+    packed: list[list[PreparedFile]] = []
+    left = 0
+    for file in files:
+        if not packed or len(packed[-1]) == FILES_PER_MESSAGE or file.size > left:
+            packed.append([])
+            left = BYTES_PER_MESSAGE
+        packed[-1].append(file)
+        left -= file.size
+    return [*packed]
 
 
 def layout_of(item: Item[LayoutView]) -> LayoutView:
@@ -183,12 +195,13 @@ GALLERY = frozenset({FileKind.IMAGE, FileKind.VIDEO})
 
 @dataclass(frozen=True, slots=True)
 class PreparedFile:
-    """A downloaded file that fits the upload limit, typed by its content."""
+    """A downloaded file that fits the upload limit, typed by its content. `size` is in bytes."""
 
     path: Path
     filename: str
     kind: FileKind
     description: str | None = None
+    size: int = 0
 
     def open(self) -> File:
         return File(self.path, filename=self.filename, description=self.description)

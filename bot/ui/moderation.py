@@ -36,6 +36,7 @@ from bot.ui.components import (
     OutgoingMessage,
     PreparedFile,
     PreparedOutputs,
+    chunks,
     phase,
     reason_of,
 )
@@ -43,7 +44,6 @@ from bot.ui.custom_ids import Action, AuditId, ReviewForm, ReviewFormId, RunId
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
-_MAX_FILES = 10
 _MAX_REPORTERS = 5
 _DECIDED = {
     RunState.REJECTED: ("card_rejected", Colour.red()),
@@ -62,26 +62,26 @@ def review_card(run: Run, title: str, inputs: ShownInputs, prepared: PreparedOut
     Moderators must be able to read everything that they approve, so there is a Details button if anything is
     shortened.
     """
-    files = prepared.files[:_MAX_FILES]
+    files = tuple(next(iter(chunks(prepared.files)), ()))
     text = _card_about(run, title, inputs, "card_heading")
     items: list[Item[LayoutView]] = [TextDisplay(text), *_media(files, spoiler=run.spoiler)]
-    items += _notes(prepared, len(text))
+    items += _notes(prepared, len(files), len(text))
     row: ActionRow[LayoutView] = ActionRow(
         _card_button(run, Action.APPROVE, "button_approve", ButtonStyle.success),
         _card_button(run, Action.REJECT, "button_reject", ButtonStyle.danger),
         _card_button(run, Action.BLOCK, "button_block", ButtonStyle.secondary),
     )
-    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > _MAX_FILES:
+    if _values(inputs.values) != _lines(inputs.values, None) or len(prepared.files) > len(files):
         row.add_item(_card_button(run, Action.DETAILS, "button_details", ButtonStyle.secondary))
     items.append(row)
     return OutgoingMessage(layout=_layout(items, Colour.gold()), files=files)
 
 
-def _notes(prepared: PreparedOutputs, used_characters: int) -> list[Item[LayoutView]]:
-    """Return notes about files that can't be shown, as far as they fit beside `used_characters`."""
+def _notes(prepared: PreparedOutputs, shown: int, used_characters: int) -> list[Item[LayoutView]]:
+    """Return notes about files that aren't `shown`, as far as they fit beside `used_characters`."""
     remarks = [*prepared.remarks]
-    if len(prepared.files) > _MAX_FILES:
-        remarks.insert(0, say("media_more", count=len(prepared.files) - _MAX_FILES))
+    if len(prepared.files) > shown:
+        remarks.insert(0, say("media_more", count=len(prepared.files) - shown))
     while remarks and used_characters + sum(map(len, remarks)) + len(remarks) > LAYOUT_TEXT:
         remarks.pop()
     return [TextDisplay("\n".join(remarks))] if remarks else []
@@ -126,7 +126,8 @@ def report_card(
 
     Files get distinct names, since the courier recognizes the result's messages by file name.
     """
-    files = tuple(replace(file, filename=f"report-{file.filename}") for file in prepared.files[:_MAX_FILES])
+    fitting = next(iter(chunks(prepared.files)), ())
+    files = tuple(replace(file, filename=f"report-{file.filename}") for file in fitting)
     about = "\n".join(_reported(run, title, reporters, link))
     texts = [f"||{escape_line(text, _VALUE_LENGTH)}||" for text in prepared.texts]
     while texts and len(about) + sum(map(len, texts)) > LAYOUT_TEXT:
@@ -139,7 +140,7 @@ def report_card(
     )
     items: list[Item[LayoutView]] = [TextDisplay(about), *_media(files, spoiler=True)]
     items += [TextDisplay(text) for text in texts]
-    items += _notes(prepared, len(about) + sum(map(len, texts)))
+    items += _notes(prepared, len(files), len(about) + sum(map(len, texts)))
     return OutgoingMessage(layout=_layout([*items, row], Colour.orange()), files=files)
 
 

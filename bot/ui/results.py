@@ -14,7 +14,6 @@ from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.components import (
     CONTENT_TEXT,
-    FILES_PER_MESSAGE,
     GALLERY,
     LAYOUT_TEXT,
     PROSE_SHOWN,
@@ -106,17 +105,15 @@ def outcome_messages(
     has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
     # A user install's outcome replaces a layout, which can't become a classic message.
     if gallery or not others or has_texts or batch.first.user_install:
-        first, left = first_message(batch, title, gallery[:FILES_PER_MESSAGE], follow_ups)
-        more = [gallery_only(batch.first, chunk) for chunk in chunks(gallery[FILES_PER_MESSAGE:])]
+        pictures, *further = chunks(gallery) or [()]
+        first, left = first_message(batch, title, pictures, follow_ups)
+        more = [gallery_only(batch.first, chunk) for chunk in further]
+        more += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
     else:
-        first, left = first_message(batch, title, others[:FILES_PER_MESSAGE], follow_ups, classic=True)
-        more, others = [], others[FILES_PER_MESSAGE:]
-    return [
-        first,
-        *more,
-        *(OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)),
-        *remark_messages(left),
-    ]
+        shown, *further = chunks(others)
+        first, left = first_message(batch, title, shown, follow_ups, classic=True)
+        more = [OutgoingMessage(files=tuple(chunk)) for chunk in further]
+    return [first, *more, *remark_messages(left)]
 
 
 def first_message(

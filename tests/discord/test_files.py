@@ -84,6 +84,14 @@ async def test_anything_else_above_the_limit_is_linked(bot: Harness) -> None:
     assert "long.wav is too large to upload here: [open it](http" in text_of(bot, message)
 
 
+async def test_files_that_fit_one_by_one_are_split_over_messages_that_fit_as_well(bot: Harness) -> None:
+    body = b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(4 * 1024**2)
+    await finish_with(bot, {f"{number}.wav": (body, "audio/wav") for number in range(8)})
+    await bot.play()
+    assert [len(message.attachments) for message in bot.messages()] == [5, 3]
+    assert pinged(bot) == [bot.alice.id]
+
+
 @pytest.mark.parametrize("body", ["wrong-type", "cut-off", "expired"])
 async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(bot: Harness, body: str) -> None:
     await bot.ask(faults=Faults.model_validate({"body": body}))

@@ -97,6 +97,20 @@ async def test_a_file_above_the_limit_is_40005(studio: Studio) -> None:
     assert (await studio.channel.send(file=picture(size=1001))).attachments[0].size == 1001
 
 
+async def test_a_request_above_25_mib_is_40005_unless_the_server_takes_files_of_its_size(
+    studio: Studio,
+) -> None:
+    def three(size: int) -> list[discord.File]:
+        return [picture(size=size) for _ in range(3)]
+
+    with pytest.raises(discord.HTTPException) as refused:
+        await studio.channel.send(files=three(9 * MIB))
+    assert (refused.value.status, refused.value.code) == (413, 40005)
+    assert len((await studio.channel.send(files=three(8 * MIB))).attachments) == 3
+    studio.guild.upload_limit = 50 * MIB
+    assert (await studio.channel.send(file=picture(size=40 * MIB))).attachments[0].size == 40 * MIB
+
+
 async def test_permissions_channels_and_threads_answer_with_their_codes(studio: Studio) -> None:
     fake, bot = studio.fake, studio.bot
 

@@ -57,6 +57,31 @@ def test_more_than_ten_files_go_into_further_messages_without_another_ping() -> 
     assert [f for part in parts for f in part.files] == [*files, *others]
 
 
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize("kind", [FileKind.IMAGE, FileKind.AUDIO])
+@pytest.mark.parametrize(
+    ("sizes", "packed"),
+    [
+        ([4] * 10, [6, 4]),
+        ([9, 9, 9, 1], [2, 2]),
+        ([24], [1]),
+        ([1, 40, 1], [1, 1, 1]),
+        ([40, 1], [1, 1]),
+        ([0] * 12, [10, 2]),
+    ],
+    ids=str,
+)
+def test_files_are_split_by_their_size_in_total(kind: FileKind, sizes: list[int], packed: list[int]) -> None:
+    """Discord takes 25 MiB per request; a larger file goes alone."""
+    files = tuple(replace(file(n, kind), size=size * MIB) for n, size in enumerate(sizes))
+    parts = result(PreparedOutputs(files))
+    assert [len(part.files) for part in parts] == packed
+    assert [each for part in parts for each in part.files] == [*files]
+    assert [bool(part.mention) for part in parts] == [True, *[False] * (len(parts) - 1)]
+
+
 def test_sound_alone_is_a_classic_message_which_has_a_player() -> None:
     sounds = tuple(file(n, FileKind.AUDIO, "wav") for n in range(12))
     first, second = result(PreparedOutputs(sounds), "Bark")
