@@ -6,6 +6,9 @@ import asyncio
 import io
 import logging
 import math
+import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -13,51 +16,99 @@ from PIL import Image, ImageOps
 log = logging.getLogger(__name__)
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
-# A decoded pixel takes four bytes, twice while it is scaled: about 400 MB at most.
+# A decoded pixel takes four bytes, twice while it is turned, converted or scaled: about 400 MB at most.
 _MAX_PIXELS: Final = 50_000_000
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
 _QUALITIES: Final = (92, 82, 70)
 _SCALED_QUALITY: Final = 82
+# The largest picture takes about as long to decode, scale and encode a few times over on one slow core.
+SECONDS: Final = 60.0
+# One picture at a time: held by the thread, which goes on after the caller has given up waiting.
+_memory = threading.Lock()
 
 
-async def shrink_image(data: bytes, limit: int) -> tuple[bytes, str] | None:
-    """Return the picture as WebP in at most `limit` bytes, and its extension; works in a thread.
+class _TooLong(Exception):
+    """The deadline has passed."""
+
+
+async def shrink_image(data: bytes, limit: int, seconds: float = SECONDS) -> tuple[bytes, str] | None:
+    """Return the picture as WebP in at most `limit` bytes, and its extension.
 
     Quality is reduced first, then the size. Returns None for a file that isn't a still picture, is too large
-    to decode safely, or can't be made to fit; the caller links to it instead.
+    to decode safely, takes too long, or can't be made to fit; the caller links to it instead.
+
+    Works in a thread of its own, not in the shared executor, which address lookups need. A thread can't be
+    ended, but it is a daemon, so it doesn't hold up the end of the process.
     """
-    return await asyncio.to_thread(_shrink, data, limit)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[tuple[bytes, str] | None] = loop.create_future()
+    ends = time.monotonic() + seconds
+
+    def work() -> None:
+        shrunk = _shrink(data, limit, ends)
+        try:
+            loop.call_soon_threadsafe(_resolve, done, shrunk)
+        except RuntimeError:
+            log.debug("picture recompressed after the loop had closed")
+
+    threading.Thread(target=work, name="shrink", daemon=True).start()
+    try:
+        async with asyncio.timeout(seconds):
+            return await done
+    except TimeoutError:
+        log.warning("picture not recompressed within %.0f s", seconds)
+        return None
 
 
-def _shrink(data: bytes, limit: int) -> tuple[bytes, str] | None:
+def _resolve(done: asyncio.Future[tuple[bytes, str] | None], shrunk: tuple[bytes, str] | None) -> None:
+    if not done.done():
+        done.set_result(shrunk)
+
+
+def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
+    def check() -> None:
+        if time.monotonic() >= ends:
+            raise _TooLong
+
+    if not _memory.acquire(timeout=max(0.0, ends - time.monotonic())):
+        return None
     # Pillow raises any error on broken files: `struct.error` for EXIF, RuntimeError for AVIF.
     try:
         image = _open(data)
-        return None if image is None else _fit(image, limit)
+        return None if image is None else _fit(image, limit, check)
     except Exception as error:
         log.info("picture can't be recompressed: %s: %s", type(error).__name__, error)
         return None
+    finally:
+        _memory.release()
 
 
 def _open(data: bytes) -> Image.Image | None:
     image = Image.open(io.BytesIO(data), formats=_FORMATS)  # reads the header only
     if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
         return None
-    upright = ImageOps.exif_transpose(image)
-    mode = "RGBA" if upright.has_transparency_data else "RGB"
-    return upright if upright.mode == mode else upright.convert(mode)
+    image.load()
+    try:
+        # In place, because a copy would take as much memory again.
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception as error:
+        log.info("EXIF of a picture can't be read: %s: %s", type(error).__name__, error)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
-def _fit(image: Image.Image, limit: int) -> tuple[bytes, str] | None:
+def _fit(image: Image.Image, limit: int, check: Callable[[], None]) -> tuple[bytes, str] | None:
     longest = max(image.size)
     if longest > _MAX_SIDE:
         image = _scaled(image, _MAX_SIDE / longest)
     for quality in _QUALITIES:
+        check()
         encoded = _encode(image, quality)
         if len(encoded) <= limit:
             return encoded, "webp"
     while min(image.size) > _MIN_SIDE:
+        check()
         # Size is proportional to area; a little smaller, so that two rounds nearly always suffice.
         image = _scaled(image, min(0.9, math.sqrt(limit / len(encoded)) * 0.95))
         encoded = _encode(image, _SCALED_QUALITY)
