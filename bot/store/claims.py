@@ -16,7 +16,7 @@ from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
-from bot.domain.transitions import Change, end
+from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.judging import judge_run, refuse
 from bot.store.locks import lock_run
@@ -197,7 +197,8 @@ class ClaimStore:
                         and_(
                             runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
-                            runs.c.created_at > now - LATE_CHECKS,
+                            # A run that was given up is asked about once more after any outage.
+                            or_(runs.c.state.in_(REVIVABLE), runs.c.created_at > now - LATE_CHECKS),
                         ),
                     ),
                 )

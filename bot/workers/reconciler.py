@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.polling import CANCEL_DOUBT, SETTLE_CHECKS
+from bot.domain.polling import CANCEL_DOUBT, LATE_CHECKS, SETTLE_CHECKS
 from bot.domain.runs import FINAL, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE
 from bot.metrics import Metrics
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 # most 23 per second, to spare the backend and Discord, where the results are posted.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
+
+
+class _Unanswered(Exception):
+    """The backend is away, so a run can't be given up yet."""
 
 
 class Reconciler:
@@ -71,20 +75,26 @@ class Reconciler:
 
     async def check(self, run: Run) -> None:
         """Handle a claimed run: let it expire, poll it, or cancel it."""
+        try:
+            await self._check(run)
+        except _Unanswered as error:
+            log.warning("the run is past its deadline, but ComfyDeploy doesn't answer: %s", error)
+
+    async def _check(self, run: Run) -> None:
         if run.state is RunState.AWAITING_APPROVAL:
             await self._finish(run, RunState.EXPIRED, "expired")
         elif run.run_id is None:
             await self._check_unconfirmed(run)
         elif run.state in FINAL - REVIVABLE:
-            await self._settle(run, run.run_id)
+            await self._settle(run)
         elif run.cancel_requested_at is not None and not run.final:
             await self._cancel(run, run.run_id)
         else:
             await self._ask(run, run.run_id)
 
-    async def _settle(self, run: Run, run_id: str) -> None:
+    async def _settle(self, run: Run) -> None:
         """Fetch the billed duration, for the budgets; fall back to our own measurement."""
-        report = await self._report(run_id)
+        report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif run.checks >= SETTLE_CHECKS:
@@ -98,11 +108,13 @@ class Reconciler:
         await self._finish(run, RunState.UNCONFIRMED, BackendTimeout.code)
 
     async def _ask(self, run: Run, run_id: str) -> None:
-        report = await self._report(run_id)
+        report = await self._report(run, needed=self._is_overdue(run) or run.final)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
+        elif run.final and self._clock() >= run.created_at + LATE_CHECKS:
+            await self._store.runs.stop_checking(run.key)
         elif report is not None:
             await self._record(run, report)
 
@@ -121,7 +133,7 @@ class Reconciler:
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
         stopped = await self._try_cancel(run_id)
-        report = await self._report(run_id)
+        report = await self._report(run, needed=stopped is None and self._is_overdue(run))
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif stopped and (report is not None or not self._is_end_in_doubt(run)):
@@ -147,12 +159,26 @@ class Reconciler:
             return None
         return True
 
-    async def _report(self, run_id: str) -> RunReport | None:
+    async def _report(self, run: Run, *, needed: bool = False) -> RunReport | None:
+        """Return the backend's report, or None without one.
+
+        A run isn't given up during an outage of the backend: a `needed` report raises _Unanswered instead.
+        """
         try:
-            return await self._backend.get_run(run_id)
+            return await self._backend.get_run(run.run_id or "")
         except BackendError as error:
+            if needed and error.passing and await self._is_backend_away(run):
+                raise _Unanswered(str(error)) from error
             log.warning("asking about the run failed: %s", error)
             return None
+
+    async def _is_backend_away(self, run: Run) -> bool:
+        """Return whether the backend fails as a whole, and not only for this run."""
+        try:
+            await self._backend.describe_deployment(run.deployment_id)
+        except BackendError as error:
+            return error.passing
+        return False
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
         """Record a final state, after which the run is no longer polled."""

@@ -80,6 +80,29 @@ async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(bo
     assert len(bot.comfydeploy.call_log.cancel_calls) == 1
 
 
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_run_that_alone_gets_no_answer_is_given_up_at_its_deadline(bot: Harness) -> None:
+    await bot.ask(faults=Faults(hold_at="running", get_status=503))
+    await bot.later(minutes=5, times=4)
+    assert (await bot.run()).state is RunState.TIMED_OUT
+
+
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_while_comfydeploy_is_away_no_run_is_given_up(bot: Harness) -> None:
+    await bot.ask(faults=HELD)
+    (run,) = bot.comfydeploy.runs
+    run.own_faults = None
+    bot.comfydeploy.faults = Faults(get_status=503, deployment_status=503, webhook_drop=True)
+    await bot.release()
+    await bot.later(hours=2, times=24)
+    assert (await bot.run()).state is RunState.RUNNING
+    bot.comfydeploy.faults = Faults()
+    await bot.later(minutes=10)
+    (message,) = bot.messages()
+    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
+    assert not bot.comfydeploy.call_log.cancel_calls
+
+
 async def test_a_reply_lost_for_the_grace_time_is_told_and_a_late_success_shown(bot: Harness) -> None:
     lost = Faults(queue_drop=True, queue_starts=1, hold_at="queued", webhook_drop=True)
     await bot.ask(faults=lost)

@@ -95,13 +95,15 @@ async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None
         assert await _due(store, 10_000) == []
 
 
-async def test_a_given_up_run_with_an_id_is_asked_about_for_a_day(store: Store) -> None:
+async def test_a_given_up_run_with_an_id_is_asked_about_until_an_answer_ends_it(store: Store) -> None:
     run = await brought_to(store, RunState.UNCONFIRMED)
     assert await _due(store, 10_000) == []
     await store.runs.record_report(run.key, report(), at(1), at(2))
     assert await _due(store, 2) == [run.key]
     assert await _due(store, 86_399) == [run.key]
-    assert await _due(store, 200_000) == []
+    assert await _due(store, 200_000) == [run.key]
+    await store.runs.stop_checking(run.key)
+    assert await _due(store, 400_000) == []
 
 
 async def test_a_status_message_is_claimed_only_when_it_is_behind(store: Store) -> None:
