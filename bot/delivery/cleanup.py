@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.delivery.outputs import file_stem, inline_texts, kind_of
-from bot.delivery.posting import OutcomeUnknown, Posted, Poster, Unreachable
+from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import escape_line
@@ -32,14 +32,14 @@ class ResultRemoval:
         self._title = title
 
     async def run(self, run: Run) -> None:
-        """Remove the deleted results of a run's batch. Raises OutcomeUnknown while a result is being posted.
+        """Remove the deleted results of a run's batch. Raises NotYet while a result is being posted.
 
         The Delete button is on a result's first message, so later messages could be posted after the removal.
         """
         batch = await self._store.runs.batch(run)
         for each in batch:
             if await self._store.deliveries.is_pending(each.key, {*OUTCOME_PURPOSES, Purpose.REPORT}):
-                raise OutcomeUnknown("the result is still being posted")
+                raise NotYet("the result is still being posted")
         await self._remove_messages(batch)
         for each in batch:
             await self._clear_report(each, batch if each.is_first_in_batch else [each])

@@ -7,24 +7,26 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.notices import Notice, NoticePlanner
-from bot.delivery.posting import OutcomeUnknown, Poster, TooLarge, Unreachable
-from bot.delivery.retries import LEASE, MAX_TRIES, pause_after
+from bot.delivery.outages import Outages
+from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
+from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.delivery.temporary_files import temporary_folder
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery, Purpose
 from bot.metrics import Metrics
 from bot.store import Store
 
 log = logging.getLogger(__name__)
 # The label in the metrics; operators' dashboards know it by this name.
 _UNDELIVERED = "kept"
+_STOP_SECONDS = 1.0
 
 
 class Courier:
@@ -51,49 +53,87 @@ class Courier:
         self._planner = planner
         self._owner = owner
         self._clock = clock
+        self._outages = Outages()
+        self._interrupted: dict[int, Delivery] = {}
 
     async def claim(self, full: Collection[int]) -> Delivery | None:
-        """Claim a delivery to a channel that isn't `full`."""
-        return await self._store.deliveries.claim(self._owner, self._clock(), LEASE, full=full)
+        """Claim a delivery to a channel that isn't `full`, at the pace that Discord's state allows."""
+        await self._return_interrupted()
+        if not self._outages.admits(self._clock()):
+            return None
+        delivery = await self._store.deliveries.claim(self._owner, self._clock(), LEASE, full=full)
+        if delivery is None and not full:
+            self._outages.nothing_due()
+        return delivery
 
     async def deliver(self, delivery: Delivery) -> None:
         """Try once, and store the result. Raises StoreUnavailable."""
+        try:
+            result = await self._attempt(delivery)
+        except StoreUnavailable:
+            self._interrupted[delivery.id] = delivery
+            raise
+        except asyncio.CancelledError:
+            # The process stops: the next one needn't wait for the lease to run out.
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await self._wait(delivery, "the process was stopped", timedelta())
+            raise
+        self._metrics.attempt(delivery.purpose.name.lower(), result)
+
+    async def _return_interrupted(self) -> None:
+        """Release the claims that an outage of the database interrupted: they don't count as tries."""
+        for delivery in [*self._interrupted.values()]:
+            await self._wait(delivery, "the database was away", self._outages.pause(delivery.id))
+            self._interrupted.pop(delivery.id, None)
+
+    async def _attempt(self, delivery: Delivery) -> str:
+        """Send a delivery and return the result's label. An outage, of whatever length, is no try."""
+        try:
+            return await self._send_or_fail(delivery)
+        except Superseded:
+            await self._wait(delivery, "a run has changed", timedelta())
+            return "superseded"
+        except OutcomeUnknown as error:
+            if not isinstance(error, NotYet):
+                self._outages.unanswered(delivery.id, self._clock())
+            await self._wait(delivery, str(error), self._outages.pause(delivery.id))
+            return "again"
+
+    async def _send_or_fail(self, delivery: Delivery) -> str:
         if delivery.tries > MAX_TRIES:
             # The last try stored no result, so this delivery may be what crashes the process.
-            result = await self._give_up(delivery, "the process died during each attempt")
-            self._metrics.attempt(delivery.purpose.name.lower(), result)
-            return
+            return await self._give_up(delivery, "the process died during each attempt")
         try:
             async with self._lease(delivery), self._status.lock(delivery.run.batch_key):
                 with temporary_folder() as folder:
-                    result = await self._send(delivery, Path(folder))
-        except Superseded:
-            await self._store.deliveries.postpone(delivery.id, self._owner, self._clock())
-            result = "superseded"
-        except (OutcomeUnknown, MediaError, BackendError) as error:
-            result = await self._retry_later(delivery, error)
-        except StoreUnavailable:
+                    return await self._send(delivery, Path(folder))
+        except (OutcomeUnknown, Superseded, StoreUnavailable):
             raise
+        except (MediaError, BackendError) as error:
+            return await self._retry_later(delivery, error)
         except Exception as error:
             # Without this it would be retried forever when its lease expires, and never offered in /runs.
             log.exception("delivery %s failed with an unforeseen error", delivery.id)
-            result = await self._retry_later(delivery, error)
-        self._metrics.attempt(delivery.purpose.name.lower(), result)
+            return await self._retry_later(delivery, error)
 
     async def _send(self, delivery: Delivery, folder: Path) -> str:
         if delivery.purpose in OUTCOME_PURPOSES:
             return await self._send_outcome(delivery, folder)
-        notice = await self._planner.plan(delivery, folder)
+        form = max(form_of(delivery.tries), self._outages.form(delivery.id))
+        notice = await self._planner.plan(delivery, folder, form)
         if notice is not None:
             await self._send_notice(delivery, notice)
         await self._store.deliveries.complete(delivery.id, self._clock())
         return "done"
 
     async def _send_outcome(self, delivery: Delivery, folder: Path) -> str:
-        route, withheld = await self._router.deliver(delivery, folder)
+        route, withheld = await self._router.deliver(delivery, folder, self._outages.form(delivery.id))
         if route is Route.UNDELIVERED:
             log.error("outcome of run %s undelivered: no route is left", delivery.run.key)
+            await self._status.show_undelivered(delivery)
             await self._mark_undelivered(delivery, "every route failed")
+            self._outages.answered(delivery.id)
             return _UNDELIVERED
         await self._cleanup.run(delivery, in_place=route in (Route.IN_PLACE, Route.INTERACTION))
         if withheld:
@@ -103,6 +143,7 @@ class Courier:
             await self._store.deliveries.complete(delivery.id, self._clock())
             if not delivery.is_late_in_batch:
                 log.info("delivered")
+        self._outages.answered(delivery.id)
         self._metrics.shown(delivery.run, self._clock())
         await self._store.runs.drop_interaction_token(delivery.run.key)
         return _UNDELIVERED if withheld else "done"
@@ -120,6 +161,7 @@ class Courier:
             log.warning("%s could not be posted: %s", delivery.purpose.name.lower(), error)
             if notice.on_unreachable is not None:
                 await notice.on_unreachable()
+        self._outages.answered(delivery.id)
 
     async def _post(self, delivery: Delivery, route: Route, channel_id: int, notice: Notice) -> None:
         suffix = notice.nonce_suffix
@@ -133,22 +175,33 @@ class Courier:
             messages = [await notice.without_files()]
             await self._router.post(delivery, route, channel_id, messages, nonce_suffix=suffix)
 
+    async def _wait(self, delivery: Delivery, reason: str, pause: timedelta) -> None:
+        """Release a delivery for an attempt after a pause, without counting this one."""
+        due_at = self._clock() + pause
+        await self._store.deliveries.postpone(delivery, self._owner, due_at, error=reason, counted=False)
+        log.info("delivery %s waits %.0f s: %s", delivery.id, pause.total_seconds(), reason)
+
     async def _retry_later(self, delivery: Delivery, error: Exception) -> str:
-        now = self._clock()
+        """Count a try that failed by the message itself, and pause or give up."""
         if delivery.tries >= MAX_TRIES:
             return await self._give_up(delivery, str(error))
         pause = pause_after(delivery.tries)
         log.warning("try %s failed, the next in %.0f s: %s", delivery.tries, pause.total_seconds(), error)
-        await self._store.deliveries.postpone(delivery.id, self._owner, now + pause, error=str(error))
+        await self._store.deliveries.postpone(delivery, self._owner, self._clock() + pause, error=str(error))
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
+        """Leave an outcome to `/runs`; whoever waits for it is told so first. Raises OutcomeUnknown."""
         log.error("delivery %s given up after %s tries: %s", delivery.id, delivery.tries, reason)
+        if delivery.purpose in OUTCOME_PURPOSES:
+            await self._status.show_undelivered(delivery)
+        elif delivery.purpose is Purpose.REVIEW:
+            await self._planner.refuse_review(delivery.run.key)
         await self._mark_undelivered(delivery, reason)
         return _UNDELIVERED
 
     async def _mark_undelivered(self, delivery: Delivery, reason: str) -> None:
-        await self._store.deliveries.mark_undelivered(delivery.id, self._owner, self._clock(), reason)
+        await self._store.deliveries.mark_undelivered(delivery, self._owner, self._clock(), reason)
 
     @asynccontextmanager
     async def _lease(self, delivery: Delivery) -> AsyncIterator[None]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from bot.delivery.cleanup import ResultRemoval
 from bot.delivery.media_budget import MediaBudget
 from bot.delivery.outputs import OutputPreparer
-from bot.delivery.posting import OutcomeUnknown, Poster, Unreachable
+from bot.delivery.posting import NotYet, Poster, Unreachable
+from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
@@ -21,6 +22,7 @@ from bot.domain.text import message_url
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.custom_ids import Action
+from bot.ui.fallbacks import linked_outputs
 from bot.ui.moderation import decided_card, notice_message, report_card, review_card
 
 log = logging.getLogger(__name__)
@@ -65,28 +67,35 @@ class NoticePlanner:
         self._clock = clock
         self._removal = ResultRemoval(store, poster, title)
 
-    async def plan(self, delivery: Delivery, folder: Path) -> Notice | None:
-        """Return the notice as it is now, or None if it is obsolete. A removal is carried out here."""
+    async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
+        """Return the notice as it is now, or None if it is obsolete. A removal is carried out here.
+
+        Only the full form has files.
+        """
         run = delivery.run
         title = self._title(run.deployment)
         if delivery.purpose is Purpose.REVIEW:
-            return await self._review(delivery, title, folder)
+            return await self._review(delivery, title, folder, form)
         if delivery.purpose is Purpose.CARD:
             return await self._decided(run, title)
         if delivery.purpose is Purpose.NOTICE:
             return Notice(notice_message(run, title, self._poster.channel_name(run.channel_id)))
         if delivery.purpose is Purpose.REPORT:
-            return await self._report(delivery, title, folder)
+            return await self._report(delivery, title, folder, form)
         await self._removal.run(run)
         return None
 
     async def _decided(self, run: Run, title: str) -> Notice | None:
         if await self._store.deliveries.is_pending(run.key, {Purpose.REVIEW}):
-            raise OutcomeUnknown("the card is still being posted")
+            raise NotYet("the card is still being posted")
         card = await self._store.reviews.card(run.key)
         return Notice(decided_card(run, title, self._inputs(run)), edits=card) if card else None
 
-    async def _review(self, delivery: Delivery, title: str, folder: Path) -> Notice | None:
+    async def refuse_review(self, key: str) -> None:
+        """End a request whose review card can't be posted; its requester is told so."""
+        await self._store.runs.finish(key, RunState.REFUSED, self._clock(), code="review_unreachable")
+
+    async def _review(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run
         if run.state is not RunState.AWAITING_APPROVAL:
             await self._find_lost_card(delivery)
@@ -100,13 +109,12 @@ class NoticePlanner:
             prepared = await self._preparer.prepare(attached, limit, folder, last_try=True, budget=budget)
             return review_card(run, title, inputs, prepared)
 
-        async def refuse() -> None:
-            await self._store.runs.finish(run.key, RunState.REFUSED, self._clock(), code="review_unreachable")
-
         return Notice(
-            await card(run.upload_limit),
+            await card(run.upload_limit)
+            if form is Form.FULL
+            else review_card(run, title, inputs, linked_outputs(attached)),
             channel_id=run.review_channel_id,
-            on_unreachable=refuse,
+            on_unreachable=lambda: self.refuse_review(run.key),
             without_files=lambda: card(0),
         )
 
@@ -120,7 +128,7 @@ class NoticePlanner:
             if found is not None:
                 await self._store.deliveries.mark_sent(delivery.id, [MessageRef(channel_id, found)])
 
-    async def _report(self, delivery: Delivery, title: str, folder: Path) -> Notice | None:
+    async def _report(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
         run = delivery.run
         if run.report_channel_id is None:
             return None
@@ -132,7 +140,7 @@ class NoticePlanner:
         async def without_files() -> OutgoingMessage:
             return report_card(run, title, reporters, link, PreparedOutputs())
 
-        if run.age_restricted:
+        if run.age_restricted or form is not Form.FULL:
             # The review channel might not be age-restricted, so the card links to the result without files.
             return Notice(await without_files(), channel_id=run.report_channel_id, nonce_suffix=nonce_suffix)
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]

@@ -21,6 +21,9 @@ from bot.ui.custom_ids import Action, RunId
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
+# Codes of a 400 about the place: it takes no text, the thread is archived or locked, or the interaction has
+# had all its follow-ups.
+_CLOSED = frozenset({50008, 50083, 160005, 40094})
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 500
 
@@ -33,12 +36,20 @@ class Unreachable(PostError):
     """Nothing was posted, and a retry won't help: no access, no permission, deleted, expired."""
 
 
+class Refused(Unreachable):
+    """Discord finds fault with the message itself; nothing was posted, but it may take a simpler one."""
+
+
 class TooLarge(PostError):
     """Discord refused the files' size; nothing was posted."""
 
 
 class OutcomeUnknown(PostError):
     """Discord gave no usable answer: the message may have been posted."""
+
+
+class NotYet(OutcomeUnknown):
+    """Another message or another process has to finish first. Discord wasn't asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +282,24 @@ def _mapped() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.code == _TOO_LARGE or error.status == 413:
             raise TooLarge(str(error)) from error
-        if error.status in (408, 429) or error.status >= 500:
+        if _is_outage(error):
             raise OutcomeUnknown(str(error)) from error
-        # 403, 404, or a 400 for a message that this channel doesn't allow.
-        raise Unreachable(f"{error.status} {error.code}: {error.text}") from error
+        about_message = error.status == 400 and error.code not in _CLOSED
+        kind = Refused if about_message else Unreachable
+        raise kind(f"{error.status} {error.code}: {error.text}") from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
+
+
+def _is_outage(error: discord.HTTPException) -> bool:
+    """Return whether an answer says nothing about the message or its channel.
+
+    A 401 or 403 without one of Discord's codes means the bot as a whole: its token was reset, or Cloudflare
+    blocks the address for a while.
+    """
+    if error.status in (401, 403):
+        return error.code == 0
+    return error.status in (408, 429) or error.status >= 500
 
 
 # These buttons may differ between tries: they depend on the fetched pictures and current deployments.

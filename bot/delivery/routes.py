@@ -15,16 +15,18 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bot.delivery.media_budget import MediaBudget
 from bot.delivery.outputs import OutputPreparer
-from bot.delivery.posting import Poster, TooLarge, Unreachable
-from bot.delivery.retries import LAST_MEDIA_TRY, LEASE
+from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
+from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import channel_url
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedOutputs, remark_messages
+from bot.ui.fallbacks import linked_outputs, plain_messages
 from bot.ui.results import withheld_message
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,13 @@ class Route(IntEnum):
     INTERACTION = 2
     DIRECT_MESSAGE = 3
     UNDELIVERED = 4
+
+
+class Step(NamedTuple):
+    """One way to show an outcome: its form, and the upload limit in bytes per file; 0 links to every file."""
+
+    form: Form
+    limit: int = 0
 
 
 class Superseded(Exception):
@@ -73,19 +82,23 @@ class Router:
         self._owner = owner
         self._clock = clock
 
-    async def deliver(self, delivery: Delivery, folder: Path) -> tuple[Route, bool]:
+    async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
         """Try each route in order and return the one that worked, and whether the result had to be withheld
-        there."""
+        there. The outcome is shown in the given form, or in the simpler one of this try.
+        """
+        if delivery.all_sent:
+            return Route(delivery.route), False
+        form = max(form, form_of(delivery.tries))
         route = _first_route(delivery, self._clock())
         budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
         while route < Route.UNDELIVERED:
             try:
                 withheld = await self._is_withheld(route, delivery)
                 if withheld:
-                    messages = _withheld(delivery, route)
+                    messages = _withheld(delivery, route, form)
                     await self._post_by(route, delivery, messages, nonce_suffix=_WITHHELD_SUFFIX)
                 else:
-                    await self._post_fitting(route, delivery, folder, budget)
+                    await self._post_fitting(route, delivery, folder, form, budget)
             except (Unreachable, TooLarge) as error:
                 log.info("route %s failed: %s", route.name.lower(), error)
                 delivery = await self._forget_attempt(delivery)
@@ -119,7 +132,8 @@ class Router:
                 nonce = f"{delivery.run.key}-{delivery.purpose}{int(route)}{index}{nonce_suffix}"
                 found = await self._poster.post(channel_id, message, nonce)
             sent.append(MessageRef(channel_id, found))
-            await self._deliveries.mark_sent(delivery.id, sent)
+            last = index == len(messages) - 1 and nonce_suffix != _WITHHELD_SUFFIX
+            await self._mark_sent(delivery, sent, last=last)
 
     async def _is_withheld(self, route: Route, delivery: Delivery) -> bool:
         """Return whether the route leads to a place where an age-restricted result may not be shown.
@@ -140,39 +154,55 @@ class Router:
             return True
 
     async def _post_fitting(
-        self, route: Route, delivery: Delivery, folder: Path, budget: MediaBudget
+        self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
     ) -> None:
-        """Post by one route, with smaller files each time that Discord finds them too large."""
+        """Post by one route: with smaller files if they are too large, in a simpler form if Discord finds
+        fault with the message."""
         limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_UPLOAD_LIMIT
-        already_sent = len(delivery.messages)
-        for smaller in (limit, min(limit, _DIRECT_UPLOAD_LIMIT), 0):
+        already_sent, simplest = len(delivery.messages), int(form)
+        for step in _steps(limit):
+            if step.form < simplest:
+                continue
             try:
                 if len(delivery.messages) > already_sent:
                     # With another limit, the messages would no longer match those already sent.
                     return await self._post_by(route, delivery, await self._links(delivery, folder))
-                messages = await self._messages(delivery, smaller, folder, budget)
+                messages = await self._messages(delivery, step, folder, budget)
                 return await self._post_by(route, delivery, messages)
-            except TooLarge as error:
-                log.info("files too large for route %s: %s", route.name.lower(), error)
+            except (TooLarge, Refused) as error:
+                log.info("route %s refused the message: %s", route.name.lower(), error)
+                simplest = step.form + isinstance(error, Refused)
                 delivery = await self._forget_attempt(delivery)
-        raise Unreachable("too large, even without files")
+        raise Unreachable("refused in every form")
 
     async def _messages(
-        self, delivery: Delivery, limit: int, folder: Path, budget: MediaBudget
+        self, delivery: Delivery, step: Step, folder: Path, budget: MediaBudget
     ) -> Sequence[OutgoingMessage]:
+        shown = _runs_to_show(delivery)
+        if step.form is not Form.FULL:
+            return self._simplified(delivery, step.form, shown)
         last_try = delivery.tries >= LAST_MEDIA_TRY
         prepared = {
-            run.key: await self._preparer.prepare(run, limit, folder, last_try=last_try, budget=budget)
-            for run in _runs_to_show(delivery)
+            run.key: await self._preparer.prepare(run, step.limit, folder, last_try=last_try, budget=budget)
+            for run in shown
         }
         return self._render(delivery, prepared)
+
+    def _simplified(self, delivery: Delivery, form: Form, shown: Sequence[Run]) -> Sequence[OutgoingMessage]:
+        """Return an outcome without files. What is sent already stays, and the links follow it."""
+        if delivery.messages:
+            remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
+            return [*_placeholders(delivery), *remark_messages(remarks)]
+        if form is Form.LINKS:
+            return self._render(delivery, {run.key: linked_outputs(run) for run in shown})
+        return plain_messages(delivery.batch, shown)
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:
         """Return placeholders for the messages already sent, then messages that link to every output."""
         remarks: list[str] = []
         for run in _runs_to_show(delivery):
             remarks += (await self._preparer.prepare(run, 0, folder, last_try=True)).remarks
-        return [OutgoingMessage()] * len(delivery.messages) + list(remark_messages(remarks))
+        return [*_placeholders(delivery), *remark_messages(remarks)]
 
     async def _post_by(
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
@@ -189,7 +219,7 @@ class Router:
         elif run.user_install:
             await self._post_by_interaction(delivery, route, messages)
         else:
-            await self._edit_answer(delivery, route, messages)
+            await self._edit_answer(delivery, route, messages, last=not nonce_suffix)
 
     async def _find(
         self, delivery: Delivery, channel_id: int, message: OutgoingMessage, since: datetime
@@ -212,7 +242,7 @@ class Router:
             return None
 
     async def _edit_answer(
-        self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage]
+        self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage], *, last: bool
     ) -> None:
         """Edit the command's answer, which becomes the outcome; a repeated edit changes nothing."""
         run = delivery.run
@@ -221,8 +251,8 @@ class Router:
             return  # edited and marked; only the cleanup is left
         if delivery.messages:
             raise Unreachable("a part of it was sent by another route")
-        if len(messages) > 1:
-            raise Unreachable("it takes several messages, and the answer is one")
+        if len(messages) > 1 or messages[0].layout is None:
+            raise Unreachable("the answer is one layout, and can't become several or a classic message")
         await self._mark_attempt(delivery, route)
         if token is not None:
             message_id = await self._poster.edit_original(
@@ -233,7 +263,7 @@ class Router:
             await self._poster.edit(run.channel_id, message_id, messages[0])
         else:
             raise Unreachable("the interaction's token has expired")
-        await self._deliveries.mark_sent(delivery.id, [MessageRef(run.channel_id, message_id)])
+        await self._mark_sent(delivery, [MessageRef(run.channel_id, message_id)], last=last)
 
     async def _post_by_interaction(
         self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage]
@@ -256,7 +286,10 @@ class Router:
                     run.application_id, token, run.status_message_id, messages[0]
                 )
             sent.append(MessageRef(run.channel_id, message_id))
-            await self._deliveries.mark_sent(delivery.id, sent)
+            await self._mark_sent(delivery, sent, last=index == len(messages) - 1)
+
+    async def _mark_sent(self, delivery: Delivery, sent: Sequence[MessageRef], *, last: bool) -> None:
+        await self._deliveries.mark_sent(delivery.id, sent, self._clock() if last else None)
 
     async def _forget_attempt(self, delivery: Delivery) -> Delivery:
         """Clear the mark of an attempt that Discord refused; messages sent before it stay."""
@@ -311,8 +344,20 @@ def _origin_message(run: Run) -> OutgoingMessage:
     return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 
-def _withheld(delivery: Delivery, route: Route) -> list[OutgoingMessage]:
+def _steps(limit: int) -> list[Step]:
+    """Return the ways to show an outcome, from the fullest to the simplest."""
+    full = [Step(Form.FULL, each) for each in (limit, min(limit, _DIRECT_UPLOAD_LIMIT), 0)]
+    return [*full, Step(Form.LINKS), Step(Form.WORDS)]
+
+
+def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
+    """Return a placeholder for each message that is sent."""
+    return [OutgoingMessage()] * len(delivery.messages)
+
+
+def _withheld(delivery: Delivery, route: Route, form: Form) -> list[OutgoingMessage]:
     """Return placeholders for the messages already sent, then one that stands in for the result."""
-    return [OutgoingMessage()] * len(delivery.messages) + [
-        withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
-    ]
+    if form is Form.WORDS:
+        return [*_placeholders(delivery), *plain_messages(delivery.batch, [delivery.run], with_links=False)]
+    message = withheld_message(delivery.run, postable=route is not Route.DIRECT_MESSAGE)
+    return [*_placeholders(delivery), message]

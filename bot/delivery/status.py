@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.database.coordination import Coordinator, LockHeld, locked
-from bot.delivery.posting import OutcomeUnknown, Poster, PostError
+from bot.delivery.posting import NotYet, Poster, PostError, Unreachable
+from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import Delivery, Purpose, Run
 from bot.store import Store
 from bot.ui.components import OutgoingMessage
-from bot.ui.status import finishing_message, status_message
+from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
 # An interaction's edits have a rate limit of their own; the bot token's share the channel's.
@@ -61,15 +62,15 @@ class StatusUpdater:
     async def lock(self, key: str) -> AsyncIterator[None]:
         """Hold the lock of a batch, by its key, while changing its messages.
 
-        It keeps a late edit of the status message from overwriting the outcome. Raises OutcomeUnknown if
-        another process holds it for long.
+        It keeps a late edit of the status message from overwriting the outcome. Raises NotYet if another
+        process holds it for long.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
             try:
                 async with locked(self._coordinator, key, _LOCK_SECONDS):
                     yield
             except LockHeld as error:
-                raise OutcomeUnknown("another process is changing the messages of this batch") from error
+                raise NotYet("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
         """Claim a run whose status message may be edited now; the channels that are posted to come later."""
@@ -90,7 +91,7 @@ class StatusUpdater:
             async with self.lock(claimed.key):
                 batch = await self._store.runs.batch(claimed)
                 if not all(run.final for run in batch):
-                    await self._edit(batch, status_message(batch, self._title(batch[0].deployment)))
+                    await self._edit(batch[0], status_message(batch, self._title(batch[0].deployment)))
         except PostError as error:
             # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
             log.info("the status message was not updated: %s", error)
@@ -106,7 +107,7 @@ class StatusUpdater:
             return
         try:
             await self._edit(
-                delivery.batch, finishing_message(delivery.batch, self._title(delivery.run.deployment))
+                delivery.batch[0], finishing_message(delivery.batch, self._title(delivery.run.deployment))
             )
         except PostError as error:
             log.info("the status message was not updated: %s", error)
@@ -124,15 +125,40 @@ class StatusUpdater:
         """Return the channel whose rate limit an edit counts against; through an interaction it is none."""
         return run.channel_id if run.interaction_token_at(self._clock()) is None else None
 
-    async def _edit(self, batch: Sequence[Run], message: OutgoingMessage) -> None:
-        run = batch[0]
+    async def show_undelivered(self, delivery: Delivery) -> None:
+        """Say in the status message that the outcome waits in `/runs`.
+
+        A message that the bot can't edit any more, or that shows a part of the outcome, stays as it is.
+        Raises OutcomeUnknown and StoreUnavailable.
+        """
+        run = delivery.run
+        sent = await self._store.deliveries.sent(run.key, delivery.purpose)
+        holds_a_part = run.status_message_id in [message.message_id for message in sent.messages]
+        if delivery.is_late_in_batch or holds_a_part:
+            return
+        try:
+            await self._edit(run, undelivered_message(delivery.batch, self._title(run.deployment)))
+        except Unreachable as error:
+            log.info("the status message could not be updated: %s", error)
+        except (PostError, StoreUnavailable):
+            raise
+        except Exception:
+            log.exception("the status message could not be updated")
+
+    async def _edit(self, run: Run, message: OutgoingMessage) -> None:
         message_id = run.status_message_id
         if message_id is None:
             return
         token = run.interaction_token_at(self._clock())
         if token is not None:
-            await self._poster.edit_original(run.application_id, token, message_id, message)
-        elif not run.user_install:
+            try:
+                await self._poster.edit_original(run.application_id, token, message_id, message)
+            except Unreachable:
+                if run.user_install:
+                    raise
+            else:
+                return
+        if not run.user_install:
             await self._poster.edit(run.channel_id, message_id, message)
 
 

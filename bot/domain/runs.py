@@ -280,7 +280,8 @@ class Delivery:
     """A claimed delivery with its run as it is now, and the messages sent so far.
 
     `batch` holds the runs that it reports: the whole batch for an outcome, otherwise `run` alone. `late`
-    holds the keys of runs whose late success has a delivery of its own.
+    holds the keys of runs whose late success has a delivery of its own. `tries` includes this one. With
+    `all_sent`, its last message is sent, and only the cleanup is left.
     """
 
     id: int
@@ -292,6 +293,7 @@ class Delivery:
     attempted_at: datetime | None
     messages: tuple[MessageRef, ...]
     batch: tuple[Run, ...]
+    all_sent: bool = False
     late: frozenset[str] = frozenset()
 
     @property

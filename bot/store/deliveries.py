@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
@@ -33,6 +33,7 @@ _OWN = (
     deliveries.c.attempted,
     deliveries.c.attempted_at,
     deliveries.c.messages,
+    deliveries.c.done_at,
 )
 _member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
@@ -94,6 +95,7 @@ class DeliveryStore:
                 attempted=row["attempted"],
                 attempted_at=row["attempted_at"],
                 messages=_refs(row["messages"]),
+                all_sent=row["done_at"] is not None,
             )
 
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
@@ -147,9 +149,11 @@ class DeliveryStore:
             )
             return _refs(sent or ())
 
-    async def mark_sent(self, delivery_id: int, messages: Sequence[MessageRef]) -> None:
-        """Store all messages sent so far."""
-        await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages)
+    async def mark_sent(
+        self, delivery_id: int, messages: Sequence[MessageRef], all_at: datetime | None = None
+    ) -> None:
+        """Store all messages sent so far. `all_at`: no other will follow, so a retry only cleans up."""
+        await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages, done_at=all_at)
 
     async def complete(self, delivery_id: int, now: datetime) -> None:
         """Mark the delivery as sent."""
@@ -157,14 +161,20 @@ class DeliveryStore:
             delivery_id, state=DeliveryState.SENT, done_at=now, lease_owner=None, lease_until=None
         )
 
-    async def postpone(self, delivery_id: int, owner: str, due_at: datetime, *, error: str = "") -> None:
-        """Release the delivery for a retry at `due_at`, unless another courier has the lease by now."""
-        await self._give_back(delivery_id, owner, due_at=due_at, last_error=error[:500])
+    async def postpone(
+        self, delivery: Delivery, owner: str, due_at: datetime, *, error: str = "", counted: bool = True
+    ) -> None:
+        """Release a claim for a retry at `due_at`, unless the lease was lost.
 
-    async def mark_undelivered(self, delivery_id: int, owner: str, now: datetime, error: str) -> None:
-        """Mark an outcome that no route could show, for `/runs`, unless another courier has the lease."""
+        Only a `counted` try brings the delivery nearer to being given up.
+        """
+        tries = delivery.tries if counted else delivery.tries - 1
+        await self._give_back(delivery, owner, due_at=due_at, last_error=error[:500], tries=tries)
+
+    async def mark_undelivered(self, delivery: Delivery, owner: str, now: datetime, error: str) -> None:
+        """Mark an outcome that no route could show, for `/runs`, unless the lease was lost."""
         await self._give_back(
-            delivery_id, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
+            delivery, owner, state=DeliveryState.UNDELIVERED, done_at=now, last_error=error[:500]
         )
 
     async def sent(self, key: str, purpose: Purpose) -> SentMessages:
@@ -212,11 +222,15 @@ class DeliveryStore:
             )
             return found or 0
 
-    async def _give_back(self, delivery_id: int, owner: str, **values: object) -> None:
+    async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(
                 update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.lease_owner == owner)
+                .where(
+                    deliveries.c.id == delivery.id,
+                    deliveries.c.lease_owner == owner,
+                    deliveries.c.tries == delivery.tries,
+                )
                 .values(lease_owner=None, lease_until=None, **values)
             )
 
@@ -229,7 +243,8 @@ class DeliveryStore:
     async def redeliver(self, key: str, origin: Origin, due_at: datetime) -> bool:
         """Queue an undelivered result again for another channel; return False if there is none.
 
-        The server's rules decide anew whether it is hidden behind a spoiler.
+        The server's rules decide anew whether it is hidden behind a spoiler. The messages that it replaces
+        are deleted later: parts of the result, and the status message that named `/runs`.
         """
         async with self._database.write() as connection:
             undelivered = (await connection.execute(undelivered_of(key))).all()
@@ -239,7 +254,7 @@ class DeliveryStore:
                 await connection.execute(
                     update(deliveries)
                     .where(deliveries.c.id == row.id)
-                    .values(**RESET, due_at=due_at, earlier_messages=[*row.earlier_messages, *row.messages])
+                    .values(**RESET, due_at=due_at, earlier_messages=_replaced(row))
                 )
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
@@ -281,6 +296,13 @@ def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
     return query.join(runs, runs.c.key == deliveries.c.run_key).where(_DESTINATION.not_in(sorted(full)))
 
 
+def _replaced(row: Row[Any]) -> list[Sequence[int]]:
+    """Return the messages that a new delivery of a result replaces. The bot can't delete a user install's."""
+    status = [row.channel_id, row.status_message_id]
+    is_ours = row.status_message_id is not None and not row.user_install and status not in row.messages
+    return [*row.earlier_messages, *row.messages, *([status] if is_ours else [])]
+
+
 def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
     return tuple(MessageRef(*pair) for pair in pairs)
 
@@ -311,7 +333,14 @@ def undelivered_of(key: str) -> Select[Any]:
         or_(deliveries.c.purpose == Purpose.OUTCOME, _member.c.key == runs.c.key),
     )
     return (
-        select(deliveries.c.id, deliveries.c.messages, deliveries.c.earlier_messages)
+        select(
+            deliveries.c.id,
+            deliveries.c.messages,
+            deliveries.c.earlier_messages,
+            runs.c.channel_id,
+            runs.c.status_message_id,
+            runs.c.user_install,
+        )
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(
             runs.c.batch_key == key,

@@ -197,8 +197,15 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # outputs
         "media_too_large": "{name} is too large to upload here: [open it]({url}) while the link works.",
         "media_unavailable": "{name} couldn't be fetched: [try it yourself]({url}) while the link works.",
+        "media_linked": "I couldn't attach {name}: [open it]({url}) while the link works.",
         "media_forbidden": "{name} is at an address that I'm not allowed to open.",
         "media_recompressed": "{name} was recompressed to fit this server's upload limit.",
+        # outcomes that can't be shown as usual
+        "plain_result": "This is done, but I couldn't show it as usual. Here it is, plainly:",
+        "plain_hidden": "This is done, but I couldn't show it. Press Details, or ask again.",
+        "plain_ended": "This has ended without a result. Press Details to see your request.",
+        "title_undelivered": "Couldn't be posted",
+        "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
         "media_more": "{count} more files didn't fit into this message.",
         "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
         "from_elsewhere_late": "I couldn't answer in time where you asked, so here it is.",

@@ -61,6 +61,13 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     return OutgoingMessage(layout=layout_of(Container(*items, accent_colour=Colour.blurple())))
 
 
+def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
+    """Build what replaces the status message of a batch whose outcome no route could show."""
+    heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
+    blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
+    return OutgoingMessage(layout=layout_of(Container(*blocks, accent_colour=Colour.orange())))
+
+
 def batch_title(title: str, size: int) -> str:
     """Return a deployment's title, escaped, with the number of runs if it is more than one."""
     name = escape_line(title, 80)

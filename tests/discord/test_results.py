@@ -72,7 +72,7 @@ async def test_what_is_still_being_posted_goes_as_well(bot: Harness) -> None:
     run = await bot.run()
     # As a crash between the two messages leaves it.
     async with bot.app.store.database.write() as connection:
-        left = {"state": DeliveryState.PENDING, "messages": [[bot.channel.id, first.id]]}
+        left = {"state": DeliveryState.PENDING, "messages": [[bot.channel.id, first.id]], "done_at": None}
         await connection.execute(update(deliveries).values(left))
     await bot.app.store.deliveries.release_leases()
     bot.env.inject_error("POST", f"/channels/{bot.channel.id}/messages", status=503)

@@ -32,7 +32,7 @@ async def test_a_kept_result_is_owed_again_in_the_new_place_for_all_of_them(stor
     runs = await running(store)
     await ended(store, *runs)
     delivery = await claimed(store)
-    await store.deliveries.mark_undelivered(delivery.id, "courier", NOW, "closed")
+    await store.deliveries.mark_undelivered(delivery, "courier", NOW, "closed")
     (entry,) = (await store.history.page(PERSON.id, limit=5, run_filter=RunFilter.UNDELIVERED)).entries
     assert entry.undelivered
     place = request().origin.model_copy(update={"channel_id": 4, "guild_id": None})

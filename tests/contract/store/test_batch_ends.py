@@ -112,7 +112,7 @@ async def test_a_late_success_after_the_outcome_is_seen_comes_by_itself_once(sto
     await ended(store, runs[0], runs[0])
     assert await purposes_of_each(store, runs) == [["o", "l"], []]
     # The outcome goes on as what it is: it is neither closed nor shown with what comes by itself.
-    await store.deliveries.postpone(delivery.id, "courier", NOW)
+    await store.deliveries.postpone(delivery, "courier", NOW)
     again = await claimed(store)
     assert (again.id, again.late) == (delivery.id, frozenset({runs[0].key}))
     own = await claimed(store)

@@ -77,7 +77,7 @@ async def test_the_destination_in_the_store_is_that_of_the_delivery(store: Store
         )
         await create_delivery(connection, run.key, purpose, NOW, NOW)
     delivery = await claimed(store)
-    await store.deliveries.postpone(delivery.id, "courier", NOW)
+    await store.deliveries.postpone(delivery, "courier", NOW)
     others = {4, 5, 6, run.channel_id, run.requester_id} - {delivery.destination}
     assert await store.deliveries.claim("courier", NOW, LEASE, full={delivery.destination}) is None
     assert await store.deliveries.claim("courier", NOW, LEASE, full=others) is not None
@@ -107,7 +107,7 @@ async def test_a_verdict_that_a_success_replaced_may_not_be_sent(store: Store) -
     verdict = await claimed(store)
     await store.runs.record_report(run.key, SUCCESS, at(1), SOON)
     assert not await store.deliveries.mark_attempt(verdict, "courier", at(2), LEASE, 1)
-    await store.deliveries.postpone(verdict.id, "courier", at(2))
+    await store.deliveries.postpone(verdict, "courier", at(2))
     success = await claimed(store, now=at(2))
     assert success.run.state is RunState.SUCCEEDED
     assert await store.deliveries.mark_attempt(success, "courier", at(2), LEASE, 1)
@@ -129,7 +129,7 @@ async def test_attempt_and_late_success_at_once_show_the_success_exactly_once(
             assert rows == {"o": DeliveryState.SENT, "l": DeliveryState.PENDING}
         else:
             assert rows == {"o": DeliveryState.PENDING}
-            await store.deliveries.postpone(verdict.id, "courier", NOW)
+            await store.deliveries.postpone(verdict, "courier", NOW)
         last = await claimed(store)
         assert last.run.state is RunState.SUCCEEDED
         await store.deliveries.complete(last.id, NOW)
@@ -162,7 +162,7 @@ async def test_a_death_in_the_middle_of_the_verdict_does_not_show_the_success_tw
     await store.runs.record_report(run.key, SUCCESS, at(5), SOON)
     found = [await store.deliveries.claim("restarted", at(200), LEASE) for _ in range(2)]
     assert [delivery.purpose for delivery in found if delivery] == [Purpose.LATE]
-    await store.deliveries.postpone(verdict.id, "courier", at(201))
+    await store.deliveries.postpone(verdict, "courier", at(201))
     assert await store.deliveries.claim("restarted", at(202), LEASE) is None
 
 
@@ -182,22 +182,73 @@ async def test_parts_sent_are_remembered_and_an_attempt_can_be_cleared(store: St
 async def test_postponing_and_keeping_are_for_the_one_who_has_the_lease(store: Store) -> None:
     run = await brought_to(store, RunState.SUCCEEDED)
     delivery = await claimed(store, "one")
-    await store.deliveries.postpone(delivery.id, "two", at(500))
-    await store.deliveries.mark_undelivered(delivery.id, "two", at(1), "no")
+    await store.deliveries.postpone(delivery, "two", at(500))
+    await store.deliveries.mark_undelivered(delivery, "two", at(1), "no")
     assert (await owed(store, run.key))[0]["lease_owner"] == "one"
-    await store.deliveries.postpone(delivery.id, "one", at(30), error="é" * 600)
+    await store.deliveries.postpone(delivery, "one", at(30), error="é" * 600)
     assert await store.deliveries.claim("two", at(29), LEASE) is None
     again = await claimed(store, "two", at(30))
-    await store.deliveries.mark_undelivered(again.id, "two", at(31), "every way was closed")
+    await store.deliveries.mark_undelivered(again, "two", at(31), "every way was closed")
     row = (await owed(store, run.key))[0]
     assert (row["state"], row["done_at"]) == (DeliveryState.UNDELIVERED, at(31))
     assert await store.deliveries.pending() == 0
 
 
+async def test_an_attempt_that_does_not_count_is_taken_back(store: Store) -> None:
+    await brought_to(store, RunState.SUCCEEDED)
+    for second in range(30):
+        delivery = await claimed(store, now=at(second))
+        assert delivery.tries == 1
+        await store.deliveries.postpone(delivery, "courier", at(second + 1), counted=False)
+    counted = await claimed(store, now=at(30))
+    await store.deliveries.postpone(counted, "courier", at(31))
+    assert (await claimed(store, now=at(31))).tries == 2
+
+
+async def test_a_claim_that_was_lost_neither_releases_nor_marks_a_later_one_of_the_same_courier(
+    store: Store,
+) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    late = await claimed(store)
+    second = await claimed(store, now=at(61))
+    await store.deliveries.postpone(late, "courier", at(61), counted=False)
+    assert await store.deliveries.claim("other", at(62), LEASE) is None
+    await store.deliveries.postpone(second, "courier", at(62), counted=False)
+    third = await claimed(store, now=at(62))
+    assert third.tries > late.tries
+    await store.deliveries.mark_undelivered(late, "courier", at(63), "late")
+    assert not await store.deliveries.mark_attempt(late, "courier", at(63), LEASE, 1)
+    assert (await owed(store, run.key))[0]["state"] == DeliveryState.PENDING
+
+
+async def test_that_all_is_sent_is_remembered_until_it_is_delivered_again(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery.id, [(1, 2)])
+    assert not (await claimed(store, now=at(61))).all_sent
+    await store.deliveries.mark_sent(delivery.id, [(1, 2), (1, 3)], at(62))
+    last = await claimed(store, now=at(122))
+    assert last.all_sent
+    await store.deliveries.mark_undelivered(last, "courier", at(123), "closed")
+    assert await store.deliveries.redeliver(run.key, request().origin, at(124))
+    assert not (await claimed(store, now=at(124))).all_sent
+
+
+async def test_a_new_delivery_replaces_the_status_message_that_named_the_list(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    await store.runs.release(run.key, 77, NOW)
+    delivery = await claimed(store)
+    await store.deliveries.mark_sent(delivery.id, [(run.channel_id, 78)])
+    await store.deliveries.mark_undelivered(delivery, "courier", at(1), "closed")
+    assert await store.deliveries.redeliver(run.key, request().origin, at(2))
+    earlier = (await store.deliveries.sent(run.key, Purpose.OUTCOME)).earlier
+    assert earlier == ((run.channel_id, 78), (run.channel_id, 77))
+
+
 async def test_a_success_after_a_kept_verdict_is_tried_afresh(store: Store) -> None:
     run = await brought_to(store, RunState.TIMED_OUT)
     verdict = await claimed(store)
-    await store.deliveries.mark_undelivered(verdict.id, "courier", NOW, "closed")
+    await store.deliveries.mark_undelivered(verdict, "courier", NOW, "closed")
     await store.runs.record_report(run.key, SUCCESS, at(1), SOON)
     assert (await claimed(store, now=at(1))).purpose is Purpose.LATE
 

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.posting import OutcomeUnknown, Poster, RestClient, Unreachable
+from bot.delivery.posting import OutcomeUnknown, Poster, Refused, RestClient, TooLarge, Unreachable
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 
@@ -75,8 +75,26 @@ async def test_the_mark_is_asked_for_and_a_threads_is_its_parents(
     assert asked == calls
 
 
-@pytest.mark.parametrize(("status", "means"), [(403, Unreachable), (404, Unreachable), (500, OutcomeUnknown)])
-async def test_what_can_not_be_read_is_not_taken_for_an_answer(status: int, means: type[Exception]) -> None:
-    fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": 0, "message": ""})
-    with pytest.raises(means):
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (403, 50001, Unreachable),
+        (404, 10003, Unreachable),
+        (401, 50027, Unreachable),
+        (400, 50083, Unreachable),
+        (400, 50035, Refused),
+        (413, 0, TooLarge),
+        # Without a code it is no answer about this channel: a reset token, Cloudflare, an outage.
+        (401, 0, OutcomeUnknown),
+        (403, 0, OutcomeUnknown),
+        (429, 0, OutcomeUnknown),
+        (500, 0, OutcomeUnknown),
+    ],
+)
+async def test_what_can_not_be_read_is_not_taken_for_an_answer(
+    status: int, code: int, means: type[Exception]
+) -> None:
+    fault = discord.HTTPException(SimpleNamespace(status=status, reason=""), {"code": code, "message": ""})
+    with pytest.raises(means) as raised:
         await poster([], fault).is_age_restricted(1)
+    assert raised.type is means

@@ -1,0 +1,96 @@
+"""Tell an outage of Discord from a message that Discord never answers; pace the courier in and after one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.delivery.retries import Form, pause_after
+
+# So many deliveries in a row without an answer are an outage: from then on, only one at a time is tried.
+_UNANSWERED = 3
+_LONGEST_PROBE_PAUSE = 60.0
+# A probe may take long: discord.py retries by itself. After this time another delivery is tried beside it.
+_PROBE_TIME = timedelta(seconds=30)
+# After an outage, until nothing is due. A delivery makes two to three calls, and Discord allows 50 a second.
+DELIVERIES_A_SECOND = 10
+_SECOND = timedelta(seconds=1)
+# A message that Discord never answers, while it answers others each time, is reduced after half an hour.
+_LINKS_AFTER = 10
+_WORDS_AFTER = 14
+_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A delivery's attempts in a row without an answer; `alone`: those while Discord answered others."""
+
+    unanswered: int = 0
+    alone: int = 0
+    answers: int = 0
+
+
+class Outages:
+    """What one courier knows of Discord's state. A restart forgets it, which costs a few early attempts."""
+
+    def __init__(self) -> None:
+        self._troubles: dict[int, _Trouble] = {}
+        self._answers = 0
+        self._in_a_row = 0
+        self._next_probe: datetime | None = None
+        self._recovering = False
+        self._second: datetime | None = None
+        self._started = 0
+
+    def admits(self, now: datetime) -> bool:
+        """Return whether another delivery may be started, and count it."""
+        if self._in_a_row >= _UNANSWERED:
+            if self._next_probe is not None and now < self._next_probe:
+                return False
+            self._next_probe = now + _PROBE_TIME
+        elif self._recovering:
+            if self._second is None or now >= self._second + _SECOND:
+                self._second, self._started = now, 0
+            if self._started >= DELIVERIES_A_SECOND:
+                return False
+            self._started += 1
+        return True
+
+    def nothing_due(self) -> None:
+        """End the slow start after an outage, or the wait for a probe that was not made."""
+        self._recovering, self._next_probe = False, None
+
+    def answered(self, delivery_id: int) -> None:
+        """Record that Discord answered a delivery, whether it took the message or not."""
+        self._troubles.pop(delivery_id, None)
+        self._answers += 1
+        self._recovering = self._recovering or self._in_a_row >= _UNANSWERED
+        self._in_a_row = 0
+
+    def unanswered(self, delivery_id: int, now: datetime) -> None:
+        """Record that Discord did not answer a delivery."""
+        trouble = self._trouble(delivery_id)
+        if trouble.unanswered and self._answers > trouble.answers:
+            trouble.alone += 1
+        trouble.answers = self._answers
+        self._in_a_row += 1
+        self._next_probe = now + pause_after(self._in_a_row, _LONGEST_PROBE_PAUSE)
+
+    def pause(self, delivery_id: int) -> timedelta:
+        """Return the pause of a delivery after another attempt that doesn't count."""
+        trouble = self._trouble(delivery_id)
+        trouble.unanswered += 1
+        return pause_after(trouble.unanswered)
+
+    def form(self, delivery_id: int) -> Form:
+        """Return the form that a message needs which Discord answered with silence and others not."""
+        trouble = self._troubles.get(delivery_id)
+        alone = trouble.alone if trouble is not None else 0
+        if alone < _LINKS_AFTER:
+            return Form.FULL
+        return Form.LINKS if alone < _WORDS_AFTER else Form.WORDS
+
+    def _trouble(self, delivery_id: int) -> _Trouble:
+        if delivery_id not in self._troubles and len(self._troubles) >= _KEPT:
+            del self._troubles[next(iter(self._troubles))]
+        return self._troubles.setdefault(delivery_id, _Trouble())

@@ -1,0 +1,75 @@
+"""What stands in for an outcome that can't be shown as usual. Made of few parts, so that little can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+
+from bot.domain.runs import Run
+from bot.domain.text import escape_line, shorten
+from bot.strings import say
+from bot.ui.components import (
+    LAYOUT_TEXT,
+    OutgoingMessage,
+    PreparedOutputs,
+    fitting,
+    remark_messages,
+    run_button,
+)
+from bot.ui.custom_ids import Action
+
+_TEXT_LENGTH = 1500
+_NAME_LENGTH = 80
+
+
+def linked_outputs(run: Run) -> PreparedOutputs:
+    """Return a run's outputs with a link in place of each file, and the beginning of its texts."""
+    texts = [output.text for output in run.outputs if output.text and output.text.strip()]
+    space = _TEXT_LENGTH // run.batch_size // max(1, len(texts))
+    remarks = [say("media_linked", name=name, url=url) for name, url in _links(run)]
+    return PreparedOutputs(texts=tuple(shorten(text, space) for text in texts), remarks=tuple(remarks))
+
+
+def plain_messages(
+    batch: Sequence[Run], shown: Sequence[Run], *, with_links: bool = True
+) -> list[OutgoingMessage]:
+    """Build a sentence about the outcome of a batch, with links to the outputs of the `shown` runs."""
+    first = batch[0]
+    links = [f"[{name}]({url})" for run in shown for name, url in _links(run)] if with_links else []
+    texts = list(_code_blocks(shown)) if with_links else []
+    code = ("plain_result" if links or texts else "plain_hidden") if shown else "plain_ended"
+    heading = f"{say('mention', user=first.requester_id)} {say(code)}"
+    lines, left = fitting([*links, *texts], LAYOUT_TEXT - len(heading) - 1)
+    layout = LayoutView(timeout=None)
+    layout.add_item(TextDisplay("\n".join([heading, *lines])))
+    layout.add_item(ActionRow[LayoutView](*_buttons(first, shown)))
+    return [OutgoingMessage(layout=layout, mention=first.requester_id), *remark_messages(left)]
+
+
+def _links(run: Run) -> Iterator[tuple[str, str]]:
+    files = [output for output in run.outputs if output.url]
+    for number, output in enumerate(files, 1):
+        yield escape_line(output.filename or f"file {number}", _NAME_LENGTH), output.url or ""
+
+
+def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
+    """Yield the beginning of each text. A text behind a spoiler is left out: code blocks can't be hidden."""
+    for run in shown:
+        for text in (output.text for output in run.outputs if output.text and not run.spoiler):
+            yield f"```\n{shorten(text.replace('`', ''), _TEXT_LENGTH)}\n```"
+
+
+def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
+    """Return buttons that the usual message has, too: the courier recognizes either by them."""
+    buttons = [run_button(first, Action.DETAILS, "button_details")]
+    if not shown:
+        return buttons
+    if first.batch_size > 1:
+        buttons = [run_button(first, Action.CLEAR, "button_delete")]
+    else:
+        buttons.append(run_button(first, Action.DELETE, "button_delete"))
+    if first.guild_id is not None:
+        buttons.append(run_button(first, Action.REPORT, "button_report"))
+    return buttons
