@@ -16,8 +16,11 @@ from PIL import Image, ImageOps
 log = logging.getLogger(__name__)
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
-# A decoded pixel takes four bytes, twice while it is turned, converted or scaled: about 400 MB at most.
-_MAX_PIXELS: Final = 50_000_000
+# Decoding takes up to 22 bytes per pixel for WebP, and 14 for other formats: 800 MB at most, as measured. An
+# 8K picture has 33 million pixels.
+_MAX_PIXELS: Final = 36_000_000
+# WebP's encoder takes about as much per pixel, so a larger picture is scaled first.
+_MAX_ENCODED_PIXELS: Final = 4096 * 4096
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
 _QUALITIES: Final = (92, 82, 70)
@@ -85,7 +88,8 @@ def _shrink(data: bytes, limit: int, ends: float) -> tuple[bytes, str] | None:
 
 
 def _open(data: bytes) -> Image.Image | None:
-    image = Image.open(io.BytesIO(data), formats=_FORMATS)  # reads the header only
+    """Return the decoded picture, upright and not too large for the encoder."""
+    image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)  # reads the header only
     if getattr(image, "is_animated", False) or image.width * image.height > _MAX_PIXELS:
         return None
     image.load()
@@ -95,13 +99,16 @@ def _open(data: bytes) -> Image.Image | None:
     except Exception as error:
         log.info("EXIF of a picture can't be read: %s: %s", type(error).__name__, error)
     mode = "RGBA" if image.has_transparency_data else "RGB"
-    return image if image.mode == mode else image.convert(mode)
+    if image.mode != mode:
+        image = image.convert(mode)
+    # Here and not by the caller, which would keep the decoded picture until the end.
+    factor = min(
+        1.0, _MAX_SIDE / max(image.size), math.sqrt(_MAX_ENCODED_PIXELS / (image.width * image.height))
+    )
+    return image if factor == 1 else _scaled(image, factor)
 
 
 def _fit(image: Image.Image, limit: int, check: Callable[[], None]) -> tuple[bytes, str] | None:
-    longest = max(image.size)
-    if longest > _MAX_SIDE:
-        image = _scaled(image, _MAX_SIDE / longest)
     for quality in _QUALITIES:
         check()
         encoded = _encode(image, quality)
