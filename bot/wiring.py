@@ -181,6 +181,11 @@ class Resources:
         limits = [self.settings.max_concurrent_runs, deployment.concurrency_limit if deployment else None]
         return min((limit for limit in limits if limit), default=None)
 
+    def run_timeout(self, name: str) -> int | None:
+        """Return after how many seconds the backend stops a run of a deployment, or None if unknown."""
+        deployment = self.catalogue.get(name)
+        return deployment.run_timeout if deployment else None
+
     async def store_answers(self) -> bool:
         """Return whether the database answers, for `/readyz`."""
         try:
@@ -338,6 +343,8 @@ def _reconciler(resources: Resources, recorder: ReportRecorder) -> Reconciler:
         recorder=recorder,
         wakeups=resources.wakeups,
         metrics=resources.metrics,
+        run_timeout=resources.run_timeout,
+        read_log=resources.backend.read_log if resources.settings.run_logs else None,
         pause=resources.interval,
         grace=resources.grace,
         clock=resources.clock,

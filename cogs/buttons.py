@@ -9,6 +9,7 @@ import discord
 
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
+from bot.domain.runs import Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
@@ -126,7 +127,8 @@ async def _details(interaction: Interaction, key: str) -> None:
     catalogue = services.catalogue
     run = await services.editing.visible_run(key, requester_of(interaction))
     deployment = deployment_of(run, catalogue.all())
-    found = details(run, catalogue.title(run.deployment), deployment, catalogue.plan)
+    log = run.failure_log if await _may_read_log(interaction, run) else None
+    found = details(run, catalogue.title(run.deployment), deployment, catalogue.plan, log=log)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,
@@ -134,6 +136,16 @@ async def _details(interaction: Interaction, key: str) -> None:
         ephemeral=True,
         allowed_mentions=discord.AllowedMentions.none(),
     )
+
+
+async def _may_read_log(interaction: Interaction, run: Run) -> bool:
+    """Return whether the user is a moderator of the run's server, or the bot's owner."""
+    if run.failure_log is None:
+        return False
+    editing = interaction.client.services.editing
+    if await editing.may_read_log(run, requester_of(interaction)):
+        return True
+    return await interaction.client.is_owner(interaction.user)
 
 
 async def _pick(interaction: Interaction, key: str) -> None:

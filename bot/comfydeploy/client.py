@@ -15,7 +15,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
-from bot.comfydeploy.reports import clean_filename, parse_run, parse_webhook
+from bot.comfydeploy.reports import clean_filename, parse_log, parse_run, parse_webhook
 from bot.comfydeploy.webhook_urls import WEBHOOKS, WebhookSigner
 from bot.comfydeploy.wire import (
     QUEUE_PATH,
@@ -32,6 +32,7 @@ from bot.domain.errors import BackendBadReply, BackendError, BackendTimeout, Bac
 from bot.domain.runs import RunReport
 
 MAX_REPLY = 4 * 1024 * 1024
+MAX_LOG = 2 * 1024 * 1024
 MAX_ERROR_REPLY = 64 * 1024
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class ComfyDeploy:
         *,
         queue_timeout: float = 120,
         call_timeout: float = 20,
+        log_timeout: float = 3,
         connect_timeout: float = 10,
     ) -> None:
         self._session = session
@@ -77,9 +79,13 @@ class ComfyDeploy:
         self._signer = signer
         self._queue_timeout = aiohttp.ClientTimeout(total=queue_timeout, connect=connect_timeout)
         self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
+        # An outcome waits for the log.
+        self._log_timeout = aiohttp.ClientTimeout(total=log_timeout)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        """Describe a deployment. An unknown id raises BackendServerError: ComfyDeploy answers 500."""
+        """Describe a deployment. An unknown id raises BackendServerError, because ComfyDeploy answers 500;
+        `describe_deployments` tells it from an outage.
+        """
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 
     async def describe_deployments(self) -> tuple[DeploymentDescription, ...]:
@@ -109,6 +115,12 @@ class ComfyDeploy:
         """Ask ComfyDeploy to stop a run. It answers 200 even if the run has ended."""
         await self._call("POST", f"/run/{_segment(run_id)}/cancel", error_from=error_from_cancel)
 
+    async def read_log(self, run_id: str) -> tuple[str, ...]:
+        """Return a run's log. The path is undocumented, and the service often has no log."""
+        path = f"/v2/clickhouse-run-logs/{_segment(run_id)}"
+        body = await self._call("GET", path, limits=self._log_timeout, max_reply=MAX_LOG)
+        return tuple(scrub(text, (self._api_key.get_secret_value(),)) for text in _parsed(parse_log, body))
+
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         """Return whether the MAC belongs to a URL that `start_run` sent."""
         return self._signer.verify(key, mac)
@@ -134,6 +146,7 @@ class ComfyDeploy:
         path: str,
         *,
         limits: aiohttp.ClientTimeout | None = None,
+        max_reply: int = MAX_REPLY,
         error_from: Callable[..., BackendError] = error_from_http,
         **kwargs: Any,
     ) -> bytes:
@@ -149,7 +162,7 @@ class ComfyDeploy:
                 **kwargs,
             ) as response:
                 if 200 <= response.status < 300:
-                    return await _read(response)
+                    return await _read(response, max_reply)
                 body = await _read_error(response)
                 raise error_from(response.status, response.headers, body, secrets=(key,))
 
@@ -178,7 +191,7 @@ def _describe(call: str, error: Exception, key: str) -> str:
     return scrub(f"{call}: {type(error).__name__}: {error}"[:1000], (key,))
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int = MAX_REPLY) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bot.comfydeploy.wire import WireError, load_object, uuid_of
+from bot.comfydeploy.wire import WireError, load, load_object, uuid_of
 from bot.domain.runs import Output, RunReport, RunState
 from bot.domain.text import clean_text
 
@@ -28,6 +28,7 @@ STATES: Mapping[str, RunState] = {
     "timeout": RunState.TIMED_OUT,
     "cancelled": RunState.CANCELLED,
 }
+_LOG_ENTRIES = 2000
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # States shared by both dialects don't reveal the scale. Float noise never lifts a value from 0 to 1 this far
@@ -76,6 +77,15 @@ def parse_run(body: bytes) -> RunReport:
         run_duration=_seconds(data.get("run_duration")),
         cold_start_duration=_seconds(data.get("cold_start_duration")),
     )
+
+
+def parse_log(body: bytes) -> tuple[str, ...]:
+    """Parse the answer of GET /v2/clickhouse-run-logs/{id}: the texts of its last entries, oldest first."""
+    entries = load(body)
+    if not isinstance(entries, list):
+        raise WireError("the log is not a list")
+    texts = (entry.get("log") for entry in entries[-_LOG_ENTRIES:] if isinstance(entry, dict))
+    return tuple(text for text in texts if isinstance(text, str))
 
 
 def _optional(data: dict[str, Any], field: str, kind: type) -> Any:

@@ -16,6 +16,7 @@ from bot.domain.errors import (
     BackendError,
     BackendForbidden,
     BackendInvalid,
+    BackendMachineRefused,
     BackendNotCancellable,
     BackendNotFound,
     BackendRateLimited,
@@ -32,6 +33,8 @@ MAX_FIELDS = 10
 MAX_RETRY_AFTER = 86_400.0
 # ComfyDeploy's answer for a machine without cancel, and for an unknown run.
 _NOT_CANCELLABLE = b"no modal function call ID"
+# How the answer of the machine itself begins, which ComfyDeploy passes through with the machine's status.
+_PASSED_THROUGH = "Error creating run: "
 _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
 # Our webhook URL as ComfyDeploy echoes it: plain, with JSON's escaped slashes, or percent-encoded.
 _WEBHOOK = re.compile(r"(webhooks(?:\\*/|%2F)comfydeploy(?:\\*/|%2F))[^\s\"'<>,}]+", re.IGNORECASE)
@@ -52,6 +55,8 @@ def error_from_http(
 ) -> BackendError:
     """Return the error for a status other than 2xx; `secrets` never appear in its text."""
     detail = describe(status, body, secrets=secrets)
+    if 400 < status < 500 and status != 408 and _is_passed_through(body):
+        return BackendMachineRefused(detail)
     if status == 422:
         return BackendInvalid(detail, fields=_fields(body))
     if status == 429:
@@ -84,6 +89,15 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         text = text.replace(secret, "***") if secret else text
     return _WEBHOOK.sub(r"\1***", _BEARER.sub(r"\1***", text))
+
+
+def _is_passed_through(body: bytes) -> bool:
+    """Return whether an error is the machine's own, which says nothing about key and deployment."""
+    try:
+        detail = load_object(body).get("detail")
+    except WireError:
+        return False
+    return isinstance(detail, str) and detail.startswith(_PASSED_THROUGH)
 
 
 def _fields(body: bytes) -> tuple[str, ...]:
@@ -179,7 +193,15 @@ def uuid_of(data: dict[str, Any], field: str) -> str:
 
 
 QUEUE_PATH = "/run/deployment/queue"
-_CALLS = {"queue": "queue", "cancel": "cancel", "run": "run", "deployment": "deployment", "upload": "upload"}
+_CALLS = {
+    "queue": "queue",
+    "cancel": "cancel",
+    "run": "run",
+    "deployment": "deployment",
+    "deployments": "deployment",
+    "upload": "upload",
+    "clickhouse-run-logs": "log",
+}
 
 
 def call_name(path: str) -> str:

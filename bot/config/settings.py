@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     poll_interval_seconds: Seconds = 15
     run_deadline_seconds: Seconds = 3600
     submit_grace_seconds: Seconds = 180
+    run_logs: Flag = True
     max_concurrent_runs: Count | None = None
     allow_private_media_hosts: Flag = False
     allowed_guild_ids: OptionalIds = None

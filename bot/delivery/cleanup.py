@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bot.delivery.outputs import file_stem, inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
 from bot.domain.records import AuditAction
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import escape_line
 from bot.store import Store
 from bot.strings import say
@@ -56,7 +56,7 @@ class ResultRemoval:
         messages = sent.messages or sent.earlier
         if sent.messages:
             await self._delete(batch[0], sent.earlier)
-        if any(_is_shown(run) and run.key not in late for run in batch):
+        if any(run.is_shown and run.key not in late for run in batch):
             await self._redraw(batch, late, messages)
         else:
             await self._delete(batch[0], messages)
@@ -70,9 +70,7 @@ class ResultRemoval:
             with suppress(Unreachable):
                 found[message] = await self._poster.read(*message)
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
-        prepared = {
-            run.key: _as_posted(run, files) for run in batch if _is_shown(run) and run.key not in late
-        }
+        prepared = {run.key: _as_posted(run, files) for run in batch if run.is_shown and run.key not in late}
         shown = Batch(batch, prepared, late)
         for message, posted in found.items():
             remaining = [file for file in shown.files() if file.filename in posted.files]
@@ -113,7 +111,7 @@ class ResultRemoval:
         deleted = [each for each in reported if await self._deleted_by(each) is not None]
         if not deleted:
             return
-        if any(_is_shown(each) for each in reported):
+        if any(each.is_shown for each in reported):
             for card in cards:
                 with suppress(Unreachable):
                     await self._remove_copies(card, deleted)
@@ -210,10 +208,6 @@ async def _delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
     for message in messages:
         with suppress(Unreachable):
             await poster.delete(*message)
-
-
-def _is_shown(run: Run) -> bool:
-    return run.state is RunState.SUCCEEDED and run.deleted_at is None
 
 
 def _as_posted(run: Run, files: Mapping[str, str | None]) -> PreparedOutputs:

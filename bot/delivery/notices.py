@@ -159,7 +159,7 @@ class NoticePlanner:
                 replace(run, spoiler=False), run.upload_limit, folder, last_try=True, budget=budget
             )
             for run in reported
-            if run.state is RunState.SUCCEEDED and run.deleted_at is None
+            if run.is_shown
         ]
         return PreparedOutputs(
             files=tuple(file for prepared in found for file in prepared.files),

@@ -319,7 +319,8 @@ def _is_watched(run: Run, now: datetime) -> bool:
     """
     if run.state is RunState.REFUSED:
         return now - run.created_at < _WATCHED
-    return run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+    by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
+    return by_requester and not run.partial
 
 
 def _runs_to_show(delivery: Delivery) -> list[Run]:
@@ -331,7 +332,7 @@ def _runs_to_show(delivery: Delivery) -> list[Run]:
     return [
         run
         for run in delivery.batch
-        if run.state is RunState.SUCCEEDED
+        if run.has_result
         and run.key not in delivery.late
         and (run.deleted_at is None or len(delivery.batch) == 1)
     ]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -110,6 +110,9 @@ class Backend(Protocol):
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
         """Return the backend's current description of a deployment."""
 
+    async def describe_deployments(self) -> Sequence[DeploymentDescription]:
+        """Return the descriptions of all deployments of the account."""
+
     async def start_run(self, run: NewRun) -> str:
         """Start a run and return its id. After an error with `accepted` the run may exist nevertheless."""
 
@@ -121,6 +124,9 @@ class Backend(Protocol):
 
         A run that has already ended raises no error, so fetch its state afterwards.
         """
+
+    async def read_log(self, run_id: str) -> Sequence[str]:
+        """Return a run's log, oldest entries first, without our API key; empty if there is none."""
 
     def is_webhook_authentic(self, key: str, mac: str) -> bool:
         """Return whether the values of the route's variables are authentic, compared in constant time."""

@@ -11,7 +11,7 @@ from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
-# Runs in these states don't count as runs of the day; their GPU seconds do.
+# Runs in these states don't count as runs of the day unless they made a part; their GPU seconds do.
 MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 
 

@@ -21,6 +21,8 @@ BotError                      code, params
     ├── BackendUnauthorized   the API key is not accepted
     ├── BackendForbidden      the account may not do it: no credits, suspended
     ├── BackendNotFound       no such deployment or run
+    │   └── BackendUnlisted   the account's list of deployments doesn't contain it
+    ├── BackendMachineRefused the machine behind the deployment said no
     ├── BackendRejected       the workflow or the call was refused
     ├── BackendInvalid        the inputs were refused, naming them
     ├── BackendRateLimited    too many calls
@@ -187,6 +189,17 @@ class BackendNotFound(BackendError):
     """The deployment or run is unknown or belongs to another account."""
 
     code = "comfy_not_found"
+    accepted = False
+
+
+class BackendUnlisted(BackendNotFound):
+    """The deployment is not on the account's list of deployments."""
+
+
+class BackendMachineRefused(BackendError):
+    """The machine behind the deployment refused the call; the API key and the deployment are in order."""
+
+    code = "comfy_machine"
     accepted = False
 
 

@@ -70,6 +70,12 @@ class RunReport(NamedTuple):
     gpu: str | None = None
     run_duration: float | None = None
     cold_start_duration: float | None = None
+    log: str | None = None  # the end of a failed run's log, without secrets
+
+    @property
+    def made_everything(self) -> bool:
+        """Return whether all nodes were executed and made outputs, whatever the status is called."""
+        return self.progress is not None and self.progress >= 1 and bool(self.outputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,9 @@ class Run:
     """A run as the store has it. Times are aware UTC, durations seconds.
 
     `waiting_code` is the rule that a waiting run waits for. `requester_roles` None: the request is older than
-    the column.
+    the column. `partial` marks a run that did not succeed but made outputs, which are shown. The outputs of a
+    run in flight are those of the last poll; `outputs_since` is when they were first seen after the last
+    node.
     """
 
     key: str
@@ -137,10 +145,23 @@ class Run:
     status_note: str | None = None
     failure_code: str | None = None
     failure_params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    failure_log: str | None = None
+    partial: bool = False
+    outputs_since: datetime | None = None
 
     @property
     def final(self) -> bool:
         return self.state in FINAL
+
+    @property
+    def has_result(self) -> bool:
+        """Return whether its outcome shows outputs: all of a success, or those of an unsuccessful run."""
+        return self.state is RunState.SUCCEEDED or self.partial
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether its result was not deleted."""
+        return self.has_result and self.deleted_at is None
 
     @property
     def is_first_in_batch(self) -> bool:
@@ -158,11 +179,6 @@ class Run:
         """Return whether the inputs must stay hidden from the channel, since no moderator approved them."""
         in_review = self.review_channel_id is not None and self.decided_at is None
         return in_review or self.state is RunState.REJECTED
-
-    @property
-    def deadline(self) -> datetime | None:
-        """Return when the run counts as lost; None before the queue call."""
-        return self.submitted_at + timedelta(seconds=self.deadline_seconds) if self.submitted_at else None
 
     def interaction_token_at(self, now: datetime) -> str | None:
         """Return the interaction's token while it can still be used."""
@@ -264,7 +280,7 @@ class Purpose(StrEnum):
     """What a delivery is for. A run has at most one of each; the letter is part of the nonce."""
 
     OUTCOME = "o"
-    LATE = "l"  # a success after our own verdict
+    LATE = "l"  # a result that came after an outcome without one
     REVIEW = "r"  # the card that asks moderators to decide
     CARD = "c"  # the update of that card after the decision
     NOTICE = "d"  # the reason for a rejection, as a direct message to the requester

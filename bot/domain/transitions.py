@@ -1,7 +1,8 @@
 """Decide how an event changes a run: from (run, event, now) to the columns to write.
 
 ComfyDeploy repeats, reorders and drops its events, so their order isn't trusted: final states don't
-change, progress only grows, and a success counts only with its outputs.
+change, progress only grows, and a success counts only with its outputs. Outputs count whatever the final
+status is called: they are added even to a run that has ended without any.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from bot.domain.polling import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
 
 S = RunState
 
-_ENDS = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.TIMED_OUT})
+UNSUCCESSFUL = frozenset({S.FAILED, S.CANCELLED, S.TIMED_OUT})
+_ENDS = UNSUCCESSFUL | {S.SUCCEEDED}
 # Our own verdicts about runs that may still be executing and are paid for: a late success is delivered.
 REVIVABLE = frozenset({S.UNCONFIRMED, S.TIMED_OUT})
 
@@ -40,9 +43,15 @@ def sources(target: RunState) -> frozenset[RunState]:
 
 # The 400 that explains a `failed` webhook arrives about 0.15 s after it, so the outcome waits for it.
 REASON_GRACE = timedelta(seconds=3)
+# An unsuccessful run may have made outputs that only GET /run has, so its outcome waits for that answer.
+OUTPUTS_GRACE = timedelta(seconds=10)
 _GPU_NAME = 32
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
+# The failure codes of a run at the bot's deadline: the bot cancels it, or it can't be cancelled. The first is
+# stored before the cancel call, so that the report that follows doesn't look like somebody else's doing.
+DEADLINE = "deadline"
+DEADLINE_RUNNING = "deadline_running"
 # The states that ComfyDeploy reports; only the bot sets the others.
 REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
     RunState.SUCCEEDED,
@@ -79,25 +88,82 @@ def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = Fa
     if run.state is RunState.AWAITING_APPROVAL:
         return None  # the run was never sent to ComfyDeploy, and a report can't approve it
     values = _run_id(run, report, now)
-    target = report.state
-    if target is RunState.SUCCEEDED and not report.outputs and not asked:
-        # Late "Executing …" events say success without outputs: ask GET /run before believing them.
+    target = _target(run, report)
+    if not asked and _is_doubtful(run, report, target):
         target = RunState.UPLOADING
         if run.state not in FINAL - REVIVABLE:
             values["due_at"] = now
-    elif run.state in REVIVABLE and target in FINAL - {RunState.SUCCEEDED}:
-        values["due_at"] = None  # it has ended at ComfyDeploy as well, so there is nothing to ask any more
-    elif run.state is RunState.WAITING and target not in REPORTED:
-        target = RunState.QUEUED  # an unknown status, but ComfyDeploy has the run: no second queue call
-    if target not in REPORTED or target not in TRANSITIONS[run.state]:
-        return _without_transition(run, report, values)
+    if target in REPORTED and target in TRANSITIONS[run.state]:
+        return _moved(run, report, target, values, now, asked=asked)
+    if run.final and report.state in UNSUCCESSFUL:
+        return _after_the_end(run, report, values, now, asked=asked)
+    return _without_transition(run, report, values, now)
+
+
+def _target(run: Run, report: RunReport) -> RunState | None:
+    """Return the state that a report stands for, whatever its status is called."""
+    target = report.state
+    if run.state is RunState.WAITING and target not in REPORTED:
+        return RunState.QUEUED  # an unknown status, but ComfyDeploy has the run: no second queue call
+    if target not in UNSUCCESSFUL:
+        return target
+    if run.failure_code == DEADLINE:
+        target = RunState.TIMED_OUT  # it ended because the bot cancelled it
+    on_its_own = target is RunState.TIMED_OUT or _is_unexpected_cancel(run, target)
+    return RunState.SUCCEEDED if on_its_own and report.made_everything else target
+
+
+def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
+    """Return whether ComfyDeploy cancelled the run by itself, as it does when a GPU's session ends."""
+    return target is RunState.CANCELLED and run.cancel_requested_at is None
+
+
+def _is_doubtful(run: Run, report: RunReport, target: RunState | None) -> bool:
+    """Return whether GET /run has to confirm an end without outputs.
+
+    Late "Executing …" events say success without outputs, and a run that ComfyDeploy cancelled after its last
+    node has succeeded if it made something.
+    """
+    if report.outputs:
+        return False
+    after_last_node = report.progress is not None and report.progress >= 1
+    return target is RunState.SUCCEEDED or (after_last_node and _is_unexpected_cancel(run, target))
+
+
+def _moved(
+    run: Run, report: RunReport, target: RunState, values: dict[str, object], now: datetime, *, asked: bool
+) -> Change:
     values |= _transition(run, report, target, now)
     if target in IN_FLIGHT:
-        values |= _progress(run, report)
+        values |= _progress(run, report, now) | _seen_outputs(run, report, now)
         return Change(target, values, visible=True)
-    early_failure = target is RunState.FAILED and run.state is RunState.SUBMITTING
-    due_at = now + REASON_GRACE if early_failure else now
+    due_at = now
+    if target in UNSUCCESSFUL and not asked and (target is RunState.FAILED or not values.get("partial")):
+        # Only GET /run has all outputs and, with the log, the reason.
+        values["due_at"] = now
+        due_at = now + OUTPUTS_GRACE
+    elif target is RunState.FAILED and run.state is RunState.SUBMITTING:
+        due_at = now + REASON_GRACE
     return Change(target, values, outcome_due_at=due_at, visible=True)
+
+
+def _after_the_end(
+    run: Run, report: RunReport, values: dict[str, object], now: datetime, *, asked: bool
+) -> Change | None:
+    """Add outputs to a run that ended without any, or ask for them once more if there may be some."""
+    may_gain = run.state in UNSUCCESSFUL | REVIVABLE and not run.partial
+    if may_gain and report.outputs:
+        values |= {"outputs": pack_outputs(report.outputs), "partial": True, "due_at": None}
+        values |= _reported_cost(report) | _failure_log(report)
+        if is_own_verdict(run) and run.failure_code != DEADLINE and report.state is not None:
+            # The verdict promised to wait, and now it is known how the run ended.
+            values |= {"failure_code": f"run_{report.state.value}", "failure_params": {}}
+        return Change(run.state, values, outcome_due_at=now, visible=True)
+    if not asked and run.state in REVIVABLE:
+        values["due_at"] = now
+    elif not asked and may_gain and _goes_on(run, report, now):
+        values |= {"progress": report.progress, "due_at": now + SETTLE_AFTER}
+    return Change(run.state, values) if values else None
 
 
 def _run_id(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
@@ -119,7 +185,20 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
     if run.started_at is not None and run.run_duration is None:
         # No report will tell the duration, but it is billed and counts against the daily limit.
         values["run_duration"] = (now - run.started_at).total_seconds()
+    if run.outputs:
+        values["partial"] = True
     return Change(target, values, outcome_due_at=now, visible=True)
+
+
+def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
+    """Return whether the machine went on after the run's end, and no poll is due that would notice."""
+    settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
+    return settled and (report.progress or 0) > (run.progress or 0)
+
+
+def is_own_verdict(run: Run) -> bool:
+    """Return whether the bot gave the run up, so that it may still be executing at ComfyDeploy."""
+    return run.state in REVIVABLE and not (run.failure_code or "").startswith("run_")
 
 
 def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime) -> Change | None:
@@ -135,25 +214,44 @@ def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime
     return replace(change, values={**change.values, "decided_by": moderator_id, "decided_at": now})
 
 
-def _without_transition(run: Run, report: RunReport, values: dict[str, object]) -> Change | None:
+def _without_transition(
+    run: Run, report: RunReport, values: dict[str, object], now: datetime
+) -> Change | None:
     if run.state in IN_FLIGHT and report.state is run.state:
-        values |= _progress(run, report)
+        values |= _progress(run, report, now)
+    if run.state in IN_FLIGHT and report.state in IN_FLIGHT:
+        values |= _seen_outputs(run, report, now)
     if not values:
         return None
-    return Change(run.state, values, visible=bool(values.keys() - {"due_at", "run_id"}))
+    return Change(run.state, values, visible=bool(values.keys() - _INVISIBLE))
 
 
-def _progress(run: Run, report: RunReport) -> dict[str, object]:
+_INVISIBLE = frozenset({"due_at", "run_id", "outputs", "outputs_since"})
+
+
+def _progress(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     """Return new progress, phase and position; nothing if a newer report has overtaken this one."""
     values: dict[str, object] = {}
     if (report.progress or 0) < (run.progress or 0):
         return values
     if report.progress and report.progress != run.progress:
         values["progress"] = report.progress
+        if report.progress >= 1:
+            values["due_at"] = now + AFTER_LAST_NODE
     if report.live_status and report.live_status != run.live_status:
         values["live_status"] = report.live_status
     if report.queue_position != run.queue_position and report.state is RunState.QUEUED:
         values["queue_position"] = report.queue_position
+    return values
+
+
+def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
+    """Return the outputs of a run in flight if they are new: they are shown if it never ends."""
+    values: dict[str, object] = {}
+    if report.outputs and not same_outputs(run.outputs, report.outputs):
+        values["outputs"] = pack_outputs(report.outputs)
+    if report.made_everything and (values or run.outputs_since is None):
+        values |= {"outputs_since": now, "due_at": now + silence_at_end(report.outputs)}
     return values
 
 
@@ -166,24 +264,34 @@ def _transition(run: Run, report: RunReport, target: RunState, now: datetime) ->
                 values["started_at"] = now
         return values
     values = {"ended_at": now, "due_at": None, "queue_position": None}
-    values |= _cost(run, report, now)
+    values |= _measured_cost(run, now) | _reported_cost(report)
+    outputs = pack_outputs(report.outputs or run.outputs)
     if target is RunState.SUCCEEDED:
-        values |= {"outputs": pack_outputs(report.outputs), "failure_code": None, "failure_params": {}}
-    elif run.failure_code is None:
+        values |= {"outputs": outputs, "failure_code": None, "failure_params": {}}
+        return values | ({"partial": False} if run.partial else {})
+    if outputs:
+        values |= {"outputs": outputs, "partial": True}
+    if run.failure_code is None:
         asked_for = target is RunState.CANCELLED and run.cancel_requested_at is not None
         values["failure_code"] = run.cancel_code if asked_for else f"run_{target.value}"
-    return values
+    return values | _failure_log(report)
 
 
-def _cost(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
+def _measured_cost(run: Run, now: datetime) -> dict[str, object]:
+    return {} if run.started_at is None else {"run_duration": (now - run.started_at).total_seconds()}
+
+
+def _reported_cost(report: RunReport) -> dict[str, object]:
     values: dict[str, object] = {}
     if report.gpu:
         values["gpu_used"] = report.gpu[:_GPU_NAME]
     if report.run_duration is not None:
         values["run_duration"] = report.run_duration
-    elif run.started_at is not None:
-        values["run_duration"] = (now - run.started_at).total_seconds()
     return values
+
+
+def _failure_log(report: RunReport) -> dict[str, object]:
+    return {"failure_log": report.log} if report.log else {}
 
 
 def pack_outputs(outputs: tuple[Output, ...]) -> list[dict[str, str | None]]:

@@ -41,6 +41,7 @@ PLAIN: Final = (
     "weight",
     "submissions",
     "failure_code",
+    "partial",
     "decided_by",
     "decided_at",
     "cancelled_by",

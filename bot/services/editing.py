@@ -72,6 +72,12 @@ class EditingService:
             raise RefusedError("run_gone")
         return run
 
+    async def may_read_log(self, run: Run, requester: Requester) -> bool:
+        """Return whether the requester moderates the server that a run belongs to."""
+        if run.guild_id is None or run.guild_id != requester.origin.guild_id:
+            return False
+        return requester.person.is_moderator(await self._rules.current(run.guild_id))
+
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
         """Return the fields of Edit: the run's inputs, or the draft's values if there is one."""
         run = await self._editable_run(run_key, requester)

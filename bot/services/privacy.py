@@ -14,12 +14,13 @@ from bot.domain.runs import Run
 from bot.store.privacy import PrivacyStore
 
 SIZE = 8 * 1024 * 1024
-# Reply data and the workers' bookkeeping say nothing about the user. Who moderated a request, and where, is
-# the moderators' own data.
+# Reply data, the workers' bookkeeping and the machine's log say nothing about the user. Who moderated a
+# request, and where, is the moderators' own data.
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}
     | {"deadline_seconds", "weight", "reserved_seconds", "status_note", "waiting_code", "waiting_params"}
+    | {"failure_log", "outputs_since"}
     | {"review_channel_id", "report_channel_id", "cancelled_by", "decided_by"}
 )
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name not in _OMITTED)

@@ -10,7 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import Run
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import explain
@@ -101,7 +101,7 @@ class ReviewService:
     ) -> ReviewedRun:
         """Delete all remaining results of a batch, as `delete` does with one."""
         run = await self._deletable(key, person, guild_id, by_card=by_card)
-        if by_card and not any(map(_is_shown, await self._store.runs.batch(run))):
+        if by_card and not any(each.is_shown for each in await self._store.runs.batch(run)):
             return self._reviewed(run, already_deleted=True)
         await self._store.reviews.delete_all(key, person.id, self._clock())
         self._wakeups.deliver()
@@ -168,9 +168,5 @@ class ReviewService:
 
 def _check_shown(*batch: Run) -> None:
     """Raise RefusedError unless there is a result to delete or report, since buttons can be forged."""
-    if not any(map(_is_shown, batch)):
+    if not any(run.is_shown for run in batch):
         raise RefusedError("already_deleted" if any(run.deleted_at for run in batch) else "no_result")
-
-
-def _is_shown(run: Run) -> bool:
-    return run.state is RunState.SUCCEEDED and run.deleted_at is None

@@ -118,14 +118,14 @@ class DeliveryStore:
         from a later one by the same process.
         """
         async with self._database.write(urgent=True) as connection:
-            states = {run.key: run.state for run in delivery.batch}
+            states = {run.key: (run.state, run.partial) for run in delivery.batch}
             found = await connection.execute(
-                select(runs.c.key, runs.c.state)
+                select(runs.c.key, runs.c.state, runs.c.partial)
                 .where(runs.c.key.in_(list(states)))
                 .order_by(runs.c.key)
                 .with_for_update()
             )
-            if {row.key: RunState(row.state) for row in found} != states:
+            if {row.key: (RunState(row.state), row.partial) for row in found} != states:
                 return False
             result = await connection.execute(
                 update(deliveries)

@@ -117,7 +117,9 @@ def _matching(requester_id: int, run_filter: RunFilter) -> Select[Any]:
         return query
     member = _member.c.batch_key == runs.c.key
     if run_filter is not RunFilter.UNDELIVERED:
-        return query.where(exists().where(member, _member.c.state.in_(_STATES[run_filter])))
+        state = _member.c.state.in_(_STATES[run_filter])
+        made = or_(state, _member.c.partial) if run_filter is RunFilter.DONE else state
+        return query.where(exists().where(member, made))
     return query.where(
         exists().where(
             member,

@@ -10,16 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.tables import create_delivery, deliveries, nothing_posted, runs
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, DeliveryState, Purpose, Run, RunState
-from bot.domain.transitions import REASON_GRACE, REVIVABLE, Change
+from bot.domain.transitions import OUTPUTS_GRACE, REASON_GRACE, UNSUCCESSFUL, Change
 from bot.store.audit import add_entries
+from bot.store.deliveries import RESET
 
-# The batch's other runs: how many are active, and when the last one failed without a reason. The answer to
-# its queue call may still give one.
+# How many of a batch's runs are active; when the last one failed without a reason, which the answer to its
+# queue call may still give; and when the last one ended without outputs, which a poll may still find.
 _unexplained = (runs.c.state == RunState.FAILED) & runs.c.started_at.is_(None)
-_OTHERS = select(
+_unasked = (
+    runs.c.state.in_(tuple(sorted(UNSUCCESSFUL))) & ~runs.c.partial & (runs.c.due_at <= runs.c.ended_at)
+)
+_BATCH_END = select(
     func.count(case((runs.c.state.not_in(FINAL), 1))),
     func.max(case((_unexplained, runs.c.ended_at))),
-).where(runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("one"))
+    func.max(case((_unasked, runs.c.ended_at))),
+).where(runs.c.batch_key == bindparam("batch"), runs.c.key != bindparam("except"))
+_NOBODY = ""
 
 
 async def apply_change(
@@ -34,24 +40,54 @@ async def apply_change(
     )
     if result.rowcount != 1 or change.outcome_due_at is None:
         return
-    await _record_outcome(connection, run, change, now)
+    if change.state is not run.state:
+        await _record_outcome(connection, run, change, now)
     in_review = run.state is RunState.AWAITING_APPROVAL
     if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
         # No moderator pressed a button on the card, so the bot has to change it.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
-    due_at = change.outcome_due_at
-    if run.state in REVIVABLE:
-        await _deliver_late(connection, run, due_at, now)
+    if run.final:
+        await _deliver_late(connection, run, change.outcome_due_at, now)
+        await release_outcome(connection, run, now)
         return
-    others = await connection.execute(_OTHERS, {"batch": run.batch_key, "one": run.key})
-    active, unexplained_at = others.one()
-    if not active:
-        due_at = max(due_at, unexplained_at + REASON_GRACE) if unexplained_at is not None else due_at
+    due_at = await _outcome_due_at(connection, run.batch_key, run.key, change.outcome_due_at)
+    if due_at is not None:
         await create_delivery(connection, run.batch_key, Purpose.OUTCOME, due_at, now)
 
 
+async def release_outcome(connection: AsyncConnection, run: Run, now: datetime) -> None:
+    """Post a batch's outcome as soon as nothing more can be learned about its failures."""
+    due_at = await _outcome_due_at(connection, run.batch_key, _NOBODY, now)
+    if due_at is None:
+        return
+    await connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.run_key == run.batch_key,
+            deliveries.c.purpose == Purpose.OUTCOME,
+            deliveries.c.tries == 0,
+            deliveries.c.due_at > due_at,
+            nothing_posted(),
+        )
+        .values(due_at=due_at)
+    )
+
+
+async def _outcome_due_at(
+    connection: AsyncConnection, batch_key: str, excepted: str, earliest: datetime
+) -> datetime | None:
+    """Return when the outcome may be posted; None while a run of the batch is active."""
+    found = await connection.execute(_BATCH_END, {"batch": batch_key, "except": excepted})
+    active, unexplained_at, unasked_at = found.one()
+    if active:
+        return None
+    held_until = [(unexplained_at, REASON_GRACE), (unasked_at, OUTPUTS_GRACE)]
+    times: list[datetime] = [earliest, *(at + grace for at, grace in held_until if at is not None)]
+    return max(times)
+
+
 async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:
-    """Create the delivery of a success that came after our verdict, unless the verdict's will show it."""
+    """Create the delivery of a result that came after the run's end, unless the outcome will show it."""
     outcome = (deliveries.c.run_key == run.batch_key) & (deliveries.c.purpose == Purpose.OUTCOME)
     # The courier renders the run as it is when it posts, so a verdict not yet posted becomes the result.
     if await connection.scalar(select(deliveries.c.id).where(outcome, nothing_posted())) is not None:
@@ -60,7 +96,20 @@ async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime,
         await _close_verdict(connection, run.key, now)
     elif await connection.scalar(select(deliveries.c.id).where(outcome)) is None:
         return  # other runs of the batch go on: the outcome to come will show this one too
-    await create_delivery(connection, run.key, Purpose.LATE, due_at, now)
+    if not await _repeat_late(connection, run.key, due_at):
+        await create_delivery(connection, run.key, Purpose.LATE, due_at, now)
+
+
+async def _repeat_late(connection: AsyncConnection, key: str, due_at: datetime) -> bool:
+    """Deliver a late result again, which replaces what it showed before; return False if there is none."""
+    late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
+    columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
+    found = (await connection.execute(select(*columns).where(late))).first()
+    if found is not None and not found.unposted:
+        earlier = [*found.earlier_messages, *found.messages]
+        repeated = {**RESET, "due_at": due_at, "earlier_messages": earlier}
+        await connection.execute(update(deliveries).where(late).values(repeated))
+    return found is not None
 
 
 async def _close_verdict(connection: AsyncConnection, key: str, now: datetime) -> None:

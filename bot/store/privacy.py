@@ -47,6 +47,7 @@ _ERASED: Mapping[str, object] = {
     "outputs": [],
     "requester_roles": None,
     "live_status": None,
+    "failure_log": None,
     "interaction_token": None,
     "press": None,
 }

@@ -103,11 +103,7 @@ class ReviewStore:
     async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
         """Delete every result of a batch that is still there."""
         async with self._database.write() as connection:
-            shown = [
-                run
-                for run in await lock_batch(connection, key)
-                if run.state is RunState.SUCCEEDED and run.deleted_at is None
-            ]
+            shown = [run for run in await lock_batch(connection, key) if run.is_shown]
             if not shown:
                 raise RefusedError("already_deleted")
             keys = [run.key for run in shown]

@@ -18,16 +18,17 @@ from bot.database.engine import Database
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
-from bot.domain.polling import SETTLE_AFTER
+from bot.domain.polling import SETTLE_AFTER, is_settled
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, Purpose, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
 from bot.store.locks import lock_batch, lock_run
-from bot.store.outcomes import apply_change
+from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
 _NOT_SUBMITTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
+_IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once: compiling a statement of forty columns takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
@@ -93,15 +94,19 @@ class RunStore:
             if not belongs(run, report):
                 raise ForeignRunReport(f"run {key} is {run.run_id}, not {report.run_id}")
             change = apply_report(run, report, now, asked=asked)
+            if asked and run.final and report.state in FINAL and (change is None or not change.ends_run):
+                await _settle(connection, run, report, now)
+                await release_outcome(connection, run, now)
+                return None
             if change is None:
-                if asked and run.final and report.state in FINAL:
-                    await _settle(connection, run, report)
                 return None
             values = {"due_at": next_check, "checks": 0, **change.values}
             if change.state in FINAL:
                 values |= await _charge(connection, run, report, change)
-                if change.state not in REVIVABLE:
-                    values["due_at"] = None if asked else now + SETTLE_AFTER
+                is_over = change.ends_run or change.state not in REVIVABLE
+                if is_over and change.values.get("due_at") is None:
+                    settled = asked and is_settled(run, report, now)
+                    values["due_at"] = None if settled else now + SETTLE_AFTER
             await apply_change(connection, run, change, values, now)
             return change
 
@@ -154,6 +159,18 @@ class RunStore:
                 .where(runs.c.key == key, runs.c.state.not_in(FINAL))
                 .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
             )
+
+    async def note_deadline(self, key: str, code: str) -> None:
+        """Store why a run is about to be cancelled, before the cancel call: its report may come at once."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)
+            )
+
+    async def release_outcome(self, key: str, now: datetime) -> None:
+        """Let the outcome of a failure be posted, since what else it made can't be found out now."""
+        async with self._database.write() as connection:
+            await release_outcome(connection, await lock_run(connection, key), now)
 
     async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Add the reason to a failure that came without one, unless its outcome may be posted already."""
@@ -242,13 +259,16 @@ def _measured(run: Run, now: datetime) -> dict[str, object]:
         duration = (now - run.started_at).total_seconds()
         values |= {"run_duration": duration, "charged_seconds": duration * run.weight}
     if run.run_id is not None:
-        values["due_at"] = now + SETTLE_AFTER
+        values |= {"due_at": now + SETTLE_AFTER, "checks": 0}
     return values
 
 
-async def _settle(connection: AsyncConnection, run: Run, report: RunReport) -> None:
-    """Store the GPU and duration that GET /run reports about a run that has ended."""
-    values: dict[str, object] = {"due_at": None}
+async def _settle(connection: AsyncConnection, run: Run, report: RunReport, now: datetime) -> None:
+    """Store the GPU, duration and log that were fetched for a run that has ended."""
+    settled = run.ended_at is None or is_settled(run, report, now)
+    values: dict[str, object] = {"due_at": None if settled else now + SETTLE_AFTER}
+    if report.log:
+        values["failure_log"] = report.log
     if report.gpu:
         values["gpu_used"] = report.gpu
     if report.run_duration is not None:

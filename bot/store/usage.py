@@ -171,7 +171,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
     )
     started = runs.c.submitted_at >= bindparam("day_start")
     waiting = runs.c.state.in_(_WAITING)
-    came = runs.c.state.not_in(MADE_NOTHING)
+    came = or_(runs.c.state.not_in(MADE_NOTHING), runs.c.partial)
     sums = [
         func.coalesce(func.sum(taken), 0),
         _sum(here & came, literal(1)),

@@ -176,7 +176,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "comfy_forbidden": "ComfyDeploy won't run this: the account is out of credits or suspended. "
         "The bot's operator can look into it.",
         "comfy_not_found": "ComfyDeploy doesn't know this deployment any more. The bot's operator has to update it.",
-        "comfy_rejected": "The machine didn't accept the workflow. Nothing was made; other inputs may work.",
+        "comfy_machine": "The machine behind this deployment refused the request, so nothing was made. "
+        "The bot's operator can look at it in ComfyDeploy.",
+        "comfy_rejected": "The machine didn't accept the workflow. Nothing was made. "
+        "Other inputs may work; if not, please tell the bot's operator.",
         "comfy_invalid": "ComfyDeploy didn't accept these inputs: {fields}. Please change them and try again.",
         "comfy_invalid_unnamed": "ComfyDeploy didn't accept the inputs. Please change them and try again.",
         "comfy_rate_limited": "ComfyDeploy is too busy right now. Please try again in a few minutes.",
@@ -187,11 +190,18 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # outcomes of runs
         "run_failed": "The run failed on the machine, and ComfyDeploy gives no reason. Other inputs may work; "
         "if it keeps failing, please tell the bot's operator.",
+        "run_failed_because": "The run failed on the machine: “{error}”. Other inputs may work; "
+        "if it keeps failing, please tell the bot's operator.",
         "run_timed_out": "The run took too long, and ComfyDeploy stopped it. A smaller size or fewer steps may help.",
-        "run_cancelled": "The run was cancelled at ComfyDeploy.",
+        "run_cancelled": "The run was cancelled at ComfyDeploy, not by me. The bot's operator may know why.",
+        "made_before_failed": "This is what was made before it failed.",
+        "made_before_timed_out": "This is what was made before it timed out.",
+        "made_before_cancelled": "This is what was made before it was cancelled.",
         "cancelled_by_moderator": "A moderator cancelled this request.",
         "cancelled_by_requester": "Cancelled, as you asked.",
-        "deadline": "The run took too long, so I stopped waiting. If it finishes after all, I'll post the result here.",
+        "deadline": "The run took too long, so I stopped it. A smaller size or fewer steps may help.",
+        "deadline_running": "The run took too long, so I stopped waiting. A smaller size or fewer steps may help. "
+        "If it finishes after all, I'll post the result here.",
         "no_outputs": "The run finished but made nothing that can be shown. Other inputs may work; "
         "if not, please tell the bot's operator.",
         # outputs
@@ -220,6 +230,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "title_uploading": "Finishing up",
         "title_cancelling": "Cancelling",
         "title_succeeded": "Done",
+        "title_partial": "Partly done",
         "title_failed": "That didn't work",
         "title_cancelled": "Cancelled",
         "title_timed_out": "Timed out",

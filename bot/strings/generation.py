@@ -61,6 +61,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_several": "number {number} of {count}",
         "details_parent": "made from: `{key}`",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
+        "details_log": "The end of its log, for moderators and the bot's owner:",
         "details_gone": "This deployment isn't offered any more, so no command repeats this.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",

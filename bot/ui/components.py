@@ -12,6 +12,7 @@ from typing import Any
 from discord import ButtonStyle, File, MediaGalleryItem
 from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 
+from bot.domain.run_log import last_error
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, escape_prose
 from bot.strings import say
@@ -22,6 +23,7 @@ FILES_PER_MESSAGE = 10
 # server whose limit allows it, goes alone.
 BYTES_PER_MESSAGE = 24 * 1024 * 1024
 PROMPT_SHOWN = 300
+_ERROR_SHOWN = 200
 # Applies to escaped text. Longer texts go into a code block, which needs no escapes.
 PROSE_SHOWN = 2500
 # Discord's limits for the characters of all text in a layout, and of a classic message.
@@ -129,9 +131,16 @@ def phase(state: RunState) -> str:
     return "title_approval" if state is RunState.AWAITING_APPROVAL else f"title_{state.value}"
 
 
+def ending(run: Run) -> str:
+    """Return the string code of a run's title: its state, or that it made only a part."""
+    return "title_partial" if run.partial else phase(run.state)
+
+
 def reason_of(run: Run) -> str:
-    """Return the sentence for why a run ended without a result."""
+    """Return the sentence for why a run did not succeed."""
     code = run.failure_code or "internal"
+    if code == "run_failed" and (error := last_error(run.failure_log)):
+        return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
     params = {

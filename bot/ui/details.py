@@ -15,7 +15,7 @@ from bot.deployments.model import Deployment
 from bot.domain.runs import Run
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
-from bot.ui.components import phase
+from bot.ui.components import ending, text_blocks
 
 # Longer details go into a file: a layout holds 4,000 characters of text.
 MAX_INLINE = 3500
@@ -32,25 +32,33 @@ class Details:
     file: str | None
 
 
-def details(run: Run, title: str, deployment: Deployment | None, plan: CommandPlan) -> Details:
-    """Build the details of a run. Without its `deployment` there is no command line to copy."""
+def details(
+    run: Run, title: str, deployment: Deployment | None, plan: CommandPlan, *, log: str | None = None
+) -> Details:
+    """Build the details of a run. Without its `deployment` there is no command line to copy.
+
+    `log` is the end of its log, for readers who may see it.
+    """
     inputs = displayed_inputs(deployment, run.inputs)
     command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
     heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs))
     values = "\n".join(_values(inputs, None))
-    size = len(heading) + len(facts) + len(values) + len(command or "")
+    size = len(heading) + len(facts) + len(values) + len(command or "") + len(log or "")
     if size > MAX_INLINE or "```" in (command or ""):
         shortened = list(_values(inputs, _SHORT))
         values = "\n".join(shortened[:_LINES])
         layout = _layout(heading, values, facts, say("details_in_file"), File(f"attachment://{FILENAME}"))
-        return Details(layout, _full_text(run.key, inputs, command))
+        return Details(layout, _full_text(run.key, inputs, command, log))
     command_text = say("details_command", command=command) if command else say("details_gone")
-    return Details(_layout(heading, values, facts, command_text), None)
+    log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
+    return Details(_layout(heading, values, facts, command_text, log=log_text), None)
 
 
-def _layout(heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView]) -> LayoutView:
-    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, command_text) if text]
+def _layout(
+    heading: str, values: str, facts: str, command_text: str, *more: Item[LayoutView], log: str = ""
+) -> LayoutView:
+    texts = [TextDisplay[LayoutView](text) for text in (heading, values, facts, log, command_text) if text]
     layout = LayoutView(timeout=None)
     layout.add_item(Container(*texts, *more, accent_colour=Colour.blurple()))
     layout.stop()
@@ -81,7 +89,7 @@ def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
 
 
 def _state_facts(run: Run) -> Iterator[str]:
-    yield say("details_state", state=say(phase(run.state)))
+    yield say("details_state", state=say(ending(run)))
     if run.run_duration is not None:
         yield say("details_took", seconds=f"{run.run_duration:.1f}")
     if run.seed is not None:
@@ -105,8 +113,8 @@ def _times(run: Run) -> Mapping[str, datetime | None]:
     }
 
 
-def _full_text(key: str, inputs: ShownInputs, command: str | None) -> str:
-    """Return all inputs as plain text, to read and copy."""
+def _full_text(key: str, inputs: ShownInputs, command: str | None, log: str | None) -> str:
+    """Return all inputs and the log as plain text, to read and copy."""
     parts = [f"{name}:\n{value}" for name, value in inputs.values]
     parts += [f"{file.kind}:\n{file.url}" for file in inputs.files]
-    return "\n\n".join([key, *parts, *([command] if command else [])]) + "\n"
+    return "\n\n".join([key, *parts, *filter(None, [log, command])]) + "\n"

@@ -68,7 +68,7 @@ def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
 
 def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number."""
-    if run.state is not RunState.SUCCEEDED:
+    if not run.has_result:
         return [retry_buttons(run)]
     deleted = run.deleted_at is not None
     about = [run_button(run, Action.DETAILS, "button_details")]

@@ -15,7 +15,7 @@ from bot.domain.requests import NAME_LENGTH, Holder, Preset
 from bot.domain.runs import Direction, HistoryPage, Run, RunFilter, RunListEntry, RunsPage, RunState
 from bot.domain.text import channel_url, escape_line, message_url, shorten, strip_invisible
 from bot.strings import say
-from bot.ui.components import phase
+from bot.ui.components import ending
 from bot.ui.custom_ids import BlockedId, PageId, PresetsId, QueueId, RunListAction, RunsId
 
 # Ten lines with every character escaped stay below a layout's limit of 4,000.
@@ -127,9 +127,9 @@ def _states(batch: Sequence[Run]) -> str:
     representative = next((run for run in batch if not run.final), batch[0])
     if len(batch) == 1:
         return _state(representative)
-    done = sum(run.state is RunState.SUCCEEDED for run in batch)
+    done = sum(run.has_result for run in batch)
     if done and representative.final:
-        representative = next(run for run in batch if run.state is RunState.SUCCEEDED)
+        representative = next(run for run in batch if run.has_result)
     code = "runs_several_done" if done else "runs_several"
     return say(code, state=_state(representative), done=done, count=len(batch))
 
@@ -138,7 +138,7 @@ def _state(run: Run) -> str:
     if not run.final and run.cancel_requested_at is not None:
         return say("title_cancelling")
     held = run.state is RunState.WAITING and run.waiting_code is not None
-    return say("title_held" if held else phase(run.state))
+    return say("title_held" if held else ending(run))
 
 
 def _prompt(run: Run) -> str:

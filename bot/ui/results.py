@@ -22,12 +22,12 @@ from bot.ui.components import (
     PreparedFile,
     PreparedOutputs,
     chunks,
+    ending,
     facts_of,
     fitting,
     gallery_of,
     gallery_only,
     layout_of,
-    phase,
     prompt_line,
     reason_of,
     remark_messages,
@@ -155,10 +155,11 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
     deleted = say("several_deleted") if run.deleted_at is not None else ""
     if pictures and not deleted:
         items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
-    remark = deleted if run.state is RunState.SUCCEEDED else reason_of(run)
+    remark = deleted if deleted or run.state is RunState.SUCCEEDED else _ending_sentence(run)
     items += texts([remark, subtext(_facts(run))])
     items += [ActionRow[LayoutView](*row) for row in single_rows(run, follow_ups, picture=bool(pictures))]
-    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
+    colour = COLOURS[RunState.TIMED_OUT] if run.partial else COLOURS.get(run.state)
+    layout = layout_of(Container(*items, accent_colour=colour))
     layout.stop()
     return layout
 
@@ -182,7 +183,7 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
 def _mention(batch: Batch) -> int | None:
     """Return the user to ping: the requester, unless they cancelled the batch themselves."""
-    cancelled = all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
+    cancelled = not batch.shown and all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
     return None if cancelled else batch.first.requester_id
 
 
@@ -191,7 +192,9 @@ def _heading(batch: Batch, title: str, mention: int | None) -> str:
     heading = batch_title(title, count)
     if not shown:
         ended = next((run for run in batch.runs if run.key not in batch.late), batch.first)
-        heading = f"{say(phase(ended.state))}: {heading}"
+        heading = f"{say(ending(ended))}: {heading}"
+    elif all(run.partial for run in batch.shown):
+        heading = f"{say('title_partial')}: {heading}"
     elif shown < count:
         heading = say("several_title_some", title=escape_line(title, 80), count=count, done=shown)
     return f"{say('mention', user=mention)} **{heading}**" if mention else f"### {heading}"
@@ -246,11 +249,13 @@ def _remarks(batch: Batch) -> Iterator[str]:
 def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
         return [say("several_late")]
-    if run.state is not RunState.SUCCEEDED:
+    if not run.has_result:
         return [_reason_with_charge(run) if batch.numbered else reason_of(run)]
     found = batch.prepared.get(run.key)
     if found is None:
         return [say("several_deleted")]
+    if run.partial:
+        return [_ending_sentence(run), *found.remarks]
     return [say("no_outputs")] if _is_empty(found) else found.remarks
 
 
@@ -269,7 +274,7 @@ def _footer(batch: Batch) -> Iterator[str]:
 
 
 def _facts(run: Run) -> list[str]:
-    return facts_of(run) if run.state is RunState.SUCCEEDED else facts_of(run) + _charge(run)
+    return facts_of(run) if run.has_result else facts_of(run) + _charge(run)
 
 
 def _charge(run: Run) -> list[str]:
@@ -283,6 +288,16 @@ def _was_free(run: Run) -> bool:
     """Return whether a run is known to have cost nothing, because it never started."""
     unknown = run.state in (RunState.UNCONFIRMED, RunState.TIMED_OUT)
     return not unknown and run.started_at is None and run.run_duration is None
+
+
+def _ending_sentence(run: Run) -> str:
+    """Return how a run ended, and that it shows what was made before."""
+    if not run.partial:
+        return reason_of(run)
+    # The state of a verdict is ours; its reason names how ComfyDeploy ended the run.
+    code = run.failure_code or ""
+    end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
+    return f"{reason_of(run)} {say(f'made_before_{end}')}"
 
 
 def _reason_with_charge(run: Run) -> str:

@@ -129,7 +129,7 @@ def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:
     if not ended and not any(run.progress for run in active):
         return ""
     share = (len(ended) + sum(run.progress or 0 for run in active)) / len(batch)
-    failed = sum(run.state is not RunState.SUCCEEDED for run in ended)
+    failed = sum(not run.has_result for run in ended)
     code = "several_done_failed" if failed else "several_done"
     return f"{_bar(share)} {say(code, done=len(ended) - failed, count=len(batch), failed=failed)}"
 

@@ -37,6 +37,8 @@ class ProgressBuffer:
         known = self._known.get(key)
         if known is None or report.state not in IN_FLIGHT or known != (report.run_id, report.state):
             return False
+        if report.progress is not None and report.progress >= 1:
+            return False  # after its last node the run is polled soon
         self._news[key] = report
         return True
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.backend import Backend
 from bot.domain.errors import BackendError, BackendNotCancellable, BackendTimeout
-from bot.domain.polling import CANCEL_DOUBT, LATE_CHECKS, SETTLE_CHECKS
+from bot.domain.polling import (
+    CANCEL_DOUBT,
+    CANCEL_TRIES,
+    LATE_CHECKS,
+    SETTLE_AFTER,
+    SETTLE_CHECKS,
+    deadline_of,
+    is_settled,
+    is_silent_at_end,
+)
+from bot.domain.run_log import end_of_log
 from bot.domain.runs import FINAL, Run, RunReport, RunState
-from bot.domain.transitions import REVIVABLE
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, is_own_verdict
 from bot.metrics import Metrics
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
@@ -24,6 +34,7 @@ log = logging.getLogger(__name__)
 # most 23 per second, to spare the backend and Discord, where the results are posted.
 _CHUNK_SIZE = 8
 _CHUNK_PAUSE = 0.35
+ReadLog = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class _Unanswered(Exception):
@@ -45,6 +56,8 @@ class Reconciler:
         recorder: ReportRecorder,
         wakeups: Wakeups,
         metrics: Metrics,
+        run_timeout: Callable[[str], int | None],
+        read_log: ReadLog | None,
         pause: timedelta,
         grace: timedelta,
         clock: Callable[[], datetime],
@@ -54,6 +67,8 @@ class Reconciler:
         self._recorder = recorder
         self._wakeups = wakeups
         self._metrics = metrics
+        self._run_timeout = run_timeout
+        self._read_log = read_log
         self._pause = pause
         self._grace = grace
         self._clock = clock
@@ -85,7 +100,7 @@ class Reconciler:
             await self._finish(run, RunState.EXPIRED, "expired")
         elif run.run_id is None:
             await self._check_unconfirmed(run)
-        elif run.state in FINAL - REVIVABLE:
+        elif run.final and not is_own_verdict(run):
             await self._settle(run)
         elif run.cancel_requested_at is not None and not run.final:
             await self._cancel(run, run.run_id)
@@ -93,13 +108,16 @@ class Reconciler:
             await self._ask(run, run.run_id)
 
     async def _settle(self, run: Run) -> None:
-        """Fetch the billed duration, for the budgets; fall back to our own measurement."""
+        """Fetch what an ended run made and its billed duration; fall back to our own measurement."""
         report = await self._report(run)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
-        elif run.checks >= SETTLE_CHECKS:
-            await self._store.runs.stop_checking(run.key)
-            self._metrics.settled(run, gpu=None, seconds=None)
+        else:
+            await self._store.runs.release_outcome(run.key, self._clock())
+            if run.checks >= SETTLE_CHECKS:
+                await self._store.runs.stop_checking(run.key)
+                self._metrics.settled(run, gpu=None, seconds=None)
+        self._wakeups.deliver()
 
     async def _check_unconfirmed(self, run: Run) -> None:
         """Time out a run without an id, whose start call is in progress or got no answer."""
@@ -111,24 +129,45 @@ class Reconciler:
         report = await self._report(run, needed=self._is_overdue(run) or run.final)
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
+        elif report is not None and is_silent_at_end(run, report, self._clock()):
+            await self._end_finished(run, report)
         elif self._is_overdue(run):
             await self._end_overdue(run, run_id, report)
         elif run.final and self._clock() >= run.created_at + LATE_CHECKS:
             await self._store.runs.stop_checking(run.key)
         elif report is not None:
             await self._record(run, report)
+            if run.failure_code == DEADLINE_RUNNING and run.checks < CANCEL_TRIES:
+                await self._try_cancel(run_id)
 
     def _is_overdue(self, run: Run) -> bool:
-        return run.deadline is not None and self._clock() >= run.deadline and not run.final
+        deadline = deadline_of(run, self._run_timeout(run.deployment))
+        return deadline is not None and self._clock() >= deadline and not run.final
+
+    async def _end_finished(self, run: Run, report: RunReport) -> None:
+        """End a run as a success that has made everything but never reports its end."""
+        log.info("counts as finished: its last node ran, and nothing changes any more")
+        # Not `asked`, so that its billed duration is fetched once it has been stopped.
+        await self._record(run, report._replace(state=RunState.SUCCEEDED), asked=False)
+        await self._try_cancel(report.run_id)  # not earlier, or the run would be recorded as cancelled
 
     async def _end_overdue(self, run: Run, run_id: str, report: RunReport | None) -> None:
-        if report is not None and report.outputs:
-            # Some runs never end although they have outputs. They were paid for, so their outputs are shown.
-            await self._record(run, report._replace(state=RunState.SUCCEEDED))
-            await self._try_cancel(run_id)  # not earlier, or the run would be recorded as cancelled
-            return
-        await self._try_cancel(run_id)
-        await self._finish(run, RunState.TIMED_OUT, "deadline")
+        """Cancel a run at its deadline and show what it made.
+
+        The reason is stored before the cancel call, whose own webhook may be recorded before the answer.
+        """
+        if report is not None:
+            if report.made_everything:
+                await self._end_finished(run, report)
+                return
+            await self._record(run, report)
+        await self._store.runs.note_deadline(run.key, DEADLINE)
+        stopped = await self._try_cancel(run_id)
+        ended = await self._report(run) if stopped else None
+        if ended is not None and ended.state in FINAL:
+            await self._record_end(run, ended)
+        else:
+            await self._finish(run, RunState.TIMED_OUT, DEADLINE if stopped else DEADLINE_RUNNING)
 
     async def _cancel(self, run: Run, run_id: str) -> None:
         """Cancel a run, then fetch its state, since the call also succeeds for a run that has ended."""
@@ -137,6 +176,8 @@ class Reconciler:
         if report is not None and report.state in FINAL:
             await self._record_end(run, report)
         elif stopped and (report is not None or not self._is_end_in_doubt(run)):
+            if report is not None:
+                await self._record(run, report)
             await self._finish(run, RunState.CANCELLED, run.cancel_code)
         elif stopped is False:
             await self._store.runs.refuse_cancel(run.key)
@@ -181,13 +222,23 @@ class Reconciler:
         return False
 
     async def _record_end(self, run: Run, report: RunReport) -> None:
-        """Record a final state, after which the run is no longer polled."""
+        """Record a final state, with the log if the run failed."""
+        if self._read_log is not None and _wants_log(run, report, self._clock()):
+            report = report._replace(log=await self._end_of_log(self._read_log, report.run_id))
         await self._record(run, report)
-        self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
+        if is_settled(run, report, self._clock()):
+            self._metrics.settled(run, gpu=report.gpu, seconds=report.run_duration)
 
-    async def _record(self, run: Run, report: RunReport) -> None:
+    async def _end_of_log(self, read_log: ReadLog, run_id: str) -> str | None:
         try:
-            await self._recorder.record(run.key, report, asked=True)
+            return await asyncio.to_thread(end_of_log, await read_log(run_id))
+        except BackendError as error:
+            log.info("the run's log was not read: %s", error)
+            return None
+
+    async def _record(self, run: Run, report: RunReport, *, asked: bool = True) -> None:
+        try:
+            await self._recorder.record(run.key, report, asked=asked)
         except ForeignRunReport as error:
             log.warning("an answer about another run: %s", error)
 
@@ -197,3 +248,13 @@ class Reconciler:
             log.info("%s (%s)", target.value, code)
             self._wakeups.deliver()
             self._wakeups.submit()
+
+
+def _wants_log(run: Run, report: RunReport, now: datetime) -> bool:
+    """Return whether the log is read now: once after a failure, before its outcome is posted.
+
+    A failure that a poll reports is not stored yet. One that a webhook reported is polled at once, and once
+    more after SETTLE_AFTER.
+    """
+    first = run.ended_at is None or (run.checks == 0 and now < run.ended_at + SETTLE_AFTER)
+    return report.state is RunState.FAILED and first

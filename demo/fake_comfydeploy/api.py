@@ -13,7 +13,7 @@ from demo.fake_comfydeploy.describe import describe
 from demo.fake_comfydeploy.machine import Machine
 from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure
 from demo.fake_comfydeploy.runs import Run
-from demo.fake_comfydeploy.wire import run_for_get
+from demo.fake_comfydeploy.wire import log_of, run_for_get
 from demo.fake_comfydeploy.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -55,6 +55,7 @@ class Api:
             web.get("/api/run", self.get_run_by_query),
             web.get("/api/run/{run_id}", self.get_run),
             web.post("/api/run/{run_id}/cancel", self.cancel),
+            web.get("/api/v2/clickhouse-run-logs/{run_id}", self.get_log),
             web.get("/api/deployment/{deployment_id}", self.get_deployment),
             web.get("/api/deployments", self.list_deployments),
             web.post("/api/file/upload", self.upload),
@@ -77,17 +78,26 @@ class Api:
         position = self._world.runs.queue_position(run) if asked else None
         return answer(200, run_for_get(run, self._world.bucket.link, position))
 
+    async def get_log(self, request: web.Request) -> web.Response:
+        """Answer with the machine's output, which is archived only for runs that failed."""
+        run = self._world.runs.get(request.match_info["run_id"])
+        self._world.call_log.logs_read.append(request.match_info["run_id"])
+        status = (run.faults if run else self._world.plan.everywhere).log_status
+        if run is None or status == 404:
+            return detail(404, "Run not found")
+        return failure(status) if status is not None else answer(200, log_of(run))
+
     async def cancel(self, request: web.Request) -> web.Response:
         run_id = request.match_info["run_id"]
-        response = self._cancel(self._world.runs.get(run_id))
+        response = await self._cancel(self._world.runs.get(run_id))
         call = CancelCall(at=self._world.now().timestamp(), run_id=run_id, status=response.status)
         self._world.call_log.cancel_calls.append(call)
         return response
 
-    def _cancel(self, run: Run | None) -> web.Response:
+    async def _cancel(self, run: Run | None) -> web.Response:
         if run is None or run.deployment.classic or not run.faults.cancel_supported:
             return detail(500, NO_CANCEL)
-        self._machine.cancel(run)
+        await self._machine.cancel(run)
         return answer(200, {"status": "success", "message": "Function cancelled"})
 
     async def get_deployment(self, request: web.Request) -> web.Response:

@@ -51,6 +51,7 @@ class CallLog:
         self.queue_calls: deque[QueueCall] = deque(maxlen=limit)
         self.cancel_calls: deque[CancelCall] = deque(maxlen=limit)
         self.webhook_attempts: deque[WebhookAttempt] = deque(maxlen=limit)
+        self.logs_read: deque[str] = deque(maxlen=limit)  # run ids
 
     def calls_for(self, part: str) -> list[QueueCall]:
         """Return the queue calls whose webhook URL contains `part`, such as a run key."""
@@ -63,6 +64,7 @@ class CallLog:
         self.queue_calls.clear()
         self.cancel_calls.clear()
         self.webhook_attempts.clear()
+        self.logs_read.clear()
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         return {

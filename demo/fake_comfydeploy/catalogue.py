@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from demo.fake_comfydeploy.deployments import (
     CLASSIC_ID,
+    CLASSIC_TEXT_ID,
     EVERY_INPUT_ID,
     MACHINE_DOWN_ID,
+    MACHINE_REFUSES_ID,
     NO_CREDITS_ID,
     PROMPT,
     REJECTS_ID,
@@ -14,6 +18,7 @@ from demo.fake_comfydeploy.deployments import (
     InputNode,
     Makes,
     Refusal,
+    caption,
     demo_deployments,
     picture,
     size_input,
@@ -33,11 +38,13 @@ def _troubled(id_: str, name: str, refusal: Refusal) -> DemoDeployment:
 
 
 def troubled_deployments() -> list[DemoDeployment]:
-    """Return deployments whose queue call fails, each as recorded, and one on a classic machine."""
+    """Return deployments whose queue call fails, each as recorded, and two on a classic machine."""
     return [
         _troubled(MACHINE_DOWN_ID, "Machine down", Refusal.MACHINE_DOWN),
         _troubled(NO_CREDITS_ID, "No credits", Refusal.NO_CREDITS),
         _troubled(REJECTS_ID, "Rejected", Refusal.NODE_ERRORS),
+        _troubled(MACHINE_REFUSES_ID, "Machine refuses", Refusal.MACHINE_REFUSES),
+        replace(caption(), id=CLASSIC_TEXT_ID, name="Classic text", environment="staging", classic=True),
         DemoDeployment(
             id=CLASSIC_ID,
             name="Classic machine",

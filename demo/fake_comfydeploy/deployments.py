@@ -18,6 +18,8 @@ NO_CREDITS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0102"
 REJECTS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0103"
 CLASSIC_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0104"
 EVERY_INPUT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0105"
+CLASSIC_TEXT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0106"
+MACHINE_REFUSES_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0107"
 
 STYLES = ("photo", "watercolour", "oil painting", "ink", "neon", "pastel")
 SAMPLING = ("CheckpointLoaderSimple", "CLIPTextEncode", "KSampler", "KSampler", "VAEDecode")
@@ -39,6 +41,7 @@ class Refusal(StrEnum):
     MACHINE_DOWN = "machine_down"
     NO_CREDITS = "no_credits"
     NODE_ERRORS = "node_errors"
+    MACHINE_REFUSES = "machine_refuses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,8 @@ class InputNode:
 class DemoDeployment:
     """A deployment. `nodes` are the classes that it executes in order, each one step of progress.
 
-    A classic machine has no queue of its own (`not-started`, then `running`) and can't be cancelled.
+    A classic machine has no queue of its own (`not-started`, then `running`) and can't be cancelled. A run
+    that makes only text never succeeds: a classic machine leaves it `running`, others end it as `timeout`.
     """
 
     id: str
@@ -71,7 +75,7 @@ class DemoDeployment:
     environment: str = "production"
     gpu: str | None = None
     concurrency_limit: int = 2
-    run_timeout: int = 300
+    run_timeout: int = 3600
     classic: bool = False
     refusal: Refusal | None = None
 

@@ -22,7 +22,9 @@ class Faults(BaseModel):
     queue_delay: float = Field(default=0, ge=0, description="seconds from the start of the run to the answer")
     queue_status: int | None = Field(default=None, description="instead of 200; 500 as text/plain")
     queue_starts: int | None = Field(
-        default=None, ge=0, description="runs that start all the same: 0 with queue_status, else 1"
+        default=None,
+        ge=0,
+        description="runs that start all the same: 0 with an error status, else 1",
     )
     queue_drop: bool = Field(default=False, description="close the connection instead of answering")
     get_status: int | None = Field(default=None, description="answer of GET /run/{id}, as 404 or 500")
@@ -38,9 +40,18 @@ class Faults(BaseModel):
         default=False, description="queued, processing, completed; progress up to 100"
     )
     outputs_missing: bool = Field(default=False, description="the terminal event has no outputs; the GET has")
-    never_ends: bool = Field(default=False, description="the outputs arrive, the status stays running")
+    never_ends: bool = Field(
+        default=False, description="the outputs arrive at progress 1, the status stays running"
+    )
     silent_end: bool = Field(default=False, description="no event tells the end")
     ends_as: Final | None = None
+    made: int = Field(
+        default=0, ge=0, description="files made before an end other than success; progress 1 if all are"
+    )
+    machine_status: int | None = Field(
+        default=None, description="instead of 200: the machine's own answer, passed through"
+    )
+    log_status: int | None = Field(default=None, description="answer of the log of a run")
     hold_at: Held | None = Field(
         default=None,
         description="wait in this status until released or cancelled; reply: the queue call's answer waits",
@@ -52,7 +63,7 @@ class Faults(BaseModel):
         """The number of runs that one queue call starts."""
         if self.queue_starts is not None:
             return self.queue_starts
-        return 0 if self.queue_status is not None else 1
+        return 0 if self.queue_status is not None or self.machine_status is not None else 1
 
 
 # The named faults from which a chaos run draws.
@@ -70,6 +81,8 @@ CHAOS: Mapping[str, Faults] = {
     "silent_end": Faults(silent_end=True),
     "failed": Faults(ends_as="failed"),
     "timeout": Faults(ends_as="timeout"),
+    "failed_after_one": Faults(ends_as="failed", made=1),
+    "timeout_with_all": Faults(ends_as="timeout", made=99),
     "wrong_type": Faults(body="wrong-type"),
     "cut_off": Faults(body="cut-off"),
 }

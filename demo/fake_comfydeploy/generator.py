@@ -31,6 +31,7 @@ CHOKES = (
     aiohttp.ClientError,
 )
 Product = dict[str, list[Any]]  # `data` of an output; an item's `content` is still to be uploaded
+Made = tuple[dict[str, str], str | None, Product]  # node_meta, output_id and data
 
 
 class ExecutionError(Exception):
@@ -46,14 +47,14 @@ class Generator:
         self._session = session
         self._open_link = open_link
 
-    async def make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:
+    async def make(self, run: Run) -> list[Made]:
         """Return outputs as (node_meta, output_id, data). Raises ExecutionError for unusable inputs."""
         try:
             return await self._make(run)
         except CHOKES as error:
             raise ExecutionError(str(error)) from error
 
-    async def _make(self, run: Run) -> list[tuple[dict[str, str], str | None, Product]]:
+    async def _make(self, run: Run) -> list[Made]:
         node = {"node_id": str(199 + len(run.deployment.nodes)), "node_class": run.deployment.nodes[-1]}
         match run.deployment.makes:
             case Makes.PICTURE:
@@ -66,7 +67,7 @@ class Generator:
             case Makes.TEXT:
                 return [(node, None, {"text": [caption(scene_of(run.inputs))]})]
             case Makes.NOTHING:
-                raise ExecutionError("mat1 and mat2 shapes cannot be multiplied")
+                raise ExecutionError("mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)")
 
     async def _pictures(self, run: Run, count: int) -> Product:
         scene, start = scene_of(run.inputs), await self._start_image(run.inputs.get("image"))

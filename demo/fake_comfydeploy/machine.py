@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from demo.fake_comfydeploy.generator import ExecutionError, Generator
+from demo.fake_comfydeploy.deployments import Makes
+from demo.fake_comfydeploy.generator import ExecutionError, Generator, Made
 from demo.fake_comfydeploy.runs import Output, Run
 from demo.fake_comfydeploy.webhooks import Webhooks
 from demo.fake_comfydeploy.world import World
 
+RUNNER_PATIENCE = 5  # steps; the real runner waits for the deployment's run_timeout
 LATE_STATUS = "Executing PreviewImage"  # a node's report that arrives after the end
 
 
@@ -33,14 +36,15 @@ class Machine:
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
 
-    def cancel(self, run: Run) -> None:
-        """End the run at once, unless it has ended."""
+    async def cancel(self, run: Run) -> None:
+        """End the run at once, unless it has ended. Its webhook precedes the answer to the cancel call."""
         if run.ended:
             return
         if not run.faults.success_after_cancel and (task := self._tasks.get(run.id)):
             task.cancel()
         self._end(run, "cancelled", signed=False)
         run.released.open()
+        await self._webhooks.tried(run)
 
     def reject(self, run: Run) -> None:
         """Refuse the workflow; the event precedes the answer to the queue call."""
@@ -70,17 +74,50 @@ class Machine:
         try:
             await self._nodes(run)
             products = await self._generator.make(run)
-        except ExecutionError:
+        except ExecutionError as error:
+            run.log = traceback_of(run, str(error))
             self._end(run, "failed")
             return
-        await self._status(run, "uploading")
+        end = run.faults.ends_as or "success"
+        if end != "success":
+            await self._end_early(run, products, end)
+        elif run.faults.never_ends or run.deployment.makes is Makes.TEXT:
+            await self._never_succeed(run, products)
+        else:
+            await self._status(run, "uploading")
+            self._upload_all(run, products)
+            self._end(run, "success")
+            self._late_report(run)
+
+    async def _end_early(self, run: Run, products: list[Made], end: str) -> None:
+        """End with as many files as `made` says."""
+        kept = list(first_items(products, run.faults.made))
+        self._upload_all(run, kept)
+        if kept == products:
+            self._after_last_node(run)
+        if end == "failed":
+            run.log = traceback_of(run, "CUDA out of memory. Tried to allocate 20.00 MiB")
+        self._end(run, end)
+        self._late_report(run)
+
+    async def _never_succeed(self, run: Run, products: list[Made]) -> None:
+        """Upload everything and stay `running`, until a serverless machine's runner gives up."""
+        self._upload_all(run, products)
+        self._after_last_node(run)
+        if run.deployment.classic or run.faults.never_ends:
+            return
+        await asyncio.sleep(self._pace * RUNNER_PATIENCE)
+        self._end(run, "timeout")
+
+    def _upload_all(self, run: Run, products: list[Made]) -> None:
         for node_meta, output_id, data in products:
             self._upload(run, node_meta, output_id, data)
-        if run.faults.never_ends:
-            run.status = "running"
+
+    def _after_last_node(self, run: Run) -> None:
+        if run.ended:
             return
-        self._end(run, run.faults.ends_as or "success")
-        self._late_report(run)
+        run.progress = 1.0
+        self._webhooks.live_status(run)
 
     async def _status(self, run: Run, status: str) -> None:
         if not run.ended:
@@ -138,3 +175,34 @@ class Machine:
         if run.intermediate:
             run.live_status = LATE_STATUS
             self._webhooks.live_status(run)
+
+
+def first_items(products: list[Made], count: int) -> Iterator[Made]:
+    """Yield the first `count` items of the outputs, and previews only with all of them."""
+    total = sum(len(items) for _, _, data in products for items in data.values())
+    if count >= total:
+        yield from products
+        return
+    for node_meta, output_id, data in products:
+        for kind, items in data.items():
+            chosen = [item for item in items if not (isinstance(item, dict) and item.get("type") == "temp")]
+            chosen, count = chosen[:count], count - len(chosen[:count])
+            if chosen:
+                yield node_meta, output_id, {kind: chosen}
+
+
+def traceback_of(run: Run, message: str) -> list[str]:
+    """Return the log of a run whose last node raised an error, as ComfyUI writes it."""
+    node = run.deployment.nodes[-1]
+    return [
+        "got prompt\n",
+        f"Requested to load {node} from https://weights.example/sd_xl.safetensors?token=hf_notForPeople123\n",
+        f"!!! Exception during processing !!! {message}\n",
+        "Traceback (most recent call last):\n"
+        '  File "/comfyui/execution.py", line 323, in execute\n'
+        "    output_data, output_ui = get_output_data(obj, input_data_all)\n"
+        f'  File "/comfyui/custom_nodes/{node}/nodes.py", line 81, in run\n'
+        "    return torch.matmul(first, second)\n"
+        f"RuntimeError: {message}\n",
+        "Prompt executed in 3.21 seconds\n",
+    ]

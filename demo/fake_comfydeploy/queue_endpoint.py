@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http
 import json
 from typing import Any
 
@@ -18,6 +19,8 @@ from demo.fake_comfydeploy.wire import dump
 from demo.fake_comfydeploy.world import World
 
 NO_CREDITS = "Insufficient deployment owner's GPU credits to create run"
+# How the service passes on what the machine itself answered, with the machine's status.
+PASSED_THROUGH = "Error creating run: {status}, message='{reason}', url='http://machine.internal:8188/prompt'"
 NODE_ERRORS = {
     "error": {"type": "prompt_outputs_failed_validation", "message": "Prompt outputs failed validation"},
     "node_errors": {"30": {"errors": [{"type": "value_not_in_list"}], "class_type": "KSampler"}},
@@ -39,6 +42,11 @@ def plain_500() -> web.Response:
 
 def failure(status: int) -> web.Response:
     return plain_500() if status == 500 else detail(status, "Service unavailable")
+
+
+def passed_through(status: int) -> web.Response:
+    reason = http.HTTPStatus(status).phrase
+    return detail(status, PASSED_THROUGH.format(status=status, reason=reason))
 
 
 class QueueEndpoint:
@@ -71,6 +79,8 @@ class QueueEndpoint:
         match deployment.refusal:
             case Refusal.NO_CREDITS:
                 return detail(403, NO_CREDITS)
+            case Refusal.MACHINE_REFUSES:
+                return passed_through(401)
             case Refusal.NODE_ERRORS:
                 run = self._run(deployment, asked, None)
                 self._book(run, call)
@@ -97,6 +107,8 @@ class QueueEndpoint:
                 await run.released.wait(self._world.activity)
         if faults.queue_drop:
             _hang_up(request)
+        if faults.machine_status is not None:
+            return passed_through(faults.machine_status)
         if faults.queue_status is not None:
             return failure(faults.queue_status)
         return answer(200, {"run_id": run.id})

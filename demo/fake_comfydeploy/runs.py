@@ -49,6 +49,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     updated_at: datetime | None = None
+    log: list[str] = field(default_factory=list)
     released: Gate = field(default_factory=Gate)
     first_webhook: asyncio.Event = field(default_factory=asyncio.Event)
 

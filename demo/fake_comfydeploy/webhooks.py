@@ -37,10 +37,14 @@ class Webhooks:
         self._held: dict[str, dict[str, Any]] = {}
 
     def status(self, run: Run, *, signed: bool = True) -> None:
-        """Send `run.updated` after a change of status; after a cancel its URLs are not signed."""
+        """Send `run.updated` after a change of status; after a cancel its URLs are not signed.
+
+        Only a success has its outputs: those of other ends are in `GET /run`.
+        """
         if run.ended and run.faults.silent_end:
             return
-        outputs = [] if run.ended and run.faults.outputs_missing else run.outputs
+        hidden = run.ended and (run.faults.outputs_missing or run.status != "success")
+        outputs = [] if hidden else run.outputs
         self._event(run, "run.updated", single(run.progress), outputs, signed=signed)
         if run.ended:
             self._flush(run)
@@ -57,6 +61,11 @@ class Webhooks:
         query = parse_qs(urlsplit(run.webhook or "").query)
         if "run.output" in query.get("target_events", []):
             self._event(run, "run.output", single(run.progress), [output], signed=False)
+
+    async def tried(self, run: Run) -> None:
+        """Wait until the run's last event was sent once."""
+        if last := self._last.get(run.id):
+            await last.wait()
 
     def _event(
         self, run: Run, event_type: str, progress: float, outputs: list[Output], signed: bool = True

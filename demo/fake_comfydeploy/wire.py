@@ -145,3 +145,12 @@ def _in_other_dialect(body: dict[str, Any]) -> dict[str, Any]:
     status = body["status"]
     other = status if status in SAME_IN_DIALECT else DIALECT.get(status, "processing")
     return body | {"status": other, "progress": round(body["progress"] * 100, 2)}
+
+
+def log_of(run: Run) -> list[dict[str, Any]]:
+    """Return the body of `GET /v2/clickhouse-run-logs/{id}`."""
+    at = api_time(run.ended_at or run.created_at)
+    return [
+        {"run_id": run.id, "timestamp": at, "log": text, "user_id": USER, "org_id": None, "log_type": "info"}
+        for text in run.log
+    ]

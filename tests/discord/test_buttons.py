@@ -35,7 +35,7 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
     (message,) = bot.messages()
     text = text_of(bot, message)
     assert "That didn't work: Fails" in text
-    assert "ComfyDeploy gives no reason" in text
+    assert "The run failed on the machine: “RuntimeError: mat1 and mat2 shapes cannot" in text
     assert pinged(bot) == [bot.alice.id]
     await bot.click(message, "Try again")
     assert len(bot.calls) == 2

@@ -53,6 +53,18 @@ async def test_a_refusal_is_told_where_it_was_asked(bot: Harness, status: int, s
     assert len(bot.calls) == 1
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+async def test_a_refusal_by_the_machine_is_not_blamed_on_the_key_or_the_deployment(
+    bot: Harness, status: int
+) -> None:
+    await bot.ask(faults=Faults(machine_status=status))
+    text = await told(bot, RunState.REFUSED)
+    assert "The machine behind this deployment refused the request" in text
+    assert "machine.internal" not in text
+    await bot.later(hours=1)
+    assert len(bot.calls) == 1
+
+
 @pytest.mark.bot(deployments=DESCRIBED.replace(PICTURE_ID, NO_CREDITS_ID), comfydeploy=EVERY_DEPLOYMENT)
 async def test_no_credits(bot: Harness) -> None:
     await bot.ask()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import SecretStr
 
 from bot.domain.runs import RunState
+from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, pinged, text_of, texts
 from tests.harness import HELD, Harness
@@ -18,7 +21,8 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(bot: Harness) 
     assert (await bot.run()).state is RunState.RUNNING
     await bot.later(minutes=5, times=4)
     (message,) = bot.messages()
-    assert "so I stopped waiting" in text_of(bot, message)
+    assert "so I stopped it" in text_of(bot, message)
+    assert "after all" not in text_of(bot, message)
     assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
     assert pinged(bot) == [bot.alice.id]
     assert [call.run_id for call in bot.comfydeploy.call_log.cancel_calls] == bot.calls[0].run_ids
@@ -68,10 +72,45 @@ async def test_a_wish_to_cancel_that_comfydeploy_does_not_hear_ends_at_the_deadl
     assert (await bot.run()).state is RunState.TIMED_OUT
 
 
-@pytest.mark.bot(run_deadline_seconds=600)
-async def test_a_run_that_never_ends_but_has_outputs_is_shown_at_the_deadline(bot: Harness) -> None:
-    await bot.ask(faults=Faults(never_ends=True))
+IMPATIENT = {"deployments": [replace(picture(), run_timeout=300)]}
+
+
+@pytest.mark.bot(comfydeploy=IMPATIENT)
+async def test_the_deployments_run_timeout_sets_the_deadline(bot: Harness) -> None:
+    await bot.ask(faults=HELD)
+    await bot.later(minutes=6)
+    assert (await bot.run()).state is RunState.RUNNING  # the machine may still report its own timeout
+    await bot.later(minutes=5)
+    (message,) = bot.messages()
+    assert "so I stopped it" in text_of(bot, message)
+    assert (await bot.run()).state is RunState.TIMED_OUT
+
+
+@pytest.mark.bot(comfydeploy=IMPATIENT)
+async def test_time_in_comfydeploys_queue_does_not_count_as_run_time(bot: Harness) -> None:
+    await bot.ask(faults=Faults(hold_at="queued"))
     await bot.later(minutes=5, times=4)
+    assert (await bot.run()).state is RunState.QUEUED
+
+
+@pytest.mark.parametrize("webhooks", [True, False])
+async def test_the_cancelled_webhook_does_not_hide_the_bots_own_deadline(
+    bot: Harness, webhooks: bool
+) -> None:
+    """The webhook that the bot's own cancel call causes arrives before that call is answered."""
+    if not webhooks:
+        await bot.restart(public_url=None)
+    for _ in range(2):
+        await bot.ask(faults=HELD)
+    await bot.later(minutes=30, times=3)
+    assert await bot.states() == ["timed_out"] * 2
+    assert ["so I stopped it" in text for text in texts(bot)] == [True, True]
+
+
+@pytest.mark.bot(run_deadline_seconds=600)
+async def test_a_run_that_never_ends_but_has_outputs_is_shown(bot: Harness) -> None:
+    await bot.ask(faults=Faults(never_ends=True))
+    await bot.later(minutes=2, times=4)
     (message,) = bot.messages()
     assert len(message.attachments) == 1
     assert (await bot.run()).state is RunState.SUCCEEDED

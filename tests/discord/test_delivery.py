@@ -116,7 +116,7 @@ async def test_a_failure_is_told_down_the_ladder_too(bot: Harness) -> None:
     bot.comfydeploy.next_faults(Faults(ends_as="failed"))
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
     result = await bot.ask()
-    assert "The run failed on the machine, " in text_of(bot, result.response)
+    assert "The run failed on the machine: “RuntimeError" in text_of(bot, result.response)
     assert list(buttons_of(bot, result.response)) == ["Try again", "Edit", "Details"]
 
 

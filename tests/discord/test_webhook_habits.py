@@ -71,9 +71,9 @@ async def test_a_machine_that_started_it_three_times_shows_one_result(bot: Harne
 @pytest.mark.parametrize(
     ("ends_as", "sentence"),
     [
-        ("failed", "The run failed on the machine, "),
+        ("failed", "The run failed on the machine: “RuntimeError: CUDA out of memory."),
         ("timeout", "The run took too long, and ComfyDeploy stopped it."),
-        ("cancelled", "The run was cancelled at ComfyDeploy."),
+        ("cancelled", "The run was cancelled at ComfyDeploy, not by me."),
     ],
 )
 @pytest.mark.parametrize("webhooks", [True, False])

@@ -36,9 +36,12 @@ WORDS = {
     "GET /run says 404": (Faults(get_status=404), "Picture"),
     "GET /run says 500": (Faults(get_status=500), "Picture"),
     "stopped by ComfyDeploy": (Faults(ends_as="timeout"), "took too long"),
+    "stopped by ComfyDeploy, with everything": (Faults(ends_as="timeout", made=9), "Picture"),
     "failed": (Faults(ends_as="failed"), "failed on the machine"),
+    "failed after its picture": (Faults(ends_as="failed", made=1), "made before it failed"),
+    "refused by the machine": (Faults(machine_status=401), "machine behind this deployment"),
     "never ends, with outputs": (Faults(never_ends=True), "Picture"),
-    "never ends, without": (Faults(hold_at="running"), "stopped waiting"),
+    "never ends, without": (Faults(hold_at="running"), "so I stopped it"),
     "never ends, can't be stopped": (Faults(hold_at="running", cancel_supported=False), "stopped waiting"),
     "never ends, nobody answers": (
         Faults(hold_at="running", get_status=500, cancel_supported=False),

@@ -178,6 +178,7 @@ async def test_a_filled_database_of_the_first_schema_is_upgraded_to_the_newest(s
     run = await store.runs.get(str(VALUES["key"]))
     assert run is not None
     assert (run.inputs, run.outputs[0].filename) == (VALUES["inputs"], "a.png")
+    assert (run.partial, run.failure_log, run.outputs_since) == (False, None, None)
 
 
 @pytest.mark.parametrize("schema", ["0001", "0009"])

@@ -5,20 +5,28 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from demo.fake_comfydeploy.deployments import CAPTION_ID, PICTURE_ID
+from demo.fake_comfydeploy.deployments import (
+    CAPTION_ID,
+    CLASSIC_TEXT_ID,
+    FAILS_ID,
+    MACHINE_REFUSES_ID,
+    PICTURE_ID,
+    VARIATIONS_ID,
+)
 from demo.fake_comfydeploy.faults import Chaos, Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.contract.fake_comfydeploy.caller import Caller
 from tests.contract.fake_comfydeploy.receiver import Receiver
 
-QUICK = CAPTION_ID
+QUICK = PICTURE_ID
+SMALL = {"width": 256, "height": 256}
 
 
 async def finish(
     caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver, faults: Faults, **fields: bool
 ) -> str:
     comfydeploy.next_faults(faults)
-    return await caller.finish(QUICK, inputs={}, webhook=receiver.url(), **fields)
+    return await caller.finish(QUICK, inputs=SMALL, webhook=receiver.url(), **fields)
 
 
 @pytest.mark.parametrize("starts", [0, 1, 3])
@@ -26,7 +34,7 @@ async def test_a_failing_queue_call_may_have_started_runs(
     caller: Caller, comfydeploy: FakeComfyDeploy, starts: int
 ) -> None:
     comfydeploy.next_faults(Faults(queue_status=500, queue_starts=starts))
-    reply = await caller.queue(QUICK, inputs={})
+    reply = await caller.queue(QUICK, inputs=SMALL)
     assert (reply.status, reply.text) == (500, "Internal Server Error")
     assert len(comfydeploy.call_log.queue_calls[0].run_ids) == starts
 
@@ -36,7 +44,7 @@ async def test_a_dropped_queue_call_has_started_its_run(
 ) -> None:
     comfydeploy.next_faults(Faults(queue_drop=True))
     with pytest.raises(aiohttp.ServerDisconnectedError):
-        await caller.queue(QUICK, inputs={}, webhook=receiver.url("/key-1"))
+        await caller.queue(QUICK, inputs=SMALL, webhook=receiver.url("/key-1"))
     await comfydeploy.idle()
     assert len(comfydeploy.call_log.runs_for("key-1")) == 1
     assert receiver.bodies[-1]["status"] == "success"
@@ -47,20 +55,20 @@ async def test_the_first_webhook_can_precede_the_queue_answer(
     caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
     comfydeploy.next_faults(Faults(webhook_before_reply=True, hold_at="queued"))
-    await caller.start(QUICK, inputs={}, webhook=receiver.url())
+    await caller.start(QUICK, inputs=SMALL, webhook=receiver.url())
     assert [body["status"] for body in receiver.bodies] == ["queued"]
 
 
 async def test_a_delayed_answer_still_names_the_run(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
     comfydeploy.next_faults(Faults(queue_delay=0.05))
-    assert await caller.start(QUICK, inputs={}) in comfydeploy.call_log.queue_calls[0].run_ids
+    assert await caller.start(QUICK, inputs=SMALL) in comfydeploy.call_log.queue_calls[0].run_ids
 
 
 @pytest.mark.parametrize("status", [404, 500])
 async def test_the_get_can_fail_and_recover(
     caller: Caller, comfydeploy: FakeComfyDeploy, status: int
 ) -> None:
-    run_id = await caller.start(QUICK, inputs={})
+    run_id = await caller.start(QUICK, inputs=SMALL)
     comfydeploy.faults = Faults(get_status=status)
     assert (await caller.call("GET", f"/api/run/{run_id}")).status == status
     comfydeploy.faults = Faults()
@@ -117,7 +125,7 @@ async def test_the_terminal_event_can_lack_outputs_that_the_get_has(
 ) -> None:
     run_id = await finish(caller, comfydeploy, receiver, Faults(outputs_missing=True))
     assert (receiver.bodies[-1]["status"], receiver.bodies[-1]["outputs"]) == ("success", [])
-    assert len((await caller.run(run_id))["outputs"]) == 1
+    assert len((await caller.run(run_id))["outputs"]) == 2  # the picture and a preview
 
 
 async def test_a_run_can_stay_running_for_ever(
@@ -125,7 +133,7 @@ async def test_a_run_can_stay_running_for_ever(
 ) -> None:
     run_id = await finish(caller, comfydeploy, receiver, Faults(never_ends=True))
     told = await caller.run(run_id)
-    assert (told["status"], len(told["outputs"])) == ("running", 1)
+    assert (told["status"], told["progress"], len(told["outputs"])) == ("running", 1.0, 2)
     assert (await caller.call("POST", f"/api/run/{run_id}/cancel")).status == 200
     assert (await caller.run(run_id))["status"] == "cancelled"
 
@@ -141,7 +149,7 @@ async def test_a_run_can_end_without_a_webhook(
 
 async def test_a_held_run_goes_on_when_released(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
     comfydeploy.next_faults(Faults(hold_at="running"))
-    run_id = await caller.finish(QUICK, inputs={})
+    run_id = await caller.finish(QUICK, inputs=SMALL)
     assert (await caller.run(run_id))["status"] == "running"
     assert comfydeploy.release(run_id) == 1
     await comfydeploy.idle()
@@ -152,7 +160,7 @@ async def test_a_cancelled_run_can_succeed_all_the_same(
     caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver
 ) -> None:
     comfydeploy.next_faults(Faults(hold_at="running", success_after_cancel=True))
-    run_id = await caller.finish(QUICK, inputs={}, webhook=receiver.url())
+    run_id = await caller.finish(QUICK, inputs=SMALL, webhook=receiver.url())
     await caller.call("POST", f"/api/run/{run_id}/cancel")
     await comfydeploy.idle()
     assert [body["status"] for body in receiver.bodies][-2:] == ["cancelled", "success"]
@@ -160,7 +168,7 @@ async def test_a_cancelled_run_can_succeed_all_the_same(
 
 async def test_cancelling_can_be_unsupported(caller: Caller, comfydeploy: FakeComfyDeploy) -> None:
     comfydeploy.faults = Faults(cancel_supported=False)
-    run_id = await caller.start(QUICK, inputs={})
+    run_id = await caller.start(QUICK, inputs=SMALL)
     reply = await caller.call("POST", f"/api/run/{run_id}/cancel")
     assert (reply.status, comfydeploy.call_log.cancel_calls[0].status) == (500, 500)
 
@@ -198,6 +206,55 @@ async def _output_url(caller: Caller, comfydeploy: FakeComfyDeploy, body: str) -
     run_id = await caller.finish(PICTURE_ID, inputs={"width": 256, "height": 256})
     url: str = (await caller.run(run_id))["outputs"][-1]["data"]["images"][0]["url"]
     return url
+
+
+@pytest.mark.parametrize("made", [0, 1, 2])
+@pytest.mark.parametrize("ends_as", ["failed", "timeout", "cancelled"])
+async def test_a_run_can_end_after_some_of_its_files(
+    caller: Caller, comfydeploy: FakeComfyDeploy, receiver: Receiver, ends_as: str, made: int
+) -> None:
+    comfydeploy.next_faults(Faults.model_validate({"ends_as": ends_as, "made": made}))
+    inputs = {"batch": 2, **SMALL}
+    run_id = await caller.finish(VARIATIONS_ID, inputs=inputs, webhook=receiver.url())
+    told = await caller.run(run_id)
+    assert told["status"] == ends_as
+    assert sum(len(output["data"]["images"]) for output in told["outputs"]) == made
+    assert (told["progress"] == 1.0) is (made == 2)
+    # Why a run failed and what it made is not told by the webhook.
+    assert (receiver.bodies[-1]["status"], receiver.bodies[-1]["outputs"]) == (ends_as, [])
+
+
+async def test_a_text_only_run_never_succeeds(caller: Caller, receiver: Receiver) -> None:
+    ids = {each: await caller.finish(each, inputs={}) for each in (CAPTION_ID, CLASSIC_TEXT_ID)}
+    told = {each: await caller.run(run_id) for each, run_id in ids.items()}
+    assert [run["status"] for run in told.values()] == ["timeout", "running"]
+    assert {(run["progress"], len(run["outputs"])) for run in told.values()} == {(1.0, 1)}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+async def test_what_the_machine_answers_is_passed_through(
+    caller: Caller, comfydeploy: FakeComfyDeploy, status: int
+) -> None:
+    comfydeploy.next_faults(Faults(machine_status=status))
+    for deployment_id, expected in ((QUICK, status), (MACHINE_REFUSES_ID, 401)):
+        reply = await caller.queue(deployment_id, inputs={})
+        assert reply.status == expected
+        assert reply.body["detail"].startswith("Error creating run: ")
+
+
+async def test_the_log_of_a_failed_run_ends_with_its_error(
+    caller: Caller, comfydeploy: FakeComfyDeploy
+) -> None:
+    failed = await caller.finish(FAILS_ID, inputs={})
+    path = "/api/v2/clickhouse-run-logs"
+    entries = (await caller.call("GET", f"{path}/{failed}")).body
+    assert list(entries[0]) == ["run_id", "timestamp", "log", "user_id", "org_id", "log_type"]
+    assert "RuntimeError: mat1 and mat2" in "".join(entry["log"] for entry in entries)
+    done = await caller.finish(QUICK, inputs=SMALL)
+    assert (await caller.call("GET", f"{path}/{done}")).body == []
+    assert (await caller.call("GET", f"{path}/no-such-run")).status == 404
+    comfydeploy.faults = Faults(log_status=500)
+    assert (await caller.call("GET", f"{path}/{failed}")).status == 500
 
 
 def test_a_chaos_run_repeats_with_its_seed() -> None:

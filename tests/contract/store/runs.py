@@ -12,6 +12,7 @@ from bot.database.tables import deliveries, runs
 from bot.domain.policy import OperatorRules
 from bot.domain.requests import GenerationRequest, Member, Origin, Requester
 from bot.domain.runs import Delivery, Output, Run, RunReport, RunState
+from bot.domain.transitions import UNSUCCESSFUL
 from bot.store import Store
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
@@ -113,7 +114,8 @@ async def brought_to(store: Store, state: RunState) -> Run:
     elif state is RunState.SUCCEEDED:
         await store.runs.record_report(run.key, SUCCESS, NOW, SOON)
     elif state is not RunState.SUBMITTING:
-        await store.runs.record_report(run.key, report(state), NOW, SOON)
+        # As an answer of GET /run: the outcome of a failure doesn't wait for what else it made.
+        await store.runs.record_report(run.key, report(state), NOW, SOON, asked=state in UNSUCCESSFUL)
     found = await fetch(store, run.key)
     assert found.state is state
     return found

@@ -14,7 +14,7 @@ from bot.store import Store
 from tests.contract.store.runs import (
     GRACE,
     NOW,
-    PICTURE,
+    SOON,
     accept,
     accepted,
     at,
@@ -84,15 +84,28 @@ async def test_nobody_asks_about_what_has_not_gone_out_or_was_refused(store: Sto
 
 
 async def test_a_run_that_ended_is_asked_once_what_it_took(store: Store) -> None:
-    for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED):
+    for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT):
         run = await brought_to(store, state)
         assert await _due(store, 4) == []
         assert await _due(store, 5) == [run.key]
-        answer = report(state, outputs=(PICTURE,), gpu="A10G", run_duration=12.5)
+        answer = report(state, gpu="A10G", run_duration=12.5)
         assert await store.runs.record_report(run.key, answer, at(6), at(36), asked=True) is None
         settled = await fetch(store, run.key)
         assert (settled.gpu_used, settled.run_duration, settled.charged_seconds) == ("A10G", 12.5, 12.5)
         assert await _due(store, 10_000) == []
+
+
+async def test_a_failure_is_asked_at_once_what_it_made_and_once_more_a_little_later(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    failed = report(RunState.FAILED)
+    await store.runs.record_report(run.key, failed, NOW, SOON)
+    assert await _due(store, 0) == [run.key]
+    answer = failed._replace(run_duration=12.5)
+    assert await store.runs.record_report(run.key, answer, NOW, SOON, asked=True) is None
+    assert await _due(store, 4) == []
+    assert await _due(store, 5) == [run.key]
+    assert await store.runs.record_report(run.key, answer, at(5), SOON, asked=True) is None
+    assert await _due(store, 10_000) == []
 
 
 async def test_a_given_up_run_with_an_id_is_asked_about_until_an_answer_ends_it(store: Store) -> None:

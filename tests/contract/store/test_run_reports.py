@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from datetime import timedelta
 
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
 from bot.domain.errors import StoreUnavailable
-from bot.domain.runs import FINAL, IN_FLIGHT, Output, RunReport, RunState
+from bot.domain.polling import deadline_of
+from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
 from bot.store.runs import ForeignRunReport
-from tests.contract.store.rows import stored_rules
+from tests.contract.store.rows import audit_log, stored_rules
 from tests.contract.store.runs import (
+    LEASE,
     NOW,
     PICTURE,
     RUN_ID,
@@ -23,9 +26,11 @@ from tests.contract.store.runs import (
     accepted,
     at,
     brought_to,
+    claimed,
     columns,
     fetch,
     owed,
+    purposes,
     report,
     submitted,
     take,
@@ -167,7 +172,9 @@ async def test_a_given_up_run_that_failed_upstream_too_is_not_asked_about_any_mo
     run = await brought_to(store, RunState.UNCONFIRMED)
     await store.runs.record_report(run.key, report(RunState.RUNNING), at(1), at(2))
     assert (await columns(store, run.key))["due_at"] == at(2)
-    await store.runs.record_report(run.key, report(RunState.FAILED), at(3), at(4), asked=True)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(3), at(4))
+    assert (await columns(store, run.key))["due_at"] == at(3)  # it may have made something
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(6), at(7), asked=True)
     row = await columns(store, run.key)
     assert (row["state"], row["due_at"]) == (RunState.UNCONFIRMED, None)
 
@@ -218,6 +225,8 @@ async def test_a_reason_comes_too_late_once_the_failure_is_on_its_way(store: Sto
 async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Store) -> None:
     early = await submitted(store)
     await store.runs.record_report(early.key, report(RunState.FAILED), NOW, SOON)
+    # That it made nothing is known before.
+    await store.runs.record_report(early.key, report(RunState.FAILED), at(1), SOON, asked=True)
     assert await store.deliveries.claim("courier", at(2.9), SOON - NOW) is None
     assert await store.deliveries.claim("courier", at(3), SOON - NOW) is not None
 
@@ -315,4 +324,84 @@ async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_non
         adopted = await fetch(store, run.key)
         assert adopted.state is (state or RunState.QUEUED)
         assert adopted.run_id == RUN_ID
-        assert adopted.deadline == at(6 + adopted.deadline_seconds)
+        assert deadline_of(adopted, None) == at(6 + adopted.deadline_seconds)
+
+
+async def test_the_outcome_of_a_failure_waits_until_what_it_made_is_known(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.record_report(run.key, report(RunState.FAILED), at(1), SOON)
+    assert await store.deliveries.claim("courier", at(10.9), LEASE) is None
+    answer = report(RunState.FAILED, outputs=(PICTURE,), gpu="L4", run_duration=2.5, log="ValueError: x")
+    change = await store.runs.record_report(run.key, answer, at(2), SOON, asked=True)
+    assert change is not None
+    assert change.ends_run
+    delivery = await claimed(store, now=at(2))
+    shown = delivery.batch[0]
+    assert (shown.state, shown.partial, shown.outputs) == (RunState.FAILED, True, (PICTURE,))
+    assert (shown.failure_log, shown.gpu_used, shown.charged_seconds) == ("ValueError: x", "L4", 2.5)
+    assert await purposes(store, run.key) == ["o"]
+    assert [entry.outcome for entry in await audit_log(store) if entry.action == "outcome"] == ["failed"]
+
+
+async def test_an_outcome_waits_no_longer_than_its_grace_and_not_at_all_once_released(store: Store) -> None:
+    first, second = [await brought_to(store, RunState.RUNNING) for _ in range(2)]
+    for run in (first, second):
+        await store.runs.record_report(run.key, report(RunState.CANCELLED), NOW, SOON)
+    (checked,) = await store.claims.claim_checks(at(1), timedelta(seconds=15), 1)
+    assert checked.key in (first.key, second.key)
+    await store.runs.release_outcome(checked.key, at(1))
+    assert (await claimed(store, now=at(1))).run.key == checked.key
+    assert await store.deliveries.claim("courier", at(9.9), LEASE) is None
+    assert (await claimed(store, now=at(10))).run.key != checked.key
+
+
+async def test_outputs_after_the_outcome_are_delivered_once_by_themselves(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON)
+    outcome = await claimed(store, now=at(10))
+    assert await store.deliveries.mark_attempt(outcome, "courier", at(10), LEASE, 1)
+    late = report(RunState.FAILED, outputs=(PICTURE,))
+    for seconds in (20, 21):
+        await store.runs.record_report(run.key, late, at(seconds), SOON)
+    assert await purposes(store, run.key) == ["o", "l"]
+
+
+async def test_a_courier_does_not_post_a_failure_that_has_gained_outputs(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.record_report(run.key, report(RunState.FAILED), NOW, SOON)
+    outcome = await claimed(store, now=at(10))
+    await store.runs.record_report(run.key, report(RunState.FAILED, outputs=(PICTURE,)), at(11), SOON)
+    assert not await store.deliveries.mark_attempt(outcome, "courier", at(12), LEASE, 1)
+    assert await purposes(store, run.key) == ["o"]
+
+
+async def test_a_success_after_a_late_part_replaces_it(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline_running")
+    outcome = await claimed(store)
+    await store.deliveries.mark_sent(outcome.id, [MessageRef(1, 2)])
+    await store.deliveries.complete(outcome.id, NOW)
+    part = report(RunState.CANCELLED, outputs=(PICTURE,))
+    await store.runs.record_report(run.key, part, at(1), SOON, asked=True)
+    late = await claimed(store, now=at(1))
+    await store.deliveries.mark_sent(late.id, [MessageRef(1, 3)])
+    await store.deliveries.complete(late.id, at(1))
+    await store.runs.record_report(run.key, SUCCESS, at(2), SOON)
+    again = await claimed(store, now=at(2))
+    assert (again.id, again.run.state, again.run.partial, again.messages) == (
+        late.id,
+        RunState.SUCCEEDED,
+        False,
+        (),
+    )
+    assert (await store.deliveries.sent(run.key, Purpose.LATE)).earlier == (MessageRef(1, 3),)
+
+
+async def test_a_deadline_is_noted_only_while_the_run_is_in_flight(store: Store) -> None:
+    running, ended = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.SUCCEEDED)
+    for run in (running, ended):
+        await store.runs.note_deadline(run.key, "deadline")
+    assert [(await fetch(store, run.key)).failure_code for run in (running, ended)] == ["deadline", None]
+    await store.runs.record_report(running.key, report(RunState.CANCELLED), NOW, SOON, asked=True)
+    told = await fetch(store, running.key)
+    assert (told.state, told.failure_code) == (RunState.TIMED_OUT, "deadline")

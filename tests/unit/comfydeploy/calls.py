@@ -52,6 +52,7 @@ async def fault(
         "cancel": lambda: client.cancel_run(RUN_ID),
         "deployment": lambda: client.describe_deployment(RUN_ID),
         "deployments": client.describe_deployments,
+        "log": lambda: client.read_log(RUN_ID),
         "upload": lambda: client.upload("a.png", "image/png", b"x"),
     }
     with pytest.raises(BackendError) as caught:

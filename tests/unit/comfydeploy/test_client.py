@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ from bot.domain.errors import (
     BackendNotCancellable,
     BackendRateLimited,
     BackendServerError,
+    BackendTimeout,
 )
 from bot.domain.runs import RunState
 from tests.unit.comfydeploy.calls import KEY, NEW_RUN, RUN_ID, SIGNER, STATUSES, answering, connect, fault
@@ -181,3 +183,31 @@ async def test_an_endless_error_page_is_truncated_and_keeps_its_error(session: a
         error = await fault(session, url)
     assert type(error) is BackendForbidden
     assert len(str(error)) <= 510
+
+
+async def test_a_log_is_read_as_its_texts_without_the_api_key(session: aiohttp.ClientSession) -> None:
+    paths: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        entries = [{"log": "got prompt"}, {"log": f"key {KEY}"}, {"log": None}, "text", {"timestamp": 1}]
+        return web.json_response(entries)
+
+    async with http_server(handler) as url:
+        assert await connect(session, url).read_log(RUN_ID) == ("got prompt", "key ***")
+    assert paths == [f"/api/v2/clickhouse-run-logs/{RUN_ID}"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[", b"null"])
+async def test_a_log_of_another_form_is_a_bad_reply(session: aiohttp.ClientSession, body: bytes) -> None:
+    async with http_server(answering(200, body)) as url:
+        assert type(await fault(session, url, "log")) is BackendBadReply
+
+
+async def test_a_log_without_an_answer_is_given_up_soon(session: aiohttp.ClientSession) -> None:
+    async def hang(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with http_server(hang) as url:
+        assert type(await fault(session, url, "log", log_timeout=0.05)) is BackendTimeout

@@ -21,6 +21,7 @@ from bot.domain.errors import (
     BackendError,
     BackendForbidden,
     BackendInvalid,
+    BackendMachineRefused,
     BackendNotCancellable,
     BackendNotFound,
     BackendRateLimited,
@@ -197,6 +198,8 @@ def test_cutting_a_long_answer_leaves_no_part_of_a_secret(padding: int) -> None:
         ("/api/run/0b9b1c8e-0000-4000-8000-000000000000", "run"),
         ("/api/run/0b9b1c8e-0000-4000-8000-000000000000/cancel", "cancel"),
         ("/api/deployment/0b9b1c8e-0000-4000-8000-000000000000", "deployment"),
+        ("/api/deployments", "deployment"),
+        ("/api/v2/clickhouse-run-logs/0b9b1c8e-0000-4000-8000-000000000000", "log"),
         ("/comfy/api/file/upload", "upload"),
         ("/", "other"),
     ],
@@ -235,3 +238,24 @@ def test_an_upload_reply_gives_the_files_address(url: str) -> None:
 def test_an_upload_reply_without_an_address_is_a_wire_error(body: bytes) -> None:
     with pytest.raises(WireError):
         parse_upload_reply(body)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 422, 429])
+def test_what_the_machine_answered_is_not_blamed_on_the_key_or_the_deployment(status: int) -> None:
+    passed = error_from_http(status, {}, b'{"detail": "Error creating run: 401, message=Unauthorized"}')
+    assert type(passed) is BackendMachineRefused
+    assert not passed.accepted
+    own = error_from_http(status, {}, b'{"detail": "Not for Error creating run: 401"}')
+    assert type(own) is not BackendMachineRefused
+    for body in (b'{"detail": ["Error creating run: "]}', b"Error creating run: ", b"[]"):
+        assert type(error_from_http(status, {}, body)) is type(error_from_http(status, {}, b""))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, BackendRejected), (408, BackendTimeout), (500, BackendServerError), (502, BackendServerError)],
+)
+def test_a_passed_through_answer_after_which_a_run_may_exist_keeps_its_error(
+    status: int, kind: type[BackendError]
+) -> None:
+    assert type(error_from_http(status, {}, b'{"detail": "Error creating run: boom"}')) is kind

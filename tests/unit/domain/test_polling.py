@@ -1,12 +1,28 @@
-"""How long a silent run is left alone, with webhooks and without."""
+"""How long a silent run is left alone, when it counts as finished, and when as lost."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from bot.domain.polling import next_pause, quiet_period
+import pytest
+
+from bot.domain.polling import (
+    DEADLINE_MARGIN,
+    deadline_of,
+    is_settled,
+    is_silent_at_end,
+    next_pause,
+    quiet_period,
+    silence_at_end,
+)
+from bot.domain.runs import Output, Run, RunReport, RunState
+from tests.unit.factories import made_run
 
 INTERVAL = timedelta(seconds=15)
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+PICTURE, WORDS = Output("images", url="https://x/a.png?signed=1", filename="a.png"), Output("text", text="hi")
 
 
 def test_with_webhooks_a_run_may_be_silent_for_longer() -> None:
@@ -17,3 +33,76 @@ def test_with_webhooks_a_run_may_be_silent_for_longer() -> None:
 def test_the_pause_doubles_up_to_twenty_intervals() -> None:
     pauses = [next_pause(INTERVAL, checks) / INTERVAL for checks in (0, 1, 2, 3, 4, 5, 6, 11, 100_000)]
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20, 20]
+
+
+def minutes(count: float) -> datetime:
+    return NOW + timedelta(minutes=count)
+
+
+@pytest.mark.parametrize(
+    ("run_timeout", "started", "deadline"),
+    [
+        (None, minutes(1), minutes(60)),
+        (0, minutes(1), minutes(60)),
+        (300, None, minutes(60)),  # it waits in ComfyDeploy's queue
+        (300, minutes(1), minutes(6) + DEADLINE_MARGIN),
+        (300, minutes(40), minutes(45) + DEADLINE_MARGIN),
+        (7200, minutes(1), minutes(60)),
+    ],
+)
+def test_the_deployments_run_timeout_can_only_shorten_the_deadline(
+    run_timeout: int | None, started: datetime | None, deadline: datetime
+) -> None:
+    run = made_run(RunState.RUNNING, submitted_at=NOW, started_at=started, deadline_seconds=3600)
+    assert deadline_of(run, run_timeout) == deadline
+    assert deadline_of(replace(run, submitted_at=None), run_timeout) is None
+
+
+def finished(**more: Any) -> RunReport:
+    return RunReport("r", **{"state": RunState.RUNNING, "progress": 1.0, "outputs": (PICTURE,), **more})
+
+
+@pytest.mark.parametrize(
+    ("report", "silent"),
+    [
+        (finished(), True),
+        (finished(outputs=(replace(PICTURE, url="https://x/a.png?signed=2"),)), True),
+        (finished(state=RunState.UPLOADING), True),
+        (finished(state=RunState.SUCCEEDED), False),
+        (finished(progress=0.99), False),
+        (finished(progress=None), False),
+        (finished(outputs=(PICTURE, WORDS)), False),
+        (finished(outputs=()), False),
+    ],
+)
+def test_a_run_counts_as_finished_if_nothing_changed_since_its_last_node(
+    report: RunReport, silent: bool
+) -> None:
+    run = made_run(RunState.RUNNING, outputs=(PICTURE,), outputs_since=NOW)
+    over = NOW + silence_at_end((PICTURE,))
+    assert is_silent_at_end(run, report, over) is silent
+    assert not is_silent_at_end(run, report, over - timedelta(seconds=1))
+    assert not is_silent_at_end(replace(run, outputs_since=None), report, over)
+
+
+def test_texts_are_waited_for_less_long_than_files() -> None:
+    assert silence_at_end((WORDS,)) < silence_at_end((WORDS, PICTURE))
+
+
+@pytest.mark.parametrize(
+    ("run", "report", "settled_at_once"),
+    [
+        (made_run(RunState.SUCCEEDED, ended_at=NOW), finished(run_duration=1.5), True),
+        (made_run(RunState.SUCCEEDED, ended_at=NOW), finished(), False),
+        (made_run(RunState.FAILED, ended_at=NOW, partial=True), finished(run_duration=1.5), True),
+        # The machine may go on for a moment.
+        (made_run(RunState.CANCELLED, ended_at=NOW), finished(run_duration=1.5, outputs=()), False),
+        (made_run(RunState.RUNNING), finished(state=RunState.SUCCEEDED, outputs=()), True),
+        (made_run(RunState.RUNNING), finished(state=RunState.FAILED, outputs=()), False),
+    ],
+)
+def test_duration_and_late_outputs_are_waited_for_a_little(
+    run: Run, report: RunReport, settled_at_once: bool
+) -> None:
+    assert is_settled(run, report, NOW + timedelta(seconds=4)) is settled_at_once
+    assert run.ended_at is None or is_settled(run, report, NOW + timedelta(seconds=5))

@@ -62,11 +62,7 @@ def pictures(run: Run) -> PreparedOutputs:
 def parts(
     batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
 ) -> list[OutgoingMessage]:
-    done = {
-        run.key: made(run)
-        for run in batch
-        if run.state is S.SUCCEEDED and run.deleted_at is None and run.key not in late
-    }
+    done = {run.key: made(run) for run in batch if run.is_shown and run.key not in late}
     return outcome_messages(Batch(batch, done, late), TITLE)
 
 
@@ -92,6 +88,11 @@ def deleted() -> str:
 def late() -> str:
     batch = runs(S.SUCCEEDED, S.SUCCEEDED)
     return of_parts(parts(batch, late=[batch[1].key]))
+
+
+def partly() -> str:
+    first, second, third = runs(S.SUCCEEDED, S.FAILED, S.TIMED_OUT)
+    return of_parts(parts([first, replace(second, partial=True), third]))
 
 
 def sounds(run: Run) -> PreparedOutputs:
@@ -134,12 +135,14 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-result-some": lambda: ended(S.SUCCEEDED, S.FAILED, S.REFUSED, S.TIMED_OUT),
     "several-result-deleted": deleted,
     "several-result-late": late,
+    "several-result-partial": partly,
     "several-end-failed": lambda: ended(*[S.FAILED] * 3),
     "several-end-failed-differently": lambda: ended(S.FAILED, S.TIMED_OUT),
     "several-end-cancelled": lambda: ended(*[S.CANCELLED] * 3),
     "several-end-rejected": lambda: ended(*[S.REJECTED] * 3),
     "several-one": lambda: one(S.SUCCEEDED),
     "several-one-failed": lambda: one(S.FAILED),
+    "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),
     "several-runs": listed,
 }

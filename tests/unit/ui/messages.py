@@ -36,7 +36,7 @@ def outcome(
     made: Run, prepared: PreparedOutputs, title: str = "Flux", follow_ups: FollowUps | None = None
 ) -> list[OutgoingMessage]:
     """Return the messages that end a single run."""
-    batch = Batch([made], {made.key: prepared} if made.state is RunState.SUCCEEDED else {})
+    batch = Batch([made], {made.key: prepared} if made.has_result else {})
     return outcome_messages(batch, title, follow_ups or FollowUps())
 
 

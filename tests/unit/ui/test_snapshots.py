@@ -91,6 +91,8 @@ STATUS: Mapping[str, Run] = {
 
 ENDS: Mapping[str, Run] = {
     "failed": run(S.FAILED, failure_code="run_failed"),
+    "failed-because": run(S.FAILED, failure_code="run_failed", failure_log="x\nValueError: no *model*\ny"),
+    "timed-out-running": run(S.TIMED_OUT, failure_code="deadline_running"),
     "timed-out": run(S.TIMED_OUT, failure_code="deadline"),
     "timed-out-there": run(S.FAILED, failure_code="run_timed_out"),
     "cancelled": run(S.CANCELLED, failure_code="cancelled_by_requester"),
@@ -110,6 +112,12 @@ ENDS: Mapping[str, Run] = {
 PICTURE = PreparedOutputs((file(),))
 RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
+    "partial-failed": outcome(run(S.FAILED, failure_code="run_failed", partial=True), PICTURE),
+    "partial-timed-out": outcome(run(S.TIMED_OUT, failure_code="run_timed_out", partial=True), PICTURE),
+    "partial-cancelled": outcome(
+        run(S.CANCELLED, failure_code="cancelled_by_requester", partial=True), PICTURE
+    ),
+    "partial-unconfirmed": outcome(run(S.UNCONFIRMED, failure_code="run_failed", partial=True), PICTURE),
     "picture-spoiler": outcome(run(spoiler=True), PICTURE),
     "pictures-twelve": outcome(run(), PreparedOutputs(tuple(file(n) for n in range(1, 13)))),
     "video": outcome(
@@ -219,6 +227,9 @@ OTHERS: Mapping[str, Any] = {
     "help-one": lambda: of_layout(help_layout(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)))),
     "help-deployment": lambda: of_layout(deployment_layout(FLUX, BOTH, PLAN)),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
+    "details-log": lambda: of_layout(
+        details(run(S.FAILED), TITLE, FLUX, PLAN, log="Traceback ```\nValueError: no *model*").layout
+    ),
     "details-gone": lambda: of_layout(details(run(), TITLE, None, PLAN).layout),
     "presets": lambda: of_layout(
         presets_layout(presets(), 0, more=True, title=title, inputs=inputs_of_preset)

@@ -1,0 +1,137 @@
+"""What may be shown of a run's log."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.run_log import end_of_log, last_error, scrub
+
+MESSAGE = "mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)"
+COMFY = [
+    "got prompt\n",
+    f"!!! Exception during processing !!! {MESSAGE}\n",
+    'Traceback (most recent call last):\n  File "/comfyui/execution.py", line 323, in execute\n    run()\n',
+    f"\x1b[31mRuntimeError: {MESSAGE}\x1b[0m\n",
+    "\nPrompt executed in 3.21 seconds\n",
+]
+
+
+def test_the_last_exception_line_is_found_in_comfyuis_output() -> None:
+    log = end_of_log(COMFY)
+    assert log is not None
+    assert last_error(log) == f"RuntimeError: {MESSAGE}"
+    assert 'File "[path]", line 323' in log
+    assert log.splitlines()[-1] == "Prompt executed in 3.21 seconds"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (
+            "torch.cuda.OutOfMemoryError: CUDA out of memory.",
+            "torch.cuda.OutOfMemoryError: CUDA out of memory.",
+        ),
+        ("2026-11-24 14:04:36,123 - ERROR - ValueError: no", "ValueError: no"),
+        ("[2026-11-24T14:04:36Z] [ERROR] KeyError: 'x'", "KeyError: 'x'"),
+        ("!!! Exception during processing!!! it broke", "it broke"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ("an Error: in the middle", None),
+        ("ValueError", "ValueError"),
+        ("Loaded the model", None),
+        ("", None),
+    ],
+)
+def test_an_error_is_recognised_by_its_line(line: str, error: str | None) -> None:
+    assert last_error(line) == error
+    assert last_error(None) is None
+
+
+def test_a_log_without_an_error_keeps_its_last_lines_and_none_is_none() -> None:
+    lines = [f"step {number}" for number in range(100)]
+    log = end_of_log(lines)
+    assert log is not None
+    assert log.splitlines() == lines[-20:]
+    assert end_of_log([]) is None
+    assert end_of_log(["\n", "  \n"]) is None
+
+
+def test_the_error_is_kept_whatever_follows_it() -> None:
+    log = end_of_log([*COMFY, *[f"{'noise ' * 60}{number}\n" for number in range(50)]])
+    assert last_error(log) == f"RuntimeError: {MESSAGE}"
+    assert log is not None
+    assert len(log) <= 2000
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "https://files.example/a.png?X-Amz-Signature=abc",
+        "s3://bucket/key",
+        "10.0.0.7:8188",
+        "fe80::1ff:fe23:4567:890a",
+        "::1",
+        "2001:db8:0:0:1:2:3:4",
+        "localhost:8188",
+        "machine.internal",
+        "api.worker.cloud",
+        "someone@mail.example",
+        "/home/someone/ComfyUI/models/x.safetensors",
+        "~/models/x",
+        "C:\\Users\\someone\\x.py",
+        "models/checkpoints/sd_xl.safetensors",
+        "hf_abcdefghijklmnop",
+        "sk-abcdefghijklmnop",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdef",
+        "0123456789abcdef0123456789abcdef",
+    ],
+)
+def test_addresses_paths_and_secrets_are_not_shown(hidden: str) -> None:
+    for line in (f"ValueError: bad {hidden} here", f"ValueError: '{hidden}'", f"ValueError: {hidden}"):
+        log = end_of_log([line])
+        assert log is not None
+        assert hidden not in log
+        assert last_error(log) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer s3cr",
+        "api_key='s3cr'",
+        "HF_TOKEN=s3cr",
+        'password: "s3cr"',
+        "--token s3cr=1 token=s3cr",
+    ],
+)
+def test_named_secrets_are_not_shown(line: str) -> None:
+    assert "s3cr" not in scrub(line).replace("--token s3cr=1", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"RuntimeError: {MESSAGE}",
+        "torch.cuda.OutOfMemoryError: Tried to allocate 20.00 MiB (GPU 0; 14.58 GiB total capacity)",
+        "12:34:56 and/or 1/2 of c10::Error, std::bad_alloc in torch.nn.functional at 2026-11-24",
+        "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
+    ],
+)
+def test_what_helps_is_left_as_it_is(line: str) -> None:
+    assert scrub(line) == line
+
+
+@given(st.lists(st.text(max_size=3000), max_size=5))
+def test_any_log_is_short_and_printable(entries: list[str]) -> None:
+    log = end_of_log(entries)
+    assert log is None or len(log) <= 2000
+    assert len(last_error(log) or "") <= 200
+
+
+def test_no_half_of_a_secret_is_left_by_cutting() -> None:
+    for padding in range(360, 420, 7):
+        log = end_of_log([f"ValueError: {'x ' * (padding // 2)} Bearer ABCDEFGHIJKLMNOPQRSTUVWXYZ"])
+        assert log is not None
+        assert "ABC" not in log

@@ -1,0 +1,94 @@
+"""Every failure names who can fix it: the requester, the bot's operator, or ComfyDeploy."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import pytest
+
+from bot.comfydeploy.wire import error_from_http
+from bot.domain.errors import BackendError, BackendNotCancellable, BackendUnlisted
+from bot.domain.runs import RunState
+from bot.domain.transitions import DEADLINE, DEADLINE_RUNNING, UNSUCCESSFUL
+from bot.strings import SENTENCES, explain, say
+from bot.ui.components import PreparedOutputs
+from tests.unit.comfydeploy.samples import answer
+from tests.unit.comfydeploy.test_client_faults import subclasses
+from tests.unit.ui.messages import outcome, run, text
+
+
+class Party(Enum):
+    """Who can do something, and the words by which a sentence says so."""
+
+    REQUESTER = ("Please change", "inputs may work", "smaller size")
+    OPERATOR = ("The bot's operator", "the bot's operator")
+    COMFYDEPLOY = ("ComfyDeploy",)
+
+
+BLAMED = {
+    "comfy_failed": Party.COMFYDEPLOY,
+    "comfy_unauthorized": Party.OPERATOR,
+    "comfy_forbidden": Party.OPERATOR,
+    "comfy_not_found": Party.OPERATOR,
+    "comfy_machine": Party.OPERATOR,
+    "comfy_rejected": Party.REQUESTER,
+    "comfy_invalid": Party.REQUESTER,
+    "comfy_rate_limited": Party.COMFYDEPLOY,
+    "comfy_unreachable": Party.COMFYDEPLOY,
+    "comfy_redirected": Party.OPERATOR,
+    "comfy_server_error": Party.COMFYDEPLOY,
+    "comfy_timeout": Party.COMFYDEPLOY,
+    "comfy_bad_reply": Party.COMFYDEPLOY,
+    "run_failed": Party.OPERATOR,
+    "run_failed_because": Party.OPERATOR,
+    "run_timed_out": Party.REQUESTER,
+    "run_cancelled": Party.OPERATOR,
+    "no_outputs": Party.OPERATOR,
+    DEADLINE: Party.REQUESTER,
+    DEADLINE_RUNNING: Party.REQUESTER,
+}
+
+
+@pytest.mark.parametrize(("code", "party"), BLAMED.items())
+def test_a_failure_names_who_can_fix_it(code: str, party: Party) -> None:
+    assert any(words in SENTENCES[code] for words in party.value)
+    assert all(len(sentence.split()) <= 15 for sentence in SENTENCES[code].split(". "))
+
+
+def test_every_failure_is_in_the_list() -> None:
+    errors = {kind.code for kind in subclasses(BackendError)} - {BackendNotCancellable.code}
+    assert errors | {f"run_{state}" for state in UNSUCCESSFUL} <= set(BLAMED)
+
+
+@pytest.mark.parametrize(
+    ("name", "party"),
+    [
+        ("queue_no_auth", Party.OPERATOR),
+        ("queue_free_no_credits", Party.OPERATOR),
+        ("queue_unknown_deployment", Party.OPERATOR),
+        ("queue_bad_gpu", Party.REQUESTER),
+        ("queue_machine_down", Party.COMFYDEPLOY),
+    ],
+)
+def test_each_recorded_refusal_names_its_party(name: str, party: Party) -> None:
+    status, body = answer(name)
+    sentence = explain(error_from_http(status, {}, body))
+    assert any(words in sentence for words in party.value)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_the_machines_own_refusal_accuses_neither_key_nor_account_nor_deployment(status: int) -> None:
+    sentence = explain(error_from_http(status, {}, b'{"detail": "Error creating run: 401"}'))
+    assert sentence.startswith("The machine behind this deployment refused")
+    assert not any(word in sentence for word in ("key", "account", "credits", "doesn't know"))
+
+
+def test_an_unlisted_deployment_reads_like_an_unknown_one() -> None:
+    assert explain(BackendUnlisted()) == say("comfy_not_found")
+
+
+def test_a_failure_quotes_the_last_error_of_its_log_as_plain_text() -> None:
+    log = "Traceback\nValueError: <@1> **loud** `code`\nPrompt executed"
+    failed = run(RunState.FAILED, failure_log=log)
+    (part,) = outcome(failed, PreparedOutputs())
+    assert "failed on the machine: “ValueError: \\<\\@1> \\*\\*loud" in text(part)
