@@ -14,11 +14,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.compile import compile_deployment, describes_itself
+from bot.deployments.config_file import single_deployment
 from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.backend import Backend, DeploymentDescription
-from bot.domain.errors import BackendError, InputError, StartLater, StartupError, StoreUnavailable
+from bot.domain.errors import (
+    BackendError,
+    BackendServerError,
+    BackendUnlisted,
+    InputError,
+    StartLater,
+    StartupError,
+    StoreUnavailable,
+)
 
 log = logging.getLogger(__name__)
 _NONE = "No deployment can be offered. ComfyDeploy described none of them, which the lines above explain"
@@ -105,8 +114,8 @@ class Catalogue:
         """
         async with self._reload:
             wanted = self._configs if configs is None else tuple(configs)
-            gate = asyncio.Semaphore(self._parallel)
-            found = await asyncio.gather(*(self._compiled(config, gate) for config in wanted))
+            gate, account = asyncio.Semaphore(self._parallel), _AccountList(self._backend)
+            found = await asyncio.gather(*(self._compiled(config, gate, account) for config in wanted))
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise self._no_deployment(wanted)
@@ -114,24 +123,26 @@ class Catalogue:
             self._configs, self._deployments, self._plan = wanted, deployments, plan
 
     def _no_deployment(self, wanted: Sequence[DeploymentConfig]) -> StartupError:
-        """Return StartLater if at least one deployment may be described later, otherwise StartupError.
-
-        ComfyDeploy answers an unknown id with a server error, too, and the two can't be told apart.
-        """
+        """Return StartLater if at least one deployment may be described later, otherwise StartupError."""
         faults = [self._faults.get(config.deployment_id) for config in wanted]
+        unlisted = [str(fault) for fault in faults if isinstance(fault, BackendUnlisted)]
         if not any(fault is not None and fault.passing for fault in faults):
             return StartupError(
+                *unlisted,
                 f"{_NONE}: check COMFYDEPLOY_API_KEY, COMFYDEPLOY_API_URL and the deployments' ids. "
-                f"{_WITHOUT}"
+                f"{_WITHOUT}",
             )
         return StartLater(
+            *unlisted,
             f"{_NONE}: start again when it answers. If it does already, check the deployments' ids "
-            f"and COMFYDEPLOY_API_URL. {_WITHOUT}"
+            f"and COMFYDEPLOY_API_URL. {_WITHOUT}",
         )
 
-    async def _compiled(self, config: DeploymentConfig, gate: asyncio.Semaphore) -> Deployment | None:
+    async def _compiled(
+        self, config: DeploymentConfig, gate: asyncio.Semaphore, account: _AccountList
+    ) -> Deployment | None:
         async with gate:
-            info = await self._describe(config.deployment_id) or await self._from_cache(config.deployment_id)
+            info = await self._describe(config, account) or await self._from_cache(config.deployment_id)
         if info is None and not describes_itself(config):
             left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
             self._log_new(config.name, left_out, level=logging.ERROR)
@@ -151,9 +162,16 @@ class Catalogue:
                 log.log(level, "%s", sentence)
         self._logged[about] = said
 
-    async def _describe(self, deployment_id: str) -> DeploymentDescription | None:
+    async def _describe(
+        self, config: DeploymentConfig, account: _AccountList
+    ) -> DeploymentDescription | None:
+        deployment_id = config.deployment_id
         try:
-            info = await self._backend.describe_deployment(deployment_id)
+            info = await self._ask(config, account)
+        except BackendUnlisted as error:
+            self._faults[deployment_id] = error
+            self._log_new(deployment_id, str(error), level=logging.ERROR)
+            return None
         except BackendError as error:
             self._faults[deployment_id] = error
             self._log_new(deployment_id, f"ComfyDeploy does not describe deployment {deployment_id}: {error}")
@@ -162,6 +180,24 @@ class Catalogue:
         self._log_new(deployment_id)
         await self._put_in_cache(deployment_id, info)
         return info
+
+    async def _ask(self, config: DeploymentConfig, account: _AccountList) -> DeploymentDescription:
+        """Describe a deployment. Raises BackendUnlisted if the account doesn't have it.
+
+        ComfyDeploy answers 500 for an unknown id as for an outage; the list of deployments tells them apart.
+        """
+        try:
+            return await self._backend.describe_deployment(config.deployment_id)
+        except BackendServerError as error:
+            listed = await account.listed()
+            if listed is None:
+                raise
+            if config.deployment_id not in listed:
+                raise BackendUnlisted(
+                    f"deployment '{config.name}': the account of COMFYDEPLOY_API_KEY has no deployment with "
+                    f"the id {config.deployment_id}. Correct {id_setting(config)}"
+                ) from error
+            return listed[config.deployment_id]
 
     async def _put_in_cache(self, deployment_id: str, info: DeploymentDescription) -> None:
         text = _DESCRIPTION.dump_json(info).decode()
@@ -182,6 +218,38 @@ class Catalogue:
         except ValidationError:
             log.warning("deployment %s is kept in the store in a form that can't be read", deployment_id)
         return None
+
+
+def id_setting(config: DeploymentConfig) -> str:
+    """Return the setting that holds a deployment's id, for the operator."""
+    in_file = f"deployment_id in [deployments.{config.name}] of deployments.toml"
+    from_environment = config == single_deployment(config.deployment_id)
+    return f"COMFYDEPLOY_DEPLOYMENT_ID, or {in_file}" if from_environment else in_file
+
+
+class _AccountList:
+    """The account's deployments by id. The list is fetched at most once, when something first needs it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._lock = asyncio.Lock()
+        self._fetched = False
+        self._found: Mapping[str, DeploymentDescription] | None = None
+
+    async def listed(self) -> Mapping[str, DeploymentDescription] | None:
+        """Return the deployments, or None if ComfyDeploy doesn't list them now."""
+        async with self._lock:
+            if not self._fetched:
+                self._found, self._fetched = await self._fetch(), True
+            return self._found
+
+    async def _fetch(self) -> Mapping[str, DeploymentDescription] | None:
+        try:
+            found = await self._backend.describe_deployments()
+        except BackendError as error:
+            log.warning("ComfyDeploy does not list the account's deployments: %s", error)
+            return None
+        return {info.id.lower(): info for info in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.comfydeploy.client import ComfyDeploy
 from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
-from bot.deployments.catalogue import Catalogue
+from bot.deployments.catalogue import Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile import describes_itself
 from bot.deployments.model import Deployment, Input
@@ -21,6 +21,7 @@ from bot.domain.errors import (
     BackendRedirected,
     BackendServerError,
     BackendUnauthorized,
+    BackendUnlisted,
     BackendUnreachable,
     StartLater,
     StartupError,
@@ -34,6 +35,7 @@ _NO_RUN = "00000000-0000-4000-8000-000000000000"
 # The `detail` of ComfyDeploy's web framework for an unknown path.
 _NO_SUCH_PATH = "Not Found"
 _ANSWER_LENGTH = 80
+_UNLISTED = "the account of COMFYDEPLOY_API_KEY has no deployment with this id"
 _SEE_KEY = "See what is said of the key above."
 _WITHOUT = "To start without its answer, describe the deployment in full in deployments.toml."
 
@@ -130,17 +132,26 @@ def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue:
             return problem(
                 DEPLOYMENT, f"{where} is not offered.", "Correct what is said of the options below."
             )
+        if isinstance(fault, BackendUnlisted):
+            return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
         summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
         return problem(DEPLOYMENT, summary, _remedy(fault))
     table = options_table(deployment, spec)
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
+        if isinstance(fault, BackendUnlisted):
+            summary = f"{where} is offered from {source}, but {_UNLISTED}, so every request will fail."
+            return problem(DEPLOYMENT, summary, _correct_id(config), *table)
         summary = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
         return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *table)
     if deployment.warnings:
         remedy = "Describe what is named here in deployments.toml, or leave it as it is."
         return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *deployment.warnings, *table)
     return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *table)
+
+
+def _correct_id(config: DeploymentConfig) -> str:
+    return f"Copy the id from the deployment's page into {id_setting(config)}, or use a key of its account."
 
 
 def _remedy(fault: BackendError) -> str:
@@ -153,7 +164,7 @@ def _remedy(fault: BackendError) -> str:
         case BackendForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
         case BackendServerError():
-            # ComfyDeploy also answers 500 for an unknown id.
+            # ComfyDeploy also answers 500 for an unknown id, and its list didn't answer either.
             return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
         case _ if fault.passing:
             return f"Check again when ComfyDeploy answers. {_WITHOUT}"

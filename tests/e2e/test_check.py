@@ -11,7 +11,9 @@ import pytest
 from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
+from demo.fake_comfydeploy.faults import Faults
 from tests.chaos.database import opened
+from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
 from tests.fakediscord.faults import Fault
 from tests.harness import free_port
@@ -122,7 +124,19 @@ async def test_a_deployment_that_is_not_there(home: BotProcess) -> None:
     said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID=NOWHERE)
     assert said.code == 1
     found(said, "ok", "ComfyDeploy key")
-    found(said, "error", "Deployment", NOWHERE, "check the id")
+    found(said, "error", "Deployment", NOWHERE, "has no deployment with this id", "COMFYDEPLOY_DEPLOYMENT_ID")
+    (home.folder / "own.toml").write_text(described(fox=NOWHERE, owl=PICTURE_ID), encoding="utf-8")
+    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
+    assert said.code == 1
+    found(said, "error", "Deployment: fox", "deployment_id in [deployments.fox] of deployments.toml")
+    found(said, "ok", "Deployment: owl")
+
+
+async def test_a_deployment_that_is_not_described_while_there_is_no_list(home: BotProcess) -> None:
+    home.comfydeploy.faults = Faults(deployment_status=500)
+    said = await home.command("check")
+    assert said.code == 1
+    found(said, "error", "Deployment", PICTURE_ID, "Try again in a minute", "check the id")
 
 
 async def test_comfydeploy_away(home: BotProcess) -> None:
@@ -200,13 +214,20 @@ async def test_a_metrics_port_that_something_else_has(home: BotProcess) -> None:
 
 
 async def test_a_deployment_that_only_the_file_describes(home: BotProcess) -> None:
-    (home.folder / "own.toml").write_text(
-        f'[deployments.mine]\ndeployment_id = "{NOWHERE}"\n[deployments.mine.inputs.prompt]\nkind = "text"\n',
-        encoding="utf-8",
-    )
-    said = await home.command("check", COMFYDEPLOY_DEPLOYMENT_ID="", DEPLOYMENTS_FILE="own.toml")
+    prompt = '[deployments.mine.inputs.prompt]\nkind = "text"\n'
+    (home.folder / "own.toml").write_text(described(mine=PICTURE_ID) + prompt, encoding="utf-8")
+    more = {"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"}
+    home.comfydeploy.faults = Faults(deployment_status=500)
+    said = await home.command("check", **more)
     assert said.code == 0, said.out
     found(said, "warning", "Deployment", "deployments.toml alone", "prompt")
+    home.comfydeploy.faults = Faults()
+    (home.folder / "own.toml").write_text(described(mine=NOWHERE) + prompt, encoding="utf-8")
+    said = await home.command("check", **more)
+    assert said.code == 1
+    found(
+        said, "error", "Deployment", "deployments.toml alone", "every request will fail", "[deployments.mine]"
+    )
 
 
 @pytest.mark.parametrize(("status", "level"), [(301, "error"), (302, "error"), (308, "warning")])

@@ -12,8 +12,9 @@ from aiohttp import web
 from bot.comfydeploy.client import ComfyDeploy, open_session
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue
+from bot.deployments.config_file import single_deployment
 from bot.deployments.schema import DeploymentConfig
-from bot.domain.errors import BackendUnreachable, StartLater, StartupError
+from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
 from bot.store import Store
 from tests.databases import new_sqlite
 from tests.harness import free_port
@@ -22,6 +23,7 @@ from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config
 
 LTX = "3d211e35-98da-4fb7-acf6-438b8846a9b9"
+NOWHERE = "00000000-1111-4222-8333-444444444444"
 
 
 class Comfy:
@@ -36,15 +38,25 @@ class Comfy:
         self.status = 500
         self.statuses: dict[str, int] = {}
         self.notes = notes
+        # The ids of GET /deployments, or None while it fails as one bad deployment makes it fail.
+        self.listed: list[str] | None = None
+        self.lists = 0
         self.client: ComfyDeploy
 
     async def answer(self, request: web.Request) -> web.Response:
         asked = request.path.rpartition("/")[2]
+        if asked == "deployments" and self.listed is not None:
+            self.lists += 1
+            return web.json_response([self._described(each) for each in self.listed])
         found = self.inputs.get(asked)
         if self.down or found is None:
             status = self.statuses.get(asked, self.status)
             return web.json_response({"detail": "Internal server error"}, status=status)
-        return web.json_response({"id": asked, "workflow": {"name": "wf"}, "input_types": found})
+        return web.json_response(self._described(asked))
+
+    def _described(self, deployment_id: str) -> dict[str, object]:
+        inputs = self.inputs.get(deployment_id, [])
+        return {"id": deployment_id, "workflow": {"name": "wf"}, "input_types": inputs}
 
     def catalogue(self, *configs: DeploymentConfig) -> Catalogue:
         """Return a catalogue as after a start."""
@@ -157,3 +169,46 @@ async def test_what_is_remembered_in_an_unreadable_form_is_not_used(comfy: Comfy
     comfy.down = True
     with pytest.raises(StartupError):
         await comfy.catalogue().load()
+
+
+async def test_an_id_that_the_account_does_not_have_is_a_mistake_and_no_outage(
+    comfy: Comfy, caplog: pytest.LogCaptureFixture
+) -> None:
+    del comfy.inputs[UUID]
+    comfy.listed = [LTX]
+    with pytest.raises(StartupError) as caught, caplog.at_level(logging.ERROR):
+        await comfy.catalogue(config("fox"), config("owl", deployment_id=UUID.replace("9", "8"))).load()
+    assert not isinstance(caught.value, StartLater)
+    first, second, _ = caught.value.mistakes
+    assert "deployment 'fox': the account of COMFYDEPLOY_API_KEY has no deployment with the id" in first
+    assert "Correct deployment_id in [deployments.fox] of deployments.toml" in first
+    assert "[deployments.owl]" in second
+    assert first in caplog.text
+    assert comfy.lists == 2  # with and without an image of their own, once for both
+
+
+async def test_an_unknown_id_beside_a_known_one_is_told_and_the_other_offered(
+    comfy: Comfy, caplog: pytest.LogCaptureFixture
+) -> None:
+    comfy.listed = [UUID]
+    made = comfy.catalogue(config("ltx", deployment_id=NOWHERE), config())
+    with caplog.at_level(logging.ERROR):
+        await made.load()
+        await made.load()
+    assert [item.name for item in made.all()] == ["flux"]
+    assert isinstance(made.faults[NOWHERE], BackendUnlisted)
+    assert caplog.text.count("Correct deployment_id in [deployments.ltx]") == 1
+
+
+async def test_a_deployment_that_only_the_list_describes_is_offered(comfy: Comfy) -> None:
+    comfy.down, comfy.listed = True, [UUID]
+    made = comfy.catalogue()
+    await made.load()
+    assert made.get("flux").inputs[0].key == "prompt"
+    assert not made.faults
+
+
+async def test_the_setting_of_a_single_deployment_is_its_variable(comfy: Comfy) -> None:
+    comfy.listed = []
+    with pytest.raises(StartupError, match="Correct COMFYDEPLOY_DEPLOYMENT_ID, or"):
+        await comfy.catalogue(single_deployment(NOWHERE)).load()
