@@ -28,7 +28,7 @@ STATES: Mapping[str, RunState] = {
     "timeout": RunState.TIMED_OUT,
     "cancelled": RunState.CANCELLED,
 }
-_LOG_ENTRIES = 2000
+_LOG_ENTRIES, _LOG_TEXT = 2000, 100_000
 
 _PERCENT_WORDS = frozenset({"processing", "completed"})
 # States shared by both dialects don't reveal the scale. Float noise never lifts a value from 0 to 1 this far
@@ -84,8 +84,14 @@ def parse_log(body: bytes) -> tuple[str, ...]:
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the log is not a list")
-    texts = (entry.get("log") for entry in entries[-_LOG_ENTRIES:] if isinstance(entry, dict))
-    return tuple(text for text in texts if isinstance(text, str))
+    kept: list[str] = []
+    room = _LOG_TEXT
+    for entry in entries[: -_LOG_ENTRIES - 1 : -1]:
+        text = entry.get("log") if isinstance(entry, dict) else None
+        if isinstance(text, str) and room > 0:
+            kept.append(text[-room:])
+            room -= len(text)
+    return tuple(reversed(kept))
 
 
 def _optional(data: dict[str, Any], field: str, kind: type) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.comfydeploy.client import MAX_REPLY
+from bot.comfydeploy.reports import parse_log
 from bot.comfydeploy.wire import queue_body
 from bot.domain.errors import (
     BackendBadReply,
@@ -196,6 +198,14 @@ async def test_a_log_is_read_as_its_texts_without_the_api_key(session: aiohttp.C
     async with http_server(handler) as url:
         assert await connect(session, url).read_log(RUN_ID) == ("got prompt", "key ***")
     assert paths == [f"/api/v2/clickhouse-run-logs/{RUN_ID}"]
+
+
+def test_only_the_end_of_a_long_log_is_kept() -> None:
+    entries = [{"log": f"{number:05} {'x' * 994}"} for number in range(1000)]
+    texts = parse_log(json.dumps(entries).encode())
+    assert sum(map(len, texts)) == 100_000
+    assert [text[:5] for text in texts] == [f"{number:05}" for number in range(900, 1000)]
+    assert len(parse_log(json.dumps([{"log": str(n)} for n in range(5000)]).encode())) == 2000
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[", b"null"])
