@@ -48,6 +48,7 @@ from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
 from bot.services.generation import GenerationService
+from bot.services.help import HelpService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.refusals import RefusalLimiter
@@ -105,6 +106,7 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
         runs=runs,
         editing=EditingService(store.runs, store.rules, generation, catalogue, FormDrafts()),
         presets=PresetService(generation, catalogue, store, clock),
+        help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
@@ -262,9 +264,10 @@ def _courier(
 ) -> Courier:
     preparer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
 
-    def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
+    async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
-        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all())
+        rules = await resources.store.rules.get(delivery.run.guild_id)
+        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all(), reportable=rules.takes_reports)
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
 
     def inputs(run: Run) -> ShownInputs:

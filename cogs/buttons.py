@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 import discord
 
@@ -20,7 +21,7 @@ from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
 from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
-from bot.ui.results import single_layout
+from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
 from cogs.reviews import approve, close_report, is_report, reporting_card_errors
 from cogs.use_as_input import offer_pictures, shown_pictures
@@ -36,9 +37,14 @@ class RunButton(PersistentItem[RunId], codec=RunId):
             await _PRESSES[id.action](interaction, id.key)
 
 
-async def _cancel(interaction: Interaction, key: str) -> None:
+def _moderated_channel(interaction: Interaction) -> int | None:
+    """Return the channel if the user may manage messages there."""
     moderates = interaction.permissions.manage_messages and not is_user_install_only(interaction)
-    moderated = interaction.channel_id if moderates else None
+    return interaction.channel_id if moderates else None
+
+
+async def _cancel(interaction: Interaction, key: str) -> None:
+    moderated = _moderated_channel(interaction)
     await interaction.client.services.runs.cancel(key, interaction.user.id, moderated=moderated)
     # The status message itself shows that the run is being cancelled.
     await interaction.response.defer()
@@ -79,13 +85,17 @@ async def _block(interaction: Interaction, key: str) -> None:
 
 async def _delete(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    reviewed = await reviews.delete(key, member_of(interaction), interaction.guild_id, by_card=by_card)
+    person, moderated = member_of(interaction), _moderated_channel(interaction)
+    reviewed = await reviews.delete(key, person, interaction.guild_id, moderated=moderated, by_card=by_card)
     await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
 async def _clear(interaction: Interaction, key: str) -> None:
     reviews, by_card = interaction.client.services.reviews, is_report(interaction, key)
-    reviewed = await reviews.delete_all(key, member_of(interaction), interaction.guild_id, by_card=by_card)
+    person, moderated = member_of(interaction), _moderated_channel(interaction)
+    reviewed = await reviews.delete_all(
+        key, person, interaction.guild_id, moderated=moderated, by_card=by_card
+    )
     await _confirm_deletion(interaction, reviewed, by_card=by_card)
 
 
@@ -100,6 +110,18 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
         await interaction.delete_original_response()
     else:
         await tell(interaction, say("delete_noted"))
+
+
+async def _discard(interaction: Interaction, key: str) -> None:
+    """Delete the message at once; the courier deletes what else belongs to the outcome."""
+    person, moderated = member_of(interaction), _moderated_channel(interaction)
+    message_id = interaction.message.id if interaction.message is not None else 0
+    await interaction.client.services.reviews.discard(
+        key, person, interaction.guild_id, message_id, moderated=moderated
+    )
+    await interaction.response.defer()
+    with suppress(discord.NotFound):
+        await interaction.delete_original_response()
 
 
 async def _report(interaction: Interaction, key: str) -> None:
@@ -162,6 +184,22 @@ async def _pick(interaction: Interaction, key: str) -> None:
     )
 
 
+async def _more(interaction: Interaction, key: str) -> None:
+    """Show the rarer actions, which don't fit under the message."""
+    services, requester = interaction.client.services, requester_of(interaction)
+    run = await services.editing.visible_run(key, requester)
+    reportable = await services.reviews.takes_reports(requester)
+    await interaction.response.send_message(view=more_layout(run, reportable=reportable), ephemeral=True)
+
+
+async def _numbers(interaction: Interaction, key: str) -> None:
+    """Show a button for each run of a batch, with the message's pictures."""
+    message = interaction.message
+    batch = await interaction.client.services.editing.visible_batch(key, requester_of(interaction))
+    pictures = shown_pictures(message) if message is not None else []
+    await interaction.response.send_message(view=numbers_layout(batch, pictures), ephemeral=True)
+
+
 _PRESSES: Mapping[Action, Press] = {
     Action.CANCEL: _cancel,
     Action.AGAIN: _again,
@@ -179,6 +217,9 @@ _PRESSES: Mapping[Action, Press] = {
     Action.REPEAT: _repeat,
     Action.CLEAR: _clear,
     Action.VARY: _vary,
+    Action.MORE: _more,
+    Action.NUMBERS: _numbers,
+    Action.DISCARD: _discard,
 }
 
 

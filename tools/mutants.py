@@ -150,11 +150,13 @@ TESTS = {
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py",
+        "help": f"{DISCORD}_help.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",
         "privacy": f"{SERVICES}_privacy.py {DISCORD}_privacy.py",
         "refusals": f"{SERVICES}_refusals.py {DISCORD}_refused_often.py",
-        "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py",
+        "reviews": f"{DISCORD}_approval.py {DISCORD}_approval_trouble.py {DISCORD}_reports.py"
+        f" {DISCORD}_delete_everywhere.py",
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",

@@ -19,6 +19,7 @@ from bot.store import Store
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedFile, PreparedOutputs, gallery_only
 from bot.ui.custom_ids import Action
+from bot.ui.follow_ups import FollowUps
 from bot.ui.moderation import closed_report_card
 from bot.ui.results import Batch, first_message
 
@@ -72,9 +73,10 @@ class ResultRemoval:
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
         prepared = {run.key: _as_posted(run, files) for run in batch if run.is_shown and run.key not in late}
         shown = Batch(batch, prepared, late)
+        follow_ups = FollowUps(reportable=(await self._store.rules.get(batch[0].guild_id)).takes_reports)
         for message, posted in found.items():
             remaining = [file for file in shown.files() if file.filename in posted.files]
-            redrawn = self._redrawn(shown, posted, remaining, first=message == messages[0])
+            redrawn = self._redrawn(shown, posted, remaining, follow_ups, first=message == messages[0])
             with suppress(Unreachable):
                 if redrawn is None:
                     await self._poster.delete(*message)
@@ -83,12 +85,18 @@ class ResultRemoval:
                     await self._poster.edit_keeping(*message, replace(redrawn, files=()), keep)
 
     def _redrawn(
-        self, batch: Batch, posted: Posted, remaining: Sequence[PreparedFile], *, first: bool
+        self,
+        batch: Batch,
+        posted: Posted,
+        remaining: Sequence[PreparedFile],
+        follow_ups: FollowUps,
+        *,
+        first: bool,
     ) -> OutgoingMessage | None:
         """Return the message without the deleted results, or None if nothing remains."""
         if first:
             title = self._title(batch.first.deployment)
-            message, _ = first_message(batch, title, remaining, classic=bool(posted.content))
+            message, _ = first_message(batch, title, remaining, follow_ups, classic=bool(posted.content))
             return message
         if posted.files:
             if not remaining:

@@ -302,8 +302,9 @@ def _is_outage(error: discord.HTTPException) -> bool:
     return error.status in (408, 429) or error.status >= 500
 
 
-# These buttons may differ between tries: they depend on the fetched pictures and current deployments.
-_VARIABLE_ACTIONS = (Action.USE, Action.VARY)
+# These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
+# and rules.
+_VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.MORE)
 
 
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:

@@ -69,7 +69,7 @@ class Router:
         deliveries: DeliveryStore,
         poster: Poster,
         preparer: OutputPreparer,
-        render: Callable[[Delivery, Mapping[str, PreparedOutputs]], list[OutgoingMessage]],
+        render: Callable[[Delivery, Mapping[str, PreparedOutputs]], Awaitable[list[OutgoingMessage]]],
         on_slow: Callable[[Delivery], Awaitable[bool]],
         owner: str,
         clock: Callable[[], datetime],
@@ -180,21 +180,23 @@ class Router:
     ) -> Sequence[OutgoingMessage]:
         shown = _runs_to_show(delivery)
         if step.form is not Form.FULL:
-            return self._simplified(delivery, step.form, shown)
+            return await self._simplified(delivery, step.form, shown)
         last_try = delivery.tries >= LAST_MEDIA_TRY
         prepared = {
             run.key: await self._preparer.prepare(run, step.limit, folder, last_try=last_try, budget=budget)
             for run in shown
         }
-        return self._render(delivery, prepared)
+        return await self._render(delivery, prepared)
 
-    def _simplified(self, delivery: Delivery, form: Form, shown: Sequence[Run]) -> Sequence[OutgoingMessage]:
+    async def _simplified(
+        self, delivery: Delivery, form: Form, shown: Sequence[Run]
+    ) -> Sequence[OutgoingMessage]:
         """Return an outcome without files. What is sent already stays, and the links follow it."""
         if delivery.messages:
             remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]
         if form is Form.LINKS:
-            return self._render(delivery, {run.key: linked_outputs(run) for run in shown})
+            return await self._render(delivery, {run.key: linked_outputs(run) for run in shown})
         return plain_messages(delivery.batch, shown)
 
     async def _links(self, delivery: Delivery, folder: Path) -> Sequence[OutgoingMessage]:

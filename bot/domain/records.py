@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     PRIVACY = "privacy"
+    DISCARD = "discard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

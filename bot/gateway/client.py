@@ -19,6 +19,7 @@ from discord.ext import commands
 from bot.config.roles import Shards
 from bot.database.key_values import KeyValueStore
 from bot.domain.errors import AlreadyTaken, BotError, StoreUnavailable
+from bot.gateway.command_mentions import CommandMentions
 from bot.gateway.guild import read_automod
 from bot.gateway.permissions import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
@@ -87,6 +88,7 @@ class GenerateBot(commands.Bot):
         self.services = services
         self.clock = clock
         self.overrides = CommandOverrides(self.tree, services.catalogue.plan.name)
+        self.mentions = CommandMentions(self.tree, sync.guild_ids)
         self.sync = sync
         self._availability = availability
         self._extensions = extensions
@@ -118,6 +120,7 @@ class GenerateBot(commands.Bot):
             rebuild()
         if self.application_id is not None:
             await self.sync.run(self.tree, self.application_id)
+        self.mentions.forget()
 
     async def load_cogs(self) -> None:
         """Load every cog. An error stops the startup, since a bot that lacks a command would look healthy.

@@ -30,13 +30,13 @@ class CommandSync:
 
     def __init__(self, store: KeyValueStore, guild_ids: tuple[int, ...]) -> None:
         self._store = store
-        self._guild_ids = guild_ids
+        self.guild_ids = guild_ids
 
     def arrange(self, tree: app_commands.CommandTree[Any]) -> None:
         """Move the commands of the tree to their scopes; can be called repeatedly."""
-        for guild_id in self._guild_ids:
+        for guild_id in self.guild_ids:
             tree.copy_global_to(guild=discord.Object(guild_id))
-        if self._guild_ids:
+        if self.guild_ids:
             tree.clear_commands(guild=None)
 
     def scopes(self, synced: Mapping[str, str]) -> list[str]:
@@ -44,7 +44,7 @@ class CommandSync:
 
         These are the configured scopes and those where commands were `synced` before.
         """
-        return list(dict.fromkeys([_GLOBAL, *map(str, self._guild_ids), *synced]))
+        return list(dict.fromkeys([_GLOBAL, *map(str, self.guild_ids), *synced]))
 
     async def synced(self, application_id: int) -> dict[str, str]:
         """Return the fingerprint of the commands last synced to each scope. Raises StoreUnavailable."""

@@ -9,6 +9,7 @@ from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService
 from bot.services.generation import GenerationService
+from bot.services.help import HelpService
 from bot.services.presets import PresetService
 from bot.services.privacy import PrivacyService
 from bot.services.reviews import ReviewService
@@ -25,6 +26,7 @@ class Services:
     runs: RunService
     editing: EditingService
     presets: PresetService
+    help: HelpService
     reviews: ReviewService
     blocks: BlockService
     audit: AuditService

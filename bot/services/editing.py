@@ -78,6 +78,10 @@ class EditingService:
             return False
         return requester.person.is_moderator(await self._rules.current(run.guild_id))
 
+    async def visible_batch(self, key: str, requester: Requester) -> Sequence[Run]:
+        """Return the batch of a run that the requester may see. Raises RefusedError."""
+        return await self._runs.batch(await self.visible_run(key, requester))
+
     async def form(self, run_key: str, draft: str, requester: Requester) -> InputForm:
         """Return the fields of Edit: the run's inputs, or the draft's values if there is one."""
         run = await self._editable_run(run_key, requester)

@@ -10,7 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Run
+from bot.domain.runs import Purpose, Run, RunState
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import explain
@@ -82,13 +82,20 @@ class ReviewService:
         return (await self._moderated(key, moderator, guild_id)).requester_id
 
     async def delete(
-        self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
+        self,
+        key: str,
+        person: Member,
+        guild_id: int | None,
+        *,
+        moderated: int | None = None,
+        by_card: bool = False,
     ) -> ReviewedRun:
         """Delete a result for its requester or a moderator.
 
-        With `by_card`, the button is on a report, which is closed even if the result was removed before.
+        `moderated` is the channel of the interaction if the user may manage messages there. With `by_card`,
+        the button is on a report, which is closed even if the result was removed before.
         """
-        run = await self._deletable(key, person, guild_id, by_card=by_card)
+        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
         if by_card and run.deleted_at is not None:
             return self._reviewed(run, already_deleted=True)
         _check_shown(run)
@@ -97,15 +104,48 @@ class ReviewService:
         return self._reviewed(run)
 
     async def delete_all(
-        self, key: str, person: Member, guild_id: int | None, *, by_card: bool = False
+        self,
+        key: str,
+        person: Member,
+        guild_id: int | None,
+        *,
+        moderated: int | None = None,
+        by_card: bool = False,
     ) -> ReviewedRun:
         """Delete all remaining results of a batch, as `delete` does with one."""
-        run = await self._deletable(key, person, guild_id, by_card=by_card)
+        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
         if by_card and not any(each.is_shown for each in await self._store.runs.batch(run)):
             return self._reviewed(run, already_deleted=True)
         await self._store.reviews.delete_all(key, person.id, self._clock())
         self._wakeups.deliver()
         return self._reviewed(run)
+
+    async def discard(
+        self,
+        key: str,
+        person: Member,
+        guild_id: int | None,
+        message_id: int,
+        *,
+        moderated: int | None = None,
+    ) -> None:
+        """Let the same users as `delete` delete a message without a result, which the caller then does.
+
+        The courier deletes what else belongs to the outcome, except a result that this message replaces here.
+        """
+        run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=False)
+        outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
+        if message_id in [message.message_id for message in outcome.everywhere]:
+            batch = await self._store.runs.batch(run)
+            remove = not any(map(_is_shown, batch))
+            await self._store.reviews.discard(run.batch_key, person.id, self._clock(), remove=remove)
+            self._wakeups.deliver()
+
+    async def takes_reports(self, requester: Requester) -> bool:
+        """Return whether a report from this server would reach its moderators."""
+        rules = await self._store.rules.get(requester.origin.guild_id)
+        channel_id = rules.approval.review_channel_id
+        return channel_id is not None and requester.can_post(channel_id)
 
     async def report(self, key: str, requester: Requester) -> bool:
         """Report a result to the moderators.
@@ -140,14 +180,16 @@ class ReviewService:
         inputs = displayed_inputs(self._catalogue.get(run.deployment), run.inputs)
         return ReviewedRun(run, title, inputs, already_deleted)
 
-    async def _deletable(self, key: str, person: Member, guild_id: int | None, *, by_card: bool) -> Run:
+    async def _deletable(
+        self, key: str, person: Member, guild_id: int | None, *, moderated: int | None, by_card: bool
+    ) -> Run:
         run = await self._store.runs.get(key)
-        if by_card:
+        if by_card or run is None:
             return await self._moderated(key, person, guild_id)
-        if run is None or run.requester_id != person.id:
-            refusal = "delete_not_yours" if guild_id is not None else "not_yours"
-            return await self._moderated(key, person, guild_id, refusal=refusal)
-        return run
+        if run.requester_id == person.id or run.channel_id == moderated:
+            return run
+        refusal = "delete_not_yours" if guild_id is not None else "not_yours"
+        return await self._moderated(key, person, guild_id, refusal=refusal)
 
     async def _moderated(
         self, key: str, person: Member, guild_id: int | None, *, refusal: str = "not_a_moderator"

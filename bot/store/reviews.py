@@ -96,9 +96,20 @@ class ReviewStore:
             )
             if marked.rowcount != 1:
                 raise RefusedError("already_deleted")
-            await create_delivery(connection, key, Purpose.REMOVAL, now, now)
+            await _create_again(connection, key, Purpose.REMOVAL, now)
             await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
+
+    async def discard(self, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
+        """Record that a message without a result was deleted, and with `remove` delete the whole outcome.
+
+        The runs stay as they are, so that a late success is still posted.
+        """
+        async with self._database.write() as connection:
+            run = (await lock_batch(connection, key))[0]
+            if remove:
+                await _create_again(connection, run.key, Purpose.REMOVAL, now)
+            await add_entries(connection, _entry(run, AuditAction.DISCARD, user_id, now))
 
     async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
         """Delete every result of a batch that is still there."""
@@ -109,7 +120,7 @@ class ReviewStore:
             keys = [run.key for run in shown]
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
             for run in shown:
-                await create_delivery(connection, run.key, Purpose.REMOVAL, now, now)
+                await _create_again(connection, run.key, Purpose.REMOVAL, now)
                 await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
 
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
@@ -127,7 +138,7 @@ class ReviewStore:
                 await connection.execute(
                     update(runs).where(runs.c.key == key).values(report_channel_id=channel_id)
                 )
-                await _create_report_card(connection, key, now)
+                await _create_again(connection, key, Purpose.REPORT, now)
             return True
 
     async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
@@ -185,15 +196,15 @@ def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -
     return query.where(audit.c.actor_id == actor_id) if actor_id is not None else query
 
 
-async def _create_report_card(connection: AsyncConnection, key: str, now: datetime) -> None:
-    """Create the delivery of a report card, or reuse that of a dismissed one."""
+async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose, now: datetime) -> None:
+    """Create a delivery, or reopen an earlier one: a dismissed report, a removal before a late success."""
     reopened = await connection.execute(
         update(deliveries)
-        .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REPORT)
+        .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)
         .values(**RESET, due_at=now)
     )
     if reopened.rowcount == 0:
-        await create_delivery(connection, key, Purpose.REPORT, now, now)
+        await create_delivery(connection, key, purpose, now, now)
 
 
 async def _known_now(connection: AsyncConnection, run: Run, person: Member | None) -> dict[str, object]:

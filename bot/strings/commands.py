@@ -29,7 +29,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "duration_open": "until unblocked",
         "block_done": "<@{person}> can't generate here until somebody unblocks them.",
         "block_done_until": "<@{person}> can't generate here until <t:{until}:f>.",
-        "block_ended": "Waiting requests that were ended: {count}.",
+        "block_ended": "Waiting requests ended: {count}.",
         "block_self": "You can't block yourself.",
         "block_bot": "Bots don't generate anything here, so there is no need to block one.",
         "block_moderator": "<@{person}> is a moderator here and can't be blocked. "
@@ -87,6 +87,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "record_pause": "{who} paused the bot",
         "record_resume": "{who} resumed the bot",
         "record_privacy": "{who} deleted their own data",
+        "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
         "action_request": "Request",
         "action_refusal": "Refused at once",
         "action_outcome": "Outcome",
@@ -103,6 +104,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "action_pause": "Pause",
         "action_resume": "Resumed",
         "action_privacy": "Own data deleted",
+        "action_discard": "Message deleted",
         # the pause
         "command_pause": "For the bot's owner: accept and start nothing, on every server",
         "command_resume": "For the bot's owner: accept requests again",
@@ -117,7 +119,7 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         "command_privacy_delete": "Delete your prompts, inputs and outputs from the bot's database",
         "export_done": "This is what I keep about you.",
         "export_cut": "This is the newest of what I keep about you; the rest didn't fit. The bot's operator can give you all of it.",
-        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests from my database, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\n"
+        "erase_ask": "This deletes the prompts, inputs and outputs of your finished requests, and your presets. It can't be undone, and those requests can't be repeated or edited any more.\n"
         "Presets that you made for a server stay there, without your name.\n"
         "Moderators still see that there were requests: when, where and how they ended, and any blocks.\n"
         "Messages in channels stay; you can delete your results there.",

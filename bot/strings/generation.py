@@ -10,7 +10,11 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "button_edit": "Edit",
         "button_details": "Details",
         "button_use": "Use as input",
-        "button_vary": "Vary ×{count}",
+        "button_vary": "{count} more",
+        "button_more": "More",
+        "button_numbers": "Open one",
+        "button_again_all": "Again ×{count}",
+        "button_try_again_all": "Try again ×{count}",
         "button_edit_again": "Edit again",
         "button_use_with": "Use with {title}",
         # batches
@@ -62,6 +66,8 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_parent": "made from: `{key}`",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
         "details_log": "The end of its log, for moderators and the bot's owner:",
+        "details_step": "step: {step}",
+        "details_erased": "The inputs were deleted, so no command repeats this.",
         "details_gone": "This deployment isn't offered any more, so no command repeats this.",
         "details_in_file": "That is too long to show here. The file has all of it, and the command to copy.",
         "details_hidden": "Only the requester and the moderators can see this before it is approved.",
@@ -70,7 +76,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",
-        "answer_too_late": "The queue was too long for me to answer here in time, so nothing was started. "
+        "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
         "Please try again later.",
         # pictures as input
         "use_menu": "Use as input",
@@ -81,20 +87,43 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "use_nobody": "None of the deployments here takes a picture.",
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
         # help
-        "command_help": "What you can generate here, and how to ask well",
+        "command_help": "What you can generate here, your limits, and how to ask well",
         "help_heading": "### What you can generate here",
-        "help_line": "**{title}** `{path}`\n-# {description}",
-        "help_line_plain": "**{title}** `{path}`",
+        "help_line": "**{title}** {path}\n-# {description}",
+        "help_line_plain": "**{title}** {path}",
         "help_more": "-# and {count} more: choose one below",
         "help_tips": "**How to ask well**\n"
         "- Say what is in the picture first, then how it should look: subject, light, style.\n"
         "- Found something you like? Press Edit and change one thing. The seed keeps the rest alike.\n"
-        "- Details shows every setting of a result, and a command you can copy.\n"
-        "- `/runs` lists what you have asked for.",
+        "- Details shows every setting of a result, and a command you can copy.",
         "help_tip_count": "- Want a choice? `count` makes several at once, each with its own seed.",
-        "help_tip_picture": "- To start from a picture, open a message's menu, choose Apps, then Use as input.",
+        "help_tip_picture": "- To use a picture: open its message's menu, choose Apps, then Use as input.",
+        # help: the user's own limits
+        "help_rules": "**Your limits here**",
+        "help_rules_unread": "I can't read your limits right now. Please try again in a moment.",
+        "help_rules_reviewed": "- A moderator looks at each request of yours before it starts.",
+        "help_rules_reviewed_some": "- A moderator approves requests with these first: {names}.",
+        "help_rules_not_reviewed": "- Your requests start without a moderator's approval.",
+        "help_rules_runs": "- You have {left} of {limit} runs left today.",
+        "help_rules_gpu": "- You have {left} of {limit} GPU seconds left today.",
+        "help_rules_server_runs": "- The whole server has {left} of {limit} runs left today.",
+        "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
+        "help_rules_unlimited": "- There is no limit on your runs a day.",
+        "help_rules_resets": "- Limits reset <t:{until}:R>.",
+        "help_rules_at_once": "- At most {limit} of your runs go at once; more wait in the queue.",
+        "help_rules_closed": "- Your roles can't use {names}.",
+        "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
+        "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",
+        "help_rules_age_here": "- {names}: only in channels marked as age-restricted, like this one.",
+        # help: the other commands
+        "help_commands": "**More commands**",
+        "help_command_runs": "- {runs} lists your requests, to open, cancel or post again.",
+        "help_command_queue": "- {queue} shows what is running and waiting on this server.",
+        "help_command_presets": "- {save} keeps a request's inputs under a name. {use} uses them again.",
+        "help_command_usage": "- {usage} shows what you have used today.",
+        "help_command_privacy": "- {export} sends you what I keep about you. {delete} deletes it.",
         "help_placeholder": "Choose one to see its options",
-        "help_title": "### {title}\n`{path}`",
+        "help_title": "### {title}\n{path}",
         "help_option": "**{name}** {description}",
         "help_limits": "-# {limits}",
         "help_needed": "required",

@@ -38,7 +38,7 @@ _CAUTIONS = {
     "settings_warn_reviewers_blind": "The reviewer role can't see the review channel. "
     "Grant it View Channel there.",
     "settings_warn_nothing_selected": "No deployment and no GPU is chosen, so nothing waits for approval.",
-    "settings_warn_automod": "I can't read this server's AutoMod rules without Manage Server, so requests "
+    "settings_warn_automod": "I can't read the AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",
     "settings_warn_unable": "I can't read this server's AutoMod rules, so they don't apply to requests. Grant Manage Server to my role to apply them.",
     "settings_warn_automod_away": "This server's AutoMod rules can't be read at the moment. "

@@ -30,6 +30,8 @@ PROSE_SHOWN = 2500
 LAYOUT_TEXT = 4000
 CONTENT_TEXT = 2000
 _MAX_BLOCKS = 10
+_DELETING = frozenset({Action.DELETE, Action.CLEAR, Action.DISCARD})
+_EMOJI = {Action.AGAIN: "🔁", Action.REPEAT: "🔁", Action.EDIT: "✏️"}
 _SPOILER_LENGTH = 900
 # The text of our own sentences' links is short; searching further from each "[" of a URL is quadratic.
 _LINK = re.compile(r"\[([^\[\]]{0,80})\]\(\S*\)")
@@ -120,10 +122,15 @@ def view_of(rows: Sequence[Sequence[Button[Any]]]) -> View:
 
 
 def run_button(
-    run: Run, action: Action, label: str, style: ButtonStyle = ButtonStyle.secondary, **params: object
+    run: Run, action: Action, label: str, style: ButtonStyle | None = None, **params: object
 ) -> Button[Any]:
-    """Create a button of a run; `params` fill in the label."""
-    return Button(label=say(label, **params), style=style, custom_id=RunId(run.key, action).encode())
+    """Create a button of a run, red if it deletes something; `params` fill in the label."""
+    return Button(
+        label=say(label, **params),
+        emoji=_EMOJI.get(action),
+        style=style or (ButtonStyle.danger if action in _DELETING else ButtonStyle.secondary),
+        custom_id=RunId(run.key, action).encode(),
+    )
 
 
 def phase(state: RunState) -> str:

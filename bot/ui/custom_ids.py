@@ -69,6 +69,10 @@ class Action(StrEnum):
     REPEAT = "repeat"
     CLEAR = "clear"
     VARY = "vary"
+    # More actions of a result, the runs of a large batch, and the deletion of a message without a result.
+    MORE = "more"
+    NUMBERS = "numbers"
+    DISCARD = "discard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,15 @@ class Details:
 def details(
     run: Run, title: str, deployment: Deployment | None, plan: CommandPlan, *, log: str | None = None
 ) -> Details:
-    """Build the details of a run. Without its `deployment` there is no command line to copy.
+    """Build the details of a run. Without its `deployment`, or after its requester deleted the inputs, there
+    is no command line to copy.
 
     `log` is the end of its log, for readers who may see it.
     """
     inputs = displayed_inputs(deployment, run.inputs)
-    command = command_line(plan, deployment, run.inputs, run.gpu) if deployment is not None else None
+    command = None
+    if deployment is not None and (run.inputs or not deployment.offered):
+        command = command_line(plan, deployment, run.inputs, run.gpu)
     heading = say("details_heading", title=escape_line(title, 80))
     facts = "\n".join(_facts(run, inputs))
     values = "\n".join(_values(inputs, None))
@@ -50,7 +53,8 @@ def details(
         values = "\n".join(shortened[:_LINES])
         layout = _layout(heading, values, facts, say("details_in_file"), File(f"attachment://{FILENAME}"))
         return Details(layout, _full_text(run.key, inputs, command, log))
-    command_text = say("details_command", command=command) if command else say("details_gone")
+    missing = say("details_erased" if deployment is not None else "details_gone")
+    command_text = say("details_command", command=command) if command else missing
     log_text = "\n".join([say("details_log"), *text_blocks((log,), spoiler=False, space=0)]) if log else ""
     return Details(_layout(heading, values, facts, command_text, log=log_text), None)
 
@@ -90,6 +94,8 @@ def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
 
 def _state_facts(run: Run) -> Iterator[str]:
     yield say("details_state", state=say(ending(run)))
+    if run.live_status and not run.final:
+        yield say("details_step", step=escape_line(run.live_status, 60))
     if run.run_duration is not None:
         yield say("details_took", seconds=f"{run.run_duration:.1f}")
     if run.seed is not None:

@@ -19,6 +19,7 @@ from bot.ui.components import (
     run_button,
 )
 from bot.ui.custom_ids import Action
+from bot.ui.follow_ups import discard_button
 
 _TEXT_LENGTH = 1500
 _NAME_LENGTH = 80
@@ -65,11 +66,7 @@ def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
     """Return buttons that the usual message has, too: the courier recognizes either by them."""
     buttons = [run_button(first, Action.DETAILS, "button_details")]
     if not shown:
-        return buttons
+        return [*buttons, discard_button(first)]
     if first.batch_size > 1:
-        buttons = [run_button(first, Action.CLEAR, "button_delete")]
-    else:
-        buttons.append(run_button(first, Action.DELETE, "button_delete"))
-    if first.guild_id is not None:
-        buttons.append(run_button(first, Action.REPORT, "button_report"))
-    return buttons
+        return [run_button(first, Action.CLEAR, "button_delete")]
+    return [*buttons, run_button(first, Action.DELETE, "button_delete")]

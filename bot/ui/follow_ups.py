@@ -1,4 +1,8 @@
-"""The buttons under an outcome: follow-ups first, then actions on the message."""
+"""The buttons under an outcome: follow-ups first, then actions on the message.
+
+A phone of 390 pixels shows about three buttons in a row, so a result has two rows of three, and rarer actions
+move behind *More*.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +20,24 @@ from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.ui.components import run_button
 from bot.ui.custom_ids import Action
 
+_ROW = 3
+
 
 @dataclass(frozen=True, slots=True)
 class FollowUps:
-    """The follow-ups that the deployments offer: `vary` if a batch of that size is allowed, `usable` if an
-    input takes a picture.
+    """The follow-ups that are possible now.
+
+    `vary`: a batch of that size is allowed. `usable`: an input takes a picture. `reportable`: the server has
+    a review channel that receives reports.
     """
 
     vary: bool = False
     usable: bool = False
-
-
-def follow_up_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
-    """Return the buttons that start another run. `picture`: the result has a picture to use as input."""
-    buttons = [run_button(run, Action.AGAIN, "button_again")]
-    if follow_ups.vary:
-        # The label states the number, since each variation costs a run.
-        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
-    buttons.append(run_button(run, Action.EDIT, "button_edit"))
-    if follow_ups.usable and picture:
-        buttons.append(run_button(run, Action.USE, "button_use"))
-    return buttons
+    reportable: bool = False
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
-    """Return the buttons under an outcome without a result."""
+    """Return the buttons of a run without a result."""
     buttons = [
         run_button(run, Action.EDIT, "button_edit"),
         run_button(run, Action.DETAILS, "button_details"),
@@ -50,20 +47,30 @@ def retry_buttons(run: Run) -> list[Button[Any]]:
     return buttons
 
 
+def discard_button(run: Run) -> Button[Any]:
+    """Return the button that deletes a message without a result."""
+    return run_button(run, Action.DISCARD, "button_delete")
+
+
 def offers_retry(run: Run) -> bool:
     """Return whether the same request may be repeated, which a moderator's rejection rules out."""
     return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
 
 
 def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result."""
-    about = [
-        run_button(run, Action.DETAILS, "button_details"),
-        run_button(run, Action.DELETE, "button_delete"),
-    ]
-    if run.guild_id is not None:
-        about.append(run_button(run, Action.REPORT, "button_report"))
-    return [follow_up_buttons(run, follow_ups, picture=picture), about]
+    """Return the buttons under a single result. `picture`: it has a picture to use as input."""
+    use = _use_buttons(run, follow_ups, picture=picture)
+    rare = rare_buttons(run, reportable=follow_ups.reportable)
+    if len(use) + len(rare) + 1 > _ROW:
+        rare = [run_button(run, Action.MORE, "button_more")]
+    delete = run_button(run, Action.DELETE, "button_delete")
+    return [_repeat_buttons(run, follow_ups), [*use, *rare, delete]]
+
+
+def rare_buttons(run: Run, *, reportable: bool) -> list[Button[Any]]:
+    """Return the actions of a single result that move behind *More* if there is no space."""
+    details = run_button(run, Action.DETAILS, "button_details")
+    return [details, run_button(run, Action.REPORT, "button_report")] if reportable else [details]
 
 
 def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
@@ -71,15 +78,28 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
     if not run.has_result:
         return [retry_buttons(run)]
     deleted = run.deleted_at is not None
-    about = [run_button(run, Action.DETAILS, "button_details")]
+    use = _use_buttons(run, follow_ups, picture=picture and not deleted)
+    about = [*use, run_button(run, Action.DETAILS, "button_details")]
     # The bot can't edit a user install's message, but a press of a button in it can.
     if not deleted and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
-    return [follow_up_buttons(run, follow_ups, picture=picture and not deleted), about]
+    return [_repeat_buttons(run, follow_ups), about]
 
 
-def follow_ups_for(run: Run, deployments: Sequence[Deployment]) -> FollowUps:
+def _repeat_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+    buttons = [run_button(run, Action.AGAIN, "button_again")]
+    if follow_ups.vary:
+        # The label states the number, since each one costs a run.
+        buttons.append(run_button(run, Action.VARY, "button_vary", count=VARY_COUNT))
+    return [*buttons, run_button(run, Action.EDIT, "button_edit")]
+
+
+def _use_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Button[Any]]:
+    return [run_button(run, Action.USE, "button_use")] if follow_ups.usable and picture else []
+
+
+def follow_ups_for(run: Run, deployments: Sequence[Deployment], *, reportable: bool = False) -> FollowUps:
     """Return the follow-ups that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)))
+    return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)), reportable=reportable)

@@ -1,8 +1,9 @@
-"""The messages of `/help`: the deployments with their options, and tips."""
+"""The messages of `/help`: the deployments with their options, the rules that apply, and tips."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from discord import SelectOption
 from discord.ui import ActionRow, LayoutView, Select, Separator, TextDisplay
@@ -18,36 +19,53 @@ from bot.ui.custom_ids import HelpId
 _OPTIONS = 25
 _SELECTS = 5
 _LISTED = 10
-_MAX_TEXT = 3600
+_MAX_TEXT = 3900
 _CHOICES_SHOWN = 10
+# From the path of a command, such as `/generate flux`, to the text that shows it.
+Mention = Callable[[str], str]
 
 
-def help_layout(deployments: Sequence[Deployment], plan: CommandPlan) -> LayoutView:
+def plain_mention(path: str) -> str:
+    return f"`{path}`"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpText:
+    """What the layouts need: the deployments, their commands, and how to mention a command.
+
+    `rules` is the text about the user's own limits. `in_server` adds the commands that need a server.
+    """
+
+    deployments: Sequence[Deployment]
+    plan: CommandPlan
+    mention: Mention = plain_mention
+    rules: str = ""
+    in_server: bool = True
+
+
+def help_layout(shown: HelpText) -> LayoutView:
     """Build the overview, or the options if there is only one deployment."""
-    layout = LayoutView(timeout=None)
-    if len(deployments) == 1:
-        layout.add_item(
-            TextDisplay(_deployment_text(deployments[0], plan, _MAX_TEXT - len(_tips(deployments))))
-        )
+    blocks = [text for text in (shown.rules, _tips(shown.deployments), _commands(shown)) if text]
+    space = _MAX_TEXT - sum(map(len, blocks))
+    if len(shown.deployments) == 1:
+        first = _deployment_text(shown.deployments[0], shown, space)
     else:
-        lines = [_line(deployment, plan) for deployment in deployments[:_LISTED]]
-        more = len(deployments) - len(lines)
-        overflow = [say("help_more", count=more)] if more else []
-        layout.add_item(TextDisplay("\n".join([say("help_heading"), *lines, *overflow])))
-    layout.add_item(Separator())
-    layout.add_item(TextDisplay(_tips(deployments)))
-    _add_selects(layout, deployments)
+        first = "\n".join([say("help_heading"), *_lines(shown, space)])
+    layout = LayoutView(timeout=None)
+    layout.add_item(TextDisplay(first))
+    for text in blocks:
+        layout.add_item(Separator())
+        layout.add_item(TextDisplay(text))
+    _add_selects(layout, shown.deployments)
     layout.stop()
     return layout
 
 
-def deployment_layout(
-    deployment: Deployment, deployments: Sequence[Deployment], plan: CommandPlan
-) -> LayoutView:
+def deployment_layout(deployment: Deployment, shown: HelpText) -> LayoutView:
     """Build the options of one deployment, with a select for the others."""
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(_deployment_text(deployment, plan, _MAX_TEXT)))
-    _add_selects(layout, deployments)
+    layout.add_item(TextDisplay(_deployment_text(deployment, shown, _MAX_TEXT)))
+    _add_selects(layout, shown.deployments)
     layout.stop()
     return layout
 
@@ -75,12 +93,40 @@ def _tips(deployments: Sequence[Deployment]) -> str:
     return "\n".join(tips)
 
 
-def _line(deployment: Deployment, plan: CommandPlan) -> str:
+def _commands(shown: HelpText) -> str:
+    """Return what the other commands do."""
+    paths = {
+        "runs": "/runs",
+        "queue": "/queue",
+        "save": "/preset save",
+        "use": "/preset use",
+        "usage": "/usage",
+        "export": "/privacy export",
+        "delete": "/privacy delete",
+    }
+    mentions = {name: shown.mention(path) for name, path in paths.items()}
+    codes = ["runs", *(["queue"] if shown.in_server else []), "presets", "usage", "privacy"]
+    return "\n".join([say("help_commands"), *(say(f"help_command_{code}", **mentions) for code in codes)])
+
+
+def _lines(shown: HelpText, space: int) -> Iterator[str]:
+    """Yield a line per deployment, as far as they fit."""
+    space -= len(say("help_heading"))
+    for count, deployment in enumerate(shown.deployments):
+        line = _line(deployment, shown)
+        space -= len(line) + 1
+        if count == _LISTED or space < 60:
+            yield say("help_more", count=len(shown.deployments) - count)
+            return
+        yield line
+
+
+def _line(deployment: Deployment, shown: HelpText) -> str:
     code = "help_line" if deployment.description else "help_line_plain"
     return say(
         code,
         title=escape_line(deployment.title, 60),
-        path=_path(deployment, plan),
+        path=shown.mention(_path(deployment, shown.plan)),
         description=escape_line(deployment.description, 100),
     )
 
@@ -90,9 +136,11 @@ def _path(deployment: Deployment, plan: CommandPlan) -> str:
     return plan.path(spec) if spec is not None else f"/{plan.name}"
 
 
-def _deployment_text(deployment: Deployment, plan: CommandPlan, space: int) -> str:
-    title = say("help_title", title=escape_line(deployment.title, 80), path=_path(deployment, plan))
-    return "\n".join([title, *_fitting(list(_options(deployment, plan)), deployment, space - len(title))])
+def _deployment_text(deployment: Deployment, shown: HelpText, space: int) -> str:
+    path = shown.mention(_path(deployment, shown.plan))
+    title = say("help_title", title=escape_line(deployment.title, 80), path=path)
+    options = list(_options(deployment, shown.plan))
+    return "\n".join([title, *_fitting(options, deployment, space - len(title))])
 
 
 def _fitting(options: Sequence[str], deployment: Deployment, space: int) -> Iterator[str]:

@@ -41,6 +41,7 @@ from bot.ui.components import (
     reason_of,
 )
 from bot.ui.custom_ids import Action, AuditId, ReviewForm, ReviewFormId, RunId
+from bot.ui.follow_ups import discard_button
 
 _VALUE_LENGTH = 400
 _VALUES_LENGTH = 3000
@@ -205,7 +206,9 @@ def notice_message(run: Run, title: str, channel_name: ChannelName | None) -> Ou
         )
     else:
         lines.append(say("notice_link", url=url))
-    return OutgoingMessage(layout=_layout([TextDisplay(line) for line in lines], Colour.red()))
+    items: list[Item[LayoutView]] = [TextDisplay(line) for line in lines]
+    items.append(ActionRow(discard_button(run)))
+    return OutgoingMessage(layout=_layout(items, Colour.red()))
 
 
 def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:

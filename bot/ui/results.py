@@ -39,7 +39,15 @@ from bot.ui.components import (
     view_of,
 )
 from bot.ui.custom_ids import Action
-from bot.ui.follow_ups import FollowUps, offers_retry, result_rows, retry_buttons, single_rows
+from bot.ui.follow_ups import (
+    FollowUps,
+    discard_button,
+    offers_retry,
+    rare_buttons,
+    result_rows,
+    retry_buttons,
+    single_rows,
+)
 from bot.ui.status import batch_title, in_common
 
 _BUTTONS_A_ROW = 5
@@ -164,13 +172,31 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
     return layout
 
 
+def more_layout(run: Run, *, reportable: bool) -> LayoutView:
+    """Build the view behind *More* with the rarer actions of a single result."""
+    layout = layout_of(ActionRow[LayoutView](*rare_buttons(run, reportable=reportable)))
+    layout.stop()
+    return layout
+
+
+def numbers_layout(runs: Sequence[Run], pictures: Sequence[str]) -> LayoutView:
+    """Build the view with a button for each run of a large batch. `pictures` are links to its pictures."""
+    items: list[Item[LayoutView]] = [TextDisplay(say("several_hint"))]
+    if pictures:
+        items.append(MediaGallery(*(MediaGalleryItem(url, spoiler=runs[0].spoiler) for url in pictures)))
+    items += [ActionRow[LayoutView](*row) for row in _number_rows(runs)]
+    layout = layout_of(Container(*items, accent_colour=COLOURS.get(runs[0].state)))
+    layout.stop()
+    return layout
+
+
 def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
     """Build the message that replaces an age-restricted result in a channel where it may not be shown.
 
     With `postable`, the result may be posted there once the channel is marked as age-restricted.
     """
     heading = f"{say('mention', user=run.requester_id)} **{say('withheld_heading')}**"
-    buttons = [run_button(run, Action.DETAILS, "button_details")]
+    buttons = [run_button(run, Action.DETAILS, "button_details"), discard_button(run)]
     if postable:
         buttons.insert(0, run_button(run, Action.POST, "button_post"))
     container = Container(
@@ -183,8 +209,12 @@ def withheld_message(run: Run, *, postable: bool) -> OutgoingMessage:
 
 def _mention(batch: Batch) -> int | None:
     """Return the user to ping: the requester, unless they cancelled the batch themselves."""
-    cancelled = not batch.shown and all(run.failure_code == "cancelled_by_requester" for run in batch.runs)
+    cancelled = not batch.shown and all(_is_own_cancellation(run) for run in batch.runs)
     return None if cancelled else batch.first.requester_id
+
+
+def _is_own_cancellation(run: Run) -> bool:
+    return run.failure_code == "cancelled_by_requester"
 
 
 def _heading(batch: Batch, title: str, mention: int | None) -> str:
@@ -250,7 +280,10 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
         return [say("several_late")]
     if not run.has_result:
-        return [_reason_with_charge(run) if batch.numbered else reason_of(run)]
+        # The heading of a cancelled batch says it already.
+        reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
+        remark = _reason_with_charge(run, reason) if batch.numbered else reason
+        return [remark] if remark else []
     found = batch.prepared.get(run.key)
     if found is None:
         return [say("several_deleted")]
@@ -269,7 +302,7 @@ def _footer(batch: Batch) -> Iterator[str]:
     used = next((run.gpu_used for run in batch.runs if run.gpu_used), None)
     facts = [*taken(batch.runs, "several_took"), *facts_of(replace(in_common(batch.runs), gpu_used=used))]
     yield from filter(None, [subtext(facts)])
-    if shown:
+    if shown and len(batch.runs) <= _BUTTONS_A_ROW:
         yield subtext([say("several_hint")])
 
 
@@ -300,30 +333,39 @@ def _ending_sentence(run: Run) -> str:
     return f"{reason_of(run)} {say(f'made_before_{end}')}"
 
 
-def _reason_with_charge(run: Run) -> str:
+def _reason_with_charge(run: Run, reason: str) -> str:
     if _was_free(run):
-        return say("failed_free", reason=reason_of(run))
-    return reason_of(run) if run.run_duration is None else say("failed_charged", reason=reason_of(run))
+        return say("failed_free", reason=reason).strip()
+    return reason if run.run_duration is None else say("failed_charged", reason=reason).strip()
 
 
 def _rows(batch: Batch, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
-    runs.
+    runs. More numbers than fit in a row move behind a button of their own.
     """
-    first, shown = batch.first, batch.shown
+    first, shown, count = batch.first, batch.shown, len(batch.runs)
     if not batch.numbered:
-        return result_rows(first, follow_ups, picture=picture) if shown else [retry_buttons(first)]
+        if shown:
+            return result_rows(first, follow_ups, picture=picture)
+        return [[*retry_buttons(first), discard_button(first)]]
+    last: list[Button[Any]] = []
+    if shown:
+        last.append(run_button(first, Action.REPEAT, "button_again_all", count=count))
+        if follow_ups.reportable:
+            last.append(run_button(first, Action.REPORT, "button_report"))
+        last.append(run_button(first, Action.CLEAR, "button_delete"))
+    else:
+        if offers_retry(first):
+            style = ButtonStyle.primary
+            last.append(run_button(first, Action.REPEAT, "button_try_again_all", style, count=count))
+        last.append(discard_button(first))
+    if count > _BUTTONS_A_ROW:
+        return [[run_button(first, Action.NUMBERS, "button_numbers")], last]
+    return [*_number_rows(batch.runs), last]
+
+
+def _number_rows(runs: Sequence[Run]) -> list[list[Button[Any]]]:
     numbers: list[Button[Any]] = [
-        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in batch.runs
+        run_button(run, Action.PICK, "several_number", number=_number(run)) for run in runs
     ]
-    rows = [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]
-    if not shown:
-        retry = run_button(first, Action.REPEAT, "button_try_again", ButtonStyle.primary)
-        return [*rows, [retry]] if offers_retry(first) else rows
-    last = [
-        run_button(first, Action.REPEAT, "button_again"),
-        run_button(first, Action.CLEAR, "button_delete"),
-    ]
-    if first.guild_id is not None:
-        last.append(run_button(first, Action.REPORT, "button_report"))
-    return [*rows, last]
+    return [numbers[start : start + _BUTTONS_A_ROW] for start in range(0, len(numbers), _BUTTONS_A_ROW)]

@@ -22,6 +22,7 @@ from bot.ui.components import (
     texts,
 )
 from bot.ui.custom_ids import Action
+from bot.ui.follow_ups import discard_button
 
 _BAR_LENGTH = 12
 # From the least to the most advanced.
@@ -38,7 +39,7 @@ _PROGRESS_ORDER = (
 def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel."""
     first, active = batch[0], [run for run in batch if not run.final]
-    above = [f"### {say(_heading(active))}: {batch_title(title, len(batch))}", prompt_line(first)]
+    above = [f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
         *_progress(batch, active),
         _remark(next((run for run in (first, *active) if run.status_note), first)),
@@ -65,7 +66,8 @@ def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     """Build what replaces the status message of a batch whose outcome no route could show."""
     heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
-    return OutgoingMessage(layout=layout_of(Container(*blocks, accent_colour=Colour.orange())))
+    buttons = ActionRow[LayoutView](discard_button(batch[0]))
+    return OutgoingMessage(layout=layout_of(Container(*blocks, buttons, accent_colour=Colour.orange())))
 
 
 def batch_title(title: str, size: int) -> str:
@@ -79,16 +81,25 @@ def in_common(batch: Sequence[Run]) -> Run:
     return batch[0] if len(batch) == 1 else replace(batch[0], seed=None, run_duration=None)
 
 
-def _heading(active: Sequence[Run]) -> str:
+def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     """Return the code of the phase of the most advanced run.
 
-    A waiting run without a queue position is about to be submitted, so it isn't described as waiting.
+    A waiting run without a queue position is about to be submitted, so it isn't described as waiting. A
+    running one reports progress from its first step on; before that, its machine starts.
     """
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
-    furthest = max(active, key=lambda run: _PROGRESS_ORDER.index(run.state))
-    if furthest.state is not RunState.WAITING:
-        return phase(furthest.state)
+    furthest = max(active, key=lambda run: (_PROGRESS_ORDER.index(run.state), run.progress or 0))
+    if furthest.state is RunState.WAITING:
+        return _waiting_heading(furthest, active)
+    if furthest.state is RunState.RUNNING and not furthest.progress and len(active) == len(batch):
+        return "title_machine"
+    if furthest.state is RunState.RUNNING and (furthest.progress or 0) >= 1:
+        return phase(RunState.UPLOADING)
+    return phase(furthest.state)
+
+
+def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
     if all(run.waiting_code for run in active):
         return "title_held"
     return "title_submitting" if furthest.queue_position is None else "title_waiting"
@@ -120,8 +131,7 @@ def _progress(batch: Sequence[Run], active: Sequence[Run]) -> Iterator[str]:
 def _run_progress(run: Run) -> str:
     if run.progress is None or run.state not in (RunState.RUNNING, RunState.UPLOADING):
         return ""
-    step = f" · {escape_line(run.live_status, 60)}" if run.live_status else ""
-    return f"{_bar(run.progress)} {run.progress:.0%}{step}"
+    return f"{_bar(run.progress)} {run.progress:.0%}"
 
 
 def _batch_progress(batch: Sequence[Run], active: Sequence[Run]) -> str:

@@ -32,6 +32,13 @@ async def reviewer(bot: Harness, name: str = "rita") -> simcord.MemberActor:
     return bot.guild.add_member(bot.env.create_user(name), roles=[role])
 
 
+async def report(message: Any, actor: Any) -> Any:
+    """Press Report, which is behind More under a single result."""
+    more = await actor.click(message, label="More")
+    assert more.ephemeral
+    return await actor.click(more.response.message, label="Report")
+
+
 async def write(bot: Harness, *entries: AuditEntry) -> None:
     """Add entries to the record, as if they had happened."""
     async with bot.app.store.database.write() as connection:

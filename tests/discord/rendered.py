@@ -31,7 +31,7 @@ def text_of(bot: Harness, message: Any) -> str:
     return "\n".join([message.content, *texts]).strip()
 
 
-RESULT_BUTTONS = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delete", "Report"]
+RESULT_BUTTONS = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
 
 
 def buttons_of(bot: Harness, message: Any) -> dict[str, str]:

@@ -91,7 +91,7 @@ async def test_with_its_channel_closed_no_direct_message_has_it(bot: Harness, an
     (letter,) = bot.alice.user.dm_channel.history()
     assert letter.attachments == []
     assert WITHHELD in text_of(bot, letter)
-    assert list(buttons_of(bot, letter)) == ["Details"]
+    assert list(buttons_of(bot, letter)) == ["Details", "Delete"]
     assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
     bot.env.backend.faults.clear()
     listed = (await bot.alice.slash(adult, "runs", state="undelivered")).response

@@ -112,7 +112,7 @@ RULES: dict[str, tuple[Callable[[Harness], Awaitable[None]], str]] = {
     "pause": (paused, "Generating is paused for the moment: moving"),
     "block": (blocked, "A moderator has blocked you from generating on this server: spam"),
     "words": (words, "`prompt` contains something that this server doesn't allow."),
-    "roles": (roles, "Your roles can't use this deployment."),
+    "roles": (roles, "Your roles can't use this."),
     "budget": (budget, "You have used your 1 runs for today."),
 }
 OF_INTEGRATIONS = "This server's settings don't let you use this here."

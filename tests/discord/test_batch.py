@@ -21,7 +21,7 @@ async def test_four_at_once_come_as_one_result_with_their_own_seeds(bot: Harness
     assert f"<@{bot.alice.id}> **Picture ×4**" in shown
     assert "> a fox" in shown
     assert "**1** seed 7 · **2** seed 8 · **3** seed 9 · **4** seed 10" in shown
-    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "Again", "Delete", "Report"]
+    assert list(buttons_of(bot, message)) == ["1", "2", "3", "4", "Again ×4", "Delete"]
     assert galleries_of(bot, message) == [4]
     assert files(message) == await bot.keys()
     assert [each.description for each in message.attachments] == [f"{n}: a fox" for n in range(1, 5)]
@@ -63,9 +63,9 @@ async def test_only_when_all_of_them_failed_it_is_a_failure(bot: Harness) -> Non
     (shown,) = texts(bot)
     assert "That didn't work: Picture ×3" in shown
     assert shown.count("The run failed on the machine") == 1
-    assert list(buttons_of(bot, bot.messages()[0])) == ["1", "2", "3", "Try again"]
+    assert list(buttons_of(bot, bot.messages()[0])) == ["1", "2", "3", "Try again ×3", "Delete"]
     assert pinged(bot) == [bot.alice.id]
-    await bot.click(bot.messages()[0], "Try again")
+    await bot.click(bot.messages()[0], "Try again ×3")
     assert (await bot.states())[3:] == ["succeeded"] * 3
 
 
@@ -90,7 +90,14 @@ async def test_ten_at_once_fit_into_one_message(bot: Harness) -> None:
     await bot.ask(command="generate picture", count=10)
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [10]
-    assert len(buttons_of(bot, message)) == 13
+    assert list(buttons_of(bot, message)) == ["Open one", "Again ×10", "Delete"]
+    numbers = await bot.alice.click(message, label="Open one")
+    assert numbers.ephemeral
+    assert list(buttons_of(bot, numbers.response)) == [str(number) for number in range(1, 11)]
+    assert galleries_of(bot, numbers.response) == [10]
+    one = await bot.alice.click(numbers.response.message, label="7")
+    assert "number 7 of 10" in text_of(bot, one.response)
+    assert galleries_of(bot, one.response) == [1]
 
 
 @pytest.mark.bot(deployments=DEPLOYMENTS)

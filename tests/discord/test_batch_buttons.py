@@ -17,7 +17,7 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     shown = text_of(bot, one.response)
     assert "Picture: number 2 of 4" in shown
     assert "seed 8" in shown
-    labels = ["Again", "Vary ×4", "Edit", "Use as input", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
     details = await bot.alice.click(one.response.message, label="Details")
@@ -43,7 +43,7 @@ async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
 async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
     await ask(bot, count=3)
     await bot.restart()
-    await bot.click(bot.messages()[0], "Again")
+    await bot.click(bot.messages()[0], "Again ×3")
     runs = await bot.runs()
     assert [run.batch_index for run in runs] == [0, 1, 2, 0, 1, 2]
     assert {run.parent_key for run in runs[3:]} == {runs[0].key}

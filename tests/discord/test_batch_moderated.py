@@ -14,7 +14,7 @@ from tests.harness import Harness
 async def test_one_approval_starts_all_of_them(server: ModeratedServer) -> None:
     await server.ask(count=4)
     assert len(server.cards()) == 1
-    assert "counts 4 runs and about 240 GPU seconds" in text_of(server, server.card)
+    assert "counts as 4 runs and about 240 GPU seconds" in text_of(server, server.card)
     assert texts(server) == []
     await server.restart()
     await server.decide("Approve")

@@ -49,8 +49,8 @@ async def test_cancelled_before_anything_came_the_answer_says_so_in_place(bot: H
     await bot.click(asked.response.message, "Cancel")
     (shown,) = texts(bot)
     assert "Cancelled: Picture ×4" in shown
-    assert "**1, 2** Cancelled, as you asked. The GPU time was charged." in shown
-    assert "**3, 4** Cancelled, as you asked. Nothing was charged." in shown
+    assert "**1, 2** The GPU time was charged." in shown
+    assert "**3, 4** Nothing was charged." in shown
     assert bot.messages()[0].id == asked.response.id
     assert pinged(bot) == []
     assert len(bot.comfydeploy.call_log.cancel_calls) == 2  # the machine takes two at once

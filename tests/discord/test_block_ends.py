@@ -10,13 +10,13 @@ from simcord import MemberActor
 from bot.domain.runs import RunState
 from demo.fake_comfydeploy.faults import Faults
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import moderator, reviewer
+from tests.discord.actors import moderator, report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
 from tests.harness import HELD, Harness
 
-ENDED = "A moderator ended this request before it was started."
+ENDED = "A moderator ended this request before it started."
 
 
 async def queue_of_three(bot: Harness) -> list[Any]:
@@ -36,12 +36,12 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     asked = await queue_of_three(bot)
     assert not (await bot.bob.slash(bot.channel, "generate", prompt="a hen")).ephemeral
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
-    assert done.response.content.endswith(" Waiting requests that were ended: 2.")
+    assert done.response.content.endswith(" Waiting requests ended: 2.")
     await bot.play()
     for answer in asked[1:]:
         assert "Not started: Picture" in text_of(bot, answer.response)
         assert ENDED in text_of(bot, answer.response)
-        assert list(buttons_of(bot, answer.response)) == ["Edit", "Details"]
+        assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = letters(bot)
     assert "The moderator's reason: spam" in letter
@@ -69,8 +69,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     await server.restart()
     done = await server.mona.submit_modal(shown, {"reason": "that *word*"})
     assert done.response.content == (
-        f"<@{server.alice.id}> can't generate here until somebody unblocks them. "
-        "Waiting requests that were ended: 2."
+        f"<@{server.alice.id}> can't generate here until somebody unblocks them. Waiting requests ended: 2."
     )
     await server.play()
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
@@ -96,7 +95,7 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
 async def test_a_reports_button_ends_what_its_maker_has_waiting(server: ModeratedServer) -> None:
     await server.ask()
     (message,) = server.messages()
-    await server.bob.click(message, label="Report")
+    await report(message, server.bob)
     await server.ask(faults=HELD)
     await server.ask()
     await server.decide_with_reason("Block", "that picture")

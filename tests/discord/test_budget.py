@@ -42,7 +42,7 @@ async def test_runs_a_day_return_at_midnight_and_are_counted_over_restarts(bot: 
         await bot.ask()
     await bot.restart()
     refused = refusal(bot, await bot.ask())
-    assert refused == f"You have used your 2 runs for today. They reset {midnight(bot)}."
+    assert refused == f"You have used your 2 runs for today. Resets {midnight(bot)}."
     assert not (await bot.ask(bot.bob)).ephemeral
     bot.clock.move(days=1)
     assert not (await bot.ask()).ephemeral
@@ -62,7 +62,7 @@ async def test_seconds_are_set_aside_and_then_settled_with_what_it_really_took(b
     await bot.ask(gpu="H100")
     refused = refusal(bot, await bot.ask())
     assert refused == (
-        f"This needs about 60 GPU seconds, and you have 10 of 100 left today. They reset {midnight(bot)}."
+        f"This needs about 60 GPU seconds, and you have 10 of 100 left today. Resets {midnight(bot)}."
     )
     await bot.release()
     await bot.later(seconds=10)
@@ -118,7 +118,7 @@ async def test_a_servers_budget_is_shared_by_all_its_people(bot: Harness) -> Non
         await bot.release()
     assert not (await bot.ask(people[3])).ephemeral
     refused = refusal(bot, await bot.ask(bot.bob))
-    assert refused == f"This server has used its 4 runs for today. They reset {midnight(bot)}."
+    assert refused == f"This server has used its 4 runs for today. Resets {midnight(bot)}."
 
 
 async def test_a_hundred_presses_at_once_never_pass_a_budget_of_ten(bot: Harness) -> None:

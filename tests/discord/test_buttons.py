@@ -45,9 +45,9 @@ async def test_try_again_after_a_failure(bot: Harness) -> None:
     ("count", "label", "told"),
     [
         (1, "Again", "Only the person who asked can use this."),
-        (1, "Vary ×4", "Only the person who asked can use this."),
+        (1, "4 more", "Only the person who asked can use this."),
         (1, "Delete", "Only the person who asked and this server's moderators can delete this."),
-        (2, "Again", "Only the person who asked can use this."),
+        (2, "Again ×2", "Only the person who asked can use this."),
         (2, "Delete", "Only the person who asked and this server's moderators can delete this."),
     ],
 )
@@ -65,7 +65,7 @@ async def test_buttons_work_after_a_restart(bot: Harness) -> None:
     again = await bot.click(bot.messages()[0], "Again")
     await bot.restart()
     await bot.click(again.response.message, "Cancel")
-    assert "Cancelled, as you asked." in text_of(bot, again.response)
+    assert "Cancelled: " in text_of(bot, again.response)
     assert await bot.states() == [RunState.SUCCEEDED, RunState.CANCELLED]
 
 

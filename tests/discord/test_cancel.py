@@ -27,8 +27,8 @@ async def test_the_requester_cancels(bot: Harness) -> None:
     assert [call.run_id for call in bot.comfydeploy.call_log.cancel_calls] == bot.calls[0].run_ids
     shown = text_of(bot, message)
     assert "Cancelled: Picture" in shown
-    assert "Cancelled, as you asked." in shown
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert "Cancelled: " in shown
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
     assert pinged(bot) == []
     assert (await bot.run()).state is RunState.CANCELLED
     await bot.later(hours=2)
@@ -87,7 +87,7 @@ async def test_what_waits_in_the_bots_own_queue_never_reaches_comfydeploy(bot: H
     bot.comfydeploy.release()
     await bot.later(seconds=3)
     assert len(bot.calls) == 1
-    assert "Cancelled, as you asked." in text_of(bot, waiting.response)
+    assert "Cancelled: " in text_of(bot, waiting.response)
 
 
 async def test_the_wish_waits_for_the_id_that_only_the_webhook_brings(bot: Harness) -> None:
@@ -164,4 +164,4 @@ async def test_what_comfydeploy_can_not_be_asked_about_for_long_was_cancelled(bo
     assert (await bot.run()).state is RunState.RUNNING
     await bot.later(minutes=5)
     assert (await bot.run()).state is RunState.CANCELLED
-    assert "Cancelled, as you asked." in text_of(bot, message)
+    assert "Cancelled: " in text_of(bot, message)

@@ -31,7 +31,7 @@ EVERY_DEPLOYMENT = {"deployments": all_deployments()}
 async def told(bot: Harness, state: RunState) -> str:
     """Return the text of the one message that everybody sees in the end."""
     (message,) = bot.messages()
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
     assert (await bot.run()).state is state
     assert_nothing_leaked(bot)
     return text_of(bot, message)

@@ -23,7 +23,7 @@ async def test_a_run_past_its_deadline_is_told_and_cancelled_once(bot: Harness) 
     (message,) = bot.messages()
     assert "so I stopped it" in text_of(bot, message)
     assert "after all" not in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
     assert [call.run_id for call in bot.comfydeploy.call_log.cancel_calls] == bot.calls[0].run_ids
     assert (await bot.run()).state is RunState.TIMED_OUT

@@ -117,7 +117,7 @@ async def test_a_failure_is_told_down_the_ladder_too(bot: Harness) -> None:
     bot.env.inject_error("POST", POSTS, status=403, code=50013, times=None)
     result = await bot.ask()
     assert "The run failed on the machine: “RuntimeError" in text_of(bot, result.response)
-    assert list(buttons_of(bot, result.response)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, result.response)) == ["Try again", "Edit", "Details", "Delete"]
 
 
 async def change_nothing(bot: Harness) -> None:
@@ -150,7 +150,7 @@ async def test_a_post_whose_answer_was_lost_is_found_instead_of_repeated(bot: Ha
     await bot.later(minutes=5, times=8)
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [1]
-    assert "Vary ×4" not in buttons_of(bot, message)
+    assert "4 more" not in buttons_of(bot, message)
     assert len(requests_to(bot, "POST", f"/channels/{bot.channel.id}/messages")) == 1
     assert pinged(bot) == [bot.alice.id]
     assert await delivery_states(bot) == [DeliveryState.SENT]

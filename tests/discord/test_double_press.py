@@ -14,7 +14,7 @@ from tests.discord.rendered import buttons_of, refusal, text_of
 from tests.harness import HELD, Harness
 
 TOLD = "You've just pressed this. To start another, press it again in a few seconds."
-BUTTONS = [(1, "Again", 1), (1, "Vary ×4", 4), (2, "Again", 2)]
+BUTTONS = [(1, "Again", 1), (1, "4 more", 4), (2, "Again ×2", 2)]
 
 
 @pytest.mark.parametrize(("count", "label", "started"), BUTTONS)
@@ -70,7 +70,7 @@ async def test_a_press_after_five_seconds_starts_another(bot: Harness) -> None:
 async def test_another_button_and_another_run_are_no_second_press(bot: Harness) -> None:
     first, second = await bot.made(), await bot.made()
     await bot.click(first, "Again")
-    await bot.click(first, "Vary ×4")
+    await bot.click(first, "4 more")
     await bot.click(second, "Again")
     assert len(bot.calls) == 2 + 1 + 4 + 1
 

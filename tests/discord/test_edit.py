@@ -119,7 +119,7 @@ async def test_edit_again_after_a_restart_opens_with_what_is_stored(bot: Harness
 @pytest.mark.bot(comfydeploy_deployment_id=FAILS_ID)
 async def test_a_failure_can_be_edited(bot: Harness) -> None:
     message = await bot.made()
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
     form = await bot.alice.click(message, label="Edit")
     await bot.alice.submit_modal(form, {"prompt": "a wolf"})
     await bot.play()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.database.tables import runs
+from tests.discord.actors import report
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer
 from tests.discord.rendered import buttons_of
 
@@ -39,7 +40,8 @@ async def test_a_form_closes_the_card_of_a_deleted_request(server: ModeratedServ
 @pytest.mark.parametrize("label", ["Delete", "Block", "Dismiss"])
 async def test_a_press_closes_the_report_of_a_deleted_result(server: ModeratedServer, label: str) -> None:
     await server.ask()
-    await server.click(server.messages()[0], "Report", server.bob)
+    await report(server.messages()[0], server.bob)
+    await server.play()
     await forget(server)
     await server.decide(label)
     assert "nothing to decide" in server.verdict

@@ -18,4 +18,4 @@ async def test_on_joining_a_server_nothing_is_posted_anywhere(bot: Harness) -> N
     assert len(requests_to(bot, "POST", "/channels/")) + len(requests_to(bot, "POST", "/users/")) == before
     shown = await owner.slash(channel, "help")
     assert shown.ephemeral
-    assert "`/generate`" in text_of(bot, shown.response)
+    assert "</generate:" in text_of(bot, shown.response)

@@ -105,7 +105,7 @@ async def test_a_user_installs_result_comes_directly_after_an_outage_outlived_it
     await bot.later(minutes=10)
     *_, result, note = bot.alice.user.dm_channel.history()
     assert len(result.attachments) == 1
-    assert note.content == "I couldn't answer in time where you asked, so here it is."
+    assert note.content == "I couldn't answer where you asked in time, so here it is."
     assert answer.response.id not in (result.id, note.id)
     assert await delivery_states(bot) == [DeliveryState.SENT]
     assert len(bot.calls) == 1
@@ -151,7 +151,7 @@ async def test_before_a_result_is_left_to_the_list_its_status_message_says_so(bo
     said = text_of(bot, asked.response)
     assert "Couldn't be posted" in said
     assert "This has ended, but I couldn't post it here. Please open `/runs`." in said
-    assert buttons_of(bot, asked.response) == {}
+    assert list(buttons_of(bot, asked.response)) == ["Delete"]
 
 
 async def test_a_result_is_not_left_to_the_list_before_its_status_message_says_so(bot: Harness) -> None:
@@ -213,7 +213,7 @@ async def test_whatever_fails_as_usual_ends_as_a_sentence_with_the_links(bot: Ha
     (message,) = bot.messages()
     assert "This is done, but I couldn't show it as usual. Here it is, plainly:" in text_of(bot, message)
     assert f"]({bot.comfydeploy.root}" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == ["Details", "Delete", "Report"]
+    assert list(buttons_of(bot, message)) == ["Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
     assert await delivery_states(bot) == [DeliveryState.SENT]
     await bot.click(message, "Delete")

@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from tests.contract.store.rows import audit_log
-from tests.discord.actors import moderator
+from tests.discord.actors import moderator, report
 from tests.discord.deployments import ADULT
 from tests.discord.forged import press
 from tests.discord.moderated_server import (
@@ -29,7 +29,7 @@ async def reported(server: ModeratedServer) -> Any:
     """Alice's result, reported by Bob."""
     await server.ask()
     (message,) = server.messages()
-    done = await server.bob.click(message, label="Report")
+    done = await report(message, server.bob)
     assert done.response.content == NOTED
     assert done.ephemeral
     await server.play()
@@ -77,7 +77,7 @@ async def test_whose_result_was_reported_can_not_take_the_report_away(server: Mo
     assert len(server.card.attachments) == 1
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
     await server.decide("Delete")
-    assert_closed(server, "It was deleted before.")
+    assert_closed(server, "It had already been deleted.")
     assert [line.actor_id for line in await audit_log(server.app.store) if line.action == "delete"] == [
         server.alice.id
     ]
@@ -101,7 +101,8 @@ async def test_where_files_can_not_be_attached_the_card_links_to_the_result(
     server.env.inject_error(
         "POST", f"/channels/{server.review.id}/messages", status=status, code=code, times=1
     )
-    await server.click(message, "Report", server.bob)
+    await report(message, server.bob)
+    await server.play()
     assert f"/{server.guild.id}/{server.channel.id}/{message.id}" in server.verdict
     assert server.card.attachments == []
     assert list(buttons_of(server, server.card)) == ["Delete", "Block", "Dismiss"]
@@ -111,7 +112,7 @@ async def test_a_report_card_is_posted_once_after_server_errors(server: Moderate
     await server.ask()
     await set_rules(server, approval={"review_channel_id": server.channel.id})
     server.env.inject_error("POST", f"/channels/{server.channel.id}/messages", status=503, times=2)
-    await server.bob.click(server.messages()[0], label="Report")
+    await report(server.messages()[0], server.bob)
     await server.later(minutes=2, times=3)
     result, card = server.messages()
     assert "was reported" in text_of(server, card)
@@ -120,7 +121,7 @@ async def test_a_report_card_is_posted_once_after_server_errors(server: Moderate
 
 async def test_several_reports_of_one_result_make_one_card(server: ModeratedServer) -> None:
     message = await reported(server)
-    again = await server.mona.click(message, label="Report")
+    again = await report(message, server.mona)
     assert again.response.content == NOTED
     await server.play()
     assert len(server.cards()) == 1
@@ -156,7 +157,7 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
     message = await reported(server)
     await server.decide("Dismiss")
     carl = server.guild.add_member(server.env.create_user("carl"))
-    assert (await carl.click(message, label="Report")).response.content == NOTED
+    assert (await report(message, carl)).response.content == NOTED
     await server.play()
     first, second = server.cards()
     assert buttons_of(server, first) == {}
@@ -174,9 +175,9 @@ async def test_a_report_after_a_dismissal_is_looked_at_again(server: ModeratedSe
 async def test_a_repeated_report_is_noted_once(server: ModeratedServer) -> None:
     message = await reported(server)
     for _ in range(3):
-        assert (await server.bob.click(message, label="Report")).response.content == NOTED
+        assert (await report(message, server.bob)).response.content == NOTED
     await server.decide("Dismiss")
-    again = await server.bob.click(message, label="Report")
+    again = await report(message, server.bob)
     assert again.response.content.startswith("The moderators have seen your report")
     await server.play()
     assert len(server.cards()) == 1
@@ -205,7 +206,8 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, re
     channel = {"none": None, "deleted": 77, "closed": closed.id}[review]
     await set_rules(bot, approval={"review_channel_id": channel})
     await bot.ask()
-    refused = await bot.bob.click(bot.messages()[0], label="Report")
+    key = (await bot.run()).key
+    refused = await press(bot, bot.bob, bot.messages()[0], f"run:{key}:report")
     assert refusal(bot, refused).endswith("Please tell a moderator directly.")
     assert [line.action for line in await audit_log(bot.app.store)][-1] == "outcome"
 
@@ -213,7 +215,7 @@ async def test_where_no_card_can_be_posted_the_reporter_is_told(bot: Harness, re
 async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None:
     await server.ask()
     (message,) = server.messages()
-    custom_id = buttons_of(server, message)["Report"]
+    custom_id = f"run:{(await server.run()).key}:report"
     await server.alice.click(message, label="Delete")
     refused = await press(server, server.bob, message, custom_id)
     assert refusal(server, refused) == "This has already been deleted."

@@ -14,7 +14,7 @@ from tests.harness import HELD, Harness
 
 @pytest.mark.parametrize(
     ("held", "title"),
-    [("queued", "In the queue"), ("running", "Generating"), ("uploading", "Finishing up")],
+    [("queued", "In the queue"), ("running", "Starting the machine"), ("uploading", "Finishing up")],
 )
 async def test_it_tells_the_phase(bot: Harness, held: Held, title: str) -> None:
     asked = await bot.ask(faults=Faults(hold_at=held))

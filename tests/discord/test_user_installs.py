@@ -55,7 +55,7 @@ async def test_the_answer_becomes_the_result(bot: Harness, place: Place) -> None
     assert message.id == answer.response.id
     assert len(message.attachments) == 1
     assert "> a fox" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == [label for label in RESULT_BUTTONS if label != "Report"]
+    assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     assert by_token(bot) == []
     assert await delivery_states(bot) == [DeliveryState.SENT]
     run = await bot.run()
@@ -136,7 +136,7 @@ async def test_what_still_waits_shortly_before_the_end_is_not_begun_and_told(bot
     await bot.later(minutes=11)
     assert "Next in the queue" in text_of(bot, answer.response)
     await bot.later(minutes=1, seconds=5)
-    assert "The queue was too long for me to answer here in time" in text_of(bot, answer.response)
+    assert "The queue was too long to answer here in time" in text_of(bot, answer.response)
     await bot.release()
     assert len(bot.calls) == 1
 
@@ -167,7 +167,7 @@ async def test_cancelling_edits_the_answer(bot: Harness) -> None:
     with elsewhere(bot, "group"):
         await bot.alice.user.click(answer.response.message, label="Cancel")
     await bot.play()
-    assert "Cancelled, as you asked." in text_of(bot, answer.response)
+    assert "Cancelled: " in text_of(bot, answer.response)
     assert by_token(bot) == []
 
 
@@ -243,13 +243,13 @@ async def test_several_at_once_become_one_answer_and_are_deleted_with_it(bot: Ha
     assert message.id == answer.response.id
     assert galleries_of(bot, message) == [3]
     assert len(bot.calls) == 3
-    assert list(buttons_of(bot, message)) == ["1", "2", "3", "Again", "Delete"]
+    assert list(buttons_of(bot, message)) == ["1", "2", "3", "Again ×3", "Delete"]
     with elsewhere(bot, place):
         one = await bot.alice.user.click(message, label="2")
         # Nothing reaches that message but the buttons in it.
         assert list(buttons_of(bot, one.response)) == [
             "Again",
-            "Vary ×4",
+            "4 more",
             "Edit",
             "Use as input",
             "Details",

@@ -9,7 +9,7 @@ from tests.discord.moderated_server import set_rules
 from tests.discord.rendered import RESULT_BUTTONS, buttons_of, galleries_of, pinged, refusal, text_of
 from tests.harness import Harness
 
-VARY = "Vary ×4"
+VARY = "4 more"
 
 
 async def test_four_more_come_as_one_result_also_after_a_restart(bot: Harness) -> None:

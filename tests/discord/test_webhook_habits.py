@@ -86,7 +86,7 @@ async def test_an_end_that_is_no_success_is_told_in_words(
     await bot.later(minutes=2)
     (message,) = bot.messages()
     assert sentence in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
     assert pinged(bot) == [bot.alice.id]
 
 

@@ -11,7 +11,7 @@ from bot.domain.runs import HistoryPage, Run, RunListEntry, RunsPage, RunState
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.follow_ups import FollowUps
 from bot.ui.lists import runs_layout
-from bot.ui.results import Batch, outcome_messages, single_layout
+from bot.ui.results import Batch, numbers_layout, outcome_messages, single_layout
 from bot.ui.status import status_message
 from tests.unit.factories import made_run
 from tests.unit.ui.messages import ASKED
@@ -63,7 +63,7 @@ def parts(
     batch: Sequence[Run], made: Callable[[Run], PreparedOutputs] = pictures, late: Sequence[str] = ()
 ) -> list[OutgoingMessage]:
     done = {run.key: made(run) for run in batch if run.is_shown and run.key not in late}
-    return outcome_messages(Batch(batch, done, late), TITLE)
+    return outcome_messages(Batch(batch, done, late), TITLE, FollowUps(reportable=True))
 
 
 def ended(*states: RunState, **more: Any) -> str:
@@ -109,6 +109,11 @@ def one(state: RunState, **more: Any) -> str:
     return of_layout(single_layout(second, TITLE, links, FollowUps(vary=True, usable=True)))
 
 
+def numbers() -> str:
+    links = [f"https://cdn.example/{number}.png" for number in range(6)]
+    return of_layout(numbers_layout(runs(*[S.SUCCEEDED] * 6), links))
+
+
 def listed() -> str:
     batch = runs(S.SUCCEEDED, S.RUNNING, S.WAITING)
     finished = runs(S.FAILED, S.SUCCEEDED)
@@ -144,5 +149,6 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),
+    "several-numbers": numbers,
     "several-runs": listed,
 }

@@ -19,6 +19,31 @@ SEPARATOR, RADIO_GROUP, CHECKBOX = 14, 21, 23
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
 
+# The row of buttons and the gap between two that the demo's page shows at 390 pixels.
+PHONE_ROW, GAP = 265, 8
+
+
+def button_rows(components: Any) -> int:
+    """Return how many rows of buttons a phone shows; one that is too long goes on in the next."""
+    rows = 0
+    for component in components:
+        inner = component.get("components", ())
+        if component["type"] == ROW and inner[0]["type"] == BUTTON:
+            used = PHONE_ROW
+            for width in map(_width, inner):
+                fits = used + GAP + width <= PHONE_ROW
+                rows += not fits
+                used = used + GAP + width if fits else width
+        else:
+            rows += button_rows(inner)
+    return rows
+
+
+def _width(button: Mapping[str, Any]) -> int:
+    """Estimate a button's width, which differs by a few pixels from the measured one."""
+    return 32 + 6 * len(button["label"]) + (20 if button.get("emoji") else 0)
+
+
 def compare(name: str, shown: str) -> None:
     """Against the file of that name."""
     path = FOLDER / f"{name}.txt"
@@ -33,7 +58,9 @@ def of_parts(parts: list[OutgoingMessage]) -> str:
 
 
 def of_layout(layout: Any) -> str:
-    return "\n".join(_all(layout.to_components(), "")) + "\n"
+    components = layout.to_components()
+    assert button_rows(components) <= 2
+    return "\n".join(_all(components, "")) + "\n"
 
 
 def of_modal(modal: Any) -> str:
@@ -48,6 +75,7 @@ def _part(part: OutgoingMessage) -> Iterator[str]:
         yield from (f"| {line}" for line in part.content.splitlines())
     view = part.layout or part.view
     if view is not None:
+        assert button_rows(view.to_components()) <= 2
         yield from _all(view.to_components(), "")
     yield from (f"file {file.filename}" for file in part.files)
 
@@ -89,7 +117,8 @@ def _control(kind: int, component: Mapping[str, Any]) -> str:
     if kind == BUTTON:
         marks = [STYLES[component["style"]], "off" if component.get("disabled") else ""]
         told = " ".join(mark for mark in marks if mark)
-        return f"[{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
+        emoji = f"{component['emoji']['name']} " if component.get("emoji") else ""
+        return f"[{emoji}{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
     if kind == SELECT:
         return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {_options(component)}"
     if kind == CHECKBOX:

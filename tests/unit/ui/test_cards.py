@@ -43,7 +43,7 @@ def test_a_card_shows_who_asks_for_what_and_what_it_costs() -> None:
         "**prompt** a fox",
         "**style** ink",
         "**seed** 7",
-        "-# GPU H100 · for <#22> · counts 1 run and about 240 GPU seconds",
+        "-# GPU H100 · for <#22> · counts as 1 run and about 240 GPU seconds",
     ]
     assert labels(part) == ["Approve", "Reject", "Block"]
     assert part.mention is None

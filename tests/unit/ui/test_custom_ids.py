@@ -68,6 +68,9 @@ LITERALS: dict[str, CustomId] = {
     "run:abcdefghij234567:repeat": RunId(KEY, Action.REPEAT),
     "run:abcdefghij234567:clear": RunId(KEY, Action.CLEAR),
     "run:abcdefghij234567:vary": RunId(KEY, Action.VARY),
+    "run:abcdefghij234567:more": RunId(KEY, Action.MORE),
+    "run:abcdefghij234567:numbers": RunId(KEY, Action.NUMBERS),
+    "run:abcdefghij234567:discard": RunId(KEY, Action.DISCARD),
     "form:abcdefghij234567:reject": ReviewFormId(KEY, ReviewForm.REJECT),
     "form:abcdefghij234567:block": ReviewFormId(KEY, ReviewForm.BLOCK),
     "edit:abcdefghij234567:": EditId(KEY),
@@ -100,7 +103,7 @@ KINDS = [
 # New actions and states go to the end: an audit id holds their numbers.
 ACTIONS = (
     "request refusal outcome approve reject expire cancel delete report dismiss block unblock settings pause "
-    "resume privacy"
+    "resume privacy discard"
 )
 OUTCOMES = "succeeded failed cancelled timed_out refused rejected expired unconfirmed"
 

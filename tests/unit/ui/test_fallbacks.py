@@ -42,9 +42,7 @@ def test_a_plain_message_has_the_links_and_the_requester() -> None:
         f"[a\\_b.png]({LINK.format(1)})",
     ]
     assert message.mention == 42
-    assert buttons(message) == [
-        (name, f"run:{KEY}:{name.lower()}") for name in ("Details", "Delete", "Report")
-    ]
+    assert buttons(message) == [(name, f"run:{KEY}:{name.lower()}") for name in ("Details", "Delete")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 60, 400])
@@ -78,7 +76,7 @@ def test_several_are_told_in_one_message_and_deleted_together() -> None:
     second = replace(done(output(2), batch_size=2), key="b" * 16, batch_index=1)
     (message,) = plain_messages([first, second], [first, second])
     assert text(message).count("](https://") == 2
-    assert [mark for _, mark in buttons(message)] == [f"run:{KEY}:clear", f"run:{KEY}:report"]
+    assert [mark for _, mark in buttons(message)] == [f"run:{KEY}:clear"]
 
 
 def test_a_status_message_names_the_list() -> None:
@@ -89,4 +87,4 @@ def test_a_status_message_names_the_list() -> None:
         "> a lighthouse",
         "This has ended, but I couldn't post it here. Please open `/runs`.",
     ]
-    assert buttons(message) == []
+    assert buttons(message) == [("Delete", f"run:{KEY}:discard")]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 import pytest
 
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
-from bot.ui.help import deployment_layout, help_layout
+from bot.domain.budgets import Block, Usage
+from bot.domain.requests import Member
+from bot.domain.rules import Approval, ApprovalMode, Budget, Budgets, RolesFor, ServerRules
+from bot.domain.standing import Offer, standing
+from bot.ui.help import HelpText, deployment_layout, help_layout
+from bot.ui.help_rules import rules_text
 from tests.unit.ui.messages import components, options, text
 
 WORST = "*_`~<@[" * 200
+GPUS = tuple(f"GPU-{number}" for number in range(40))
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+LIMITED = Budget(runs_a_day=1_000_000, gpu_seconds_a_day=1_000_000, at_once=1_000_000)
 
 
 def deployment(
@@ -36,6 +47,23 @@ def deployment(
     )
 
 
+def rules(deployments: Sequence[Deployment]) -> str:
+    """Return a text with every rule and every name."""
+    names = tuple(each.name for each in deployments)
+    closed: RolesFor = {name: frozenset({5}) for name in (*names, *GPUS)}
+    all_rules = ServerRules(
+        approval=Approval(mode=ApprovalMode.SELECTED, deployments=frozenset(names), gpus=frozenset(GPUS)),
+        budgets=Budgets(person=LIMITED, server=LIMITED),
+        deployment_roles=closed,
+        gpu_roles=closed,
+    )
+    usage = Usage(now=NOW, day_end=NOW, block=Block("x", NOW), paused=WORST)
+    member = Member(id=1, created_at=NOW)
+    offer = Offer(deployments=names, age_restricted=names, gpus=GPUS)
+    shown = standing(member, usage, all_rules, offer, in_server=True, age_restricted_channel=False)
+    return rules_text(shown, {each.name: each.title for each in deployments}.__getitem__)
+
+
 @pytest.mark.parametrize("many", [1, 2, 10, 24, 55])
 @pytest.mark.parametrize("words", ["", "short", WORST])
 def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words: str) -> None:
@@ -44,7 +72,8 @@ def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words
     inputs = 3 if many <= 10 else 0
     deployments = [deployment(number, inputs, words, group) for number, group in enumerate(groups)]
     plan = plan_commands(deployments)
-    for layout in (help_layout(deployments, plan), deployment_layout(deployments[0], deployments, plan)):
+    shown = HelpText(deployments, plan, lambda path: f"<{path}:{2**63}>", rules(deployments))
+    for layout in (help_layout(shown), deployment_layout(deployments[0], shown)):
         assert 0 < len(text(layout)) <= 4000
         assert len(components(layout)) <= 40
         assert all(1 <= len(option["label"]) <= 100 for option in options(layout))
@@ -56,6 +85,6 @@ def test_help_fits_with_any_number_of_deployments_and_any_words(many: int, words
 @pytest.mark.parametrize("inputs", [0, 1, 24, 80])
 def test_one_deployment_with_very_many_options_fits_and_says_how_many_more(inputs: int) -> None:
     only = deployment(1, inputs=inputs, words=WORST)
-    layout = deployment_layout(only, [only], plan_commands([only]))
+    layout = deployment_layout(only, HelpText([only], plan_commands([only])))
     assert len(text(layout)) <= 4000
     assert ("more options" in text(layout)) is (text(layout).count("option_") < inputs)

@@ -12,9 +12,7 @@ from bot.strings import SENTENCES
 from bot.ui.components import FileKind, OutgoingMessage, PreparedOutputs
 from tests.unit.ui.messages import KEY, assert_within_limits, buttons, file, gallery, outcome, run, text
 
-RESULT_BUTTONS = [
-    (name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete", "Report")
-]
+RESULT_BUTTONS = [(name, f"run:{KEY}:{name.lower()}") for name in ("Again", "Edit", "Details", "Delete")]
 
 
 def result(prepared: PreparedOutputs, title: str = "Flux", **more: Any) -> list[OutgoingMessage]:

@@ -16,14 +16,20 @@ from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
-from bot.domain.requests import Holder, Preset
+from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.requests import Holder, Member, Preset
+from bot.domain.rules import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.standing import Offer, Standing, standing
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
 from bot.ui.follow_ups import FollowUps
-from bot.ui.help import deployment_layout, help_layout
+from bot.ui.help import HelpText, deployment_layout, help_layout
+from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
+from bot.ui.moderation import notice_message
+from bot.ui.results import more_layout, withheld_message
 from bot.ui.status import status_message
 from tests.unit.factories import made_preset, made_run
 from tests.unit.ui import messages
@@ -111,14 +117,15 @@ ENDS: Mapping[str, Run] = {
 
 PICTURE = PreparedOutputs((file(),))
 RESULTS: Mapping[str, list[OutgoingMessage]] = {
-    "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
+    "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True, reportable=True)),
+    "picture-reported-nowhere": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
     "partial-failed": outcome(run(S.FAILED, failure_code="run_failed", partial=True), PICTURE),
     "partial-timed-out": outcome(run(S.TIMED_OUT, failure_code="run_timed_out", partial=True), PICTURE),
     "partial-cancelled": outcome(
         run(S.CANCELLED, failure_code="cancelled_by_requester", partial=True), PICTURE
     ),
     "partial-unconfirmed": outcome(run(S.UNCONFIRMED, failure_code="run_failed", partial=True), PICTURE),
-    "picture-spoiler": outcome(run(spoiler=True), PICTURE),
+    "picture-spoiler": outcome(run(spoiler=True), PICTURE, FollowUps(reportable=True)),
     "pictures-twelve": outcome(run(), PreparedOutputs(tuple(file(n) for n in range(1, 13)))),
     "video": outcome(
         run(), PreparedOutputs((file(1, FileKind.VIDEO, "mp4"),)), FollowUps(vary=True, usable=True)
@@ -146,6 +153,46 @@ RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "weighted-gpu": outcome(run(gpu_used="H100", charged_seconds=32.8), PICTURE),
     "direct-message": outcome(run(guild_id=None), PICTURE),
 }
+
+
+def limited(rules: ServerRules, *, age_restricted_channel: bool = False, **usage: Any) -> Standing:
+    """Return what rules mean for a member who has used a little today."""
+    spent = Spending(runs=3, gpu_seconds=100.4, waiting=1)
+    return standing(
+        Member(id=42, created_at=ASKED),
+        Usage(now=ASKED, day_end=ASKED + timedelta(hours=11.5), person=spent, server=spent, **usage),
+        rules,
+        Offer(deployments=("flux", "song"), age_restricted=("song",), gpus=("L4", "H100")),
+        in_server=True,
+        age_restricted_channel=age_restricted_channel,
+    )
+
+
+LIMITED = limited(
+    ServerRules(
+        approval=Approval(
+            mode=ApprovalMode.SELECTED, deployments=frozenset({"flux"}), gpus=frozenset({"L4"})
+        ),
+        budgets=Budgets(
+            person=Budget(runs_a_day=10, gpu_seconds_a_day=600),
+            server=Budget(runs_a_day=2, gpu_seconds_a_day=900),
+        ),
+        gpu_roles={"H100": frozenset({5})},
+    )
+)
+FREE = limited(ServerRules(), age_restricted_channel=True)
+CLOSED = limited(
+    ServerRules(
+        approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
+        deployment_roles={"song": frozenset({5})},
+    ),
+    block=Block("spam", None),
+    paused="maintenance",
+)
+
+
+def clickable(path: str) -> str:
+    return f"<{path}:99>"
 
 
 def presets() -> list[Preset]:
@@ -223,9 +270,16 @@ OTHERS: Mapping[str, Any] = {
     "posting": lambda: of_layout(posting_layout()),
     "queue": queue,
     "queue-none": lambda: of_layout(queue_layout([], 0, more=False, viewer_id=42, title=title)),
-    "help": lambda: of_layout(help_layout(BOTH, PLAN)),
-    "help-one": lambda: of_layout(help_layout(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)))),
-    "help-deployment": lambda: of_layout(deployment_layout(FLUX, BOTH, PLAN)),
+    "help": lambda: of_layout(help_layout(HelpText(BOTH, PLAN, clickable, rules_text(LIMITED, title)))),
+    "help-one": lambda: of_layout(
+        help_layout(HelpText(BOTH[:1], plan_commands(BOTH[:1], (PRESET_OPTION,)), in_server=False))
+    ),
+    "help-deployment": lambda: of_layout(deployment_layout(FLUX, HelpText(BOTH, PLAN))),
+    "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
+    "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
+    "more": lambda: of_layout(more_layout(run(), reportable=True)),
+    "withheld": lambda: of_parts([withheld_message(run(), postable=True)]),
+    "rejection-notice": lambda: of_parts([notice_message(ENDS["rejected"], TITLE, None)]),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),
     "details-log": lambda: of_layout(
         details(run(S.FAILED), TITLE, FLUX, PLAN, log="Traceback ```\nValueError: no *model*").layout

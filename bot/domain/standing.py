@@ -1,0 +1,75 @@
+"""What a server's rules mean for one member. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.domain.budgets import Limits, Usage, limits_of
+from bot.domain.requests import Member
+from bot.domain.rules import ApprovalMode, Budget, RolesFor, ServerRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """The names of all deployments, of those that are age-restricted, and of the GPUs to choose from."""
+
+    deployments: tuple[str, ...] = ()
+    age_restricted: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The rules that apply to a member in a channel.
+
+    The reviewed deployments and GPUs wait for approval if not every request does. The member's roles can't
+    use the closed ones.
+    """
+
+    usage: Usage
+    limits: Limits
+    server: Budget | None
+    always_reviewed: bool
+    reviewed_deployments: tuple[str, ...]
+    reviewed_gpus: tuple[str, ...]
+    closed_deployments: tuple[str, ...]
+    closed_gpus: tuple[str, ...]
+    age_restricted: tuple[str, ...]
+    age_restricted_channel: bool
+
+
+def standing(
+    person: Member,
+    usage: Usage,
+    rules: ServerRules,
+    offer: Offer,
+    *,
+    in_server: bool,
+    age_restricted_channel: bool,
+) -> Standing:
+    """Return what the rules mean for a member. Outside servers only the default limits apply."""
+    approval = rules.approval
+    selected = approval.mode is ApprovalMode.SELECTED
+    not_exempt = not person.role_ids & approval.exempt_roles
+    return Standing(
+        usage=usage,
+        limits=limits_of(person, rules),
+        server=rules.budgets.server if in_server else None,
+        always_reviewed=approval.mode is ApprovalMode.EVERYBODY
+        or (approval.mode is ApprovalMode.WITHOUT_ROLES and not_exempt),
+        reviewed_deployments=_among(offer.deployments, approval.deployments) if selected else (),
+        reviewed_gpus=_among(offer.gpus, approval.gpus) if selected else (),
+        closed_deployments=_closed(offer.deployments, rules.deployment_roles, person),
+        closed_gpus=_closed(offer.gpus, rules.gpu_roles, person),
+        age_restricted=offer.age_restricted,
+        age_restricted_channel=age_restricted_channel,
+    )
+
+
+def _among(names: Iterable[str], chosen: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in chosen)
+
+
+def _closed(names: Iterable[str], roles_for: RolesFor, person: Member) -> tuple[str, ...]:
+    return tuple(name for name in names if name in roles_for and not roles_for[name] & person.role_ids)

@@ -1,0 +1,59 @@
+"""Clickable mentions of the bot's commands, by the ids that Discord gave them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.ui.help import Mention, plain_mention
+
+log = logging.getLogger(__name__)
+# An interaction has to be answered within 3 seconds.
+_SECONDS = 1.2
+
+
+class CommandMentions:
+    """The ids of the registered commands, fetched once for each scope.
+
+    An id stays the same when a command changes, so it is only forgotten when the commands are synced again.
+    """
+
+    def __init__(self, tree: app_commands.CommandTree[Any], guild_ids: tuple[int, ...]) -> None:
+        self._tree = tree
+        self._guild_ids = frozenset(guild_ids)
+        self._ids: dict[int | None, Mapping[str, int]] = {}
+
+    def forget(self) -> None:
+        self._ids.clear()
+
+    async def known(self, guild_id: int | None) -> Mention:
+        """Return a function from a path such as `/generate flux` to its mention.
+
+        If an id isn't known, because Discord doesn't answer in time, the path itself is shown.
+        """
+        scope = guild_id if guild_id in self._guild_ids else None
+        if scope not in self._ids:
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    self._ids[scope] = await self._fetch(scope)
+            except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("can't fetch the ids of the commands: %s: %s", type(error).__name__, error)
+        ids = self._ids.get(scope, {})
+
+        def mention(path: str) -> str:
+            command_id = ids.get(path.removeprefix("/").partition(" ")[0])
+            return f"<{path}:{command_id}>" if command_id is not None else plain_mention(path)
+
+        return mention
+
+    async def _fetch(self, scope: int | None) -> Mapping[str, int]:
+        guild = discord.Object(scope) if scope is not None else None
+        commands = await self._tree.fetch_commands(guild=guild)
+        chat_input = discord.AppCommandType.chat_input
+        return {command.name: command.id for command in commands if command.type is chat_input}

@@ -1,0 +1,42 @@
+"""What `/help` tells a member about the rules that apply to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.deployments.catalogue import Catalogue
+from bot.domain.requests import Requester
+from bot.domain.standing import Offer, Standing, standing
+from bot.store import Store
+
+
+class HelpService:
+    """Reads the rules and today's usage. Raises StoreUnavailable if the database is unreachable."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+
+    async def standing(self, requester: Requester) -> Standing:
+        """Return what the rules of the channel's server mean for this user now."""
+        origin = requester.origin
+        rules = await self._store.rules.get(origin.guild_id)
+        usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
+        return standing(
+            requester.person,
+            usage,
+            rules,
+            self._offer(),
+            in_server=origin.guild_id is not None,
+            age_restricted_channel=origin.age_restricted,
+        )
+
+    def _offer(self) -> Offer:
+        deployments = self._catalogue.all()
+        return Offer(
+            deployments=tuple(each.name for each in deployments),
+            age_restricted=tuple(each.name for each in deployments if each.age_restricted),
+            gpus=tuple(dict.fromkeys(gpu for each in deployments for gpu in each.gpus if len(each.gpus) > 1)),
+        )

@@ -1,0 +1,71 @@
+"""What a server's rules mean for a member, in the words of `/help`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from bot.domain.budgets import Spending
+from bot.domain.standing import Standing
+from bot.domain.text import escape_line
+from bot.strings import say
+
+_NAMES = 200
+_REASON = 200
+
+
+def rules_text(standing: Standing, title: Callable[[str], str]) -> str:
+    """Return the rules that apply to a member, a line each."""
+    return "\n".join([say("help_rules"), *_lines(standing, title)])
+
+
+def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
+    yield from _stops(standing)
+    reviewed = [*map(title, standing.reviewed_deployments), *standing.reviewed_gpus]
+    if standing.always_reviewed:
+        yield say("help_rules_reviewed")
+    elif reviewed:
+        yield say("help_rules_reviewed_some", names=_names(reviewed))
+    else:
+        yield say("help_rules_not_reviewed")
+    yield from _budgets(standing)
+    if standing.closed_deployments:
+        yield say("help_rules_closed", names=_names(map(title, standing.closed_deployments)))
+    if standing.closed_gpus:
+        yield say("help_rules_closed_gpus", names=_names(standing.closed_gpus))
+    if standing.age_restricted:
+        code = "help_rules_age_here" if standing.age_restricted_channel else "help_rules_age"
+        yield say(code, names=_names(map(title, standing.age_restricted)))
+
+
+def _stops(standing: Standing) -> Iterator[str]:
+    """Yield why the member can't generate anything now."""
+    block, paused = standing.usage.block, standing.usage.paused
+    if block is not None:
+        until = int(block.until.timestamp()) if block.until else 0
+        yield "- " + say("usage_blocked_until" if until else "usage_blocked", until=until)
+    if paused is not None:
+        yield "- " + say("usage_paused", reason=escape_line(paused, _REASON))
+
+
+def _budgets(standing: Standing) -> Iterator[str]:
+    usage, limits, server = standing.usage, standing.limits, standing.server
+    lines = list(_left("help_rules", usage.person, limits.runs_a_day, limits.gpu_seconds_a_day))
+    if server is not None:
+        lines += _left("help_rules_server", usage.server, server.runs_a_day, server.gpu_seconds_a_day)
+    if lines:
+        yield from (*lines, say("help_rules_resets", until=int(usage.day_end.timestamp())))
+    else:
+        yield say("help_rules_unlimited")
+    if limits.at_once is not None:
+        yield say("help_rules_at_once", limit=limits.at_once)
+
+
+def _left(prefix: str, spent: Spending, runs: int | None, seconds: int | None) -> Iterator[str]:
+    if runs is not None:
+        yield say(f"{prefix}_runs", left=max(runs - spent.runs, 0), limit=runs)
+    if seconds is not None:
+        yield say(f"{prefix}_gpu", left=max(seconds - round(spent.gpu_seconds), 0), limit=seconds)
+
+
+def _names(names: Iterable[str]) -> str:
+    return escape_line(", ".join(names), _NAMES)
