@@ -10,20 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
 from simcord import ChannelHandle
 from simcord.preview import Preview
+from yarl import URL
 
 from demo.clicks import Clicks
 from demo.links import shown_by_link
+from demo.page_look import Channel, Media, channel_list
 from demo.world import MODERATOR, World
 
 # The page polls twice a second; publishing more often would only cause more redraws.
 _LOOK = 0.25
 _PAUSE = 1.0
+_HINT = (
+    "Type `/generate picture`, press Enter, and describe a picture. At the top, choose who you are. "
+    "`/help` explains the rest."
+)
 
 
 class Page:
@@ -54,9 +61,10 @@ class Page:
 class Pages:
     """All pages, the public channel's first."""
 
-    def __init__(self, pages: Sequence[Page], world: World) -> None:
+    def __init__(self, pages: Sequence[Page], world: World, media: Media) -> None:
         self.all = pages
         self._world = world
+        self._media = media
 
     async def keep_fresh(self) -> None:
         """Refresh the pages after each call of the bot to Discord, until cancelled."""
@@ -82,6 +90,8 @@ class Pages:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _refresh(self) -> None:
+        if any(page.visited for page in self.all):
+            await self._media.prepare(self._world.env.backend.cdn._blobs.values())
         for page in self.all:
             if page.visited:
                 async with self._world.turn:
@@ -94,30 +104,55 @@ async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pag
 
     Raises SetupError (simcord) if a port is in use.
     """
+    channels: dict[int, Channel] = {}
     async with AsyncExitStack() as stack:
         stack.enter_context(shown_by_link())
+        stack.enter_context(channel_list(channels))
+        media = Media()
+        stack.enter_context(media.kept())
         pages = []
-        for number, (title, channel, viewers) in enumerate(_views(world)):
-            preview = await _enter(world, channel, viewers, port + number if port else None)
+        for number, view in enumerate(_views(world)):
+            preview = await _enter(world, view, port + number if port else None)
             stack.push_async_exit(preview)
-            pages.append(Page(title, preview, world))
-        yield Pages(pages, world)
+            channels[URL(preview.url).port or 0] = Channel(view.title, preview.url, view.about, view.hint)
+            pages.append(Page(view.title, preview, world))
+        yield Pages(pages, world, media)
 
 
-def _views(world: World) -> Iterator[tuple[str, ChannelHandle, tuple[Any, ...]]]:
-    """Return each page's title, its channel, and who may look at it."""
-    yield f"#{world.channel.name}", world.channel, tuple(world.people.values())
-    yield f"#{world.review.name}", world.review, (world.people[MODERATOR],)
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A page's title, its channel, who may look at it, and what it tells about itself."""
+
+    title: str
+    channel: ChannelHandle
+    viewers: tuple[Any, ...]
+    about: str
+    hint: str
+
+
+def _views(world: World) -> Iterator[_View]:
+    people, moderator = tuple(world.people.values()), MODERATOR.capitalize()
+    yield _View(f"#{world.channel.name}", world.channel, people, "ask for pictures here", _HINT)
+    yield _View(
+        f"#{world.review.name}",
+        world.review,
+        (world.people[MODERATOR],),
+        f"for {moderator}, the moderator",
+        f"Requests wait here once {moderator} asks for approval: in #{world.channel.name}, choose "
+        f"{moderator} at the top, type `/settings`, and open Approval.",
+    )
     for name, user in world.users.items():
         if name != MODERATOR:
-            yield f"{name.capitalize()}'s direct messages", user.dm_channel, (user,)
+            person = name.capitalize()
+            hint = f"The bot writes to {person} here, for example why a request was not approved."
+            yield _View(f"{person}'s direct messages", user.dm_channel, (user,), "from the bot", hint)
 
 
-async def _enter(world: World, channel: ChannelHandle, viewers: tuple[Any, ...], port: int | None) -> Preview:
+async def _enter(world: World, view: _View, port: int | None) -> Preview:
     async with world.turn:
         world.env._preview = None  # lets simcord open another preview; see the module docstring
         preview = world.env.preview(
-            channel, viewers=viewers, layout="channel", timezone=_timezone(), port=port
+            view.channel, viewers=view.viewers, layout="channel", timezone=_timezone(), port=port
         )
     return await preview.__aenter__()
 

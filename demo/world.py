@@ -29,7 +29,7 @@ SERVER = "The Studio"
 CHANNEL = "pictures"
 BOT = "ComfyDeploy"
 REVIEW = "review"
-TOPIC = "Pictures from words: type /generate. Mia is the moderator."
+TOPIC = "Type /generate picture and describe it. /help explains the rest."
 REVIEW_TOPIC = "For moderators: once Mia has switched approval on in /settings, requests wait here"
 # The users to choose from on the page; the moderator has Manage Server.
 PEOPLE = ("ada", "ben", "mia")

@@ -26,6 +26,8 @@ LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
     .every(picture => picture.naturalWidth)"""
 PICTURE = "#channel-message-list img[src^='blob:']"
 COMPOSER = "#channel-composer-input"
+CHANNEL = "#channel-layout"
+HINT = "#demo-hint"
 SECOND = 1000
 
 
@@ -142,11 +144,26 @@ def press(page: Page, label: str) -> None:
     page.locator(f"button:has-text('{label}') >> visible=true").last.click()
 
 
-def shoot(page: Page, folder: Path, name: str) -> None:
-    """Take a picture once the page has loaded, scrolled to the newest message."""
+def hide_hint(page: Page) -> None:
+    """Take the demo's hint for newcomers off the page."""
+    page.wait_for_selector(HINT)
+    page.locator(HINT).evaluate("hint => hint.remove()")
+
+
+def shoot(page: Page, folder: Path, name: str, *, conversation: bool = False) -> None:
+    """Take a picture once the page has loaded, scrolled to the newest message.
+
+    With `conversation`, it shows the channel alone, without the page's toolbar, list of channels and hint.
+    """
+    if conversation:
+        hide_hint(page)
     page.wait_for_timeout(700)
     page.locator("#channel-timeline").evaluate("box => { box.scrollTop = box.scrollHeight }")
     page.wait_for_timeout(300)
     page.wait_for_function(LOADED)
-    page.screenshot(path=folder / f"{name}.png")
+    path = folder / f"{name}.png"
+    if conversation:
+        page.locator(CHANNEL).screenshot(path=path)
+    else:
+        page.screenshot(path=path)
     print(f"{folder / name}.png", flush=True)  # noqa: T201  # what it made

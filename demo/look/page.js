@@ -1,0 +1,90 @@
+// Added to simcord's page: links to the other channels, a hint for newcomers, and a view that follows the
+// newest message until the reader scrolls up.
+const NEAR = 150; // pixels from the end that still count as the end
+const timeline = document.getElementById("channel-timeline");
+const list = document.getElementById("channel-message-list");
+const composer = document.getElementById("channel-composer");
+let following = true;
+
+function follow() {
+  if (following) timeline.scrollTop = timeline.scrollHeight;
+}
+
+function noteScroll() {
+  requestAnimationFrame(() => {
+    following = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR;
+  });
+}
+
+for (const event of ["wheel", "touchmove", "keyup", "pointerup"]) {
+  timeline.addEventListener(event, noteScroll, { passive: true });
+}
+// What somebody does themselves is shown to them: a command, or another user's view.
+function show() {
+  following = true;
+  follow();
+}
+composer.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") show();
+});
+document.getElementById("viewer-picker").addEventListener("change", show);
+const observer = new ResizeObserver(() => requestAnimationFrame(() => requestAnimationFrame(follow)));
+observer.observe(list);
+observer.observe(timeline);
+
+// Whoever has sent something needs no hint any more.
+function hideHintAfterAnswer(hint) {
+  const count = () => list.querySelectorAll("[data-message-id]").length;
+  let before = count();
+  const watcher = new MutationObserver(() => {
+    if (before && count() > before && composer.contains(document.activeElement)) {
+      hint.remove();
+      watcher.disconnect();
+    }
+    before = count();
+  });
+  watcher.observe(list, { childList: true });
+}
+
+function link(page) {
+  const item = document.createElement("a");
+  item.href = page.url;
+  item.textContent = page.title;
+  if (page.here) item.setAttribute("aria-current", "page");
+  const about = document.createElement("small");
+  about.textContent = page.about;
+  item.append(about);
+  return item;
+}
+
+// Words between backquotes are shown as code.
+function marked(text) {
+  return text.split("`").map((part, index) => {
+    if (index % 2 === 0) return part;
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
+}
+
+async function furnish() {
+  const capability = location.hash.slice(1);
+  const answer = await fetch("/api/commands?channels=1", { headers: { "X-Simcord-Capability": capability } });
+  if (!answer.ok) return;
+  const { server, pages } = await answer.json();
+  const channels = document.createElement("nav");
+  channels.id = "demo-channels";
+  const heading = document.createElement("h1");
+  heading.textContent = server;
+  channels.append(heading, ...pages.map(link));
+  document.getElementById("messages-sidebar").prepend(channels);
+  const here = pages.find((page) => page.here);
+  document.title = `${here.title} · ${server}`;
+  const hint = document.createElement("p");
+  hint.id = "demo-hint";
+  hint.append(...marked(here.hint));
+  composer.before(hint);
+  hideHintAfterAnswer(hint);
+}
+
+furnish();

@@ -1,0 +1,137 @@
+"""The look of the pages: a list of channels, a hint for newcomers, and pictures that appear at once.
+
+simcord 3.2 has no options for these, so this module adds to its stylesheet and page, and to its server. The
+links hold each page's secret, so the server hands them out only to a page that has one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import simcord.preview
+from aiohttp import web
+from simcord.preview._media import MediaError, MediaWorker
+from simcord.preview._server import PreviewServer
+
+from demo.world import SERVER
+
+_ADDED = Path(__file__).with_name("look")
+_SIMCORD = Path(simcord.preview.__file__).with_name("static")
+# Pictures and videos kept ready; the demo's are small.
+_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A line of the list of channels, and the hint that its page shows. Backquotes mark code."""
+
+    title: str
+    url: str
+    about: str
+    hint: str
+
+
+@contextmanager
+def channel_list(channels: Mapping[int, Channel]) -> Iterator[None]:
+    """Show these channels, by the port of their pages, as long as the block runs."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comfydeploy-demo-page-")))
+        stack.enter_context(_files(folder))
+        stack.enter_context(_links(channels))
+        yield
+
+
+class Media:
+    """Decoded pictures and videos for all pages.
+
+    simcord decodes each file again for each user that a page shows, in a new process, which takes seconds.
+    """
+
+    def __init__(self) -> None:
+        self._decode = MediaWorker._decode
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Use this cache as long as the block runs."""
+        cache = self
+
+        async def decode(worker: MediaWorker, key: str, blob: bytes, media_time: float | None) -> Any:
+            if media_time:
+                return await cache._decode(worker, key, blob, media_time)
+            return await cache._decoded(worker, key, blob)
+
+        MediaWorker._decode = decode  # type: ignore[method-assign,assignment]  # the wrapped decoder, see above
+        try:
+            yield
+        finally:
+            MediaWorker._decode = self._decode  # type: ignore[method-assign]
+
+    async def prepare(self, blobs: Iterable[bytes]) -> None:
+        """Decode new files before a page asks for them, so that it shows them at once."""
+        worker = MediaWorker()
+        for blob in [*blobs]:
+            with suppress(MediaError):
+                await self._decoded(worker, "", blob)
+
+    async def _decoded(self, worker: MediaWorker, key: str, blob: bytes) -> Any:
+        digest = hashlib.sha256(blob).digest()
+        if digest not in self._kept:
+            try:
+                self._kept[digest] = await self._decode(worker, key, blob, 0.0)
+            except MediaError as error:
+                self._kept[digest] = error
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        found = self._kept[digest]
+        if isinstance(found, MediaError):
+            raise found
+        return found
+
+
+@contextmanager
+def _files(folder: Path) -> Iterator[None]:
+    """Serve simcord's page and stylesheet with the demo's additions."""
+    style = folder / "preview.css"
+    added = (_ADDED / "page.css").read_text(encoding="utf-8")
+    style.write_text((_SIMCORD / style.name).read_text(encoding="utf-8") + added, encoding="utf-8")
+    page = folder / "index.html"
+    script = '<script type="module" src="/page.js"></script>\n  </body>'
+    text = (_SIMCORD / page.name).read_text(encoding="utf-8").replace("</body>", script)
+    page.write_text(text, encoding="utf-8")
+    # A path that begins with a slash replaces the folder of simcord's own files.
+    served = {"/": str(page), "/preview.css": str(style), "/page.js": str(_ADDED / "page.js")}
+    types = {str(page): "text/html", str(style): "text/css"}
+    files, content_types = PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES
+    PreviewServer._STATIC_FILES = {**files, **served}
+    PreviewServer._STATIC_CONTENT_TYPES = {**content_types, **types}
+    try:
+        yield
+    finally:
+        PreviewServer._STATIC_FILES, PreviewServer._STATIC_CONTENT_TYPES = files, content_types
+
+
+@contextmanager
+def _links(channels: Mapping[int, Channel]) -> Iterator[None]:
+    answer = PreviewServer._commands
+
+    async def answer_links(self: PreviewServer, request: web.Request) -> Any:
+        if "channels" not in request.query:
+            return await answer(self, request)
+        if not self._authorized(request):
+            raise web.HTTPUnauthorized
+        pages = [{**asdict(channel), "here": port == self.port} for port, channel in channels.items()]
+        return web.json_response({"server": SERVER, "pages": pages}, headers=self._SECURITY_HEADERS)
+
+    PreviewServer._commands = answer_links  # type: ignore[method-assign]  # the wrapped handler, see above
+    try:
+        yield
+    finally:
+        PreviewServer._commands = answer  # type: ignore[method-assign]

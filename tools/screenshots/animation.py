@@ -1,0 +1,87 @@
+"""The README's animation: a command, its progress and its picture."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageChops
+
+from tools.screenshots.page import CHANNEL, COMPOSER, PICTURE, SECOND, hide_hint
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SIZE = {"width": 860, "height": 640}
+SCALE = 1.25
+MOST_BYTES = 2_000_000
+_PROMPT = "mountains under a full moon"
+_TYPED = 3  # letters a frame
+_FRAME = 90
+_LOOK = 250
+_PAUSE = 700
+_END = 4000
+_SECONDS = 60
+
+
+class Recorder:
+    """Takes frames of the conversation; one that shows nothing new makes the last one longer."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.frames: list[Image.Image] = []
+        self.times: list[int] = []
+
+    def take(self, milliseconds: int) -> None:
+        shot = self._page.locator(CHANNEL).screenshot()
+        frame = Image.open(io.BytesIO(shot)).convert("RGB")
+        if self.frames and ImageChops.difference(self.frames[-1], frame).getbbox() is None:
+            self.times[-1] += milliseconds
+        else:
+            self.frames.append(frame)
+            self.times.append(milliseconds)
+
+    def type(self, text: str) -> None:
+        for start in range(0, len(text), _TYPED):
+            self._page.keyboard.type(text[start : start + _TYPED])
+            self.take(_FRAME)
+
+    def press(self, key: str) -> None:
+        self._page.keyboard.press(key)
+        self.take(_PAUSE)
+
+    def save(self, path: Path) -> None:
+        first, *others = self.frames
+        # A lower quality until the file is small enough for a README.
+        for quality in range(80, 20, -10):
+            first.save(
+                path, save_all=True, append_images=others, duration=self.times, loop=0, quality=quality
+            )
+            if path.stat().st_size <= MOST_BYTES:
+                break
+        print(f"{path} ({path.stat().st_size / 1000:.0f} kB)", flush=True)  # noqa: T201  # what it made
+
+
+def take_animation(page: Page, folder: Path) -> None:
+    """Record one request from the first letter to the result."""
+    hide_hint(page)
+    recorder = Recorder(page)
+    before = page.locator(PICTURE).count()
+    page.click(COMPOSER)
+    recorder.take(_PAUSE)
+    recorder.type("/generate picture")
+    page.wait_for_selector(".command-entry")
+    recorder.take(_PAUSE)
+    recorder.press("Enter")
+    recorder.type(_PROMPT)
+    recorder.take(_PAUSE)
+    recorder.press("Enter")
+    until = time.monotonic() + _SECONDS
+    while page.locator(PICTURE).count() <= before and time.monotonic() < until:
+        recorder.take(_LOOK)
+        page.wait_for_timeout(_LOOK)
+    page.wait_for_timeout(SECOND)
+    recorder.take(_END)
+    recorder.save(folder / "demo.webp")
