@@ -24,20 +24,22 @@ function show() {
   following = true;
   follow();
 }
+let sent = false;
 composer.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") show();
+  if (event.key !== "Enter") return;
+  sent = true;
+  show();
 });
 document.getElementById("viewer-picker").addEventListener("change", show);
-const observer = new ResizeObserver(() => requestAnimationFrame(() => requestAnimationFrame(follow)));
-observer.observe(list);
-observer.observe(timeline);
+// simcord scrolls too, after each redraw and each picture that has loaded; this comes after it.
+setInterval(follow, 250);
 
 // Whoever has sent something needs no hint any more.
 function hideHintAfterAnswer(hint) {
   const count = () => list.querySelectorAll("[data-message-id]").length;
   let before = count();
   const watcher = new MutationObserver(() => {
-    if (before && count() > before && composer.contains(document.activeElement)) {
+    if (sent && count() > before) {
       hint.remove();
       watcher.disconnect();
     }

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
 from demo.fake_comfydeploy.faults import Faults
 from demo.page import open_pages
@@ -97,6 +98,16 @@ def texts(state: dict[str, Any]) -> str:
     )
 
 
+def shown_files(state: dict[str, Any]) -> list[str]:
+    """Return the ids of the files in all galleries."""
+    return [
+        item["media"]["asset_id"]
+        for message in state["messages"].values()
+        for gallery in components(message["components"])
+        for item in gallery.get("items") or []
+    ]
+
+
 @asynccontextmanager
 async def visiting(faults: Faults | None = None) -> AsyncIterator[tuple[World, Visitor]]:
     async with open_world(pace=0) as world, open_pages(world) as pages, aiohttp.ClientSession() as http:
@@ -127,6 +138,43 @@ async def test_a_picture_asked_for_in_the_page_appears_in_it_by_itself() -> None
         [message] = visitor.state["messages"].values()
         assert message["attachments"][0]["filename"].endswith(".png")
         assert "> a red barn" in texts(visitor.state)
+
+
+async def test_only_a_page_with_its_secret_lists_the_channels() -> None:
+    async with visiting() as (world, visitor), aiohttp.ClientSession() as http:
+        async with http.get(f"{visitor.base}/api/commands?channels=1") as stranger:
+            assert stranger.status == 401
+        listed = await visitor.call("GET", "/api/commands?channels=1")
+        titles = ["#pictures", "#review", "Ada's direct messages", "Ben's direct messages"]
+        assert [page["title"] for page in listed["pages"]] == titles
+        assert [page["here"] for page in listed["pages"]] == [True, False, False, False]
+        assert "/generate picture" in listed["pages"][0]["hint"]
+        review = Visitor(http, listed["pages"][1]["url"])
+        await review.open()
+        assert review.state["channel"]["name"] == world.review.name
+        async with http.get(f"{visitor.base}/") as page, http.get(f"{visitor.base}/page.js") as script:
+            assert '<script type="module" src="/page.js">' in await page.text()
+            assert script.status == 200
+        async with http.get(f"{visitor.base}/preview.css") as style:
+            assert "#inspector-toggle" in await style.text()
+
+
+async def test_another_users_view_shows_a_picture_without_decoding_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with visiting() as (world, visitor):
+        await visitor.generate("picture", prompt="a lighthouse")
+        await visitor.until(lambda state: bool(shown_files(state)))
+        (seen,) = [await visitor.file(name) for name in shown_files(visitor.state)]
+
+        async def refuse(*command: Any, **more: Any) -> Any:
+            raise AssertionError("a file is decoded again")
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+        ben = world.people["ben"].id
+        visitor.state = await visitor.call("POST", "/api/pages", {"viewer_id": str(ben)})
+        visitor._headers["X-Simcord-Context"] = visitor.state["context"]["id"]
+        assert [await visitor.file(name) for name in shown_files(visitor.state)] == [seen]
 
 
 async def test_one_of_several_opened_by_its_number_shows_its_picture() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
-from tools.screenshots.page import CHANNEL, COMPOSER, PICTURE, SECOND, hide_hint
+from tools.screenshots.page import BAR, CHANNEL, COMPOSER, LOADED, PICTURE, SECOND, hide_hint
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -82,6 +82,8 @@ def take_animation(page: Page, folder: Path) -> None:
     while page.locator(PICTURE).count() <= before and time.monotonic() < until:
         recorder.take(_LOOK)
         page.wait_for_timeout(_LOOK)
+    page.wait_for_selector(BAR, state="detached")
+    page.wait_for_function(LOADED)
     page.wait_for_timeout(SECOND)
     recorder.take(_END)
     recorder.save(folder / "demo.webp")
