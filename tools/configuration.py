@@ -54,7 +54,7 @@ OF_A_DEPLOYMENT = {
     "gpus": "the GPUs to choose from; default: all that ComfyDeploy documents; `[]`: no choice",
     "default_gpu": "sent if the user chooses none; default: the machine's own, which servers' GPU rules can't know",
     "concurrency_limit": "its concurrent runs; default: ComfyDeploy's limit",
-    "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no Vary button, "
+    "max_count": "the maximum of `count`, up to 10; default: 4 if there is a seed to vary. Below 4 there is no button *4 more*, "
     "at 1 no `count`",
     "age_restricted": "allowed only in age-restricted channels",
     "only_listed_inputs": "offer only the inputs listed here",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from demo.fake_comfydeploy.faults import Faults
 from tests.discord.forged import press
 from tests.discord.rendered import refusal, text_of
 from tests.harness import Harness
@@ -37,3 +38,22 @@ async def test_a_run_of_another_channel_is_not_told(bot: Harness) -> None:
     await bot.ask(bot.bob, prompt="a dog")
     refused = await press(bot, bot.bob, bot.messages()[0], f"run:{run.key}:details")
     assert refusal(bot, refused) == "This request no longer exists."
+
+
+async def test_after_a_deletion_of_ones_data_there_is_no_command_to_copy(bot: Harness) -> None:
+    await bot.ask(prompt="a fox")
+    asked = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.alice.click(asked.response.message, label="Delete my data")
+    text = text_of(bot, (await bot.alice.click(bot.messages()[0], label="Details")).response)
+    assert "The inputs were deleted, so no command repeats this." in text
+    assert "/generate" not in text
+
+
+async def test_nodes_are_named_in_details_alone(bot: Harness) -> None:
+    asked = await bot.ask(faults=Faults(hold_at="uploading"))
+    await bot.later(seconds=3)
+    run = await bot.run()
+    assert run.live_status is not None
+    assert run.live_status not in text_of(bot, asked.response)
+    shown = await press(bot, bot.alice, asked.response.message, f"run:{run.key}:details")
+    assert f"step: {run.live_status}" in text_of(bot, shown.response)

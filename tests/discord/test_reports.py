@@ -221,3 +221,20 @@ async def test_a_deleted_result_is_not_reported(server: ModeratedServer) -> None
     assert refusal(server, refused) == "This has already been deleted."
     await server.play()
     assert server.cards() == []
+
+
+async def test_report_is_offered_only_where_it_reaches_somebody(server: ModeratedServer) -> None:
+    await server.ask()
+    await set_rules(server)
+    message = server.messages()[0]
+    more = await server.bob.click(message, label="More")
+    assert list(buttons_of(server, more.response)) == ["Details"]
+    await server.ask()
+    await server.ask(count=2)
+    for message in server.messages()[1:]:
+        assert not {"More", "Report"} & set(buttons_of(server, message))
+    await set_rules(server, approval={"review_channel_id": server.review.id})
+    await server.ask(count=2)
+    assert "Report" in buttons_of(server, server.messages()[-1])
+    more = await server.bob.click(server.messages()[0], label="More")
+    assert list(buttons_of(server, more.response)) == ["Details", "Report"]
