@@ -218,7 +218,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "undelivered": "This has ended, but I couldn't post it here. Please open `/runs`.",
         "media_more": "{count} more files didn't fit into this message.",
         "from_elsewhere": "I couldn't post this in [the channel you asked in]({url}), so here it is.",
-        "from_elsewhere_late": "I couldn't answer in time where you asked, so here it is.",
+        "from_elsewhere_late": "I couldn't answer where you asked in time, so here it is.",
         "mention": "<@{user}>",
         # titles and labels
         "title_waiting": "Waiting for a free slot",

@@ -30,7 +30,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "failed_free": "{reason} Nothing was charged.",
         "failed_charged": "{reason} The GPU time was charged.",
         "several_took": "{seconds} s of GPU time in all",
-        "several_late": "Took longer than the others; comes in a message of its own.",
+        "several_late": "It took longer than the others and has a message of its own.",
         "several_deleted": "Deleted.",
         "several_hint": "Press a number to open that one.",
         # edit forms

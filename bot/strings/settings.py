@@ -74,7 +74,7 @@ _PANEL = {
     "settings_hint_approval": "Whose requests wait for a moderator",
     "settings_hint_words": "What requests may not contain",
     "settings_hint_budgets": "How much a person, a role and the server may use; a day is a day in UTC",
-    "settings_hint_gpus": "Which roles may choose what; everybody where no role is set",
+    "settings_hint_gpus": "Who may use which GPUs and deployments",
     "settings_hint_people": "How old an account has to be, and how long on this server",
     "settings_hint_results": "Which results are hidden behind a click",
     "settings_hint_record": "How long requests and decisions are kept",
