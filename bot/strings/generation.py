@@ -87,12 +87,12 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "use_nobody": "None of the deployments here takes a picture.",
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
         # help
-        "command_help": "What you can generate here, your limits, and how to ask well",
+        "command_help": "What you can generate here, your limits, and tips",
         "help_heading": "### What you can generate here",
         "help_line": "**{title}** {path}\n-# {description}",
         "help_line_plain": "**{title}** {path}",
         "help_more": "-# and {count} more: choose one below",
-        "help_tips": "**How to ask well**\n"
+        "help_tips": "**How to get good results**\n"
         "- Say what is in the picture first, then how it should look: subject, light, style.\n"
         "- Found something you like? Press Edit and change one thing. The seed keeps the rest alike.\n"
         "- Details shows every setting of a result, and a command you can copy.",
@@ -110,7 +110,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "help_rules_server_gpu": "- The whole server has {left} of {limit} GPU seconds left today.",
         "help_rules_unlimited": "- There is no limit on your runs a day.",
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
-        "help_rules_at_once": "- At most {limit} of your runs go at once; more wait in the queue.",
+        "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
         "help_rules_closed": "- Your roles can't use {names}.",
         "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
         "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",

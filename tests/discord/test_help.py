@@ -108,7 +108,7 @@ async def test_without_the_database_only_the_limits_are_missing(bot: Harness) ->
     with bot.database_away():
         text = await shown_to(bot, bot.alice)
     assert "I can't read your limits right now." in text
-    assert "How to ask well" in text
+    assert "How to get good results" in text
 
 
 @pytest.mark.bot(allow_direct_messages=True)

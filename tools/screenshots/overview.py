@@ -25,12 +25,12 @@ def take(page: Page, folder: Path) -> None:
     page.locator(PICTURE).nth(1).wait_for()
     shoot(page, folder, "result")
     start(page, "trouble", "a valley full of fog")
-    page.wait_for_selector("text=That didn't work")
+    shown(page, "That didn't work")
     shoot(page, folder, "failure")
     start(page, "slow", "a forest, leaf by leaf")
     page.wait_for_selector(BAR)
     page.click("button:has-text('Cancel') >> visible=true")
-    page.wait_for_selector("text=Cancelled:")
+    shown(page, "Cancelled:")
     shoot(page, folder, "cancelled")
 
 

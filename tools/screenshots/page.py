@@ -20,7 +20,7 @@ DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
-BAR = "text=/▰+▱* *\\d+%/"
+BAR = "#channel-message-list >> text=/▰+▱* *\\d+%/"
 LOADED = """() => [...document.querySelectorAll("#channel-message-list img")]
     .filter(picture => picture.getBoundingClientRect().bottom > 0)
     .every(picture => picture.naturalWidth)"""
@@ -122,7 +122,7 @@ def send(page: Page, command: str, *given: str, **more: str) -> None:
 
 
 def shown(page: Page, words: str) -> None:
-    """Wait for words in a message, and ignore similar ones in the list of commands."""
+    """Wait for words in a message, and ignore similar ones elsewhere in the page."""
     page.wait_for_selector(f"#channel-message-list >> text={words}")
 
 

@@ -35,7 +35,7 @@ def take_using(page: Page, folder: Path) -> None:
     shown(page, "Running and waiting")
     shoot(page, folder, "queue")
     send(page, "help")
-    shown(page, "How to ask well")
+    shown(page, "How to get good results")
     shoot(page, folder, "help")
 
 
