@@ -21,6 +21,7 @@ from tests.contract.store.runs import (
     PERSON,
     RULES,
     SOON,
+    SUCCESS,
     accepted,
     at,
     brought_to,
@@ -220,6 +221,37 @@ async def test_a_result_is_deleted_once_and_its_row_stays(store: Store, other: S
     assert loser.code == "already_deleted"
     assert (await purposes(store, run.key)).count("x") == 1
     assert (await fetch(store, run.key)) == replace(run, deleted_at=NOW)
+
+
+async def test_a_failures_message_is_deleted_at_the_same_time_twice_and_the_row_stays(
+    store: Store, other: Store
+) -> None:
+    run = await brought_to(store, RunState.FAILED)
+    await asyncio.gather(
+        store.reviews.discard(run.key, MOD, NOW, remove=True),
+        other.reviews.discard(run.key, PERSON.id, NOW, remove=True),
+    )
+    assert (await purposes(store, run.key)).count("x") == 1
+    assert await fetch(store, run.key) == run
+    assert [line.action for line in await audit_log(store)][-2:] == ["discard", "discard"]
+
+
+async def test_what_stands_in_for_a_result_is_deleted_without_the_result(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    await store.reviews.discard(run.key, MOD, NOW, remove=False)
+    assert "x" not in await purposes(store, run.key)
+    assert await fetch(store, run.key) == run
+
+
+async def test_a_late_result_is_deleted_after_its_verdict_was(store: Store) -> None:
+    run = await brought_to(store, RunState.TIMED_OUT)
+    await store.reviews.discard(run.key, PERSON.id, NOW, remove=True)
+    await store.runs.record_report(run.key, SUCCESS, at(60), at(120))
+    await store.reviews.delete(run.key, PERSON.id, at(61))
+    (removal,) = [row for row in await owed(store, run.key) if row["purpose"] == "x"]
+    assert removal["due_at"] == at(61)
+    deleted = await fetch(store, run.key)
+    assert (deleted.state, deleted.deleted_at) == (RunState.SUCCEEDED, at(61))
 
 
 async def test_a_result_that_is_still_being_posted_is_known_as_owed(store: Store) -> None:
