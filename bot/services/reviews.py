@@ -10,7 +10,7 @@ from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, Member, Requester
-from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.runs import Purpose, Run
 from bot.store import Store
 from bot.store.reviews import check_undecided
 from bot.strings import explain
@@ -137,7 +137,7 @@ class ReviewService:
         outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)
         if message_id in [message.message_id for message in outcome.everywhere]:
             batch = await self._store.runs.batch(run)
-            remove = not any(map(_is_shown, batch))
+            remove = not any(each.is_shown for each in batch)
             await self._store.reviews.discard(run.batch_key, person.id, self._clock(), remove=remove)
             self._wakeups.deliver()
 
