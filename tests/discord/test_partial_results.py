@@ -31,7 +31,7 @@ async def only_result(bot: Harness, pictures: int) -> str:
     (message,) = bot.messages()
     assert galleries_of(bot, message) == [pictures]
     assert len(message.attachments) == pictures
-    assert {"Again", "Edit", "Details", "Delete", "Report"} <= set(buttons_of(bot, message))
+    assert {"Again", "Edit", "Details", "Delete"} <= set(buttons_of(bot, message))
     assert pinged(bot) == [bot.alice.id]
     assert len(bot.calls) == 1
     return text_of(bot, message)
@@ -79,7 +79,7 @@ async def test_get_run_that_answers_errors_does_not_hold_up_the_outcome(bot: Har
     await bot.ask(faults=Faults(ends_as="failed", get_status=500))
     (message,) = bot.messages()
     assert "The run failed on the machine" in text_of(bot, message)
-    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details"]
+    assert list(buttons_of(bot, message)) == ["Try again", "Edit", "Details", "Delete"]
 
 
 async def test_outputs_that_get_run_has_only_later_replace_the_failure(bot: Harness) -> None:
