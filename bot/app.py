@@ -136,8 +136,8 @@ class App:
     """The assembled process.
 
     `client` is the connection to Discord: the bot itself, a REST-only client in a process without the gateway
-    role, or None in a process that only receives webhooks. The names in `workers` are submit, check,
-    progress, show, deliver, look and prune.
+    role, or None in a process that only receives webhooks. The names in `workers` are answers, submit,
+    check, progress, show, deliver, look and prune.
     """
 
     settings: Settings

@@ -22,6 +22,7 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import call_name
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
+from bot.delivery.answers import AnswerReader
 from bot.delivery.attachments import AttachmentRenewer
 from bot.delivery.courier import Courier
 from bot.delivery.download import MediaFetcher
@@ -61,6 +62,7 @@ from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for
 from bot.ui.results import Batch, outcome_messages
+from bot.workers.answers import AnswerChecker
 from bot.workers.reconciler import Reconciler
 from bot.workers.reports import ReportRecorder
 from bot.workers.submission import Submitter
@@ -273,7 +275,7 @@ def _courier(
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
 
-    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
     return Courier(
         store=resources.store,
         poster=poster,
@@ -312,11 +314,13 @@ def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
 def reconcile_workers(
     resources: Resources, client: discord.Client, recorder: ReportRecorder
 ) -> dict[str, Worker[Any]]:
-    """Return the workers `submit`, `check` and `prune`."""
+    """Return the workers `answers`, `submit`, `check` and `prune`."""
     submission = _submission(resources, Poster(client), client)
+    answers = AnswerChecker(resources.store, AnswerReader(client).read, resources.wakeups, resources.clock)
     reconciler = _reconciler(resources, recorder)
     retention = resources.store.retention
     return {
+        "answers": Worker("answers", answers.claim, answers.check, pause=2, width=4),
         "submit": Worker("submit", submission.claim, submission.submit, pause=2, width=32),
         "check": Worker("check", reconciler.claim, reconciler.check, pause=2, width=4),
         "prune": Worker("prune", lambda: retention.claim(resources.clock()), retention.handle, pause=3600),

@@ -23,7 +23,7 @@ from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
-from cogs.reviews import approve, close_report, is_report, reporting_card_errors
+from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
 from cogs.use_as_input import offer_pictures, shown_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -74,8 +74,12 @@ async def _post(interaction: Interaction, key: str) -> None:
 
 
 async def _reject(interaction: Interaction, key: str) -> None:
-    await interaction.client.services.reviews.check_open(key, member_of(interaction), interaction.guild_id)
-    await interaction.response.send_modal(reject_modal(key))
+    reviews = interaction.client.services.reviews
+    rejected = await reviews.check_open(key, member_of(interaction), interaction.guild_id)
+    if rejected is not None:
+        await show_decision(interaction, rejected)
+    else:
+        await interaction.response.send_modal(reject_modal(key))
 
 
 async def _block(interaction: Interaction, key: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import URL, Connection, NullPool, event, make_url, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
 from bot.database.sqlite import connect as one_hop_connection
 from bot.database.write_queue import WriteLock
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import CommitUnknown, StoreUnavailable
 
 # Interactions must be answered within 3 s, so a writer waits this long for the write lock …
 LOCK_SECONDS = 2.0
@@ -27,6 +27,11 @@ _WRITE = "bot_write"
 # SQLSTATE classes that mean unavailable rather than wrong: connection, authorization, catalog, rollback
 # (deadlock), resources, lock not available, operator intervention, system error; and a read-only server.
 _UNAVAILABLE_STATES = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006")
+# SQLSTATE classes of a COMMIT that may have been carried out: a broken connection, a server that shuts down
+# or panics. After any other error PostgreSQL has rolled back.
+_UNKNOWN_STATES = ("08", "57", "58", "XX", "40003")
+# The server ends a transaction whose client is gone without a trace, so that its locks are released.
+_IDLE_MILLISECONDS = 15_000
 
 
 class Database:
@@ -68,12 +73,20 @@ class Database:
 
     @asynccontextmanager
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
-        """Open a write transaction that commits at the end of the block. Raises StoreUnavailable.
+        """Open a write transaction that commits at the end of the block.
 
-        Urgent writers, on which a user waits, go before other waiting writers.
+        Raises CommitUnknown if the fault came when COMMIT was sent or later, so that the transaction may be
+        stored, and StoreUnavailable if nothing was stored. Urgent writers, on which a user waits, go before
+        other waiting writers.
         """
-        async with database_errors(), self._locked(urgent), self._writing.begin() as connection:
+        async with (
+            database_errors(),
+            self._locked(urgent),
+            self._writing.connect() as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
+            await _commit(connection, transaction)
 
     @asynccontextmanager
     async def exclusive(self, name: str, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -153,6 +166,24 @@ async def database_errors() -> AsyncIterator[None]:
         raise _unavailable(error) from error
 
 
+async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
+    """Commit, and tell a commit that was rolled back from one that may have been carried out."""
+    try:
+        async with database_errors():
+            await transaction.commit()
+    except StoreUnavailable as error:
+        if _is_rolled_back(error.__cause__):
+            raise
+        # The connection may still wait for the reply.
+        await connection.invalidate()
+        raise CommitUnknown(str(error)) from error.__cause__
+
+
+def _is_rolled_back(cause: BaseException | None) -> bool:
+    sqlstate = getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None
+    return bool(sqlstate) and not str(sqlstate).startswith(_UNKNOWN_STATES)
+
+
 def _unavailable(error: Exception) -> StoreUnavailable:
     # TimeoutError has an empty message.
     return StoreUnavailable(f"{type(error).__name__}: {error}".removesuffix(": "))
@@ -180,7 +211,10 @@ def _engine(url: URL, pool_size: int) -> AsyncEngine:
             connect_args={
                 "timeout": LOCK_SECONDS,
                 "command_timeout": 10,
-                "server_settings": {"lock_timeout": f"{LOCK_SECONDS * 1000:.0f}"},
+                "server_settings": {
+                    "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+                    "idle_in_transaction_session_timeout": f"{_IDLE_MILLISECONDS}",
+                },
             },
         )
     engine = create_async_engine(

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     RowMapping,
-    String,
     Table,
     Text,
     TypeDecorator,
@@ -32,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.text_types import CleanText, CutString, ExactString
 from bot.domain.requests import GenerationRequest
 from bot.domain.runs import DeliveryState, Output, Purpose, Run, RunState
 
@@ -53,50 +53,52 @@ metadata = MetaData()
 runs = Table(
     "runs",
     metadata,
-    Column("key", String(20), primary_key=True),
-    Column("state", String(20), nullable=False),
+    Column("key", ExactString(20), primary_key=True),
+    Column("state", ExactString(20), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     # the request
     Column("requester_id", BigInteger, nullable=False),
     Column("guild_id", BigInteger),
     Column("channel_id", BigInteger, nullable=False),
-    Column("deployment", String(64), nullable=False),
-    Column("deployment_id", String(64), nullable=False),
+    Column("deployment", ExactString(64), nullable=False),
+    Column("deployment_id", ExactString(64), nullable=False),
     Column("inputs", JSON, nullable=False),
-    Column("gpu", String(32)),
-    Column("expected_gpu", String(100)),  # the one that GPU rules apply to; NULL: unknown
+    Column("gpu", ExactString(32)),
+    Column("expected_gpu", ExactString(100)),  # the one that GPU rules apply to; NULL: unknown
     Column("seed", BigInteger),
-    Column("prompt", Text),
-    Column("parent_key", String(20)),
+    Column("prompt", CleanText),
+    Column("parent_key", ExactString(20)),
     # the key of the batch's first run; a single run is a batch of one
-    Column("batch_key", String(20), nullable=False),
+    Column("batch_key", ExactString(20), nullable=False),
     Column("batch_index", Integer, nullable=False, server_default="0"),
     Column("batch_size", Integer, nullable=False, server_default="1"),
     # how to reply
     Column("application_id", BigInteger, nullable=False),
     Column("interaction_id", BigInteger),
-    Column("interaction_token", Text),
+    Column("interaction_token", CleanText),
     Column("interaction_expires_at", UtcDateTime),
     Column("upload_limit", BigInteger, nullable=False),
-    Column("press", String(32)),  # the button or form that started the run; see domain.requests.Press
+    Column("press", ExactString(32)),  # the button or form that started the run; see domain.requests.Press
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
+    # when to ask Discord whether the request was answered; NULL: it was, so the run may start
+    Column("answer_due_at", UtcDateTime),
     # as ComfyDeploy reports it
-    Column("run_id", String(64)),
-    Column("live_status", String(200)),
+    Column("run_id", ExactString(64)),
+    Column("live_status", CutString(200)),
     Column("progress", Float),
     Column("queue_position", Integer),
     Column("outputs", JSON, nullable=False),
-    Column("gpu_used", String(32)),
+    Column("gpu_used", CutString(32)),
     Column("run_duration", Float),
     Column("submitted_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancelled_by", BigInteger),
-    Column("status_note", String(64)),  # the code of a sentence in the status message
-    Column("failure_code", String(64)),
+    Column("status_note", ExactString(64)),  # the code of a sentence in the status message
+    Column("failure_code", ExactString(64)),
     Column("failure_params", JSON, nullable=False),
     Column("failure_log", Text),  # the end of the machine's log, without addresses, paths and secrets
     Column("partial", Boolean, nullable=False, server_default=false()),  # ended unsuccessfully, with outputs
@@ -111,7 +113,7 @@ runs = Table(
     Column("report_channel_id", BigInteger),
     Column("requester_joined_at", UtcDateTime),
     Column("requester_roles", JSON(none_as_null=True)),  # as of the request or its approval
-    Column("waiting_code", String(64)),  # the rule that a waiting run waits for; the code of a sentence
+    Column("waiting_code", ExactString(64)),  # the rule that a waiting run waits for; the code of a sentence
     Column("waiting_params", JSON(none_as_null=True)),
     Column("decided_by", BigInteger),
     Column("decided_at", UtcDateTime),
@@ -122,6 +124,7 @@ runs = Table(
     Column("due_at", UtcDateTime),  # when a worker handles it next; NULL: never
     Column("checks", Integer, nullable=False, default=0),
     Column("submissions", Integer, nullable=False, default=0),
+    Column("claim_id", ExactString(32)),  # of the claim that makes the queue call
     Column("deadline_seconds", Integer, nullable=False),
     Column("rev", Integer, nullable=False, default=0),  # grows when the status message has to change
     Column("shown_rev", Integer, nullable=False, default=0),
@@ -141,6 +144,13 @@ runs = Table(
         sqlite_where=text("status_message_id IS NOT NULL"),
         postgresql_where=text("status_message_id IS NOT NULL"),
     ),
+    # Partial, because only requests of the last seconds have it.
+    Index(
+        "runs_answer_due",
+        "answer_due_at",
+        sqlite_where=text("answer_due_at IS NOT NULL"),
+        postgresql_where=text("answer_due_at IS NOT NULL"),
+    ),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
 )
@@ -148,12 +158,12 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("run_key", String(20), ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
-    Column("purpose", String(1), nullable=False),  # a Purpose; also part of the nonce
-    Column("state", String(20), nullable=False),
+    Column("run_key", ExactString(20), ForeignKey("runs.key", ondelete="CASCADE"), nullable=False),
+    Column("purpose", ExactString(1), nullable=False),  # a Purpose; also part of the nonce
+    Column("state", ExactString(20), nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime),
-    Column("lease_owner", String(64)),
+    Column("lease_owner", ExactString(64)),
     Column("tries", Integer, nullable=False, default=0),
     Column("route", Integer, nullable=False, default=0),
     Column("attempted", Boolean, nullable=False, server_default=false()),
@@ -163,7 +173,7 @@ deliveries = Table(
     Column("earlier_messages", JSON, nullable=False, default=list),
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
-    Column("last_error", Text),
+    Column("last_error", CleanText),
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
@@ -171,8 +181,8 @@ deliveries = Table(
 key_values = Table(
     "key_values",
     metadata,
-    Column("name", String(200), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", ExactString(200), primary_key=True),
+    Column("value", CleanText, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
 )
 server_rules = Table(
@@ -188,7 +198,7 @@ blocks = Table(
     metadata,
     Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
     Column("user_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("reason", Text),
+    Column("reason", CleanText),
     Column("until", UtcDateTime),  # NULL: until a moderator lifts it
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger, nullable=False),
@@ -201,10 +211,10 @@ audit = Table(
     Column("guild_id", BigInteger),
     Column("actor_id", BigInteger),  # NULL: the bot itself
     Column("subject_id", BigInteger),  # the user it is about
-    Column("action", String(40), nullable=False),
-    Column("run_key", String(20)),
-    Column("deployment", String(64)),
-    Column("outcome", String(40)),
+    Column("action", ExactString(40), nullable=False),
+    Column("run_key", ExactString(20)),
+    Column("deployment", ExactString(64)),
+    Column("outcome", ExactString(40)),
     Column("details", JSON, nullable=False),
     Index("audit_guild", "guild_id", "at"),
     Index("audit_subject", "guild_id", "subject_id", "at"),
@@ -215,13 +225,13 @@ presets = Table(
     "presets",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("holder", String(1), nullable=False),
+    Column("holder", ExactString(1), nullable=False),
     Column("holder_id", BigInteger, nullable=False),
-    Column("name", String(32), nullable=False),
-    Column("folded", String(96), nullable=False),  # the name, case-folded, for lookups
-    Column("deployment", String(64), nullable=False),
+    Column("name", ExactString(32), nullable=False),
+    Column("folded", ExactString(96), nullable=False),  # the name, case-folded, for lookups
+    Column("deployment", ExactString(64), nullable=False),
     Column("inputs", JSON, nullable=False),
-    Column("gpu", String(32)),
+    Column("gpu", ExactString(32)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", BigInteger),  # NULL: the creator erased their data
     Index("presets_name", "holder", "holder_id", "folded", unique=True),

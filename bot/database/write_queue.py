@@ -31,8 +31,9 @@ class GroupCommit(Generic[T, R]):
     """Runs waiting items in shared transactions of up to `limit` items, in order of arrival.
 
     `handle` is one transaction and returns a result per item, or an exception for an item that fails by
-    itself. If `handle` raises, everything was rolled back: StoreUnavailable is raised to all callers;
-    after any other error each item is retried alone, so that one bad item doesn't fail the others.
+    itself. If `handle` raises StoreUnavailable, all callers get it, as CommitUnknown if it is one. After any
+    other error everything was rolled back, and each item is retried alone, so that one bad item doesn't fail
+    the others.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ def _resolve(future: asyncio.Future[R], result: R | Exception) -> None:
         future.set_result(result)
     elif isinstance(result, StoreUnavailable):
         # Raise a copy per caller: a raised exception collects the frames of its raiser.
-        copy = StoreUnavailable(str(result))
+        copy = type(result)(str(result))
         copy.__cause__ = result
         future.set_exception(copy)
     else:

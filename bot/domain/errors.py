@@ -12,6 +12,9 @@ BotError                      code, params
 │   └── DiscordAway           … when asked about a channel or a member
 ├── AlreadyTaken              another process of the bot handles this interaction
 ├── StoreUnavailable          the database can't be reached or written
+│   └── CommitUnknown         … and a change that was being committed may be stored
+│       └── RequestUnknown    … which was to accept a request
+├── DoesNotFit                a text is longer than what is kept of its kind
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not allowed
 │   ├── MediaTooLarge         it exceeds the limit
@@ -130,9 +133,27 @@ class AlreadyTaken(BotError):
 
 
 class StoreUnavailable(BotError):
-    """The database can't be reached or written; nothing was changed."""
+    """The database can't be reached or written; nothing was changed, except as `CommitUnknown` says."""
 
     code = "store_unavailable"
+
+
+class CommitUnknown(StoreUnavailable):
+    """The database didn't confirm a commit, so the change may be stored."""
+
+    code = "commit_unknown"
+
+
+class RequestUnknown(CommitUnknown):
+    """The database didn't confirm that it stored a request, and can't be asked either."""
+
+    code = "request_unknown"
+
+
+class DoesNotFit(BotError):
+    """A text is longer than its column, and can't be cut. Nothing was stored."""
+
+    code = "does_not_fit"
 
 
 class MediaError(BotError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 import aiohttp
 import discord
@@ -12,7 +13,6 @@ from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.interactions import Interaction, check_here, check_overrides, requester_of
-from bot.services.generation import GenerationService
 from bot.services.presets import PresetRun
 from bot.strings import say
 from bot.ui.lists import posting_layout
@@ -23,7 +23,7 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 
 
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
-    """Send the status message. If Discord refuses it, nothing is started.
+    """Send the status message. If the requester doesn't see it, nothing is started.
 
     Before approval only the requester sees it: from a public answer, Discord lets everybody open the command
     with all its options.
@@ -40,12 +40,12 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
             ephemeral=run.state is RunState.AWAITING_APPROVAL,
             allowed_mentions=discord.AllowedMentions.none(),
         )
-    except (aiohttp.ClientError, OSError):
-        await _assume_answered(services.generation, run)
+    except (aiohttp.ClientError, OSError) as error:
+        log.warning("Discord may have the answer to run %s, and is asked later: %s", run.key, error)
     except discord.HTTPException as error:
         await _handle_refusal(interaction, run, error)
     else:
-        await services.generation.confirm_answer(run.key, response.message_id)
+        await _confirm(interaction, run, response.message_id)
 
 
 async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
@@ -63,20 +63,29 @@ async def send_placeholder(interaction: discord.Interaction[GenerateBot], key: s
 async def _handle_refusal(
     interaction: discord.Interaction[GenerateBot], run: Run, error: discord.HTTPException
 ) -> None:
-    generation = interaction.client.services.generation
     if error.status >= 500:
-        await _assume_answered(generation, run)
+        log.warning("Discord may have the answer to run %s, and is asked later: %s", run.key, error)
     elif error.code == _ANSWERED:
         # Discord accepted the answer but replied with a 5xx, and refused discord.py's retry.
-        await generation.confirm_answer(run.key, await _original(interaction))
+        await _confirm(interaction, run, await _original(interaction))
     else:
         log.warning("dropped a run because Discord refused its answer (%s %s)", error.status, error.code)
-        await generation.cancel_unanswered(run.key)
+        await interaction.client.services.generation.cancel_unanswered(run.key)
 
 
-async def _assume_answered(generation: GenerationService, run: Run) -> None:
-    log.warning("continuing a run whose answer may not have reached Discord")
-    await generation.confirm_answer(run.key, None)
+async def _confirm(
+    interaction: discord.Interaction[GenerateBot], run: Run, status_message_id: int | None
+) -> None:
+    """Release the run. Without the message's id, it stays held until the worker has asked Discord."""
+    if status_message_id is None:
+        return
+    generation = interaction.client.services.generation
+    if not await generation.confirm_answer(run.key, status_message_id):
+        # The answer took so long that the worker had asked Discord before.
+        log.warning("removing the status message of run %s, which was withdrawn before", run.key)
+        with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+            await interaction.delete_original_response()
+        await tell(interaction, say("answer_lost"))
 
 
 async def _original(interaction: discord.Interaction[GenerateBot]) -> int | None:

@@ -16,7 +16,7 @@ from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
 from bot.deployments.options import COUNT
-from bot.domain.errors import PressedTwice, RefusedError
+from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
 from bot.metrics import Metrics
@@ -33,7 +33,7 @@ CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 
 class GenerationService:
     """Starts runs. Methods raise InputError, RefusedError or, if the database is unreachable,
-    StoreUnavailable, and then nothing is spent.
+    StoreUnavailable, and then nothing is spent, or RequestUnknown, and then the run may start.
     """
 
     def __init__(
@@ -143,20 +143,33 @@ class GenerationService:
             log.info("accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size)
             return run
 
-    async def confirm_answer(self, key: str, status_message_id: int | None) -> None:
-        """Allow the queue call, because the requester sees the status message."""
+    async def confirm_answer(self, key: str, status_message_id: int) -> bool:
+        """Allow the queue call, because the requester sees the status message.
+
+        Return False if the request has been withdrawn or refused meanwhile. If the database is away,
+        `bot.workers.answers` does this later.
+        """
         with run_context(key):
-            await self._run_store.release(key, status_message_id, self._clock())
+            try:
+                released = await self._run_store.release(key, status_message_id, self._clock())
+            except StoreUnavailable as error:
+                log.warning("the answer to a request can't be stored, so Discord is asked later: %s", error)
+                return True
             self._wakeups.submit()
             self._wakeups.deliver()
+            return released
 
     async def cancel_unanswered(self, key: str) -> None:
-        """Withdraw the request: Discord refused the status message, so the requester saw a failure."""
+        """Withdraw the request: Discord refused the status message, so the requester saw a failure.
+
+        If the database is away, `bot.workers.answers` does this later.
+        """
         with run_context(key):
-            if not await self._run_store.withdraw(key):
-                log.warning(
-                    "posting the result of run %s although its answer failed: it was submitted before", key
-                )
+            try:
+                if not await self._run_store.withdraw(key):
+                    log.warning("can't withdraw a request whose answer failed: it has gone on")
+            except StoreUnavailable as error:
+                log.warning("a request can't be withdrawn, so Discord is asked later: %s", error)
 
 
 def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:

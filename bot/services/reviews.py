@@ -12,7 +12,7 @@ from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Purpose, Run
 from bot.store import Store
-from bot.store.reviews import check_undecided
+from bot.store.reviews import check_undecided, has_decided
 from bot.strings import explain
 from bot.workers.worker import Wakeups
 
@@ -66,9 +66,16 @@ class ReviewService:
         self._wakeups.submit()
         return await self._decided(key)
 
-    async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> None:
-        """Raise RefusedError unless this user can decide about the request; called before a form opens."""
-        check_undecided(await self._moderated(key, moderator, guild_id), moderator.id)
+    async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun | None:
+        """Raise RefusedError unless this user can decide about the request; called before a form opens.
+
+        Returns the run if this user has rejected it before, since the answer to that may be lost.
+        """
+        run = await self._moderated(key, moderator, guild_id)
+        if has_decided(run, moderator.id, rejected=True):
+            return self._reviewed(run)
+        check_undecided(run, moderator.id)
+        return None
 
     async def reject(self, key: str, moderator: Member, guild_id: int | None, reason: str) -> ReviewedRun:
         """End a request, and return the run with its card's new content."""

@@ -17,7 +17,8 @@ from bot.domain.text import channel_url
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
-# If the process dies before it has answered an interaction, the queue call is made after this time.
+# If nobody has released a request after this time, Discord is asked whether its interaction was answered.
+# Discord accepts an answer for 3 s.
 ANSWER_HOLD = timedelta(seconds=5)
 
 

@@ -7,6 +7,7 @@ from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
 from bot.domain.policy import OperatorRules
+from bot.store.answers import AnswerStore
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
@@ -35,6 +36,7 @@ class Store:
         self.audit = AuditStore(self.database)
         self.rules = RuleStore(self.database)
         operator = operator or OperatorRules()
+        self.answers = AnswerStore(self.database)
         self.requests = RequestStore(self.database, operator)
         self.reviews = ReviewStore(self.database, operator)
         self.runs = RunStore(self.database)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import Purpose, Run, RunState
-from bot.domain.transitions import end_for_block
+from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
 from bot.store.audit import add_entries
+from bot.store.commits import repeat_if_unknown
 from bot.store.outcomes import apply_change
 
 
@@ -24,6 +26,7 @@ class BlockStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeat_if_unknown
     async def block(
         self,
         guild_id: int,
@@ -33,11 +36,14 @@ class BlockStore:
         reason: str | None,
         until: datetime | None,
         now: datetime,
+        may_be_stored: bool = False,
     ) -> int:
         """Block a user, replacing any earlier block. End their waiting runs and return how many ended."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             # A request that is accepted at the same time either is ended here or is refused by the block.
             await self._database.lock(connection, "accept")
+            if may_be_stored and await connection.scalar(_stored(guild_id, user_id, by, now)) is not None:
+                return await connection.scalar(_ended(guild_id, user_id, now)) or 0
             await connection.execute(delete(blocks).where(_one(guild_id, user_id)))
             await connection.execute(
                 insert(blocks).values(
@@ -67,14 +73,17 @@ class BlockStore:
             )
             return ended
 
-    async def unblock(self, guild_id: int, user_id: int, *, by: int, now: datetime) -> bool:
+    @repeat_if_unknown
+    async def unblock(
+        self, guild_id: int, user_id: int, *, by: int, now: datetime, may_be_stored: bool = False
+    ) -> bool:
         """Lift a block; return False if the user isn't blocked, or the block has expired."""
         async with self._database.exclusive(f"block {guild_id} {user_id}") as connection:
             lifted = await connection.execute(
                 delete(blocks).where(_one(guild_id, user_id), is_active(now)).returning(blocks.c.user_id)
             )
             if lifted.first() is None:
-                return False
+                return may_be_stored
             entry = AuditEntry(
                 at=now, guild_id=guild_id, action=AuditAction.UNBLOCK, actor_id=by, subject_id=user_id
             )
@@ -107,6 +116,23 @@ class BlockStore:
 
 def _one(guild_id: int, user_id: int) -> ColumnElement[bool]:
     return (blocks.c.guild_id == guild_id) & (blocks.c.user_id == user_id)
+
+
+def _stored(guild_id: int, user_id: int, by: int, now: datetime) -> Select[Any]:
+    """Select the block that a moderator made at this moment."""
+    return select(blocks.c.user_id).where(
+        _one(guild_id, user_id), blocks.c.created_by == by, blocks.c.created_at == now
+    )
+
+
+def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
+    """Select the number of runs that a block made at this moment has ended."""
+    return select(func.count()).where(
+        runs.c.guild_id == guild_id,
+        runs.c.requester_id == user_id,
+        runs.c.failure_code == REQUESTER_BLOCKED,
+        runs.c.ended_at == now,
+    )
 
 
 _member = runs.alias("member")

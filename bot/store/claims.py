@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import run_columns, runs, to_run
-from bot.domain.errors import RefusedForNow
+from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run
+from bot.store.commits import repeat_if_unknown
 from bot.store.judging import judge_run, refuse
 from bot.store.locks import lock_run
 from bot.store.outcomes import apply_change
@@ -39,7 +41,9 @@ _QUEUE_ENTRY = (
 _HELD = runs.c.waiting_code.is_not(None)
 # Built once: compiling such a statement takes longer than running it.
 _BUSY = select(*_QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
-_WAITING = select(*_QUEUE_ENTRY).where(runs.c.state == RunState.WAITING, runs.c.due_at <= bindparam("now"))
+# A run whose requester may have been told no is not in the queue.
+_READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
+_WAITING = select(*_QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
 _CLAIM = (
     update(runs)
     .where(runs.c.key == bindparam("claimed"), runs.c.state == RunState.WAITING)
@@ -48,6 +52,7 @@ _CLAIM = (
         submitted_at=bindparam("now"),
         due_at=bindparam("answer_by"),
         checks=0,
+        claim_id=bindparam("claim"),
         submissions=runs.c.submissions + 1,
         queue_position=None,
         **NOT_HELD,
@@ -55,6 +60,9 @@ _CLAIM = (
         rev=runs.c.rev + case((or_(runs.c.queue_position.is_not(None), _HELD), 1), else_=0),
     )
     .returning(*run_columns())
+)
+_CLAIMED = select(*run_columns()).where(
+    runs.c.state == RunState.SUBMITTING, runs.c.claim_id == bindparam("claim")
 )
 # The submitted runs that have ended since the oldest waiting request was made.
 SERVED = select(*_QUEUE_ENTRY).where(
@@ -112,6 +120,22 @@ class ClaimStore:
         and the next is tried. `limit` returns how many runs of a deployment may be in flight at once, None
         for any number. At `answer_by` a call without an answer is checked.
         """
+        claim_id = uuid4().hex
+        try:
+            return await self._claim_submission(limit, now, answer_by, claim_id)
+        except CommitUnknown:
+            # Only this call knows the claim's id, so nobody else makes the queue call of this claim.
+            return await self._claimed(claim_id)
+
+    async def _claimed(self, claim_id: str) -> Run | None:
+        """Return the run of a claim whose commit isn't confirmed, or None if it was rolled back."""
+        async with self._database.exclusive("submit") as connection:
+            row = (await connection.execute(_CLAIMED, {"claim": claim_id})).mappings().first()
+            return to_run(row) if row is not None else None
+
+    async def _claim_submission(
+        self, limit: Callable[[str], int | None], now: datetime, answer_by: datetime, claim_id: str
+    ) -> Run | None:
         while True:
             async with self._database.exclusive("submit") as connection:
                 waiting = [QueueEntry(*row) for row in await connection.execute(_WAITING, {"now": now})]
@@ -122,7 +146,7 @@ class ClaimStore:
                     return None
                 if await _is_turned_away(connection, entry.key, self._operator, now):
                     continue
-                claim = {"claimed": entry.key, "now": now, "answer_by": answer_by}
+                claim = {"claimed": entry.key, "now": now, "answer_by": answer_by, "claim": claim_id}
                 row = (await connection.execute(_CLAIM, claim)).mappings().first()
                 return to_run(row) if row is not None else None
 
@@ -134,6 +158,7 @@ class ClaimStore:
         async with self._database.read() as connection:
             return [to_run(row) for row in (await connection.execute(waiting)).mappings()]
 
+    @repeat_if_unknown
     async def requeue(
         self, key: str, due_at: datetime, now: datetime, *, waits_for: str | None = None
     ) -> None:
@@ -163,9 +188,7 @@ class ClaimStore:
         async with self._database.exclusive("submit") as connection:
             rows = (
                 await connection.execute(
-                    select(*_QUEUE_ENTRY, runs.c.queue_position).where(
-                        runs.c.state == RunState.WAITING, runs.c.due_at <= now
-                    )
+                    select(*_QUEUE_ENTRY, runs.c.queue_position).where(_READY, runs.c.due_at <= now)
                 )
             ).all()
             earlier = [*await _busy(connection), *await _served(connection)] if rows else []

@@ -23,6 +23,8 @@ from bot.domain.runs import (
     RunState,
     SentMessages,
 )
+from bot.store.commits import repeat_if_unknown
+from bot.store.locks import lock_batch_if_any
 from bot.store.rules import read_rules
 
 _OWN = (
@@ -98,6 +100,7 @@ class DeliveryStore:
                 all_sent=row["done_at"] is not None,
             )
 
+    @repeat_if_unknown
     async def extend(self, delivery_id: int, owner: str, until: datetime) -> bool:
         """Extend the lease during a long transfer; return False if another courier has it by now."""
         async with self._database.write() as connection:
@@ -108,6 +111,7 @@ class DeliveryStore:
             )
             return result.rowcount == 1
 
+    @repeat_if_unknown
     async def mark_attempt(
         self, delivery: Delivery, owner: str, now: datetime, lease: timedelta, route: int
     ) -> bool:
@@ -138,6 +142,7 @@ class DeliveryStore:
             )
             return result.rowcount == 1
 
+    @repeat_if_unknown
     async def clear_attempt(self, delivery_id: int) -> tuple[MessageRef, ...]:
         """Clear an attempt that certainly sent nothing; return the messages sent before it."""
         async with self._database.write() as connection:
@@ -222,6 +227,7 @@ class DeliveryStore:
             )
             return found or 0
 
+    @repeat_if_unknown
     async def _give_back(self, delivery: Delivery, owner: str, **values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(
@@ -234,22 +240,27 @@ class DeliveryStore:
                 .values(lease_owner=None, lease_until=None, **values)
             )
 
+    @repeat_if_unknown
     async def _set(self, delivery_id: int, **values: object) -> None:
         async with self._database.write() as connection:
             await connection.execute(
                 update(deliveries).where(deliveries.c.id == delivery_id).values(**values)
             )
 
-    async def redeliver(self, key: str, origin: Origin, due_at: datetime) -> bool:
+    @repeat_if_unknown
+    async def redeliver(
+        self, key: str, origin: Origin, due_at: datetime, *, may_be_stored: bool = False
+    ) -> bool:
         """Queue an undelivered result again for another channel; return False if there is none.
 
         The server's rules decide anew whether it is hidden behind a spoiler. The messages that it replaces
         are deleted later: parts of the result, and the status message that named `/runs`.
         """
         async with self._database.write() as connection:
+            await lock_batch_if_any(connection, key)
             undelivered = (await connection.execute(undelivered_of(key))).all()
             if not undelivered:
-                return False
+                return may_be_stored
             for row in undelivered:
                 await connection.execute(
                     update(deliveries)
@@ -265,9 +276,11 @@ class DeliveryStore:
             )
             return True
 
+    @repeat_if_unknown
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
         """Let the courier replace a placeholder with the result of `redeliver`, now that it is posted."""
         async with self._database.write() as connection:
+            await lock_batch_if_any(connection, key)
             await connection.execute(
                 update(runs).where(runs.c.key == key).values(status_message_id=message_id)
             )

@@ -1,11 +1,20 @@
-"""Row locks of runs: a change to any run locks its whole batch, in key order.
+"""Row locks, which every transaction takes in one order, so that two of them never deadlock.
 
-Of two runs that end at the same time, exactly one is the last, and two changes never deadlock.
+1. The advisory locks of `Database.exclusive`.
+2. Runs, by key: a change of any run locks its whole batch, so of two runs that end at the same time exactly
+   one is the last.
+3. Deliveries of locked runs.
+4. Audit entries and presets, by id.
+
+Rows that are claimed with SKIP LOCKED and changes of a single row wait for nobody while they hold a lock.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import run_columns, runs, to_run
@@ -30,7 +39,20 @@ async def lock_run(connection: AsyncConnection, key: str) -> Run:
 
 async def lock_batch(connection: AsyncConnection, key: str) -> list[Run]:
     """Lock the batch that contains the run `key`, and return its runs in order. Raises KeyError."""
-    found = [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
+    found = await lock_batch_if_any(connection, key)
     if not found:
         raise KeyError(key)
     return found
+
+
+async def lock_batch_if_any(connection: AsyncConnection, key: str) -> list[Run]:
+    """Return what `lock_batch` returns, or an empty list if the run doesn't exist any more."""
+    return [to_run(row) for row in (await connection.execute(_BATCH_OF, {"of": key})).mappings()]
+
+
+async def lock_rows(
+    connection: AsyncConnection, key: Column[Any], *where: ColumnElement[bool]
+) -> Sequence[Any]:
+    """Lock the rows of a table that match, in the order of their keys, and return the keys."""
+    found = await connection.execute(select(key).where(*where).order_by(key).with_for_update())
+    return found.scalars().all()

@@ -43,6 +43,8 @@ async def apply_change(
     if change.state is not run.state:
         await _record_outcome(connection, run, change, now)
     in_review = run.state is RunState.AWAITING_APPROVAL
+    if run.is_first_in_batch and in_review:
+        await _release_card(connection, run.key, now)
     if run.is_first_in_batch and in_review and change.state is not RunState.REJECTED:
         # No moderator pressed a button on the card, so the bot has to change it.
         await create_delivery(connection, run.key, Purpose.CARD, now, now)
@@ -84,6 +86,20 @@ async def _outcome_due_at(
     held_until = [(unexplained_at, REASON_GRACE), (unasked_at, OUTPUTS_GRACE)]
     times: list[datetime] = [earliest, *(at + grace for at, grace in held_until if at is not None)]
     return max(times)
+
+
+async def _release_card(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """Let the courier drop the card of a request that ended before its answer was known."""
+    await connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.run_key == key,
+            deliveries.c.purpose == Purpose.REVIEW,
+            deliveries.c.state == DeliveryState.PENDING,
+            deliveries.c.due_at > now,
+        )
+        .values(due_at=now)
+    )
 
 
 async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime, now: datetime) -> None:

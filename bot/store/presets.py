@@ -15,6 +15,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
 from bot.store.audit import add_entries
+from bot.store.commits import repeat_if_unknown
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)
@@ -29,7 +30,8 @@ class PresetStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, preset: Preset, now: datetime) -> bool:
+    @repeat_if_unknown
+    async def put(self, preset: Preset, now: datetime, *, may_be_stored: bool = False) -> bool:
         """Save a preset, and return whether it replaced one of the same name.
 
         Raises RefusedError `presets_full_own` or `presets_full_server`.
@@ -37,6 +39,9 @@ class PresetStore:
         one = _one(preset.holder, preset.holder_id, preset.name)
         lock = f"preset {preset.holder} {preset.holder_id}"
         async with self._database.exclusive(lock, urgent=True) as connection:
+            same = select(presets.c.id).where(one, presets.c.created_at == preset.created_at)
+            if may_be_stored and await connection.scalar(same) is not None:
+                return False
             replaced = (await connection.execute(delete(presets).where(one))).rowcount > 0
             held = await connection.scalar(
                 select(func.count()).select_from(presets).where(_held_by(preset.holder, preset.holder_id))
@@ -50,7 +55,17 @@ class PresetStore:
             await _add_entry(connection, preset, preset.created_by, f"+ preset {preset.name}", now)
             return replaced
 
-    async def remove(self, holder: Holder, holder_id: int, name: str, *, by: int, now: datetime) -> bool:
+    @repeat_if_unknown
+    async def remove(
+        self,
+        holder: Holder,
+        holder_id: int,
+        name: str,
+        *,
+        by: int,
+        now: datetime,
+        may_be_stored: bool = False,
+    ) -> bool:
         """Delete a preset; return False if there is none of that name."""
         async with self._database.write(urgent=True) as connection:
             found = await connection.execute(
@@ -58,7 +73,7 @@ class PresetStore:
             )
             row = found.first()
             if row is None:
-                return False
+                return may_be_stored
             preset = _preset(row)
             await _add_entry(connection, preset, by, f"- preset {preset.name}", now)
             return True

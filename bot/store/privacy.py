@@ -32,6 +32,7 @@ from bot.domain.requests import Holder
 from bot.domain.rules import ServerRules
 from bot.domain.runs import FINAL, DeliveryState, Run
 from bot.store.audit import add_entries, to_entry
+from bot.store.locks import lock_rows
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
@@ -158,9 +159,12 @@ class PrivacyStore:
     async def _delete_presets(self, user_id: int) -> None:
         own = (presets.c.holder == Holder.PERSON) & (presets.c.holder_id == user_id)
         async with self._database.write() as connection:
-            await connection.execute(delete(presets).where(own))
+            ids = await lock_rows(connection, presets.c.id, or_(own, presets.c.created_by == user_id))
+            await connection.execute(delete(presets).where(presets.c.id.in_(ids), own))
             await connection.execute(
-                update(presets).where(presets.c.created_by == user_id).values(created_by=None)
+                update(presets)
+                .where(presets.c.id.in_(ids), presets.c.created_by == user_id)
+                .values(created_by=None)
             )
 
     async def _unsettled(self, user_id: int) -> Sequence[Run]:
@@ -270,10 +274,11 @@ class RetentionStore:
         A batch is removed as a whole.
         """
         async with self._database.write() as connection:
-            removed_runs = await connection.execute(
-                delete(runs).where(runs.c.batch_key.in_(rows.run_keys), is_settled())
-            )
-            removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(rows.entry_ids)))
+            # Locked first, because a DELETE locks in any order; what has settled is read when all are locked.
+            keys = await lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
+            removed_runs = await connection.execute(delete(runs).where(runs.c.key.in_(keys), is_settled()))
+            ids = await lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
+            removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(ids)))
             removed = removed_runs.rowcount + removed_entries.rowcount
         log.info("removed %s requests and audit entries that were older than servers keep them", removed)
 

@@ -1,15 +1,17 @@
 """Accept requests: the decision, the rows and their audit entries are one transaction.
 
-Concurrent requests share a transaction. Each is decided on its own, in order of arrival.
+Concurrent requests share a transaction. Each is decided on its own, in order of arrival. If its commit isn't
+confirmed, the rows are looked up before anybody is told anything.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +19,7 @@ from bot.database.engine import LOCK_SECONDS, Database
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
 from bot.database.write_queue import GroupCommit
 from bot.domain.budgets import budget_day
-from bot.domain.errors import AlreadyTaken, PressedTwice
+from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, RequestUnknown, StoreUnavailable
 from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
@@ -51,8 +53,11 @@ class _Submission:
         return self.first.origin.guild_id, budget_day(self.now)
 
 
+log = logging.getLogger(__name__)
+
+
 class RequestStore:
-    """Accepts requests. Raises StoreUnavailable when the database does not answer."""
+    """Accepts requests. Raises StoreUnavailable if nothing is stored, RequestUnknown if a request may be."""
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
@@ -67,8 +72,8 @@ class RequestStore:
         Raises RefusedError, which the audit log records too, PressedTwice for a double press, and
         AlreadyTaken for an interaction that another process has stored.
 
-        The transaction excludes all other processes, so that no budget is overdrawn. `hold` delays the queue
-        call until the interaction is answered: `release` ends it early, and after a crash it runs out.
+        The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for
+        `release`. After `hold`, Discord is asked whether the interaction was answered (`bot.store.answers`).
         """
         submission = _Submission(requests, requester, now, hold)
         try:
@@ -80,23 +85,50 @@ class RequestStore:
 
     async def _accept_group(self, group: Sequence[_Submission]) -> Sequence[Run | Exception]:
         results: dict[str, Run | Exception] = {}
-        async with self._database.exclusive("accept", urgent=True) as connection:
-            presses = await read_presses(connection, [each.requester for each in group])
-            for guild_id, day in dict.fromkeys(each.budget for each in group):
-                here = [each for each in group if each.budget == (guild_id, day)]
-                rules = await read_rules(connection, guild_id)
-                people = [each.first.requester_id for each in here]
-                tally = await read_tally(connection, guild_id, people, day)
-                decided: list[tuple[_Submission, _Verdict]] = []
-                for each in here:
-                    if presses.is_repeated(each.requester):
-                        results[each.first.key] = PressedTwice()
-                        continue
-                    decided.append((each, _decide(each, tally, self._operator, rules)))
-                    if not isinstance(decided[-1][1], Refused):
-                        presses.add(each.requester, each.now)
-                results |= await _store(connection, decided)
+        try:
+            async with self._database.exclusive("accept", urgent=True) as connection:
+                presses = await read_presses(connection, [each.requester for each in group])
+                for guild_id, day in dict.fromkeys(each.budget for each in group):
+                    here = [each for each in group if each.budget == (guild_id, day)]
+                    rules = await read_rules(connection, guild_id)
+                    people = [each.first.requester_id for each in here]
+                    tally = await read_tally(connection, guild_id, people, day)
+                    decided: list[tuple[_Submission, _Verdict]] = []
+                    for each in here:
+                        if presses.is_repeated(each.requester):
+                            results[each.first.key] = PressedTwice()
+                            continue
+                        decided.append((each, _decide(each, tally, self._operator, rules)))
+                        if not isinstance(decided[-1][1], Refused):
+                            presses.add(each.requester, each.now)
+                    results |= await _store(connection, decided)
+        except CommitUnknown as error:
+            results = await self._look_up(results, error)
         return [results[each.first.key] for each in group]
+
+    async def _look_up(
+        self, results: Mapping[str, Run | Exception], fault: CommitUnknown
+    ) -> dict[str, Run | Exception]:
+        """Return the results of a transaction whose commit isn't confirmed: refusals stand, and a run counts
+        only if it is stored.
+
+        The lookup takes the lock of the transaction, so that one is over by then.
+        """
+        keys = {key for key, result in results.items() if isinstance(result, Run)}
+        found: set[str] | None = None
+        try:
+            async with self._database.exclusive("accept", urgent=True) as connection:
+                rows = await connection.execute(select(runs.c.key).where(runs.c.key.in_(keys)))
+                found = set(rows.scalars())
+        except StoreUnavailable as error:
+            log.warning("can't look up whether %s requests are stored: %s", len(keys), error)
+        if found == keys:
+            return dict(results)
+        lost = RequestUnknown(str(fault)) if found is None else StoreUnavailable(str(fault))
+        # A second press is one only if the first is stored.
+        return {
+            key: lost if isinstance(result, Run | PressedTwice) else result for key, result in results.items()
+        }
 
 
 def _decide(
@@ -142,7 +174,9 @@ async def _store(
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
-            await create_delivery(connection, request.key, Purpose.REVIEW, each.now + each.hold, each.now)
+            # `release` brings it forward: no moderator sees a request whose requester was told no.
+            due_at = request.origin.interaction_expires_at
+            await create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
     return results
 
 
@@ -153,6 +187,7 @@ def _values(submission: _Submission, request: GenerationRequest, terms: Allowed)
     return request_row(request, submission.now) | {
         "state": RunState.AWAITING_APPROVAL if in_review else RunState.WAITING,
         "due_at": review_ends if in_review else submission.now + submission.hold,
+        "answer_due_at": submission.now + submission.hold,
         "user_limit": terms.limits.at_once,
         "server_limit": terms.limits.server_at_once,
         "weight": terms.weight,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries
+from bot.store.commits import repeat_if_unknown
 from bot.store.deliveries import RESET
 from bot.store.judging import judge_run, refuse
 from bot.store.locks import lock_batch, lock_run
@@ -37,6 +39,7 @@ class ReviewStore:
         self._database = database
         self._operator = operator
 
+    @repeat_if_unknown
     async def approve(
         self,
         key: str,
@@ -50,9 +53,13 @@ class ReviewStore:
 
         The batch is judged first, with the requester and the channel as they are now. Returns the rule that
         forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.
+        A moderator who repeats a decision isn't told that it was made: the reply to the first may be lost.
         """
         async with self._database.write() as connection:
-            batch = await _lock_undecided(connection, key, moderator_id)
+            batch = await lock_batch(connection, key)
+            if has_decided(batch[0], moderator_id, rejected=False):
+                return None
+            _check_undecided(batch, moderator_id)
             _, refused = await judge_run(
                 connection, batch[0].key, self._operator, now, person=person, channel=channel
             )
@@ -71,10 +78,14 @@ class ReviewStore:
             await create_delivery(connection, batch[0].key, Purpose.CARD, now, now)
             return None
 
+    @repeat_if_unknown
     async def reject(self, key: str, moderator_id: int, reason: str, now: datetime) -> Run:
         """Reject a batch; the requester gets the reason in a direct message."""
         async with self._database.write() as connection:
-            batch = await _lock_undecided(connection, key, moderator_id)
+            batch = await lock_batch(connection, key)
+            if has_decided(batch[0], moderator_id, rejected=True):
+                return batch[0]
+            _check_undecided(batch, moderator_id)
             details = {"reason": reason} if reason else {}
             for run in batch:
                 change = end(run, RunState.REJECTED, now, "rejected", {"reason": reason})
@@ -87,7 +98,8 @@ class ReviewStore:
             await create_delivery(connection, batch[0].key, Purpose.NOTICE, now, now)
             return batch[0]
 
-    async def delete(self, key: str, user_id: int, now: datetime) -> Run:
+    @repeat_if_unknown
+    async def delete(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> Run:
         """Delete a run's result from Discord; its audit entries stay."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -95,11 +107,14 @@ class ReviewStore:
                 update(runs).where(runs.c.key == key, runs.c.deleted_at.is_(None)).values(deleted_at=now)
             )
             if marked.rowcount != 1:
+                if may_be_stored:
+                    return run
                 raise RefusedError("already_deleted")
             await _create_again(connection, key, Purpose.REMOVAL, now)
             await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
 
+    @repeat_if_unknown
     async def discard(self, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
         """Record that a message without a result was deleted, and with `remove` delete the whole outcome.
 
@@ -111,11 +126,14 @@ class ReviewStore:
                 await _create_again(connection, run.key, Purpose.REMOVAL, now)
             await add_entries(connection, _entry(run, AuditAction.DISCARD, user_id, now))
 
-    async def delete_all(self, key: str, user_id: int, now: datetime) -> None:
+    @repeat_if_unknown
+    async def delete_all(self, key: str, user_id: int, now: datetime, *, may_be_stored: bool = False) -> None:
         """Delete every result of a batch that is still there."""
         async with self._database.write() as connection:
             shown = [run for run in await lock_batch(connection, key) if run.is_shown]
             if not shown:
+                if may_be_stored:
+                    return
                 raise RefusedError("already_deleted")
             keys = [run.key for run in shown]
             await connection.execute(update(runs).where(runs.c.key.in_(keys)).values(deleted_at=now))
@@ -123,6 +141,7 @@ class ReviewStore:
                 await _create_again(connection, run.key, Purpose.REMOVAL, now)
                 await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
 
+    @repeat_if_unknown
     async def report(self, key: str, user_id: int, channel_id: int, now: datetime) -> bool:
         """Create a report card for moderators, unless the run has an open one.
 
@@ -141,11 +160,16 @@ class ReviewStore:
                 await _create_again(connection, key, Purpose.REPORT, now)
             return True
 
-    async def dismiss(self, key: str, moderator_id: int, now: datetime) -> None:
+    @repeat_if_unknown
+    async def dismiss(
+        self, key: str, moderator_id: int, now: datetime, *, may_be_stored: bool = False
+    ) -> None:
         """Close a report without action; a report by another person creates a card again."""
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
             if run.report_channel_id is None:
+                if may_be_stored:
+                    return
                 raise RefusedError("report_over")
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
             await add_entries(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
@@ -229,12 +253,15 @@ def check_undecided(run: Run, moderator_id: int) -> None:
         raise RefusedError("own_request")
 
 
-async def _lock_undecided(connection: AsyncConnection, key: str, moderator_id: int) -> list[Run]:
-    """Lock and return a batch that awaits approval and isn't the moderator's own."""
-    batch = await lock_batch(connection, key)
+def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:
+    """Return whether this moderator has made this decision before."""
+    return run.decided_by == moderator_id and (run.state is RunState.REJECTED) is rejected
+
+
+def _check_undecided(batch: Sequence[Run], moderator_id: int) -> None:
+    """Raise RefusedError unless the batch awaits approval and isn't the moderator's own."""
     for run in batch:
         check_undecided(run, moderator_id)
-    return batch
 
 
 def _entry(run: Run, action: AuditAction, actor_id: int, now: datetime, **details: Any) -> AuditEntry:

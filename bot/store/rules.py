@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import LOCK_SECONDS, Database
@@ -16,6 +17,7 @@ from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries
+from bot.store.commits import repeat_if_unknown
 from bot.store.waiting import PAUSED, ask_again
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class RuleStore:
         async with self._database.read() as connection:
             return await _readable(connection, guild_id)
 
+    @repeat_if_unknown
     async def change(
         self,
         guild_id: int,
@@ -68,6 +71,8 @@ class RuleStore:
         edit: Callable[[ServerRules], ServerRules],
         now: datetime,
         what: str,
+        *,
+        may_be_stored: bool = False,
     ) -> ServerRules:
         """Apply an edit to the stored rules and write its audit entry. An exception from `edit` rolls back.
 
@@ -75,6 +80,8 @@ class RuleStore:
         """
         async with self._database.exclusive(f"rules {guild_id}") as connection:
             before, lost = await _readable(connection, guild_id)
+            if may_be_stored and await connection.scalar(_changed(guild_id, actor_id, now)) is not None:
+                return before
             after = edit(before)
             if after == before and not lost:
                 return after
@@ -104,6 +111,14 @@ async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
         select(server_rules.c.rules).where(server_rules.c.guild_id == guild_id)
     )
     return found
+
+
+def _changed(guild_id: int, actor_id: int, now: datetime) -> Select[Any]:
+    """Select the rules if this person changed them at this moment, and nobody after that."""
+    table = server_rules.c
+    return select(table.guild_id).where(
+        table.guild_id == guild_id, table.updated_by == actor_id, table.updated_at == now
+    )
 
 
 async def _readable(connection: AsyncConnection, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:
@@ -136,16 +151,23 @@ class PauseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pause(self, reason: str, *, by: int, now: datetime) -> None:
+    @repeat_if_unknown
+    async def pause(self, reason: str, *, by: int, now: datetime, may_be_stored: bool = False) -> None:
         """Refuse all requests and start none from now on; a second pause changes the reason."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
+            same = select(key_values.c.name).where(
+                key_values.c.name == PAUSE_KEY, key_values.c.updated_at == now
+            )
+            if may_be_stored and await connection.scalar(same) is not None:
+                return
             await connection.execute(delete(key_values).where(key_values.c.name == PAUSE_KEY))
             await connection.execute(insert(key_values).values(name=PAUSE_KEY, value=reason, updated_at=now))
             await add_entries(connection, _entry(AuditAction.PAUSE, by, now, reason))
             # Runs that waited for the end of an earlier pause show the new reason.
             await ask_again(connection, runs.c.waiting_code == PAUSED, now)
 
-    async def resume(self, *, by: int, now: datetime) -> bool:
+    @repeat_if_unknown
+    async def resume(self, *, by: int, now: datetime, may_be_stored: bool = False) -> bool:
         """End the pause, and let the runs start that waited for this; return False if there is none."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
             # A worker that still finds the pause holds its runs back before they are looked for here.
@@ -155,7 +177,7 @@ class PauseStore:
             )
             reason = lifted.scalar()
             if reason is None:
-                return False
+                return may_be_stored
             await add_entries(connection, _entry(AuditAction.RESUME, by, now, reason))
             await ask_again(connection, runs.c.waiting_code == PAUSED, now)
             return True

@@ -23,7 +23,8 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, IN_FLIGHT, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
-from bot.store.locks import lock_batch, lock_run
+from bot.store.commits import repeat_if_unknown
+from bot.store.locks import lock_batch, lock_batch_if_any, lock_run
 from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
@@ -44,27 +45,43 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def release(self, key: str, status_message_id: int | None, now: datetime) -> None:
-        """Release the queue call or the review card, now that the interaction is answered."""
+    @repeat_if_unknown
+    async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
+        """Release the queue call or the review card, now that the interaction is answered.
+
+        Return False if the request was withdrawn, or has ended without it.
+        """
         async with self._database.write() as connection:
+            if not await lock_batch_if_any(connection, key):
+                return False
             due_at = case((runs.c.state == RunState.WAITING, now), else_=runs.c.due_at)
             answer_id = case((runs.c.key == key, literal(status_message_id, BigInteger)), else_=null())
-            await connection.execute(
-                update(runs).where(runs.c.batch_key == key).values(status_message_id=answer_id, due_at=due_at)
+            released = await connection.execute(
+                update(runs)
+                .where(runs.c.batch_key == key, runs.c.answer_due_at.is_not(None), runs.c.state.not_in(FINAL))
+                .values(status_message_id=answer_id, due_at=due_at, answer_due_at=None)
             )
+            if not released.rowcount:
+                held = select(runs.c.answer_due_at).where(runs.c.key == key)
+                return await connection.scalar(held) is None
             await connection.execute(
                 update(deliveries)
-                .where(deliveries.c.run_key == key, deliveries.c.purpose == Purpose.REVIEW)
+                .where(
+                    deliveries.c.run_key == key,
+                    deliveries.c.purpose == Purpose.REVIEW,
+                    deliveries.c.due_at > now,
+                )
                 .values(due_at=now)
             )
+            return True
 
-    async def withdraw(self, key: str) -> bool:
+    @repeat_if_unknown
+    async def withdraw(self, key: str, *, may_be_stored: bool = False) -> bool:
         """Delete a request whose interaction wasn't answered; return False if it was already submitted."""
         async with self._database.write() as connection:
-            try:
-                batch = await lock_batch(connection, key)
-            except KeyError:
-                return False
+            batch = await lock_batch_if_any(connection, key)
+            if not batch:
+                return may_be_stored
             if any(run.state not in _NOT_SUBMITTED or run.submissions for run in batch):
                 return False
             await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
@@ -81,8 +98,16 @@ class RunStore:
             rows = await connection.execute(_BATCH, {"batch": run.batch_key})
             return [to_run(row) for row in rows.mappings()]
 
+    @repeat_if_unknown
     async def record_report(
-        self, key: str, report: RunReport, now: datetime, next_check: datetime, *, asked: bool = False
+        self,
+        key: str,
+        report: RunReport,
+        now: datetime,
+        next_check: datetime,
+        *,
+        asked: bool = False,
+        may_be_stored: bool = False,
     ) -> Change | None:
         """Record a report, whoever received it, and return what it changed, or None.
 
@@ -99,7 +124,9 @@ class RunStore:
                 await release_outcome(connection, run, now)
                 return None
             if change is None:
-                return None
+                # What the first transaction changed isn't known any more, only where it has led.
+                due_at = now if run.final else None
+                return Change(run.state, outcome_due_at=due_at, visible=True) if may_be_stored else None
             values = {"due_at": next_check, "checks": 0, **change.values}
             if change.state in FINAL:
                 values |= await _charge(connection, run, report, change)
@@ -110,6 +137,7 @@ class RunStore:
             await apply_change(connection, run, change, values, now)
             return change
 
+    @repeat_if_unknown
     async def finish(
         self,
         key: str,
@@ -118,6 +146,7 @@ class RunStore:
         *,
         code: str,
         params: Mapping[str, object] | None = None,
+        may_be_stored: bool = False,
     ) -> Run | None:
         """End a run by our own verdict; return None if its state has changed and doesn't allow that.
 
@@ -129,28 +158,35 @@ class RunStore:
             for each in await lock_batch(connection, key) if in_review else [run]:
                 change = end(each, target, now, code, params or {})
                 if change is None:
-                    return None
+                    stored = may_be_stored and (run.state, run.failure_code) == (target, code)
+                    return run if stored else None
                 values = {**change.values, **_measured(each, now)}
                 await apply_change(connection, each, change, values, now)
             return run
 
-    async def request_cancel(self, key: str, now: datetime, *, by: int) -> Run:
+    @repeat_if_unknown
+    async def request_cancel(self, key: str, now: datetime, *, by: int, may_be_stored: bool = False) -> Run:
         """Cancel the active runs of a batch: waiting ones at once, the others as soon as ComfyDeploy agrees.
 
         Return one of these as it was before, or an ended run if there are none.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)
+            mine = [run for run in batch if may_be_stored and run.cancelled_by == by]
+            if mine:
+                return replace(mine[0], state=RunState.WAITING)
             active = [run for run in batch if not run.final]
             for run in active:
                 await _cancel(connection, run, now, by)
             return (active or batch)[0]
 
+    @repeat_if_unknown
     async def stop_checking(self, key: str) -> None:
         """Don't ask ComfyDeploy about this run any more."""
         async with self._database.write() as connection:
             await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
 
+    @repeat_if_unknown
     async def refuse_cancel(self, key: str) -> None:
         """Withdraw a cancellation that ComfyDeploy can't carry out; the status message says so."""
         async with self._database.write() as connection:
@@ -160,6 +196,7 @@ class RunStore:
                 .values(cancel_requested_at=None, status_note="not_cancellable", rev=runs.c.rev + 1)
             )
 
+    @repeat_if_unknown
     async def note_deadline(self, key: str, code: str) -> None:
         """Store why a run is about to be cancelled, before the cancel call: its report may come at once."""
         async with self._database.write() as connection:
@@ -167,11 +204,13 @@ class RunStore:
                 update(runs).where(runs.c.key == key, runs.c.state.in_(_IN_FLIGHT)).values(failure_code=code)
             )
 
+    @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
         """Let the outcome of a failure be posted, since what else it made can't be found out now."""
         async with self._database.write() as connection:
             await release_outcome(connection, await lock_run(connection, key), now)
 
+    @repeat_if_unknown
     async def add_failure_reason(self, key: str, code: str, params: Mapping[str, object]) -> None:
         """Add the reason to a failure that came without one, unless its outcome may be posted already."""
         async with self._database.write() as connection:
@@ -186,6 +225,7 @@ class RunStore:
                 .values(failure_code=code, failure_params=dict(params))
             )
 
+    @repeat_if_unknown
     async def drop_interaction_token(self, key: str) -> None:
         """Drop the status message and the interaction's token after the outcome is posted."""
         async with self._database.write() as connection:

@@ -26,6 +26,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # internal errors
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so nothing was started. Please try again soon.",
+        "commit_unknown": "I lost my database while saving. It may have been saved; please check, then retry.",
+        "request_unknown": "I lost my database while saving this. It may still start; `/runs` shows it.",
+        "answer_lost": "I couldn't confirm this request to you, so nothing was started. Please try again.",
+        "does_not_fit": "A text in this is too long to keep. Please shorten it and retry.",
         "command_changed": "This command has just changed. Please reload Discord and try again.",
         "starting": "I'm still starting up. Please try again in a few seconds.",
         # rules

@@ -143,14 +143,14 @@ async def test_an_answer_that_discord_refuses_starts_nothing(bot: Harness) -> No
     await assert_nothing_happened(bot)
 
 
-async def test_an_answer_of_unknown_fate_goes_on_and_the_result_is_posted(bot: Harness) -> None:
+async def test_an_answer_of_unknown_fate_is_asked_about_and_withdrawn_if_nobody_saw_it(bot: Harness) -> None:
     bot.env.inject_error("POST", "/interactions/*", status=503)
-    # simcord doesn't know @original in this place; Discord would say that there is no such message.
-    bot.env.inject_error("DELETE", "/webhooks/*", status=404, code=10008)
-    await bot.ask()
-    assert len(bot.calls) == 1
-    (message,) = bot.messages()
-    assert len(message.attachments) == 1
+    asked = await bot.ask()
+    assert not asked.acknowledged
+    assert len(await bot.runs()) == 1
+    assert bot.calls == []
+    await bot.later(seconds=6)
+    await assert_nothing_happened(bot)
 
 
 async def test_autocomplete_of_a_command_that_is_gone_offers_nothing(bot: Harness) -> None:

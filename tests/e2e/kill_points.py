@@ -54,8 +54,10 @@ ONLY_TIME_HELPS = (
 
 
 def never_begun(point: str) -> bool:
-    """Return whether a bot killed at this step has not stored the request."""
-    return point == TAKEN_IN[0]
+    """Return whether a bot killed at this step has not stored the request, or withdraws it after the restart,
+    because its requester got no answer.
+    """
+    return point in TAKEN_IN[:2]
 
 
 def time_away(point: str) -> float:

@@ -12,7 +12,19 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Column, Connection, MetaData, Table, func, inspect, make_url, select, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    TypeDecorator,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 
 from bot.database.schema import alembic_config
 from bot.database.tables import UtcDateTime, metadata
@@ -144,7 +156,8 @@ def _value(column: Column[Any]) -> object:
         return {}
     naive = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     made: dict[type, object] = {int: 1, float: 1.0, bool: False, str: "x", datetime: naive}
-    return made[column.type.python_type]
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    return made[kind.python_type]
 
 
 def _fill_first_schema(connection: Connection) -> list[str]:

@@ -20,7 +20,6 @@ from tests.contract.store.runs import (
     accepted,
     at,
     brought_to,
-    columns,
     fetch,
     report,
     request,
@@ -96,22 +95,6 @@ async def test_a_request_is_held_back_until_its_interaction_is_answered(store: S
     claimed = await take(store)
     assert claimed is not None
     assert claimed.status_message_id == 77
-
-
-async def test_a_request_whose_process_died_before_the_answer_goes_out_after_the_hold(store: Store) -> None:
-    run = await accept(store, request())
-    claimed = await take(store, at(5))
-    assert claimed is not None
-    assert claimed.key == run.key
-
-
-async def test_releasing_a_run_that_has_gone_out_only_notes_the_message(store: Store) -> None:
-    run = await accept(store, request())
-    await take(store, at(6))
-    await store.runs.record_report(run.key, report(), at(7), at(60))
-    await store.runs.release(run.key, 99, at(8))
-    row = await columns(store, run.key)
-    assert (row["status_message_id"], row["due_at"], row["state"]) == (99, at(60), RunState.RUNNING)
 
 
 async def test_withdrawing_removes_only_what_has_never_gone_out(store: Store) -> None:

@@ -24,6 +24,7 @@ from tests.contract.store.runs import (
     report,
     request,
     submitted,
+    take,
 )
 
 PAUSE = timedelta(seconds=10)
@@ -168,8 +169,9 @@ async def test_the_status_of_an_ended_run_is_left_to_the_courier(store: Store) -
 
 
 async def test_no_status_message_no_edit(store: Store) -> None:
-    run = await submitted(store)
+    run = await accept(store, request())
     await store.runs.release(run.key, None, NOW)
+    assert await take(store) is not None
     await store.runs.record_report(run.key, report(), at(1), at(2))
     assert await _status(store, 1000) == []
 
@@ -232,6 +234,7 @@ async def test_only_what_waits_and_hangs_on_the_interaction_is_too_late_to_start
     waiting = await accept(store, _from_an_account(), hold=timedelta())
     already_sent = await accept(store, _from_an_account(), now=at(-1), hold=timedelta())
     await accept(store, request(), hold=timedelta())
+    await store.runs.release(already_sent.key, 77, NOW)
     claimed = await store.claims.claim_submission(lambda _: None, NOW, at(120))
     assert claimed is not None
     assert claimed.key == already_sent.key

@@ -1,0 +1,42 @@
+"""Repeat a change whose commit the database didn't confirm."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from bot.domain.errors import CommitUnknown, StoreUnavailable
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+# The parameter of a change that can be told that it may be stored already.
+_TOLD = "may_be_stored"
+
+
+def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Repeat a method of a store once if its commit is unknown. Raises CommitUnknown if that fails, too.
+
+    Use it only for a change that has the same effect twice as once, and that locks the rows that it changes:
+    then the first transaction is over before the second one looks. A change whose result would differ takes
+    `may_be_stored`, which is True in the repetition.
+    """
+    told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
+
+    @wraps(change)
+    async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await change(*args, **kwargs)
+        except CommitUnknown as unknown:
+            log.warning("repeating %s, whose commit was not confirmed: %s", change.__name__, unknown)
+            try:
+                return await change(*args, **{**kwargs, **told})  # type: ignore[arg-type]  # as P has it
+            except CommitUnknown:
+                raise
+            except StoreUnavailable as error:
+                raise CommitUnknown(str(error)) from error
+
+    return repeated

@@ -1,0 +1,69 @@
+"""Settle requests that nobody released: Discord knows whether their interaction was answered.
+
+A request is released when Discord has accepted its answer. If the process dies before that, or the database
+is away at that moment, the run waits until Discord was asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from bot.domain.answers import Answer, AnswerState
+from bot.domain.runs import Run
+from bot.store import Store
+from bot.workers.worker import Wakeups
+
+log = logging.getLogger(__name__)
+# (first run of a batch, token of its interaction)
+ReadAnswer = Callable[[Run, str], Awaitable[Answer]]
+REFUSAL = "answer_lost"
+
+
+class AnswerChecker:
+    """Releases, withdraws or refuses requests by what their requesters see."""
+
+    def __init__(
+        self, store: Store, read_answer: ReadAnswer, wakeups: Wakeups, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._read_answer = read_answer
+        self._wakeups = wakeups
+        self._clock = clock
+
+    async def claim(self) -> Run | None:
+        """Return the first run of a batch whose answer is unknown."""
+        return await self._store.answers.claim(self._clock())
+
+    async def check(self, run: Run) -> None:
+        """Settle a claimed request. If Discord doesn't answer, it is claimed again later."""
+        token = run.interaction_token_at(self._clock())
+        if token is None:
+            await self._refuse(run)
+            return
+        answer = await self._read_answer(run, token)
+        if answer.state is AnswerState.SHOWN:
+            await self._release(run, answer.message_id)
+        elif answer.state is AnswerState.MISSING:
+            await self._withdraw(run)
+        elif answer.state is not AnswerState.UNKNOWN:
+            await self._refuse(run)
+
+    async def _release(self, run: Run, message_id: int | None) -> None:
+        if await self._store.runs.release(run.key, message_id, self._clock()):
+            log.info("released a request, whose answer Discord has")
+            self._wakeups.submit()
+            self._wakeups.deliver()
+            self._wakeups.show()
+
+    async def _withdraw(self, run: Run) -> None:
+        if await self._store.runs.withdraw(run.key):
+            log.warning("dropped a request, whose interaction was never answered")
+            self._wakeups.submit()
+
+    async def _refuse(self, run: Run) -> None:
+        if await self._store.answers.refuse(run.key, REFUSAL, self._clock()):
+            log.warning("refused a request, because its requester was not told that it starts")
+            self._wakeups.deliver()
+            self._wakeups.submit()

@@ -1,0 +1,222 @@
+"""Requests from the command to the outcome, by people who repeat what didn't work, and what must hold after.
+
+Every life may lose one reply of the database, at any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from bot.domain.errors import BotError, StoreUnavailable
+from bot.domain.runs import Run, RunState
+from bot.strings import say
+from tests.commits.proxy import PostgresProxy, proxy_of
+from tests.databases import PostgresServer
+from tests.discord.moderated_server import ModeratedServer, moderate, set_rules
+from tests.discord.rendered import buttons_of
+from tests.harness import HELD, Harness, running_bot
+
+Life = Callable[[ModeratedServer], Awaitable[None]]
+
+
+class Told(Enum):
+    """What a person is told: that it is done, that it isn't, that it may be, or nothing."""
+
+    YES = auto()
+    NO = auto()
+    MAYBE = auto()
+    NOTHING = auto()
+
+
+_MAYBE = {say("request_unknown"), say("commit_unknown")}
+
+
+def told(bot: Harness, result: Any) -> Told:
+    """Return what an answer says, and check that an error is one that has words."""
+    for error in bot.env.errors:
+        assert isinstance(getattr(error, "original", error), BotError), error
+    if not result.acknowledged:
+        return Told.NOTHING
+    # An error after an answer is a follow-up.
+    answers = [*result.followups, *([result.response] if result.response is not None else [])]
+    content = answers[0].content if answers else ""
+    if content in _MAYBE:
+        return Told.MAYBE
+    return Told.NO if content == say("store_unavailable") else Told.YES
+
+
+async def play(bot: Harness) -> None:
+    """Run the workers until they are idle; a worker that lost the database goes on with its next item."""
+    while True:
+        try:
+            return await bot.play()
+        except StoreUnavailable:
+            continue
+
+
+async def settled(bot: Harness) -> None:
+    """Let holds, leases and grace times run out until nothing is left to do, and then once more."""
+    done = False
+    for seconds in (0, 6, 70, 180, 70, 300, 600):
+        bot.clock.move(seconds=seconds)
+        await bot.env.advance_time(seconds)
+        await play(bot)
+        if done:
+            return
+        done = not await bot.app.store.deliveries.pending() and all(run.final for run in await bot.runs())
+
+
+async def newest(bot: Harness, before: set[str]) -> Run | None:
+    """Return the run that was stored since then, if any."""
+    found = [run for run in await bot.runs() if run.key not in before]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+@asynccontextmanager
+async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
+    """Check after the block that one request left one visible outcome, and nobody was told the opposite.
+
+    The block says in its dictionary what the requester was `told` first, and which `states` may be the end.
+    """
+    keys, calls = set(await bot.keys()), len(bot.calls)
+    shown = {message.id for message in bot.messages()}
+    seen: dict[str, Any] = {"states": {RunState.SUCCEEDED}, "told": Told.YES}
+    yield seen
+    await settled(bot)
+    run = await newest(bot, keys)
+    made = len(bot.calls) - calls
+    messages = [message for message in bot.messages() if message.id not in shown]
+    if run is None:
+        # Withdrawn, so nothing was spent, and the requester was not told that it starts.
+        assert seen["told"] is not Told.YES
+        assert (made, messages) == (0, [])
+        return
+    assert seen["told"] in (Told.YES, Told.MAYBE)
+    assert run.state in seen["states"], (run.state, run.failure_code)
+    assert made == (run.state in (RunState.SUCCEEDED, RunState.UNCONFIRMED) or run.submissions > 0)
+    assert len(messages) == 1
+    assert "Cancel" not in buttons_of(bot, messages[0])
+    assert await bot.app.store.deliveries.pending() == 0
+
+
+async def generated(bot: ModeratedServer) -> None:
+    """Alice asks, and gets a picture."""
+    async with one_request(bot) as seen:
+        seen["told"] = told(bot, await bot.alice.slash(bot.channel, "generate", prompt="a fox"))
+
+
+async def cancelled(bot: ModeratedServer) -> None:
+    """Alice asks, and cancels while the run is running."""
+    bot.comfydeploy.next_faults(HELD)
+    async with one_request(bot) as seen:
+        seen["states"] = {RunState.CANCELLED}
+        asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        seen["told"] = told(bot, asked)
+        if seen["told"] is Told.YES:
+            await play(bot)
+            await repeated(bot, lambda: bot.alice.click(asked.response.message, label="Cancel"))
+            # The run is held at ComfyDeploy, so only the cancellation can end it.
+
+
+async def approved(bot: ModeratedServer) -> None:
+    """Alice asks, and Mona approves."""
+    await _moderated(bot, _approve, RunState.SUCCEEDED)
+
+
+async def rejected(bot: ModeratedServer) -> None:
+    """Alice asks, and Mona rejects."""
+    await _moderated(bot, _reject, RunState.REJECTED)
+
+
+async def _moderated(
+    bot: ModeratedServer, decide: Callable[[ModeratedServer, Any], Awaitable[Any]], end: RunState
+) -> None:
+    cards, letters = len(bot.cards()), len(bot.letters())
+    async with one_request(bot) as seen:
+        seen["states"] = {end}
+        asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+        seen["told"] = told(bot, asked)
+        if seen["told"] is not Told.YES:
+            return
+        await until_card(bot, cards)
+        card = bot.card
+        await repeated(bot, lambda: decide(bot, card))
+    assert len(bot.cards()) == cards + 1
+    assert buttons_of(bot, bot.card) == {}
+    assert len(bot.letters()) == letters + (end is RunState.REJECTED)
+
+
+async def until_card(bot: ModeratedServer, cards: int) -> None:
+    """Let time pass until the review card is there: a lost reply may have cost a lease."""
+    for _ in range(5):
+        await play(bot)
+        if len(bot.cards()) > cards:
+            return
+        bot.clock.move(seconds=70)
+        await bot.env.advance_time(70)
+    raise AssertionError("there is no card")
+
+
+async def _approve(bot: ModeratedServer, card: Any) -> Any:
+    return await bot.mona.click(card, label="Approve")
+
+
+async def _reject(bot: ModeratedServer, card: Any) -> Any:
+    shown = await bot.mona.click(card, label="Reject")
+    if shown.modal is None:
+        return shown
+    return await bot.mona.submit_modal(shown, {"reason": "no"})
+
+
+async def repeated(bot: ModeratedServer, act: Callable[[], Awaitable[Any]]) -> None:
+    """Act as a person who tries again while the bot says that it didn't work; once it worked, it stays so."""
+    for _ in range(3):
+        before = {run.key: run for run in await bot.runs()}
+        answer = told(bot, await act())
+        if answer is Told.YES:
+            return
+        after = {run.key: run for run in await bot.runs()}
+        # A fault is lost only once, so the second try within the bot settles what the first left open.
+        assert answer is Told.NO
+        assert {key: (run.state, run.decided_by) for key, run in before.items()} == {
+            key: (run.state, run.decided_by) for key, run in after.items()
+        }
+    raise AssertionError("it never worked")
+
+
+LIVES: dict[str, Life] = {
+    "generated": generated,
+    "cancelled": cancelled,
+    "approved": approved,
+    "rejected": rejected,
+}
+MODERATED = frozenset({"approved", "rejected"})
+
+
+@asynccontextmanager
+async def bot_behind_proxy(
+    postgres: PostgresServer, folder: Path, life: str = "generated"
+) -> AsyncIterator[tuple[ModeratedServer, PostgresProxy]]:
+    """Run the bot in an offline Discord, with PostgreSQL behind a proxy and the rules of a life."""
+    url = await postgres.new_database()
+    async with proxy_of(url) as (proxy, behind), running_bot(folder, database_url=behind) as bot:
+        server = await moderate(bot)
+        if life not in MODERATED:
+            await set_rules(server)
+        yield server, proxy
+    postgres.give_back(url)
+
+
+def committed_paths(proxy: PostgresProxy, since: int) -> list[tuple[str, ...]]:
+    """Return the distinct ways to each step of the transactions that were committed since then."""
+    paths: dict[tuple[str, ...], None] = {}
+    for transaction in proxy.transactions[since:]:
+        if transaction.committed:
+            for index in range(len(transaction.statements)):
+                paths[transaction.path(index)] = None
+    return list(paths)

@@ -1,0 +1,107 @@
+"""The database's reply is lost at a step of a request's life: one visible outcome, at most one queue call,
+and nobody is told the opposite of what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.domain.runs import RunState
+from bot.strings import say
+from tests.commits.lives import LIVES, Told, bot_behind_proxy, committed_paths, one_request, settled, told
+from tests.commits.proxy import Loss, Step
+from tests.databases import PostgresServer
+
+COMMIT = "COMMIT"
+
+
+# For each transaction of a life, a text that only its statements have.
+SAMPLES = {
+    "generated": {
+        "accept": "INSERT INTO runs",
+        "release": "UPDATE runs SET status_message_id=CASE",
+        "claim": "claim_id=$",
+        "record the queue reply": "run_id=$",
+        "record the end": "INSERT INTO deliveries",
+        "claim the delivery": "tries=(",
+        "mark the attempt": "route=$",
+        "mark as sent": "messages=$",
+        "complete": "done_at=$",
+    },
+    "cancelled": {"cancel": "cancel_requested_at=$"},
+    "approved": {"accept": "INSERT INTO runs", "release": "due_at=$", "approve": "decided_by=$"},
+    "rejected": {"reject": "decided_by=$"},
+}
+
+
+def commits_after(text: str) -> Callable[[Step], bool]:
+    """Return whether a step is the COMMIT of a transaction with a statement that has this text."""
+    return lambda step: step.sql == COMMIT and any(text in sql for sql in step.path)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+async def test_no_lost_reply_to_a_commit_contradicts_what_people_were_told(
+    name: str, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    async with bot_behind_proxy(postgres, tmp_path, name) as (bot, proxy):
+        for transaction, sql in SAMPLES[name].items():
+            proxy.lose(commits_after(sql))
+            await LIVES[name](bot)
+            assert proxy.lost is not None, transaction
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", Loss)
+@pytest.mark.parametrize("name", LIVES)
+async def test_no_lost_step_contradicts_what_people_were_told(
+    name: str, loss: Loss, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    live = LIVES[name]
+    lost = set()
+    async with bot_behind_proxy(postgres, tmp_path, name) as (bot, proxy):
+        since = len(proxy.transactions)
+        await live(bot)
+        for path in committed_paths(proxy, since):
+            proxy.lose(lambda step, path=path: step.path == path, loss)
+            await live(bot)
+            lost |= {path} if proxy.lost is not None else set()
+    # Some transactions happen only by chance, such as one that finds nothing to do.
+    assert len(lost) > 40
+
+
+@pytest.mark.parametrize("loss", Loss)
+async def test_a_database_that_goes_away_while_it_accepts_leaves_no_false_answer(
+    loss: Loss, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    async with bot_behind_proxy(postgres, tmp_path) as (bot, proxy):
+        async with one_request(bot) as seen:
+            proxy.goes_away = True
+            proxy.lose(commits_after("INSERT INTO runs"), loss)
+            asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+            assert asked.response.content == say("request_unknown")
+            proxy.goes_away, proxy.is_open = False, True
+            seen["told"] = told(bot, asked)
+        assert seen["told"] is Told.MAYBE
+        # What was stored went on, and what was not can't.
+        expected = [RunState.SUCCEEDED] if loss is Loss.REPLY else []
+        assert await bot.states() == expected
+
+
+async def test_an_answer_that_nobody_saw_is_withdrawn_although_the_database_was_away(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Discord refuses the answer, and the transaction that withdraws the request is lost."""
+    async with bot_behind_proxy(postgres, tmp_path) as (bot, proxy):
+        for loss in Loss:
+            proxy.lose(lambda step: step.sql.startswith("DELETE FROM runs"), loss)
+            bot.env.inject_error("POST", "/interactions/*", status=404, code=10062)
+            asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+            assert not asked.acknowledged
+            assert proxy.lost is not None
+            await settled(bot)
+            assert await bot.runs() == []
+            assert bot.calls == []
+            assert bot.messages() == []

@@ -1,0 +1,81 @@
+"""Requests that nobody released: they wait for what Discord says about their answer."""
+
+from __future__ import annotations
+
+from bot.domain.runs import RunState
+from bot.store import Store
+from tests.contract.store.batches import asked
+from tests.contract.store.decisions import accept_for_review
+from tests.contract.store.runs import (
+    NOW,
+    accept,
+    accepted,
+    at,
+    columns,
+    fetch,
+    owed,
+    purposes,
+    report,
+    request,
+    submitted,
+    take,
+)
+
+
+async def test_a_request_whose_process_died_before_the_answer_waits_for_discords_word(store: Store) -> None:
+    run = await accept(store, request())
+    assert await store.answers.claim(at(4.9)) is None
+    assert await take(store, at(5)) is None
+    found = await store.answers.claim(at(5))
+    assert found is not None
+    assert found.key == run.key
+    # Asked again after a pause, in case Discord doesn't say.
+    assert await store.answers.claim(at(9.9)) is None
+    assert await store.answers.claim(at(10)) is not None
+    assert await store.answers.claim(at(14)) is None
+    assert await take(store, at(3600)) is None
+    assert await store.runs.release(run.key, 77, at(20))
+    assert await store.answers.claim(at(3600)) is None
+    assert (await take(store, at(20))) is not None
+
+
+async def test_a_request_is_asked_about_ever_more_seldom(store: Store) -> None:
+    await accept(store, request())
+    times = [second for second in range(900) if await store.answers.claim(at(second)) is not None]
+    assert times == [5, 10, 15, 23, 35, 53, 80, 120, 180, 270, 405, 608]
+
+
+async def test_a_released_run_keeps_its_message(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.record_report(run.key, report(), at(7), at(60))
+    assert await store.runs.release(run.key, 99, at(8))
+    row = await columns(store, run.key)
+    assert (row["status_message_id"], row["due_at"], row["state"]) == (77, at(60), RunState.RUNNING)
+
+
+async def test_a_request_that_was_withdrawn_or_refused_is_not_released(store: Store) -> None:
+    withdrawn = await accept(store, request())
+    assert await store.runs.withdraw(withdrawn.key)
+    assert not await store.runs.release(withdrawn.key, 77, NOW)
+    refused = await accept(store, request())
+    assert await store.answers.refuse(refused.key, "answer_lost", NOW)
+    assert not await store.runs.release(refused.key, 77, NOW)
+    assert (await fetch(store, refused.key)).state is RunState.REFUSED
+    assert await purposes(store, refused.key) == ["o"]
+
+
+async def test_a_released_request_is_not_refused(store: Store) -> None:
+    run = await accepted(store)
+    assert not await store.answers.refuse(run.key, "answer_lost", NOW)
+    assert (await fetch(store, run.key)).state is RunState.WAITING
+
+
+async def test_refusing_an_unanswered_batch_for_review_ends_all_of_it_and_drops_the_card(
+    store: Store,
+) -> None:
+    lead = await accept_for_review(store, *asked(3))
+    assert await store.answers.refuse(lead.key, "answer_lost", at(9))
+    batch = list(await store.runs.batch(lead))
+    assert {run.state for run in batch} == {RunState.REFUSED}
+    assert [await purposes(store, run.key) for run in batch] == [["r", "c", "o"], [], []]
+    assert (await owed(store, lead.key))[0]["due_at"] == at(9)

@@ -1,0 +1,58 @@
+"""Requests that nobody released: Discord is asked what their requesters see before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from bot.database.tables import runs
+from bot.domain.runs import Run, RunState
+from bot.strings import say
+from tests.discord.rendered import texts
+from tests.harness import Harness
+
+ANSWERS = "/webhooks/*/messages/@original"
+
+
+async def unanswered(bot: Harness) -> Run:
+    """Let Alice ask, and lose the answer on its way to Discord."""
+    bot.env.inject_error("POST", "/interactions/*", status=503)
+    await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    return await bot.run()
+
+
+async def test_what_was_never_answered_is_withdrawn_once_discord_can_be_asked(bot: Harness) -> None:
+    await unanswered(bot)
+    bot.env.inject_error("GET", ANSWERS, status=503, times=None)
+    await bot.later(seconds=6, times=20)
+    assert await bot.states() == [RunState.WAITING]
+    bot.env.backend.faults.clear()
+    await bot.later(minutes=3)
+    assert await bot.runs() == []
+    assert bot.messages() == []
+    assert bot.calls == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 0), (401, 50027)], ids=["outage", "token"])
+async def test_what_cannot_be_known_any_more_is_refused_visibly(bot: Harness, status: int, code: int) -> None:
+    await unanswered(bot)
+    bot.env.inject_error("GET", ANSWERS, status=status, code=code, times=None)
+    await bot.later(minutes=8, times=3)
+    assert await bot.states() == [RunState.REFUSED]
+    (told,) = texts(bot)
+    assert say("answer_lost") in told
+    assert bot.calls == []
+
+
+async def test_a_request_whose_requester_was_told_something_else_is_refused_visibly(bot: Harness) -> None:
+    """As after an error between accepting a request and showing its status."""
+    run = await unanswered(bot)
+    await bot.alice.slash(bot.channel, "help")
+    *_, answer = bot.env.backend.interaction_tokens
+    async with bot.app.store.database.write() as connection:
+        await connection.execute(update(runs).where(runs.c.key == run.key).values(interaction_token=answer))
+    await bot.later(minutes=3)
+    assert await bot.states() == [RunState.REFUSED]
+    (told,) = texts(bot)
+    assert say("answer_lost") in told
+    assert bot.calls == []
