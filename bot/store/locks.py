@@ -18,11 +18,14 @@ from sqlalchemy import Column, ColumnElement, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import run_columns, runs, to_run
+from bot.database.text_types import CleanText
 from bot.domain.runs import Run
 
 _self = runs.alias("self")
 # Built once: compiling a statement of forty columns takes longer than running it.
-_BATCH_KEY = select(_self.c.batch_key).where(_self.c.key == bindparam("of")).scalar_subquery()
+_BATCH_KEY = (
+    select(_self.c.batch_key).where(_self.c.key == bindparam("of", type_=CleanText())).scalar_subquery()
+)
 _BATCH_OF = (
     select(*run_columns()).where(runs.c.batch_key == _BATCH_KEY).order_by(runs.c.key).with_for_update()
 )

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
+from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
 from bot.domain.polling import SETTLE_AFTER, is_settled
@@ -31,7 +32,7 @@ from bot.store.rules import read_rules
 _NOT_SUBMITTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once: compiling a statement of forty columns takes longer than running it.
-_BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted"))
+_BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
 _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).order_by(runs.c.batch_index)
 
 

@@ -1,0 +1,200 @@
+"""Transactions that write take their row locks in one order, so that PostgreSQL never finds a deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import combinations_with_replacement
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select
+
+from bot.database.tables import audit, deliveries, presets, request_row, runs
+from bot.domain.errors import StoreUnavailable
+from bot.domain.runs import Delivery, DeliveryState, Purpose, RunState
+from bot.store import Store
+from bot.store.privacy import ExpiredRows
+from tests.contract.conftest import Stores
+from tests.contract.store.batches import asked, said
+from tests.contract.store.rows import GUILD
+from tests.contract.store.runs import GRACE, LEASE, NOW, PERSON, SOON, accept, at, request
+from tests.databases import PostgresServer
+
+S = RunState
+SIZE = 4
+BATCHES = 20
+MINUTE = timedelta(minutes=1)
+STATES = (S.WAITING, S.AWAITING_APPROVAL, S.SUBMITTING, S.RUNNING, S.SUCCEEDED, S.FAILED)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch whose rows lie in the table in another order than that of their keys."""
+
+    lead: str
+    keys: Sequence[str]
+    delivery: int | None
+
+
+# A writer of one batch; the number picks one of its runs.
+Writer = Callable[[Store, Rows, int], Awaitable[Any]]
+
+
+async def mark_attempt(store: Store, rows: Rows, _: int) -> None:
+    run = await store.runs.get(rows.lead)
+    if run is not None and rows.delivery is not None:
+        batch = tuple(await store.runs.batch(run))
+        delivery = Delivery(
+            id=rows.delivery,
+            run=run,
+            purpose=Purpose.OUTCOME,
+            tries=0,
+            route=0,
+            attempted=False,
+            attempted_at=None,
+            messages=(),
+            batch=batch,
+        )
+        await store.deliveries.mark_attempt(delivery, "courier", NOW, LEASE, 1)
+
+
+async def record_end(store: Store, rows: Rows, number: int) -> None:
+    run = await store.runs.get(rows.keys[number])
+    if run is not None:
+        await store.runs.record_report(run.key, said(run, S.SUCCEEDED), NOW, SOON, asked=True)
+
+
+async def save_progress(store: Store, rows: Rows, _: int) -> None:
+    found = [run for key in rows.keys if (run := await store.runs.get(key)) is not None]
+    await store.runs.save_progress({run.key: said(run, S.RUNNING, progress=0.5) for run in found}, NOW)
+
+
+async def remove(store: Store, rows: Rows, _: int) -> None:
+    async with store.database.read() as connection:
+        entries = (await connection.execute(select(audit.c.id).order_by(audit.c.id.desc()))).scalars().all()
+    await store.retention.handle(ExpiredRows([rows.lead], entries[:50]))
+
+
+async def end(store: Store, rows: Rows, number: int) -> None:
+    await store.runs.finish(rows.keys[number], S.TIMED_OUT, NOW, code="deadline")
+
+
+WRITERS: dict[str, Writer] = {
+    "accept": lambda store, _rows, _number: accept(store, request()),
+    "release": lambda store, rows, _: store.runs.release(rows.lead, 77, NOW),
+    "withdraw": lambda store, rows, _: store.runs.withdraw(rows.lead),
+    "refuse": lambda store, rows, _: store.answers.refuse(rows.lead, "answer_lost", NOW),
+    "ask": lambda store, _rows, _number: store.answers.claim(at(60)),
+    "claim": lambda store, _rows, _number: store.claims.claim_submission(lambda _: None, NOW, NOW + GRACE),
+    "requeue": lambda store, rows, number: store.claims.requeue(rows.keys[number], SOON, NOW),
+    "positions": lambda store, _rows, _number: store.claims.update_queue_positions(NOW),
+    "checks": lambda store, _rows, _number: store.claims.claim_checks(at(60), MINUTE, 8),
+    "statuses": lambda store, _rows, _number: store.claims.claim_status(at(60), MINUTE, MINUTE, 8),
+    "record": record_end,
+    "progress": save_progress,
+    "end": end,
+    "cancel": lambda store, rows, _: store.runs.request_cancel(rows.lead, NOW, by=PERSON.id),
+    "approve": lambda store, rows, _: store.reviews.approve(rows.lead, 5, NOW),
+    "reject": lambda store, rows, _: store.reviews.reject(rows.lead, 6, "no", NOW),
+    "delete all": lambda store, rows, _: store.reviews.delete_all(rows.lead, 5, NOW),
+    "report": lambda store, rows, number: store.reviews.report(rows.keys[number], 5, 9, NOW),
+    "deliver": lambda store, _rows, _number: store.deliveries.claim("courier", NOW, LEASE),
+    "attempt": mark_attempt,
+    "complete": lambda store, rows, _: store.deliveries.complete(rows.delivery or 0, NOW),
+    "redeliver": lambda store, rows, _: store.deliveries.redeliver(rows.lead, request().origin, NOW),
+    "placeholder": lambda store, rows, _: store.deliveries.confirm_placeholder(rows.lead, 78, NOW),
+    "block": lambda store, _rows, _number: store.blocks.block(
+        GUILD, PERSON.id, by=5, reason=None, until=NOW, now=NOW
+    ),
+    "erase": lambda store, _rows, _number: store.privacy.erase(PERSON.id, NOW),
+    "remove": remove,
+}
+# Pairs that deadlocked before all locks were taken in one order.
+KNOWN = [("release", "record"), ("release", "attempt"), ("redeliver", "attempt"), ("remove", "record")]
+
+
+async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
+    """Replace all rows by batches in random states, and shuffle the rows."""
+    batches = [(asked(SIZE), luck.choice(STATES)) for _ in range(BATCHES)]
+    values = [
+        request_row(each, NOW)
+        | {
+            "state": state,
+            "due_at": NOW,
+            "answer_due_at": luck.choice([None, NOW]),
+            "run_id": f"run-{each.key}" if state not in STATES[:3] else None,
+            "review_channel_id": 9 if state is S.AWAITING_APPROVAL else None,
+        }
+        for requests, state in batches
+        for each in requests
+    ]
+    luck.shuffle(values)
+    leads = {requests[0].key: state for requests, state in batches}
+    outcomes = [
+        {
+            "run_key": key,
+            "purpose": Purpose.OUTCOME,
+            "state": luck.choice([DeliveryState.PENDING, DeliveryState.UNDELIVERED]),
+            "lease_owner": "courier",
+            "due_at": NOW,
+            "messages": [],
+            "created_at": NOW,
+        }
+        for key, state in leads.items()
+        if state in (S.SUCCEEDED, S.FAILED)
+    ]
+    async with store.database.write() as connection:
+        for table in (runs, audit, presets):
+            await connection.execute(delete(table))
+        await connection.execute(insert(runs), values)
+        if outcomes:
+            await connection.execute(insert(deliveries), outcomes)
+        found = await connection.execute(select(deliveries.c.run_key, deliveries.c.id))
+        ids = {row.run_key: row.id for row in found}
+    return [
+        Rows(requests[0].key, [each.key for each in requests], ids.get(requests[0].key))
+        for requests, _ in batches
+    ]
+
+
+async def interleaved(store: Store, pair: tuple[str, str], rounds: int, luck: random.Random) -> list[str]:
+    """Run two writers at the same time on each of many batches, and return the deadlocks."""
+    deadlocks: list[str] = []
+    for _ in range(rounds // BATCHES):
+        rows = await new_rows(store, luck)
+        calls = [(name, each) for each in rows for name in pair]
+        luck.shuffle(calls)
+        results = await asyncio.gather(
+            *(WRITERS[name](store, each, luck.randrange(SIZE)) for name, each in calls),
+            return_exceptions=True,
+        )
+        deadlocks += [
+            str(result)
+            for result in results
+            if isinstance(result, StoreUnavailable) and "deadlock" in str(result)
+        ]
+    return deadlocks
+
+
+async def _deadlocks(
+    postgres: PostgresServer, opening: Stores, pairs: Sequence[tuple[str, str]], rounds: int
+) -> dict[tuple[str, str], int]:
+    luck = random.Random(4)
+    store = await opening.open(await postgres.new_database())
+    found = {pair: len(await interleaved(store, pair, rounds, luck)) for pair in pairs}
+    return {pair: count for pair, count in found.items() if count}
+
+
+async def test_pairs_that_deadlocked_before_do_not(postgres: PostgresServer, opening: Stores) -> None:
+    assert await _deadlocks(postgres, opening, KNOWN, 2 * BATCHES) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_no_two_writers_deadlock(postgres: PostgresServer, opening: Stores) -> None:
+    pairs = list(combinations_with_replacement(WRITERS, 2))
+    assert await _deadlocks(postgres, opening, pairs, 200) == {}
