@@ -11,8 +11,11 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
+from bot.database.tables import runs
 from bot.domain.errors import BotError, StoreUnavailable
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import FINAL, Run, RunState
 from bot.strings import say
 from tests.commits.proxy import PostgresProxy, proxy_of
 from tests.databases import PostgresServer
@@ -67,14 +70,26 @@ async def settled(bot: Harness) -> None:
         await play(bot)
         if done:
             return
-        done = not await bot.app.store.deliveries.pending() and all(run.final for run in await bot.runs())
+        done = not await bot.app.store.deliveries.pending() and not await unfinished(bot)
+
+
+async def unfinished(bot: Harness) -> int:
+    """Count the runs that haven't ended."""
+    async with bot.app.store.database.read() as connection:
+        query = select(func.count()).select_from(runs).where(runs.c.state.not_in(FINAL))
+        return await connection.scalar(query) or 0
+
+
+async def stored_keys(bot: Harness) -> set[str]:
+    async with bot.app.store.database.read() as connection:
+        return set((await connection.execute(select(runs.c.key))).scalars())
 
 
 async def newest(bot: Harness, before: set[str]) -> Run | None:
     """Return the run that was stored since then, if any."""
-    found = [run for run in await bot.runs() if run.key not in before]
+    found = await stored_keys(bot) - before
     assert len(found) <= 1
-    return found[0] if found else None
+    return await bot.app.store.runs.get(found.pop()) if found else None
 
 
 @asynccontextmanager
@@ -83,7 +98,7 @@ async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
 
     The block says in its dictionary what the requester was `told` first, and which `states` may be the end.
     """
-    keys, calls = set(await bot.keys()), len(bot.calls)
+    keys, calls = await stored_keys(bot), len(bot.calls)
     shown = {message.id for message in bot.messages()}
     seen: dict[str, Any] = {"states": {RunState.SUCCEEDED}, "told": Told.YES}
     yield seen
@@ -176,17 +191,21 @@ async def _reject(bot: ModeratedServer, card: Any) -> Any:
 async def repeated(bot: ModeratedServer, act: Callable[[], Awaitable[Any]]) -> None:
     """Act as a person who tries again while the bot says that it didn't work; once it worked, it stays so."""
     for _ in range(3):
-        before = {run.key: run for run in await bot.runs()}
+        before = await decisions(bot)
         answer = told(bot, await act())
         if answer is Told.YES:
             return
-        after = {run.key: run for run in await bot.runs()}
-        # A fault is lost only once, so the second try within the bot settles what the first left open.
+        # A step is lost only once, so the second try within the bot settles what the first left open.
         assert answer is Told.NO
-        assert {key: (run.state, run.decided_by) for key, run in before.items()} == {
-            key: (run.state, run.decided_by) for key, run in after.items()
-        }
+        assert await decisions(bot) == before
     raise AssertionError("it never worked")
+
+
+async def decisions(bot: Harness) -> list[Any]:
+    """Return who decided about unfinished runs, and who cancelled them."""
+    query = select(runs.c.key, runs.c.decided_by, runs.c.cancelled_by).where(runs.c.state.not_in(FINAL))
+    async with bot.app.store.database.read() as connection:
+        return list((await connection.execute(query.order_by(runs.c.key))).all())
 
 
 LIVES: dict[str, Life] = {

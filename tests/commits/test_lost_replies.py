@@ -54,6 +54,7 @@ async def test_no_lost_reply_to_a_commit_contradicts_what_people_were_told(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("loss", Loss)
 @pytest.mark.parametrize("name", LIVES)
 async def test_no_lost_step_contradicts_what_people_were_told(
