@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
@@ -162,24 +163,23 @@ async def new_rows(store: Store, luck: random.Random) -> list[Rows]:
 
 
 @asynccontextmanager
-async def held_up(store: Store, rows: Sequence[Rows], luck: random.Random) -> AsyncIterator[None]:
+async def held_up(store: Store, rows: Sequence[Rows], luck: random.Random) -> AsyncIterator[AsyncConnection]:
     """Hold a random row of each batch, so that the writers stop there with the locks they have by then."""
     async with store.database.write() as connection:
         held = [luck.choice(each.keys) for each in rows]
         await connection.execute(select(runs.c.key).where(runs.c.key.in_(held)).with_for_update())
-        yield
+        yield connection
 
 
-async def all_wait(store: Store, tasks: Sequence[asyncio.Task[Any]]) -> None:
+async def all_wait(connection: AsyncConnection, tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Wait until every task is done or waits for a lock, as far as connections suffice."""
     for _ in range(100):
-        async with store.database.read() as connection:
-            waiting = await connection.scalar(_WAITING)
+        waiting = await connection.scalar(_WAITING)
         if waiting + sum(task.done() for task in tasks) >= len(tasks):
             return
 
 
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+_WAITING = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
 
 
 async def interleaved(store: Store, pair: tuple[str, str], rounds: int, luck: random.Random) -> list[str]:
@@ -189,12 +189,12 @@ async def interleaved(store: Store, pair: tuple[str, str], rounds: int, luck: ra
         rows = await new_rows(store, luck)
         calls = [(name, each) for each in rows for name in pair]
         luck.shuffle(calls)
-        async with held_up(store, rows, luck):
+        async with held_up(store, rows, luck) as connection:
             tasks = [
                 asyncio.ensure_future(WRITERS[name](store, each, luck.randrange(SIZE)))
                 for name, each in calls
             ]
-            await all_wait(store, tasks)
+            await all_wait(connection, tasks)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         deadlocks += [
             str(result)
