@@ -283,7 +283,7 @@ async def started(runner: AppRunner) -> Run:
     (deployment,) = services.catalogue.all()
     needed: dict[str, RawValue] = {item.option: "a fox" for item in deployment.offered if item.is_prompt}
     run = await services.generation.generate(deployment.name, needed, requester())
-    await services.generation.confirm_answer(run.key, None)
+    await services.generation.confirm_answer(run.key, 1)
     await app.workers["submit"].drain()
     found = await app.store.runs.get(run.key)
     if found is None or found.run_id is None:
