@@ -1,0 +1,217 @@
+"""Changes whose COMMIT loses its reply: repeated once, and their callers are told what holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from bot.database.tables import audit
+from bot.domain.errors import CommitUnknown
+from bot.domain.requests import Holder, Preset
+from bot.domain.runs import DeliveryState, RunState
+from bot.store import Store
+from tests.commits.proxy import Loss, proxy_of
+from tests.contract.conftest import Stores
+from tests.contract.store.decisions import awaiting_approval
+from tests.contract.store.rows import ALICE, GUILD, MOD, stored_run
+from tests.contract.store.runs import NOW, PERSON, accepted, brought_to, fetch, request, take
+from tests.databases import PostgresServer
+
+PRESET = Preset(
+    holder=Holder.SERVER,
+    holder_id=GUILD,
+    name="noir",
+    deployment="flux",
+    inputs={"prompt": "a fox"},
+    gpu=None,
+    created_at=NOW,
+    created_by=ALICE,
+)
+# A preparation, and the change that returns what its caller is told.
+Change = Callable[[], Awaitable[Any]]
+
+
+async def block(store: Store) -> Change:
+    await accepted(store)
+    return lambda: store.blocks.block(GUILD, PERSON.id, by=MOD, reason="no", until=None, now=NOW)
+
+
+async def unblock(store: Store) -> Change:
+    await store.blocks.block(GUILD, ALICE, by=MOD, reason=None, until=None, now=NOW)
+    return lambda: store.blocks.unblock(GUILD, ALICE, by=MOD, now=NOW)
+
+
+async def pause(store: Store) -> Change:
+    return lambda: store.pause.pause("x", by=1, now=NOW)
+
+
+async def resume(store: Store) -> Change:
+    await store.pause.pause("x", by=1, now=NOW)
+    return lambda: store.pause.resume(by=1, now=NOW)
+
+
+async def change_rules(store: Store) -> Change:
+    """Return an edit that takes itself back if it is applied twice."""
+
+    async def toggle() -> bool:
+        after = await store.rules.change(
+            GUILD,
+            ALICE,
+            lambda rules: rules.model_copy(update={"retention_days": 500 - rules.retention_days}),
+            NOW,
+            "days",
+        )
+        return after.retention_days == 500 - before.retention_days
+
+    before = await store.rules.get(GUILD)
+    return toggle
+
+
+async def put_preset(store: Store) -> Change:
+    return lambda: store.presets.put(PRESET, NOW)
+
+
+async def remove_preset(store: Store) -> Change:
+    await store.presets.put(PRESET, NOW)
+    return lambda: store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
+
+
+async def delete(store: Store) -> Change:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    return lambda: _key(store.reviews.delete(run.key, MOD, NOW))
+
+
+async def dismiss(store: Store) -> Change:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    await store.reviews.report(run.key, ALICE, 9, NOW)
+    return lambda: store.reviews.dismiss(run.key, MOD, NOW)
+
+
+async def report(store: Store) -> Change:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    return lambda: store.reviews.report(run.key, ALICE, 9, NOW)
+
+
+async def approve(store: Store) -> Change:
+    run = await awaiting_approval(store)
+    return lambda: _key(store.reviews.approve(run.key, MOD, NOW))
+
+
+async def reject(store: Store) -> Change:
+    run = await awaiting_approval(store)
+    return lambda: _key(store.reviews.reject(run.key, MOD, "no", NOW))
+
+
+async def cancel(store: Store) -> Change:
+    run = await accepted(store)
+
+    async def was_active() -> bool:
+        return not (await store.runs.request_cancel(run.key, NOW, by=run.requester_id)).final
+
+    return was_active
+
+
+async def finish(store: Store) -> Change:
+    run = await brought_to(store, RunState.RUNNING)
+    return lambda: _key(store.runs.finish(run.key, RunState.TIMED_OUT, NOW, code="deadline"))
+
+
+async def withdraw(store: Store) -> Change:
+    run = await accepted(store)
+    return lambda: store.runs.withdraw(run.key)
+
+
+async def redeliver(store: Store) -> Change:
+    key = await stored_run(store, delivery=DeliveryState.UNDELIVERED)
+    return lambda: store.deliveries.redeliver(key, request().origin, NOW)
+
+
+async def _key(found: Awaitable[Any]) -> bool:
+    """Return whether a run came back."""
+    return (await found) is not None
+
+
+# What the caller is told, with or without a lost reply.
+CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
+    block: 1,
+    unblock: True,
+    pause: None,
+    resume: True,
+    change_rules: True,
+    put_preset: False,
+    remove_preset: True,
+    delete: True,
+    dismiss: None,
+    report: True,
+    approve: True,
+    reject: True,
+    cancel: True,
+    finish: True,
+    withdraw: True,
+    redeliver: True,
+}
+
+
+async def entries(store: Store) -> int:
+    async with store.database.read() as connection:
+        return await connection.scalar(select(func.count()).select_from(audit)) or 0
+
+
+@pytest.fixture
+async def opening() -> AsyncIterator[Stores]:
+    async with AsyncExitStack() as stack:
+        yield Stores("", stack)
+
+
+async def test_a_lost_reply_changes_nothing_about_what_callers_are_told(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    for prepare, expected in CHANGES.items():
+        written: set[int] = set()
+        for loss in (None, *Loss):
+            url = await postgres.new_database()
+            async with proxy_of(url) as (proxy, behind):
+                store = await opening.open(behind)
+                change = await prepare(store)
+                before = await entries(store)
+                if loss is not None:
+                    proxy.lose(lambda step: step.sql == "COMMIT", loss)
+                told = await change()
+                assert (told, proxy.lost is None) == (expected, loss is None), prepare.__name__
+                written.add(await entries(store) - before)
+                await store.close()
+            postgres.give_back(url)
+        assert len(written) == 1, f"{prepare.__name__} wrote {written} audit entries"
+
+
+async def test_a_change_whose_repetition_fails_too_may_be_stored(
+    postgres: PostgresServer, opening: Stores
+) -> None:
+    url = await postgres.new_database()
+    async with proxy_of(url) as (proxy, behind):
+        store = await opening.open(behind)
+        change = await unblock(store)
+        proxy.goes_away = True
+        proxy.lose(lambda step: step.sql == "COMMIT")
+        with pytest.raises(CommitUnknown):
+            await change()
+
+
+@pytest.mark.parametrize("loss", Loss)
+async def test_a_claim_without_a_reply_is_kept_if_it_is_stored(
+    loss: Loss, postgres: PostgresServer, opening: Stores
+) -> None:
+    """The one queue call of a claim is made by the process that knows its id, or the run still waits."""
+    url = await postgres.new_database()
+    async with proxy_of(url) as (proxy, behind):
+        store = await opening.open(behind)
+        run = await accepted(store)
+        proxy.lose(lambda step: step.sql == "COMMIT", loss)
+        claimed = await take(store)
+        assert (claimed is not None) is (loss is Loss.REPLY)
+        assert (await take(store) is not None) is (loss is Loss.STATEMENT)
+        assert (await fetch(store, run.key)).submissions == 1
