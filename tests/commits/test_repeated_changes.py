@@ -98,7 +98,7 @@ async def report(store: Store) -> Change:
 
 async def approve(store: Store) -> Change:
     run = await awaiting_approval(store)
-    return lambda: _key(store.reviews.approve(run.key, MOD, NOW))
+    return lambda: store.reviews.approve(run.key, MOD, NOW)
 
 
 async def reject(store: Store) -> Change:
@@ -147,7 +147,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     delete: True,
     dismiss: None,
     report: True,
-    approve: True,
+    approve: None,
     reject: True,
     cancel: True,
     finish: True,
