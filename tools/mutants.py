@@ -85,14 +85,17 @@ TESTS = {
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
         "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
+        "text_types": f"{DATABASE}_columns.py {STORE}_run_reports.py",
         "write_queue": f"unit/database/test_group_commit.py unit/database/test_write_lock.py"
         f" {STORE}_accept_together.py",
     },
     "store": {
         "__init__": f"{STORE}_requests.py",
+        "answers": f"{STORE}_answers.py {DISCORD}_answers.py",
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
+        "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
         "judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
@@ -114,6 +117,7 @@ TESTS = {
     "delivery": {
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
+        "answers": f"{DISCORD}_answers.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py",
@@ -136,6 +140,7 @@ TESTS = {
         "temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
+        "answers": f"{DISCORD}_answers.py {STORE}_answers.py",
         "progress": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reports": f"{WEB}_webhook.py {DISCORD}_status.py {DISCORD}_webhook_habits.py",
         "reconciler": f"{DISCORD}_deadlines.py {DISCORD}_cancel.py {DISCORD}_webhook_habits.py",

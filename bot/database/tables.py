@@ -100,7 +100,7 @@ runs = Table(
     Column("status_note", ExactString(64)),  # the code of a sentence in the status message
     Column("failure_code", ExactString(64)),
     Column("failure_params", JSON, nullable=False),
-    Column("failure_log", Text),  # the end of the machine's log, without addresses, paths and secrets
+    Column("failure_log", CleanText),  # the end of the machine's log, without addresses, paths and secrets
     Column("partial", Boolean, nullable=False, server_default=false()),  # ended unsuccessfully, with outputs
     Column("outputs_since", UtcDateTime),  # when the outputs were first seen after the last node
     # set by the server's rules and moderators

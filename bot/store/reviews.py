@@ -114,7 +114,6 @@ class ReviewStore:
             await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
 
-    @repeat_if_unknown
     async def discard(self, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
         """Record that a message without a result was deleted, and with `remove` delete the whole outcome.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004_answers"
-down_revision = "0003_judged_starts"
+revision = "0005_answers"
+down_revision = "0004_partial_results"
 branch_labels = None
 depends_on = None
 
