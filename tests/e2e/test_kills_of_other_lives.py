@@ -50,6 +50,17 @@ async def asked_and_cancelled(home: BotProcess) -> None:
     await home.discord.click(home.alice, asking.original, "Cancel")
 
 
+async def asked_and_given_up(home: BotProcess) -> None:
+    """Let the run end once the bot's verdict is posted, or the bot is dead."""
+    await home.ask()
+    await home.held()
+    ((key,),) = home.rows("SELECT key FROM runs")
+    process = home.process
+    assert process is not None
+    await home.until(lambda: home.outcomes(key) or process.returncode is not None)
+    home.comfydeploy.release()
+
+
 async def asked_and_shut_out(home: BotProcess) -> None:
     """Let the interaction expire and close the channel to the bot before the result arrives."""
     await home.ask()
@@ -82,9 +93,9 @@ LIVES = {
         faults=Faults(hold_at="running"),
     ),
     "late": Life(
-        asked,
+        asked_and_given_up,
         (*ENDING, *(f"{OWED}.{step}:2" for step in ("claim:got", "mark_attempt:after", "mark_sent:after"))),
-        faults=Faults(hold_at="running", success_after_cancel=True),
+        faults=Faults(hold_at="running", cancel_supported=False),
         settings={"RUN_DEADLINE_SECONDS": "1"},
     ),
     "in parts": Life(
