@@ -85,7 +85,7 @@ TESTS = {
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
         "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
-        "text_types": f"{DATABASE}_columns.py {STORE}_run_reports.py",
+        "text_types": f"{DATABASE}_texts.py {STORE}_run_reports.py",
         "write_queue": f"unit/database/test_group_commit.py unit/database/test_write_lock.py"
         f" {STORE}_accept_together.py",
     },
