@@ -104,7 +104,7 @@ async def test_what_waits_for_tomorrow_can_be_cancelled(bot: Harness) -> None:
     await set_rules(bot, budgets={"person": {"runs_a_day": 1}})
     await bot.release()
     await bot.click(asked.response.message, "Cancel")
-    assert "Cancelled, as you asked." in text_of(bot, asked.response)
+    assert "Cancelled: Picture" in text_of(bot, asked.response)
     await bot.later(days=1)
     assert len(bot.calls) == 1
 
@@ -257,7 +257,7 @@ async def test_a_role_taken_away_while_a_request_awaits_approval(server: Moderat
     await server.click(first, "Approve", server.mona)
     server.env.backend.remove_member_role(server.guild.id, art.id, artists.id)
     told = refusal(server, await server.click(second, "Approve", server.mona))
-    assert "The rule says: Your roles can't use this deployment." in told
+    assert "The rule says: Your roles can't use this." in told
     assert await server.states() == [RunState.SUCCEEDED, RunState.REFUSED]
     assert len(server.calls) == 1
 
@@ -272,7 +272,7 @@ async def test_a_deployment_closed_to_a_role_while_a_request_waits(bot: Harness)
     assert (await bot.states())[1] is RunState.REFUSED
     shown = text_of(bot, asked.response)
     assert "Not started: Picture" in shown
-    assert "Your roles can't use this deployment." in shown
+    assert "Your roles can't use this." in shown
     assert len(bot.calls) == 1
 
 
@@ -296,6 +296,6 @@ async def test_a_block_while_a_request_waits_for_tomorrow(server: ModeratedServe
     await mona.slash(server.channel, "block", user=server.alice, reason="spam")
     await server.play()
     assert (await server.states())[1] is RunState.REFUSED
-    assert "A moderator ended this request before it was started." in text_of(server, asked.response)
+    assert "A moderator ended this request before it started." in text_of(server, asked.response)
     await server.later(days=1)
     assert len(server.calls) == 1
