@@ -72,7 +72,7 @@ async def test_an_approved_run_counts_on_the_day_that_it_is_started(server: Mode
     await over_midnight(server)
     await server.decide("Approve")
     assert await server.states() == [RunState.SUCCEEDED]
-    assert await used_up(server) == f"You have used your 1 runs for today. They reset {midnight(server)}."
+    assert await used_up(server) == f"You have used your 1 runs for today. Resets {midnight(server)}."
 
 
 @pytest.mark.bot(max_concurrent_runs=1)
@@ -86,7 +86,7 @@ async def test_a_budget_that_is_used_up_meanwhile_is_waited_for_and_told(bot: Ha
     await bot.later(seconds=30)
     shown = text_of(bot, asked.response)
     assert "### Not started yet: Picture" in shown
-    assert f"You have used your 1 runs for today. They reset {tomorrow}." in shown
+    assert f"You have used your 1 runs for today. Resets {tomorrow}." in shown
     assert "I'll start this then." in shown
     assert list(buttons_of(bot, asked.response)) == ["Cancel"]
     listed = await bot.alice.slash(bot.channel, "queue")
