@@ -127,13 +127,13 @@ async def test_a_hundred_presses_at_once_never_pass_a_budget_of_ten(bot: Harness
         "server": {"at_once": None, "waiting": None},
     }
     await set_rules(bot, budgets=budgets)
-    await asyncio.gather(
-        *(
-            bot.app.bot.services.generation.generate("default", {"prompt": "a fox"}, _asker(bot))
-            for _ in range(100)
-        ),
-        return_exceptions=True,
-    )
+    generation = bot.app.bot.services.generation
+
+    async def press(number: int) -> None:
+        run = await generation.generate("default", {"prompt": "a fox"}, _asker(bot))
+        await generation.confirm_answer(run.key, number)
+
+    await asyncio.gather(*(press(number) for number in range(1, 101)), return_exceptions=True)
     await bot.later(seconds=10)
     assert len(await bot.runs()) == 10
     assert len(bot.calls) == 10

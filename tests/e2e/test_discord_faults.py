@@ -174,12 +174,15 @@ async def test_a_turn_between_accepting_and_posting_leaves_one_outcome(home: Bot
     assert turn.leftovers or not home.leftovers(), home.log
 
 
-async def test_a_result_that_no_way_takes_is_kept(home: BotProcess) -> None:
+async def test_a_result_that_no_way_takes_is_kept_and_its_status_message_says_so(home: BotProcess) -> None:
     asking = await home.run_under_way()
     await sending_is_withdrawn_and_token_out(home, asking)
     home.alice.accepts_dms = False
     home.comfydeploy.release()
-    assert await outcomes_of_all(home) == [0]
+    assert await outcomes_of_all(home) == [1]
+    ((key,),) = home.rows("SELECT key FROM runs")
+    (told,) = home.outcomes(key)
+    assert "I couldn't post it here. Please open `/runs`." in told.text
     assert home.rows("SELECT state FROM deliveries") == [("undelivered",)]
 
 

@@ -94,9 +94,7 @@ async def test_sigterm_does_not_wait_for_a_send_that_discord_holds_up(tmp_path: 
         await one_outcome(home)
 
 
-async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_run_out(
-    tmp_path: Path,
-) -> None:
+async def test_a_request_of_unknown_answer_is_refused_once_its_token_has_run_out(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
         await home.start(die_at="bot.store.runs:RunStore.release:before:1")
         await home.ask()
@@ -104,4 +102,8 @@ async def test_a_status_message_that_nobody_noted_goes_also_when_its_token_has_r
         home.discord.world.clock.advance(1200)
         await home.start(ahead=1200)
         await home.settled(runs=1)
-        await one_outcome(home)
+        ((key,),) = home.rows("SELECT key FROM runs")
+        (told,) = home.outcomes(key)
+        assert "nothing was started" in told.text
+        assert not home.comfydeploy.call_log.queue_calls
+        assert not home.leftovers(), home.log
