@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from tests.e2e.bot_process import bot_process
+from tests.e2e.bot_process import PATIENCE, BotProcess, bot_process
 from tests.fakediscord.faults import Fault
 
 POST = "POST /channels/{channel_id}/messages"
+
+
+async def page_when_ready(home: BotProcess) -> str:
+    """Return the metrics once the gateway is ready: discord.py waits two seconds for further servers."""
+    async with asyncio.timeout(PATIENCE):
+        while "comfydeploy_bot_gateway_ready 1.0" not in (page := await home.metrics()):
+            await asyncio.sleep(0.05)
+    return page
 
 
 async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
@@ -17,12 +26,11 @@ async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
         await home.start()
         await home.ask()
         await home.settled(runs=1)
-        page = await home.metrics()
+        page = await page_when_ready(home)
         assert 'comfydeploy_bot_discord_rate_limited_total{scope="user"} 1.0' in page
         assert 'comfydeploy_bot_discord_requests_total{method="POST",status="429"} 1.0' in page
         assert 'comfydeploy_bot_discord_requests_total{method="POST",status="no_answer"} 1.0' in page
         assert 'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0' in page
-        assert "comfydeploy_bot_gateway_ready 1.0" in page
         assert "comfydeploy_bot_servers 1.0" in page
         assert "comfydeploy_bot_event_loop_lag_seconds_count 0.0" not in page
 
