@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.polling import AFTER_LAST_NODE, SETTLE_AFTER, same_outputs, silence_at_end
-from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Output, Run, RunReport, RunState
 
 S = RunState
 
@@ -203,7 +203,7 @@ def is_own_verdict(run: Run) -> bool:
 
 def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime) -> Change | None:
     """End a run whose requester was blocked; return None if ComfyDeploy may have it already."""
-    if run.state not in (RunState.AWAITING_APPROVAL, RunState.WAITING) or run.run_id is not None:
+    if run.state not in NOT_SUBMITTED or run.run_id is not None:
         return None
     # REJECTED instead of REFUSED hides inputs that no moderator approved from the channel.
     unapproved = run.state is RunState.AWAITING_APPROVAL

@@ -5,7 +5,6 @@ Only AutoMod rules are fetched.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
@@ -71,7 +70,7 @@ class GuildInfo:
 RunInThread = Callable[[Callable[[], WordRules]], Awaitable[WordRules]]
 
 
-async def read_automod(guild: discord.Guild, compile: RunInThread = asyncio.to_thread) -> WordRules:
+async def read_automod(guild: discord.Guild, compile: RunInThread) -> WordRules:
     """Fetch a server's AutoMod rules, and compile them with `compile`.
 
     Raises RefusedError without the Manage Server permission, and discord.HTTPException on other failures.

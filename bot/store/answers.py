@@ -8,13 +8,12 @@ from sqlalchemy import select, update
 
 from bot.database.engine import Database
 from bot.database.tables import run_columns, runs, to_run
-from bot.domain.runs import Run, RunState
+from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
 from bot.store.commits import repeat_if_unknown
 from bot.store.locks import lock_batch_if_any
 from bot.store.outcomes import apply_change
 
-_UNSTARTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 _MIN_PAUSE = timedelta(seconds=5)
 
 
@@ -33,7 +32,7 @@ class AnswerStore:
         """
         due = (
             select(*run_columns())
-            .where(runs.c.answer_due_at <= now, runs.c.batch_index == 0, runs.c.state.in_(_UNSTARTED))
+            .where(runs.c.answer_due_at <= now, runs.c.batch_index == 0, runs.c.state.in_(NOT_SUBMITTED))
             .order_by(runs.c.answer_due_at)
             .limit(1)
         )
@@ -60,6 +59,6 @@ class AnswerStore:
                 return False
             for run in batch:
                 change = end(run, RunState.REFUSED, now, code, {})
-                if change is not None and run.state in _UNSTARTED:
+                if change is not None and run.state in NOT_SUBMITTED:
                     await apply_change(connection, run, change, dict(change.values), now)
             return True

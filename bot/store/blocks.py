@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.database.engine import Database
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
-from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
 from bot.store.audit import add_entries
 from bot.store.commits import repeat_if_unknown
@@ -137,7 +137,7 @@ def _ended(guild_id: int, user_id: int, now: datetime) -> Select[Any]:
 
 _member = runs.alias("member")
 # Includes SUBMITTING: a worker that requeues such a run has locked it, so the lock here waits for the result.
-_NOT_SUBMITTED = (RunState.AWAITING_APPROVAL, RunState.WAITING, RunState.SUBMITTING)
+_MAY_WAIT = NOT_SUBMITTED | {RunState.SUBMITTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,9 @@ async def end_waiting_runs(
     Each creates its outcome and updates its card. One of them also creates a direct message with the reason.
     """
     batches = select(_member.c.batch_key).where(
-        _member.c.guild_id == guild_id, _member.c.requester_id == user_id, _member.c.state.in_(_NOT_SUBMITTED)
+        _member.c.guild_id == guild_id,
+        _member.c.requester_id == user_id,
+        _member.c.state.in_(_MAY_WAIT),
     )
     found = await connection.execute(
         select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()

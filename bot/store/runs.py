@@ -21,7 +21,7 @@ from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
 from bot.domain.polling import SETTLE_AFTER, is_settled
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.runs import FINAL, IN_FLIGHT, Purpose, Run, RunReport, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
 from bot.store.commits import repeat_if_unknown
@@ -29,7 +29,6 @@ from bot.store.locks import lock_batch, lock_batch_if_any, lock_run
 from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 
-_NOT_SUBMITTED = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 _IN_FLIGHT = tuple(sorted(IN_FLIGHT))
 # Built once: compiling a statement of forty columns takes longer than running it.
 _BY_KEY = select(*run_columns()).where(runs.c.key == bindparam("wanted", type_=CleanText()))
@@ -83,7 +82,7 @@ class RunStore:
             batch = await lock_batch_if_any(connection, key)
             if not batch:
                 return may_be_stored
-            if any(run.state not in _NOT_SUBMITTED or run.submissions for run in batch):
+            if any(run.state not in NOT_SUBMITTED or run.submissions for run in batch):
                 return False
             await connection.execute(runs.delete().where(runs.c.key.in_([run.key for run in batch])))
             return True
@@ -249,7 +248,7 @@ async def _cancel(connection: AsyncConnection, run: Run, now: datetime, by: int)
         "cancelled_by": cancelled.cancelled_by,
     }
     change = end(cancelled, RunState.CANCELLED, now, cancelled.cancel_code, {})
-    if run.state in _NOT_SUBMITTED and change is not None:
+    if run.state in NOT_SUBMITTED and change is not None:
         values |= change.values
     else:
         change = Change(run.state, visible=True)

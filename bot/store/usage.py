@@ -32,15 +32,13 @@ from bot.database.engine import Database
 from bot.database.tables import UtcDateTime, blocks, deliveries, key_values, runs
 from bot.domain.budgets import MADE_NOTHING, Block, Running, Spending, Usage, budget_day
 from bot.domain.policy import Allowed
-from bot.domain.runs import FINAL, IN_FLIGHT, OUTCOME_PURPOSES, DeliveryState, RunState
+from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, OUTCOME_PURPOSES, DeliveryState, RunState
 from bot.store.rules import PAUSE_KEY
 
 _NEVER = cast(null(), UtcDateTime)
 _NOBODY = cast(null(), blocks.c.user_id.type)
 
 _PERSONS: BindParameter[Any] = bindparam("persons", expanding=True)
-
-_WAITING = (RunState.WAITING, RunState.AWAITING_APPROVAL)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,7 +168,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
         else_=0.0,
     )
     started = runs.c.submitted_at >= bindparam("day_start")
-    waiting = runs.c.state.in_(_WAITING)
+    waiting = runs.c.state.in_(NOT_SUBMITTED)
     came = or_(runs.c.state.not_in(MADE_NOTHING), runs.c.partial)
     sums = [
         func.coalesce(func.sum(taken), 0),

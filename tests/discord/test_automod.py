@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ class Watcher(discord.Client):
     async def fetch(self, guild_id: int) -> WordRules:
         guild = self.get_guild(guild_id)
         assert guild is not None
-        return await read_automod(guild)
+        return await read_automod(guild, asyncio.to_thread)
 
     async def on_automod_rule_create(self, rule: discord.AutoModRule) -> None:
         self.cache.invalidate(rule.guild.id)

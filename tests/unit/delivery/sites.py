@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def outside_only(address: IPv4Address | IPv6Address) -> bool:
     return address == ip_address(OUTSIDE)
+
+
+async def dripping(request: web.Request) -> web.StreamResponse:
+    """Send a byte every hundredth of a second, without an end."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b".")
+        await asyncio.sleep(0.01)
 
 
 class Names(AbstractResolver):

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.delivery.download import MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
-from tests.unit.delivery.sites import OUTSIDE, PNG, Site, fetch, outside_only, refusal
+from tests.unit.delivery.sites import OUTSIDE, PNG, Site, dripping, fetch, outside_only, refusal
 
 
 async def test_an_output_is_fetched_and_known_by_its_bytes(outside: Site) -> None:
@@ -134,13 +134,6 @@ async def test_a_body_that_goes_silent_is_given_up(outside: Site) -> None:
 
 
 async def test_a_body_that_drips_is_given_up_in_the_end(outside: Site) -> None:
-    async def dripping(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(b".")
-            await asyncio.sleep(0.01)
-
     outside.handler = dripping
     await refusal(outside.url(), MediaUnavailable, limits=MediaLimits(idle=5, total=0.2))
 

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.delivery.download import MediaLimits, Pace
 from bot.domain.errors import MediaUnavailable
-from tests.unit.delivery.sites import OUTSIDE, Site, refusal
+from tests.unit.delivery.sites import OUTSIDE, Site, dripping, refusal
 
 RATE, WINDOW = 1000.0, 10.0
 
@@ -51,13 +50,6 @@ def test_tiny_chunks_take_no_memory() -> None:
 
 
 async def test_a_dripping_body_is_given_up_before_its_time_is_over(outside: Site) -> None:
-    async def dripping(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        while True:
-            await response.write(b".")
-            await asyncio.sleep(0.01)
-
     outside.handler = dripping
     limits = MediaLimits(rate=10_000, window=0.2)
     assert "less than 10000 bytes/s" in await refusal(outside.url(), MediaUnavailable, limits=limits)

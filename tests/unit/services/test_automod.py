@@ -58,7 +58,7 @@ class Discord:
 
     async def read(self, guild_id: int) -> WordRules:
         self.reads.append(guild_id)
-        return await read_automod(cast(discord.Guild, self))
+        return await read_automod(cast(discord.Guild, self), asyncio.to_thread)
 
     async def fetch_automod_rules(self) -> Sequence[discord.AutoModRule]:
         rules, fault = self.rules, self.fault
