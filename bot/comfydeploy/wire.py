@@ -79,7 +79,7 @@ def error_from_cancel(
 
 def describe(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> str:
     """Describe an answer for the log by its status and the start of its body, without secrets."""
-    # Scrub before cutting, so that no half of a secret is left.
+    # Scrub before truncating, so that no part of a secret remains.
     text = scrub(body[:16_384].decode("utf-8", "replace"), secrets)
     return f"{status}: {clean_text(text, MAX_DETAIL)}"
 

@@ -47,5 +47,5 @@ def _state(error: discord.HTTPException) -> AnswerState:
     if error.status in (408, 429) or error.status >= 500:
         log.warning("can't ask Discord about an answer: %s", error)
         return AnswerState.UNKNOWN
-    # Other codes: the token has expired, or the channel is gone.
+    # With any other code, the token has expired or the channel was deleted.
     return AnswerState.MISSING if error.code in _UNANSWERED else AnswerState.EXPIRED

@@ -88,7 +88,7 @@ class Courier:
             self._interrupted.pop(delivery.id, None)
 
     async def _attempt(self, delivery: Delivery) -> str:
-        """Send a delivery and return the result's label. An outage, of whatever length, is no try."""
+        """Send a delivery and return the label of the result. An outage doesn't count as a try."""
         try:
             return await self._send_or_fail(delivery)
         except Superseded:
@@ -182,7 +182,7 @@ class Courier:
         log.info("delivery %s waits %.0f s: %s", delivery.id, pause.total_seconds(), reason)
 
     async def _retry_later(self, delivery: Delivery, error: Exception) -> str:
-        """Count a try that failed by the message itself, and pause or give up."""
+        """Count a failure of the message itself, then pause or give up."""
         if delivery.tries >= MAX_TRIES:
             return await self._give_up(delivery, str(error))
         pause = pause_after(delivery.tries)
@@ -191,7 +191,7 @@ class Courier:
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
-        """Leave an outcome to `/runs`; whoever waits for it is told so first. Raises OutcomeUnknown."""
+        """Leave an outcome to `/runs` after telling its requester. Raises OutcomeUnknown."""
         log.error("delivery %s given up after %s tries: %s", delivery.id, delivery.tries, reason)
         if delivery.purpose in OUTCOME_PURPOSES:
             await self._status.show_undelivered(delivery)

@@ -131,7 +131,7 @@ class MediaFetcher:
             return await self._copy(response, limit, into)
 
     async def _answer(self, stack: AsyncExitStack, url: URL) -> aiohttp.ClientResponse:
-        """Return the first response that is no redirect; the stack closes it."""
+        """Follow redirects and return the final response, which the stack closes."""
         if self._session is None:
             raise RuntimeError("MediaFetcher is used outside its `async with`")
         for _ in range(self._limits.redirects + 1):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.delivery.retries import Form, pause_after
 
-# So many deliveries in a row without an answer are an outage: from then on, only one at a time is tried.
+# After this many unanswered deliveries in a row, assume an outage and try only one at a time.
 _UNANSWERED = 3
 _LONGEST_PROBE_PAUSE = 60.0
 # A probe may take long: discord.py retries by itself. After this time another delivery is tried beside it.
@@ -83,7 +83,7 @@ class Outages:
         return pause_after(trouble.unanswered)
 
     def form(self, delivery_id: int) -> Form:
-        """Return the form that a message needs which Discord answered with silence and others not."""
+        """Return the form for a message that Discord ignores although it answers others."""
         trouble = self._troubles.get(delivery_id)
         alone = trouble.alone if trouble is not None else 0
         if alone < _LINKS_AFTER:

@@ -53,7 +53,7 @@ class Places:
             self._slow.pop(delivery.id, None)
 
     def give_up(self, delivery: Delivery) -> bool:
-        """Free the place of a delivery whose download is slow; return False if there are too many such."""
+        """Free the place of a slow download; return False if too many downloads are slow already."""
         of_server = sum(server == delivery.server for server in self._slow.values())
         if len(self._slow) >= _SLOW or of_server >= _SLOW_PER_SERVER:
             return False

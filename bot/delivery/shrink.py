@@ -19,7 +19,7 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF")
 # Decoding takes up to 22 bytes per pixel for WebP, and 14 for other formats: 800 MB at most, as measured. An
 # 8K picture has 33 million pixels.
 _MAX_PIXELS: Final = 36_000_000
-# WebP's encoder takes about as much per pixel, so a larger picture is scaled first.
+# WebP's encoder needs about the same memory per pixel, so scale larger pictures down first.
 _MAX_ENCODED_PIXELS: Final = 4096 * 4096
 _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64

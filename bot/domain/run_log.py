@@ -73,7 +73,7 @@ def end_of_log(entries: Sequence[str]) -> str | None:
     lines = [line for entry in entries[-_LINES_READ:] for line in _lines(entry)][-_LINES_READ:]
     errors = [number for number, line in enumerate(lines) if _error_in(line)]
     end = errors[-1] + 1 + _AFTER_THE_ERROR if errors else len(lines)
-    # Scrub more than is kept, so that no half of a secret is left.
+    # Scrub whole lines before truncating them, so that no part of a secret remains.
     kept = [shorten(scrub(line), _LINE) for line in lines[max(0, end - _LINES_KEPT) : end]]
     while kept and sum(len(line) + 1 for line in kept) > _LOG:
         kept.pop(0)

@@ -33,7 +33,7 @@ class RefusalLimiter:
         crowded = guild_id is not None and len(self._servers.since(guild_id, now - WINDOW)) >= PER_SERVER
         allowed = 1 if crowded else PER_PERSON
         if len(own) >= allowed:
-            # So many refusals have to be older than the window.
+            # Another request is allowed once the oldest of the last `allowed` refusals leaves the window.
             raise RefusedError("too_many_refusals", until=int((own[-allowed] + WINDOW).timestamp()) + 1)
 
     def note(self, user_id: int, guild_id: int | None) -> None:

@@ -109,7 +109,7 @@ class RunStore:
         asked: bool = False,
         may_be_stored: bool = False,
     ) -> Change | None:
-        """Record a report, whoever received it, and return what it changed, or None.
+        """Record a report from a webhook or a poll, and return what it changed, or None.
 
         `asked`: it is the reply of GET /run. Raises KeyError for an unknown key, ForeignRunReport if the key
         belongs to another run of ComfyDeploy.

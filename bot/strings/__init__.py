@@ -275,7 +275,7 @@ def say(code: str, **params: object) -> str:
 
 
 def explain(error: BotError) -> str:
-    """Return the sentence for an error, or one line for each of several mistakes."""
+    """Return the sentence for an error; several mistakes get a line each."""
     if isinstance(error, InputErrors):
         return "\n".join(explain(each) for each in error.errors)
     code = error.code

@@ -22,7 +22,7 @@ REFUSAL = "answer_lost"
 
 
 class AnswerChecker:
-    """Releases, withdraws or refuses requests by what their requesters see."""
+    """Releases, withdraws or refuses requests, depending on what Discord showed their requesters."""
 
     def __init__(
         self, store: Store, read_answer: ReadAnswer, wakeups: Wakeups, clock: Callable[[], datetime]

@@ -96,7 +96,7 @@ async def newest(bot: Harness, before: set[str]) -> Run | None:
 async def one_request(bot: ModeratedServer) -> AsyncIterator[dict[str, Any]]:
     """Check after the block that one request left one visible outcome, and nobody was told the opposite.
 
-    The block says in its dictionary what the requester was `told` first, and which `states` may be the end.
+    The block stores what the requester was `told` first and which final `states` are allowed in its dict.
     """
     keys, calls = await stored_keys(bot), len(bot.calls)
     shown = {message.id for message in bot.messages()}

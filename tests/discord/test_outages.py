@@ -265,7 +265,7 @@ async def test_the_links_of_a_half_posted_result_follow_it_once(bot: Harness) ->
 
 @pytest.mark.slow
 async def test_a_message_without_answer_while_others_get_theirs_is_simplified(bot: Harness) -> None:
-    """Discord can fail on a file that it doesn't understand, each time anew."""
+    """Discord may fail every time on a file that it can't process."""
     await bot.alice.slash(bot.channel, "generate", prompt="a fox")
     first = (await bot.run()).key
     silent = refused(500, 0)

@@ -1,4 +1,4 @@
-"""Requests that wait: judged again when they are started or approved, and told why they don't start yet."""
+"""Waiting requests are judged again at approval and at the start, and say what they wait for."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ async def test_a_strangers_broken_chunks_are_not_logged(tmp_path: Path, log: io.
 async def test_with_the_secret_broken_chunks_are_not_logged(
     tmp_path: Path, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The compiled parser doesn't tell whoever reads the body, and the time runs out."""
+    """The compiled parser doesn't report the error to the reader of the body, so the read times out."""
     monkeypatch.setattr("bot.workers.webhook.BODY_SECONDS", 0.05)
     async with run_under_way(tmp_path) as caller:
         run = await caller.run()

@@ -246,7 +246,7 @@ async def test_tables_of_another_program_are_left_alone(opening: Stores, empty_u
 
 
 async def test_a_migration_that_is_broken_off_leaves_nothing(store: Store) -> None:
-    """As by a stop during the start: what it did is taken back, and whoever comes next finds all in order."""
+    """A migration that is interrupted rolls back, and the next one succeeds."""
     already_sent = asyncio.Event()
     count = (
         "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {}) SELECT max(n) FROM s"

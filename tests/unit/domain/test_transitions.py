@@ -284,7 +284,7 @@ def test_an_answer_to_get_run_may_succeed_without_outputs() -> None:
 def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunState) -> None:
     assert apply_report(known(state), said(S.RUNNING), NOW) is None
     for word in (S.FAILED, S.CANCELLED, S.TIMED_OUT):
-        # GET /run may have outputs; afterwards there is nothing to ask any more.
+        # GET /run may have outputs; after that, no further poll is needed.
         assert apply_report(known(state), said(word), NOW) == Change(state, {"due_at": NOW})
         assert apply_report(known(state), said(word), NOW, asked=True) is None
 
