@@ -34,7 +34,7 @@ async def _submitted(interaction: Interaction, id: ReviewFormId) -> None:
 
 
 async def approve(interaction: Interaction, key: str) -> None:
-    """Approve a request, judged by its requester and its channel as they are now."""
+    """Approve a request, judged by the current state of its requester and channel."""
 
     async def present(run: Run) -> tuple[Member, ChannelState | None]:
         if interaction.guild is None:

@@ -121,7 +121,7 @@ async def open_pages(world: World, port: int | None = None) -> AsyncIterator[Pag
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A page's title, its channel, who may look at it, and what it tells about itself."""
+    """A page of the demo: its title, channel, viewers, description and hint."""
 
     title: str
     channel: ChannelHandle

@@ -79,12 +79,14 @@ class ComfyDeploy:
         self._signer = signer
         self._queue_timeout = aiohttp.ClientTimeout(total=queue_timeout, connect=connect_timeout)
         self._call_timeout = aiohttp.ClientTimeout(total=call_timeout, connect=connect_timeout)
-        # An outcome waits for the log.
+        # Short, because an outcome waits for the log.
         self._log_timeout = aiohttp.ClientTimeout(total=log_timeout)
 
     async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
-        """Describe a deployment. An unknown id raises BackendServerError, because ComfyDeploy answers 500;
-        `describe_deployments` tells it from an outage.
+        """Describe a deployment.
+
+        An unknown id raises BackendServerError, because ComfyDeploy answers 500. Use `describe_deployments`
+        to tell it from an outage.
         """
         return _parsed(parse_deployment, await self._call("GET", f"/deployment/{_segment(deployment_id)}"))
 

@@ -15,10 +15,10 @@ ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 def ping_route(
     signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
 ) -> web.RouteDef:
-    """Serve the ping as a POST with a body, like webhooks. The answer shows only that the ping arrived.
+    """Return the route of the ping: a POST with a body, like a webhook. The answer shows only its arrival.
 
-    `read_body` has the webhooks' limits of size and time: a recorded ping can be sent again by anyone who
-    saw it.
+    `read_body` applies the webhooks' limits on size and time, because anyone who saw a ping can send it
+    again.
     """
 
     async def ping(request: web.Request) -> web.Response:

@@ -135,7 +135,7 @@ def _seconds(value: object) -> float | None:
 
 
 MAX_OUTPUTS = 200
-# The entries and items that are looked at: previews and flags are no outputs, and a body may hold 500,000.
+# How many entries and items are examined: previews and flags aren't outputs, and a body may hold 500,000.
 MAX_ITEMS = 10_000
 MAX_TEXT = 100_000
 MAX_ALL_TEXT = 500_000  # over all texts of a run; each reader of the row parses them
@@ -174,7 +174,7 @@ def parse_outputs(entries: object) -> tuple[Output, ...]:
 
 
 def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Yield the outputs, with texts only while they fit into MAX_ALL_TEXT."""
+    """Yield the outputs, except those whose text no longer fits into MAX_ALL_TEXT."""
     space = MAX_ALL_TEXT
     for output in outputs:
         length = len(output.text or "")
@@ -184,7 +184,7 @@ def _within_space(outputs: Iterable[Output]) -> Iterator[Output]:
 
 
 def _items(entries: list[object]) -> Iterator[tuple[str, object]]:
-    """Yield the items with their kinds, and one item that is no output for each entry and each kind."""
+    """Yield the items with their kinds. Each entry and each kind also yields None, so that it is counted."""
     for entry in entries:
         yield "", None
         data = entry.get("data") if isinstance(entry, dict) else None

@@ -33,7 +33,7 @@ MAX_FIELDS = 10
 MAX_RETRY_AFTER = 86_400.0
 # ComfyDeploy's answer for a machine without cancel, and for an unknown run.
 _NOT_CANCELLABLE = b"no modal function call ID"
-# How the answer of the machine itself begins, which ComfyDeploy passes through with the machine's status.
+# The prefix of a machine's own answer, which ComfyDeploy passes through with the machine's status.
 _PASSED_THROUGH = "Error creating run: "
 _BEARER = re.compile(r"(bearer[\s+]+)[^\s\"',}]+", re.IGNORECASE)
 # Our webhook URL as ComfyDeploy echoes it: plain, with JSON's escaped slashes, or percent-encoded.
@@ -92,7 +92,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _is_passed_through(body: bytes) -> bool:
-    """Return whether an error is the machine's own, which says nothing about key and deployment."""
+    """Return whether an error is the machine's own, unrelated to the API key and the deployment."""
     try:
         detail = load_object(body).get("detail")
     except WireError:
@@ -141,15 +141,17 @@ class WireError(ValueError):
     """A body that violates the protocol. The error's text never quotes the body, which may hold secrets."""
 
 
-# Parsing stops the event loop, so a body that takes long is refused by its separators, before any work. They
-# are counted inside texts, too. A real body has a bracket for each 30 bytes, and a comma for each 25.
+# Parsing blocks the event loop, so a body with too many separators is refused before parsing. Separators
+# inside strings count, too. A real body has about one bracket per 30 bytes and one comma per 25.
 MAX_BRACKETS = 100_000
 MAX_COMMAS = 250_000
 
 
 def load(body: bytes) -> Any:
-    """Parse JSON, or raise WireError, also for NaN, bad UTF-8, more than 200 levels, and more values than any
-    real body has. 1e999 parses as infinity.
+    """Parse JSON.
+
+    Raises WireError for invalid JSON, NaN, bad UTF-8, more than 200 levels, and more values than any real
+    body has. 1e999 parses as infinity.
     """
     if body.count(b"[") + body.count(b"{") > MAX_BRACKETS or body.count(b",") > MAX_COMMAS:
         raise WireError("too many values")
@@ -162,7 +164,7 @@ def load(body: bytes) -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Suspend garbage collection: it would walk through all values again and again while they are made."""
+    """Suspend garbage collection, which would traverse all values repeatedly while they are created."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

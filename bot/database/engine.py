@@ -30,7 +30,7 @@ _UNAVAILABLE_STATES = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006")
 # SQLSTATE classes of a COMMIT that may have been carried out: a broken connection, a server that shuts down
 # or panics. After any other error PostgreSQL has rolled back.
 _UNKNOWN_STATES = ("08", "57", "58", "XX", "40003")
-# The server ends a transaction whose client is gone without a trace, so that its locks are released.
+# The server ends a transaction whose client has vanished, so that its locks are released.
 _IDLE_MILLISECONDS = 15_000
 
 
@@ -75,8 +75,8 @@ class Database:
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a write transaction that commits at the end of the block.
 
-        Raises CommitUnknown if the fault came when COMMIT was sent or later, so that the transaction may be
-        stored, and StoreUnavailable if nothing was stored. Urgent writers, on which a user waits, go before
+        Raises StoreUnavailable if nothing was stored, or CommitUnknown if the error occurred during or after
+        COMMIT, so that the transaction may be stored. Urgent writers, which keep a user waiting, go before
         other waiting writers.
         """
         async with (

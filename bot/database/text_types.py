@@ -1,7 +1,7 @@
-"""Types of text columns, so that a text is stored alike on SQLite and PostgreSQL.
+"""Column types that store a text the same way on SQLite and PostgreSQL.
 
-SQLite ignores a column's length and stores NUL; PostgreSQL refuses both. Texts from users and services are
-cut, and texts that are compared, such as keys, are refused.
+SQLite ignores a column's length and stores NUL; PostgreSQL refuses texts that are too long or contain NUL.
+Here, long texts from users and services are truncated, and compared texts, such as keys, are refused.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class _Waiter(Generic[T, R]):
 class GroupCommit(Generic[T, R]):
     """Runs waiting items in shared transactions of up to `limit` items, in order of arrival.
 
-    `handle` is one transaction and returns a result per item, or an exception for an item that fails by
-    itself. If `handle` raises StoreUnavailable, all callers get it, as CommitUnknown if it is one. After any
+    `handle` is one transaction and returns a result per item, or an exception for an item that fails on its
+    own. If `handle` raises StoreUnavailable or its subclass CommitUnknown, all callers get that. After any
     other error everything was rolled back, and each item is retried alone, so that one bad item doesn't fail
     the others.
     """

@@ -74,7 +74,7 @@ class Courier:
             self._interrupted[delivery.id] = delivery
             raise
         except asyncio.CancelledError:
-            # The process stops: the next one needn't wait for the lease to run out.
+            # The process is stopping; the next one needn't wait for the lease to expire.
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self._wait(delivery, "the process was stopped", timedelta())

@@ -175,7 +175,7 @@ class Pace:
         self._arrived: deque[tuple[int, int]] = deque()
 
     def is_too_slow(self, size: int, now: float) -> bool:
-        """Count a chunk; return whether too little has arrived, which is judged after the first window."""
+        """Count a chunk and return whether too little has arrived, judged only after the first window."""
         if self._first is None:
             self._first = now
         tenth = int((now - self._first) / self._window * 10)

@@ -36,7 +36,7 @@ class DownloadSlots:
         """
         of_server = self._servers.setdefault(server, asyncio.Semaphore(self._per_server))
         of_host = self._hosts.setdefault(_host(url), asyncio.Semaphore(self._per_host))
-        # In this order, a full server or host holds nobody else up.
+        # In this order, a full server or host doesn't block the others.
         async with of_server, of_host, self._all:
             yield
 

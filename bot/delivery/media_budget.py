@@ -47,7 +47,7 @@ class MediaBudget:
 
     @asynccontextmanager
     async def spend(self) -> AsyncIterator[None]:
-        """Count the time inside the block, which `on_slow` may outlast."""
+        """Count the time inside the block, and wait for `on_slow` if it has started."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._deadline = began + self._left

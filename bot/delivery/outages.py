@@ -1,4 +1,4 @@
-"""Tell an outage of Discord from a message that Discord never answers; pace the courier in and after one."""
+"""Tell Discord outages from messages that Discord never answers; pace the courier during and after them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNANSWERED = 3
 _LONGEST_PROBE_PAUSE = 60.0
 # A probe may take long: discord.py retries by itself. After this time another delivery is tried beside it.
 _PROBE_TIME = timedelta(seconds=30)
-# After an outage, until nothing is due. A delivery makes two to three calls, and Discord allows 50 a second.
+# The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
 _SECOND = timedelta(seconds=1)
 # A message that Discord never answers, while it answers others each time, is reduced after half an hour.
@@ -23,7 +23,7 @@ _KEPT = 10_000
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's attempts in a row without an answer; `alone`: those while Discord answered others."""
+    """A delivery's consecutive unanswered attempts; `alone` counts those while Discord answered others."""
 
     unanswered: int = 0
     alone: int = 0
@@ -61,7 +61,7 @@ class Outages:
         self._recovering, self._next_probe = False, None
 
     def answered(self, delivery_id: int) -> None:
-        """Record that Discord answered a delivery, whether it took the message or not."""
+        """Record that Discord answered a delivery, whether or not it accepted the message."""
         self._troubles.pop(delivery_id, None)
         self._answers += 1
         self._recovering = self._recovering or self._in_a_row >= _UNANSWERED

@@ -22,8 +22,8 @@ WIDTH: Final = _POSTING + _SLOW
 class Places:
     """The deliveries in progress in this process.
 
-    A channel has `PER_CHANNEL` places. A delivery with a slow download gives its place up, so it holds up
-    neither its own channel nor, since those downloads are limited as well, any other.
+    A channel has `PER_CHANNEL` places. A delivery with a slow download gives up its place, so it doesn't
+    delay its channel. The number of slow downloads is limited, so they don't delay other channels either.
     """
 
     def __init__(self) -> None:

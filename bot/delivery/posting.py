@@ -37,7 +37,7 @@ class Unreachable(PostError):
 
 
 class Refused(Unreachable):
-    """Discord finds fault with the message itself; nothing was posted, but it may take a simpler one."""
+    """Discord rejected the message itself; nothing was posted, but a simpler one may be accepted."""
 
 
 class TooLarge(PostError):
@@ -294,7 +294,7 @@ def _mapped() -> Iterator[None]:
 def _is_outage(error: discord.HTTPException) -> bool:
     """Return whether an answer says nothing about the message or its channel.
 
-    A 401 or 403 without one of Discord's codes means the bot as a whole: its token was reset, or Cloudflare
+    A 401 or 403 without one of Discord's codes concerns the whole bot: its token was reset, or Cloudflare
     blocks the address for a while.
     """
     if error.status in (401, 403):

@@ -1,6 +1,6 @@
-"""How often a delivery is tried, how long it pauses in between, and when it is reduced to links or words.
+"""Decide how often to try a delivery, how long to pause between tries, and when to simplify the outcome.
 
-An outage is no try: `bot.delivery.outages` paces what follows from one.
+An outage doesn't count as a try; `bot.delivery.outages` paces the deliveries during and after one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LEASE = timedelta(seconds=60)
 MAX_TRIES = 20
 # From this try on, an output that can't be downloaded is replaced by a link or a sentence.
 LAST_MEDIA_TRY = 5
-# From these tries on, after half a minute and after two: whatever fails each time is left out.
+# From these tries on (after about half a minute and two minutes), the outcome is shown in a simpler form.
 _LINKS_TRY = 6
 _WORDS_TRY = 8
 _MAX_PAUSE = 600.0

@@ -83,8 +83,9 @@ class Router:
         self._clock = clock
 
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
-        """Try each route in order and return the one that worked, and whether the result had to be withheld
-        there. The outcome is shown in the given form, or in the simpler one of this try.
+        """Try each route in order; return the one that worked and whether the result was withheld there.
+
+        The outcome is shown in the given form, or in the simpler one of this try.
         """
         if delivery.all_sent:
             return Route(delivery.route), False
@@ -156,8 +157,10 @@ class Router:
     async def _post_fitting(
         self, route: Route, delivery: Delivery, folder: Path, form: Form, budget: MediaBudget
     ) -> None:
-        """Post by one route: with smaller files if they are too large, in a simpler form if Discord finds
-        fault with the message."""
+        """Post by one route.
+
+        Files that are too large are shrunk, and a message that Discord rejects is posted in a simpler form.
+        """
         limit = delivery.run.upload_limit if route is not Route.DIRECT_MESSAGE else _DIRECT_UPLOAD_LIMIT
         already_sent, simplest = len(delivery.messages), int(form)
         for step in _steps(limit):
@@ -191,7 +194,7 @@ class Router:
     async def _simplified(
         self, delivery: Delivery, form: Form, shown: Sequence[Run]
     ) -> Sequence[OutgoingMessage]:
-        """Return an outcome without files. What is sent already stays, and the links follow it."""
+        """Return an outcome without files. Messages already sent stay, and the links follow them."""
         if delivery.messages:
             remarks = [remark for run in shown for remark in linked_outputs(run).remarks]
             return [*_placeholders(delivery), *remark_messages(remarks)]

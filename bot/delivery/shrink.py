@@ -101,7 +101,7 @@ def _open(data: bytes) -> Image.Image | None:
     mode = "RGBA" if image.has_transparency_data else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
-    # Here and not by the caller, which would keep the decoded picture until the end.
+    # Scaled here because the caller would keep the decoded picture in memory until it returns.
     factor = min(
         1.0, _MAX_SIDE / max(image.size), math.sqrt(_MAX_ENCODED_PIXELS / (image.width * image.height))
     )

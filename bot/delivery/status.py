@@ -73,7 +73,7 @@ class StatusUpdater:
                 raise NotYet("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
-        """Claim a run whose status message may be edited now; the channels that are posted to come later."""
+        """Claim a run whose status message may be edited now; skip busy channels for the time being."""
         claimed = self._next()
         if claimed is None:
             full = self._posting() | _full(self._editing)
@@ -122,7 +122,7 @@ class StatusUpdater:
         return None
 
     def _channel(self, run: Run) -> int | None:
-        """Return the channel whose rate limit an edit counts against; through an interaction it is none."""
+        """Return the channel whose rate limit an edit counts against, or None for an edit by interaction."""
         return run.channel_id if run.interaction_token_at(self._clock()) is None else None
 
     async def show_undelivered(self, delivery: Delivery) -> None:
@@ -163,6 +163,6 @@ class StatusUpdater:
 
 
 def _full(editing: Mapping[str, int | None]) -> frozenset[int]:
-    """Return the channels in which as many messages are being edited as may be at once."""
+    """Return the channels that have reached the limit of simultaneous edits."""
     counted = Counter(channel for channel in editing.values() if channel is not None)
     return frozenset(channel for channel, count in counted.items() if count >= _EDITS_PER_CHANNEL)

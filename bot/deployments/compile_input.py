@@ -22,7 +22,7 @@ _TEXT_LENGTH = 6000
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
 # Each digit can be matched in one way only: with a choice, thousands of digits take quadratic time.
 FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
-# A longer text is no number that anyone types.
+# Nobody types a number longer than this.
 NUMBER_LENGTH = 100
 
 

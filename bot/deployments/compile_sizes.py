@@ -30,8 +30,8 @@ def join_sides(
 ) -> tuple[list[InputDraft], tuple[str, ...]]:
     """Put one input for sizes in the place of the first of its two, and return warnings.
 
-    ComfyDeploy's description may change at any time, so what doesn't fit it is left out with a warning. If no
-    size is left, the two inputs are offered as they are.
+    ComfyDeploy's description may change at any time, so sizes that don't fit it are left out with a warning.
+    If no size is left, the two inputs are offered as they are.
     """
     if sizes is None:
         return list(drafts), ()

@@ -77,7 +77,7 @@ def find_choice(choices: tuple[Choice, ...], value: Plain) -> Choice | None:
 
 
 def _number(text: str) -> float | None:
-    """Return the number in plain notation, or None if the text is none."""
+    """Return the number in plain notation, or None if the text isn't a number."""
     return float(text) if len(text) <= NUMBER_LENGTH and FLOAT.fullmatch(text) else None
 
 

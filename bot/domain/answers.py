@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class AnswerState(StrEnum):
-    """What the requester sees.
+    """The kinds of answer that a requester sees.
 
     SHOWN: the request's status, or that it may still start. OTHER: another sentence, such as an error.
     MISSING: that the bot didn't respond. EXPIRED: the answer can't be read any more. UNKNOWN: Discord gave no

@@ -107,7 +107,7 @@ class PressedTwice(RefusedError):
 
 
 class RefusedForNow(RefusedError):
-    """A rule forbids the request only for now. `again_at` is when it no longer does, None if unknown."""
+    """A rule forbids the request only for now. `again_at` is when that ends, or None if unknown."""
 
     def __init__(
         self, code: str, detail: str = "", *, again_at: datetime | None = None, **params: Param
@@ -133,7 +133,7 @@ class AlreadyTaken(BotError):
 
 
 class StoreUnavailable(BotError):
-    """The database can't be reached or written; nothing was changed, except as `CommitUnknown` says."""
+    """The database can't be reached or written. Nothing was changed, unless this is a `CommitUnknown`."""
 
     code = "store_unavailable"
 

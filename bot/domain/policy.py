@@ -41,7 +41,7 @@ class OperatorRules:
 class Start:
     """A run that may start now, new or stored.
 
-    `gpu` is the one that it will run on. `channel` None means that Discord wasn't asked about it.
+    `gpu` is the one that it will run on. If `channel` is None, Discord wasn't asked about it.
     `roles_known` is False for a run that was stored without its requester's roles.
     """
 
@@ -96,7 +96,7 @@ def decide(
         gpu=request.expected_gpu,
         age_restricted=request.age_restricted,
         person=requester.person,
-        # The gateway has checked its own permissions in the channel before.
+        # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
         weight=weight,
         reserved_seconds=reserved,
@@ -139,15 +139,15 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
     return None
 
 
-# Discord is younger than any of its accounts and memberships.
+# The year of Discord's launch: no account or membership is older.
 _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 def start_of(run: Run, person: Member | None = None, channel: ChannelState | None = None) -> Start:
     """Return what the rules see of a stored run.
 
-    Without `person`, as read from Discord now, the roles stored with the run count. The ages of account and
-    membership are then not judged again, because they only grow.
+    `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
+    and the ages of account and membership aren't checked again, because they only grow.
     """
     known = person or Member(
         id=run.requester_id,

@@ -115,7 +115,7 @@ class Press:
 
     @classmethod
     def of(cls, at: datetime, *pressed: str) -> Press:
-        """Return a press, identified by `pressed` (a custom_id, and what else tells it from others)."""
+        """Return a press, identified by `pressed` (a custom_id and anything else that distinguishes it)."""
         return cls(sha256("\0".join(pressed).encode("utf-8", "replace")).hexdigest()[:32], at)
 
 

@@ -325,7 +325,7 @@ class Delivery:
 
     @property
     def server(self) -> int:
-        """Return the id of the server whose delivery it is, or of the user outside servers."""
+        """Return the id of the server that the delivery belongs to, or of the user outside servers."""
         return self.run.guild_id or self.run.requester_id
 
     @property

@@ -49,7 +49,7 @@ _GPU_NAME = 32
 # The failure code of a run that ended because its requester was blocked.
 REQUESTER_BLOCKED = "requester_blocked"
 # The failure codes of a run at the bot's deadline: the bot cancels it, or it can't be cancelled. The first is
-# stored before the cancel call, so that the report that follows doesn't look like somebody else's doing.
+# stored before the cancel call, so that the report that follows isn't taken for someone else's cancellation.
 DEADLINE = "deadline"
 DEADLINE_RUNNING = "deadline_running"
 # The states that ComfyDeploy reports; only the bot sets the others.
@@ -191,13 +191,13 @@ def end(run: Run, target: RunState, now: datetime, code: str, params: Mapping[st
 
 
 def _goes_on(run: Run, report: RunReport, now: datetime) -> bool:
-    """Return whether the machine went on after the run's end, and no poll is due that would notice."""
+    """Return whether the machine continued after the run's end and no due poll would notice."""
     settled = run.ended_at is None or now >= run.ended_at + SETTLE_AFTER
     return settled and (report.progress or 0) > (run.progress or 0)
 
 
 def is_own_verdict(run: Run) -> bool:
-    """Return whether the bot gave the run up, so that it may still be executing at ComfyDeploy."""
+    """Return whether the bot gave up on the run, which may still be executing at ComfyDeploy."""
     return run.state in REVIVABLE and not (run.failure_code or "").startswith("run_")
 
 

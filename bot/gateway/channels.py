@@ -1,4 +1,4 @@
-"""Ask Discord how the channel and the requester of a request that has waited are now."""
+"""Read the current state of a waiting request's channel and requester from Discord."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _GONE = ChannelState(exists=False)
 async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10) -> ChannelState | None:
     """Return the state of the channel in which a run's result will be shown. Raises DiscordAway.
 
-    None: nothing can be asked about direct messages, and about channels that only the interaction reaches.
-    A process with the server's shard finds it in the cache; any other makes three calls.
+    Returns None for direct messages and for channels that only the interaction reaches: Discord reveals
+    nothing about them. A process with the server's shard uses its cache; any other makes three calls.
     """
     if run.guild_id is None:
         return None
@@ -43,7 +43,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
 
 
 async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -> Member:
-    """Return a requester as they are now; a user who left has no roles. Raises DiscordAway."""
+    """Return the current state of a requester; a user who left has no roles. Raises DiscordAway."""
     try:
         async with _answering(seconds):
             return member_from_user(await guild.fetch_member(user_id))
@@ -57,7 +57,7 @@ async def _state(guild: discord.Guild, channel_id: int, me: discord.Member) -> C
         return _state_in(channel, channel, channel.permissions_for(me))
     # A thread that isn't cached doesn't know its parent.
     parent = channel.parent or await guild.fetch_channel(channel.parent_id)
-    # Not the parent's own method: it takes more away from members who may write in threads only.
+    # Not the parent's own method, which removes more permissions from members who may write only in threads.
     return _state_in(channel, parent, discord.abc.GuildChannel.permissions_for(parent, me))  # type: ignore[arg-type]
 
 

@@ -34,8 +34,8 @@ def requester_of(interaction: Interaction) -> Requester:
 def _press(interaction: Interaction, now: datetime) -> Press | None:
     """Return what was pressed or submitted, or None for a command.
 
-    A run's button is the same in every message. Other ids may count the parts of their message, so the
-    message belongs to them, and to a form its values.
+    A run's button has the same id in every message. Other ids may number the parts of their message, so they
+    are combined with the message's id, and those of forms also with the values.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")

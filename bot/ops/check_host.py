@@ -158,8 +158,9 @@ async def check_ports(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _port(host: str, port: int, setting: str, is_bot: Callable[[URL], Awaitable[bool]]) -> Finding:
-    """Return whether the port is free, or else whether a bot has it, which only PUBLIC_URL can tell from
-    another one.
+    """Return whether the port is free or in use by a bot.
+
+    Whether that is this bot or another one shows only at PUBLIC_URL.
     """
     where = f"{setting} {port} on {host}"
     try:

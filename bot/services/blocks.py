@@ -73,12 +73,12 @@ class BlockService:
         return blocks[:PAGE_SIZE], len(blocks) > PAGE_SIZE
 
     async def pause(self, owner_id: int, reason: str) -> None:
-        """Accept and start nothing until `resume`. The caller checks that the user owns the bot."""
+        """Refuse requests and start no runs until `resume`. The caller checks that the user owns the bot."""
         await self._pause.pause(reason, by=owner_id, now=self._clock())
         self._wakeups.submit()
 
     async def resume(self, owner_id: int) -> None:
-        """Accept requests again, and start those that wait. Raises RefusedError if the bot is not paused."""
+        """Accept requests again and start the waiting ones. Raises RefusedError if the bot is not paused."""
         if not await self._pause.resume(by=owner_id, now=self._clock()):
             raise RefusedError("resume_nothing")
         self._wakeups.submit()

@@ -32,8 +32,10 @@ CheckWords = Callable[[Requester, str, Mapping[str, str]], Awaitable[None]]
 
 
 class GenerationService:
-    """Starts runs. Methods raise InputError, RefusedError or, if the database is unreachable,
-    StoreUnavailable, and then nothing is spent, or RequestUnknown, and then the run may start.
+    """Starts runs.
+
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable; nothing is
+    spent in these cases. After a RequestUnknown, the run may still start.
     """
 
     def __init__(

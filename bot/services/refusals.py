@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.errors import RefusedError
 
-# A user may be refused so often in a minute. On a server with many refused users, each may be once.
+# How many refusals per minute a user may get. Once a server reaches its own limit, each user may get one.
 PER_PERSON = 5
 PER_SERVER = 30
 WINDOW = timedelta(minutes=1)
@@ -18,7 +18,7 @@ _SIZE = 10_000
 class RefusalLimiter:
     """Remembers the refusals of the last minute, in memory and in this process only.
 
-    A user without refusals is never slowed down, however many others of the server are.
+    A user without refusals is never slowed down, however many other users of the server are.
     """
 
     def __init__(self, clock: Callable[[], datetime], *, size: int = _SIZE) -> None:

@@ -48,8 +48,8 @@ class ReviewService:
     ) -> ReviewedRun:
         """Let a request start, and return the run with its card's new content.
 
-        Approving is judged like asking. Raises RefusedError with the rule that forbids the start: for now,
-        and the card stays; or for ever, and the request has ended.
+        An approval is judged like a new request. Raises RefusedError with the rule that forbids the start.
+        After a RefusedForNow the card stays; after any other the request has ended.
         """
         run = await self._moderated(key, moderator, guild_id)
         check_undecided(run, moderator.id)
@@ -136,9 +136,9 @@ class ReviewService:
         *,
         moderated: int | None = None,
     ) -> None:
-        """Let the same users as `delete` delete a message without a result, which the caller then does.
+        """Authorize the deletion of a message without a result, as in `delete`; the caller deletes it.
 
-        The courier deletes what else belongs to the outcome, except a result that this message replaces here.
+        The courier deletes the rest of the outcome, except a result that this message replaces here.
         """
         run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=False)
         outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)

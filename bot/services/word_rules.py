@@ -302,7 +302,7 @@ def compile_pattern(source: str) -> Pattern | str:
     if _SETS.search(source):
         return "regex_unsupported"
     try:
-        # First within little memory: a repeated Unicode class takes half a second until it is too large.
+        # Try a small memory limit first: a repeated Unicode class needs half a second to exceed a large one.
         if re2.compile(source, _options(_PROBE_MEMORY)).programsize > _MAX_PROGRAM_SIZE:
             return "regex_too_large"
         compiled = re2.compile(source, _options())

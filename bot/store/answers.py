@@ -1,4 +1,4 @@
-"""Requests whose interaction may not have been answered: none starts before Discord was asked."""
+"""Requests whose interaction may not have been answered: none starts until Discord has been asked."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class AnswerStore:
         self._database = database
 
     async def claim(self, now: datetime) -> Run | None:
-        """Claim the first run of a batch whose answer has to be looked for; it is due again after a pause.
+        """Claim the first run of a batch whose answer has to be looked up; it is due again after a pause.
 
-        The pause grows with the age of the request, so that an outage of Discord ends without a storm.
+        The pause grows with the age of the request, so that a Discord outage doesn't end in a burst of calls.
         """
         due = (
             select(*run_columns())

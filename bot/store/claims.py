@@ -26,7 +26,7 @@ from bot.store.outcomes import apply_change
 from bot.store.waiting import NOT_HELD, hold_back, waiting_for
 
 log = logging.getLogger(__name__)
-# A user install's last status edit is made this long before its interaction ends, and says what follows.
+# A user install's last status edit is made this long before its interaction ends, and says what comes next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
 _QUEUE_ENTRY = (
@@ -41,7 +41,7 @@ _QUEUE_ENTRY = (
 _HELD = runs.c.waiting_code.is_not(None)
 # Built once: compiling such a statement takes longer than running it.
 _BUSY = select(*_QUEUE_ENTRY).where(runs.c.state.in_(IN_FLIGHT))
-# A run whose requester may have been told no is not in the queue.
+# A run whose requester may have seen a failure is not in the queue.
 _READY = and_(runs.c.state == RunState.WAITING, runs.c.answer_due_at.is_(None))
 _WAITING = select(*_QUEUE_ENTRY).where(_READY, runs.c.due_at <= bindparam("now"))
 _CLAIM = (
@@ -220,7 +220,7 @@ class ClaimStore:
                         and_(
                             runs.c.state.in_(FINAL),
                             runs.c.run_id.is_not(None),
-                            # A run that was given up is asked about once more after any outage.
+                            # After any outage, a run that the bot gave up on is polled once more.
                             or_(runs.c.state.in_(REVIVABLE), runs.c.created_at > now - LATE_CHECKS),
                         ),
                     ),

@@ -20,9 +20,9 @@ _TOLD = "may_be_stored"
 def repeat_if_unknown(change: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """Repeat a method of a store once if its commit is unknown. Raises CommitUnknown if that fails, too.
 
-    Use it only for a change that has the same effect twice as once, and that locks the rows that it changes:
-    then the first transaction is over before the second one looks. A change whose result would differ takes
-    `may_be_stored`, which is True in the repetition.
+    Use it only for an idempotent change that locks the rows it writes, so that the first transaction has
+    ended before the second reads them. A change whose result would differ takes `may_be_stored`, which is
+    True in the repetition.
     """
     told = {_TOLD: True} if _TOLD in inspect.signature(change).parameters else {}
 

@@ -54,8 +54,8 @@ async def judge_run(
 ) -> tuple[Run, RefusedError | None]:
     """Return a run, and why it may not start now, or None. Raises KeyError.
 
-    Only started runs count against the budgets, not what others reserve: otherwise two that wait could keep
-    each other waiting. `person` and `channel` are as Discord has them now, if it was asked.
+    Only started runs count against the budgets, not what others reserve: otherwise two waiting runs could
+    block each other. `person` and `channel` are their current state in Discord, or None if it wasn't asked.
     """
     row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
     if row is None:
@@ -64,7 +64,7 @@ async def judge_run(
     try:
         rules = validated(row["server_rules"], run.guild_id)
     except ValidationError:
-        # No run passes a rule that isn't known, and no server's rules stop another server's runs.
+        # Unreadable rules hold back all runs of their server, but no other server's.
         return run, RefusedForNow("rules_unreadable")
     start = start_of(run, person, channel)
     usage = Usage(
@@ -92,7 +92,7 @@ async def _with_spendings(connection: AsyncConnection, start: Start, usage: Usag
 
 
 def _has_daily_budget(person: Member, rules: ServerRules, operator: OperatorRules) -> bool:
-    """Return whether the runs of a day have to be added up, which takes longer than everything else."""
+    """Return whether the day's usage has to be summed, which takes longer than everything else."""
     server = rules.budgets.server
     own = limits_of(person, rules)
     limits = (own.runs_a_day, own.gpu_seconds_a_day, server.runs_a_day, server.gpu_seconds_a_day)

@@ -6,7 +6,7 @@
 3. Deliveries of locked runs.
 4. Audit entries and presets, by id.
 
-Rows that are claimed with SKIP LOCKED and changes of a single row wait for nobody while they hold a lock.
+Claims with SKIP LOCKED and changes to a single row never wait while they hold a lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Accept requests: the decision, the rows and their audit entries are one transaction.
 
-Concurrent requests share a transaction. Each is decided on its own, in order of arrival. If its commit isn't
-confirmed, the rows are looked up before anybody is told anything.
+Concurrent requests share a transaction. Each is decided on its own, in order of arrival. If the commit isn't
+confirmed, the rows are looked up before any requester gets an answer.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 
 class RequestStore:
-    """Accepts requests. Raises StoreUnavailable if nothing is stored, RequestUnknown if a request may be."""
+    """Accepts requests. Raises StoreUnavailable if nothing was stored, RequestUnknown if that is unknown."""
 
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
@@ -109,10 +109,10 @@ class RequestStore:
     async def _look_up(
         self, results: Mapping[str, Run | Exception], fault: CommitUnknown
     ) -> dict[str, Run | Exception]:
-        """Return the results of a transaction whose commit isn't confirmed: refusals stand, and a run counts
-        only if it is stored.
+        """Return the results of a transaction whose commit isn't confirmed.
 
-        The lookup takes the lock of the transaction, so that one is over by then.
+        Refusals stand, and a run counts only if it is stored. The lookup takes the transaction's lock, so the
+        transaction has ended by then.
         """
         keys = {key for key, result in results.items() if isinstance(result, Run)}
         found: set[str] | None = None
@@ -125,7 +125,7 @@ class RequestStore:
         if found == keys:
             return dict(results)
         lost = RequestUnknown(str(fault)) if found is None else StoreUnavailable(str(fault))
-        # A second press is one only if the first is stored.
+        # A press counts as a second one only if the first is stored.
         return {
             key: lost if isinstance(result, Run | PressedTwice) else result for key, result in results.items()
         }
@@ -174,7 +174,7 @@ async def _store(
         results |= {row["key"]: to_run(row) for row in stored.mappings()}
     for each, request, terms in allowed:
         if terms.review_channel_id is not None and request.batch_index == 0:
-            # `release` brings it forward: no moderator sees a request whose requester was told no.
+            # `release` brings it forward, so moderators never see a request whose requester saw a failure.
             due_at = request.origin.interaction_expires_at
             await create_delivery(connection, request.key, Purpose.REVIEW, due_at, each.now)
     return results

@@ -53,7 +53,7 @@ class ReviewStore:
 
         The batch is judged first, with the requester and the channel as they are now. Returns the rule that
         forbids the start. After a RefusedForNow nothing has changed; after any other the batch has ended.
-        A moderator who repeats a decision isn't told that it was made: the reply to the first may be lost.
+        A moderator may repeat a decision without an error, because the first reply may have been lost.
         """
         async with self._database.write() as connection:
             batch = await lock_batch(connection, key)

@@ -114,7 +114,7 @@ async def _stored(connection: AsyncConnection, guild_id: int) -> object | None:
 
 
 def _changed(guild_id: int, actor_id: int, now: datetime) -> Select[Any]:
-    """Select the rules if this person changed them at this moment, and nobody after that."""
+    """Select the rules if this person changed them at this moment and nobody has changed them since."""
     table = server_rules.c
     return select(table.guild_id).where(
         table.guild_id == guild_id, table.updated_by == actor_id, table.updated_at == now
@@ -168,9 +168,9 @@ class PauseStore:
 
     @repeat_if_unknown
     async def resume(self, *, by: int, now: datetime, may_be_stored: bool = False) -> bool:
-        """End the pause, and let the runs start that waited for this; return False if there is none."""
+        """End the pause and let the runs that it held back start; return False if there is no pause."""
         async with self._database.exclusive(f"key value {PAUSE_KEY}") as connection:
-            # A worker that still finds the pause holds its runs back before they are looked for here.
+            # A submitter that still sees the pause finishes postponing its runs before this reads them.
             await self._database.lock(connection, "submit")
             lifted = await connection.execute(
                 delete(key_values).where(key_values.c.name == PAUSE_KEY).returning(key_values.c.value)

@@ -124,7 +124,7 @@ class RunStore:
                 await release_outcome(connection, run, now)
                 return None
             if change is None:
-                # What the first transaction changed isn't known any more, only where it has led.
+                # The first transaction's changes are no longer known, only the state that they led to.
                 due_at = now if run.final else None
                 return Change(run.state, outcome_due_at=due_at, visible=True) if may_be_stored else None
             values = {"due_at": next_check, "checks": 0, **change.values}
@@ -206,7 +206,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def release_outcome(self, key: str, now: datetime) -> None:
-        """Let the outcome of a failure be posted, since what else it made can't be found out now."""
+        """Let the outcome of a failure be posted, since any further outputs can't be fetched now."""
         async with self._database.write() as connection:
             await release_outcome(connection, await lock_run(connection, key), now)
 

@@ -1,6 +1,6 @@
 """Read today's usage, the active runs, and the gauges of the metrics page.
 
-A run counts on the day on which it is started. A waiting run reserves its share of today, whenever it was
+A run counts on the day it starts. A waiting run reserves its share of today's budget, no matter when it was
 requested.
 """
 
@@ -96,8 +96,9 @@ def _one_more(spent: Spending, terms: Allowed) -> Spending:
 async def read_started(
     connection: AsyncConnection, guild_id: int | None, person_id: int, day: datetime
 ) -> tuple[float, Spending, Spending]:
-    """Read what the runs that were started on a day used: GPU seconds of all servers, unweighted; then what
-    counts against the budgets of a user and of the server.
+    """Read the usage of the runs that were started on a day.
+
+    Returns the unweighted GPU seconds on all servers, then the spending of the user and of the server.
     """
     whose = {"guild": guild_id, "persons": [person_id], "day_start": day}
     started = STARTED_PRIVATELY if guild_id is None else STARTED_IN_SERVER
@@ -152,7 +153,7 @@ def _spendings(here: ColumnElement[bool], *, reserved: bool) -> Select[Any]:
 
     The columns are today's GPU seconds on all servers, unweighted; then this server's runs, weighted seconds
     and waiting runs. A run without its final duration counts its reserved seconds. With `reserved`, waiting
-    runs are included, whatever their day.
+    runs are included, no matter when they were requested.
     """
     mine = here & runs.c.requester_id.in_(_PERSONS)
     who = case((mine, runs.c.requester_id), else_=null()).label("who")

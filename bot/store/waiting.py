@@ -1,4 +1,4 @@
-"""Runs that wait because a rule forbids their start for now, and when it is asked again."""
+"""Runs that wait because a rule forbids their start for now, and when the rule is checked again."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bot.domain.errors import RefusedForNow
 from bot.domain.runs import Run, RunState
 
 PAUSED = "paused"
-# A limit may also be raised, and other runs may use less than they reserved.
+# Check before the limit resets, too: it may be raised, or other runs may use less than they reserved.
 _ASK_AGAIN_AFTER = timedelta(hours=1)
 _HERE = (runs.c.guild_id, "guild_id")
 _OWN = (runs.c.requester_id, "requester_id")
-# The columns that all runs share to which the same refusal applies; without an entry it applies to one run.
+# For each refusal, the columns that all affected runs share. A refusal without an entry affects one run.
 _SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
     PAUSED: (),
     "daily_limit": (),
@@ -27,7 +27,7 @@ _SHARED: Mapping[str, tuple[tuple[ColumnElement[int], str], ...]] = {
 
 
 async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow, now: datetime) -> None:
-    """Let a waiting run, and all others that are due and to which the same refusal applies, wait longer.
+    """Postpone a waiting run and all other due runs to which the same refusal applies.
 
     Their status messages show the reason.
     """
@@ -46,7 +46,7 @@ async def hold_back(connection: AsyncConnection, run: Run, reason: RefusedForNow
 
 
 async def ask_again(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> None:
-    """Let the submitter judge runs again that a rule keeps waiting."""
+    """Make the runs that a rule keeps waiting due now, so that the submitter judges them again."""
     held = [which, runs.c.waiting_code.is_not(None)]
     await _change(connection, held, {"due_at": now, **NOT_HELD})
 

@@ -1,4 +1,4 @@
-"""What stands in for an outcome that can't be shown as usual. Made of few parts, so that little can fail."""
+"""Build a simple replacement for an outcome that can't be shown as usual, so that little can fail."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _remark(run: Run) -> str:
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:
-    """Yield the rule that keeps a run from starting, and when it is asked again."""
+    """Yield the rule that keeps a run from starting, and when it is checked again."""
     run = next((run for run in active if run.waiting_code), None)
     if run is None or run.waiting_code is None:
         return

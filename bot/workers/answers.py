@@ -1,7 +1,7 @@
 """Settle requests that nobody released: Discord knows whether their interaction was answered.
 
 A request is released when Discord has accepted its answer. If the process dies before that, or the database
-is away at that moment, the run waits until Discord was asked.
+is unreachable at that moment, the run waits until Discord has been asked.
 """
 
 from __future__ import annotations

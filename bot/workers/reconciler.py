@@ -38,7 +38,7 @@ ReadLog = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class _Unanswered(Exception):
-    """The backend is away, so a run can't be given up yet."""
+    """The backend is unreachable, so the bot can't give up on a run yet."""
 
 
 class Reconciler:

@@ -125,7 +125,7 @@ class Submitter:
             check_channel(channel, restricted=run.age_restricted)
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
-        """Requeue the run. No call was made, so it waits as long as Discord doesn't answer."""
+        """Requeue the run until Discord answers; no queue call was made."""
         log.warning("the channel could not be checked: %s", error)
         now = self._clock()
         await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)

@@ -19,7 +19,7 @@ function noteScroll() {
 for (const event of ["wheel", "touchmove", "keyup", "pointerup"]) {
   timeline.addEventListener(event, noteScroll, { passive: true });
 }
-// What somebody does themselves is shown to them: a command, or another user's view.
+// Scroll to the end after the reader's own actions: sending a command or switching to another user.
 function show() {
   following = true;
   follow();
@@ -34,7 +34,7 @@ document.getElementById("viewer-picker").addEventListener("change", show);
 // simcord scrolls too, after each redraw and each picture that has loaded; this comes after it.
 setInterval(follow, 250);
 
-// Whoever has sent something needs no hint any more.
+// Remove the hint once the reader has sent something and got an answer.
 function hideHintAfterAnswer(hint) {
   const count = () => list.querySelectorAll("[data-message-id]").length;
   let before = count();

@@ -27,7 +27,7 @@ _SECONDS = 60
 
 
 class Recorder:
-    """Takes frames of the conversation; one that shows nothing new makes the last one longer."""
+    """Takes frames of the conversation; a frame without changes extends the previous one."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
