@@ -15,9 +15,9 @@ from aiohttp import web
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
-from bot.delivery.download import MediaFetcher
+from bot.delivery.media.download import MediaFetcher
+from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster, RestClient
-from bot.delivery.ssrf import is_public, is_public_or_private
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.options import PRESET_OPTION
 from bot.gateway.client import GenerateBot

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import FINAL, RunState
 from bot.metrics import Metrics
-from bot.store.usage import UsageStore
+from bot.store.requests.usage import UsageStore
 
 log = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"

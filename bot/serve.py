@@ -15,7 +15,7 @@ import discord
 from bot.app import App, build, metrics_port, running_workers, start_web, watched_event_loop
 from bot.config.roles import Role
 from bot.config.settings import Settings
-from bot.delivery.temporary_files import require_temporary_folder
+from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartLater, StartupError
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import install_url, invite_url

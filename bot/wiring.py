@@ -25,9 +25,9 @@ from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
 from bot.delivery.attachments import AttachmentRenewer
 from bot.delivery.courier import Courier
-from bot.delivery.download import MediaFetcher
+from bot.delivery.media.download import MediaFetcher
+from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.notices import NoticePlanner
-from bot.delivery.outputs import OutputPreparer
 from bot.delivery.places import WIDTH, Places
 from bot.delivery.posting import Poster
 from bot.delivery.request_pace import RequestPace
@@ -56,8 +56,8 @@ from bot.services.refusals import RefusalLimiter
 from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
-from bot.services.word_filter import AutomodCache, WordFilter
-from bot.services.word_rules import WordRules
+from bot.services.words.filter import AutomodCache, WordFilter
+from bot.services.words.rules import WordRules
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for

@@ -17,8 +17,8 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings_table import FORMS, Section, SettingControl, resolve
-from bot.domain.settings_values import SettingsContext
+from bot.domain.settings.table import FORMS, Section, SettingControl, resolve
+from bot.domain.settings.values import SettingsContext
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values
 from bot.gateway.guild import GuildInfo
@@ -26,9 +26,9 @@ from bot.gateway.interactions import Interaction
 from bot.services.server_settings import CurrentSettings, EditResult, FormContent, ServerSettingsService
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_controls import Selection
-from bot.ui.settings_panel import Panel, again_arg, panel_layout, parse_again, settings_modal, split_stamp
-from bot.ui.settings_text import describe_changes, error_text
+from bot.ui.settings.controls import Selection
+from bot.ui.settings.panel import Panel, again_arg, panel_layout, parse_again, settings_modal, split_stamp
+from bot.ui.settings.text import describe_changes, error_text
 
 
 def allowed(interaction: Interaction) -> GuildInfo:

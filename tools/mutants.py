@@ -53,7 +53,7 @@ CORE = Scope(
         "bot/domain/requests.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",
-        "bot/delivery/ssrf.py",
+        "bot/delivery/media/ssrf.py",
         "bot/comfydeploy/client.py",
         "bot/comfydeploy/deployments.py",
         "bot/comfydeploy/input_classes.py",
@@ -81,7 +81,9 @@ TESTS = {
     "database": {
         "coordination": f"{DATABASE}_coordination.py",
         "engine": f"{DATABASE}_faults.py {DATABASE}_schema.py {STORE}_accept.py",
+        "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
         "key_values": f"{DATABASE}_key_values.py",
+        "row_locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
         "schema": f"{DATABASE}_schema.py e2e/test_start.py",
         "sqlite": f"{DATABASE}_faults.py {DATABASE}_schema.py",
         "tables": f"{STORE}_run_reports.py {STORE}_deliveries.py {STORE}_requests.py {STORE}_reviews.py",
@@ -91,27 +93,27 @@ TESTS = {
     },
     "store": {
         "__init__": f"{STORE}_requests.py",
-        "answers": f"{STORE}_answers.py {DISCORD}_answers.py",
+        "requests.answers": f"{STORE}_answers.py {DISCORD}_answers.py",
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
-        "commits": "commits/test_lost_replies.py commits/test_repeated_changes.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
-        "judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
-        "locks": f"{STORE}_batch_ends.py {STORE}_run_reports.py",
+        "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
-        "presses": f"{STORE}_presses.py",
-        "requests": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py {STORE}_batch.py",
+        "retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
+        "requests.presses": f"{STORE}_presses.py",
+        "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
+        f" {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
         "runs": f"{STORE}_run_reports.py {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py"
         f" {DISCORD}_cancel.py",
         "waiting": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
-        "usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
+        "requests.usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",
     },
     "delivery": {
@@ -119,12 +121,12 @@ TESTS = {
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
         "answers": f"{DISCORD}_answers.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
-        "download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
+        "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py",
-        "download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
-        "file_types": "unit/delivery/test_file_types.py",
-        "shrink": "unit/delivery/test_shrink.py",
-        "media_budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "media.file_types": "unit/delivery/test_file_types.py",
+        "media.shrink": "unit/delivery/test_shrink.py",
+        "media.budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "places": "unit/delivery/test_places.py e2e/test_starvation.py",
         "request_pace": "unit/delivery/test_request_pace.py",
         "outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
@@ -133,11 +135,12 @@ TESTS = {
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
         "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
-        "ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
+        "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
         "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
-        "outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py {DISCORD}_disk_full.py",
-        "temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
+        "media.outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py"
+        f" {DISCORD}_disk_full.py",
+        "media.temporary_files": f"{DISCORD}_disk_full.py e2e/test_start.py",
     },
     "workers": {
         "answers": f"{DISCORD}_answers.py {STORE}_answers.py",
@@ -165,10 +168,10 @@ TESTS = {
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
-        "word_filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
+        "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
         f" {DISCORD}_text.py",
-        "word_forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
-        "word_rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
+        "words.forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",
+        "words.rules": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py"
         f" {SERVICES}_automod.py",
     },
 }
@@ -276,8 +279,8 @@ def run_chosen(copy: Path, names: Iterable[str], jobs: int) -> dict[str, int]:
 
 def tests_for(name: str) -> list[str]:
     """Return the tests of a mutant's module."""
-    package, *module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").split(".")
-    tests = TESTS[package][module[0] if module else "__init__"]
+    package, _, module = name.split(".x", maxsplit=1)[0].removeprefix("bot.").partition(".")
+    tests = TESTS[package][module or "__init__"]
     return [f"tests/{test}" for test in tests.split()]
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     found = list(modules())
     sizes = [lines for _, lines in found]
     for package, count in sorted(Counter(path.parent.as_posix() for path, _ in found).items()):
-        print(f"{package:18} {count:3} files{'  too many' if count > FULL else ''}")
+        print(f"{package:24} {count:3} files{'  too many' if count > FULL else ''}")
     for path, lines in found:
         if lines > LONG:
             print(f"{path.as_posix()} has {lines} lines")

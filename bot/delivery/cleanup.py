@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.delivery.outputs import file_stem, inline_texts, kind_of
+from bot.delivery.media.outputs import file_stem, inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
 from bot.domain.records import AuditAction
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run

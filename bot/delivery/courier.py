@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.delivery.cleanup import OutcomeCleanup
+from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
-from bot.delivery.temporary_files import temporary_folder
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
 from bot.domain.runs import OUTCOME_PURPOSES, Delivery, Purpose
 from bot.metrics import Metrics

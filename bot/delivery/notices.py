@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
-from bot.delivery.media_budget import MediaBudget
-from bot.delivery.outputs import OutputPreparer
+from bot.delivery.media.budget import MediaBudget
+from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bot.delivery.media_budget import MediaBudget
-from bot.delivery.outputs import OutputPreparer
+from bot.delivery.media.budget import MediaBudget
+from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
 from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState

@@ -13,7 +13,7 @@ from typing import Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from bot.deployments.command_plan import CommandPlan, plan_commands
-from bot.deployments.compile import compile_deployment, describes_itself
+from bot.deployments.compile.deployment import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
 from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.deployments.compile_input import number
+from bot.deployments.compile.inputs import number
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten
 from bot.domain.backend import InputKind

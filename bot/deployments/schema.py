@@ -349,7 +349,7 @@ def _same_options(config: DeploymentConfig) -> Iterator[str]:
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:
-    """Yield the mistakes in sizes that the inputs in the file show. `compile_sizes` checks the rest."""
+    """Yield the mistakes in sizes that the inputs in the file show. The compiler checks the rest."""
     sizes = config.sizes
     if sizes is None:
         return

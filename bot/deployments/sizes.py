@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.deployments.compile_input import number
+from bot.deployments.compile.inputs import number
 from bot.deployments.model import Deployment, Input, OfferedValue, Size
 from bot.domain.runs import InputValue
 

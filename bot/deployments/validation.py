@@ -6,7 +6,7 @@ import math
 import mimetypes
 from dataclasses import dataclass
 
-from bot.deployments.compile_input import FLOAT, INTEGER, NUMBER_LENGTH, number
+from bot.deployments.compile.inputs import FLOAT, INTEGER, NUMBER_LENGTH, number
 from bot.deployments.model import Choice, Input, OfferedValue, Size
 from bot.deployments.schema import LARGEST
 from bot.domain.backend import InputKind

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.budgets import EXPECTED_SECONDS, Limits, Spending, Usage, limits_of, reserve
 from bot.domain.errors import Param, RefusedError, RefusedForNow
 from bot.domain.requests import ChannelState, GenerationRequest, Member, Origin, Requester
-from bot.domain.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
-from bot.domain.runs import Run
+from bot.domain.runs import Run, RunState
+from bot.domain.settings.rules import ApprovalMode, RolesFor, ServerRules, Spoiler
 from bot.domain.text import escape_line
 
 _REASON = 500
@@ -243,6 +243,16 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
     if not person.is_moderator(rules):
         raise RefusedError("not_a_moderator")
     return guild_id
+
+
+def check_undecided(run: Run, moderator_id: int) -> None:
+    """Raise RefusedError unless this moderator can still decide about the run: nobody approves their own."""
+    if run.state is not RunState.AWAITING_APPROVAL:
+        if run.decided_by is not None:
+            raise RefusedError("already_decided", person=run.decided_by)
+        raise RefusedError("review_over")
+    if run.requester_id == moderator_id:
+        raise RefusedError("own_request")
 
 
 def _check_place(guild_id: int | None, operator: OperatorRules, *, user_install: bool) -> None:

@@ -11,8 +11,8 @@ from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.domain.rules import ServerRules
 from bot.domain.runs import InputValue
+from bot.domain.settings.rules import ServerRules
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # base32
 _KEY_LENGTH = 16

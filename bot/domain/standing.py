@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.budgets import Limits, Usage, limits_of
 from bot.domain.requests import Member
-from bot.domain.rules import ApprovalMode, Budget, RolesFor, ServerRules
+from bot.domain.settings.rules import ApprovalMode, Budget, RolesFor, ServerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

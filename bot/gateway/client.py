@@ -24,7 +24,7 @@ from bot.gateway.guild import read_automod
 from bot.gateway.permissions import CommandOverrides
 from bot.gateway.sync import Availability, CommandSync
 from bot.services import Services
-from bot.services.word_rules import WordRules
+from bot.services.words.rules import WordRules
 from bot.strings import explain, say
 from bot.ui.custom_ids import CustomId
 

@@ -12,10 +12,10 @@ import discord
 from discord import AutoModRuleEventType, AutoModRuleTriggerType
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ServerRules
-from bot.domain.settings_values import NotApplied, ReviewChannel
+from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.values import NotApplied, ReviewChannel
 from bot.gateway.permissions import lacks
-from bot.services.word_rules import WordRule, WordRules
+from bot.services.words.rules import WordRule, WordRules
 
 
 class GuildInfo:

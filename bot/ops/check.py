@@ -15,7 +15,7 @@ from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.config.logs import Redactor
 from bot.config.roles import CALLING_ROLES, Role
 from bot.config.settings import Settings, load_deployment_configs
-from bot.delivery.download import MediaFetcher
+from bot.delivery.media.download import MediaFetcher
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import StartupError
 from bot.gateway.client import GenerateBot

@@ -9,7 +9,7 @@ from bot.comfydeploy.wire import WireError, load_object
 from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
-from bot.deployments.compile import describes_itself
+from bot.deployments.compile.deployment import describes_itself
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import PRESET_OPTION, CommandSpec, OptionSpec
 from bot.deployments.schema import DeploymentConfig

@@ -15,7 +15,7 @@ from bot.services.privacy import PrivacyService
 from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
-from bot.services.word_filter import WordFilter
+from bot.services.words.filter import WordFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

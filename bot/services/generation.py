@@ -22,7 +22,7 @@ from bot.domain.runs import Run
 from bot.metrics import Metrics
 from bot.services.refusals import RefusalLimiter
 from bot.services.runs import ANSWER_HOLD, RunService
-from bot.store.requests import RequestStore
+from bot.store.requests.accept import RequestStore
 from bot.store.runs import RunStore
 from bot.workers.worker import Wakeups
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
+from bot.domain.policy import check_undecided
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Purpose, Run
 from bot.store import Store
-from bot.store.reviews import check_undecided, has_decided
+from bot.store.reviews import has_decided
 from bot.strings import explain
 from bot.workers.worker import Wakeups
 

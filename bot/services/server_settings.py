@@ -10,8 +10,8 @@ from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.rules import ServerRules
-from bot.domain.settings_table import (
+from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.table import (
     FIELDS,
     Kind,
     Section,
@@ -20,9 +20,9 @@ from bot.domain.settings_table import (
     form_of,
     resolve,
 )
-from bot.domain.settings_values import ReviewChannel, SettingsContext, known_ids, known_names
+from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
 from bot.services.editing import FormDrafts
-from bot.services.word_filter import AutomodCache
+from bot.services.words.filter import AutomodCache
 from bot.store.rules import RuleStore
 
 # Discord expects an answer within 3 s, so the panel waits no longer than this for AutoMod's rules.

@@ -7,19 +7,20 @@ from bot.database.engine import Database
 from bot.database.key_values import KeyValueStore
 from bot.database.schema import upgrade
 from bot.domain.policy import OperatorRules
-from bot.store.answers import AnswerStore
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
-from bot.store.privacy import PrivacyStore, RetentionStore
-from bot.store.requests import RequestStore
+from bot.store.privacy import PrivacyStore
+from bot.store.requests.accept import RequestStore
+from bot.store.requests.answers import AnswerStore
+from bot.store.requests.usage import UsageStore
+from bot.store.retention import RetentionStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore
-from bot.store.usage import UsageStore
 
 
 class Store:

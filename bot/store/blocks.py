@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.tables import blocks, create_delivery, run_columns, runs, to_run
 from bot.domain.records import ActiveBlock, AuditAction, AuditEntry
 from bot.domain.runs import NOT_SUBMITTED, Purpose, Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED, end_for_block
 from bot.store.audit import add_entries
-from bot.store.commits import repeat_if_unknown
 from bot.store.outcomes import apply_change
 
 

@@ -10,7 +10,9 @@ from uuid import uuid4
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_run
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.errors import CommitUnknown, RefusedForNow
 from bot.domain.fair_queue import QueueEntry, next_to_submit, positions
@@ -19,10 +21,8 @@ from bot.domain.polling import LATE_CHECKS, next_pause
 from bot.domain.runs import FINAL, IN_FLIGHT, Run, RunState
 from bot.domain.transitions import REVIVABLE, Change, end
 from bot.store.blocks import block_of, end_blocked_run
-from bot.store.commits import repeat_if_unknown
-from bot.store.judging import judge_run, refuse
-from bot.store.locks import lock_run
 from bot.store.outcomes import apply_change
+from bot.store.requests.judging import judge_run, refuse
 from bot.store.waiting import NOT_HELD, hold_back, waiting_for
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import deliveries, run_columns, runs, to_run
 from bot.domain.policy import is_spoiler
 from bot.domain.requests import Origin
@@ -23,8 +25,6 @@ from bot.domain.runs import (
     RunState,
     SentMessages,
 )
-from bot.store.commits import repeat_if_unknown
-from bot.store.locks import lock_batch_if_any
 from bot.store.rules import read_rules
 
 _OWN = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.tables import create_delivery, deliveries, nothing_posted, runs
@@ -31,7 +31,7 @@ _NOBODY = ""
 async def apply_change(
     connection: AsyncConnection, run: Run, change: Change, values: dict[str, object], now: datetime
 ) -> None:
-    """Update a run that `bot.store.locks` has locked, and create the delivery that follows."""
+    """Update a run that `bot.database.row_locks` has locked, and create the delivery that follows."""
     values["state"] = change.state
     if change.visible:
         values["rev"] = runs.c.rev + 1
@@ -154,4 +154,16 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
             deployment=run.deployment,
             outcome=change.state,
         ),
+    )
+
+
+def nothing_pending() -> ColumnElement[bool]:
+    """Select the runs of batches that have ended and have no pending delivery."""
+    member = runs.alias("member")
+    batch = member.c.batch_key == runs.c.batch_key
+    pending = deliveries.c.state == DeliveryState.PENDING
+    return and_(
+        runs.c.state.in_(FINAL),  # implied by the next, and cheaper
+        ~exists().where(batch, member.c.state.not_in(FINAL)),
+        ~exists().where(batch, deliveries.c.run_key == member.c.key, pending),
     )

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, case, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
 from bot.database.tables import presets
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
 from bot.store.audit import add_entries
-from bot.store.commits import repeat_if_unknown
 
 MAX_PRESETS = {Holder.PERSON: 50, Holder.SERVER: 100}
 _COLUMNS = tuple(presets.c[name] for name in Preset.__slots__)

@@ -1,16 +1,11 @@
-"""Export and erase personal data; delete rows past their retention period."""
+"""Export and erase personal data."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
-from pydantic import ValidationError
 from sqlalchemy import (
-    Column,
     ColumnElement,
     RowMapping,
     Text,
@@ -18,7 +13,6 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    exists,
     or_,
     select,
     update,
@@ -26,13 +20,13 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import audit, blocks, deliveries, presets, run_columns, runs, server_rules, to_run
+from bot.database.row_locks import lock_rows
+from bot.database.tables import audit, blocks, deliveries, presets, run_columns, runs, to_run
 from bot.domain.records import AuditAction, AuditEntry, Erased, OwnBlock, OwnPreset, StoredEntry
 from bot.domain.requests import Holder
-from bot.domain.rules import ServerRules
-from bot.domain.runs import FINAL, DeliveryState, Run
+from bot.domain.runs import DeliveryState, Run
 from bot.store.audit import add_entries, to_entry
-from bot.store.locks import lock_rows
+from bot.store.outcomes import nothing_pending
 from bot.store.presets import made_by
 
 _CHUNK_SIZE = 200
@@ -144,7 +138,7 @@ class PrivacyStore:
         async with self._database.write() as connection:
             found = await connection.execute(
                 select(runs.c.key)
-                .where(runs.c.requester_id == user_id, is_settled(), _has_content())
+                .where(runs.c.requester_id == user_id, nothing_pending(), _has_content())
                 .order_by(runs.c.key)
                 .limit(chunk_size)
                 .with_for_update()
@@ -168,7 +162,7 @@ class PrivacyStore:
             )
 
     async def _unsettled(self, user_id: int) -> Sequence[Run]:
-        query = select(*run_columns()).where(runs.c.requester_id == user_id, ~is_settled())
+        query = select(*run_columns()).where(runs.c.requester_id == user_id, ~nothing_pending())
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(runs.c.created_at.desc()))
             return [to_run(row) for row in found.mappings()]
@@ -194,18 +188,6 @@ class PrivacyStore:
                 )
 
 
-def is_settled() -> ColumnElement[bool]:
-    """Select the runs of batches that have ended and have no pending delivery."""
-    member = runs.alias("member")
-    batch = member.c.batch_key == runs.c.batch_key
-    pending = deliveries.c.state == DeliveryState.PENDING
-    return and_(
-        runs.c.state.in_(FINAL),  # implied by the next, and cheaper
-        ~exists().where(batch, member.c.state.not_in(FINAL)),
-        ~exists().where(batch, deliveries.c.run_key == member.c.key, pending),
-    )
-
-
 def _has_content() -> ColumnElement[bool]:
     # PostgreSQL has no equality of JSON, only of text.
     inputs, outputs = cast(runs.c.inputs, Text), cast(runs.c.outputs, Text)
@@ -219,104 +201,3 @@ async def _drop_undelivered(connection: AsyncConnection, keys: Sequence[str]) ->
     nothing_sent = and_(*(cast(column, Text) == "[]" for column in columns))
     await connection.execute(delete(deliveries).where(undelivered, nothing_sent))
     await connection.execute(update(deliveries).where(undelivered).values(state=DeliveryState.SENT))
-
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ExpiredRows:
-    """Requests and audit entries past their server's retention period."""
-
-    run_keys: Sequence[str]
-    entry_ids: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _RetentionPeriod:
-    """A time before which rows expire: those of one server, or of all without rules if `guild_id` is None."""
-
-    guild_id: int | None
-    before: datetime
-
-    def covers(self, guild_id: Column[Any], at: Column[Any]) -> ColumnElement[bool]:
-        if self.guild_id is not None:
-            return and_(guild_id == self.guild_id, at < self.before)
-        has_rules = exists().where(server_rules.c.guild_id == guild_id)
-        return and_(at < self.before, ~has_rules)
-
-
-class RetentionStore:
-    """Deletes rows past their retention period. Raises StoreUnavailable if the database doesn't answer."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def claim(self, now: datetime, limit: int = _CHUNK_SIZE) -> ExpiredRows | None:
-        """Return up to `limit` expired requests and as many audit entries, or None if nothing has expired.
-
-        A request stays while it runs and while one of its messages is pending.
-        """
-        async with self._database.read() as connection:
-            rules = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
-            keys: list[str] = []
-            ids: list[int] = []
-            for period in _periods({row.guild_id: row.rules for row in rules}, now):
-                keys += await _expired_runs(connection, period, limit - len(keys))
-                ids += await _expired_entries(connection, period, limit - len(ids))
-                if len(keys) >= limit and len(ids) >= limit:
-                    break
-        return ExpiredRows(keys, ids) if keys or ids else None
-
-    async def handle(self, rows: ExpiredRows) -> None:
-        """Remove the rows of a claim, except requests that have a pending message again.
-
-        A batch is removed as a whole.
-        """
-        async with self._database.write() as connection:
-            # Locked first, because a DELETE locks in any order; what has settled is read when all are locked.
-            keys = await lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
-            removed_runs = await connection.execute(delete(runs).where(runs.c.key.in_(keys), is_settled()))
-            ids = await lock_rows(connection, audit.c.id, audit.c.id.in_(rows.entry_ids))
-            removed_entries = await connection.execute(delete(audit).where(audit.c.id.in_(ids)))
-            removed = removed_runs.rowcount + removed_entries.rowcount
-        log.info("removed %s requests and audit entries that were older than servers keep them", removed)
-
-
-async def _expired_runs(connection: AsyncConnection, period: _RetentionPeriod, limit: int) -> Sequence[str]:
-    if limit <= 0:
-        return ()
-    found = await connection.execute(
-        select(runs.c.key)
-        .where(period.covers(runs.c.guild_id, runs.c.created_at), runs.c.batch_index == 0, is_settled())
-        .order_by(runs.c.created_at)
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-async def _expired_entries(
-    connection: AsyncConnection, period: _RetentionPeriod, limit: int
-) -> Sequence[int]:
-    if limit <= 0:
-        return ()
-    # In the order of their ids, which is the order of writing: no index has the time alone.
-    found = await connection.execute(
-        select(audit.c.id)
-        .where(period.covers(audit.c.guild_id, audit.c.at))
-        .order_by(audit.c.id)
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-def _periods(stored: Mapping[int, object], now: datetime) -> Iterator[_RetentionPeriod]:
-    for guild_id, rules in stored.items():
-        try:
-            days = ServerRules.model_validate(rules).retention_days
-        except ValidationError:
-            # A newer version may have written them, so nothing is removed on a guess.
-            log.warning("the rules of server %s can't be read, so nothing of it is removed", guild_id)
-            continue
-        yield _RetentionPeriod(guild_id, now - timedelta(days=days))
-    yield _RetentionPeriod(None, now - timedelta(days=ServerRules().retention_days))

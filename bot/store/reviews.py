@@ -9,21 +9,21 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_batch, lock_run
 from bot.database.tables import audit, create_delivery, deliveries, runs
 from bot.domain.budgets import limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import OperatorRules
+from bot.domain.policy import OperatorRules, check_undecided
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import ChannelState, Member
 from bot.domain.runs import DeliveryState, MessageRef, Purpose, Run, RunState
 from bot.domain.transitions import Change, end
 from bot.store.audit import add_entries
-from bot.store.commits import repeat_if_unknown
 from bot.store.deliveries import RESET
-from bot.store.judging import judge_run, refuse
-from bot.store.locks import lock_batch, lock_run
 from bot.store.outcomes import apply_change
+from bot.store.requests.judging import judge_run, refuse
 from bot.store.rules import read_rules
 
 
@@ -240,16 +240,6 @@ async def _known_now(connection: AsyncConnection, run: Run, person: Member | Non
         "user_limit": limits.at_once,
         "server_limit": limits.server_at_once,
     }
-
-
-def check_undecided(run: Run, moderator_id: int) -> None:
-    """Raise RefusedError unless this moderator can still decide about the run."""
-    if run.state is not RunState.AWAITING_APPROVAL:
-        if run.decided_by is not None:
-            raise RefusedError("already_decided", person=run.decided_by)
-        raise RefusedError("review_over")
-    if run.requester_id == moderator_id:
-        raise RefusedError("own_request")
 
 
 def has_decided(run: Run, moderator_id: int, *, rejected: bool) -> bool:

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import LOCK_SECONDS, Database
 from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
-from bot.domain.rules import ServerRules, diff_rules, parse_stored_rules
+from bot.domain.settings.rules import ServerRules, diff_rules, parse_stored_rules
 from bot.store.audit import add_entries
-from bot.store.commits import repeat_if_unknown
 from bot.store.waiting import PAUSED, ask_again
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from sqlalchemy import BigInteger, bindparam, case, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_batch, lock_batch_if_any, lock_run
 from bot.database.tables import deliveries, nothing_posted, run_columns, runs, to_run
 from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
@@ -24,8 +26,6 @@ from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries
-from bot.store.commits import repeat_if_unknown
-from bot.store.locks import lock_batch, lock_batch_if_any, lock_run
 from bot.store.outcomes import apply_change, release_outcome
 from bot.store.rules import read_rules
 

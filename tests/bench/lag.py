@@ -19,22 +19,22 @@ from bot.app import App
 from bot.comfydeploy.deployments import parse_deployment
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.comfydeploy.wire import WireError
-from bot.delivery.outputs import inline_texts
-from bot.delivery.shrink import shrink_image
+from bot.delivery.media.outputs import inline_texts
+from bot.delivery.media.shrink import shrink_image
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile import compile_deployment
+from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.inputs import RawValue
 from bot.deployments.options import PRESET_OPTION, autocomplete
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BotError
 from bot.domain.records import AuditAction, AuditEntry, AuditFilter
 from bot.domain.requests import Holder, Member, Origin, Preset, Requester
-from bot.domain.rules import ServerRules
 from bot.domain.runs import Output, Run, RunReport, RunsPage, RunState
-from bot.domain.settings_table import FORMS, Form, Section, SettingControl
-from bot.domain.settings_values import ReviewChannel
-from bot.services.word_filter import AutomodCache, word_check
-from bot.services.word_rules import WordRule, WordRules
+from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.table import FORMS, Form, Section, SettingControl
+from bot.domain.settings.values import ReviewChannel
+from bot.services.words.filter import AutomodCache, word_check
+from bot.services.words.rules import WordRule, WordRules
 from bot.store.audit import add_entries
 from bot.ui.components import text_blocks
 from bot.ui.details import details

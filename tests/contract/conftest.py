@@ -16,7 +16,7 @@ import pytest
 from bot.domain.budgets import Usage
 from bot.domain.policy import Decision, OperatorRules, decide
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.rules import ServerRules
+from bot.domain.settings.rules import ServerRules
 from bot.store import Store
 from tests.contract.store.rows import GUILD, stored_rules
 from tests.contract.store.runs import OPEN_TO_ALL, RULES
@@ -121,7 +121,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
         seen.append((asked, usage))
         return decide(asked, requester, usage, operator, rules)
 
-    monkeypatch.setattr("bot.store.requests.decide", noting)
+    monkeypatch.setattr("bot.store.requests.accept.decide", noting)
     return seen
 
 

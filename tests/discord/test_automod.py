@@ -13,11 +13,11 @@ import pytest
 import simcord
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ServerRules
-from bot.domain.settings_values import NotApplied
+from bot.domain.settings.rules import ServerRules
+from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import read_automod
-from bot.services.word_filter import AutomodCache, word_check
-from bot.services.word_rules import Hit, WordRules
+from bot.services.words.filter import AutomodCache, word_check
+from bot.services.words.rules import Hit, WordRules
 
 
 class Watcher(discord.Client):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery.temporary_files import require_temporary_folder
+from bot.delivery.media.temporary_files import require_temporary_folder
 from bot.domain.errors import StartupError
 from bot.domain.runs import RunState
 from bot.ops.check_host import check_temporary_folder

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.database.tables import audit
-from bot.domain.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
+from bot.domain.settings.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
 from tests.discord.settings_panel import Moderator, boxes, rules_of
 from tests.harness import Harness
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bot.database.engine
-import bot.store.requests
+import bot.store.requests.accept
 import bot.store.rules
 from bot import app
 
@@ -22,7 +22,7 @@ def quicken(speed: float) -> None:
 
     The limit on waiting for the database keeps its real length: a fifth of it is too short on a busy machine.
     """
-    for module in (bot.database.engine, bot.store.requests, bot.store.rules):
+    for module in (bot.database.engine, bot.store.requests.accept, bot.store.rules):
         setattr(module, _DATABASE_LIMIT, getattr(module, _DATABASE_LIMIT) * speed)
     select = selectors.DefaultSelector.select
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INTAKE = "bot.store.requests:RequestStore"
+INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
 OWED = "bot.store.deliveries:DeliveryStore"

@@ -15,7 +15,7 @@ from bot.comfydeploy.wire import call_name
 from bot.database.engine import Database
 from bot.metrics import PREFIX, WEBHOOK_RESULTS, Metrics
 from bot.metrics_page import MetricsPage
-from bot.store.usage import UsageStore
+from bot.store.requests.usage import UsageStore
 from tests.unit.factories import made_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

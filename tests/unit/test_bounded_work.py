@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from bot.comfydeploy import deployments, reports, wire
-from bot.delivery.download import MediaFetcher
-from bot.deployments.compile_input import NUMBER_LENGTH
+from bot.delivery.media.download import MediaFetcher
+from bot.deployments.compile.inputs import NUMBER_LENGTH
 from bot.deployments.model import Choice
 from bot.deployments.naming import slug, unique
 from bot.deployments.validation import find_choice
 from bot.domain.errors import MediaForbidden
 from bot.domain.runs import Output
-from bot.services import word_rules
-from bot.services.word_filter import WordChecks
-from bot.services.word_rules import KeywordMatcher, WordRules, compile_pattern
+from bot.services.words import rules as word_rules
+from bot.services.words.filter import WordChecks
+from bot.services.words.rules import KeywordMatcher, WordRules, compile_pattern
 from bot.ui.components import remark_messages
 
 

@@ -10,7 +10,7 @@ from bot.database.tables import runs
 from bot.domain.errors import RefusedError
 from bot.domain.runs import IN_FLIGHT, Run, RunState
 from bot.store import Store
-from bot.store.privacy import is_settled
+from bot.store.outcomes import nothing_pending
 from tests.contract.store import batches
 from tests.contract.store.decisions import accept_for_review, awaiting_approval
 from tests.contract.store.rows import GUILD, MOD, audit_log, stored_run
@@ -161,7 +161,7 @@ async def test_what_was_ended_can_be_erased_once_it_is_told(store: Store) -> Non
 
     async def erasable() -> list[str]:
         async with store.database.read() as connection:
-            return list((await connection.execute(select(runs.c.key).where(is_settled()))).scalars())
+            return list((await connection.execute(select(runs.c.key).where(nothing_pending()))).scalars())
 
     assert await erasable() == []
     while (delivery := await store.deliveries.claim("courier", at(120), LEASE)) is not None:

@@ -12,7 +12,7 @@ from bot.database.tables import runs
 from bot.domain.budgets import Running
 from bot.domain.runs import IN_FLIGHT, RunState
 from bot.store import Store
-from bot.store.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER, UsageStore
+from bot.store.requests.usage import RESERVED_IN_SERVER, STARTED_IN_SERVER, UsageStore
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import ALICE, BOB, GUILD, stored_run
 from tests.contract.store.runs import NOW, columns

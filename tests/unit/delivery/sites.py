@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
-from bot.delivery.download import Media, MediaFetcher, MediaLimits
+from bot.delivery.media.download import Media, MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

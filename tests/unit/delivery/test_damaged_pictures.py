@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
-from bot.delivery import shrink
-from bot.delivery.file_types import SNIFF_BYTES, sniff
-from bot.delivery.shrink import shrink_image
+from bot.delivery.media import shrink
+from bot.delivery.media.file_types import SNIFF_BYTES, sniff
+from bot.delivery.media.shrink import shrink_image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -240,7 +240,7 @@ async def test_a_bomb_is_not_decoded(bomb: Callable[[], bytes]) -> None:
 LARGEST = """
 import asyncio, io, random, resource
 from PIL import Image
-from bot.delivery.shrink import shrink_image
+from bot.delivery.media.shrink import shrink_image
 
 tags = Image.Exif()
 tags[0x0112] = 6

@@ -10,7 +10,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from bot.delivery.download import MediaFetcher, MediaLimits
+from bot.delivery.media.download import MediaFetcher, MediaLimits
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 from tests.unit.delivery.sites import OUTSIDE, PNG, Site, dripping, fetch, outside_only, refusal
 

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 import pytest
 from aiohttp import web
 
-from bot.delivery.download import MediaFetcher
-from bot.delivery.ssrf import is_public
+from bot.delivery.media.download import MediaFetcher
+from bot.delivery.media.ssrf import is_public
 from bot.domain.errors import MediaForbidden
 from tests.unit.delivery.sites import INSIDE, OUTSIDE, PNG, Names, Site, outside_only, refusal
 

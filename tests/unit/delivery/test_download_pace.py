@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.delivery.download import MediaLimits, Pace
+from bot.delivery.media.download import MediaLimits, Pace
 from bot.domain.errors import MediaUnavailable
 from tests.unit.delivery.sites import OUTSIDE, Site, dripping, refusal
 

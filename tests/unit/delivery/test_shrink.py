@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from bot.delivery.shrink import shrink_image
+from bot.delivery.media.shrink import shrink_image
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from bot.delivery.ssrf import GuardedResolver, check_url, is_public, is_public_or_private
+from bot.delivery.media.ssrf import GuardedResolver, check_url, is_public, is_public_or_private
 from bot.domain.errors import MediaForbidden
 
 PUBLIC = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.comfydeploy.deployments import GPUS, parse_deployment, parse_deployments
 from bot.comfydeploy.input_classes import input_class
-from bot.deployments.compile import compile_deployment
+from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.model import Deployment, Input
 from bot.deployments.schema import CLASSIFY, DeploymentConfig, InputConfig
 from bot.domain.backend import DeploymentDescription, InputDescription

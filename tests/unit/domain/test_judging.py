@@ -12,8 +12,8 @@ from bot.domain.budgets import Block, Spending, Usage
 from bot.domain.errors import RefusedForNow
 from bot.domain.policy import OperatorRules, judge, start_of
 from bot.domain.requests import ChannelState, Member
-from bot.domain.rules import ServerRules
 from bot.domain.runs import Run, RunState
+from bot.domain.settings.rules import ServerRules
 from bot.strings import SENTENCES, explain
 from tests.unit.domain.policy_cases import ARTISTS, DAY_END, NOW, PERSON, STAFF, USAGE
 from tests.unit.factories import made_run

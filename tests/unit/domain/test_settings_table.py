@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import BotError, InputError, RefusedError
-from bot.domain.rules import (
+from bot.domain.settings.rules import (
     Approval,
     ApprovalMode,
     Budgets,
@@ -19,8 +19,8 @@ from bot.domain.rules import (
     diff_rules,
     parse_stored_rules,
 )
-from bot.domain.settings_table import ACTIONS, FIELDS, FORMS, change
-from bot.domain.settings_values import MissingReferences, SettingsContext, missing_references
+from bot.domain.settings.table import ACTIONS, FIELDS, FORMS, change
+from bot.domain.settings.values import MissingReferences, SettingsContext, missing_references
 
 AROUND = SettingsContext(
     server="Studio",

@@ -9,7 +9,7 @@ import pytest
 
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.compile import compile_deployment
+from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.ops.check_comfydeploy import options_table
 from bot.ops.check_discord import check_intents

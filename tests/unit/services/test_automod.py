@@ -12,11 +12,11 @@ import discord
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ServerRules, Words
-from bot.domain.settings_values import NotApplied
+from bot.domain.settings.rules import ServerRules, Words
+from bot.domain.settings.values import NotApplied
 from bot.gateway.guild import compile_automod, read_automod
-from bot.services.word_filter import AutomodCache, word_check
-from bot.services.word_rules import Hit, WordRules
+from bot.services.words.filter import AutomodCache, word_check
+from bot.services.words.rules import Hit, WordRules
 
 GUILD = 7
 

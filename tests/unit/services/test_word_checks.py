@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import RefusedError
-from bot.services.word_filter import Deadline, WordChecks
-from bot.services.word_rules import MAX_ALLOWED_MATCHES, CheckTooLong, Hit, WordRule, WordRules
+from bot.services.words.filter import Deadline, WordChecks
+from bot.services.words.rules import MAX_ALLOWED_MATCHES, CheckTooLong, Hit, WordRule, WordRules
 
 TEXT = {"prompt": "a cat"}
 RULES = WordRules(blocked=["cat"])

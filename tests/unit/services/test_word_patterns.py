@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.settings_values import NotApplied
-from bot.services.word_forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
-from bot.services.word_rules import WordRule, WordRules
+from bot.domain.settings.values import NotApplied
+from bot.services.words.forms import WORD_EDGE, fold, mark_word_edges, normalize, text_forms
+from bot.services.words.rules import WordRule, WordRules
 
 
 def rules_of(*patterns: str, allowed: tuple[str, ...] = ()) -> WordRules:

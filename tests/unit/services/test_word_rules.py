@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.settings_values import NotApplied
-from bot.services.word_rules import Hit, WordRule, WordRules
+from bot.domain.settings.values import NotApplied
+from bot.services.words.rules import Hit, WordRule, WordRules
 
 
 def found(text: str, *keywords: str, allowed: tuple[str, ...] = ()) -> str | None:

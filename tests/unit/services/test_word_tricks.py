@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.services.word_rules import WordRules
+from bot.services.words.rules import WordRules
 
 BLOCKED = (
     "porn",

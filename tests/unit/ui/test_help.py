@@ -12,7 +12,7 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Usage
 from bot.domain.requests import Member
-from bot.domain.rules import Approval, ApprovalMode, Budget, Budgets, RolesFor, ServerRules
+from bot.domain.settings.rules import Approval, ApprovalMode, Budget, Budgets, RolesFor, ServerRules
 from bot.domain.standing import Offer, standing
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text

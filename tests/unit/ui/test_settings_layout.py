@@ -6,14 +6,14 @@ import pytest
 from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Select, TextInput
 from discord.ui.select import BaseSelect
 
-from bot.domain.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
-from bot.domain.settings_table import FORMS, Section, SettingControl
-from bot.domain.settings_values import NotApplied, ReviewChannel, SettingsContext, named, token
+from bot.domain.settings.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
+from bot.domain.settings.table import FORMS, Section, SettingControl
+from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_controls import Selection
-from bot.ui.settings_panel import Panel, panel_layout, settings_modal
-from bot.ui.settings_text import ChangeSummary, describe_changes
+from bot.ui.settings.controls import Selection
+from bot.ui.settings.panel import Panel, panel_layout, settings_modal
+from bot.ui.settings.text import ChangeSummary, describe_changes
 
 ROLES = frozenset(range(10**18, 10**18 + 25))
 DEPLOYMENTS = {f"deployment-{n}" + "x" * 50: f"Deployment {n} " + "long " * 20 for n in range(25)}

@@ -18,8 +18,8 @@ from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Spending, Usage
 from bot.domain.requests import Holder, Member, Preset
-from bot.domain.rules import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.settings.rules import Approval, ApprovalMode, Budget, Budgets, ServerRules
 from bot.domain.standing import Offer, Standing, standing
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.details import details

@@ -19,14 +19,14 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
-from bot.domain.rules import ApprovalMode, ServerRules
-from bot.domain.settings_table import Box, Section, SettingControl, form_of
-from bot.domain.settings_values import SettingsContext, missing_references, token
+from bot.domain.settings.rules import ApprovalMode, ServerRules
+from bot.domain.settings.table import Box, Section, SettingControl, form_of
+from bot.domain.settings.values import SettingsContext, missing_references, token
 from bot.domain.text import escape_line, shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_controls import Selection, button, choice_select, option, section_controls
-from bot.ui.settings_text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
+from bot.ui.settings.controls import Selection, button, choice_select, option, section_controls
+from bot.ui.settings.text import ChangeSummary, channel_name, first_lines, lines_of, listed, summaries
 
 # Character limits: Discord's for all texts in a message, and ours for the parts above and below the rules.
 _MESSAGE_LENGTH = 4000

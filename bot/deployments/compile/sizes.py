@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.deployments.compile_input import InputDraft
+from bot.deployments.compile.inputs import InputDraft
 from bot.deployments.model import Choice, Input, Size
 from bot.deployments.schema import LARGEST, SHAPES, InputConfig, SizesConfig, beyond
 from bot.domain.backend import InputKind

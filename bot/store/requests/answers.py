@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
+from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
+from bot.database.row_locks import lock_batch_if_any
 from bot.database.tables import run_columns, runs, to_run
 from bot.domain.runs import NOT_SUBMITTED, Run, RunState
 from bot.domain.transitions import end
-from bot.store.commits import repeat_if_unknown
-from bot.store.locks import lock_batch_if_any
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)

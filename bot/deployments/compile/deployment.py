@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bot.deployments.compile_input import InputDraft, compile_input, kind_for
-from bot.deployments.compile_sizes import is_side, join_sides
+from bot.deployments.compile.inputs import InputDraft, compile_input, kind_for
+from bot.deployments.compile.sizes import is_side, join_sides
 from bot.deployments.model import Deployment, Input, varies_in_batch
 from bot.deployments.naming import RESERVED, one_line, slug, unique
 from bot.deployments.schema import DeploymentConfig, InputConfig

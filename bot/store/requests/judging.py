@@ -14,13 +14,13 @@ from bot.domain.budgets import Block, Usage, budget_day, limits_of
 from bot.domain.errors import RefusedError, RefusedForNow
 from bot.domain.policy import OperatorRules, Start, judge, start_of
 from bot.domain.requests import ChannelState, Member
-from bot.domain.rules import ServerRules
 from bot.domain.runs import Run, RunState
+from bot.domain.settings.rules import ServerRules
 from bot.domain.transitions import end
 from bot.store.blocks import block_of, end_blocked_run
 from bot.store.outcomes import apply_change
+from bot.store.requests.usage import read_started
 from bot.store.rules import PAUSE_KEY, validated
-from bot.store.usage import read_started
 
 # One row with the run and everything that may forbid its start except its budgets, along primary keys.
 _JUDGED = (

@@ -23,12 +23,12 @@ from bot.domain.errors import AlreadyTaken, CommitUnknown, PressedTwice, Request
 from bot.domain.policy import Allowed, OperatorRules, Refused, decide, for_batch
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import GenerationRequest, Requester
-from bot.domain.rules import ServerRules
 from bot.domain.runs import Purpose, Run, RunState
+from bot.domain.settings.rules import ServerRules
 from bot.store.audit import add_entries
-from bot.store.presses import read_presses
+from bot.store.requests.presses import read_presses
+from bot.store.requests.usage import UsageTally, read_tally
 from bot.store.rules import read_rules
-from bot.store.usage import UsageTally, read_tally
 
 # The terms of each request of a batch, or why the batch is refused.
 _Verdict = Sequence[Allowed] | Refused
@@ -73,7 +73,8 @@ class RequestStore:
         AlreadyTaken for an interaction that another process has stored.
 
         The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for
-        `release`. After `hold`, Discord is asked whether the interaction was answered (`bot.store.answers`).
+        `release`. After `hold`, Discord is asked whether the interaction was answered
+        (`bot.store.requests.answers`).
         """
         submission = _Submission(requests, requester, now, hold)
         try:

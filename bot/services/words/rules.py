@@ -17,8 +17,8 @@ from typing import NamedTuple
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from ahocorasick_rs import AhoCorasick
 
-from bot.domain.settings_values import NotApplied
-from bot.services.word_forms import (
+from bot.domain.settings.values import NotApplied
+from bot.services.words.forms import (
     WORD_EDGE,
     TextForms,
     fold,

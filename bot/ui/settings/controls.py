@@ -10,13 +10,13 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
-from bot.domain.rules import Ids, RoleBudget, RolesFor, ServerRules
-from bot.domain.settings_table import Field, Kind, Section, fields_of, fits_in_form
-from bot.domain.settings_values import SELECT_LIMIT, SettingsContext, page_of, token
+from bot.domain.settings.rules import Ids, RoleBudget, RolesFor, ServerRules
+from bot.domain.settings.table import Field, Kind, Section, fields_of, fits_in_form
+from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say
 from bot.ui.custom_ids import SettingId
-from bot.ui.settings_text import counted
+from bot.ui.settings.text import counted
 
 # The GPU or deployment whose roles a section shows, as its list and its name.
 Selection = tuple[str, str] | None

@@ -22,8 +22,8 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Requester
-from bot.domain.rules import ServerRules
-from bot.services.word_rules import CheckTooLong, Hit, WordRules
+from bot.domain.settings.rules import ServerRules
+from bot.services.words.rules import CheckTooLong, Hit, WordRules
 from bot.store import Store
 
 log = logging.getLogger(__name__)

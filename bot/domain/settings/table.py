@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import RefusedError
-from bot.domain.rules import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
-from bot.domain.settings_values import (
+from bot.domain.settings.rules import ApprovalMode, RoleBudget, ServerRules, Spoiler, with_values
+from bot.domain.settings.values import (
     SELECT_LIMIT,
     Edit,
     Names,
@@ -48,8 +48,8 @@ class Section(StrEnum):
 
 
 class Kind(Enum):
-    """How a field is set. Each kind is read and prefilled here, drawn in `bot.ui.settings_controls`, and
-    written as text in `bot.ui.settings_text`."""
+    """How a field is set. Each kind is read and prefilled here, drawn in `bot.ui.settings.controls`, and
+    written as text in `bot.ui.settings.text`."""
 
     CHOICE = auto()  # one of a few values
     CHANNEL = auto()

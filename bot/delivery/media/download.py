@@ -14,8 +14,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.delivery.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
-from bot.delivery.ssrf import AddressRule, GuardedResolver, check_url, is_public
+from bot.delivery.media.file_types import SNIFF_BYTES, is_wrong_type, safe_filename, sniff
+from bot.delivery.media.ssrf import AddressRule, GuardedResolver, check_url, is_public
 from bot.domain.errors import MediaError, MediaExpired, MediaForbidden, MediaTooLarge, MediaUnavailable
 
 _CHUNK: Final = 64 * 1024

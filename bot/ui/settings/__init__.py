@@ -1,0 +1,1 @@
+"""Builds the panel of `/settings`: its text, controls and forms. bot/domain/settings lists the fields."""
