@@ -4,7 +4,6 @@ ComfyDeploy behind real sockets. Workers run when a test calls `play`, so no tes
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +22,11 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
+from tests.ports import free_port
 
 HELD = Faults(hold_at="running")
+# Arguments of `FakeComfyDeploy`: full-size pictures took a third of these tests' time.
+QUICK: dict[str, Any] = {"webhook_waits": (0, 0), "picture_scale": 1 / 8}
 
 
 class Clock:
@@ -38,12 +40,6 @@ class Clock:
 
     def move(self, **parts: float) -> None:
         self.now += timedelta(**parts)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_for(comfydeploy: FakeComfyDeploy, folder: Path, port: int | None, **more: Any) -> Settings:
@@ -229,7 +225,7 @@ async def open_app(
     `deployments` is the text of a deployments.toml; without it the picture deployment is the only one. `more`
     are settings by name.
     """
-    async with comfydeploy or FakeComfyDeploy(webhook_waits=(0, 0)) as backend:
+    async with comfydeploy or FakeComfyDeploy(**QUICK) as backend:
         port = free_port()
         if deployments is not None:
             path = folder / "deployments.toml"

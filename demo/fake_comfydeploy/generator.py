@@ -14,7 +14,7 @@ from PIL import Image
 
 from demo.fake_comfydeploy.deployments import Makes
 from demo.fake_comfydeploy.painting import paint_png
-from demo.fake_comfydeploy.picture_themes import LONGEST, Scene, choose_theme
+from demo.fake_comfydeploy.picture_themes import LONGEST, SHORTEST, Scene, choose_theme
 from demo.fake_comfydeploy.runs import Run
 from demo.fake_comfydeploy.video import FRAME_RATE, film_mp4
 
@@ -43,9 +43,12 @@ OpenLink = Callable[[str], Awaitable[bytes | None]]
 
 
 class Generator:
-    def __init__(self, session: aiohttp.ClientSession, open_link: OpenLink) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, open_link: OpenLink, picture_scale: float = 1.0
+    ) -> None:
         self._session = session
         self._open_link = open_link
+        self._scale = picture_scale
 
     async def make(self, run: Run) -> list[Made]:
         """Return outputs as (node_meta, output_id, data). Raises ExecutionError for unusable inputs."""
@@ -70,7 +73,7 @@ class Generator:
                 raise ExecutionError("mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)")
 
     async def _pictures(self, run: Run, count: int) -> Product:
-        scene, start = scene_of(run.inputs), await self._start_image(run.inputs.get("image"))
+        scene, start = self._scaled(scene_of(run.inputs)), await self._start_image(run.inputs.get("image"))
         items = []
         for at in range(count):
             content = await asyncio.to_thread(paint_png, replace(scene, seed=scene.seed + at), start)
@@ -78,7 +81,7 @@ class Generator:
         return {"images": items}
 
     async def _video(self, run: Run) -> Product:
-        scene = replace(scene_of(run.inputs), width=512, height=512)
+        scene = self._scaled(replace(scene_of(run.inputs), width=512, height=512))
         content = await asyncio.to_thread(film_mp4, scene)
         item = {
             "content": content,
@@ -87,6 +90,10 @@ class Generator:
             "frame_rate": float(FRAME_RATE),
         }
         return {"gifs": [item]}
+
+    def _scaled(self, scene: Scene) -> Scene:
+        sides = (max(SHORTEST, round(side * self._scale)) for side in (scene.width, scene.height))
+        return replace(scene, width=next(sides), height=next(sides))
 
     async def _start_image(self, url: Any) -> bytes | None:
         """Download the start image. A failure ends the run."""

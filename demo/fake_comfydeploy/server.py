@@ -57,8 +57,10 @@ class FakeComfyDeploy:
         private_bucket: bool = False,
         webhook_waits: Sequence[float] = WAITS,
         webhook_timeout: float = TIMEOUT,
+        picture_scale: float = 1.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        """`picture_scale` makes every picture smaller than asked for, because painting takes time."""
         self.api_key = api_key
         self.world = World(
             deployments={each.id: each for each in deployments or all_deployments()},
@@ -73,6 +75,7 @@ class FakeComfyDeploy:
         self._address = (host, port)
         self._webhook_waits = webhook_waits
         self._webhook_timeout = webhook_timeout
+        self._picture_scale = picture_scale
         self._stack = AsyncExitStack()
         self.open_link: OpenLink = _unknown
 
@@ -145,7 +148,7 @@ class FakeComfyDeploy:
     def _app(self, session: aiohttp.ClientSession) -> web.Application:
         world = self.world
         webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
-        machine = Machine(world, webhooks, Generator(session, self._open), self._pace)
+        machine = Machine(world, webhooks, Generator(session, self._open, self._picture_scale), self._pace)
         app = web.Application(middlewares=[gate(self.api_key)], client_max_size=UPLOAD_LIMIT + 1024**2)
         app.add_routes(Api(world, machine, QueueEndpoint(world, machine)).routes())
         app.add_routes(Serving(world).routes())

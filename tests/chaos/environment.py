@@ -22,7 +22,7 @@ from tests.e2e.bot_process import bot_environment
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
-from tests.harness import free_port
+from tests.ports import free_port
 
 SPEED = 8.0
 # Real seconds that a busy machine may take are 8 times as long in there.
@@ -140,7 +140,9 @@ async def environment(folder: Path, database: Database, seed: int) -> AsyncItera
     async with (
         FakeDiscord(rate_limits=False, seed=seed, answer_within=ANSWER_WITHIN) as discord,
         FakeComfyDeploy(
-            deployments=[replace(picture(), concurrency_limit=AT_ONCE)], webhook_waits=WAITS
+            deployments=[replace(picture(), concurrency_limit=AT_ONCE)],
+            webhook_waits=WAITS,
+            picture_scale=1 / 8,
         ) as comfydeploy,
     ):
         built = Environment(folder, discord, comfydeploy, database)

@@ -17,7 +17,7 @@ from demo.fake_comfydeploy.server import FakeComfyDeploy
 from demo.world import SETTLED_WITHIN
 from tests.discord.actors import moderator
 from tests.discord.moderated_server import ModeratedServer, moderate
-from tests.harness import AppRunner, Harness, open_app, populate
+from tests.harness import QUICK, AppRunner, Harness, open_app, populate
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +35,7 @@ def wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 async def runner(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AppRunner]:
     """Open the app with the settings of the marker; `comfydeploy` holds arguments of `FakeComfyDeploy`."""
     settings = {name: value for name, value in wanted(request).items() if name != "rules"}
-    comfydeploy = FakeComfyDeploy(webhook_waits=(0, 0), **settings.pop("comfydeploy", {}))
+    comfydeploy = FakeComfyDeploy(**QUICK | settings.pop("comfydeploy", {}))
     async with open_app(tmp_path, comfydeploy=comfydeploy, **settings) as opened:
         yield opened
 

@@ -15,7 +15,7 @@ from demo.fake_comfydeploy.deployments import NO_CREDITS_ID, PICTURE_ID, REJECTS
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.discord.rendered import assert_nothing_leaked, buttons_of, pinged, text_of
-from tests.harness import Harness
+from tests.harness import QUICK, Harness
 from tests.serving import serving
 
 DESCRIBED = f"""
@@ -127,7 +127,7 @@ async def test_comfydeploy_is_down_and_comes_back(bot: Harness) -> None:
     asked = await bot.ask()
     await bot.later(seconds=3)
     assert list(buttons_of(bot, asked.response)) == ["Cancel"]
-    async with FakeComfyDeploy(port=port, webhook_waits=(0, 0)) as bot.comfydeploy:
+    async with FakeComfyDeploy(port=port, **QUICK) as bot.comfydeploy:
         await bot.later(minutes=3)
         (message,) = bot.messages()
         assert len(message.attachments) == 1

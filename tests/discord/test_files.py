@@ -15,7 +15,7 @@ from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
 from tests.discord.files import finish_with, picture, song
 from tests.discord.rendered import buttons_of, galleries_of, pinged, text_of
-from tests.harness import Clock, Harness, running_bot
+from tests.harness import QUICK, Clock, Harness, running_bot
 
 
 async def test_audio_comes_as_a_classic_message_that_has_a_player(bot: Harness) -> None:
@@ -106,7 +106,7 @@ async def test_a_file_that_can_not_be_had_is_a_sentence_in_the_end(bot: Harness,
 async def test_a_link_that_ran_out_is_renewed(tmp_path: Path) -> None:
     clock = Clock()
     clock.move(milliseconds=439)
-    comfydeploy = FakeComfyDeploy(webhook_waits=(0, 0), private_bucket=True, now=clock)
+    comfydeploy = FakeComfyDeploy(**QUICK, private_bucket=True, now=clock)
     async with running_bot(tmp_path, comfydeploy=comfydeploy, clock=clock) as bot:
         bot.env.inject_error("POST", "/channels/*/messages", status=503)
         await bot.ask()

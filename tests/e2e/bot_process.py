@@ -27,7 +27,8 @@ from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message
-from tests.harness import free_port
+from tests.harness import QUICK
+from tests.ports import free_port
 
 OPEN = (
     "SELECT count(*) AS left_open FROM runs"
@@ -116,10 +117,25 @@ class BotProcess:
         return {**given, "SUBMIT_GRACE_SECONDS": "3", **self.more}
 
     async def start(self, *, die_at: str | None = None, ahead: float = 0, **more: str) -> None:
-        """Start the bot and wait until it is connected and its command is there; `more` are settings."""
+        """Start the bot and wait until it is connected and its command is there; `more` are settings.
+
+        A bot that doesn't get there fails the test with its log.
+        """
         self.more |= more
         before = self.discord.gateway.counts["identify"]
         await self.launch(die_at=die_at, ahead=ahead)
+        assert self.process is not None
+        ended = asyncio.ensure_future(self.process.wait())
+        connected = asyncio.ensure_future(self._connected(before))
+        try:
+            await asyncio.wait((ended, connected), return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
+            # A bot that is to die may do so before it is connected.
+            assert connected.done() or (die_at and ended.done()), f"the bot didn't start:\n{self.log}"
+        finally:
+            ended.cancel()
+            connected.cancel()
+
+    async def _connected(self, before: int) -> None:
         await self.discord.wait_command("generate", within=PATIENCE)
         await self.discord.wait_until(lambda: self.discord.gateway.counts["identify"] > before, PATIENCE)
 
@@ -269,7 +285,7 @@ async def bot_process(
     """
     async with (
         FakeDiscord(rate_limits=rate_limits, answer_within=ANSWER_WITHIN) as discord,
-        comfydeploy or FakeComfyDeploy(webhook_waits=(0.1, 0.2)) as backend,
+        comfydeploy or FakeComfyDeploy(**QUICK | {"webhook_waits": (0.1, 0.2)}) as backend,
     ):
         built = BotProcess(folder, discord, backend, {**settings, **more}, cold=cold)
         try:

@@ -11,7 +11,7 @@ import pytest
 
 from bot.ops.export import FIELDS
 from tests.e2e.bot_process import PROJECT, BotProcess, bot_process
-from tests.harness import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.faults import Fault
-from tests.harness import free_port
+from tests.ports import free_port
 
 CONFIGURATION, LATER = 2, 1
 

@@ -18,7 +18,7 @@ from tests.e2e.bot_process import PROJECT
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, User
-from tests.harness import free_port
+from tests.ports import free_port
 from tests.scale.balancer import Balancer, balancing
 
 SHARDS = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import aiohttp
 import pytest
@@ -17,16 +16,10 @@ from bot.domain.errors import (
     BackendUnlisted,
     BackendUnreachable,
 )
+from tests.ports import free_port
 from tests.unit.comfydeploy.calls import NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.servers import http_server, raw_server, read_request
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_a_refused_connection_is_unreachable(session: aiohttp.ClientSession) -> None:

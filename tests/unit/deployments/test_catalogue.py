@@ -17,7 +17,7 @@ from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
 from bot.store import Store
 from tests.databases import new_sqlite
-from tests.harness import free_port
+from tests.ports import free_port
 from tests.unit.comfydeploy.calls import connect
 from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config
