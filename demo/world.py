@@ -5,7 +5,6 @@ folder. Discord and ComfyDeploy are fakes; everything between them is what produ
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from bot.config.settings import Settings
 from bot.domain.errors import BotError
 from bot.wiring import utc_now
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from demo.ports import free_port
 
 HOST = "127.0.0.1"
 DEPLOYMENTS = Path(__file__).with_name("deployments.toml")
@@ -72,7 +72,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
     seconds.
     """
     with tempfile.TemporaryDirectory(prefix="comfydeploy-demo-") as folder:
-        port = _free_port()
+        port = free_port()
         async with (
             FakeComfyDeploy(pace=pace) as comfydeploy,
             build(_settings(comfydeploy, Path(folder), port)) as app,
@@ -183,9 +183,3 @@ def _settings(comfydeploy: FakeComfyDeploy, folder: Path, port: int) -> Settings
             "allow_private_media_hosts": True,  # the fake ComfyDeploy's files are on this machine
         }
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

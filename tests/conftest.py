@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
 from tests.sql_cache import share_compiled_statements
+
+_HERE = Path(__file__).parent
+_LONGEST_FIRST = ("e2e", "demo", "commits", "discord", "web", "contract")
 
 # A deadline for each example would measure the machine, and a busy one would fail tests that are right.
 settings.register_profile("fast", deadline=None, max_examples=25)
@@ -27,12 +31,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run the property tests in the slow suite, too, with more examples."""
+    """Give each worker an equal part of every folder, long tests first.
+
+    The slow suite runs the property tests, too, with more examples.
+    """
+    items.sort(key=_rank)
+    # xdist first gives each worker a run of neighbours.
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for first in range(workers) for item in items[first::workers]]
     if config.option.markexpr != "slow":
         return
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.slow)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_HERE).parts[0]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 def pytest_collection_finish() -> None:

@@ -20,9 +20,9 @@ from bot.domain.runs import Run, RunState
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import API_KEY, FakeComfyDeploy
+from demo.ports import free_port
 from demo.world import SETTLED_WITHIN
 from tests.databases import new_sqlite
-from tests.ports import free_port
 
 HELD = Faults(hold_at="running")
 # Arguments of `FakeComfyDeploy`: full-size pictures took a third of these tests' time.

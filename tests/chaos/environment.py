@@ -17,12 +17,12 @@ from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from demo.ports import free_port
 from tests.chaos.database import Database
 from tests.e2e.bot_process import bot_environment
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
-from tests.ports import free_port
 
 SPEED = 8.0
 # Real seconds that a busy machine may take are 8 times as long in there.

@@ -25,9 +25,7 @@ from tests.harness import HELD, Harness
 LENGTHS = {"5 minutes": timedelta(minutes=5), "3 hours": timedelta(hours=3), "2 days": timedelta(days=2)}
 SAMPLES: set[tuple[Party, str]] = {
     ("discord", "2 days"),
-    ("comfydeploy", "2 days"),
     ("database", "5 minutes"),
-    ("network", "3 hours"),
 }
 PARTIES: tuple[Party, ...] = ("discord", "comfydeploy", "database", "network")
 TABLE = [
@@ -76,19 +74,19 @@ def first_button(bot: Harness, message: Any) -> list[str]:
 
 
 async def test_the_backlog_of_an_outage_goes_out_at_a_bounded_rate(bot: Harness) -> None:
-    count = 30
+    count = 20
     bot.env.inject_error("POST", POSTS, status=503, times=None)
     for _ in range(count):
         await bot.ask()
     assert all(run.final for run in await bot.runs())
     await endure(bot, timedelta(hours=3), STEPS)
     during = len(bot.env.http_requests)
-    await endure(bot, timedelta(minutes=5), 100)
+    await endure(bot, timedelta(minutes=5), 30)
     # One delivery at a time is tried, about once a minute.
     assert len(bot.env.http_requests) - during <= 2 * 10
     bot.env.backend.faults.clear()
     posts = len(requests_to(bot, "POST", "/messages"))
-    assert await busiest_second(bot, 120) <= DISCORDS_LIMIT
+    assert await busiest_second(bot, 90) <= DISCORDS_LIMIT
     assert len(requests_to(bot, "POST", "/messages")) - posts == count
     assert set(await delivery_states(bot)) == {DeliveryState.SENT}
     assert len(bot.messages()) == len(bot.calls) == count

@@ -10,6 +10,7 @@ from demo.fake_comfydeploy.deployments import CAPTION_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.discord.rendered import buttons_of, pinged, stored, text_of
 from tests.harness import Harness
+from tests.sampling import every_nth
 
 HOSTILE = [
     "@everyone @here <@&{role}> <@{bob}>",
@@ -27,7 +28,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("prompt", HOSTILE, ids=range(len(HOSTILE)))
-@pytest.mark.parametrize("ends_as", ["success", "failed"])
+@pytest.mark.parametrize("ends_as", every_nth(["success", "failed"], 2))
 async def test_a_hostile_prompt_is_only_text(bot: Harness, prompt: str, ends_as: str) -> None:
     role = bot.guild.create_role("team")
     typed = prompt.replace("{role}", str(role.id)).replace("{bob}", str(bot.bob.id))

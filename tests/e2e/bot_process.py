@@ -20,6 +20,7 @@ import aiohttp
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
 from demo.fake_comfydeploy.server import FakeComfyDeploy
+from demo.ports import free_port
 from tests.databases import new_sqlite
 from tests.e2e import fork_server
 from tests.e2e.fork_server import ForkedProcess
@@ -28,7 +29,6 @@ from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import Channel, Message
 from tests.harness import QUICK
-from tests.ports import free_port
 
 OPEN = (
     "SELECT count(*) AS left_open FROM runs"

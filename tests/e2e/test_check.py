@@ -12,11 +12,11 @@ from aiohttp import web
 
 from demo.fake_comfydeploy.deployments import PICTURE_ID
 from demo.fake_comfydeploy.faults import Faults
+from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.discord.deployments import described
 from tests.e2e.bot_process import BotProcess, CommandResult, bot_process
 from tests.fakediscord.faults import Fault
-from tests.ports import free_port
 from tests.serving import serving
 
 NOWHERE = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e9999"

@@ -9,6 +9,7 @@ import pytest
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, DELIVERED, OWED, RUNS, TAKEN_IN, WORK, never_begun, time_away
+from tests.sampling import every_nth
 
 COUNT = 3
 POINTS = (
@@ -40,7 +41,7 @@ async def check(home: BotProcess, *, may_be_absent: bool) -> None:
     assert not home.leftovers(), home.log
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", every_nth(POINTS, 3))
 async def test_a_kill_at_any_step_leaves_one_result_with_all_of_them(
     point: str, tmp_path: Path, cold: bool
 ) -> None:

@@ -18,6 +18,7 @@ from bot.store import Store
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS, WORK, time_away
 from tests.fakediscord.world import MODERATOR, Channel, Message, User
+from tests.sampling import every_nth
 
 REVIEWS = "bot.store.reviews:ReviewStore"
 BLOCKS = "bot.store.blocks:BlockStore"
@@ -206,7 +207,7 @@ def assert_decided(review: Review, life: Life) -> None:
     assert len(home.discord.messages(home.discord.dm(home.alice))) == life.letters, home.log
 
 
-@pytest.mark.parametrize(("name", "point"), DEATHS)
+@pytest.mark.parametrize(("name", "point"), every_nth(DEATHS, 2, 1))
 async def test_a_kill_around_a_decision_leaves_one_outcome_and_a_card_that_tells(
     name: str, point: str, tmp_path: Path, cold: bool
 ) -> None:

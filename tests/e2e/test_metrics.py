@@ -11,12 +11,16 @@ from tests.fakediscord.faults import Fault
 POST = "POST /channels/{channel_id}/messages"
 
 
-async def page_when_ready(home: BotProcess) -> str:
-    """Return the metrics once the gateway is ready: discord.py waits two seconds for further servers."""
+async def page_with(home: BotProcess, *lines: str) -> str:
+    """Return the metrics once they have these lines: the bot counts a delivery after it is stored, and
+    discord.py waits two seconds for further servers before the gateway is ready.
+    """
     async with asyncio.timeout(PATIENCE):
-        while "comfydeploy_bot_gateway_ready 1.0" not in (page := await home.metrics()):  # noqa: ASYNC110  # the bot is another process
+        while True:
+            page = await home.metrics()
+            if all(line in page for line in lines):
+                return page
             await asyncio.sleep(0.05)
-    return page
 
 
 async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
@@ -26,11 +30,14 @@ async def test_discords_limits_and_faults_are_counted(tmp_path: Path) -> None:
         await home.start()
         await home.ask()
         await home.settled(runs=1)
-        page = await page_when_ready(home)
+        page = await page_with(
+            home,
+            "comfydeploy_bot_gateway_ready 1.0",
+            'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0',
+        )
         assert 'comfydeploy_bot_discord_rate_limited_total{scope="user"} 1.0' in page
         assert 'comfydeploy_bot_discord_requests_total{method="POST",status="429"} 1.0' in page
         assert 'comfydeploy_bot_discord_requests_total{method="POST",status="no_answer"} 1.0' in page
-        assert 'comfydeploy_bot_delivery_attempts_total{purpose="outcome",result="done"} 1.0' in page
         assert "comfydeploy_bot_servers 1.0" in page
         assert "comfydeploy_bot_event_loop_lag_seconds_count 0.0" not in page
 

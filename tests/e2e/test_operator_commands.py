@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.ops.export import FIELDS
+from demo.ports import free_port
 from tests.e2e.bot_process import PROJECT, BotProcess, bot_process
-from tests.ports import free_port
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from demo.ports import free_port
 from tests.chaos.database import opened
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.fakediscord.faults import Fault
-from tests.ports import free_port
 
 CONFIGURATION, LATER = 2, 1
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from demo.fake_comfydeploy.faults import Faults
 from tests.bench.setup import backend
 from tests.e2e.bot_process import BotProcess, bot_process
@@ -60,6 +62,7 @@ async def test_dripping_downloads_hold_up_no_other_result(tmp_path: Path) -> Non
         assert not any(results(home, channel) for channel in channels)
 
 
+@pytest.mark.slow
 async def test_a_dripping_download_is_shown_as_such_and_ends_as_a_link(tmp_path: Path) -> None:
     async with bot_process(tmp_path) as home:
         home.speed = 8

@@ -14,8 +14,8 @@ from aiohttp.test_utils import make_mocked_request
 from bot.app import metrics_port
 from bot.metrics import WEBHOOK_RESULTS
 from demo.fake_comfydeploy.faults import Faults
+from demo.ports import free_port
 from tests.harness import Harness, running_bot
-from tests.ports import free_port
 from tests.web.service import run_under_way
 
 TOKEN = "a-token-for-the-metrics-0123456789"

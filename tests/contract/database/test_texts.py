@@ -80,6 +80,7 @@ async def test_what_has_no_limit_is_cleaned(store: Store, table: Table, column: 
     assert await stored(store, table, column, f"é{NUL}{HALF}" + "x" * 5000) == "é?" + "x" * 5000
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(("table", "column"), EXACT, ids=name_of)
 async def test_what_is_compared_is_refused(store: Store, table: Table, column: Column[Any]) -> None:
     assert isinstance(column.type, ExactString)

@@ -68,6 +68,7 @@ async def test_a_delivery_to_a_full_channel_leaves_its_turn_to_the_next(store: S
     assert (await claimed(store, now=at(1))).run.key == first.key
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("purpose", Purpose)
 async def test_the_destination_in_the_store_is_that_of_the_delivery(store: Store, purpose: Purpose) -> None:
     run = await brought_to(store, RunState.RUNNING)

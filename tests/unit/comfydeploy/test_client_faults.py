@@ -16,7 +16,7 @@ from bot.domain.errors import (
     BackendUnlisted,
     BackendUnreachable,
 )
-from tests.ports import free_port
+from demo.ports import free_port
 from tests.unit.comfydeploy.calls import NEW_RUN, RUN_ID, STATUSES, answering, connect, fault
 from tests.unit.comfydeploy.samples import answer
 from tests.unit.comfydeploy.servers import http_server, raw_server, read_request

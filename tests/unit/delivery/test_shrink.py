@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.delivery.media.shrink import shrink_image
+from tests.sampling import every_nth
 
 
 def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -128,7 +129,7 @@ async def test_a_damaged_picture_never_raises(form: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@pytest.mark.parametrize("value", range(0, 256, 3))
+@pytest.mark.parametrize("value", every_nth(range(0, 256, 3), 6))
 async def test_broken_exif_never_raises(value: int) -> None:
     for at in range(6, 60):
         await shrink_image(broken_exif(at, value), 100_000)

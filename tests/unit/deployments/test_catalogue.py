@@ -16,8 +16,8 @@ from bot.deployments.config_file import single_deployment
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import BackendUnlisted, BackendUnreachable, StartLater, StartupError
 from bot.store import Store
+from demo.ports import free_port
 from tests.databases import new_sqlite
-from tests.ports import free_port
 from tests.unit.comfydeploy.calls import connect
 from tests.unit.comfydeploy.servers import http_server
 from tests.unit.deployments.made import UUID, config
