@@ -158,7 +158,7 @@ class App:
 
     @property
     def bot(self) -> GenerateBot:
-        """The bot. Raises TypeError in a process without the gateway role."""
+        """Return the bot. Raises TypeError in a process without the gateway role."""
         if not isinstance(self.client, GenerateBot):
             raise TypeError("this process has no gateway role")
         return self.client

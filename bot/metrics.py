@@ -38,7 +38,7 @@ WEBHOOK_RESULTS: Final = {
 _RUN_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 _WAIT_SECONDS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600)
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-# Twenty times a second, so that a stall of a tenth of a second is measured as at least half of that.
+# Twenty times a second, so that a stall of a tenth of a second is measured as at least half that long.
 _LAG_INTERVAL = 0.05
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -122,7 +122,7 @@ class Metrics:
             self._delivery.observe(max(0.0, (now - run.ended_at).total_seconds()))
 
     def settled(self, run: Run, *, gpu: str | None, seconds: float | None) -> None:
-        """Record the durations of an ended run, once its billed time is known or can't become known."""
+        """Record the durations of an ended run, once its billed time is known or never will be."""
         labels = (run.deployment, gpu or run.gpu_used or run.gpu or "machine's own")
         if run.started_at is not None and run.submitted_at is not None:
             queue_time = (run.started_at - run.submitted_at).total_seconds()

@@ -27,8 +27,8 @@ _ACTIVE_STATES = tuple(state.value for state in RunState if state not in FINAL)
 class MetricsPage:
     """The /metrics page: counters of this process, and gauges read from the store on each request.
 
-    `client` is None in a process without Discord. With `own_port` the page is open to every caller that can
-    reach the port.
+    `client` is None in a process without Discord. With `own_port` and no `token`, the page is open to
+    everyone who can reach the port.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class MetricsPage:
         self._store_up = gauge("store_up", "Whether the database answered")
         self._runs = gauge("runs", "Runs that have not ended", "deployment", "state")
         self._pending = gauge("outcomes_owed", "Outcomes not shown yet")
-        # Metrics keep their names, because operators' dashboards and alerts know them.
+        # Metrics keep their names, because operators' dashboards and alerts rely on them.
         self._undelivered = gauge("outcomes_kept", "Outcomes for which every way was closed; /runs has them")
         self._oldest = gauge("oldest_undelivered_seconds", "How long the oldest outcome has been owed")
         self._used = gauge("gpu_seconds_today", "GPU seconds of today, what still runs as estimated")

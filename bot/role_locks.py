@@ -7,7 +7,7 @@ from bot.config.settings import Settings
 from bot.database.coordination import Coordinator, LockHeld, acquire
 from bot.domain.errors import StartupError
 
-# A clean shutdown takes this long, and a supervisor may start the next process before it ends.
+# A clean shutdown takes up to this long, and a supervisor may start the next process before it ends.
 _WAIT_SECONDS = 10.0
 
 

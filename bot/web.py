@@ -56,7 +56,7 @@ async def start_server(
 
 
 def port_remedy(error: OSError, setting: str) -> str:
-    """Return what to do if a port can't be opened."""
+    """Return the remedy for a port that can't be opened."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "WEB_HOST is the address of one of this machine's own interfaces, or 0.0.0.0 for all."
     return f"Stop what uses it, or set {setting} to another."

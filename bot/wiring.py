@@ -136,7 +136,7 @@ def _bot(resources: Resources, services: Services) -> GenerateBot:
 
 
 def discord_trace(resources: Resources) -> aiohttp.TraceConfig:
-    """Return the trace of the client's session: counted, and paced for Discord's global limit."""
+    """Return a trace that counts the client's requests and paces them for Discord's global limit."""
     return RequestPace().add_to(resources.metrics.discord_trace())
 
 
@@ -172,7 +172,7 @@ class Resources:
 
     @property
     def quiet_period(self) -> timedelta:
-        """The time without a report after which the reconciler asks about a run."""
+        """Return how long a run may be silent before the reconciler asks about it."""
         return quiet_period(self.interval, webhooks=self.settings.public_url is not None)
 
     @property

@@ -37,7 +37,7 @@ _BlockedButton = page_button(BlockedId, _page)
 
 
 class Blocks(commands.Cog):
-    """The three commands. A member's roles are those that the interaction carries."""
+    """The three commands. A member's roles come from the interaction."""
 
     def __init__(self, service: BlockService) -> None:
         self._service = service

@@ -117,7 +117,7 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
-    """Delete the message at once; the courier deletes what else belongs to the outcome."""
+    """Delete the message at once; the courier deletes the rest of the outcome."""
     person, moderated = member_of(interaction), _moderated_channel(interaction)
     message_id = interaction.message.id if interaction.message is not None else 0
     await interaction.client.services.reviews.discard(

@@ -1,4 +1,4 @@
-"""Edit opens a form with an earlier run's inputs, and starts a run of the user who submits it."""
+"""Edit opens a form with an earlier run's inputs, and starts a run for the user who submits it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from bot.ui.custom_ids import HelpId
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 
-# The ids of the commands may take as long again, and an interaction has to be answered within 3 seconds.
+# Fetching the commands' ids may take as long again, and an interaction has to be answered within 3 seconds.
 _SECONDS = 1.2
 
 

@@ -1,4 +1,4 @@
-"""Use as input starts a run with a picture of any message."""
+"""Use as input starts a run with a picture from any message."""
 
 from __future__ import annotations
 

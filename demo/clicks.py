@@ -30,7 +30,7 @@ class Clicks:
         self._world = world
         self._shown: dict[tuple[str, int], Labels] = {}
         self._admit = preview._action
-        preview._action = self._action  # type: ignore[method-assign]  # the wrapped door, see above
+        preview._action = self._action  # type: ignore[method-assign]  # the wrapped handler, see above
 
     def note(self) -> None:
         """Record the published controls. Call this before and after each publication."""

@@ -33,7 +33,7 @@ class Narrator:
 
     @property
     def errors(self) -> list[str]:
-        """The errors that the bot logged."""
+        """Return the errors that the bot logged."""
         return self._capture.faults
 
     def say(self, line: str = "") -> None:

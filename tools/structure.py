@@ -1,6 +1,6 @@
 """`python -m tools.structure`: count the modules of `bot` and `cogs`, their lines, and the files per package.
 
-Migrations and `__init__` files with a docstring alone don't count.
+Migrations, and `__init__` files with nothing but a docstring, don't count.
 """
 
 from __future__ import annotations

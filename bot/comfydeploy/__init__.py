@@ -1,4 +1,4 @@
-"""ComfyDeploy as a backend: its API calls, their answers and its webhooks.
+"""ComfyDeploy as a backend: its API calls, their responses and its webhooks.
 
-When calls are made is decided in bot/workers. Only wiring, ops and config import this package.
+The callers, mostly in bot/workers, decide when to call. Only wiring, ops and config import this package.
 """

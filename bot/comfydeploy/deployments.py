@@ -31,12 +31,12 @@ MAX_OPTIONS_TEXT = 100_000
 
 
 def parse_deployment(body: bytes) -> DeploymentDescription:
-    """Parse the answer of GET /deployment/{id}, or raise WireError."""
+    """Parse the response of GET /deployment/{id}, or raise WireError."""
     return _deployment(load(body))
 
 
 def parse_deployments(body: bytes) -> tuple[DeploymentDescription, ...]:
-    """Parse the answer of GET /deployments and skip entries that can't be parsed."""
+    """Parse the response of GET /deployments, and skip entries that can't be parsed."""
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the list of deployments is not a list")
@@ -133,7 +133,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def _options(value: object) -> tuple[str, ...]:
-    """Parse options as strings. A text holds them as JSON, one per line, or separated by commas."""
+    """Parse options as strings. A string holds them as JSON, one per line, or separated by commas."""
     if isinstance(value, str):
         value = _split(value[:MAX_OPTIONS_TEXT])
     if not isinstance(value, list):

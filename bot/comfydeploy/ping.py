@@ -15,7 +15,7 @@ ReadBody = Callable[[web.Request], Awaitable[bytes | int]]
 def ping_route(
     signer: WebhookSigner, read_body: ReadBody, reached: Callable[[], None] = lambda: None
 ) -> web.RouteDef:
-    """Return the route of the ping: a POST with a body, like a webhook. The answer shows only its arrival.
+    """Return the route of the ping: a POST with a body, like a webhook. The answer proves only its arrival.
 
     `read_body` applies the webhooks' limits on size and time, because anyone who saw a ping can send it
     again.

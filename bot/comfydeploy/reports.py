@@ -59,7 +59,7 @@ def parse_webhook(body: bytes) -> RunReport:
 
 
 def parse_run(body: bytes) -> RunReport:
-    """Parse the answer of GET /run/{id}. Only the id must be valid; other invalid fields are treated as
+    """Parse the response of GET /run/{id}. Only the id must be valid; other invalid fields are treated as
     absent.
     """
     data = load_object(body)
@@ -80,7 +80,7 @@ def parse_run(body: bytes) -> RunReport:
 
 
 def parse_log(body: bytes) -> tuple[str, ...]:
-    """Parse the answer of GET /v2/clickhouse-run-logs/{id}: the texts of its last entries, oldest first."""
+    """Parse the response of GET /v2/clickhouse-run-logs/{id}, and return its last entries, oldest first."""
     entries = load(body)
     if not isinstance(entries, list):
         raise WireError("the log is not a list")

@@ -52,8 +52,7 @@ class WebhookSigner:
         return self.mac(f"pong:{nonce}:{hashlib.sha256(body).hexdigest()}")
 
     def url(self, key: str) -> str | None:
-        """Return the URL where ComfyDeploy reports a run, or None without a PUBLIC_URL, when results are
-        polled.
+        """Return the URL where ComfyDeploy reports a run, or None without a PUBLIC_URL: then runs are polled.
 
         `target_events` adds an event for each finished output; it doesn't filter events.
         """

@@ -1,4 +1,4 @@
-"""ComfyDeploy's wire format: request bodies, response parsing, and the errors for its answers."""
+"""ComfyDeploy's wire format: request bodies, response parsing, and the mapping of error responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles: what a process does. One process does everything unless `ROLES` or shards split the work."""
+"""The roles of a process. One process does everything unless `ROLES` or shards split the work."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
 
     @property
     def shards(self) -> Shards | None:
-        """The shards that this process connects, or None without sharding."""
+        """Return the shards that this process connects, or None without sharding."""
         return shards_of(self.shard_count, self.shard_ids)
 
     def secret_values(self) -> tuple[str, ...]:
@@ -255,7 +255,7 @@ class Sources:
 
     @property
     def all(self) -> dict[str, str]:
-        """All variables; the environment takes precedence over the file."""
+        """Return all variables; the environment takes precedence over the file."""
         return {**self.file, **self.environment}
 
 

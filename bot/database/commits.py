@@ -13,7 +13,7 @@ from bot.domain.errors import CommitUnknown, StoreUnavailable
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
-# The parameter of a change that can be told that it may be stored already.
+# The parameter that tells a change that it may be stored already.
 _TOLD = "may_be_stored"
 
 

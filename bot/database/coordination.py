@@ -232,7 +232,7 @@ class Coordinator(Protocol):
 
     @property
     def lost(self) -> asyncio.Future[str]:
-        """Resolves to a lock's name if another process took it while the database was unreachable."""
+        """Return a future that resolves to a lock's name if another process takes that lock in an outage."""
 
     async def open(self, on_notify: OnNotify) -> None:
         """Connect, and call `on_notify` with the topics that other processes notify about."""
@@ -285,10 +285,10 @@ async def locked(coordinator: Coordinator, name: str, wait_seconds: float) -> As
 
 
 class FileCoordinator:
-    """The coordinator of SQLite, which belongs to one process: one lock file next to the database stands for
+    """The coordinator for SQLite. The database belongs to one process, so one lock file next to it serves as
     every lock.
 
-    SQLite's own file lock is used, which the operating system releases when a process dies.
+    The file is locked by SQLite itself, and the operating system releases that lock when the process dies.
     """
 
     def __init__(self, database: Path | None) -> None:

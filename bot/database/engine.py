@@ -51,7 +51,7 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file, or None for PostgreSQL and in-memory databases."""
+        """Return the SQLite file, or None for PostgreSQL and in-memory databases."""
         name = self.url.database
         if not self.is_sqlite or not name or name == ":memory:" or name.startswith("file:"):
             return None
@@ -167,7 +167,7 @@ async def database_errors() -> AsyncIterator[None]:
 
 
 async def _commit(connection: AsyncConnection, transaction: AsyncTransaction) -> None:
-    """Commit, and tell a commit that was rolled back from one that may have been carried out."""
+    """Commit. Raises StoreUnavailable if the change was rolled back, CommitUnknown if it may be stored."""
     try:
         async with database_errors():
             await transaction.commit()

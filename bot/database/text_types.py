@@ -1,7 +1,7 @@
-"""Column types that store a text the same way on SQLite and PostgreSQL.
+"""Column types that store text the same way on SQLite and PostgreSQL.
 
-SQLite ignores a column's length and stores NUL; PostgreSQL refuses texts that are too long or contain NUL.
-Here, long texts from users and services are truncated, and compared texts, such as keys, are refused.
+SQLite ignores a column's length and stores NUL; PostgreSQL refuses strings that are too long or contain NUL.
+Here, a string that is too long is truncated if it is only shown, and refused if it is compared, as a key is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bot.domain.errors import DoesNotFit
 
 
 def clean(value: str) -> str:
-    """Return a text without NUL, and with a mark in place of half a surrogate pair."""
+    """Remove NUL, and replace lone surrogates with a question mark."""
     value = value.replace("\0", "")
     try:
         value.encode()
@@ -27,7 +27,7 @@ def clean(value: str) -> str:
 
 
 class CleanText(TypeDecorator[str]):
-    """A text of any length."""
+    """A string of any length."""
 
     impl = Text
     cache_ok = True
@@ -37,7 +37,7 @@ class CleanText(TypeDecorator[str]):
 
 
 class _Limited(TypeDecorator[str]):
-    """A text of limited length. A longer one may still be looked for."""
+    """A string of limited length. A query may still compare the column with a longer one."""
 
     impl = String
     cache_ok = True
@@ -51,7 +51,7 @@ class _Limited(TypeDecorator[str]):
 
 
 class CutString(_Limited):
-    """A text that is only shown, and is cut to its length."""
+    """A string that is only shown, and is truncated to the column's length."""
 
     cache_ok = True
 
@@ -60,7 +60,7 @@ class CutString(_Limited):
 
 
 class ExactString(_Limited):
-    """A text that is compared or sent on, and is refused if it is too long. Raises DoesNotFit."""
+    """A string that is compared or passed on, and is refused with DoesNotFit if it is too long."""
 
     cache_ok = True
 
@@ -74,4 +74,4 @@ class ExactString(_Limited):
 
 
 class _TooLong(DoesNotFit, DontWrapMixin):
-    """DoesNotFit, which SQLAlchemy doesn't wrap in an error of its own."""
+    """A DoesNotFit that SQLAlchemy doesn't wrap in an error of its own."""

@@ -137,7 +137,7 @@ class _WaitingWriter:
 
 
 class WriteLock:
-    """A lock in order of arrival that grants urgent writers first.
+    """A lock that is granted in order of arrival, to urgent writers first.
 
     Once a normal writer has waited for `starvation_seconds`, normal and urgent writers alternate.
     """

@@ -58,7 +58,7 @@ class AttachmentRenewer:
         return [i.key for i in deployment.offered if i.kind in ATTACHMENTS and i.key in run.inputs]
 
     async def _card_urls(self, run: Run, count: int) -> list[str]:
-        """Return fresh links of the batch's card, whose attachments are numbered in the inputs' order."""
+        """Return fresh links from the batch's review card, which numbers its files in the inputs' order."""
         card = await self._reviews.card(run.batch_key)
         if card is None:
             raise RefusedError("attachment_expired")

@@ -108,7 +108,7 @@ class ResultRemoval:
         return OutgoingMessage(content="\n".join(lines)) if lines else None
 
     async def _clear_report(self, run: Run, reported: Sequence[Run]) -> None:
-        """Remove the copies of a result that a moderator deleted from its report card.
+        """Remove from a report card the copies of the results that a moderator deleted.
 
         If the requester deletes the result, the copies stay until a moderator has handled the report, so
         deleting can't evade a report. The card of a batch stays while one of its results remains.
@@ -144,16 +144,16 @@ class ResultRemoval:
         return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
 
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
-        # The bot has no access to a user install's channel: there the button deletes its own message.
+        # The bot has no access to a user install's channel; there, the button deletes its own message.
         out_of_reach = run.channel_id if run.user_install else None
         await _delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
 
 class OutcomeCleanup:
-    """Removes messages that an outcome makes obsolete.
+    """Removes the messages that an outcome makes obsolete.
 
-    Those are the status message, a verdict that a late success disproves, and an earlier delivery of the same
-    result. Raises OutcomeUnknown.
+    These are the status message, a verdict that a late success disproves, and an earlier delivery of the same
+    result. Methods raise OutcomeUnknown.
     """
 
     def __init__(self, store: Store, poster: Poster, clock: Callable[[], datetime]) -> None:
@@ -162,7 +162,7 @@ class OutcomeCleanup:
         self._clock = clock
 
     async def run(self, delivery: Delivery, *, in_place: bool) -> None:
-        """Clean up after a sent outcome. `in_place`: it replaced the status message itself."""
+        """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message."""
         sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
         await _delete_all(self._poster, sent.earlier)
         if delivery.is_late_in_batch:
@@ -173,7 +173,7 @@ class OutcomeCleanup:
             await self._remove_verdict(delivery.run)
 
     async def _remove_verdict(self, run: Run) -> None:
-        """Delete the verdict that a late success disproves, even if its post had an unknown result."""
+        """Delete the verdict that a late success disproves, even if it isn't known whether it was posted."""
         verdict = await self._store.deliveries.sent(run.key, Purpose.OUTCOME)
         late = await self._store.deliveries.sent(run.key, Purpose.LATE)
         shown = [message.message_id for message in late.messages]
@@ -204,7 +204,7 @@ class OutcomeCleanup:
         with suppress(Unreachable):
             status = run.status_message_id
             if status is None and delivery.purpose is Purpose.OUTCOME:
-                # The id was lost in a crash after the answer: the Cancel button identifies the message.
+                # A crash after the answer lost the id, so find the message by its Cancel button.
                 status = await self._poster.find_offering(
                     run.channel_id, run.key, Action.CANCEL, run.created_at
                 )

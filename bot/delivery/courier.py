@@ -1,4 +1,4 @@
-"""Claim a delivery, send it, and store whether it is done, tried again later, or given up."""
+"""Claim a delivery, send it, and store whether it is done, to be retried, or given up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.metrics import Metrics
 from bot.store import Store
 
 log = logging.getLogger(__name__)
-# The label in the metrics; operators' dashboards know it by this name.
+# The label in the metrics, which operators' dashboards rely on.
 _UNDELIVERED = "kept"
 _STOP_SECONDS = 1.0
 
@@ -57,7 +57,10 @@ class Courier:
         self._interrupted: dict[int, Delivery] = {}
 
     async def claim(self, full: Collection[int]) -> Delivery | None:
-        """Claim a delivery to a channel that isn't `full`, at the pace that Discord's state allows."""
+        """Claim a due delivery to a channel that isn't in `full`.
+
+        Returns None if there is none, or if the courier holds back during or after an outage of Discord.
+        """
         await self._return_interrupted()
         if not self._outages.admits(self._clock()):
             return None
@@ -82,7 +85,7 @@ class Courier:
         self._metrics.attempt(delivery.purpose.name.lower(), result)
 
     async def _return_interrupted(self) -> None:
-        """Release the claims that an outage of the database interrupted: they don't count as tries."""
+        """Release the claims that a database outage interrupted, without counting them as tries."""
         for delivery in [*self._interrupted.values()]:
             await self._wait(delivery, "the database was away", self._outages.pause(delivery.id))
             self._interrupted.pop(delivery.id, None)
@@ -113,7 +116,7 @@ class Courier:
         except (MediaError, BackendError) as error:
             return await self._retry_later(delivery, error)
         except Exception as error:
-            # Without this it would be retried forever when its lease expires, and never offered in /runs.
+            # Otherwise the delivery would be retried each time its lease expires, and never appear in /runs.
             log.exception("delivery %s failed with an unforeseen error", delivery.id)
             return await self._retry_later(delivery, error)
 
@@ -176,7 +179,7 @@ class Courier:
             await self._router.post(delivery, route, channel_id, messages, nonce_suffix=suffix)
 
     async def _wait(self, delivery: Delivery, reason: str, pause: timedelta) -> None:
-        """Release a delivery for an attempt after a pause, without counting this one."""
+        """Release a delivery to be retried after a pause, without counting this attempt as a try."""
         due_at = self._clock() + pause
         await self._store.deliveries.postpone(delivery, self._owner, due_at, error=reason, counted=False)
         log.info("delivery %s waits %.0f s: %s", delivery.id, pause.total_seconds(), reason)
@@ -191,7 +194,10 @@ class Courier:
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
-        """Leave an outcome to `/runs` after telling its requester. Raises OutcomeUnknown."""
+        """Mark a delivery as undelivered; first say so in the status message, or refuse the review.
+
+        Raises OutcomeUnknown.
+        """
         log.error("delivery %s given up after %s tries: %s", delivery.id, delivery.tries, reason)
         if delivery.purpose in OUTCOME_PURPOSES:
             await self._status.show_undelivered(delivery)

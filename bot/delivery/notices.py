@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 class Notice:
     """A message and its target: a channel, the requester's direct messages (None), or a message to edit.
 
-    `without_files` builds the message again if Discord refuses the files; `nonce_suffix` is that of
+    `without_files` builds the message again if Discord refuses the files; `nonce_suffix` is passed to
     `Router.post`; `on_unreachable` is called if the target can't be reached.
     """
 
@@ -68,9 +68,9 @@ class NoticePlanner:
         self._removal = ResultRemoval(store, poster, title)
 
     async def plan(self, delivery: Delivery, folder: Path, form: Form) -> Notice | None:
-        """Return the notice as it is now, or None if it is obsolete. A removal is carried out here.
+        """Build the notice from the current rows, or return None if it is obsolete.
 
-        Only the full form has files.
+        A removal is carried out here, and also returns None. Only the full form has files.
         """
         run = delivery.run
         title = self._title(run.deployment)
@@ -92,7 +92,7 @@ class NoticePlanner:
         return Notice(decided_card(run, title, self._inputs(run)), edits=card) if card else None
 
     async def refuse_review(self, key: str) -> None:
-        """End a request whose review card can't be posted; its requester is told so."""
+        """End a request whose review card can't be posted. The outcome tells its requester why."""
         await self._store.runs.finish(key, RunState.REFUSED, self._clock(), code="review_unreachable")
 
     async def _review(self, delivery: Delivery, title: str, folder: Path, form: Form) -> Notice | None:
@@ -101,7 +101,8 @@ class NoticePlanner:
             await self._find_lost_card(delivery)
             return None
         inputs = self._inputs(run)
-        # The card hides its files itself. The file names must be those that `AttachmentRenewer` looks for.
+        # Without `spoiler`, file names have no SPOILER_ prefix, so `AttachmentRenewer` finds the files. The
+        # card marks them as spoilers itself.
         attached = replace(run, outputs=inputs.files, spoiler=False)
 
         async def card(limit: int) -> OutgoingMessage:

@@ -10,12 +10,12 @@ from bot.delivery.retries import Form, pause_after
 # After this many unanswered deliveries in a row, assume an outage and try only one at a time.
 _UNANSWERED = 3
 _LONGEST_PROBE_PAUSE = 60.0
-# A probe may take long: discord.py retries by itself. After this time another delivery is tried beside it.
+# A probe may take long, because discord.py retries by itself. After this time another one may start.
 _PROBE_TIME = timedelta(seconds=30)
 # The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
 _SECOND = timedelta(seconds=1)
-# A message that Discord never answers, while it answers others each time, is reduced after half an hour.
+# A message that Discord never answers, although it keeps answering others, is simplified after half an hour.
 _LINKS_AFTER = 10
 _WORDS_AFTER = 14
 _KEPT = 10_000
@@ -31,7 +31,7 @@ class _Trouble:
 
 
 class Outages:
-    """What one courier knows of Discord's state. A restart forgets it, which costs a few early attempts."""
+    """One courier's view of Discord's state. A restart loses it, which costs a few premature attempts."""
 
     def __init__(self) -> None:
         self._troubles: dict[int, _Trouble] = {}
@@ -57,7 +57,7 @@ class Outages:
         return True
 
     def nothing_due(self) -> None:
-        """End the slow start after an outage, or the wait for a probe that was not made."""
+        """End the slow start after an outage, or the wait for a probe that was never made."""
         self._recovering, self._next_probe = False, None
 
     def answered(self, delivery_id: int) -> None:
@@ -77,7 +77,7 @@ class Outages:
         self._next_probe = now + pause_after(self._in_a_row, _LONGEST_PROBE_PAUSE)
 
     def pause(self, delivery_id: int) -> timedelta:
-        """Return the pause of a delivery after another attempt that doesn't count."""
+        """Count an attempt that isn't a try, and return the pause before the next one."""
         trouble = self._trouble(delivery_id)
         trouble.unanswered += 1
         return pause_after(trouble.unanswered)

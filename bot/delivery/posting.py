@@ -21,8 +21,8 @@ from bot.ui.custom_ids import Action, RunId
 
 log = logging.getLogger(__name__)
 _TOO_LARGE = 40005
-# Codes of a 400 about the place: it takes no text, the thread is archived or locked, or the interaction has
-# had all its follow-ups.
+# Codes of a 400 that concerns the place, not the message: the channel takes no text, the thread is archived
+# or locked, or the interaction has used up its follow-ups.
 _CLOSED = frozenset({50008, 50083, 160005, 40094})
 _LOOKBACK = timedelta(minutes=2)
 _HISTORY = 500
@@ -195,8 +195,8 @@ class Poster:
     ) -> int | None:
         """Return the id of our message about a run if it was posted after `since`, or None.
 
-        Without a message to look for, any outcome of the run without files matches. `ignore` are ids of other
-        messages.
+        Without a message to look for, any outcome of the run without files matches. `ignore` holds the ids of
+        other messages.
         """
         with _mapped():
             async for message in self._own_since(channel_id, since):
@@ -222,7 +222,10 @@ class Poster:
 
 
 def _keep_items(view: discord.ui.LayoutView, keep: Collection[str]) -> None:
-    """Reduce the galleries of a view. Files are named as attachments, because Discord's links expire."""
+    """Remove all files except those in `keep` from a view's galleries.
+
+    The rest are referenced as attachments, because Discord's links expire.
+    """
     for item in [*view.walk_children()]:
         if not isinstance(item, discord.ui.MediaGallery):
             continue
@@ -310,8 +313,9 @@ _VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Act
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
     """Return whether a message is `outgoing`, or any outcome without files if `outgoing` is None.
 
-    Compares the buttons if there are any, because the files may differ between tries. Otherwise it compares
-    the file names, which contain the run key, without their suffixes; otherwise the text.
+    Compares the buttons if there are any, because the files may differ between tries. A message without
+    buttons is compared by its file names, which contain the run key, without their suffixes; a message
+    without files, by its text.
     """
     found = set(markers(message.components))
     files = {_stem(attachment.filename) for attachment in message.attachments}
@@ -333,7 +337,7 @@ def _stem(filename: str) -> str:
 
 
 def markers(components: Iterable[Any]) -> Iterator[str]:
-    """Yield what identifies a message: its buttons' custom_ids and its texts."""
+    """Yield the custom_ids and texts of a message's components, which identify it."""
     for component in components:
         for name in ("custom_id", "content"):
             mark = getattr(component, name, None)

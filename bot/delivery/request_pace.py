@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 
-# Their sum and one more is the number of requests in any second.
+# At most _RATE + _BURST + 1 requests start within any second.
 _RATE: Final = 45
 _BURST: Final = 4
 # Discord counts interactions separately.

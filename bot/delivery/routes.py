@@ -1,9 +1,9 @@
 """Choose the route for an outcome.
 
 Each attempt is stored before its post, and each message after it. If the result of an attempt is unknown,
-the courier searches the channel before it retries. The routes are the channel, by the bot's token; the
-command's own answer while its interaction lives (an edit: idempotent, so it can't post twice); a direct
-message; and undelivered.
+the courier searches the channel before it retries. The routes are the channel, with the bot's token; the
+command's own answer while its interaction lives (an edit, so a retry can't post twice); a direct message;
+and undelivered.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Router:
     async def deliver(self, delivery: Delivery, folder: Path, form: Form = Form.FULL) -> tuple[Route, bool]:
         """Try each route in order; return the one that worked and whether the result was withheld there.
 
-        The outcome is shown in the given form, or in the simpler one of this try.
+        The outcome takes the simpler of the given form and the form of this try.
         """
         if delivery.all_sent:
             return Route(delivery.route), False
@@ -119,7 +119,7 @@ class Router:
     ) -> None:
         """Post the messages that aren't sent yet, marking each before and after.
 
-        `nonce_suffix` distinguishes messages of the same purpose: for some minutes, Discord answers a
+        `nonce_suffix` distinguishes messages of the same purpose: for a few minutes, Discord answers a
         repeated nonce with the earlier message.
         """
         sent = list(delivery.messages)
@@ -231,8 +231,8 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores messages known to be others: those sent before it, an earlier verdict on the run, and those of
-        an earlier delivery.
+        Ignores the run's other known messages: those sent before it, an earlier verdict, and those of an
+        earlier delivery.
         """
         others = (await self._deliveries.sent(delivery.run.key, delivery.purpose)).everywhere
         if delivery.purpose is Purpose.LATE:
@@ -320,7 +320,7 @@ def _first_route(delivery: Delivery, now: datetime) -> Route:
 def _is_watched(run: Run, now: datetime) -> bool:
     """Return whether the requester is looking at the status message, so that an edit needs no ping.
 
-    They sent the command or pressed Cancel just now.
+    This is the case if they have just sent the command or pressed Cancel.
     """
     if run.state is RunState.REFUSED:
         return now - run.created_at < _WATCHED
@@ -357,7 +357,7 @@ def _steps(limit: int) -> list[Step]:
 
 
 def _placeholders(delivery: Delivery) -> list[OutgoingMessage]:
-    """Return a placeholder for each message that is sent."""
+    """Return a placeholder for each message that has already been sent."""
     return [OutgoingMessage()] * len(delivery.messages)
 
 

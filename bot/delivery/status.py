@@ -19,7 +19,7 @@ from bot.ui.components import OutgoingMessage
 from bot.ui.status import finishing_message, status_message, undelivered_message
 
 log = logging.getLogger(__name__)
-# An interaction's edits have a rate limit of their own; the bot token's share the channel's.
+# Edits by an interaction have a rate limit of their own; edits with the bot's token share the channel's.
 FAST = timedelta(seconds=3)
 SLOW = timedelta(seconds=15)
 _CHUNK_SIZE = 50
@@ -33,7 +33,8 @@ EDITS_WIDTH = 64
 class StatusUpdater:
     """Edits the status messages of active batches.
 
-    `posting` returns the channels that outcomes are posted to: with the bot's token, both share a rate limit.
+    `posting` returns the channels to which outcomes are being posted. Edits with the bot's token share their
+    rate limit.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class StatusUpdater:
                 raise NotYet("another process is changing the messages of this batch") from error
 
     async def claim(self) -> Run | None:
-        """Claim a run whose status message may be edited now; skip busy channels for the time being."""
+        """Claim a run whose status message may be edited now; runs in busy channels have to wait."""
         claimed = self._next()
         if claimed is None:
             full = self._posting() | _full(self._editing)
@@ -101,7 +102,7 @@ class StatusUpdater:
     async def show_download(self, delivery: Delivery) -> None:
         """Say in the status message that the outputs are being fetched; the caller holds the batch's lock.
 
-        The answer to a command may be the outcome itself, if an earlier attempt has reached Discord.
+        Does nothing after an earlier attempt, which may have turned the command's answer into the outcome.
         """
         if delivery.purpose is not Purpose.OUTCOME or delivery.attempted or delivery.messages:
             return

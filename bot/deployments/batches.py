@@ -11,13 +11,13 @@ from bot.deployments.options import COUNT
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue
 
-# The number of runs that Vary starts. Existing buttons show it: a deployment may allow fewer today, but never
-# more.
+# The number of runs that Vary starts. Existing buttons show it, so Vary may start fewer, if the deployment
+# now allows fewer, but never more.
 VARY_COUNT = 4
 
 
 class RepeatMode(Enum):
-    """The number of runs that a repetition starts: one, as many as before, or those of Vary."""
+    """The number of runs that a repetition starts: one, as many as before, or `VARY_COUNT`."""
 
     ONE = auto()
     ALL = auto()

@@ -50,8 +50,8 @@ class DeploymentCache(Protocol):
 class Catalogue:
     """The current deployments and their command. Reading never waits for the backend.
 
-    `parallel` is how many deployments are described at the same time. `extra` are the bot's own further
-    options.
+    `parallel` limits how many deployments are described at the same time. `extra` are further options of the
+    bot's own.
     """
 
     def __init__(
@@ -147,9 +147,7 @@ class Catalogue:
             left_out = f"deployment '{config.name}' is left out: nothing describes its inputs"
             self._log_new(config.name, left_out, level=logging.ERROR)
             return None
-        await asyncio.sleep(
-            0
-        )  # parsing and compiling a large description are separate steps of the event loop
+        await asyncio.sleep(0)  # lets other tasks run between parsing and compiling a large description
         deployment = compile_deployment(config, info, self._backend.gpus)
         self._log_new(config.name, *deployment.warnings)
         return deployment
@@ -184,7 +182,7 @@ class Catalogue:
     async def _ask(self, config: DeploymentConfig, account: _AccountList) -> DeploymentDescription:
         """Describe a deployment. Raises BackendUnlisted if the account doesn't have it.
 
-        ComfyDeploy answers 500 for an unknown id as for an outage; the list of deployments tells them apart.
+        ComfyDeploy answers 500 both for an unknown id and in an outage; the list of deployments tells which.
         """
         try:
             return await self._backend.describe_deployment(config.deployment_id)
@@ -254,9 +252,7 @@ class _AccountList:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """The result of a reload: the names of changed deployments, and `warnings` about what the operator may
-    not expect.
-    """
+    """The result of a reload: the names of the changed deployments, and `warnings` for the operator."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -302,8 +298,9 @@ class Reloader:
         self._show: list[Callable[[], Awaitable[None]]] = []
 
     def on_change(self, show: Callable[[], Awaitable[None]]) -> None:
-        """Register `show`, which updates what users see of the deployments. It is called again after a
-        failure.
+        """Register `show`, which updates what users see of the deployments.
+
+        If it fails, the next reload calls it again.
         """
         self._show.append(show)
 
@@ -350,7 +347,7 @@ class Reloader:
         log.info("the deployments were read again: %s", _summary(found) if found else "nothing has changed")
 
     async def _poll(self) -> None:
-        """Adopt changes in the backend's descriptions, at the price of one call per deployment."""
+        """Adopt changes in the backend's descriptions. This takes one call per deployment."""
         async with self._lock:
             try:
                 found = await self._load(None)

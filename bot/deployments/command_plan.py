@@ -28,7 +28,7 @@ class CommandPlan:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The subcommand groups, in order."""
+        """Return the subcommand groups, in order."""
         return tuple(dict.fromkeys(spec.group for spec in self.commands if spec.group and not self.is_single))
 
     def command(self, deployment: str) -> CommandSpec | None:
@@ -78,7 +78,7 @@ _FEWER_OPTIONS = (20, 15, 10, 7, 5)
 
 
 def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec] = ()) -> CommandPlan:
-    """Plan `/generate` for these deployments. `extra` are options of the bot that each deployment gets.
+    """Plan `/generate` for these deployments. `extra` are the bot's own options for every deployment.
 
     Raises StartupError, which names what to cut, if Discord's limits can't be met.
     """

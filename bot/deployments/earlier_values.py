@@ -109,7 +109,7 @@ def revise(
 
 
 def _rank(item: Input, earlier: OfferedValue | None) -> int:
-    """Return an input's position in a form: the texts, what the user chose, then the others.
+    """Return an input's rank in a form: prompts first, then values that the user chose, then the others.
 
     A required input without a value comes early, because the form can't be sent without it. A seed comes
     after the other chosen values, because the bot may have drawn it.
@@ -138,9 +138,10 @@ def _field(item: Input, earlier: OfferedValue | None, form_values: FormValues) -
 
 
 def _shows_default(item: Input) -> bool:
-    """Return whether a form preselects the default, which is then not sent unless it was before.
+    """Return whether a form preselects the default of an input that the earlier run omitted.
 
-    Otherwise a checkbox, which is always on or off, would show a value that didn't hold.
+    If the user leaves it, the input is omitted again. Without this, a checkbox, which is always on or off,
+    could show a value that the earlier run didn't have.
     """
     is_choice = bool(item.choices) or item.kind is InputKind.BOOLEAN
     return is_choice and not item.required and not item.is_seed

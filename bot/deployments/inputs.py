@@ -24,7 +24,7 @@ RawValue = str | int | float | bool | AttachedFile | Size
 class CollectedInputs:
     """The inputs of a queue call by their keys, and the values that the bot displays.
 
-    With `gpu` None the machine chooses. `prompt` falls back to ComfyDeploy's default. `files` are the
+    If `gpu` is None, the machine chooses. `prompt` falls back to ComfyDeploy's default. `files` holds the
     attachments by input key, with name and size. `drawn` holds the keys of the seeds that were drawn at
     random.
     """
@@ -46,8 +46,8 @@ def collect(
 ) -> CollectedInputs:
     """Validate the options that a user entered, including `more` and `gpu`. Raises InputError.
 
-    Omitted optional inputs are not sent, since ComfyDeploy has their defaults, except for fixed values,
-    defaults of our own, and seeds, which `draw_seed` draws (see `seed_range`).
+    Omitted optional inputs are not sent, since ComfyDeploy has their defaults. The exceptions are fixed
+    values, defaults of our own, and seeds, which `draw_seed` draws (see `seed_range`).
     """
     values = _with_more(deployment, options)
     drawn: set[str] = set()
@@ -71,8 +71,10 @@ def collect(
 
 
 def seed_range(item: Input) -> tuple[int, int]:
-    """Return the smallest and largest seed: the input's range, limited to 0 and the largest exact JSON
-    number.
+    """Return the smallest and largest seed to draw.
+
+    This is the input's range, without numbers that JSON clients can't represent exactly and, unless all are
+    negative, without negative ones.
     """
     low = max(0, int(item.minimum or 0))
     high = LARGEST if item.maximum is None else min(LARGEST, int(item.maximum))

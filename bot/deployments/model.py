@@ -53,7 +53,7 @@ class Input:
     """An input of a deployment: `key` is the backend's name for it, `option` its name in Discord.
 
     A `fixed` value is always sent and never offered. A `hidden` input uses the backend's default, and so does
-    an input that the user omits, unless `send_default` says that our default differs. With `default` None
+    an input that the user omits, unless `send_default` says that our default differs. If `default` is None,
     there is no usable default. `max_count` applies to `IMAGES` only.
 
     The option for sizes is an input of the bot's own: a choice that sets the two backend inputs in `parts`.

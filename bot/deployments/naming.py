@@ -20,7 +20,7 @@ _REFUSED = re.compile(rf"[^-_\w{_THAI}{_DEVANAGARI}]+")
 
 def slug(text: str, fallback: str = "input") -> str:
     """Convert `text` to a name that Discord accepts: lower case, words joined by `_`, 1 to 32 characters."""
-    # Cut first: NFKC makes up to 18 characters out of one.
+    # Cut first: NFKC can expand one character into 18.
     lowered = unicodedata.normalize("NFKC", text[: NAME_LENGTH * 8]).lower()
     return _REFUSED.sub("_", lowered).strip("_")[:NAME_LENGTH].strip("_") or fallback
 
@@ -31,7 +31,7 @@ def acceptable(name: str) -> bool:
 
 
 def unique(name: str, taken: Collection[str], *, room: int = 0, first: int = 2) -> str:
-    """Return `name`, numbered from `first` if it is taken, with space for `room` more characters."""
+    """Return `name`, numbered from `first` if it is taken, leaving room for `room` more characters."""
     length = NAME_LENGTH - room
     candidate, number = name[:length], first
     while candidate in taken:

@@ -26,7 +26,7 @@ from bot.domain.runs import InputValue
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 # The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
 CLASSIFY = "classify"
-# Discord's clients lose digits of larger numbers.
+# Discord's clients lose precision above this.
 LARGEST = 2**53 - 1
 _EXPECTED = {
     InputKind.INTEGER: "a whole number",
@@ -83,7 +83,10 @@ def _limit(value: object) -> int | float:
 
 
 def _name(value: str) -> str:
-    """Reject names that Discord doesn't accept; converted ones would not be found in the operator's file."""
+    """Reject names that Discord doesn't accept.
+
+    They aren't converted, because operators would not find the converted names in their file.
+    """
     if acceptable(value):
         return value
     hint = f" such as {similar!r}," if (similar := slug(value, "")) else ""
@@ -243,7 +246,7 @@ def _size(value: object) -> tuple[int, int]:
 
 
 class SizesConfig(BaseModel):
-    """One choice instead of two inputs. `width` and `height` are the keys of the inputs."""
+    """One choice that replaces two inputs. `width` and `height` are the keys of the inputs."""
 
     model_config = _MODEL
 
@@ -349,7 +352,7 @@ def _same_options(config: DeploymentConfig) -> Iterator[str]:
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:
-    """Yield the mistakes in sizes that the inputs in the file show. The compiler checks the rest."""
+    """Yield the mistakes in sizes that are evident from the file alone. The compiler finds the rest."""
     sizes = config.sizes
     if sizes is None:
         return
@@ -375,7 +378,7 @@ def _no_side(item: InputConfig) -> str:
 
 
 def beyond(value: float, low: float | None, high: float | None) -> str:
-    """Return in which way a number is outside limits, or an empty string."""
+    """Return how a number violates the limits, as words, or an empty string."""
     if low is not None and value < low:
         return f"{value:.15g} is below minimum {low:.15g}"
     if high is not None and value > high:

@@ -1,7 +1,7 @@
 """Convert between the one option for sizes and the two inputs that it stands for.
 
-Runs and presets are stored with the backend's inputs, and those are sent. So old ones still apply after
-`sizes` was added to `deployments.toml`, changed or removed.
+Runs and presets store the two inputs, as they are sent to the backend. So old ones remain valid after `sizes`
+was added to `deployments.toml`, changed or removed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def size_input(deployment: Deployment) -> Input | None:
 
 
 def as_offered(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict[str, OfferedValue]:
-    """Return stored inputs by the keys of the offered ones: width and height as one size.
+    """Convert stored inputs to offered ones: width and height become one size.
 
     If only one of the two is stored, the other had its default. Values that are not numbers stay as they are.
     """
@@ -41,7 +41,7 @@ def as_offered(deployment: Deployment, inputs: Mapping[str, InputValue]) -> dict
 
 
 def as_sent(deployment: Deployment, values: Mapping[str, OfferedValue]) -> dict[str, InputValue]:
-    """Return the backend's inputs for offered ones: a size as its width and height."""
+    """Convert offered inputs to the backend's: a size becomes its width and height."""
     inputs: dict[str, InputValue] = {}
     item = size_input(deployment)
     for key, value in values.items():

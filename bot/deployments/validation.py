@@ -22,8 +22,8 @@ _SHOWN_CHOICES = 10
 def check_value(item: Input, value: Plain | Size) -> OfferedValue:
     """Return the value for the queue call. Raises InputError that names the option.
 
-    A `Size` comes from an earlier run or a preset. It may have left the choices since, but must still respect
-    the limits of its inputs.
+    A `Size` comes from an earlier run or a preset. It need not be among the current choices, but must be
+    within the limits of its inputs.
     """
     if isinstance(value, Size):
         return _check_size(item, value)
@@ -139,7 +139,7 @@ def _excerpt(value: Plain) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-# The limit of ComfyDeploy's own upload; a larger file would fail on the machine without a reason.
+# The limit of ComfyDeploy's own upload; a larger file would fail on the machine without an explanation.
 MAX_FILE_SIZE = 250 * 1024 * 1024
 _FAMILIES = {
     InputKind.IMAGE: "image",

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class AnswerState(StrEnum):
-    """The kinds of answer that a requester sees.
+    """What the requester sees in answer to the interaction.
 
-    SHOWN: the request's status, or that it may still start. OTHER: another sentence, such as an error.
-    MISSING: that the bot didn't respond. EXPIRED: the answer can't be read any more. UNKNOWN: Discord gave no
-    usable reply, so it has to be asked again.
+    SHOWN: the request's status, or the notice that it may still start. OTHER: another sentence, such as an
+    error. MISSING: Discord's notice that the bot didn't respond. EXPIRED: the answer can't be read any more.
+    UNKNOWN: Discord gave no usable reply, so the bot has to ask again.
     """
 
     SHOWN = "shown"

@@ -63,8 +63,8 @@ class InputDescription:
 class DeploymentDescription:
     """A deployment as the backend describes it.
 
-    `gpu` is set if the deployment runs on no other. `run_timeout` is in seconds. Inputs that share a key all
-    receive the same value.
+    `gpu` is set if the deployment runs only on that GPU. `run_timeout` is in seconds. Inputs that share a key
+    all receive the same value.
     """
 
     id: str
@@ -114,7 +114,7 @@ class Backend(Protocol):
         """Return the descriptions of all deployments of the account."""
 
     async def start_run(self, run: NewRun) -> str:
-        """Start a run and return its id. After an error with `accepted` the run may exist nevertheless."""
+        """Start a run and return its id. If an error has `accepted`, the run may exist all the same."""
 
     async def get_run(self, run_id: str) -> RunReport:
         """Return the current state of a run, with links that have not expired."""

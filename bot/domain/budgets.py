@@ -11,7 +11,7 @@ from bot.domain.settings.rules import Budget, RoleBudget, ServerRules
 
 # The assumed cost of a run, in seconds, until ComfyDeploy reports its duration.
 EXPECTED_SECONDS = 60.0
-# Runs in these states don't count as runs of the day unless they made a part; their GPU seconds do.
+# Runs in these states don't count as runs of the day unless they made outputs; their GPU seconds do count.
 MADE_NOTHING = FINAL - {RunState.SUCCEEDED}
 
 

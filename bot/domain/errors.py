@@ -14,7 +14,7 @@ BotError                      code, params
 ├── StoreUnavailable          the database can't be reached or written
 │   └── CommitUnknown         … and a change that was being committed may be stored
 │       └── RequestUnknown    … which was to accept a request
-├── DoesNotFit                a text is longer than what is kept of its kind
+├── DoesNotFit                a text is too long for its column and can't be cut
 ├── MediaError                an output can't be fetched
 │   ├── MediaForbidden        its address is not allowed
 │   ├── MediaTooLarge         it exceeds the limit

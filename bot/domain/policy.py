@@ -39,9 +39,9 @@ class OperatorRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A run that may start now, new or stored.
+    """The facts about a new or stored run that `judge` needs.
 
-    `gpu` is the one that it will run on. If `channel` is None, Discord wasn't asked about it.
+    `gpu` is the GPU that the run will use. `channel` is None if Discord wasn't asked about the channel.
     `roles_known` is False for a run that was stored without its requester's roles.
     """
 
@@ -119,10 +119,10 @@ def decide(
 
 
 def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRules) -> RefusedError | None:
-    """Return the refusal of the first rule by which the run may not start now, or None if it may.
+    """Return the refusal of the first rule that forbids the start, or None if the run may start now.
 
-    A RefusedForNow ends by itself, with time or with a pause; any other refusal is final. Final ones come
-    first, so that no run waits for a moment at which it is refused.
+    A RefusedForNow ends with time or with the end of a pause; any other refusal is final. Final ones come
+    first, so that no run waits only to be refused in the end.
     """
     try:
         _check_place(start.guild_id, operator, user_install=start.user_install)
@@ -144,7 +144,7 @@ _LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 def start_of(run: Run, person: Member | None = None, channel: ChannelState | None = None) -> Start:
-    """Return what the rules see of a stored run.
+    """Return the facts about a stored run that `judge` needs.
 
     `person` is the requester as just read from Discord. If it is None, the roles stored with the run apply,
     and the ages of account and membership aren't checked again, because they only grow.
@@ -246,7 +246,7 @@ def check_moderator(guild_id: int | None, person: Member, rules: ServerRules) ->
 
 
 def check_undecided(run: Run, moderator_id: int) -> None:
-    """Raise RefusedError unless this moderator can still decide about the run: nobody approves their own."""
+    """Raise RefusedError if the run no longer awaits approval, or if this moderator requested it."""
     if run.state is not RunState.AWAITING_APPROVAL:
         if run.decided_by is not None:
             raise RefusedError("already_decided", person=run.decided_by)

@@ -13,8 +13,8 @@ _LONGEST_PAUSE = 20  # polling intervals
 # Webhooks have neither GPU nor duration; GET /run has them a little after the end.
 SETTLE_AFTER = timedelta(seconds=5)
 SETTLE_CHECKS = 5
-# How long the bot polls a run that it gave up on, and once more after an outage: a late success is still
-# shown.
+# How long the bot polls a run that it gave up on, because a late success is still shown. If the time passes
+# during an outage, the run is polled once more afterwards.
 LATE_CHECKS = timedelta(days=1)
 # How long a cancelled run is polled while its state can't be read. The backend also accepts a cancel call for
 # a run that has already succeeded.

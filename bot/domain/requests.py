@@ -50,8 +50,9 @@ class Origin(BaseModel):
 class GenerationRequest(BaseModel):
     """One generation: a deployment, its inputs by their keys, the requester and the origin.
 
-    `age_restricted` is the operator's mark on the deployment, which may be missing when the result is posted.
-    `gpu` is the one to ask for; `expected_gpu` is the one that it will run on, None if unknown.
+    `age_restricted` copies the operator's mark on the deployment, because the deployment may be gone when the
+    result is posted. `gpu` is the GPU to ask for; `expected_gpu` is the GPU that will be used, or None if
+    unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -184,5 +185,5 @@ class Preset:
 
 
 def folded(name: str) -> str:
-    """Normalize a preset's name for lookups, which ignore case. No database stores half a surrogate pair."""
+    """Case-fold a preset's name for lookups, and replace lone surrogates, which no database stores."""
     return name.strip().encode("utf-8", "replace").decode().casefold()

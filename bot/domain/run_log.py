@@ -1,6 +1,6 @@
 """Decide what may be shown of a run's log: its last error, without addresses, paths and secrets.
 
-Every pattern has bounded repetitions, because the log is the machine's and may hold anything.
+Every repetition in the patterns is bounded, because the log comes from the machine and may contain anything.
 """
 
 from __future__ import annotations

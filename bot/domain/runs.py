@@ -1,4 +1,4 @@
-"""Runs, deliveries and pages of runs, and which state may follow which."""
+"""Records of runs and their states, of deliveries, and of pages of runs."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ class RunReport(NamedTuple):
 class Run:
     """A run as the store has it. Times are aware UTC, durations seconds.
 
-    `waiting_code` is the rule that a waiting run waits for. `requester_roles` None: the request is older than
-    the column. `partial` marks a run that did not succeed but made outputs, which are shown. The outputs of a
-    run in flight are those of the last poll; `outputs_since` is when they were first seen after the last
-    node.
+    `waiting_code` names the rule that keeps a waiting run from starting. `requester_roles` is None if the
+    request is older than the column. `partial` marks a run that did not succeed but made outputs, which are
+    shown. The outputs of a run in flight are those of the last poll; `outputs_since` is when they were first
+    seen after the last node.
     """
 
     key: str
@@ -156,12 +156,12 @@ class Run:
 
     @property
     def has_result(self) -> bool:
-        """Return whether its outcome shows outputs: all of a success, or those of an unsuccessful run."""
+        """Return whether its outcome shows outputs, which even an unsuccessful run may have made."""
         return self.state is RunState.SUCCEEDED or self.partial
 
     @property
     def is_shown(self) -> bool:
-        """Return whether its result was not deleted."""
+        """Return whether it has a result that was not deleted."""
         return self.has_result and self.deleted_at is None
 
     @property
@@ -296,9 +296,9 @@ OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
 class Delivery:
     """A claimed delivery with its run as it is now, and the messages sent so far.
 
-    `batch` holds the runs that it reports: the whole batch for an outcome, otherwise `run` alone. `late`
-    holds the keys of runs whose late success has a delivery of its own. `tries` includes this one. With
-    `all_sent`, its last message is sent, and only the cleanup is left.
+    `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
+    holds the keys of runs whose late success has a delivery of its own. `tries` counts this attempt, too. If
+    `all_sent` is True, all messages have been sent, and only the cleanup is left.
     """
 
     id: int

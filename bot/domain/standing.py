@@ -23,8 +23,8 @@ class Offer:
 class Standing:
     """The rules that apply to a member in a channel.
 
-    The reviewed deployments and GPUs wait for approval if not every request does. The member's roles can't
-    use the closed ones.
+    Unless `always_reviewed`, only requests for the reviewed deployments and GPUs wait for approval. The
+    member's roles don't allow the closed ones.
     """
 
     usage: Usage

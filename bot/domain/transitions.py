@@ -63,9 +63,9 @@ REPORTED = (IN_FLIGHT - {RunState.SUBMITTING}) | {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The columns to write. A change that ends the run says from when its outcome may be posted.
+    """The columns to write. If the change ends the run, its outcome may be posted from `outcome_due_at` on.
 
-    `visible` changes make the status message out of date.
+    A `visible` change makes the status message out of date.
     """
 
     state: RunState
@@ -84,7 +84,7 @@ def belongs(run: Run, report: RunReport) -> bool:
 
 
 def apply_report(run: Run, report: RunReport, now: datetime, *, asked: bool = False) -> Change | None:
-    """Return what a report changes, or None. `asked`: it is the reply of GET /run, which is complete."""
+    """Return what a report changes, or None. If `asked`, it is a reply to GET /run, which is complete."""
     if run.state is RunState.AWAITING_APPROVAL:
         return None  # the run was never sent to ComfyDeploy, and a report can't approve it
     values = _run_id(run, report, now)
@@ -121,8 +121,8 @@ def _is_unexpected_cancel(run: Run, target: RunState | None) -> bool:
 def _is_doubtful(run: Run, report: RunReport, target: RunState | None) -> bool:
     """Return whether GET /run has to confirm an end without outputs.
 
-    Late "Executing …" events say success without outputs, and a run that ComfyDeploy cancelled after its last
-    node has succeeded if it made something.
+    Late "Executing …" events report a success without outputs, and a run that ComfyDeploy cancelled after its
+    last node has succeeded if it made something.
     """
     if report.outputs:
         return False
@@ -170,7 +170,7 @@ def _run_id(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
     """Return the columns that change because the report is the first to name the run's id."""
     if run.run_id is not None:
         return {}
-    # A cancellation may have waited for an id to cancel.
+    # A cancellation may have been waiting for the id, which the cancel call needs.
     cancelling = {"due_at": now} if run.cancel_requested_at is not None else {}
     # The run was requeued although its call had been accepted: its deadline counts from here.
     resubmitted = {"submitted_at": now} if run.state is RunState.WAITING else {}
@@ -246,7 +246,7 @@ def _progress(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
 
 
 def _seen_outputs(run: Run, report: RunReport, now: datetime) -> dict[str, object]:
-    """Return the outputs of a run in flight if they are new: they are shown if it never ends."""
+    """Return the columns for new outputs of a run in flight, which are shown if it never reports its end."""
     values: dict[str, object] = {}
     if report.outputs and not same_outputs(run.outputs, report.outputs):
         values["outputs"] = pack_outputs(report.outputs)

@@ -24,7 +24,8 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
     """Return the state of the channel in which a run's result will be shown. Raises DiscordAway.
 
     Returns None for direct messages and for channels that only the interaction reaches: Discord reveals
-    nothing about them. A process with the server's shard uses its cache; any other makes three calls.
+    nothing about them. A process with the server's shard uses its cache; any other makes three calls, or four
+    for a thread.
     """
     if run.guild_id is None:
         return None

@@ -21,7 +21,7 @@ _SECONDS = 1.2
 class CommandMentions:
     """The ids of the registered commands, fetched once for each scope.
 
-    An id stays the same when a command changes, so it is only forgotten when the commands are synced again.
+    An id stays the same when a command changes, so ids are only forgotten when the commands are synced again.
     """
 
     def __init__(self, tree: app_commands.CommandTree[Any], guild_ids: tuple[int, ...]) -> None:
@@ -35,7 +35,7 @@ class CommandMentions:
     async def known(self, guild_id: int | None) -> Mention:
         """Return a function from a path such as `/generate flux` to its mention.
 
-        If an id isn't known, because Discord doesn't answer in time, the path itself is shown.
+        If an id isn't known, for example because Discord doesn't answer in time, the path itself is shown.
         """
         scope = guild_id if guild_id in self._guild_ids else None
         if scope not in self._ids:

@@ -81,7 +81,7 @@ async def _confirm(
         return
     generation = interaction.client.services.generation
     if not await generation.confirm_answer(run.key, status_message_id):
-        # The answer took so long that the worker had asked Discord before.
+        # The answer took so long that the worker has already asked Discord and withdrawn the run.
         log.warning("removing the status message of run %s, which was withdrawn before", run.key)
         with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
             await interaction.delete_original_response()

@@ -51,13 +51,11 @@ class CommandSync:
         return await self._store.with_prefix(f"{_KEY_PREFIX}{application_id}:")
 
     async def mark_synced(self, tree: app_commands.CommandTree[Any], application_id: int, scope: str) -> None:
-        """Remember that Discord has the tree's commands of a scope. Raises StoreUnavailable."""
+        """Store the fingerprint of a scope's commands, which Discord now has. Raises StoreUnavailable."""
         await self._store.put(f"{_KEY_PREFIX}{application_id}:{scope}", _fingerprint(tree, scope))
 
     async def run(self, tree: app_commands.CommandTree[Any], application_id: int) -> None:
-        """Sync the scopes that changed. Raises StoreUnavailable. If Discord refuses a scope, that is only
-        logged.
-        """
+        """Sync the scopes that changed; if Discord refuses one, only log it. Raises StoreUnavailable."""
         self.arrange(tree)
         synced = await self.synced(application_id)
         for scope in self.scopes(synced):

@@ -98,7 +98,7 @@ async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncItera
 
 
 async def _signer(settings: Settings, store: Store, *, usable: bool) -> WebhookSigner:
-    """Sign with the webhook secret that the bot uses, or a temporary one if it doesn't exist yet."""
+    """Return a signer with the bot's webhook secret, or with a temporary one if there is none yet."""
     if settings.webhook_secret is not None:
         return WebhookSigner(settings.webhook_secret.get_secret_value(), settings.public_url)
     stored = await store.key_values.get("webhook_secret") if usable else None

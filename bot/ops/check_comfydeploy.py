@@ -164,7 +164,7 @@ def _remedy(fault: BackendError) -> str:
         case BackendForbidden():
             return "See in ComfyDeploy's dashboard whether the account is in order."
         case BackendServerError():
-            # ComfyDeploy also answers 500 for an unknown id, and its list didn't answer either.
+            # ComfyDeploy also answers 500 for an unknown id, and didn't list the deployments either.
             return f"Try again in a minute. If ComfyDeploy answers otherwise, check the id. {_WITHOUT}"
         case _ if fault.passing:
             return f"Check again when ComfyDeploy answers. {_WITHOUT}"

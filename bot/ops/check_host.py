@@ -158,9 +158,9 @@ async def check_ports(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _port(host: str, port: int, setting: str, is_bot: Callable[[URL], Awaitable[bool]]) -> Finding:
-    """Return whether the port is free or in use by a bot.
+    """Check whether the port is free or in use by a bot.
 
-    Whether that is this bot or another one shows only at PUBLIC_URL.
+    Only the check of PUBLIC_URL shows whether it is this bot.
     """
     where = f"{setting} {port} on {host}"
     try:
@@ -228,7 +228,7 @@ DATABASE = "Database"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """The state of the database; `usable` if it has this version's schema."""
+    """The state of the database; it is `usable` if it has this version's schema."""
 
     finding: Finding
     usable: bool = False

@@ -1,4 +1,4 @@
-"""Discord's HTTP API for the operator's commands, without a gateway and with no retry except after a 429.
+"""Discord's HTTP API for the operator's commands, without a gateway; retries only once, after a 429.
 
 The bot uses discord.py, whose retries take up to a minute. That is too long for somebody at a terminal.
 """

@@ -195,5 +195,5 @@ def _without_formula(cell: str) -> str:
 def _row(cells: tuple[str, ...]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
-    # A text from Discord may hold half a surrogate pair.
+    # Text from Discord may contain lone surrogates.
     return text.getvalue().encode("utf-8", "replace")

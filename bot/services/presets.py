@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresetDraft:
-    """The preset to save: the inputs of a run (None is the latest), perhaps with another prompt."""
+    """A preset to save: the inputs of a run (`run_key` None is the latest), perhaps with another prompt."""
 
     name: str
     run_key: str | None = None
@@ -178,7 +178,7 @@ class PresetService:
         return PresetRun(run, preset, applied.dropped)
 
     def _missing_input(self, error: InputError, preset: Preset) -> InputError:
-        """Raise an InputError that points to `/generate` if the preset lacks a required input."""
+        """Replace the error with one that points to `/generate` if the preset lacks a required input."""
         spec = self._catalogue.plan.command(preset.deployment)
         if error.code != "input_required" or spec is None:
             return error

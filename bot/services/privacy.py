@@ -14,8 +14,8 @@ from bot.domain.runs import Run
 from bot.store.privacy import PrivacyStore
 
 SIZE = 8 * 1024 * 1024
-# Reply data, the workers' bookkeeping and the machine's log say nothing about the user. Who moderated a
-# request, and where, is the moderators' own data.
+# Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a
+# request, and their channels, are the moderators' own data.
 _OMITTED = frozenset(
     {"requester_id", "deployment_id", "application_id", "interaction_token", "interaction_expires_at"}
     | {"upload_limit", "status_message_id", "progress", "queue_position", "submissions", "checks"}

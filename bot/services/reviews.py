@@ -23,7 +23,7 @@ Present = Callable[[Run], Awaitable[tuple[Member, ChannelState | None]]]
 
 @dataclass(frozen=True, slots=True)
 class ReviewedRun:
-    """A run and the content of its card. `already_deleted` means that its result was removed before."""
+    """A run and the content of its card. `already_deleted` means that its result had already been removed."""
 
     run: Run
     title: str
@@ -70,7 +70,7 @@ class ReviewService:
     async def check_open(self, key: str, moderator: Member, guild_id: int | None) -> ReviewedRun | None:
         """Raise RefusedError unless this user can decide about the request; called before a form opens.
 
-        Returns the run if this user has rejected it before, since the answer to that may be lost.
+        Returns the run if this user has already rejected it, since the reply to that may have been lost.
         """
         run = await self._moderated(key, moderator, guild_id)
         if has_decided(run, moderator.id, rejected=True):
@@ -101,7 +101,7 @@ class ReviewService:
         """Delete a result for its requester or a moderator.
 
         `moderated` is the channel of the interaction if the user may manage messages there. With `by_card`,
-        the button is on a report, which is closed even if the result was removed before.
+        the button is on a report, which is closed even if the result has already been removed.
         """
         run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=by_card)
         if by_card and run.deleted_at is not None:
@@ -139,7 +139,7 @@ class ReviewService:
     ) -> None:
         """Authorize the deletion of a message without a result, as in `delete`; the caller deletes it.
 
-        The courier deletes the rest of the outcome, except a result that this message replaces here.
+        The courier deletes the rest of the outcome, unless a result of the batch is still there.
         """
         run = await self._deletable(key, person, guild_id, moderated=moderated, by_card=False)
         outcome = await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)

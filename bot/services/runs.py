@@ -17,7 +17,7 @@ from bot.domain.text import channel_url
 from bot.store import Store
 from bot.workers.worker import Wakeups
 
-# If nobody has released a request after this time, Discord is asked whether its interaction was answered.
+# If a request isn't released within this time, the bot asks Discord whether its interaction was answered.
 # Discord accepts an answer for 3 s.
 ANSWER_HOLD = timedelta(seconds=5)
 
@@ -48,7 +48,7 @@ class RunService:
 
         `refusal` is the code of the sentence for other users.
 
-        The key may be forged, but the channel of the interaction can't. The channel is compared because any
+        The key can be forged, but the channel of the interaction can't. The channel is compared because any
         user can have permissions in a server of their own, which must not extend to another server's runs.
         """
         run = await self._store.runs.get(key)
@@ -63,9 +63,9 @@ class RunService:
         return run
 
     async def cancel(self, key: str, user_id: int, *, moderated: int | None = None) -> None:
-        """Cancel a batch. Raises RefusedError if it has ended, or if the requester may not cancel it.
+        """Cancel a batch. Raises RefusedError if it has ended, or if this user may not cancel it.
 
-        `moderated` is the channel of the interaction if the requester may manage messages there.
+        `moderated` is the channel of the interaction if the user may manage messages there.
         """
         run = await self.own_run(key, user_id, moderated=moderated, refusal="cancel_not_yours")
         before = await self._store.runs.request_cancel(run.batch_key, self._clock(), by=user_id)
@@ -89,9 +89,10 @@ class RunService:
         return runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
 
     async def usage(self, guild_id: int | None, requester: Member, target: Member | None) -> UsageView:
-        """Return the user's own usage. Moderators also get the limits of other members and of the server.
+        """Return the usage of `target`, or the requester's own if it is None.
 
-        The default rules apply outside servers.
+        Only moderators get the server's limits, and the usage of other members; anybody else who asks for
+        another member raises RefusedError. The default rules apply outside servers.
         """
         rules = await self._store.rules.get(guild_id)
         moderator = guild_id is not None and requester.is_moderator(rules)

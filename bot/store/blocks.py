@@ -1,4 +1,4 @@
-"""Blocks: who may not generate on a server, and which runs a block ends."""
+"""Block users on a server, and end their waiting runs."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ async def end_waiting_runs(
 ) -> int:
     """End a blocked user's waiting runs, in the transaction that blocks them; return how many ended.
 
-    Each creates its outcome and updates its card. One of them also creates a direct message with the reason.
+    This also creates their outcomes, updates their cards, and creates one direct message with the reason.
     """
     batches = select(_member.c.batch_key).where(
         _member.c.guild_id == guild_id,

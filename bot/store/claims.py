@@ -90,7 +90,7 @@ async def _served(connection: AsyncConnection) -> list[QueueEntry]:
 async def _is_turned_away(
     connection: AsyncConnection, key: str, operator: OperatorRules, now: datetime
 ) -> bool:
-    """Return whether a run may not start now. It then waits longer, or has ended."""
+    """Return whether a run may not start now. If so, it has been postponed or has ended."""
     try:
         run, reason = await judge_run(connection, key, operator, now)
         if reason is None:

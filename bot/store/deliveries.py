@@ -1,4 +1,4 @@
-"""Deliveries: claimed under a lease; each attempt is marked before it is made, each sent message after."""
+"""Claim deliveries under a lease, mark each attempt before it is made, and store each message once sent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _BATCH = (
     .where(runs.c.batch_key == bindparam("batch"))
     .order_by(runs.c.batch_index)
 )
-# As `Delivery.destination`.
+# The same as `Delivery.destination`, in SQL.
 _DESTINATION = func.coalesce(
     case(
         (deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.CARD)), runs.c.review_channel_id),
@@ -157,7 +157,7 @@ class DeliveryStore:
     async def mark_sent(
         self, delivery_id: int, messages: Sequence[MessageRef], all_at: datetime | None = None
     ) -> None:
-        """Store all messages sent so far. `all_at`: no other will follow, so a retry only cleans up."""
+        """Store all messages sent so far. With `all_at`, no others will follow, so a retry only cleans up."""
         await self._set(delivery_id, attempted=False, attempted_at=None, messages=messages, done_at=all_at)
 
     async def complete(self, delivery_id: int, now: datetime) -> None:
@@ -171,7 +171,7 @@ class DeliveryStore:
     ) -> None:
         """Release a claim for a retry at `due_at`, unless the lease was lost.
 
-        Only a `counted` try brings the delivery nearer to being given up.
+        Only `counted` attempts count towards the limit at which the courier gives up.
         """
         tries = delivery.tries if counted else delivery.tries - 1
         await self._give_back(delivery, owner, due_at=due_at, last_error=error[:500], tries=tries)
@@ -253,8 +253,8 @@ class DeliveryStore:
     ) -> bool:
         """Queue an undelivered result again for another channel; return False if there is none.
 
-        The server's rules decide anew whether it is hidden behind a spoiler. The messages that it replaces
-        are deleted later: parts of the result, and the status message that named `/runs`.
+        Whether it is hidden behind a spoiler is decided again by the server's rules. The messages that it
+        replaces are deleted later: parts of the result, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
             await lock_batch_if_any(connection, key)
@@ -278,7 +278,7 @@ class DeliveryStore:
 
     @repeat_if_unknown
     async def confirm_placeholder(self, key: str, message_id: int | None, now: datetime) -> None:
-        """Let the courier replace a placeholder with the result of `redeliver`, now that it is posted."""
+        """Let the courier replace a placeholder, which has been posted, with the result of `redeliver`."""
         async with self._database.write() as connection:
             await lock_batch_if_any(connection, key)
             await connection.execute(
@@ -310,7 +310,10 @@ def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
 
 
 def _replaced(row: Row[Any]) -> list[Sequence[int]]:
-    """Return the messages that a new delivery of a result replaces. The bot can't delete a user install's."""
+    """Return the messages that a new delivery of a result replaces.
+
+    The status message of a user install is left out, because the bot can't delete it.
+    """
     status = [row.channel_id, row.status_message_id]
     is_ours = row.status_message_id is not None and not row.user_install and status not in row.messages
     return [*row.earlier_messages, *row.messages, *([status] if is_ours else [])]

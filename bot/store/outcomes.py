@@ -111,13 +111,13 @@ async def _deliver_late(connection: AsyncConnection, run: Run, due_at: datetime,
     if run.batch_size == 1:
         await _close_verdict(connection, run.key, now)
     elif await connection.scalar(select(deliveries.c.id).where(outcome)) is None:
-        return  # other runs of the batch go on: the outcome to come will show this one too
+        return  # other runs of the batch are still active, and the batch's outcome will show this one, too
     if not await _repeat_late(connection, run.key, due_at):
         await create_delivery(connection, run.key, Purpose.LATE, due_at, now)
 
 
 async def _repeat_late(connection: AsyncConnection, key: str, due_at: datetime) -> bool:
-    """Deliver a late result again, which replaces what it showed before; return False if there is none."""
+    """Deliver a late result again, replacing its earlier messages; return False if it was never created."""
     late = (deliveries.c.run_key == key) & (deliveries.c.purpose == Purpose.LATE)
     columns = (deliveries.c.messages, deliveries.c.earlier_messages, nothing_posted().label("unposted"))
     found = (await connection.execute(select(*columns).where(late))).first()
@@ -158,7 +158,7 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
 
 
 def nothing_pending() -> ColumnElement[bool]:
-    """Select the runs of batches that have ended and have no pending delivery."""
+    """Match the runs of batches that have ended and have no pending delivery."""
     member = runs.alias("member")
     batch = member.c.batch_key == runs.c.batch_key
     pending = deliveries.c.state == DeliveryState.PENDING

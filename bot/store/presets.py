@@ -1,4 +1,4 @@
-"""Presets of people and servers."""
+"""Presets of users and servers."""
 
 from __future__ import annotations
 

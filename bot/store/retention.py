@@ -36,7 +36,10 @@ class ExpiredRows:
 
 @dataclass(frozen=True, slots=True)
 class _RetentionPeriod:
-    """A time before which rows expire: those of one server, or of all without rules if `guild_id` is None."""
+    """The time before which rows expire.
+
+    It applies to one server or, if `guild_id` is None, to everything that belongs to no server with rules.
+    """
 
     guild_id: int | None
     before: datetime
@@ -76,7 +79,7 @@ class RetentionStore:
         A batch is removed as a whole.
         """
         async with self._database.write() as connection:
-            # Locked first, because a DELETE locks in any order; what has settled is read when all are locked.
+            # Lock first, because a DELETE locks in any order. Check for pending messages once all are locked.
             keys = await lock_rows(connection, runs.c.key, runs.c.batch_key.in_(rows.run_keys))
             removed_runs = await connection.execute(
                 delete(runs).where(runs.c.key.in_(keys), nothing_pending())

@@ -180,7 +180,10 @@ class ReviewStore:
             return found or 0
 
     async def actors(self, run: Run, action: AuditAction) -> list[int]:
-        """Return who took an action on a run, each user once, oldest first, as far as the log goes back."""
+        """Return the users who took an action on a run, each once, oldest first.
+
+        Users whose audit entries have been deleted are missing.
+        """
         query = select(audit.c.actor_id).where(
             audit.c.guild_id == run.guild_id,
             audit.c.subject_id == run.requester_id,
@@ -220,7 +223,7 @@ def _count_entries(run: Run, action: AuditAction, actor_id: int | None = None) -
 
 
 async def _create_again(connection: AsyncConnection, key: str, purpose: Purpose, now: datetime) -> None:
-    """Create a delivery, or reopen an earlier one: a dismissed report, a removal before a late success."""
+    """Create a delivery, or reopen an earlier one, as after a dismissed report or a late success."""
     reopened = await connection.execute(
         update(deliveries)
         .where(deliveries.c.run_key == key, deliveries.c.purpose == purpose)

@@ -55,7 +55,7 @@ class RuleStore:
         self._reading = GroupCommit(self._current, timeout=LOCK_SECONDS, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
-        """Return the rules; the defaults if none are set, if they can't be read, and outside servers."""
+        """Return the rules, with defaults for everything unset or unreadable, and outside servers."""
         return (await self.read(guild_id))[0] if guild_id is not None else ServerRules()
 
     async def read(self, guild_id: int) -> tuple[ServerRules, tuple[str, ...]]:

@@ -36,7 +36,7 @@ _BATCH = select(*run_columns()).where(runs.c.batch_key == bindparam("batch")).or
 
 
 class ForeignRunReport(BotError):
-    """A report with a run's key that names another run of ComfyDeploy."""
+    """A report has a run's key, but the id of another run of ComfyDeploy."""
 
 
 class RunStore:
@@ -49,7 +49,7 @@ class RunStore:
     async def release(self, key: str, status_message_id: int | None, now: datetime) -> bool:
         """Release the queue call or the review card, now that the interaction is answered.
 
-        Return False if the request was withdrawn, or has ended without it.
+        Return False if the request was withdrawn or has ended before that.
         """
         async with self._database.write() as connection:
             if not await lock_batch_if_any(connection, key):
@@ -111,8 +111,8 @@ class RunStore:
     ) -> Change | None:
         """Record a report from a webhook or a poll, and return what it changed, or None.
 
-        `asked`: it is the reply of GET /run. Raises KeyError for an unknown key, ForeignRunReport if the key
-        belongs to another run of ComfyDeploy.
+        `asked` means that the report is a reply to GET /run. Raises KeyError for an unknown key, and
+        ForeignRunReport if the key belongs to another run of ComfyDeploy.
         """
         async with self._database.write() as connection:
             run = await lock_run(connection, key)
@@ -182,7 +182,7 @@ class RunStore:
 
     @repeat_if_unknown
     async def stop_checking(self, key: str) -> None:
-        """Don't ask ComfyDeploy about this run any more."""
+        """Stop polling a run."""
         async with self._database.write() as connection:
             await connection.execute(update(runs).where(runs.c.key == key).values(due_at=None))
 
@@ -279,7 +279,7 @@ async def _charge(
 
 
 async def _weight(connection: AsyncConnection, run: Run, gpu: str | None) -> float:
-    """Return the weight of the GPU that the run used: a deployment may have one of its own."""
+    """Return the weight of the GPU that the run used, which may be the deployment's own."""
     if not gpu or gpu == run.gpu:
         return run.weight
     try:
@@ -333,7 +333,7 @@ _SAVE = (
 
 
 async def save_progress(connection: AsyncConnection, reports: Mapping[str, RunReport], now: datetime) -> None:
-    """Save what is new to `apply_report`; skip reports about another state or another run of ComfyDeploy."""
+    """Save what `apply_report` changes; skip reports about another state or another run of ComfyDeploy."""
     found = await connection.execute(_LOCKED, {"wanted": list(reports)})
     changes = []
     for run in [to_run(row) for row in found.mappings()]:

@@ -1,6 +1,6 @@
 """All custom_ids: one frozen dataclass per kind, with its pattern, encoder and parser.
 
-Messages with these ids stay in Discord longer than this version runs, so an id must keep its meaning.
+Messages with these ids outlive this version of the bot, so an id must keep its meaning.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ class EditId(CustomId):
 class UseId(CustomId):
     """The Use-as-input form, or the button or select that opens it.
 
-    `index` counts the pictures of the message that the component or form belongs to, `parent` is the run
-    that made the picture, and `deployment` is empty in a select that chooses one.
+    `index` is the position of the picture in the message that the component or form belongs to, `parent` is
+    the run that made the picture, and `deployment` is empty in a select that chooses one.
     """
 
     PATTERN = re.compile(
@@ -313,7 +313,7 @@ def _seconds(moment: datetime | None) -> int:
 class SettingId(CustomId):
     """A control or form of `/settings`, and its subject.
 
-    The pattern also matches ids of other versions, so that the bot answers them instead of leaving Discord's
+    The pattern also matches ids of other versions, so that the user gets the bot's answer and not Discord's
     error.
     """
 

@@ -1,4 +1,4 @@
-"""Build a simple replacement for an outcome that can't be shown as usual, so that little can fail."""
+"""Build a replacement for an outcome that can't be shown as usual, so simple that little can fail."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _code_blocks(shown: Sequence[Run]) -> Iterator[str]:
 
 
 def _buttons(first: Run, shown: Sequence[Run]) -> list[Button[Any]]:
-    """Return buttons that the usual message has, too: the courier recognizes either by them."""
+    """Return buttons that the usual message also has, so that the courier recognizes either message."""
     buttons = [run_button(first, Action.DETAILS, "button_details")]
     if not shown:
         return [*buttons, discard_button(first)]

@@ -27,8 +27,8 @@ _ROW = 3
 class FollowUps:
     """The follow-ups that are possible now.
 
-    `vary`: a batch of that size is allowed. `usable`: an input takes a picture. `reportable`: the server has
-    a review channel that receives reports.
+    `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
+    `reportable`: the server has a review channel that receives reports.
     """
 
     vary: bool = False
@@ -58,7 +58,7 @@ def offers_retry(run: Run) -> bool:
 
 
 def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result. `picture`: it has a picture to use as input."""
+    """Return the buttons under a single result. `picture`: the result has a picture to use as input."""
     use = _use_buttons(run, follow_ups, picture=picture)
     rare = rare_buttons(run, reportable=follow_ups.reportable)
     if len(use) + len(rare) + 1 > _ROW:
@@ -80,7 +80,7 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
     deleted = run.deleted_at is not None
     use = _use_buttons(run, follow_ups, picture=picture and not deleted)
     about = [*use, run_button(run, Action.DETAILS, "button_details")]
-    # The bot can't edit a user install's message, but a press of a button in it can.
+    # The bot can edit a user install's message only in response to a press of a button in that message.
     if not deleted and not run.user_install:
         about.append(run_button(run, Action.DELETE, "button_delete"))
     return [_repeat_buttons(run, follow_ups), about]

@@ -21,7 +21,7 @@ _SELECTS = 5
 _LISTED = 10
 _MAX_TEXT = 3900
 _CHOICES_SHOWN = 10
-# From the path of a command, such as `/generate flux`, to the text that shows it.
+# Converts the path of a command, such as `/generate flux`, to the text that shows it.
 Mention = Callable[[str], str]
 
 
@@ -31,7 +31,7 @@ def plain_mention(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HelpText:
-    """What the layouts need: the deployments, their commands, and how to mention a command.
+    """The data for the layouts: the deployments, their commands, and how to mention a command.
 
     `rules` is the text about the user's own limits. `in_server` adds the commands that need a server.
     """
@@ -94,7 +94,7 @@ def _tips(deployments: Sequence[Deployment]) -> str:
 
 
 def _commands(shown: HelpText) -> str:
-    """Return what the other commands do."""
+    """Return a list of the other commands and what they do."""
     paths = {
         "runs": "/runs",
         "queue": "/queue",

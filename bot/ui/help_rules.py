@@ -1,4 +1,4 @@
-"""What a server's rules mean for a member, in the words of `/help`."""
+"""The text of `/help` about what a server's rules mean for a member."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
 
 
 def _stops(standing: Standing) -> Iterator[str]:
-    """Yield why the member can't generate anything now."""
+    """Yield the reasons why the member can't generate anything now."""
     block, paused = standing.usage.block, standing.usage.paused
     if block is not None:
         until = int(block.until.timestamp()) if block.until else 0

@@ -252,7 +252,7 @@ def _number(run: Run) -> int:
 
 
 def _text_blocks(batch: Batch) -> Iterator[str]:
-    """Yield the texts that the runs wrote. A larger batch has one block per run, under the run's number."""
+    """Yield the runs' text outputs. A larger batch has one block per run, under the run's number."""
     for run in batch.shown:
         found = batch.prepared[run.key].texts
         blocks = text_blocks(found, spoiler=run.spoiler, space=PROSE_SHOWN // len(batch.runs))
@@ -280,7 +280,7 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
     if run.key in batch.late:
         return [say("several_late")]
     if not run.has_result:
-        # The heading of a cancelled batch says it already.
+        # The heading of a cancelled batch already says so.
         reason = "" if all(_is_own_cancellation(each) for each in batch.runs) else reason_of(run)
         remark = _reason_with_charge(run, reason) if batch.numbered else reason
         return [remark] if remark else []
@@ -324,10 +324,10 @@ def _was_free(run: Run) -> bool:
 
 
 def _ending_sentence(run: Run) -> str:
-    """Return how a run ended, and that it shows what was made before."""
+    """Return a sentence on how a run ended; for a partial result, add that it was made before that."""
     if not run.partial:
         return reason_of(run)
-    # The state of a verdict is ours; its reason names how ComfyDeploy ended the run.
+    # A verdict's state is the bot's own, so its failure code tells how ComfyDeploy ended the run.
     code = run.failure_code or ""
     end = code.removeprefix("run_") if code.startswith("run_") else run.state.value
     return f"{reason_of(run)} {say(f'made_before_{end}')}"

@@ -63,7 +63,7 @@ def finishing_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
 
 
 def undelivered_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build what replaces the status message of a batch whose outcome no route could show."""
+    """Build the replacement for the status message of a batch whose outcome no route could show."""
     heading = f"### {say('title_undelivered')}: {batch_title(title, len(batch))}"
     blocks = texts([heading, prompt_line(batch[0])], [say("undelivered")])
     buttons = ActionRow[LayoutView](discard_button(batch[0]))
@@ -85,7 +85,7 @@ def _heading(batch: Sequence[Run], active: Sequence[Run]) -> str:
     """Return the code of the phase of the most advanced run.
 
     A waiting run without a queue position is about to be submitted, so it isn't described as waiting. A
-    running one reports progress from its first step on; before that, its machine starts.
+    running one without progress is waiting for its machine to start.
     """
     if all(run.cancel_requested_at for run in active):
         return "title_cancelling"
@@ -106,7 +106,7 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
 
 
 def _remark(run: Run) -> str:
-    """Return the remark of the status: for a user install, how long the message can be updated."""
+    """Return the run's status note, or for a user install, how long the message can be updated."""
     return say(run.status_note or "answer_lives") if run.status_note or run.user_install else ""
 
 

@@ -1,4 +1,4 @@
-"""Settle requests that nobody released: Discord knows whether their interaction was answered.
+"""Ask Discord whether requests that were never released have been answered, and settle them.
 
 A request is released when Discord has accepted its answer. If the process dies before that, or the database
 is unreachable at that moment, the run waits until Discord has been asked.

@@ -1,6 +1,6 @@
 """Buffer progress in memory and write it once a second, so that each step of a run isn't a transaction.
 
-Progress that only the buffer has is lost with the process. A change of state never waits here.
+Buffered progress is lost if the process dies. State changes are never buffered.
 """
 
 from __future__ import annotations

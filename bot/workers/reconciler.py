@@ -145,7 +145,7 @@ class Reconciler:
         return deadline is not None and self._clock() >= deadline and not run.final
 
     async def _end_finished(self, run: Run, report: RunReport) -> None:
-        """End a run as a success that has made everything but never reports its end."""
+        """Record a success for a run that has made everything but never reports its end, and stop it."""
         log.info("counts as finished: its last node ran, and nothing changes any more")
         # Not `asked`, so that its billed duration is fetched once it has been stopped.
         await self._record(run, report._replace(state=RunState.SUCCEEDED), asked=False)
@@ -201,9 +201,10 @@ class Reconciler:
         return True
 
     async def _report(self, run: Run, *, needed: bool = False) -> RunReport | None:
-        """Return the backend's report, or None without one.
+        """Return the backend's report, or None if the call fails.
 
-        A run isn't given up during an outage of the backend: a `needed` report raises _Unanswered instead.
+        If the report is `needed` and the whole backend is down, this raises _Unanswered instead, because the
+        bot doesn't give up on a run during an outage.
         """
         try:
             return await self._backend.get_run(run.run_id or "")

@@ -49,7 +49,7 @@ Renew = Callable[[Run, datetime], Awaitable[Mapping[str, InputValue]]]
 
 
 class Submitter:
-    """Starts waiting runs in fair order: users take turns, whatever the number of their requests."""
+    """Starts waiting runs in fair order: users take turns, however many requests they have."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class Submitter:
             run.key, target, self._clock(), code=error.code, params=error.params
         )
         if ended is None:
-            # The webhook about the failure was faster; it gave no reason, this answer does.
+            # The webhook about the failure was faster. It gave no reason, but this answer does.
             await self._store.runs.add_failure_reason(run.key, error.code, error.params)
         self._wakeups.deliver()
         self._wakeups.submit()

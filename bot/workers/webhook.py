@@ -24,7 +24,7 @@ HUNG_UP = 499
 
 
 async def read_body(request: web.Request) -> bytes | int:
-    """Return a request's body, or the status for a body that can't be read in time, in size or at all."""
+    """Return a request's body, or the status code if the body is too slow, too large or can't be read."""
     try:
         if request.content.is_eof():  # most bodies arrive together with their headers
             return await request.read()

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Gate:
-    """A barrier. A task that waits in front of it doesn't count as active until the gate opens."""
+    """A barrier. A task that waits at the gate doesn't count as active until the gate opens."""
 
     def __init__(self) -> None:
         self._opened = asyncio.Event()

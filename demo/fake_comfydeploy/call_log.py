@@ -45,7 +45,7 @@ class WebhookAttempt:
 
 
 class CallLog:
-    """The newest `limit` entries of each kind, so that a long test doesn't fill the memory."""
+    """The newest `limit` entries of each kind, so that a long test doesn't run out of memory."""
 
     def __init__(self, limit: int = 20_000) -> None:
         self.queue_calls: deque[QueueCall] = deque(maxlen=limit)

@@ -58,7 +58,7 @@ def troubled_deployments() -> list[DemoDeployment]:
 
 
 def every_input() -> DemoDeployment:
-    """Return one node of every class in the recorded deployment."""
+    """Return a deployment with one node of every class that the recorded deployment has."""
     plain = ("ImageAlpha", "Lora", "ImageBatch", "Video", "EXR", "Audio", "File")
     rest = tuple(InputNode(class_type=name, input_id=name.lower()) for name in plain)
     named = (

@@ -1,4 +1,7 @@
-"""The routes below `/control`: faults, releases and the call log, for tests of a separate process. No key."""
+"""The routes below `/control`: faults, releases and the call log, for tests of a separate process.
+
+They need no API key.
+"""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Faults(BaseModel):
 
     @property
     def starts(self) -> int:
-        """The number of runs that one queue call starts."""
+        """Return the number of runs that one queue call starts."""
         if self.queue_starts is not None:
             return self.queue_starts
         return 0 if self.queue_status is not None or self.machine_status is not None else 1

@@ -1,4 +1,4 @@
-"""Choose a theme by the prompt and change its colours by the colour words in it. Pure."""
+"""Choose a theme that fits the prompt, and tint it with the colours that the prompt names. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHORTEST, LONGEST = 64, 2048
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours from the top of the sky down; `far` and `near` are the ends of the range of hills."""
+    """A theme's words and colours. `sky` goes from top to bottom, the hills from `far` to `near`."""
 
     words: tuple[str, ...]
     sky: tuple[Colour, Colour, Colour]

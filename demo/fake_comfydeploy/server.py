@@ -28,7 +28,7 @@ from demo.fake_comfydeploy.serving import Serving
 from demo.fake_comfydeploy.webhooks import TIMEOUT, WAITS, Webhooks
 from demo.fake_comfydeploy.world import World
 
-API_KEY = "standin-key"  # the only account's
+API_KEY = "standin-key"  # the key of the only account
 
 
 def utc_now() -> datetime:
@@ -89,7 +89,7 @@ class FakeComfyDeploy:
 
     @property
     def faults(self) -> Faults:
-        """The faults of every run that has none of its own; may be set at any time."""
+        """Return the faults of every run that has none of its own. They may be set at any time."""
         return self.world.plan.everywhere
 
     @faults.setter
@@ -98,7 +98,7 @@ class FakeComfyDeploy:
 
     @property
     def root(self) -> str:
-        """The base of `/files` and `/control`."""
+        """Return the base URL of `/files` and `/control`."""
         return self.world.bucket.base
 
     @property
@@ -111,7 +111,7 @@ class FakeComfyDeploy:
 
     @property
     def held(self) -> int:
-        """The number of runs that wait for `release`."""
+        """Return the number of runs that wait for `release`."""
         return sum(run.released.is_waited_for for run in self.runs)
 
     def release(self, run_id: str | None = None) -> int:

@@ -20,7 +20,7 @@ TIMEOUT = 20.0
 
 
 class Webhooks:
-    """The webhooks of all runs. First attempts leave in order; retries don't delay what comes after them."""
+    """The webhooks of all runs. First attempts are sent in order; retries don't delay later events."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Webhooks:
     def status(self, run: Run, *, signed: bool = True) -> None:
         """Send `run.updated` after a change of status; after a cancel its URLs are not signed.
 
-        Only a success has its outputs: those of other ends are in `GET /run`.
+        Of the final events, only a success contains outputs. For the others they are in `GET /run`.
         """
         if run.ended and run.faults.silent_end:
             return

@@ -54,7 +54,7 @@ class Recorder:
 
     def save(self, path: Path) -> None:
         first, *others = self.frames
-        # A lower quality until the file is small enough for a README.
+        # Lower the quality until the file is small enough for a README.
         for quality in range(80, 20, -10):
             first.save(
                 path, save_all=True, append_images=others, duration=self.times, loop=0, quality=quality

@@ -1,4 +1,4 @@
-"""Starts the demo, and uses its page as a user would: typing, choosing, pressing."""
+"""Start the demo, and use its page as a user would: typing, choosing, pressing."""
 
 from __future__ import annotations
 

@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
-# The first try may take this long over all files, each further one half as long as the one before it.
+# The first try may take this long for all files; each later one half as long as the one before, down to the
+# minimum below.
 _FIRST_TRY: Final = 120.0
 _LATER_TRIES: Final = 30.0
-# From here on a download counts as slow.
+# After this time, downloads count as slow.
 _SLOW: Final = 5.0
 
 
 class MediaBudget:
     """The seconds that one try of a delivery may spend on its outputs, over all files and runs.
 
-    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at once, and
-    this one is stopped for a later try.
+    After `slow` seconds it calls `on_slow`. If that returns False, too many downloads are slow at once, so
+    these are stopped and left to a later try.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class MediaBudget:
 
     @property
     def is_spent(self) -> bool:
-        """Return whether the time has run out, inside `spend`."""
+        """Return whether the time has run out. Valid only inside `spend`."""
         return asyncio.get_running_loop().time() >= self._deadline
 
     @asynccontextmanager

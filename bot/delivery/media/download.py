@@ -27,7 +27,7 @@ _SIGNED: Final = frozenset({"X-Amz-Signature", "X-Goog-Signature", "Signature", 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """Time limits in seconds, bytes per second and counts.
+    """The limits of a download: times in seconds, a rate in bytes per second, and the number of redirects.
 
     `answer` is the time until the headers, with all redirects, `idle` the pause between two chunks of a body,
     and `total` the whole download. After the first byte, `rate` bytes per second must arrive over each
@@ -45,7 +45,7 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A fetched output: the given `file`, rewound, `size` in bytes, and the type that its content shows."""
+    """A fetched output: the given `file`, rewound; its `size` in bytes; the type detected in its content."""
 
     file: IO[bytes]
     content_type: str
@@ -159,7 +159,7 @@ class MediaFetcher:
         return size, head
 
     async def _chunk(self, response: aiohttp.ClientResponse) -> bytes:
-        # The session's `sock_read` starts again with each byte of the framing; this doesn't.
+        # The session's `sock_read` restarts with each byte of the chunked framing; this timeout doesn't.
         async with asyncio.timeout(self._limits.idle):
             return await response.content.read(_CHUNK)
 

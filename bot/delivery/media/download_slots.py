@@ -17,7 +17,7 @@ _PER_SERVER: Final = 8
 
 
 class DownloadSlots:
-    """The number of simultaneous downloads: in all, from one host, and for one Discord server."""
+    """Limits the number of simultaneous downloads: in total, per host, and per Discord server."""
 
     def __init__(
         self, *, total: int = _ALL, per_host: int = _PER_HOST, per_server: int = _PER_SERVER
@@ -32,7 +32,7 @@ class DownloadSlots:
     async def take(self, url: str, server: int) -> AsyncIterator[None]:
         """Wait for a slot and hold it inside the block.
 
-        Redirects to another host count for the first one.
+        A download that is redirected to another host counts against the first host.
         """
         of_server = self._servers.setdefault(server, asyncio.Semaphore(self._per_server))
         of_host = self._hosts.setdefault(_host(url), asyncio.Semaphore(self._per_host))

@@ -37,13 +37,13 @@ _CONCURRENT_FETCHES = 4
 Renew = Callable[[Run], Awaitable[Sequence[Output]]]
 # A file, or the sentence that stands in for it.
 PreparedItem = PreparedFile | str
-# What became of an output.
+# The result of fetching an output.
 Fetched = list[PreparedItem] | MediaError
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where the outputs of a run go: the folder, the upload limit per file, the time that is left."""
+    """The destination of a run's outputs: the folder, the upload limit per file, and the remaining time."""
 
     run: Run
     limit: int
@@ -66,7 +66,7 @@ class OutputPreparer:
     ) -> PreparedOutputs:
         """Return what can be shown with an upload limit of `limit` bytes per file; 0 links to everything.
 
-        The runs of a batch share the folder, the space for texts, and the time that they may take.
+        The runs of a batch share the folder, the space for texts, and the time budget.
 
         Raises MediaUnavailable if a retry may help. On the `last_try`, and when the time has run out, a
         sentence stands in for each file that is missing.
@@ -84,7 +84,10 @@ class OutputPreparer:
     async def _fetch_renewed(
         self, target: _Target, last_try: bool
     ) -> tuple[Sequence[Output], Sequence[Fetched]]:
-        """Fetch the outputs; with new links, fetch again those that failed."""
+        """Fetch the outputs.
+
+        If a link has expired, or anything failed on the last try, fetch what failed again with new links.
+        """
         outputs = target.run.outputs
         fetched = await self._fetch(target, outputs, {})
         errors = list(_errors(fetched))
@@ -198,7 +201,10 @@ def _name(output: Output, number: int) -> str:
 def _kept(
     before: Sequence[Output], renewed: Sequence[Output], fetched: Sequence[Fetched]
 ) -> dict[int, Fetched]:
-    """Return the files that needn't be fetched again, by number; a sentence may contain an expired link."""
+    """Return the files that needn't be fetched again, by number.
+
+    Sentences aren't among them, because they may contain an expired link.
+    """
     pairs = zip(_shown(before), _shown(renewed), fetched, strict=False)
     return {
         number: each

@@ -25,9 +25,9 @@ _MAX_SIDE: Final = 16_383  # WebP's own limit
 _MIN_SIDE: Final = 64
 _QUALITIES: Final = (92, 82, 70)
 _SCALED_QUALITY: Final = 82
-# The largest picture takes about as long to decode, scale and encode a few times over on one slow core.
+# About as long as one slow core takes to decode, scale and encode the largest picture a few times over.
 SECONDS: Final = 60.0
-# One picture at a time: held by the thread, which goes on after the caller has given up waiting.
+# Allows one picture at a time. The thread holds this lock, because it continues after its caller gives up.
 _memory = threading.Lock()
 
 

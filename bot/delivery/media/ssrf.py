@@ -73,7 +73,7 @@ def check_url(url: URL, allows: AddressRule) -> None:
 
 
 def _literal(host: str) -> IPAddress | None:
-    """Parse a literal address, also as `2130706433`, `0x7f.1` or `0177.0.0.1`; return None for a name."""
+    """Parse a literal address, including forms like `2130706433` and `0x7f.1`; return None for a name."""
     try:
         return ip_address(host)
     except ValueError:

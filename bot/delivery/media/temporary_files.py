@@ -26,7 +26,7 @@ def require_temporary_folder() -> None:
 
 
 def temporary_folder() -> AbstractContextManager[str]:
-    """Create a folder for one delivery. On a full disk its path is unusable: some outcomes need no files."""
+    """Create a folder for one delivery. If that fails, its path is unusable: some outcomes need no files."""
     try:
         return tempfile.TemporaryDirectory(prefix="outputs-", ignore_cleanup_errors=True)
     except OSError as error:

@@ -184,7 +184,7 @@ def _is_negative(names: tuple[str, ...]) -> bool:
 
 
 def _prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
-    """Return how likely a text input is the prompt, 0 being likeliest, or None if it can't be.
+    """Return how likely a text input is to be the prompt, 0 being likeliest, or None if it can't be.
 
     `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
     """

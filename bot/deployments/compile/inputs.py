@@ -20,7 +20,7 @@ _WORDS = frozenset({InputKind.TEXT, InputKind.CHOICE, InputKind.WEIGHTS})
 _TEXT_LENGTH = 6000
 # Plain notation only. Not more digits than Python parses safely.
 INTEGER = re.compile(r"[+-]?[0-9]{1,30}(\.0*)?", re.ASCII)
-# Each digit can be matched in one way only: with a choice, thousands of digits take quadratic time.
+# Possessive, so that each digit can match in only one way: backtracking would take quadratic time.
 FLOAT = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]{1,4})?", re.ASCII | re.IGNORECASE)
 # Nobody types a number longer than this.
 NUMBER_LENGTH = 100
@@ -59,7 +59,7 @@ class InputDraft:
 
 
 def kind_for(config: InputConfig, described: InputDescription | None) -> InputKind | None:
-    """Return the kind by the file's `kind` or `class_type`, the backend's class, or the file's markers."""
+    """Return the kind from the file's `kind` or `class_type`, the backend's class, or the file's markers."""
     if config.kind is not None or config.class_type is not None:
         return config.described_kind
     if described is not None:
@@ -224,7 +224,10 @@ def _first_valid(item: Input, draft: InputDraft) -> InputValue | None:
 
 
 def valid_default(item: Input, value: InputValue | None) -> InputValue | None:
-    """Return `value` as a default of the input, or None if it is out of range, empty or of another type."""
+    """Return `value` as a default of the input, or None if it isn't a valid one.
+
+    A default is invalid if it is out of range, not a choice, of another type, or empty where text isn't free.
+    """
     if value is None:
         return None
     if item.kind in _NUMBERS:

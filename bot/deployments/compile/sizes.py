@@ -1,4 +1,4 @@
-"""Compile `sizes`: replace the inputs for width and height by one choice. Pure."""
+"""Compile `sizes`: replace the inputs for width and height with one choice. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.strings import say
 _NUMBERS = frozenset({InputKind.INTEGER, InputKind.FLOAT})
 # The side of a square if the inputs have no defaults.
 _SIDE = 1024
-# The sides of the shapes as parts of the square's: 832 × 1216 for 1024, as image models are trained on.
+# The sides of the shapes relative to the square's: 832 × 1216 for 1024, which image models are trained on.
 _SHAPES = dict(zip(SHAPES, ((1.0, 1.0), (13 / 16, 19 / 16), (19 / 16, 13 / 16)), strict=True))
 # Image models take multiples of 8.
 _STEP = 8
@@ -28,7 +28,9 @@ def is_side(sizes: SizesConfig | None, *names: str) -> bool:
 def join_sides(
     sizes: SizesConfig | None, drafts: Sequence[InputDraft]
 ) -> tuple[list[InputDraft], tuple[str, ...]]:
-    """Put one input for sizes in the place of the first of its two, and return warnings.
+    """Replace the inputs for width and height with one for sizes, in the place of the first.
+
+    Also returns warnings.
 
     ComfyDeploy's description may change at any time, so sizes that don't fit it are left out with a warning.
     If no size is left, the two inputs are offered as they are.
@@ -140,7 +142,7 @@ def _reason(item: Input, value: float) -> str:
 
 def _input(sizes: SizesConfig, width: Input, height: Input, found: Mapping[str, Size]) -> Input:
     chosen = found.get(sizes.default or "")
-    # Both are known or neither is shown: half a default says nothing about the shape.
+    # Use both defaults or neither: one alone says nothing about the shape.
     known = [value for value in (width.default, height.default) if isinstance(value, int | float)]
     default = chosen or (Size(*known) if len(known) == 2 else None)
     return Input(

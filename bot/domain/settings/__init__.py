@@ -1,1 +1,1 @@
-"""Decides which settings a server has and what they mean: the rules, and the fields of `/settings`."""
+"""The settings of a server: its rules, and the fields of `/settings` that change them."""

@@ -114,7 +114,7 @@ class ServerRules(_Rules):
 
     @property
     def takes_reports(self) -> bool:
-        """Return whether a report about a result reaches somebody."""
+        """Return whether users can report results: reports go to the review channel."""
         return self.approval.review_channel_id is not None
 
 

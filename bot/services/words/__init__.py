@@ -1,1 +1,1 @@
-"""Decides whether a text matches a server's word list or AutoMod rules, and within what time."""
+"""Match text against a server's word list and AutoMod rules, within a time limit."""

@@ -208,7 +208,7 @@ def _drawn_as(char: str) -> str | None:
 
 
 def _encodable(text: str) -> str:
-    """Replace half surrogate pairs, which JSON may contain and no matcher accepts."""
+    """Replace lone surrogates, which JSON may contain and no matcher accepts."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,8 +1,8 @@
 """Match texts against word rules: a server's AutoMod rules and its own word list. Pure.
 
 Aho-Corasick finds keywords and RE2 finds regular expressions, both in time linear in the text, so that
-neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord, see "Keyword
-Matching Strategies" in its documentation, except that any punctuation ends a word, since prompts are lists.
+neither a hostile text nor a hostile rule can stop the bot. Keywords match as in Discord ("Keyword Matching
+Strategies" in its documentation), except that any punctuation ends a word, since prompts are lists.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ class KeywordMatcher:
         return bool(self._near)
 
     def first(self, marked: str, *, foreign: bool = False) -> str | None:
-        """Return a keyword in a text with marked word edges. `foreign`: the text is `TextForms.foreign`."""
+        """Return a keyword in a text with marked word edges. With `foreign`, it is `TextForms.foreign`."""
         return (self._foreign if foreign else self._near).first(marked)
 
     def spans(self, marked: str, *, foreign: bool = False) -> Iterator[Span]:
@@ -248,8 +248,8 @@ class _Automaton:
             )
 
     def _overlapping(self, marked: str) -> Iterator[tuple[int, int, int]]:
-        """Yield all matches, window by window: one search of a whole text with nested keywords holds Python's
-        lock for a tenth of a second.
+        """Yield all matches, window by window: one search of a whole text with nested keywords holds the GIL
+        for a tenth of a second.
         """
         if self._search is None:
             return

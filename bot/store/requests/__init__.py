@@ -1,4 +1,4 @@
-"""Decides whether a request is stored and may start: limits, budgets, second presses, the answer's check.
+"""Accept requests and judge stored ones: usage, double presses, and requests that may be unanswered.
 
 The rules themselves are in bot/domain/policy.py and bot/domain/budgets.py.
 """

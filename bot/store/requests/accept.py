@@ -49,7 +49,7 @@ class _Submission:
 
     @property
     def budget(self) -> tuple[int | None, datetime]:
-        """The server and the day whose budgets this counts against."""
+        """Return the server and the day whose budgets this counts against."""
         return self.first.origin.guild_id, budget_day(self.now)
 
 
@@ -69,7 +69,7 @@ class RequestStore:
     ) -> Run:
         """Store the requests of a batch, all of them or none, and return its first run.
 
-        Raises RefusedError, which the audit log records too, PressedTwice for a double press, and
+        Raises RefusedError, which is also recorded in the audit log; PressedTwice for a double press; and
         AlreadyTaken for an interaction that another process has stored.
 
         The transaction excludes all other processes, so that no budget is overdrawn. The queue call waits for

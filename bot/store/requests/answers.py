@@ -18,7 +18,7 @@ _MIN_PAUSE = timedelta(seconds=5)
 
 
 class AnswerStore:
-    """The requests that nobody has released. Every method raises StoreUnavailable if the database doesn't
+    """The requests that are not released yet. Every method raises StoreUnavailable if the database doesn't
     answer.
     """
 

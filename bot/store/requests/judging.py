@@ -52,10 +52,10 @@ async def judge_run(
     person: Member | None = None,
     channel: ChannelState | None = None,
 ) -> tuple[Run, RefusedError | None]:
-    """Return a run, and why it may not start now, or None. Raises KeyError.
+    """Return a run and the refusal that keeps it from starting now, if any. Raises KeyError.
 
     Only started runs count against the budgets, not what others reserve: otherwise two waiting runs could
-    block each other. `person` and `channel` are their current state in Discord, or None if it wasn't asked.
+    block each other. `person` and `channel` are as Discord has them now, or None if Discord wasn't asked.
     """
     row = (await connection.execute(_JUDGED, {"judged": key})).mappings().first()
     if row is None:

@@ -35,7 +35,7 @@ class Line:
 
     @property
     def heading(self) -> str:
-        """The displayed label; the name of a role, GPU or deployment has no colon yet."""
+        """Return the displayed label, with a colon after the name of a role, GPU or deployment."""
         return f"{self.label}:" if self.kind else self.label
 
     def __str__(self) -> str:

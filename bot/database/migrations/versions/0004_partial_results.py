@@ -1,4 +1,4 @@
-"""Add what a run made although it did not succeed, and the log of a failure."""
+"""Mark runs that made outputs without succeeding, and store the log of a failure."""
 
 from __future__ import annotations
 

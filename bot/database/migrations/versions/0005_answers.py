@@ -1,4 +1,4 @@
-"""Remember until Discord's answer is known that a request may not start, and who claimed a run."""
+"""Store when to ask Discord whether a request was answered, and the id of the claim that submits a run."""
 
 from __future__ import annotations
 
