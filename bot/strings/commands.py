@@ -217,8 +217,8 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "preset_elsewhere": "**{name}** is a preset for {title}. Choose that one, or type `/preset use`.",
         "preset_manage": "A server's presets are for people with Manage Server. "
         "You can save it for yourself.",
-        "presets_full_own": "You have {most} presets, which is the limit. Please delete one first.",
-        "presets_full_server": "This server has {most} presets, which is the limit. Please delete one first.",
+        "presets_full_own": "You have {limit} presets, which is the limit. Please delete one first.",
+        "presets_full_server": "This server has {limit} presets, which is the limit. Please delete one first.",
         "presets_heading": "### Presets",
         "presets_none": "There are none yet. `/preset save` makes one from your latest request.",
         "presets_line": "**{name}** for {title}",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
 
 from bot.strings import SENTENCES
 
@@ -18,3 +22,40 @@ def test_a_sentence_has_few_words() -> None:
         if len(sentence.split()) > MOST_WORDS
     }
     assert not long
+
+
+ROOT = Path(__file__).parents[2]
+SAYS = re.compile(r"say|[A-Z]\w*(?:Error|ForNow)")
+
+
+def uses() -> Iterator[tuple[str, str, set[str]]]:
+    """Yield each place that names a sentence's code, with the code and the names of the parameters given."""
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args or not SAYS.fullmatch(ast.unparse(node.func)):
+                continue
+            names = {keyword.arg for keyword in node.keywords}
+            if None in names:  # `**params`
+                continue
+            for code in codes(node.args[0]):
+                if code in SENTENCES:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", code, {str(name) for name in names}
+
+
+def codes(argument: ast.expr) -> list[str]:
+    if isinstance(argument, ast.IfExp):
+        return codes(argument.body) + codes(argument.orelse)
+    return [argument.value] if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else []
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {name.split(".")[0].split("[")[0] for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def test_each_sentence_gets_what_it_names() -> None:
+    found = list(uses())
+    assert len(found) > 400
+    missing = [
+        (place, code, left) for place, code, names in found if (left := placeholders(SENTENCES[code]) - names)
+    ]
+    assert not missing
