@@ -9,7 +9,7 @@ import aiohttp
 import discord
 from discord.ui import LayoutView
 
-from bot.deployments.earlier_values import FormValue
+from bot.deployments.form_fields import FormValue
 from bot.deployments.validation import AttachedFile
 from bot.domain.errors import BotError, InputError, InputErrors, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot

@@ -17,7 +17,7 @@ from discord.ext import commands
 from discord.ui import LayoutView
 
 from bot.domain.errors import RefusedError
-from bot.domain.settings.table import FORMS, Section, SettingControl, resolve
+from bot.domain.settings.fields import FORMS, Section, SettingControl, resolve
 from bot.domain.settings.values import SettingsContext
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, selected_values, text_values

@@ -50,6 +50,7 @@ CORE = Scope(
         "bot/domain/fair_queue.py",
         "bot/domain/policy.py",
         "bot/domain/polling.py",
+        "bot/domain/run_ends.py",
         "bot/domain/requests.py",
         "bot/domain/runs.py",
         "bot/domain/transitions.py",

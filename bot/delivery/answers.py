@@ -9,8 +9,8 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from bot.domain.answers import Answer, AnswerState
 from bot.domain.errors import RequestUnknown
+from bot.domain.requests import Answer, AnswerState
 from bot.domain.runs import Run
 from bot.strings import say
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from bot.deployments.command_plan import CommandPlan
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU, MORE
-from bot.deployments.sizes import as_offered
+from bot.deployments.size_conversion import as_offered
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.runs import InputValue, Output

@@ -10,7 +10,7 @@ from bot.deployments.input_text import parse_more
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU, MORE
 from bot.deployments.schema import LARGEST
-from bot.deployments.sizes import as_sent
+from bot.deployments.size_conversion import as_sent
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError

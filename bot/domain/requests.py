@@ -1,4 +1,4 @@
-"""A validated request with its requester, and presets. Imports neither Discord nor the database."""
+"""A validated request with its requester and its answer in Discord, and presets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -187,3 +188,25 @@ class Preset:
 def folded(name: str) -> str:
     """Case-fold a preset's name for lookups, and replace lone surrogates, which no database stores."""
     return name.strip().encode("utf-8", "replace").decode().casefold()
+
+
+class AnswerState(StrEnum):
+    """What the requester sees in answer to the interaction.
+
+    SHOWN: the request's status, or the notice that it may still start. OTHER: another sentence, such as an
+    error. MISSING: Discord's notice that the bot didn't respond. EXPIRED: the answer can't be read any more.
+    UNKNOWN: Discord gave no usable reply, so the bot has to ask again.
+    """
+
+    SHOWN = "shown"
+    OTHER = "other"
+    MISSING = "missing"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class Answer(NamedTuple):
+    """The state of an answer; `message_id` is set if it is the status message."""
+
+    state: AnswerState
+    message_id: int | None = None

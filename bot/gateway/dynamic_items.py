@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Self
 import discord
 from discord.ui import DynamicItem, Item, LayoutView
 
-from bot.deployments.earlier_values import FormValue
+from bot.deployments.form_fields import FormValue
 from bot.deployments.validation import AttachedFile
 from bot.gateway.client import IdT, reporting_errors
 from bot.gateway.interactions import Interaction

@@ -10,7 +10,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from bot.deployments.catalogue import Catalogue
-from bot.deployments.earlier_values import FormField, FormValue, FormValues, editable_fields, revise
+from bot.deployments.earlier_values import revise
+from bot.deployments.form_fields import FormField, FormValue, FormValues, editable_fields
 from bot.deployments.model import Deployment, picture_input, taking_pictures
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind

@@ -9,7 +9,7 @@ from bot.deployments.input_text import parse_more
 from bot.deployments.inputs import RawValue, check_gpu
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue
 from bot.deployments.options import GPU, MORE
-from bot.deployments.sizes import as_offered, as_sent
+from bot.deployments.size_conversion import as_offered, as_sent
 from bot.deployments.validation import check_value
 from bot.domain.errors import InputError
 from bot.domain.requests import NAME_LENGTH, Preset

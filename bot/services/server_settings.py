@@ -10,8 +10,7 @@ from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue
 from bot.domain.errors import InputError, RefusedError
-from bot.domain.settings.rules import ServerRules
-from bot.domain.settings.table import (
+from bot.domain.settings.fields import (
     FIELDS,
     Kind,
     Section,
@@ -20,6 +19,7 @@ from bot.domain.settings.table import (
     form_of,
     resolve,
 )
+from bot.domain.settings.rules import ServerRules
 from bot.domain.settings.values import ReviewChannel, SettingsContext, known_ids, known_names
 from bot.services.editing import FormDrafts
 from bot.services.words.filter import AutomodCache

@@ -21,8 +21,8 @@ from bot.database.tables import deliveries, nothing_posted, run_columns, runs, t
 from bot.database.text_types import CleanText
 from bot.domain.budgets import charged_seconds, weight_of
 from bot.domain.errors import BotError
-from bot.domain.polling import SETTLE_AFTER, is_settled
 from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.run_ends import SETTLE_AFTER, is_settled
 from bot.domain.runs import FINAL, IN_FLIGHT, NOT_SUBMITTED, Purpose, Run, RunReport, RunState
 from bot.domain.transitions import REVIVABLE, Change, apply_report, belongs, end
 from bot.store.audit import add_entries

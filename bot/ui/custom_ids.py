@@ -18,7 +18,7 @@ from zlib import crc32
 from bot.domain.errors import RefusedError
 from bot.domain.records import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
-from bot.domain.settings.table import Section, SettingControl
+from bot.domain.settings.fields import Section, SettingControl
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY = r"[a-z0-9]{1,20}"

@@ -22,7 +22,7 @@ from discord.ui import (
     TextInput,
 )
 
-from bot.deployments.earlier_values import TEXT_LENGTH, FormField
+from bot.deployments.form_fields import TEXT_LENGTH, FormField
 from bot.deployments.model import ATTACHMENTS, Deployment, Input
 from bot.deployments.options import describe
 from bot.domain.backend import InputKind

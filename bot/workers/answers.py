@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from bot.domain.answers import Answer, AnswerState
+from bot.domain.requests import Answer, AnswerState
 from bot.domain.runs import Run
 from bot.store import Store
 from bot.workers.worker import Wakeups

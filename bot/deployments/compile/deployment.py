@@ -1,12 +1,12 @@
-"""Merge the backend's description of a deployment with `deployments.toml`; find its prompt and seeds."""
+"""Merge the backend's description of a deployment with `deployments.toml`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.deployments.compile.inputs import InputDraft, compile_input, kind_for
+from bot.deployments.compile.prompt_and_seed import prompt_rank, with_markers
 from bot.deployments.compile.sizes import is_side, join_sides
 from bot.deployments.model import Deployment, Input, varies_in_batch
 from bot.deployments.naming import RESERVED, one_line, slug, unique
@@ -26,7 +26,7 @@ def compile_deployment(
     backend's GPUs. Inputs in the file come first, in the file's order. The others come in no meaningful
     order, so the prompt is moved to their front.
     """
-    separate = _with_markers([compile_input(draft) for draft in _drafts(config, info)])
+    separate = with_markers([compile_input(draft) for draft in _drafts(config, info)])
     drafts, size_warnings = join_sides(config.sizes, separate)
     warnings = [*_warnings(separate), *size_warnings]
     allowed, default_gpu, gpu_warnings = _gpus(config, info, gpus)
@@ -67,52 +67,7 @@ def _drafts(config: DeploymentConfig, info: DeploymentDescription | None) -> lis
         replace(draft, config=_UNCONFIGURED) if is_side(config.sizes, *draft.names) else draft
         for draft in rest
     ]
-    return drafts + sorted(rest, key=lambda draft: _rank(draft) != 0)
-
-
-def _rank(draft: InputDraft) -> int | None:
-    multi_line = draft.input_class is not None and draft.input_class.multi_line
-    return _prompt_rank(draft.names, multi_line=multi_line)
-
-
-def _with_markers(drafts: Sequence[InputDraft]) -> list[InputDraft]:
-    """Mark the prompt and the seeds as the file says, or otherwise by their names. The prompt becomes
-    required.
-    """
-    prompt = _prompt(drafts)
-    return [_marked(draft, is_prompt=draft is prompt) for draft in drafts]
-
-
-def _prompt(drafts: Iterable[InputDraft]) -> InputDraft | None:
-    texts = [draft for draft in drafts if draft.input.kind is InputKind.TEXT and draft.input.offered]
-    for draft in texts:
-        if draft.config.prompt:
-            return draft
-    ranked = [
-        (rank, draft) for draft in texts if _may_be_prompt(draft) and (rank := _rank(draft)) is not None
-    ]
-    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
-
-
-def _may_be_prompt(draft: InputDraft) -> bool:
-    return draft.config.prompt is None and not draft.input.choices
-
-
-def _marked(draft: InputDraft, *, is_prompt: bool) -> InputDraft:
-    item, config = draft.input, draft.config
-    named = _names_seed(*draft.names) and not item.choices
-    is_seed = item.kind is InputKind.INTEGER and (named if config.seed is None else config.seed)
-    required = item.required
-    if config.required is None and item.offered:
-        required = is_prompt or (required and not is_seed)
-    marked = replace(
-        item,
-        is_prompt=is_prompt,
-        is_negative_prompt=item.kind is InputKind.TEXT and not is_prompt and _is_negative(draft.names),
-        is_seed=is_seed,
-        required=required,
-    )
-    return draft.with_input(marked)
+    return drafts + sorted(rest, key=lambda draft: prompt_rank(draft) != 0)
 
 
 def _named(drafts: Sequence[InputDraft]) -> Iterable[Input]:
@@ -168,31 +123,3 @@ def _gpus(
     if pinned and (default not in (None, pinned) or set(gpus) != {pinned}):
         return gpus, default, (f"ComfyDeploy pins its GPU to {pinned}, whatever is chosen here",)
     return gpus, default, ()
-
-
-_SEED = re.compile(r"(^|[^a-z])seed($|[^a-z])")
-_NEGATIVE = re.compile(r"(^|[^a-z])neg(ative)?($|[^a-z])")
-
-
-def _names_seed(*names: str) -> bool:
-    """Return whether one of the names contains `seed`."""
-    return any(_SEED.search(name.lower()) for name in names)
-
-
-def _is_negative(names: tuple[str, ...]) -> bool:
-    return any(_NEGATIVE.search(name.lower()) for name in names)
-
-
-def _prompt_rank(names: tuple[str, ...], *, multi_line: bool) -> int | None:
-    """Return how likely a text input is to be the prompt, 0 being likeliest, or None if it can't be.
-
-    `prompt` and `positive…` come first, then a name that contains `prompt`, then a multi-line text.
-    """
-    if _is_negative(names):
-        return None
-    lowered = [name.lower().strip() for name in names]
-    if any(name == "prompt" or name.startswith("positive") for name in lowered):
-        return 0
-    if any("prompt" in name for name in lowered):
-        return 1
-    return 2 if multi_line else None

@@ -10,8 +10,8 @@ from typing import Any
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
 
+from bot.domain.settings.fields import Field, Kind, Section, fields_of, fits_in_form
 from bot.domain.settings.rules import Ids, RoleBudget, RolesFor, ServerRules
-from bot.domain.settings.table import Field, Kind, Section, fields_of, fits_in_form
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
 from bot.domain.text import shorten, strip_invisible
 from bot.strings import say

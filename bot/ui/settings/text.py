@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import BotError
+from bot.domain.settings.fields import FIELDS, LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.rules import ApprovalMode, Budget, RoleBudget, RolesFor, ServerRules
-from bot.domain.settings.table import FIELDS, LIMITS, Field, Kind, Section, fields_of
 from bot.domain.settings.values import SettingsContext
 from bot.domain.text import escape_line, shorten
 from bot.strings import say

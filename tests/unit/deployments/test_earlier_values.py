@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from discord import ComponentType
 
-from bot.deployments.earlier_values import editable_fields, revise
+from bot.deployments.earlier_values import revise
+from bot.deployments.form_fields import editable_fields
 from bot.deployments.model import Choice, Deployment, Input, picture_input
 from bot.deployments.validation import AttachedFile
 from bot.domain.backend import InputKind

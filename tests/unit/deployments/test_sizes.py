@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.earlier_values import editable_fields, revise
+from bot.deployments.earlier_values import revise
+from bot.deployments.form_fields import editable_fields
 from bot.deployments.input_text import command_line, displayed_inputs
 from bot.deployments.inputs import collect
 from bot.deployments.model import Deployment, Input, Size
 from bot.deployments.options import MORE, autocomplete, describe
-from bot.deployments.sizes import as_offered, as_sent, size_input
+from bot.deployments.size_conversion import as_offered, as_sent, size_input
 from bot.domain.errors import InputError, InputErrors
 from bot.domain.runs import InputValue
 from bot.services.preset_inputs import apply_preset, kept_inputs

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import BotError, InputError, RefusedError
+from bot.domain.settings.fields import ACTIONS, FIELDS, FORMS, change
 from bot.domain.settings.rules import (
     Approval,
     ApprovalMode,
@@ -19,7 +20,6 @@ from bot.domain.settings.rules import (
     diff_rules,
     parse_stored_rules,
 )
-from bot.domain.settings.table import ACTIONS, FIELDS, FORMS, change
 from bot.domain.settings.values import MissingReferences, SettingsContext, missing_references
 
 AROUND = SettingsContext(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.polling import AFTER_LAST_NODE, SETTLE_AFTER, silence_at_end
+from bot.domain.polling import AFTER_LAST_NODE
+from bot.domain.run_ends import SETTLE_AFTER, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
 from bot.domain.transitions import (
     DEADLINE,

@@ -13,7 +13,7 @@ from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.requests import new_key
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
-from bot.domain.settings.table import Section, SettingControl
+from bot.domain.settings.fields import Section, SettingControl
 from bot.ui import custom_ids
 from bot.ui.custom_ids import (
     Action,

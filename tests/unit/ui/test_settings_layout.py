@@ -6,8 +6,8 @@ import pytest
 from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Select, TextInput
 from discord.ui.select import BaseSelect
 
+from bot.domain.settings.fields import FORMS, Section, SettingControl
 from bot.domain.settings.rules import Approval, ApprovalMode, Budgets, People, RoleBudget, ServerRules, Words
-from bot.domain.settings.table import FORMS, Section, SettingControl
 from bot.domain.settings.values import NotApplied, ReviewChannel, SettingsContext, named, token
 from bot.strings import SENTENCES
 from bot.ui.custom_ids import SettingId

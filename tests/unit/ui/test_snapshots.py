@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.deployments.command_plan import plan_commands
-from bot.deployments.earlier_values import editable_fields
+from bot.deployments.form_fields import editable_fields
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
