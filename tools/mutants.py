@@ -73,6 +73,7 @@ CORE = Scope(
         "tests/unit/domain/test_polling.py",
         "tests/unit/domain/test_request.py",
         "tests/unit/domain/test_transitions.py",
+        "tests/unit/domain/test_unsuccessful_ends.py",
     ),
 )
 DATABASE, STORE, DISCORD = "contract/database/test", "contract/store/test", "discord/test"
@@ -111,8 +112,8 @@ TESTS = {
         f" {STORE}_batch.py",
         "reviews": f"{STORE}_reviews.py {DISCORD}_approval.py",
         "rules": f"{STORE}_server_rules.py {DISCORD}_pause.py",
-        "runs": f"{STORE}_run_reports.py {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py"
-        f" {DISCORD}_cancel.py",
+        "runs": f"{STORE}_run_reports.py {STORE}_cancelling.py {STORE}_progress.py"
+        f" {STORE}_claim_checks.py {STORE}_batch_ends.py {WEB}_webhook.py {DISCORD}_cancel.py",
         "waiting": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "requests.usage": f"{STORE}_requests.py {STORE}_usage.py {WEB}_metrics.py {DISCORD}_budget.py"
         f" {DISCORD}_usage.py {DISCORD}_queue.py",

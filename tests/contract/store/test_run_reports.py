@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 
 from bot.comfydeploy.reports import parse_webhook
-from bot.domain.errors import StoreUnavailable
 from bot.domain.run_ends import deadline_of
 from bot.domain.runs import FINAL, IN_FLIGHT, MessageRef, Output, Purpose, RunReport, RunState
 from bot.store import Store
@@ -23,7 +22,6 @@ from tests.contract.store.runs import (
     RUN_ID,
     SOON,
     SUCCESS,
-    accepted,
     at,
     brought_to,
     claimed,
@@ -229,89 +227,6 @@ async def test_a_failure_before_the_queue_reply_waits_for_its_reason(store: Stor
     await store.runs.record_report(early.key, report(RunState.FAILED), at(1), SOON, asked=True)
     assert await store.deliveries.claim("courier", at(2.9), SOON - NOW) is None
     assert await store.deliveries.claim("courier", at(3), SOON - NOW) is not None
-
-
-async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
-    run = await accepted(store)
-    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
-    ended = await fetch(store, run.key)
-    assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
-    assert len(await owed(store, run.key)) == 1
-
-
-async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: Store) -> None:
-    run = await submitted(store)
-    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    assert (await columns(store, run.key))["due_at"] > at(1)
-    await store.runs.record_report(run.key, report(RunState.QUEUED), at(2), SOON)
-    assert (await columns(store, run.key))["due_at"] == at(2)
-
-
-async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None:
-    for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
-        run = await brought_to(store, state)
-        await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-        await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
-        row = await columns(store, run.key)
-        assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
-        assert row["rev"] > row["shown_rev"]
-        assert await owed(store, run.key) == []
-
-
-@pytest.mark.sqlite_only
-async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
-    run = await brought_to(store, RunState.SUCCEEDED)
-    before = await columns(store, run.key)
-    answer = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    assert answer is not None
-    assert answer.final
-    assert await columns(store, run.key) == before
-
-
-async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
-    await store.runs.refuse_cancel(run.key)
-    after = await fetch(store, run.key)
-    assert (after.cancel_requested_at, after.status_note) == (None, "not_cancellable")
-
-    ended = await brought_to(store, RunState.SUCCEEDED)
-    await store.runs.refuse_cancel(ended.key)
-    assert (await fetch(store, ended.key)).status_note is None
-
-
-async def test_progress_of_many_runs_is_written_at_once_and_never_shrinks(store: Store) -> None:
-    first, second = await brought_to(store, RunState.RUNNING), await brought_to(store, RunState.QUEUED)
-    await store.runs.record_report(first.key, report(progress=0.5, live_status="half"), NOW, SOON)
-    news = {first.key: report(progress=0.4, live_status="older"), second.key: report(progress=0.2)}
-    await store.runs.save_progress(news, at(1))
-    assert (await fetch(store, first.key)).progress == 0.5
-    assert (await fetch(store, first.key)).live_status == "half"
-    assert (await fetch(store, second.key)).progress is None
-    await store.runs.save_progress({first.key: report(progress=0.6)}, at(2))
-    assert (await fetch(store, first.key)).progress == 0.6
-
-
-@pytest.mark.sqlite_only
-async def test_progress_of_another_run_is_passed_over(store: Store) -> None:
-    run = await brought_to(store, RunState.RUNNING)
-    foreign = report(progress=0.9, run_id=RUN_ID.replace("a", "b"))
-    await store.runs.save_progress({run.key: foreign}, NOW)
-    assert (await fetch(store, run.key)).progress is None
-
-
-async def test_progress_from_two_processes_in_opposite_orders_does_not_deadlock(
-    store: Store, other: Store
-) -> None:
-    keys = [(await brought_to(store, RunState.RUNNING)).key for _ in range(8)]
-    for step in range(10):
-        up = {key: report(progress=(2 * step + 1) / 100) for key in keys}
-        down = {key: report(progress=(2 * step + 2) / 100) for key in reversed(keys)}
-        results = await asyncio.gather(
-            store.runs.save_progress(up, NOW), other.runs.save_progress(down, NOW), return_exceptions=True
-        )
-        assert [r for r in results if r is not None and not isinstance(r, StoreUnavailable)] == []
-        assert [(await fetch(store, key)).progress for key in keys] == [(2 * step + 2) / 100] * 8
 
 
 async def test_what_waits_for_another_call_and_is_heard_of_all_the_same_gets_none(store: Store) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.polling import AFTER_LAST_NODE
-from bot.domain.run_ends import SETTLE_AFTER, silence_at_end
 from bot.domain.runs import FINAL, IN_FLIGHT, Output, Run, RunReport, RunState
 from bot.domain.transitions import (
-    DEADLINE,
-    DEADLINE_RUNNING,
-    OUTPUTS_GRACE,
-    REASON_GRACE,
     REQUESTER_BLOCKED,
     REVIVABLE,
     TRANSITIONS,
@@ -27,29 +21,20 @@ from bot.domain.transitions import (
     belongs,
     end,
     end_for_block,
-    is_own_verdict,
     sources,
 )
-from tests.unit.factories import made_run
-
-NOW = datetime(2026, 5, 4, tzinfo=UTC)
-STARTED = NOW - timedelta(seconds=50)
-S = RunState
-PICTURE = Output("images", url="https://x/a.png")
-COLUMNS = {field.name for field in fields(Run)}
-
-
-def run(state: RunState = S.SUBMITTING, **more: Any) -> Run:
-    return made_run(state, created_at=NOW, **more)
-
-
-def applied(subject: Run, change: Change) -> Run:
-    """Return the run as the store would have it afterwards."""
-    values = {name: value for name, value in change.values.items() if name in COLUMNS}
-    if "outputs" in values:
-        values["outputs"] = tuple(Output(**item) for item in values["outputs"])  # type: ignore[attr-defined]
-    return replace(subject, state=change.state, **values)
-
+from tests.unit.domain.transition_cases import (
+    NOW,
+    PICTURE,
+    STARTED,
+    S,
+    applied,
+    ended,
+    known,
+    run,
+    said,
+    shown,
+)
 
 reports = st.builds(
     RunReport,
@@ -150,24 +135,6 @@ def test_a_report_belongs_to_its_run_or_to_one_without_an_id() -> None:
     assert belongs(run(), RunReport("r"))
     assert belongs(run(run_id="r"), RunReport("r"))
     assert not belongs(run(run_id="q"), RunReport("r"))
-
-
-def known(state: RunState, **more: Any) -> Run:
-    """Return a run whose id is known already, so that a report adds no id."""
-    return run(state, run_id="r", **more)
-
-
-def said(state: RunState | None = None, **more: Any) -> RunReport:
-    return RunReport("r", state, **more)
-
-
-def shown(state: RunState, **columns: Any) -> Change:
-    return Change(state, columns, visible=True)
-
-
-def ended(state: RunState, outcome_due_at: datetime = NOW, **columns: Any) -> Change:
-    values = {"ended_at": NOW, "due_at": None, "queue_position": None, **columns}
-    return Change(state, values, outcome_due_at=outcome_due_at, visible=True)
 
 
 @pytest.mark.parametrize(
@@ -288,197 +255,6 @@ def test_a_revivable_run_is_asked_about_until_it_has_ended_upstream(state: RunSt
         # GET /run may have outputs; after that, no further poll is needed.
         assert apply_report(known(state), said(word), NOW) == Change(state, {"due_at": NOW})
         assert apply_report(known(state), said(word), NOW, asked=True) is None
-
-
-CANCELLING = known(S.RUNNING, cancel_requested_at=NOW)
-
-
-def asked_first(state: RunState, **columns: Any) -> Change:
-    """Return the change of an end whose outcome waits for GET /run, which is asked at once."""
-    return ended(state, NOW + OUTPUTS_GRACE, **{**columns, "due_at": NOW})
-
-
-@pytest.mark.parametrize(
-    ("before", "report", "change"),
-    [
-        (known(S.RUNNING), said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
-        (known(S.RUNNING, failure_code="comfy_rejected"), said(S.FAILED), ended(S.FAILED)),
-        # The duration is the reported one, or else the time since the start.
-        (
-            known(S.RUNNING, started_at=STARTED),
-            said(S.TIMED_OUT),
-            ended(S.TIMED_OUT, failure_code="run_timed_out", run_duration=50.0),
-        ),
-        (
-            known(S.RUNNING, started_at=STARTED),
-            said(S.FAILED, run_duration=0.0),
-            ended(S.FAILED, failure_code="run_failed", run_duration=0.0),
-        ),
-        # Somebody cancelled it only if somebody asked for that.
-        (known(S.RUNNING), said(S.CANCELLED), ended(S.CANCELLED, failure_code="run_cancelled")),
-        (CANCELLING, said(S.CANCELLED), ended(S.CANCELLED, failure_code="cancelled_by_requester")),
-        (
-            replace(CANCELLING, cancelled_by=99),
-            said(S.CANCELLED),
-            ended(S.CANCELLED, failure_code="cancelled_by_moderator"),
-        ),
-        (CANCELLING, said(S.FAILED), ended(S.FAILED, failure_code="run_failed")),
-    ],
-)
-def test_a_failure_carries_its_code_and_duration(before: Run, report: RunReport, change: Change) -> None:
-    assert apply_report(before, report, NOW, asked=True) == change
-    assert apply_report(before, report, NOW) == asked_first(change.state, **change.values)
-
-
-PART = {
-    "outputs": [{"kind": "images", "url": "https://x/a.png", "filename": None, "text": None}],
-    "partial": True,
-}
-
-
-@pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
-@pytest.mark.parametrize("asked", [True, False])
-def test_an_unsuccessful_run_keeps_what_it_made(word: RunState, asked: bool) -> None:
-    expected = ended(word, failure_code=f"run_{word}", **PART)
-    if word is S.FAILED and not asked:
-        expected = asked_first(word, failure_code="run_failed", **PART)  # only GET /run has the reason
-    assert apply_report(known(S.RUNNING), said(word, outputs=(PICTURE,)), NOW, asked=asked) == expected
-    # What was seen while it ran counts as well.
-    seen = apply_report(known(S.RUNNING, outputs=(PICTURE,)), said(word), NOW, asked=True)
-    assert seen == ended(word, failure_code=f"run_{word}", **PART)
-
-
-EVERYTHING = {"outputs": (PICTURE,), "progress": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("before", "word", "target"),
-    [
-        (known(S.RUNNING), S.TIMED_OUT, S.SUCCEEDED),
-        (known(S.TIMED_OUT, failure_code="run_timed_out"), S.TIMED_OUT, S.SUCCEEDED),
-        (known(S.RUNNING), S.CANCELLED, S.SUCCEEDED),
-        (known(S.RUNNING, failure_code=DEADLINE), S.CANCELLED, S.SUCCEEDED),
-        (known(S.RUNNING), S.FAILED, S.FAILED),
-        (known(S.RUNNING, cancel_requested_at=NOW), S.CANCELLED, S.CANCELLED),
-    ],
-)
-def test_a_run_that_made_everything_is_a_success_unless_it_failed_or_was_cancelled(
-    before: Run, word: RunState, target: RunState
-) -> None:
-    change = apply_report(before, said(word, **EVERYTHING), NOW, asked=True)
-    assert change is not None
-    assert change.state is target
-    assert change.values.get("partial", False) is (target is not S.SUCCEEDED)
-
-
-def test_a_cancellation_after_the_last_node_that_nobody_asked_for_is_checked_first() -> None:
-    change = apply_report(known(S.RUNNING), said(S.CANCELLED, progress=1.0), NOW)
-    expected = {"due_at": NOW + AFTER_LAST_NODE, "queue_position": None, "started_at": NOW, "progress": 1.0}
-    assert change == shown(S.UPLOADING, **expected)
-    mine = apply_report(replace(CANCELLING, started_at=NOW), said(S.CANCELLED, progress=1.0), NOW)
-    assert mine is not None
-    assert mine.state is S.CANCELLED
-
-
-@pytest.mark.parametrize("word", sorted(UNSUCCESSFUL))
-def test_whatever_follows_the_bots_own_cancel_call_is_its_deadline(word: RunState) -> None:
-    change = apply_report(known(S.RUNNING, failure_code=DEADLINE), said(word), NOW, asked=True)
-    assert change == ended(S.TIMED_OUT)
-
-
-LATE_PART = Change(S.FAILED, {**PART, "due_at": None}, outcome_due_at=NOW, visible=True)
-
-
-@pytest.mark.parametrize(
-    ("before", "code"),
-    [
-        (known(S.FAILED, failure_code="run_failed"), None),
-        (known(S.CANCELLED, failure_code="cancelled_by_requester"), None),
-        (known(S.TIMED_OUT, failure_code=DEADLINE), None),
-        (known(S.TIMED_OUT, failure_code=DEADLINE_RUNNING), "run_failed"),
-        (known(S.UNCONFIRMED, failure_code="comfy_timeout"), "run_failed"),
-    ],
-)
-def test_outputs_are_added_once_to_a_run_that_ended_without(before: Run, code: str | None) -> None:
-    report = said(S.FAILED, outputs=(PICTURE,), progress=0.5)
-    # The promise to post a later result is replaced by how the run ended.
-    reason = {} if code is None else {"failure_code": code, "failure_params": {}}
-    expected = replace(LATE_PART, state=before.state, values={**LATE_PART.values, **reason})
-    change = apply_report(before, report, NOW)
-    assert change == expected
-    again = apply_report(applied(before, change), report, NOW, asked=True)
-    assert again is None or not again.ends_run
-
-
-def test_progress_after_the_end_asks_once_more() -> None:
-    failed = known(S.FAILED, progress=0.2, ended_at=NOW - SETTLE_AFTER)
-    assert apply_report(replace(failed, ended_at=NOW), said(S.FAILED, progress=0.9), NOW) is None
-    late = apply_report(failed, said(S.FAILED, progress=0.9), NOW)
-    assert late == Change(S.FAILED, {"progress": 0.9, "due_at": NOW + SETTLE_AFTER})
-    assert apply_report(applied(failed, late), said(S.FAILED, progress=0.9), NOW) is None
-
-
-def test_the_outputs_of_a_run_in_flight_are_kept_and_timed_after_its_last_node() -> None:
-    first = apply_report(known(S.RUNNING), said(S.RUNNING, outputs=(PICTURE,)), NOW, asked=True)
-    assert first == Change(S.RUNNING, {"outputs": PART["outputs"]})
-    seen = applied(known(S.RUNNING), first)
-    signed_anew = replace(PICTURE, url="https://x/a.png?signed=2")
-    assert apply_report(seen, said(S.RUNNING, outputs=(signed_anew,)), NOW, asked=True) is None
-    last = apply_report(seen, said(S.RUNNING, **EVERYTHING), NOW, asked=True)
-    due_at = NOW + silence_at_end((PICTURE,))
-    assert last == shown(S.RUNNING, progress=1.0, outputs_since=NOW, due_at=due_at)
-
-
-def test_the_start_of_the_last_node_brings_the_next_poll_forward() -> None:
-    change = apply_report(known(S.RUNNING, progress=0.9), said(S.RUNNING, progress=1.0), NOW)
-    assert change == shown(S.RUNNING, progress=1.0, due_at=NOW + AFTER_LAST_NODE)
-
-
-def test_an_early_failure_waits_for_the_reason_in_the_queue_reply() -> None:
-    change = apply_report(known(S.SUBMITTING), said(S.FAILED), NOW, asked=True)
-    assert change == ended(S.FAILED, NOW + REASON_GRACE, failure_code="run_failed")
-
-
-def test_the_log_of_a_failure_is_kept() -> None:
-    change = apply_report(known(S.RUNNING), said(S.FAILED, log="ValueError: x"), NOW, asked=True)
-    assert change == ended(S.FAILED, failure_code="run_failed", failure_log="ValueError: x")
-
-
-def test_our_own_verdict_about_a_run_that_made_something_is_partial() -> None:
-    change = end(run(S.RUNNING, outputs=(PICTURE,)), S.TIMED_OUT, NOW, DEADLINE, {})
-    assert change is not None
-    assert change.values["partial"] is True
-
-
-@pytest.mark.parametrize(
-    ("before", "is_ours"),
-    [
-        (run(S.UNCONFIRMED, failure_code="comfy_timeout"), True),
-        (run(S.TIMED_OUT, failure_code=DEADLINE), True),
-        (run(S.TIMED_OUT, failure_code="run_timed_out"), False),
-        (run(S.FAILED, failure_code="run_failed"), False),
-        (run(S.SUCCEEDED), False),
-        (run(S.RUNNING), False),
-    ],
-)
-def test_a_timeout_that_comfydeploy_reports_is_no_verdict_of_ours(before: Run, is_ours: bool) -> None:
-    assert is_own_verdict(before) is is_ours
-
-
-@pytest.mark.parametrize(
-    ("before", "duration"),
-    [
-        (run(S.RUNNING, started_at=STARTED), {"run_duration": 50.0}),
-        (run(S.RUNNING, started_at=STARTED, run_duration=7.5), {}),
-        (run(S.SUBMITTING), {}),
-    ],
-)
-def test_our_own_verdict_carries_its_code_and_the_measured_duration(
-    before: Run, duration: dict[str, float]
-) -> None:
-    values = {"failure_code": "deadline", "failure_params": {"a": 1}, "ended_at": NOW, "due_at": None}
-    change = Change(S.TIMED_OUT, values | duration, outcome_due_at=NOW, visible=True)
-    assert end(before, S.TIMED_OUT, NOW, "deadline", {"a": 1}) == change
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -1,0 +1,68 @@
+"""A wish to cancel a run: at once, later, too late, or refused by the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.runs import RunState
+from bot.store import Store
+from tests.contract.store.runs import (
+    SOON,
+    accepted,
+    at,
+    brought_to,
+    columns,
+    fetch,
+    owed,
+    report,
+    submitted,
+)
+
+
+async def test_a_waiting_run_is_cancelled_at_once(store: Store) -> None:
+    run = await accepted(store)
+    assert (await store.runs.request_cancel(run.key, at(1), by=run.requester_id)) == run
+    ended = await fetch(store, run.key)
+    assert (ended.state, ended.cancel_requested_at) == (RunState.CANCELLED, at(1))
+    assert len(await owed(store, run.key)) == 1
+
+
+async def test_a_wish_to_cancel_waits_for_the_id_and_then_is_due_at_once(store: Store) -> None:
+    run = await submitted(store)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    assert (await columns(store, run.key))["due_at"] > at(1)
+    await store.runs.record_report(run.key, report(RunState.QUEUED), at(2), SOON)
+    assert (await columns(store, run.key))["due_at"] == at(2)
+
+
+async def test_a_wish_to_cancel_a_known_run_is_due_at_once(store: Store) -> None:
+    for state in (RunState.QUEUED, RunState.RUNNING, RunState.UPLOADING):
+        run = await brought_to(store, state)
+        await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+        await store.runs.request_cancel(run.key, at(3), by=run.requester_id)
+        row = await columns(store, run.key)
+        assert (row["state"], row["cancel_requested_at"], row["due_at"]) == (state, at(1), at(3))
+        assert row["rev"] > row["shown_rev"]
+        assert await owed(store, run.key) == []
+
+
+@pytest.mark.sqlite_only
+async def test_cancelling_what_has_ended_changes_nothing(store: Store) -> None:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    before = await columns(store, run.key)
+    answer = await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    assert answer is not None
+    assert answer.final
+    assert await columns(store, run.key) == before
+
+
+async def test_a_refused_cancel_takes_the_wish_back_and_says_so(store: Store) -> None:
+    run = await brought_to(store, RunState.RUNNING)
+    await store.runs.request_cancel(run.key, at(1), by=run.requester_id)
+    await store.runs.refuse_cancel(run.key)
+    after = await fetch(store, run.key)
+    assert (after.cancel_requested_at, after.status_note) == (None, "not_cancellable")
+
+    ended = await brought_to(store, RunState.SUCCEEDED)
+    await store.runs.refuse_cancel(ended.key)
+    assert (await fetch(store, ended.key)).status_note is None
