@@ -47,7 +47,8 @@ class ReportRecorder:
         if change is None:
             return None
         self._progress.remember_state(key, report, change.state)
-        log.info("%s%s", change.state.value, ", its outcome is due" if change.ends_run else "")
+        result = "result" if change.state is RunState.SUCCEEDED else "outcome"
+        log.info("%s%s", change.state.value, f"; posting the {result}" if change.ends_run else "")
         if change.ends_run:
             self._wakeups.deliver()
             self._wakeups.submit()
