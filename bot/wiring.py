@@ -269,7 +269,8 @@ def _courier(
     async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
         rules = await resources.store.rules.get(delivery.run.guild_id)
-        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all(), reportable=rules.takes_reports)
+        reportable = poster.takes_reports(delivery.run.guild_id, rules)
+        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all(), reportable=reportable)
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
 
     def inputs(run: Run) -> ShownInputs:

@@ -73,7 +73,9 @@ class ResultRemoval:
         files = {name: kind for posted in found.values() for name, kind in posted.files.items()}
         prepared = {run.key: _as_posted(run, files) for run in batch if run.is_shown and run.key not in late}
         shown = Batch(batch, prepared, late)
-        follow_ups = FollowUps(reportable=(await self._store.rules.get(batch[0].guild_id)).takes_reports)
+        guild_id = batch[0].guild_id
+        rules = await self._store.rules.get(guild_id)
+        follow_ups = FollowUps(reportable=self._poster.takes_reports(guild_id, rules))
         for message, posted in found.items():
             remaining = [file for file in shown.files() if file.filename in posted.files]
             redrawn = self._redrawn(shown, posted, remaining, follow_ups, first=message == messages[0])

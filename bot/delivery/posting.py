@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.domain.settings.rules import ServerRules
 from bot.ui.components import ChannelName, OutgoingMessage
 from bot.ui.custom_ids import Action, RunId
 
@@ -170,6 +171,18 @@ class Poster:
         if not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return None
         return ChannelName(channel.name, channel.guild.name)
+
+    def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
+        """Return whether a report would reach the server's moderators.
+
+        A process without a gateway connection knows only whether a review channel is set.
+        """
+        channel_id = rules.approval.review_channel_id
+        server = self._client.get_guild(guild_id or 0)
+        if channel_id is None or server is None:
+            return channel_id is not None
+        channel = server.get_channel(channel_id)
+        return channel is not None and channel.permissions_for(server.me).send_messages
 
     async def direct_channel(self, user_id: int) -> int:
         """Return the id of the channel of a user's direct messages."""

@@ -36,6 +36,17 @@ async def reported(server: ModeratedServer) -> Any:
     return message
 
 
+async def test_report_is_not_offered_once_the_review_channel_is_gone(server: ModeratedServer) -> None:
+    server.env.backend.delete_channel(server.review.id)
+    await server.env.settle()
+    await server.ask()
+    await server.ask(count=2)
+    single, batch = server.messages()
+    assert "Report" not in buttons_of(server, batch)
+    more = await server.bob.click(single, label="More") if "More" in buttons_of(server, single) else None
+    assert "Report" not in buttons_of(server, more.response if more else single)
+
+
 async def test_a_report_leads_moderators_to_the_result(server: ModeratedServer) -> None:
     message = await reported(server)
     card = text_of(server, server.card)

@@ -112,11 +112,6 @@ class ServerRules(_Rules):
     spoiler: Spoiler = Spoiler.NEVER
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 365
 
-    @property
-    def takes_reports(self) -> bool:
-        """Return whether users can report results: reports go to the review channel."""
-        return self.approval.review_channel_id is not None
-
 
 def parse_stored_rules(stored: object) -> tuple[ServerRules, tuple[str, ...]]:
     """Parse stored rules. Replace invalid values with defaults and return their paths (".": all)."""
