@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import discord
 from discord import app_commands
@@ -10,13 +11,16 @@ from discord.app_commands import Choice, Range
 from discord.ext import commands
 
 from bot.domain.records import FINAL_STATES, AuditButton
+from bot.domain.settings.values import SettingsContext
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.guild import GuildInfo
 from bot.gateway.interactions import Interaction, member_of
 from bot.services.audit import SERVER_ACTIONS, AuditQuery, AuditService
 from bot.strings import say
+from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
 from bot.ui.custom_ids import AuditId
-from bot.ui.moderation import action_text, audit_layout, outcome_text
+from bot.ui.settings.changes import Naming, in_file, in_message
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
 _ACTIONS = [Choice(name=action_text(action), value=action.value) for action in SERVER_ACTIONS]
@@ -34,7 +38,7 @@ async def _show_page(interaction: Interaction, id: AuditId) -> None:
     page = await interaction.client.services.audit.turn(
         interaction.guild_id, member_of(interaction), id.audit_filter, id.button, id.cursor
     )
-    layout = audit_layout(page, id.audit_filter)
+    layout = audit_layout(page, id.audit_filter, _mentions(interaction))
     layout.stop()  # answered by custom_id
     await interaction.response.edit_message(view=layout)
 
@@ -43,11 +47,35 @@ async def _send_file(interaction: Interaction, id: AuditId) -> None:
     service = interaction.client.services.audit
     await service.check_moderator(interaction.guild_id, member_of(interaction))
     await interaction.response.defer(ephemeral=True, thinking=True)
-    csv = await service.export(interaction.guild_id, member_of(interaction), id.audit_filter)
+    csv = await service.export(
+        interaction.guild_id,
+        member_of(interaction),
+        id.audit_filter,
+        AUDIT_COLUMNS,
+        partial(audit_cells, naming=_plain_names(interaction)),
+    )
     sentence = say("record_file_cut" if csv.cut else "record_file_done", rows=csv.rows)
     await interaction.followup.send(
         sentence, file=discord.File(io.BytesIO(csv.data), "audit.csv"), ephemeral=True
     )
+
+
+def _mentions(interaction: Interaction) -> Naming:
+    """Return how a message names the server's roles and channels."""
+    title = interaction.client.services.audit.title
+    if interaction.guild is None:
+        return in_message(SettingsContext(), title)
+    server = GuildInfo(interaction.guild)
+    return in_message(SettingsContext(role_ids=server.role_ids, channel_ids=server.channel_ids), title)
+
+
+def _plain_names(interaction: Interaction) -> Naming:
+    """Return how the CSV file names the server's roles and channels."""
+    title = interaction.client.services.audit.title
+    if interaction.guild is None:
+        return in_file(str, str, title)
+    server = GuildInfo(interaction.guild)
+    return in_file(server.role_name, server.channel_name, title)
 
 
 class Audit(commands.Cog):
@@ -91,7 +119,7 @@ class Audit(commands.Cog):
             until_days=until_days,
         )
         page, audit_filter = await self._service.search(interaction.guild_id, member_of(interaction), query)
-        layout = audit_layout(page, audit_filter)
+        layout = audit_layout(page, audit_filter, _mentions(interaction))
         layout.stop()  # answered by custom_id
         await interaction.response.send_message(view=layout, ephemeral=True)
 

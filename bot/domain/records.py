@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.runs import FINAL, Run, RunState
+from bot.domain.runs import FINAL, MessageRef, Run, RunState
 
 # Entries on one page of a list. Ten lines of the audit log fit into a message, which holds 4,000 characters.
 PAGE_SIZE = 10
@@ -82,10 +82,16 @@ class AuditCursor:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """A stored entry with its id."""
+    """A stored entry with its id.
+
+    `prompt` and `message` are those of its run, as far as they still exist: the message shows the result, or
+    the status of a run without one.
+    """
 
     id: int
     entry: AuditEntry
+    prompt: str | None = None
+    message: MessageRef | None = None
 
     @property
     def cursor(self) -> AuditCursor:

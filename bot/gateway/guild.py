@@ -51,6 +51,10 @@ class GuildInfo:
         role = self._guild.get_role(role_id)
         return role.name if role is not None else str(role_id)
 
+    def channel_name(self, channel_id: int) -> str:
+        channel = self._guild.get_channel(channel_id)
+        return f"#{channel.name}" if channel is not None else str(channel_id)
+
     def review(self, rules: ServerRules) -> ReviewChannel | None:
         """Return the review channel, or None if none is set or it is missing."""
         channel = self._guild.get_channel(rules.approval.review_channel_id or 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,14 +95,25 @@ class AuditService:
             return await self._store.page_after(server, audit_filter, PAGE_SIZE, cursor)
         return await self._store.page(server, audit_filter, PAGE_SIZE, before=cursor)
 
-    async def export(self, guild_id: int | None, moderator: Member, audit_filter: AuditFilter) -> CsvFile:
-        """Return all matching entries, up to the file's limits."""
+    async def export(
+        self,
+        guild_id: int | None,
+        moderator: Member,
+        audit_filter: AuditFilter,
+        columns: Sequence[str],
+        cells: Callable[[StoredEntry], Sequence[str]],
+    ) -> CsvFile:
+        """Return all matching entries, up to the file's limits, with the `cells` of each."""
         server = await self.check_moderator(guild_id, moderator)
-        writer = CsvWriter()
+        writer = CsvWriter(columns)
         async for entries in self._store.export(server, audit_filter):
-            if not all(writer.add(entry) for entry in entries):
+            if not all(writer.add(cells(entry)) for entry in entries):
                 break
         return writer.file()
+
+    def title(self, deployment: str) -> str:
+        """Return a deployment's title, or its name if it is no longer offered."""
+        return self._catalogue.title(deployment)
 
     def _filter(self, query: AuditQuery) -> AuditFilter:
         since, until = query.since_days, query.until_days
@@ -133,7 +143,6 @@ def _choice(choices: Sequence[E], value: str | None) -> E | None:
     return found
 
 
-_HEADER = ("id", "time", "action", "by", "person", "deployment", "outcome", "request", "details")
 # Spreadsheets run a cell as a formula if it begins with one of these characters, also in full width.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _BOM = "\ufeff".encode()  # Excel reads UTF-8 only with a byte order mark
@@ -149,18 +158,18 @@ class CsvFile:
 
 
 class CsvWriter:
-    """Collects entries until `rows` or `size` (in bytes) is reached."""
+    """Collects rows until `rows` or `size` (in bytes) is reached."""
 
-    def __init__(self, *, rows: int = ROWS, size: int = SIZE) -> None:
+    def __init__(self, columns: Sequence[str], *, rows: int = ROWS, size: int = SIZE) -> None:
         self._rows = rows
         self._size = size
-        self._data = bytearray(_BOM + _row(_HEADER))
+        self._data = bytearray(_BOM + _row(columns))
         self._count = 0
         self._cut = False
 
-    def add(self, entry: StoredEntry) -> bool:
-        """Add an entry, or return False if the file is full. A full file takes no later entry either."""
-        row = _row(_cells(entry))
+    def add(self, cells: Sequence[str]) -> bool:
+        """Add a row, or return False if the file is full. A full file takes no later row either."""
+        row = _row([_without_formula(cell) for cell in cells])
         if self._cut or self._count >= self._rows or len(self._data) + len(row) > self._size:
             self._cut = True
             return False
@@ -172,27 +181,11 @@ class CsvWriter:
         return CsvFile(bytes(self._data), self._count, self._cut)
 
 
-def _cells(stored: StoredEntry) -> tuple[str, ...]:
-    entry = stored.entry
-    values = (
-        stored.id,
-        entry.at.isoformat(timespec="seconds"),
-        entry.action.value,
-        entry.actor_id,
-        entry.subject_id,
-        entry.deployment,
-        entry.outcome,
-        entry.run_key,
-        json.dumps(dict(entry.details), ensure_ascii=False, default=str) if entry.details else None,
-    )
-    return tuple("" if value is None else _without_formula(str(value)) for value in values)
-
-
 def _without_formula(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _row(cells: tuple[str, ...]) -> bytes:
+def _row(cells: Sequence[str]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow(cells)
     # Text from Discord may contain lone surrogates.

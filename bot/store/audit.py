@@ -1,16 +1,22 @@
-"""Write and page the audit log. An entry is written in the transaction of the change it records."""
+"""Write and page the audit log. An entry is written in the transaction of the change it records.
+
+An entry holds no prompt and no link: they are read from the run and its deliveries, as long as those exist.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.engine import Database
-from bot.database.tables import audit
+from bot.database.tables import audit, deliveries, runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage, StoredEntry
-from bot.domain.runs import RunState
+from bot.domain.runs import MessageRef, Purpose, RunState
 
 _CHUNK_SIZE = 250  # handled in one step of the event loop
 _INSERT = insert(audit)
@@ -62,7 +68,7 @@ class AuditStore:
         query = _matching(guild_id, audit_filter).where(_beyond(after, newer=True))
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(audit.c.at, audit.c.id).limit(limit + 1))
-            entries = [to_entry(row) for row in found.mappings()]
+            entries = await _with_runs(connection, [to_entry(row) for row in found.mappings()])
         if len(entries) <= limit:
             return await self.page(guild_id, audit_filter, limit)
         shown = entries[:limit][::-1]
@@ -82,7 +88,7 @@ class AuditStore:
     ) -> Sequence[StoredEntry]:
         async with self._database.read() as connection:
             found = await connection.execute(newest_first(guild_id, audit_filter, limit, before))
-            return [to_entry(row) for row in found.mappings()]
+            return await _with_runs(connection, [to_entry(row) for row in found.mappings()])
 
 
 def newest_first(
@@ -99,6 +105,77 @@ def to_entry(row: RowMapping) -> StoredEntry:
     """Build an entry from a row with all columns of `audit`."""
     values = {name: row[name] for name in AuditEntry.__slots__}
     return StoredEntry(row["id"], AuditEntry(**{**values, "action": AuditAction(values["action"])}))
+
+
+# All that is needed of a run and its batch; outputs may hold a megabyte of text.
+_OF_RUN = (
+    runs.c.key,
+    runs.c.batch_key,
+    runs.c.state,
+    runs.c.partial,
+    runs.c.deleted_at,
+    runs.c.prompt,
+    runs.c.channel_id,
+    runs.c.status_message_id,
+    runs.c.review_channel_id,
+)
+_SHOWING = (Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW)
+Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
+
+
+async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
+    """Add the prompt and the message of each entry's run."""
+    keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
+    if not keys:
+        return list(entries)
+    batches = select(runs.c.batch_key).where(runs.c.key.in_(keys))
+    query: Select[Any] = select(*_OF_RUN).where(runs.c.batch_key.in_(batches))
+    rows = (await connection.execute(query)).all()
+    batch_rows: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        batch_rows[row.batch_key].append(row)
+    found = {row.key: row for row in rows}
+    sent = await _sent(connection, sorted(found))
+
+    def complete(stored: StoredEntry) -> StoredEntry:
+        run = found.get(stored.entry.run_key or "")
+        if run is None:
+            return stored
+        message = _message(run, batch_rows[run.batch_key], sent[run.key], sent[run.batch_key])
+        return replace(stored, prompt=run.prompt, message=message)
+
+    return [complete(stored) for stored in entries]
+
+
+async def _sent(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str, Sent]:
+    query = select(deliveries.c.run_key, deliveries.c.purpose, deliveries.c.messages).where(
+        deliveries.c.run_key.in_(keys), deliveries.c.purpose.in_(_SHOWING)
+    )
+    sent: dict[str, dict[Purpose, Sequence[Sequence[int]]]] = defaultdict(dict)
+    for row in await connection.execute(query):
+        sent[row.run_key][Purpose(row.purpose)] = row.messages
+    return sent
+
+
+def _message(run: Row[Any], batch: Sequence[Row[Any]], own: Sent, of_batch: Sent) -> MessageRef | None:
+    """Return the message with a run's result or, until there is one, its status or review card.
+
+    None if it was deleted, or only the requester can open it: a direct message, a status before approval.
+    """
+    first = next((row for row in batch if row.key == run.batch_key), run)
+    is_shown = any(_has_result(row) and row.deleted_at is None for row in batch)
+    if run.deleted_at is not None or (Purpose.REMOVAL in of_batch and not is_shown):
+        return None
+    messages = own.get(Purpose.LATE) or of_batch.get(Purpose.OUTCOME) or of_batch.get(Purpose.REVIEW)
+    if not messages and first.status_message_id is not None and first.review_channel_id is None:
+        messages = [(first.channel_id, first.status_message_id)]
+    found = next((MessageRef(*message) for message in messages or ()), None)
+    channels = (run.channel_id, first.review_channel_id)
+    return found if found is not None and found.channel_id in channels else None
+
+
+def _has_result(run: Row[Any]) -> bool:
+    return run.state == RunState.SUCCEEDED or bool(run.partial)
 
 
 def _matching(guild_id: int, audit_filter: AuditFilter) -> Select[tuple[object, ...]]:

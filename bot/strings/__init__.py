@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.domain.errors import BotError, InputErrors
+from bot.strings.audit import AUDIT
 from bot.strings.commands import LISTS, OPERATOR, PEOPLE
 from bot.strings.generation import EXPERIENCE
 from bot.strings.settings import MODERATION
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
+        **AUDIT,
         **LISTS,
         **MODERATION,
         **OPERATOR,
@@ -92,6 +94,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "delete_noted": "It will be deleted in a moment.",
         "rejected": "A moderator didn't approve this request.",
         "requester_blocked": "A moderator ended this request before it started.",
+        "requester_blocked_other": "A moderator ended this request and another of yours before they started.",
+        "requester_blocked_others": "A moderator ended this request and {others} others of yours before they started.",
         "expired": "No moderator decided in time. You're welcome to ask again.",
         "rejection_notice": "Your request for **{title}** was not approved.",
         "block_notice": "Your request for **{title}** was not started, and neither were your others: a moderator has blocked you from generating there.",

@@ -37,7 +37,7 @@ _CAUTIONS = {
     "request. A reviewer role adds more people.",
     "settings_warn_reviewers_blind": "The reviewer role can't see the review channel. "
     "Grant it View Channel there.",
-    "settings_warn_nothing_selected": "No deployment and no GPU is chosen, so nothing waits for approval.",
+    "settings_warn_nothing_selected": "No deployment or GPU that is offered is chosen, so nothing waits for approval.",
     "settings_warn_automod": "I can't read the AutoMod rules without Manage Server, so requests "
     "with text are refused. Grant it to my role, or switch AutoMod off under Words.",
     "settings_warn_unable": "I can't read this server's AutoMod rules, so they don't apply to requests. Grant Manage Server to my role to apply them.",
@@ -52,6 +52,13 @@ _CAUTIONS = {
     "settings_unread_regex_too_large": "{rule} (a regular expression that is too large)",
     "settings_unread_regex_ascii_classes": "{rule} (a regular expression, beyond plain letters)",
     "settings_warn_gpu_unknown": "The default GPU isn't known for: {names}. There, members without every restricted GPU have to choose one.",
+    "settings_note_not_offered": "This isn't offered any more, so the rule has no effect.",
+    "settings_note_some_not_offered": "What is missing isn't offered any more and has no effect.",
+    "settings_note_nobody": "None of its roles exists any more, so nobody may use it.",
+    "settings_note_all_wait": "No role that exists is chosen, so everybody waits.",
+    "settings_note_some_deleted": "A deleted role has no members, so it has no effect.",
+    "settings_note_reviewer": "This role was deleted, so only people with Manage Server decide.",
+    "settings_note_limits": "This role was deleted, so its limits have no effect.",
     "settings_warn_gone": "Some settings name things that no longer exist. You can remove them.",
 }
 _PANEL = {
@@ -166,6 +173,10 @@ _VALUES = {
     "settings_counts": "a second counts as {factor}",
 }
 _CONTROLS = {
+    "settings_needs_without_roles": "Only if “Who waits for approval” is “Everybody without certain roles”.",
+    "settings_needs_selected": "Only if “Who waits for approval” is “Certain deployments and GPUs”.",
+    "settings_needs_approval": "Only if “Who waits for approval” isn't “Nobody”.",
+    "settings_needs_review_channel": "Choose a review channel first.",
     "settings_choose_section": "Choose what to change",
     "settings_choose_one": "Choose one",
     "settings_choose_several": "Choose any number",

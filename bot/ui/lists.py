@@ -240,7 +240,7 @@ def _blocked_line(block: ActiveBlock) -> str:
         say("blocked_until_line", until=int(block.until.timestamp())) if block.until else say("blocked_open")
     )
     if block.reason:
-        parts.append(say("record_reason", text=escape_line(block.reason, _BLOCK_REASON_LENGTH)))
+        parts.append(say("blocked_reason", text=escape_line(block.reason, _BLOCK_REASON_LENGTH)))
     return " · ".join(parts)
 
 

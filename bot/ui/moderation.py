@@ -1,8 +1,8 @@
-"""Messages for moderators: review cards, reports, their forms and notices, and the audit log."""
+"""Messages for moderators: review cards, reports, their forms and notices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import discord
@@ -23,7 +23,6 @@ from discord.ui import (
 from discord.utils import snowflake_time
 
 from bot.deployments.input_text import ShownInputs
-from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditEntry, AuditFilter, AuditPage
 from bot.domain.runs import Run, RunState
 from bot.domain.text import channel_url, escape_line
 from bot.domain.transitions import REQUESTER_BLOCKED
@@ -37,10 +36,9 @@ from bot.ui.components import (
     PreparedFile,
     PreparedOutputs,
     chunks,
-    phase,
     reason_of,
 )
-from bot.ui.custom_ids import Action, AuditId, ReviewForm, ReviewFormId, RunId
+from bot.ui.custom_ids import Action, ReviewForm, ReviewFormId, RunId
 from bot.ui.follow_ups import discard_button
 
 _VALUE_LENGTH = 400
@@ -258,105 +256,6 @@ def _layout(items: Sequence[Item[LayoutView]], colour: Colour) -> LayoutView:
     layout = LayoutView(timeout=None)
     layout.add_item(Container(*items, accent_colour=colour))
     return layout
-
-
-_AUDIT_REASON_LENGTH = 60
-_LINE_LENGTH = 340  # ten lines and the filters stay below Discord's 4,000 characters
-
-
-def audit_layout(page: AuditPage, audit_filter: AuditFilter) -> LayoutView:
-    """Build a page of the audit log, newest first, with the filters above and buttons below."""
-    layout = LayoutView(timeout=None)
-    lines = [audit_line(line.entry) for line in page.lines] or [say("record_none")]
-    filters = " · ".join(_filters(audit_filter))
-    text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
-    layout.add_item(TextDisplay("\n".join(text)))
-    layout.add_item(
-        ActionRow(
-            _audit_button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
-            _audit_button("record_older", AuditButton.OLDER, audit_filter, page.older),
-            _audit_button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
-        )
-    )
-    return layout
-
-
-def audit_line(entry: AuditEntry) -> str:
-    """Return the lines of an audit entry: the event with as many details as fit, then time and run key.
-
-    Users appear as mentions by id, which works even if they have left.
-    """
-    event = say(
-        f"record_{entry.action}",
-        who=_person(entry.actor_id),
-        whom=_person(entry.subject_id),
-        deployment=escape_line(entry.deployment or "?", 32),
-    )
-    timestamp = f"-# <t:{int(entry.at.timestamp())}:f>"
-    subtext = f"{timestamp} · `{entry.run_key}`" if entry.run_key else timestamp
-    line = event
-    for part in _audit_about(entry):
-        if len(line) + len(part) + len(subtext) < _LINE_LENGTH:
-            line += f" · {part}"
-    return f"{line}\n{subtext}"
-
-
-def _audit_about(entry: AuditEntry) -> Iterator[str]:
-    if entry.outcome and entry.action is not AuditAction.EXPIRE:
-        yield outcome_text(entry.outcome)
-    for name in ("gpu", "reason", "what", "rule", "word"):
-        value = entry.details.get(name)
-        if isinstance(value, str) and value:
-            yield say(f"record_{name}", text=escape_line(value, _AUDIT_REASON_LENGTH))
-
-
-def outcome_text(outcome: str) -> str:
-    """Return a state's title, or a rule's code in plain words."""
-    if outcome in set(RunState):
-        return say(phase(RunState(outcome)))
-    return escape_line(outcome.replace("_", " "), 40)
-
-
-def action_text(action: AuditAction) -> str:
-    """Return a short name for a kind of event."""
-    return say(f"action_{action}")
-
-
-def _filters(audit_filter: AuditFilter) -> Iterator[str]:
-    if audit_filter.subject is not None:
-        yield say("record_filter_person", person=audit_filter.subject)
-    if audit_filter.actor is not None:
-        yield say("record_filter_by", person=audit_filter.actor)
-    if audit_filter.deployment is not None:
-        yield escape_line(audit_filter.deployment, 32)
-    if audit_filter.action is not None:
-        yield action_text(audit_filter.action)
-    if audit_filter.outcome is not None:
-        yield outcome_text(audit_filter.outcome)
-    if audit_filter.since is not None:
-        yield say("record_filter_since", at=int(audit_filter.since.timestamp()))
-    if audit_filter.until is not None:
-        yield say("record_filter_until", at=int(audit_filter.until.timestamp()))
-
-
-def _person(user_id: int | None) -> str:
-    return f"<@{user_id}>" if user_id is not None else say("record_bot")
-
-
-def _audit_button(
-    label: str,
-    action: AuditButton,
-    audit_filter: AuditFilter,
-    cursor: AuditCursor | None,
-    *,
-    enabled: bool | None = None,
-) -> Button[LayoutView]:
-    return Button(
-        label=say(label),
-        style=ButtonStyle.secondary,
-        custom_id=AuditId(action, audit_filter, cursor).encode(),
-        disabled=not (cursor is not None if enabled is None else enabled),
-    )
 
 
 REASON_FIELD = "reason"

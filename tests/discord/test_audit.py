@@ -14,6 +14,7 @@ from bot.ui.custom_ids import AuditId
 from tests.discord.actors import moderator, reviewer, write
 from tests.discord.forged import call, press, strings
 from tests.discord.rendered import buttons_of, pinged, refusal, text_of
+from tests.discord.settings_panel import Moderator
 from tests.harness import Harness
 
 
@@ -65,6 +66,43 @@ async def test_a_moderator_turns_the_pages_also_after_a_restart(bot: Harness, mo
     await mona.click(message, label="Newer")
     assert numbers(text_of(bot, message)) == list(range(10))
     assert pinged(bot) == []
+
+
+async def test_a_moderator_reads_what_was_asked_where_it_is_and_what_was_set(bot: Harness) -> None:
+    panel = Moderator(bot, "mona")
+    staff, review = bot.guild.create_role("Staff"), bot.guild.create_text_channel("review")
+    await bot.ask(prompt="a *red* fox")
+    (message,) = bot.messages()
+    await panel.open("approval")
+    await panel.choose("approval:channel", review)
+    await panel.choose("approval:reviewer", staff)
+    await panel.press("Back")
+    await panel.choose("home:open", "record")
+    await panel.fill(await panel.press("Change how long it is kept"), "30")
+    asked = await panel.actor.slash(bot.channel, "audit")
+    text = shown(bot, asked)
+    link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
+    for line in (
+        f"<@{bot.alice.id}> asked for **Picture** · prompt “a \\*red\\* fox”\n",
+        f" · [open]({link})",
+        f"changed the settings · Review channel: none → {review.mention}\n",
+        f"changed the settings · Decided by: none → {staff.mention}\n",
+        "changed the settings · Kept for: 365 days → 30 days\n",
+    ):
+        assert line in text
+    _, rows = await file_of(bot, await panel.actor.click(asked.response, label="CSV file"))
+    assert [(row["action"], row["prompt"], row["link"]) for row in rows[-2:]] == [
+        ("Outcome", "a *red* fox", link),
+        ("Request", "a *red* fox", link),
+    ]
+    assert [row["details"] for row in rows[:3]] == [
+        "Kept for: 365 days → 30 days",
+        "Decided by: none → Staff",
+        "Review channel: none → #review",
+    ]
+    await bot.click(message, "Delete")
+    assert link not in shown(bot, await panel.actor.slash(bot.channel, "audit"))
+    assert pinged(bot) == [bot.alice.id]
 
 
 async def test_every_filter_reaches_the_pages_and_the_file(bot: Harness, mona: MemberActor) -> None:

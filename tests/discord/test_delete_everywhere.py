@@ -64,7 +64,7 @@ async def test_moderators_delete_a_failure_and_the_log_says_so(
         assert texts(bot) == []
         assert (await audit_log(bot.app.store))[-1].actor_id == moderator.id
     shown = text_of(bot, (await mona.slash(bot.channel, "audit")).response)
-    assert f"<@{carol.id}> deleted the message about **default** for <@{bot.alice.id}>" in shown
+    assert f"<@{carol.id}> deleted the message about **Fails** for <@{bot.alice.id}>" in shown
 
 
 async def test_who_manages_messages_deletes_a_result(bot: Harness) -> None:

@@ -163,7 +163,8 @@ def _drop(rules: Any, parent: Any, path: list[int | str]) -> list[int | str]:
 def diff_rules(before: ServerRules, after: ServerRules) -> dict[str, object]:
     """Return the changes by path: {"from", "to"}, or {"added", "removed"} for lists.
 
-    For example `{"approval.hours": {"from": 24, "to": 48}}`.
+    For example `{"approval.hours": {"from": 24, "to": 48}}`. A list that begins or ceases to exist has "from"
+    and "to" as well, since an empty list of roles permits nobody and none permits everybody.
     """
     old = dict(_leaves(before.model_dump(mode="json")))
     new = dict(_leaves(after.model_dump(mode="json")))
@@ -188,12 +189,11 @@ def _comparable(value: Any) -> Any:
 
 
 def _change(old: Any, new: Any) -> dict[str, object]:
-    if not isinstance(old, list) and not isinstance(new, list):
+    if not isinstance(old, list) or not isinstance(new, list):
         return {"from": old, "to": new}
-    before, after = old or [], new or []
     return {
-        "added": [entry for entry in after if entry not in before],
-        "removed": [entry for entry in before if entry not in after],
+        "added": [entry for entry in new if entry not in old],
+        "removed": [entry for entry in old if entry not in new],
     }
 
 

@@ -7,14 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
+from bot.database.tables import runs
 from bot.domain.records import AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditPage
+from bot.domain.runs import MessageRef, Run, RunState
 from bot.store import Store
 from bot.store.audit import AuditStore, add_entries, newest_first
+from tests.contract.store import batches
+from tests.contract.store.decisions import awaiting_approval
 from tests.contract.store.plans import plan_of
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD
-from tests.contract.store.runs import NOW, at
+from tests.contract.store.runs import NOW, PERSON, REVIEW_CHANNEL, SOON, SUCCESS, accepted, at, claimed, take
 
 EVERYTHING = AuditFilter()
 
@@ -151,3 +155,78 @@ async def test_a_page_far_back_in_a_long_record_is_read_along_an_index(
     # Already in order: neither SQLite's temporary B-tree nor a full sort on PostgreSQL.
     assert "TEMP B-TREE" not in plan
     assert "Seq Scan" not in plan
+
+
+async def line_of(audit: AuditStore, run: Run) -> tuple[str | None, MessageRef | None]:
+    """Return what the log shows of a run: its prompt and its message."""
+    page = await audit.page(GUILD, EVERYTHING, 50)
+    shown = {(line.prompt, line.message) for line in page.lines if line.entry.run_key == run.key}
+    (found,) = shown  # all entries about a run show the same
+    return found
+
+
+async def post(store: Store, *channels: int) -> None:
+    """Post the next outcomes, each into one of these channels."""
+    for number, channel in enumerate(channels, 1):
+        delivery = await claimed(store, now=at(120))
+        await store.deliveries.mark_sent(delivery.id, [MessageRef(channel, 900 + number)], at(120))
+        await store.deliveries.complete(delivery.id, at(120))
+
+
+async def test_an_entry_shows_the_prompt_and_the_message_of_its_run_while_they_exist(
+    store: Store, audit: AuditStore
+) -> None:
+    run = await accepted(store)
+    assert run.prompt is not None
+    status = MessageRef(run.channel_id, 77)
+    assert await line_of(audit, run) == (run.prompt, status)
+    assert await take(store, at(2)) is not None
+    await store.runs.record_report(run.key, SUCCESS, at(3), SOON)
+    assert await line_of(audit, run) == (run.prompt, status)
+    await post(store, run.channel_id)
+    assert await line_of(audit, run) == (run.prompt, MessageRef(run.channel_id, 901))
+    chunks = [lines async for lines in audit.export(GUILD, EVERYTHING, chunk_size=1)]
+    assert {(chunk[0].prompt, chunk[0].message) for chunk in chunks} == {await line_of(audit, run)}
+    await store.reviews.delete(run.key, PERSON.id, at(4))
+    assert await line_of(audit, run) == (run.prompt, None)
+    await store.deliveries.complete((await claimed(store, now=at(120))).id, at(120))
+    await store.privacy.erase(PERSON.id, at(200))
+    assert await line_of(audit, run) == (None, None)
+    async with store.database.write() as connection:
+        await connection.execute(delete(runs).where(runs.c.key == run.key))
+    assert await line_of(audit, run) == (None, None)
+
+
+async def test_no_link_leads_to_a_direct_message_or_to_a_failure_that_was_deleted(
+    store: Store, audit: AuditStore
+) -> None:
+    gone, private = await accepted(store), await accepted(store)
+    for run in (gone, private):
+        await store.runs.finish(run.key, RunState.REFUSED, at(2), code="comfy_failed")
+    await post(store, gone.channel_id, private.channel_id + 1)
+    assert await line_of(audit, private) == (private.prompt, None)
+    assert await line_of(audit, gone) == (gone.prompt, MessageRef(gone.channel_id, 901))
+    await store.reviews.discard(gone.key, PERSON.id, at(4), remove=True)
+    assert await line_of(audit, gone) == (gone.prompt, None)
+
+
+async def test_before_approval_the_link_leads_to_the_review_card(store: Store, audit: AuditStore) -> None:
+    run = await awaiting_approval(store)
+    assert await line_of(audit, run) == (run.prompt, None)  # only the requester sees the status message
+    await post(store, REVIEW_CHANNEL)
+    assert await line_of(audit, run) == (run.prompt, MessageRef(REVIEW_CHANNEL, 901))
+
+
+async def test_of_several_each_links_to_the_message_that_still_shows_it(
+    store: Store, audit: AuditStore
+) -> None:
+    batch = await batches.accepted(store, 3)
+    assert await line_of(audit, batch[2]) == (batch[2].prompt, MessageRef(batch[2].channel_id, 77))
+    for run in batch:
+        assert await take(store, at(2)) is not None
+        await batches.ended(store, run)
+    await post(store, batch[0].channel_id)
+    outcome = MessageRef(batch[0].channel_id, 901)
+    assert [(await line_of(audit, run))[1] for run in batch] == [outcome] * 3
+    await store.reviews.delete(batch[0].key, PERSON.id, at(4))
+    assert [(await line_of(audit, run))[1] for run in batch] == [None, outcome, outcome]

@@ -214,7 +214,7 @@ def test_the_record_says_what_came_and_what_went() -> None:
     before = ServerRules(words=Words(blocked=tuple(f"w{n}" for n in range(100))))
     after = ServerRules(words=Words(blocked=("w0",)), gpu_roles={"A100": frozenset({2, 1})})
     found = diff_rules(before, after)
-    assert found["gpu_roles.A100"] == {"added": [1, 2], "removed": []}
+    assert found["gpu_roles.A100"] == {"from": None, "to": [1, 2]}
     assert found["words.blocked"] == {"added": [], "removed": [f"w{n}" for n in range(1, 100)]}
     assert diff_rules(before, before) == {}
 

@@ -1,0 +1,221 @@
+"""The pages and the CSV rows of the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from discord import ButtonStyle
+from discord.ui import ActionRow, Button, LayoutView, TextDisplay
+
+from bot.domain.records import (
+    AuditAction,
+    AuditButton,
+    AuditCursor,
+    AuditFilter,
+    AuditPage,
+    StoredEntry,
+)
+from bot.domain.runs import RunState
+from bot.domain.settings.fields import Section
+from bot.domain.settings.values import Names
+from bot.domain.text import escape_line, message_url, shorten
+from bot.strings import SENTENCES, say
+from bot.ui.components import phase
+from bot.ui.custom_ids import AuditId
+from bot.ui.settings.changes import Naming, stored_changes
+from bot.ui.settings.text import counted
+
+_TEXT_LENGTH = 60
+_PROMPT_LENGTH = 80
+_FILE_PROMPT_LENGTH = 300
+_LINE_LENGTH = 345  # ten lines and the filters stay below Discord's 4,000 characters
+# What a rule's code ends with if the same rule has several sentences.
+_VARIANTS = ("_count", "_none")
+
+
+def audit_layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> LayoutView:
+    """Build a page of the audit log, newest first, with the filters above and buttons below."""
+    layout = LayoutView(timeout=None)
+    lines = [audit_line(line, naming) for line in page.lines] or [say("record_none")]
+    filters = " · ".join(_filters(audit_filter, naming))
+    text = [say("record_heading"), *([f"-# {filters}"] if filters else []), *lines]
+    layout.add_item(TextDisplay("\n".join(text)))
+    layout.add_item(
+        ActionRow(
+            _button("record_newer", AuditButton.NEWER, audit_filter, page.newer),
+            _button("record_older", AuditButton.OLDER, audit_filter, page.older),
+            _button("record_file", AuditButton.FILE, audit_filter, None, enabled=bool(page.lines)),
+        )
+    )
+    return layout
+
+
+def audit_line(stored: StoredEntry, naming: Naming) -> str:
+    """Return the lines of an entry: the event with as many details as fit, then time and link.
+
+    Users appear as mentions by id, which works even if they have left. A run without a message has its key,
+    by which the operator finds it.
+    """
+    entry, url = stored.entry, _url(stored)
+    line = say(
+        f"record_{entry.action}",
+        who=_person(entry.actor_id),
+        whom=_person(entry.subject_id),
+        deployment=naming.name(Names.DEPLOYMENT, entry.deployment) if entry.deployment else "?",
+    )
+    subtext = f"-# <t:{int(entry.at.timestamp())}:f>"
+    if url or entry.run_key:
+        subtext += f" · {say('record_open', url=url) if url else f'`{entry.run_key}`'}"
+    left_out = ""
+    for part in _about(stored, naming, _in_message):
+        if len(line) + len(part) + len(subtext) + 6 > _LINE_LENGTH:
+            left_out = " …"
+        else:
+            line += f" · {part}"
+    return f"{line}{left_out}\n{subtext}"
+
+
+def _about(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
+    """Yield the outcome and the details of an entry, the most telling first."""
+    entry = stored.entry
+    if entry.outcome and entry.action is not AuditAction.EXPIRE:
+        yield outcome_text(entry.outcome)
+    yield from _details(stored, naming, time)
+
+
+def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str]) -> Iterator[str]:
+    entry, details = stored.entry, stored.entry.details
+    for label, change in stored_changes(details.get("changes"), naming):
+        yield say("record_change", label=label, change=change)
+    what = details.get("what")
+    if isinstance(what, str) and not details.get("changes"):
+        yield _subject(what, naming)
+    if stored.prompt:
+        yield say("record_prompt", text=naming.text(stored.prompt, _PROMPT_LENGTH))
+    for name in ("gpu", "reason", "rule", "word"):
+        value = details.get(name)
+        if isinstance(value, str) and value:
+            yield say(f"record_{name}", text=naming.text(value, _TEXT_LENGTH))
+    if entry.action is AuditAction.BLOCK:
+        yield _block_end(details.get("until"), time)
+    ended = details.get("ended")
+    if isinstance(ended, int):
+        yield counted("record_ended", ended)
+
+
+def _block_end(until: object, time: Callable[[datetime], str]) -> str:
+    if not isinstance(until, str):
+        return say("blocked_open")
+    return say("record_until", time=time(datetime.fromisoformat(until)))
+
+
+def _subject(what: str, naming: Naming) -> str:
+    """Return what a change without stored values was about: a preset, or a section of `/settings`."""
+    section, _, _ = what.partition(".")
+    is_control = section in set(Section) - {Section.HOME}
+    return say(f"settings_title_{section}") if is_control else naming.text(what, _TEXT_LENGTH)
+
+
+def _in_message(at: datetime) -> str:
+    return f"<t:{int(at.timestamp())}:f>"
+
+
+AUDIT_COLUMNS = (
+    "id",
+    "time",
+    "action",
+    "by",
+    "person",
+    "deployment",
+    "outcome",
+    "request",
+    "prompt",
+    "link",
+    "details",
+)
+
+
+def audit_cells(stored: StoredEntry, naming: Naming) -> tuple[str, ...]:
+    """Return an entry as a row of the CSV file, in the order of `AUDIT_COLUMNS`.
+
+    Users appear as mentions: the bot stores no names, and spreadsheets would round a bare id.
+    """
+    entry = stored.entry
+    details = _details(replace(stored, prompt=None), naming, _in_file)
+    return (
+        str(stored.id),
+        _in_file(entry.at),
+        action_text(entry.action),
+        _person(entry.actor_id),
+        _person(entry.subject_id) if entry.subject_id is not None else "",
+        naming.title(entry.deployment) if entry.deployment else "",
+        outcome_text(entry.outcome) if entry.outcome else "",
+        entry.run_key or "",
+        shorten(stored.prompt or "", _FILE_PROMPT_LENGTH),
+        _url(stored) or "",
+        "; ".join(details),
+    )
+
+
+def _in_file(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _url(stored: StoredEntry) -> str | None:
+    return message_url(stored.entry.guild_id, *stored.message) if stored.message is not None else None
+
+
+def outcome_text(outcome: str) -> str:
+    """Return a state's title, or a refusing rule in plain words."""
+    if outcome in set(RunState):
+        return say(phase(RunState(outcome)))
+    rule = outcome
+    for variant in _VARIANTS:
+        rule = rule.removesuffix(variant)
+    if f"rule_{rule}" in SENTENCES:
+        return say(f"rule_{rule}")
+    return escape_line(outcome.replace("_", " "), 40)
+
+
+def action_text(action: AuditAction) -> str:
+    """Return a short name for a kind of event."""
+    return say(f"action_{action}")
+
+
+def _filters(audit_filter: AuditFilter, naming: Naming) -> Iterator[str]:
+    if audit_filter.subject is not None:
+        yield say("record_filter_person", person=audit_filter.subject)
+    if audit_filter.actor is not None:
+        yield say("record_filter_by", person=audit_filter.actor)
+    if audit_filter.deployment is not None:
+        yield naming.name(Names.DEPLOYMENT, audit_filter.deployment)
+    if audit_filter.action is not None:
+        yield action_text(audit_filter.action)
+    if audit_filter.outcome is not None:
+        yield outcome_text(audit_filter.outcome)
+    if audit_filter.since is not None:
+        yield say("record_filter_since", at=int(audit_filter.since.timestamp()))
+    if audit_filter.until is not None:
+        yield say("record_filter_until", at=int(audit_filter.until.timestamp()))
+
+
+def _person(user_id: int | None) -> str:
+    return f"<@{user_id}>" if user_id is not None else say("record_bot")
+
+
+def _button(
+    label: str,
+    button: AuditButton,
+    audit_filter: AuditFilter,
+    cursor: AuditCursor | None,
+    *,
+    enabled: bool | None = None,
+) -> Button[LayoutView]:
+    return Button(
+        label=say(label),
+        style=ButtonStyle.secondary,
+        custom_id=AuditId(button, audit_filter, cursor).encode(),
+        disabled=not (cursor is not None if enabled is None else enabled),
+    )
