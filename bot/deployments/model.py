@@ -120,6 +120,11 @@ class Deployment:
     def offered(self) -> tuple[Input, ...]:
         return tuple(item for item in self.inputs if item.offered)
 
+    @property
+    def usable_gpus(self) -> tuple[str, ...]:
+        """Return the GPUs that a run may use, as far as they are known."""
+        return (self.pinned_gpu,) if self.pinned_gpu is not None else self.gpus
+
     def expected_gpu(self, chosen: str | None) -> str | None:
         """Return the GPU that a run will use, or None if only the backend knows it."""
         return self.pinned_gpu or chosen or self.default_gpu

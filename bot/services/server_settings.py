@@ -169,7 +169,7 @@ class ServerSettingsService:
 
     def _context(self, server: Server) -> SettingsContext:
         deployments = self._catalogue.all()
-        gpus = dict.fromkeys(gpu for deployment in deployments for gpu in deployment.gpus)
+        gpus = dict.fromkeys(gpu for deployment in deployments for gpu in deployment.usable_gpus)
         return SettingsContext(
             server=server.name,
             role_ids=server.role_ids,

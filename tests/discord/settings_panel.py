@@ -65,6 +65,10 @@ class Moderator:
         (menu,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
         return [option["value"] for option in menu["options"]]
 
+    def is_disabled(self, control: str) -> bool:
+        (part,) = [part for part in self.parts() if part.get("custom_id") == f"set:{control}"]
+        return bool(part.get("disabled"))
+
     def parts(self) -> list[dict[str, Any]]:
         return list(_walk(stored(self.bot, self.panel).components))
 

@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from bot.database.tables import audit
 from bot.domain.settings.rules import ApprovalMode, Budget, RoleBudget, ServerRules, Spoiler
+from tests.discord.forged import select_as
+from tests.discord.moderated_server import set_rules
 from tests.discord.settings_panel import Moderator, boxes, rules_of
 from tests.harness import Harness
 
@@ -52,12 +54,15 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, mona: Moderator) ->
     review = bot.guild.create_text_channel("review")
     role, trusted = bot.guild.create_role("Reviewers"), bot.guild.create_role("Trusted")
     await mona.open("approval")
-    await mona.choose("approval:mode", "everybody")
+    assert "**Who waits for approval**\n-# Choose a review channel first." in mona.text
+    assert mona.is_disabled("approval:mode")
+    await select_as(bot, mona.actor, mona.panel, "set:approval:mode", "everybody")
     assert "Approval needs a review channel. Please choose one first." in mona.text
     assert (await rules_of(bot)).approval.mode is ApprovalMode.OFF
 
     await mona.choose("approval:channel", review)
     assert f"**Review channel:** none → {review.mention}" in mona.text
+    assert not mona.is_disabled("approval:mode")
     await mona.choose("approval:mode", "everybody")
     assert "**Who waits for approval:** Nobody → Everybody" in mona.text
     assert "Only people with Manage Server can approve" in mona.text
@@ -67,10 +72,15 @@ async def test_approval_is_set_up_step_by_step(bot: Harness, mona: Moderator) ->
 
     await mona.choose("approval:channel")
     assert "Approval needs its review channel." in mona.text
+    assert mona.is_disabled("approval:exempt")
     await mona.choose("approval:mode", "without_roles")
+    assert "No role that exists is chosen, so everybody waits." in mona.text
     await mona.choose("approval:exempt", trusted, role)
+    assert "so everybody waits" not in mona.text
     assert mona.defaults("approval:exempt") == sorted([str(trusted.id), str(role.id)])
     await mona.choose("approval:mode", "selected")
+    assert mona.text.count("Who doesn't wait:") == 0
+    assert (mona.is_disabled("approval:exempt"), mona.defaults("approval:exempt")) == (True, [])
     assert "so nothing waits for approval" in mona.text
     await mona.choose("approval:deployments:0", *mona.options("approval:deployments:0"))
     await mona.choose("approval:gpus:0", "A100", "H100")
@@ -232,13 +242,16 @@ async def test_what_was_typed_out_of_range_comes_back_to_be_edited(
     bot: Harness, section: str, button: str, typed: list[str], sentence: str
 ) -> None:
     mona = Moderator(bot, "mona")
+    review = bot.guild.create_text_channel("review")
+    await set_rules(bot, approval={"mode": "everybody", "review_channel_id": review.id})
+    before = await rules_of(bot)
     await mona.open(section)
     await mona.fill(await mona.press(button), *typed)
     assert "❌" in mona.text
     assert sentence in mona.text
     assert mona.colour == discord.Colour.red().value
     assert boxes(await mona.press("Edit again")) == typed
-    assert await rules_of(bot) == ServerRules()
+    assert await rules_of(bot) == before
     await bot.restart()  # the draft is gone, the form opens with what is stored
     assert boxes(await mona.press("Edit again")) != typed
 
@@ -264,12 +277,13 @@ async def test_an_open_panel_and_an_open_form_go_on_after_a_restart(bot: Harness
     await mona.open("approval")
     await bot.restart()
     await mona.choose("approval:channel", review)
+    await mona.choose("approval:mode", "everybody")
     form = await mona.press("Change when it expires")
     await bot.restart()
     await mona.fill(form, "12")
     await bot.restart()
     await mona.press("Back")
-    assert "**Approval** · Nobody" in mona.text
+    assert "**Approval** · Everybody" in mona.text
     await bot.restart()
     await mona.choose("home:open", "approval")
     assert "**Expires after:** 12 hours" in mona.text

@@ -190,7 +190,18 @@ async def test_what_was_deleted_is_shown_as_gone_and_can_be_removed(bot: Harness
     assert f"a deleted channel (`{review.id}`)" in mona.text
     assert mona.defaults("approval:exempt") == [str(kept.id)]
     assert mona.defaults("approval:channel") == []
+    assert "This role was deleted, so only people with Manage Server decide." in mona.text
+    assert "A deleted role has no members, so it has no effect." in mona.text
+    await mona.press("Back")
+    await mona.choose("home:open", "gpus")
+    note = "-# ⚠️ None of its roles exists any more, so nobody may use it."
+    assert f"**H100:** a deleted role (`{role.id}`)\n{note}" in mona.text
+    await mona.press("Back")
+    await mona.choose("home:open", "budgets")
+    assert "no limit\n-# ⚠️ This role was deleted, so its limits have no effect." in mona.text
 
+    await mona.press("Back")
+    await mona.choose("home:open", "approval")
     await mona.press("Remove missing")
     rules = await rules_of(bot)
     assert rules.reviewer_role_id is None

@@ -96,7 +96,7 @@ class Field:
     empty: int | None = None  # the value of an empty box
     unit: str = ""
     per_role: bool = False  # one form per role
-    mode: ApprovalMode | None = None  # the only approval mode in which the field applies
+    modes: frozenset[ApprovalMode] = frozenset(ApprovalMode)  # the approval modes in which it has an effect
     check: Check | None = None  # raises RefusedError for rules that the field forbids
     text_last: bool = False  # show the field's text after the section's other texts
 
@@ -135,11 +135,13 @@ _ROWS = (
     Field(_APPROVAL, "reviewer", Kind.ROLE, "reviewer_role_id", text_last=True),
     Field(_APPROVAL, "mode", Kind.CHOICE, "approval.mode",
           choices=_members(ApprovalMode), check=_needs_channel),
-    Field(_APPROVAL, "exempt", Kind.ROLES, "approval.exempt_roles", mode=ApprovalMode.WITHOUT_ROLES),
+    Field(_APPROVAL, "exempt", Kind.ROLES, "approval.exempt_roles",
+          modes=frozenset({ApprovalMode.WITHOUT_ROLES})),
     Field(_APPROVAL, "deployments", Kind.NAMES, "approval.deployments",
-          names=Names.DEPLOYMENT, mode=ApprovalMode.SELECTED),
-    Field(_APPROVAL, "gpus", Kind.NAMES, "approval.gpus", pages=2, mode=ApprovalMode.SELECTED),
-    Field(_APPROVAL, "hours", Kind.NUMBER, "approval.hours", unit="hours", text_last=True),
+          names=Names.DEPLOYMENT, modes=frozenset({ApprovalMode.SELECTED})),
+    Field(_APPROVAL, "gpus", Kind.NAMES, "approval.gpus", pages=2, modes=frozenset({ApprovalMode.SELECTED})),
+    Field(_APPROVAL, "hours", Kind.NUMBER, "approval.hours", unit="hours", text_last=True,
+          modes=frozenset(ApprovalMode) - {ApprovalMode.OFF}),
     Field(Section.WORDS, "automod", Kind.CHOICE, "words.automod", choices=_AUTOMOD),
     Field(Section.WORDS, "list", Kind.WORDS, "words.blocked"),
     Field(_BUDGETS, "person", Kind.NUMBERS, "budgets.person", boxes=LIMITS),

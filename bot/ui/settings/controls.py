@@ -9,7 +9,9 @@ from typing import Any
 
 from discord import ButtonStyle, ChannelType, Object, SelectOption
 from discord.ui import ActionRow, Button, ChannelSelect, Item, LayoutView, RoleSelect, Select, TextDisplay
+from discord.ui.select import BaseSelect
 
+from bot.domain.settings.effect import unmet
 from bot.domain.settings.fields import Field, Kind, Section, fields_of, fits_in_form
 from bot.domain.settings.rules import Ids, RoleBudget, RolesFor, ServerRules
 from bot.domain.settings.values import SELECT_LIMIT, SettingsContext, page_of, token
@@ -29,16 +31,37 @@ _OPTION_LENGTH = 100
 def section_controls(
     section: Section, rules: ServerRules, context: SettingsContext, selection: Selection
 ) -> Items:
-    """Draw the fields that apply now. Adjacent buttons share a row."""
-    fields = [field for field in fields_of(section) if field.mode in (None, rules.approval.mode)]
-    items = (
-        item for field in fields for item in _DRAW[field.kind](field, field.value(rules), context, selection)
-    )
+    """Draw the fields, those without an effect disabled. Adjacent buttons share a row."""
+    items = (item for field in fields_of(section) for item in _field(field, rules, context, selection))
     for are_buttons, group in groupby(items, key=lambda item: isinstance(item, Button)):
         if are_buttons:
             yield ActionRow(*group)
         else:
             yield from group
+
+
+def _field(field: Field, rules: ServerRules, context: SettingsContext, selection: Selection) -> Items:
+    needed, value = unmet(field, rules, context), field.value(rules)
+    if needed is None:
+        return _DRAW[field.kind](field, value, context, selection)
+    # A stored value without an effect isn't shown, and one of several selects is enough.
+    shown = value if field.kind in (Kind.CHOICE, Kind.NUMBER) else frozenset()
+    return _disabled(list(_DRAW[field.kind](field, shown, context, selection))[:2], say(needed))
+
+
+def _disabled(items: Sequence[Item[LayoutView]], reason: str) -> Items:
+    """Disable the controls, and add the reason to their caption."""
+    if not items:
+        return
+    captions = [item.content for item in items if isinstance(item, TextDisplay)]
+    yield TextDisplay("\n".join([*captions, f"-# {reason}"]))
+    for item in items:
+        if isinstance(item, TextDisplay):
+            continue
+        for part in item.children if isinstance(item, ActionRow) else (item,):
+            if isinstance(part, Button | BaseSelect):
+                part.disabled = True
+        yield item
 
 
 def _choice(field: Field, value: object, _context: SettingsContext, _selection: Selection) -> Items:

@@ -19,6 +19,7 @@ from discord.ui import (
 )
 from discord.ui.select import BaseSelect
 
+from bot.domain.settings.effect import nothing_waits
 from bot.domain.settings.fields import Box, Section, SettingControl, form_of
 from bot.domain.settings.rules import ApprovalMode, ServerRules
 from bot.domain.settings.values import SettingsContext, missing_references, token
@@ -200,7 +201,7 @@ def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator
         yield say("settings_warn_no_reviewers")
     elif context.review is not None and not context.review.reviewers_see:
         yield say("settings_warn_reviewers_blind")
-    if approval.mode is ApprovalMode.SELECTED and not (approval.deployments or approval.gpus):
+    if nothing_waits(rules, context):
         yield say("settings_warn_nothing_selected")
 
 

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.errors import BotError
-from bot.domain.settings.fields import FIELDS, LIMITS, Field, Kind, Section, fields_of
-from bot.domain.settings.rules import ApprovalMode, Budget, RoleBudget, RolesFor, ServerRules
-from bot.domain.settings.values import SettingsContext
+from bot.domain.settings.effect import note_on_name, note_on_names, note_on_role, note_on_roles
+from bot.domain.settings.fields import LIMITS, Field, Kind, Section, fields_of
+from bot.domain.settings.rules import ApprovalMode, Budget, Ids, RoleBudget, RolesFor, ServerRules
+from bot.domain.settings.values import Names, SettingsContext
 from bot.domain.text import escape_line, shorten
 from bot.strings import say
 
@@ -24,7 +25,7 @@ class Line:
     """A label and a value. `key` identifies the setting, so that two states can be compared.
 
     `entries` are all parts of a list, of which `value` may show only some. `kind` is set on lines about a
-    single role, GPU or deployment.
+    single role, GPU or deployment. `note` is the code of a sentence about a value without effect.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Line:
     value: str
     entries: tuple[str, ...] = ()
     kind: str = ""
+    note: str | None = None
 
     @property
     def heading(self) -> str:
@@ -39,23 +41,21 @@ class Line:
         return f"{self.label}:" if self.kind else self.label
 
     def __str__(self) -> str:
-        return f"**{self.heading}** {self.value}"
+        note = f"\n-# ⚠️ {say(self.note)}" if self.note else ""
+        return f"**{self.heading}** {self.value}{note}"
 
 
 Lines = Iterable[Line]
 
 
 def lines_of(section: Section, rules: ServerRules, context: SettingsContext) -> list[Line]:
+    """Return the lines of the section's fields that have an effect."""
     fields = sorted(fields_of(section), key=lambda field: field.text_last)
-    listed_fields = [field for field in fields if _is_listed(field, rules)]
-    return [line for field in listed_fields for line in _TEXT[field.kind](field, field.value(rules), context)]
+    return _lines_of([field for field in fields if rules.approval.mode in field.modes], rules, context)
 
 
-def _is_listed(field: Field, rules: ServerRules) -> bool:
-    """Return whether a field is listed. A field of another approval mode is listed if it has a value."""
-    if field.mode in (None, rules.approval.mode):
-        return True
-    return any(other.value(rules) for other in FIELDS.values() if other.mode is field.mode)
+def _lines_of(fields: Sequence[Field], rules: ServerRules, context: SettingsContext) -> list[Line]:
+    return [line for field in fields for line in _TEXT[field.kind](field, field.value(rules), context)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,9 @@ def describe_changes(before: ServerRules, after: ServerRules, context: SettingsC
     """
     differences, covered = [], set()
     for section in Section:
-        old = {line.key: line for line in lines_of(section, before, context)}
-        new = {line.key: line for line in lines_of(section, after, context)}
+        changed = [field for field in fields_of(section) if field.value(before) != field.value(after)]
+        old = {line.key: line for line in _lines_of(changed, before, context)}
+        new = {line.key: line for line in _lines_of(changed, after, context)}
         for key in {**old, **new}:
             pair = old.get(key), new.get(key)
             if pair[0] != pair[1]:
@@ -126,12 +127,12 @@ def shorten_line(text: str) -> str:
     return f"{words} …" if space else shorten(text, _VALUE_LENGTH)
 
 
-def _line(key: str, value: str, entries: Sequence[str] = ()) -> Line:
-    return Line(key, say(f"settings_label_{key}"), value, tuple(entries))
+def _line(key: str, value: str, entries: Sequence[str] = (), note: str | None = None) -> Line:
+    return Line(key, say(f"settings_label_{key}"), value, tuple(entries), note=note)
 
 
-def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT) -> Line:
-    return _line(key, listed(entries, limit), entries)
+def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT, note: str | None = None) -> Line:
+    return _line(key, listed(entries, limit), entries, note)
 
 
 def _choice(field: Field, value: Any, context: SettingsContext) -> Lines:
@@ -143,12 +144,19 @@ def _choice(field: Field, value: Any, context: SettingsContext) -> Lines:
 def _role(field: Field, role: int | None, context: SettingsContext) -> Lines:
     """Describe who decides: a role, in addition to members with Manage Server."""
     also = say("settings_and_role", role=role_name(role, context)) if role is not None else ""
-    yield _line(field.name, say("settings_managers") + also)
+    note = note_on_role(role, context, "settings_note_reviewer")
+    yield _line(field.name, say("settings_managers") + also, note=note)
+
+
+def _roles(field: Field, roles: Ids, context: SettingsContext) -> Lines:
+    note = note_on_roles(roles, context, "settings_note_all_wait")
+    yield _list(field.name, role_names(roles, context), note=note)
 
 
 def _names(field: Field, names: Collection[str], context: SettingsContext) -> Lines:
     offered = context.offered(field.names)
-    yield _list(field.name, [offered_name(name, offered) for name in ordered(names, offered)])
+    note = note_on_names(names, field.names, context)
+    yield _list(field.name, [offered_name(name, offered) for name in ordered(names, offered)], note=note)
 
 
 def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsContext) -> Lines:
@@ -158,7 +166,11 @@ def _roles_by_name(field: Field, roles_by_name: RolesFor, context: SettingsConte
     for name in ordered(roles_by_name, offered):
         allowed = role_names(roles_by_name[name], context)
         text = listed(allowed, 3) if allowed else say("settings_nobody")
-        yield Line(f"{field.names} {name}", offered_name(name, offered), text, tuple(allowed), field.names)
+        note = note_on_name(name, field.names, context) or note_on_roles(
+            roles_by_name[name], context, "settings_note_nobody"
+        )
+        label = offered_name(name, offered)
+        yield Line(f"{field.names} {name}", label, text, tuple(allowed), field.names, note)
 
 
 def _numbers(field: Field, numbers: Any, _context: SettingsContext) -> Lines:
@@ -176,14 +188,17 @@ def _number_by_name(field: Field, weights: Mapping[str, float], context: Setting
         say("settings_weight", gpu=offered_name(gpu, offered), factor=f"{weight:g}")
         for gpu, weight in sorted(weights.items())
     ]
-    yield _list(field.name, factors, 15) if factors else _line(field.name, say("settings_weights_plain"))
+    note = note_on_names(weights, Names.GPU, context)
+    plain = say("settings_weights_plain")
+    yield _list(field.name, factors, 15, note) if factors else _line(field.name, plain)
 
 
 def _unlimited(_field: Field, budgets: Mapping[int, RoleBudget], context: SettingsContext) -> Lines:
     """Yield the limits of each role that has its own; roles without limits come last."""
     for role, budget in sorted(budgets.items(), key=lambda item: (item[1].unlimited, item[0])):
         text = say("settings_no_limit") if budget.unlimited else limits_text(budget)
-        yield Line(f"role {role}", role_name(role, context), text, kind="role")
+        note = note_on_role(role, context, "settings_note_limits")
+        yield Line(f"role {role}", role_name(role, context), text, kind="role", note=note)
 
 
 def _words(field: Field, words: Collection[str], _context: SettingsContext) -> Lines:
@@ -196,7 +211,7 @@ _TEXT: Mapping[Kind, Callable[[Field, Any, SettingsContext], Lines]] = MappingPr
         Kind.CHOICE: _choice,
         Kind.CHANNEL: lambda field, id_, context: [_line(field.name, channel_name(id_, context))],
         Kind.ROLE: _role,
-        Kind.ROLES: lambda field, ids, context: [_list(field.name, role_names(ids, context))],
+        Kind.ROLES: _roles,
         Kind.NAMES: _names,
         Kind.ROLES_BY_NAME: _roles_by_name,
         Kind.NUMBER: lambda field, count, _: [_line(field.name, counted(f"settings_{field.unit}", count))],

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from discord.ui import ActionRow, Button, ChannelSelect, Label, RoleSelect, Select, TextInput
+from discord.ui import (
+    ActionRow,
+    Button,
+    ChannelSelect,
+    Label,
+    LayoutView,
+    RoleSelect,
+    Select,
+    TextDisplay,
+    TextInput,
+)
 from discord.ui.select import BaseSelect
 
 from bot.domain.settings.fields import FORMS, Section, SettingControl
@@ -196,9 +209,12 @@ def test_what_was_just_saved_is_said_once() -> None:
     assert text(record, after, FULL).count("Kept for:") == 1
     assert "**Kept for:** 365 days → 7 days" in text(record, after, FULL)
     assert "**Kept for:** 7 days" in text(Panel(Section.RECORD), after, FULL)
-    fewer = CROWDED.approval.model_copy(update={"exempt_roles": ROLES - {max(ROLES)}})
-    rules = CROWDED.model_copy(update={"approval": fewer})
-    approval = text(Panel(Section.APPROVAL, saved=describe_changes(CROWDED, rules, FULL)), rules, FULL)
+    some = Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=ROLES)
+    before, rules = (
+        ServerRules(approval=some.model_copy(update={"exempt_roles": roles}))
+        for roles in (ROLES, ROLES - {max(ROLES)})
+    )
+    approval = text(Panel(Section.APPROVAL, saved=describe_changes(before, rules, FULL)), rules, FULL)
     # Of a list the news tell what went; what is left stands below.
     assert approval.count("**Who doesn't wait:**") == 2
 
@@ -241,3 +257,135 @@ def test_a_refused_choice_is_forgotten_by_the_client() -> None:
     saved, refused = ids(turn=1), ids(error="Approval needs a review channel.", turn=2)
     assert saved.keys() == refused.keys()
     assert not saved.items() & refused.items()
+
+
+def part(layout: LayoutView, custom_id: str) -> Any:
+    (found,) = [item for item in layout.walk_children() if getattr(item, "custom_id", None) == custom_id]
+    return found
+
+
+CHANNEL = SettingsContext(
+    role_ids=ROLES, channel_ids=frozenset({7}), deployments={"flux": "Flux"}, gpus=("L4", "T4")
+)
+NEEDS_MODE = "Only if “Who waits for approval” is"
+
+
+@pytest.mark.parametrize(
+    ("mode", "disabled"),
+    [
+        (ApprovalMode.OFF, {"exempt", "deployments:0", "gpus:0", "hours"}),
+        (ApprovalMode.EVERYBODY, {"exempt", "deployments:0", "gpus:0"}),
+        (ApprovalMode.WITHOUT_ROLES, {"deployments:0", "gpus:0"}),
+        (ApprovalMode.SELECTED, {"exempt"}),
+    ],
+)
+def test_what_another_setting_rules_out_is_disabled_and_says_which(
+    mode: ApprovalMode, disabled: set[str]
+) -> None:
+    approval = Approval(
+        mode=mode,
+        review_channel_id=7,
+        exempt_roles=ROLES,
+        deployments=frozenset({"flux"}),
+        gpus=frozenset({"L4"}),
+        hours=5,
+    )
+    layout = panel_layout(Panel(Section.APPROVAL), ServerRules(approval=approval), CHANNEL)
+    controls = ("exempt", "deployments:0", "gpus:0", "hours", "mode")
+    found = {name: part(layout, f"set:approval:{name}") for name in controls}
+    assert {name for name, item in found.items() if item.disabled} == disabled
+    shown = "\n".join(item.content for item in layout.walk_children() if isinstance(item, TextDisplay))
+    needs = {
+        "exempt": f"**Roles that don't wait**\n-# {NEEDS_MODE} “Everybody without certain roles”.",
+        "deployments:0": f"**Deployments that wait**\n-# {NEEDS_MODE} “Certain deployments and GPUs”.",
+        "gpus:0": f"**GPUs that wait**\n-# {NEEDS_MODE} “Certain deployments and GPUs”.",
+        "hours": "-# Only if “Who waits for approval” isn't “Nobody”.",
+    }
+    assert {name for name, sentence in needs.items() if sentence in shown} == disabled
+    # Nor is a stored value shown that has no effect.
+    chosen = {
+        "exempt": bool(found["exempt"].default_values),
+        "deployments:0": any(option.default for option in found["deployments:0"].options),
+        "gpus:0": any(option.default for option in found["gpus:0"].options),
+        "hours": "**Expires after:** 5 hours" in shown,
+    }
+    assert {name for name, is_shown in chosen.items() if not is_shown} == disabled
+    assert ("**Who doesn't wait:**" in shown) is ("exempt" not in disabled)
+    assert ("**Deployments that wait:** Flux" in shown) is ("gpus:0" not in disabled)
+
+
+@pytest.mark.parametrize(("channel", "disabled"), [(None, True), (6, True), (7, False)])
+def test_approval_is_switched_on_once_there_is_a_review_channel(
+    channel: int | None, *, disabled: bool
+) -> None:
+    def shown(mode: ApprovalMode) -> tuple[bool, bool]:
+        rules = ServerRules(approval=Approval(mode=mode, review_channel_id=channel))
+        layout = panel_layout(Panel(Section.APPROVAL), rules, CHANNEL)
+        needed = any(
+            "Choose a review channel first." in getattr(i, "content", "") for i in layout.walk_children()
+        )
+        return part(layout, "set:approval:mode").disabled, needed
+
+    assert shown(ApprovalMode.OFF) == (disabled, disabled)
+    # Whatever became of the channel, approval can be switched off.
+    assert shown(ApprovalMode.EVERYBODY) == (False, False)
+
+
+def test_a_change_of_one_setting_is_not_told_of_those_that_it_rules_out() -> None:
+    before = ServerRules(approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=ROLES))
+    approval = before.approval.model_copy(update={"mode": ApprovalMode.EVERYBODY})
+    after = before.model_copy(update={"approval": approval})
+    (line,) = describe_changes(before, after, CHANNEL).lines
+    assert line == "**Who waits for approval:** Everybody without certain roles → Everybody"
+
+
+FIRST = min(ROLES)
+NOTES: list[tuple[Section, dict[str, Any], str]] = [
+    (Section.APPROVAL, {"reviewer_role_id": GONE}, "so only people with Manage Server decide."),
+    (Section.GPUS, {"gpu_roles": {"L4": {GONE}}}, "so nobody may use it."),
+    (Section.GPUS, {"gpu_roles": {"L4": set()}}, "so nobody may use it."),
+    (Section.GPUS, {"gpu_roles": {"L4": {GONE, FIRST}}}, "A deleted role has no members"),
+    (Section.GPUS, {"gpu_roles": {"H100": {FIRST}}}, "This isn't offered any more"),
+    (Section.GPUS, {"deployment_roles": {"old": {GONE}}}, "This isn't offered any more"),
+    (Section.BUDGETS, {"budgets": {"roles": {GONE: {"at_once": 1}}}}, "so its limits have no effect."),
+    (Section.BUDGETS, {"budgets": {"gpu_weights": {"H100": 2}}}, "What is missing isn't offered any more"),
+    (
+        Section.APPROVAL,
+        {"approval": {"mode": "without_roles", "exempt_roles": [GONE]}},
+        "No role that exists is chosen, so everybody waits.",
+    ),
+    (
+        Section.APPROVAL,
+        {"approval": {"mode": "without_roles", "exempt_roles": [GONE, FIRST]}},
+        "A deleted role has no members",
+    ),
+    (
+        Section.APPROVAL,
+        {"approval": {"mode": "selected", "gpus": ["H100"]}},
+        "What is missing isn't offered any more",
+    ),
+    (
+        Section.APPROVAL,
+        {"approval": {"mode": "selected", "gpus": ["H100"]}},
+        "so nothing waits for approval.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("section", "rules", "note"), NOTES)
+def test_a_rule_that_can_not_apply_says_so(section: Section, rules: dict[str, Any], note: str) -> None:
+    assert note in text(Panel(section), ServerRules.model_validate(rules), CHANNEL)
+
+
+def test_a_rule_that_applies_says_nothing() -> None:
+    rules = ServerRules.model_validate(
+        {
+            "reviewer_role_id": FIRST,
+            "approval": {"mode": "without_roles", "review_channel_id": 7, "exempt_roles": [FIRST]},
+            "gpu_roles": {"L4": {FIRST}},
+            "deployment_roles": {"flux": {FIRST}},
+            "budgets": {"roles": {FIRST: {"at_once": 1}}, "gpu_weights": {"L4": 2}},
+        }
+    )
+    context = replace(CHANNEL, review=ReviewChannel())
+    assert not any("⚠️" in text(Panel(section), rules, context) for section in Section)

@@ -1,0 +1,52 @@
+"""Decide which settings have no effect now, and why: one depends on another, or names something deleted.
+
+The answers are codes of sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.domain.settings.fields import Field
+from bot.domain.settings.rules import ApprovalMode, Ids, ServerRules
+from bot.domain.settings.values import Names, SettingsContext
+
+
+def unmet(field: Field, rules: ServerRules, context: SettingsContext) -> str | None:
+    """Return what has to be set before a field has an effect, or None if it has one now."""
+    approval = rules.approval
+    if approval.mode not in field.modes:
+        return f"settings_needs_{next(iter(field.modes)).value if len(field.modes) == 1 else 'approval'}"
+    is_off = approval.mode is ApprovalMode.OFF
+    if field.path == "approval.mode" and is_off and approval.review_channel_id not in context.channel_ids:
+        return "settings_needs_review_channel"
+    return None
+
+
+def nothing_waits(rules: ServerRules, context: SettingsContext) -> bool:
+    """Return whether approval of certain deployments and GPUs names none that is offered."""
+    approval = rules.approval
+    is_chosen = approval.deployments & context.deployments.keys() or approval.gpus & set(context.gpus)
+    return approval.mode is ApprovalMode.SELECTED and not is_chosen
+
+
+def note_on_name(name: str, names: Names, context: SettingsContext) -> str | None:
+    """Return the note on a rule for a GPU or a deployment that isn't offered any more."""
+    return None if name in context.offered(names) else "settings_note_not_offered"
+
+
+def note_on_names(names: Collection[str], kind: Names, context: SettingsContext) -> str | None:
+    """Return the note on a list with GPUs or deployments that aren't offered any more."""
+    return "settings_note_some_not_offered" if set(names) - context.offered(kind).keys() else None
+
+
+def note_on_roles(roles: Ids, context: SettingsContext, without: str) -> str | None:
+    """Return the note on deleted roles, or `without` if no role is left."""
+    if not roles & context.role_ids:
+        return without
+    return "settings_note_some_deleted" if roles - context.role_ids else None
+
+
+def note_on_role(role: int | None, context: SettingsContext, deleted: str) -> str | None:
+    """Return `deleted` for a role that was deleted."""
+    return deleted if role is not None and role not in context.role_ids else None
