@@ -23,6 +23,7 @@ from bot.gateway.permissions import install_url, invite_url
 from bot.metrics import Metrics
 from bot.ops import check_comfydeploy, check_discord, check_host
 from bot.ops.check_host import compare_clock, inspect_database
+from bot.ops.check_rules import rule_findings
 from bot.ops.discord_http import DiscordApi, discord_api
 from bot.ops.findings import Finding, Level, format_finding, format_totals, ok, warning
 from bot.store import Store
@@ -92,6 +93,9 @@ async def _services(context: _CheckContext, stack: AsyncExitStack) -> AsyncItera
         yield finding
     for finding in check_comfydeploy.load_problems(load_error, catalogue) if load_error is not None else ():
         yield finding
+    if catalogue.all() and load_error is None and context.usable:
+        for finding in rule_findings(await context.store.rules.of_all_servers(), catalogue.all()):
+            yield finding
     bot = await _bot(context, catalogue, stack) if catalogue.all() else None
     async for finding in _discord(context, bot):
         yield finding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +62,12 @@ class RuleStore:
         """Return the rules, and the names of fields that can't be read."""
         async with self._database.read() as connection:
             return await _readable(connection, guild_id)
+
+    async def of_all_servers(self) -> Mapping[int, ServerRules]:
+        """Return the rules of each server that has set any, with defaults for what can't be read."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(server_rules.c.guild_id, server_rules.c.rules))
+            return {row.guild_id: parse_stored_rules(row.rules)[0] for row in found}
 
     @repeat_if_unknown
     async def change(

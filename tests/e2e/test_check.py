@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,14 @@ async def test_the_link_for_ones_own_account_only_where_that_is_allowed(home: Bo
     found(said, "ok", "Install link", f"client_id={home.discord.bot.id}", "integration_type=1")
     (link,) = [line for line in said.out.splitlines() if "Install link" in line]
     assert link.split()[-1] in home.log
+
+
+async def test_a_servers_rule_for_a_gpu_that_no_deployment_can_run_on(home: BotProcess) -> None:
+    rules = json.dumps({"gpu_roles": {"GTX 970": [5]}})
+    with closing(sqlite3.connect(home.database)) as database, database:
+        row = (home.guild.id, rules, "2026-01-01 00:00:00", 1)
+        database.execute("INSERT INTO server_rules VALUES (?, ?, ?, ?)", row)
+    found(await home.command("check"), "warning", "GPU rules", f"{home.guild.id}: GTX 970", "/settings")
 
 
 async def test_a_token_that_discord_refuses(home: BotProcess) -> None:

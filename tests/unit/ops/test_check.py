@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import discord
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from bot.comfydeploy.webhook_urls import WebhookSigner
 from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
+from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig
+from bot.domain.settings.rules import Approval, ServerRules
 from bot.ops.check_comfydeploy import options_table
 from bot.ops.check_discord import check_intents
 from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
+from bot.ops.check_rules import rule_findings
 from bot.ops.findings import Level, format_finding, format_totals, problem
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -123,3 +127,43 @@ def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:
 )
 def test_the_last_line_counts_what_was_found(warnings: int, errors: int, told: str) -> None:
     assert format_totals({Level.OK: 3, Level.WARNING: warnings, Level.ERROR: errors}) == told
+
+
+def deployment(**gpus: Any) -> Deployment:
+    return Deployment(name="flux", deployment_id="d", title="Flux", description="", inputs=(), **gpus)
+
+
+GPU_ROLES = ServerRules(gpu_roles={"A100": frozenset({1})})
+
+
+@pytest.mark.parametrize(
+    ("offered", "rules", "levels", "told"),
+    [
+        ({"gpus": ("A100", "L4"), "default_gpu": "L4"}, GPU_ROLES, [Level.OK], "can run on every GPU"),
+        ({"gpus": ("L4",), "default_gpu": "L4"}, GPU_ROLES, [Level.WARNING], "7: A100"),
+        ({"gpus": ("A100",), "pinned_gpu": "L4"}, GPU_ROLES, [Level.WARNING], "7: A100"),
+        ({"gpus": ("A100", "L4")}, GPU_ROLES, [Level.WARNING], "the default GPU isn't known for Flux"),
+        ({"gpus": ("L4", "T4")}, GPU_ROLES, [Level.WARNING, Level.WARNING], "1 server has roles for GPUs"),
+        (
+            {"gpus": ("L4",), "default_gpu": "L4"},
+            ServerRules(approval=Approval(gpus=frozenset({"H100"}))),
+            [Level.WARNING],
+            "7: H100",
+        ),
+        ({"gpus": ("L4", "T4")}, ServerRules(), [], ""),
+    ],
+)
+def test_a_gpu_rule_without_effect_is_told(
+    offered: dict[str, Any], rules: ServerRules, levels: list[Level], told: str
+) -> None:
+    findings = list(rule_findings({7: rules}, [deployment(**offered)]))
+    assert [finding.level for finding in findings] == levels
+    assert told in "\n".join(map(format_finding, findings))
+
+
+def test_of_many_servers_the_first_are_listed() -> None:
+    (finding,) = rule_findings(
+        dict.fromkeys(range(25), GPU_ROLES), [deployment(gpus=("L4",), default_gpu="L4")]
+    )
+    assert finding.summary.startswith("25 servers have rules for GPUs")
+    assert (len(finding.lines), finding.lines[-1]) == (21, "and 5 more")
