@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
@@ -154,7 +155,8 @@ async def end_waiting_runs(
 ) -> int:
     """End a blocked user's waiting runs, in the transaction that blocks them; return how many ended.
 
-    This also creates their outcomes, updates their cards, and creates one direct message with the reason.
+    This also creates their outcomes, updates their cards, and creates one direct message with the reason. In
+    each channel one outcome is posted as a message; the others are silent edits of their status messages.
     """
     batches = select(_member.c.batch_key).where(
         _member.c.guild_id == guild_id,
@@ -164,13 +166,38 @@ async def end_waiting_runs(
     found = await connection.execute(
         select(*run_columns()).where(runs.c.batch_key.in_(batches)).order_by(runs.c.key).with_for_update()
     )
-    ended = [
-        run for row in found.mappings() if await end_blocked_run(connection, run := to_run(row), verdict)
-    ]
+    members = [to_run(row) for row in found.mappings()]
+    ended = [run for run in members if await end_blocked_run(connection, run, verdict)]
+    await _announce_once(connection, members, {run.key for run in ended}, verdict)
     if ended:
         newest = max(ended, key=lambda run: (run.created_at, run.key))
         await create_delivery(connection, newest.key, Purpose.NOTICE, verdict.now, verdict.now)
     return len(ended)
+
+
+async def _announce_once(
+    connection: AsyncConnection, members: Sequence[Run], ended: Set[str], verdict: BlockVerdict
+) -> None:
+    """Store, for each channel, which outcome tells of all requests that the block has ended there.
+
+    `members` are all runs of the batches concerned. A batch with a run that goes on has its outcome later.
+    """
+    batches: dict[str, list[Run]] = defaultdict(list)
+    for run in members:
+        batches[run.batch_key].append(run)
+    channels: dict[int, list[list[Run]]] = defaultdict(list)
+    for batch in batches.values():
+        if all(run.key in ended or run.final for run in batch):
+            channels[batch[0].channel_id].append(batch)
+    for over in channels.values():
+        *quiet, told = sorted(over, key=lambda batch: (batch[0].created_at, batch[0].batch_key))
+        params = {"reason": verdict.reason} if verdict.reason else {}
+        for batch in over if quiet else ():
+            more = {"others": len(quiet)} if batch is told else {"quiet": True}
+            keys = [run.key for run in batch if run.key in ended]
+            await connection.execute(
+                update(runs).where(runs.c.key.in_(keys)).values(failure_params={**params, **more})
+            )
 
 
 async def end_blocked_run(connection: AsyncConnection, run: Run, verdict: BlockVerdict) -> bool:

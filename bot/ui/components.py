@@ -15,6 +15,7 @@ from discord.ui import Button, Item, LayoutView, MediaGallery, TextDisplay, View
 from bot.domain.run_log import last_error
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line, escape_prose
+from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.strings import say
 from bot.ui.custom_ids import Action, RunId
 
@@ -150,6 +151,9 @@ def reason_of(run: Run) -> str:
         return say("run_failed_because", error=escape_line(error, _ERROR_SHOWN))
     if code == "comfy_invalid" and not run.failure_params.get("fields"):
         code = "comfy_invalid_unnamed"
+    others = run.failure_params.get("others")
+    if code == REQUESTER_BLOCKED and others:
+        code = "requester_blocked_other" if others == 1 else "requester_blocked_others"
     params = {
         name: escape_line(value, 100) if isinstance(value, str) else value
         for name, value in run.failure_params.items()

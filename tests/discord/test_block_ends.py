@@ -13,7 +13,7 @@ from tests.contract.store.rows import audit_log
 from tests.discord.actors import moderator, report, reviewer
 from tests.discord.forged import press
 from tests.discord.moderated_server import NO_APPROVAL, ModeratedServer, set_rules
-from tests.discord.rendered import buttons_of, pinged, refusal, text_of, texts
+from tests.discord.rendered import buttons_of, pinged, refusal, requests_to, text_of, texts
 from tests.harness import HELD, Harness
 
 ENDED = "A moderator ended this request before it started."
@@ -38,9 +38,10 @@ async def test_the_command_ends_what_waits_and_lets_go_on_what_runs(bot: Harness
     done = await mona.slash(bot.channel, "block", user=bot.alice, reason="spam")
     assert done.response.content.endswith(" Waiting requests ended: 2.")
     await bot.play()
-    for answer in asked[1:]:
+    sentences = (ENDED, "A moderator ended this request and another of yours before they started.")
+    for answer, sentence in zip(asked[1:], sentences, strict=True):
         assert "Not started: Picture" in text_of(bot, answer.response)
-        assert ENDED in text_of(bot, answer.response)
+        assert sentence in text_of(bot, answer.response)
         assert list(buttons_of(bot, answer.response)) == ["Edit", "Details", "Delete"]
     assert not any("spam" in shown for shown in texts(bot))
     (letter,) = letters(bot)
@@ -73,13 +74,12 @@ async def test_a_cards_button_ends_every_request_that_awaits_approval(server: Mo
     )
     await server.play()
     assert await server.states() == [RunState.REJECTED, RunState.REJECTED, RunState.AWAITING_APPROVAL]
-    shown_there = texts(server)
-    assert len(shown_there) == 2
-    for text in shown_there:
-        assert "Not approved: Picture" in text
-        assert ENDED in text
-        assert not any(secret in text for secret in ("fox", "word", "seed"))
-    assert pinged(server)[len(pinged_before) :] == [server.alice.id, server.alice.id]
+    # The older request's answer, which only Alice sees, can't be edited any more.
+    (told,) = texts(server)
+    assert "Not approved: Picture" in told
+    assert "A moderator ended this request and another of yours before they started." in told
+    assert not any(secret in told for secret in ("fox", "word", "seed"))
+    assert pinged(server)[len(pinged_before) :] == [server.alice.id]
     for card in (first, second):
         assert f"<@{server.mona.id}> blocked the requester" in text_of(server, card)
         assert "> that \\*word\\*" in text_of(server, card)
@@ -153,3 +153,24 @@ async def test_who_may_not_be_blocked_loses_nothing(server: ModeratedServer, gui
     await server.play()
     assert await server.states() == [RunState.AWAITING_APPROVAL]
     assert not [line for line in await audit_log(server.app.store) if line.action == "block"]
+
+
+@pytest.mark.bot(rules=NO_APPROVAL, max_concurrent_runs=1)
+async def test_a_block_of_somebody_with_many_waiting_requests_posts_one_message(
+    server: ModeratedServer,
+) -> None:
+    await server.ask(server.bob, faults=HELD)
+    asked = [await server.ask() for _ in range(3)]
+    await server.later(minutes=3)  # nobody is looking at the status messages any more
+    posts = requests_to(server, "POST", f"/channels/{server.channel.id}/messages")
+    await server.mona.slash(server.channel, "block", user=server.alice, reason="spam")
+    await server.play()
+    assert await server.states() == [RunState.RUNNING, *[RunState.REFUSED] * 3]
+    posted = requests_to(server, "POST", f"/channels/{server.channel.id}/messages")[len(posts) :]
+    assert len(posted) == 1
+    for answer in asked[:2]:
+        assert "Not started: Picture" in text_of(server, answer.response)
+        assert ENDED in text_of(server, answer.response)
+    told = texts(server)[-1]
+    assert "A moderator ended this request and 2 others of yours before they started." in told
+    assert len(server.letters()) == 1

@@ -49,7 +49,7 @@ async def test_what_waits_and_what_awaits_approval_end_and_owe_their_messages(st
     assert await told(store, queued) == (RunState.REFUSED, "requester_blocked")
     assert await told(store, unread) == (RunState.REJECTED, "requester_blocked")
     ended = await fetch(store, unread.key)
-    assert (ended.decided_by, ended.decided_at, ended.failure_params) == (MOD, at(60), {"reason": "spam"})
+    assert (ended.decided_by, ended.decided_at, ended.failure_params["reason"]) == (MOD, at(60), "spam")
     assert ended.hidden_from_channel
     letters = [await purposes(store, run.key) for run in (queued, unread)]
     assert [sorted(set(found) - {"d"}) for found in letters] == [["o"], ["c", "o", "r"]]
@@ -200,3 +200,30 @@ async def test_a_block_rejects_several_that_await_approval_with_one_card(store: 
     assert {(await fetch(store, run.key)).state for run in batch} == {RunState.REJECTED}
     assert sorted(await purposes(store, batch[0].key)) == ["c", "o", "r"]
     assert [await purposes(store, run.key) for run in batch[1:]] == [[], ["d"]]
+
+
+async def how_told(store: Store, *runs: Run) -> list[object]:
+    """Return for each run how many others its message tells of, or "quiet" if another's message does."""
+    params = [(await fetch(store, run.key)).failure_params for run in runs]
+    return ["quiet" if each.get("quiet") else each.get("others") for each in params]
+
+
+async def test_one_outcome_in_each_channel_tells_of_all_that_a_block_ended_there(store: Store) -> None:
+    here = [await accepted(store, now=at(n)) for n in range(2)]
+    here.append((await batches.accepted(store, 2, now=at(2)))[0])
+    origin = request().origin
+    there = await accepted(store, origin=origin.model_copy(update={"channel_id": origin.channel_id + 1}))
+    assert await block(store) == 5
+    batch = await store.runs.batch(here[2])
+    assert await how_told(store, *here[:2], *batch, there) == ["quiet", "quiet", 2, 2, None]
+    reasons = {(await fetch(store, run.key)).failure_params["reason"] for run in (*here, *batch, there)}
+    assert reasons == {"spam"}
+
+
+async def test_a_batch_that_goes_on_neither_tells_of_others_nor_is_silent(store: Store) -> None:
+    batch = await batches.accepted(store, 2)
+    assert await take(store) is not None
+    await store.runs.record_report(batch[0].key, batches.said(batch[0], RunState.RUNNING), NOW, SOON)
+    single = await accepted(store, now=at(-5))
+    assert await block(store) == 2
+    assert await how_told(store, batch[1], single) == [None, None]
