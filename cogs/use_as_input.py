@@ -24,7 +24,8 @@ _LIMIT = 10
 
 
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
-    """Answer with a message's pictures and the deployments that accept each.
+    """Answer with a message's pictures and the deployments that accept each, or with the form if there is
+    only one of both.
 
     `parent` is the run that made the pictures.
     """
@@ -34,6 +35,12 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     pictures = shown_pictures(message) if is_own else attached_pictures(message)
     if not pictures:
         raise RefusedError("use_no_picture")
+    if len(pictures) == len(deployments) == 1:
+        # The form of a button belongs to the button's message, that of a menu to none.
+        keep, user_id = interaction.client.services.editing.keep_picture, interaction.user.id
+        kept = keep(user_id, pictures[0]) if interaction.message is None else ""
+        if await _open_form(interaction, UseId(deployments[0].name, 0, parent, kept=kept)):
+            return
     await interaction.response.send_message(
         view=pictures_layout(pictures, deployments, parent), ephemeral=True
     )
@@ -86,10 +93,17 @@ class UseItem(PersistentItem[UseId], codec=UseId):
     async def pressed(self, interaction: Interaction, id: UseId) -> None:
         deployment = next(iter(selected_values(interaction)), id.deployment)
         await check_start(interaction)
-        editing = interaction.client.services.editing
-        inputs = editing.picture_form(deployment, id.draft, requester_of(interaction))
-        modal = form_modal(replace(id, deployment=deployment).encode(), inputs.title, inputs.fields)
-        await interaction.response.send_modal(modal)
+        if not await _open_form(interaction, replace(id, deployment=deployment)):
+            await _submitted(interaction, replace(id, deployment=deployment))
+
+
+async def _open_form(interaction: Interaction, id: UseId) -> bool:
+    """Open the form of the other inputs. Return False if there are none: Discord takes no empty form."""
+    editing = interaction.client.services.editing
+    inputs = editing.picture_form(id.deployment, id.draft, requester_of(interaction))
+    if inputs.fields:
+        await interaction.response.send_modal(form_modal(id.encode(), inputs.title, inputs.fields))
+    return bool(inputs.fields)
 
 
 async def _on_menu(interaction: Interaction, message: discord.Message) -> None:
@@ -98,13 +112,10 @@ async def _on_menu(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _submitted(interaction: Interaction, id: UseId) -> None:
-    """Start a run with the picture from the message in which the form was opened."""
+    """Start a run with the picture of the form's message, or with the picture kept for the form."""
     editing = interaction.client.services.editing
     values = {**editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
-    pictures = shown_pictures(interaction.message) if interaction.message is not None else []
-    if id.index >= len(pictures):
-        raise RefusedError("use_stale")
-    picture = pictures[id.index]
+    picture = _picture_of_form(interaction, id)
     try:
         await check_start(interaction)
         run, dropped = await editing.submit_picture(
@@ -119,6 +130,18 @@ async def _submitted(interaction: Interaction, id: UseId) -> None:
         await interaction.response.send_message(view=layout, ephemeral=True)
         return
     await started(interaction, run, dropped)
+
+
+def _picture_of_form(interaction: Interaction, id: UseId) -> str:
+    """Return the link of the picture. Raises RefusedError if it is gone."""
+    if id.kept:
+        kept = interaction.client.services.editing.kept_picture(id.kept, interaction.user.id)
+        pictures = [kept] if kept is not None else []
+    else:
+        pictures = shown_pictures(interaction.message) if interaction.message is not None else []
+    if id.index >= len(pictures):
+        raise RefusedError("use_stale")
+    return pictures[id.index]
 
 
 async def setup(bot: GenerateBot) -> None:

@@ -149,6 +149,15 @@ class EditingService:
         """Keep the values of a refused form, and return the draft's name."""
         return self._drafts.keep(user_id, (json.dumps(form_values, default=astuple),))
 
+    def keep_picture(self, user_id: int, link: str) -> str:
+        """Keep the picture for a form that was opened without a message of its own, and return its name."""
+        return self._drafts.keep(user_id, (link,))
+
+    def kept_picture(self, name: str, user_id: int) -> str | None:
+        """Return a picture's link, or None after a restart."""
+        kept = self._drafts.get(name, user_id)
+        return kept[0] if kept else None
+
     def draft(self, name: str, user_id: int) -> dict[str, FormValue]:
         """Return a draft's values, or none after a restart or for another user."""
         kept = self._drafts.get(name, user_id) if name else None

@@ -139,23 +139,28 @@ class UseId(CustomId):
     """The Use-as-input form, or the button or select that opens it.
 
     `index` is the position of the picture in the message that the component or form belongs to, `parent` is
-    the run that made the picture, and `deployment` is empty in a select that chooses one.
+    the run that made the picture, and `deployment` is empty in a select that chooses one. `kept` names the
+    picture of a form that belongs to no message.
     """
 
     PATTERN = re.compile(
         rf"use:(?P<deployment>[^:]{{0,32}}):(?P<index>[0-9]):(?P<parent>(?:{_KEY})?):(?P<draft>{_DRAFT})"
+        rf"(?::(?P<kept>{_DRAFT}))?"
     )
     deployment: str
     index: int
     parent: str = ""
     draft: str = ""
+    kept: str = ""
 
     def encode(self) -> str:
-        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}"
+        kept = f":{self.kept}" if self.kept else ""
+        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{kept}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        return cls(match["deployment"], int(match["index"]), match["parent"], match["draft"])
+        kept = match["kept"] or ""
+        return cls(match["deployment"], int(match["index"]), match["parent"], match["draft"], kept)
 
 
 class RunListAction(StrEnum):

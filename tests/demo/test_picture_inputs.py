@@ -50,7 +50,6 @@ async def test_a_picture_in_the_channel_can_be_used_as_input() -> None:
         ada = world.people["ada"]
         async with world.turn:
             posted = await ada.send(world.channel, "look", attachments=[("red.png", red_square())])
-            offered = await ada.context_menu(world.channel, "Use as input", posted)
-            form = await ada.click(offered.response.message, label="Use with Picture")
+            form = await ada.context_menu(world.channel, "Use as input", posted)
             await ada.submit_modal(form, {"prompt": "a barn"})
         assert is_red(await (await result(world)).attachments[0].read())

@@ -66,10 +66,9 @@ async def rehearsed(bot: Harness) -> Any:
     await bot.ask(style="ink")
     (message,) = bot.messages()
     await bot.alice.slash(bot.channel, "preset save", name="noir")
-    offered = await use(bot, message)
     bot.opened = {  # type: ignore[attr-defined]
         "edit": await edit(bot, message),
-        "use": await bot.alice.click(offered.response.message, label="Use with Picture"),
+        "use": await use(bot, message),
     }
     return message
 

@@ -35,9 +35,12 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
 async def test_a_picture_of_several_can_go_on_as_input(bot: Harness) -> None:
     await ask(bot)
     one = await open_one(bot, bot.alice, 3)
-    offered = await bot.alice.click(one.response.message, label="Use as input")
-    assert offered.ephemeral
-    assert "What should I do with this picture?" in text_of(bot, offered.response)
+    form = await bot.alice.click(one.response.message, label="Use as input")
+    await bot.alice.submit_modal(form, {"prompt": "a lion"})
+    await bot.play()
+    runs = await bot.runs()
+    assert runs[-1].parent_key == runs[2].key
+    assert runs[2].key in bot.calls[-1].body["inputs"]["image"]
 
 
 async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:

@@ -181,7 +181,7 @@ async def test_a_part_can_be_deleted_and_repeated_and_is_listed(bot: Harness) ->
     assert "state: Partly done" in text_of(bot, details.response)
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
     used = await bot.alice.click(message, label="Use as input")
-    assert used.ephemeral
+    assert used.modal is not None
     await bot.click(message, "Again")
     assert (await bot.states()) == ["failed", "succeeded"]
     await bot.click(message, "Delete")

@@ -131,8 +131,7 @@ async def test_requests_and_presets_outlive_sizes(bot: Harness) -> None:
 
 async def test_use_as_input_offers_sizes(bot: Harness) -> None:
     message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
-    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    form = await bot.alice.click(offered.response.message, label="Use with Picture")
+    form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert list(fields(form.modal)) == ["prompt", "negative", "seed", "size", "style"]
     await bot.alice.submit_modal(form, filled(form.modal) | {"prompt": "a lion", "size": ["tall"]})
     await bot.play()

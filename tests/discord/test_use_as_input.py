@@ -5,20 +5,16 @@ from __future__ import annotations
 import pytest
 
 from demo.fake_comfydeploy.deployments import EVERY_INPUT_ID, PICTURE_ID, VIDEO_ID
-from tests.discord.deployments import described
+from tests.discord.deployments import ONE, described
 from tests.discord.files import png
 from tests.discord.rendered import buttons_of, refusal, stored, text_of
 from tests.harness import Harness
 
 
-async def test_a_picture_of_anybodys_message_becomes_an_input(bot: Harness) -> None:
+async def test_a_picture_of_anybodys_message_becomes_an_input_without_a_question(bot: Harness) -> None:
     message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
-    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    assert offered.ephemeral
-    await bot.restart()
-    form = await bot.alice.click(offered.response.message, label="Use with Picture")
+    form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     assert "image" not in [label["label"] for label in form.modal["components"]]
-    await bot.restart()
     sent = await bot.alice.submit_modal(form, {"prompt": "a lion"})
     assert not sent.ephemeral
     await bot.play()
@@ -27,18 +23,57 @@ async def test_a_picture_of_anybodys_message_becomes_an_input(bot: Harness) -> N
     assert call.body["inputs"]["prompt"] == "a lion"
 
 
+async def test_a_form_of_the_menu_that_a_restart_overtakes_says_what_to_do(bot: Harness) -> None:
+    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    form = await bot.alice.context_menu(bot.channel, "Use as input", message)
+    await bot.restart()
+    refused = await bot.alice.submit_modal(form, {"prompt": "a lion"})
+    assert refusal(bot, refused) == (
+        "I can't find that picture any more. Please use the message's menu once more."
+    )
+    assert bot.calls == []
+
+
+async def test_of_several_pictures_one_is_chosen_also_after_a_restart(bot: Harness) -> None:
+    files = [("cat.png", png()), ("dog.png", png())]
+    message = await bot.bob.send(bot.channel, "look", attachments=files)
+    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
+    assert offered.ephemeral
+    await bot.restart()
+    form = await bot.alice.click(offered.response.message, custom_id="use:default:1::")
+    await bot.restart()
+    await bot.alice.submit_modal(form, {"prompt": "a lion"})
+    await bot.play()
+    assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[1].url]
+
+
 async def test_a_result_is_used_by_its_button_and_is_the_parent(bot: Harness) -> None:
     await bot.ask()
     (message,) = bot.messages()
     assert "Use as input" in buttons_of(bot, message)
     await bot.restart()
-    offered = await bot.bob.click(message, label="Use as input")
-    form = await bot.bob.click(offered.response.message, label="Use with Picture")
+    form = await bot.bob.click(message, label="Use as input")
+    await bot.restart()
     await bot.bob.submit_modal(form, {"prompt": "a fox at night"})
     await bot.play()
     assert bot.calls[-1].body["inputs"]["image"].startswith("https://")
     parent, child = await bot.runs()
     assert child.parent_key == parent.key
+
+
+HIDDEN = ("negative", "seed", "width", "height", "style", "guidance", "hires")
+ONLY_A_PICTURE = (
+    f'{ONE}gpus = ["L4"]\n[deployments.picture.inputs]\nprompt = {{ fixed = "a fox" }}\n'
+    + "".join(f"{key} = {{ hidden = true }}\n" for key in HIDDEN)
+)
+
+
+@pytest.mark.bot(deployments=ONLY_A_PICTURE)
+async def test_without_other_inputs_the_button_starts_the_run(bot: Harness) -> None:
+    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
+    await bot.click(offered.response.message, "Use with Picture")
+    assert [call.body["inputs"]["image"] for call in bot.calls] == [message.attachments[0].url]
 
 
 @pytest.mark.bot(deployments=described(picture=PICTURE_ID, every=EVERY_INPUT_ID))
@@ -53,8 +88,7 @@ async def test_with_several_deployments_one_is_chosen(bot: Harness) -> None:
 
 async def test_a_refused_form_keeps_the_picture_and_what_was_typed(bot: Harness) -> None:
     message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
-    offered = await bot.alice.context_menu(bot.channel, "Use as input", message)
-    form = await bot.alice.click(offered.response.message, label="Use with Picture")
+    form = await bot.alice.context_menu(bot.channel, "Use as input", message)
     refused = await bot.alice.submit_modal(form, {"prompt": "a lion", "width": "9"})
     assert "the smallest is 256" in text_of(bot, refused.response)
     again = await bot.alice.click(refused.response.message, label="Edit again")
