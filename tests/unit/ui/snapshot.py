@@ -16,6 +16,7 @@ FOLDER = Path(__file__).with_name("snapshots")
 WRITING = "WRITE_SNAPSHOTS"
 CONTAINER, ROW, TEXT, GALLERY, FILE, BUTTON, SELECT, LABEL, INPUT, UPLOAD = 17, 1, 10, 12, 13, 2, 3, 18, 4, 19
 SEPARATOR, RADIO_GROUP, CHECKBOX = 14, 21, 23
+ROLE_SELECT, CHANNEL_SELECT = 6, 8
 STYLES = {1: "primary", 2: "", 3: "success", 4: "danger", 5: "link"}
 
 
@@ -119,8 +120,12 @@ def _control(kind: int, component: Mapping[str, Any]) -> str:
         told = " ".join(mark for mark in marks if mark)
         emoji = f"{component['emoji']['name']} " if component.get("emoji") else ""
         return f"[{emoji}{component['label']}] {component.get('custom_id', '')} {told}".rstrip()
+    off = " off" if component.get("disabled") else ""
     if kind == SELECT:
-        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {_options(component)}"
+        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {_options(component)}{off}"
+    if kind in (ROLE_SELECT, CHANNEL_SELECT):
+        chosen = " / ".join(str(value["id"]) for value in component.get("default_values", ()))
+        return f"<{component.get('placeholder') or ''}> {component['custom_id']}: {chosen}{off}".rstrip()
     if kind == CHECKBOX:
         return f"checkbox {component['custom_id']}{' ✓' if component.get('default') else ''}"
     needed = "needed" if component.get("required") else "optional"

@@ -17,10 +17,23 @@ from bot.deployments.model import Choice, Deployment, Input
 from bot.deployments.options import PRESET_OPTION
 from bot.domain.backend import InputKind
 from bot.domain.budgets import Block, Spending, Usage
+from bot.domain.records import AuditAction, AuditCursor, AuditFilter, AuditPage
 from bot.domain.requests import Holder, Member, Preset
-from bot.domain.runs import HistoryPage, Run, RunCursor, RunFilter, RunListEntry, RunsPage, RunState
+from bot.domain.runs import (
+    HistoryPage,
+    MessageRef,
+    Run,
+    RunCursor,
+    RunFilter,
+    RunListEntry,
+    RunsPage,
+    RunState,
+)
+from bot.domain.settings.fields import Section
 from bot.domain.settings.rules import Approval, ApprovalMode, Budget, Budgets, ServerRules
+from bot.domain.settings.values import ReviewChannel, SettingsContext
 from bot.domain.standing import Offer, Standing, standing
+from bot.ui.audit import audit_layout
 from bot.ui.components import FileKind, OutgoingMessage, PreparedFile, PreparedOutputs
 from bot.ui.details import details
 from bot.ui.edit_forms import form_modal, pictures_layout, ready_layout, refused_layout
@@ -28,10 +41,12 @@ from bot.ui.follow_ups import FollowUps
 from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
-from bot.ui.moderation import notice_message
+from bot.ui.moderation import notice_message, report_card, review_card
 from bot.ui.results import more_layout, withheld_message
+from bot.ui.settings.changes import in_message
+from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.status import status_message
-from tests.unit.factories import made_preset, made_run
+from tests.unit.factories import made_entry, made_preset, made_run
 from tests.unit.ui import messages
 from tests.unit.ui.batch_messages import SEVERAL
 from tests.unit.ui.messages import ASKED, KEY
@@ -105,6 +120,7 @@ ENDS: Mapping[str, Run] = {
     "cancelled-by-moderator": run(S.CANCELLED, failure_code="cancelled_by_moderator"),
     "cancelled-there": run(S.CANCELLED, failure_code="run_cancelled"),
     "rejected": run(S.REJECTED, failure_code="rejected", review_channel_id=9, decided_at=ASKED),
+    "blocked": run(S.REFUSED, failure_code="requester_blocked", failure_params={"others": 2}),
     "expired": run(S.EXPIRED, failure_code="expired", review_channel_id=9),
     "unconfirmed": run(S.UNCONFIRMED, failure_code="comfy_timeout"),
     "refused-inputs": run(S.REFUSED, failure_code="comfy_invalid", failure_params={"fields": "width"}),
@@ -260,7 +276,50 @@ def pictures() -> str:
     return of_layout(pictures_layout(["https://cdn.example/a.png"], [FLUX, SONG], ""))
 
 
+def audit_page() -> str:
+    server = {"actor_id": 7, "subject_id": 42, "deployment": "flux", "run_key": KEY}
+    asked = {**server, "prompt": "a lighthouse", "message": MessageRef(2, 3)}
+    mode = {"approval.mode": {"from": "off", "to": "everybody"}}
+    hours = {"approval.hours": {"from": 24, "to": 48}}
+    lines = [
+        made_entry(action=AuditAction.SETTINGS, actor_id=7, details={"what": "x", "changes": mode | hours}),
+        made_entry(
+            action=AuditAction.BLOCK, actor_id=7, subject_id=42, details={"reason": "spam", "ended": 2}
+        ),
+        made_entry(action=AuditAction.REFUSAL, **server | {"run_key": None}, outcome="budget_runs"),
+        made_entry(action=AuditAction.OUTCOME, **asked, outcome="succeeded"),
+        made_entry(action=AuditAction.APPROVE, **server),
+        made_entry(action=AuditAction.REQUEST, **asked, details={"gpu": "L4"}),
+    ]
+    page = AuditPage(lines, AuditCursor(ASKED, 1), None)
+    return of_layout(audit_layout(page, AuditFilter(), in_message(SettingsContext(), title)))
+
+
+def settings(**approval: Any) -> str:
+    context = SettingsContext(
+        role_ids=frozenset({5}),
+        channel_ids=frozenset({9}),
+        deployments={"flux": TITLE, "song": "Song"},
+        gpus=("L4", "H100"),
+        review=ReviewChannel() if approval else None,
+    )
+    rules = ServerRules(approval=Approval(exempt_roles=frozenset({5, 6}), **approval))
+    return of_layout(panel_layout(Panel(Section.APPROVAL), rules, context))
+
+
+def review() -> OutgoingMessage:
+    long = ShownInputs((("prompt", "a lighthouse " * 40),), ())
+    return review_card(run(S.AWAITING_APPROVAL, review_channel_id=9), TITLE, long, PreparedOutputs())
+
+
 OTHERS: Mapping[str, Any] = {
+    "audit": audit_page,
+    "settings-approval-off": settings,
+    "settings-approval": lambda: settings(mode=ApprovalMode.WITHOUT_ROLES, review_channel_id=9),
+    "review-card": lambda: of_parts([review()]),
+    "report-card": lambda: of_parts(
+        [report_card(run(report_channel_id=9), TITLE, [7], "https://discord.com/channels/1/2/3", PICTURE)]
+    ),
     "runs": lambda: of_layout(runs_layout(listed(), RunsPage(), title, here=1)),
     "runs-elsewhere": lambda: of_layout(runs_layout(kept(), RunsPage(), title, here=7)),
     "runs-none": lambda: of_layout(runs_layout(HistoryPage([]), RunsPage(), title, here=1)),
