@@ -39,7 +39,7 @@ class GuildInfo:
 
     @property
     def channel_ids(self) -> frozenset[int]:
-        """Return the channels that can be a review channel."""
+        """Return the channels that can be a review channel or the gallery."""
         return frozenset(channel.id for channel in self._guild.text_channels)
 
     @property
@@ -68,6 +68,11 @@ class GuildInfo:
             missing=tuple(lacks(channel, permissions)),
             reviewers_see=role is None or channel.permissions_for(role).view_channel,
         )
+
+    def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]:
+        """Return the permissions that the bot lacks in the gallery channel; none without a gallery."""
+        channel = self._guild.get_channel(rules.gallery_channel_id or 0)
+        return tuple(lacks(channel, channel.permissions_for(self._guild.me))) if channel is not None else ()
 
 
 # Runs a function in a thread.

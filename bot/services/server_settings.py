@@ -44,6 +44,7 @@ class Server(Protocol):
     def manages_server(self) -> bool: ...
     def role_name(self, role_id: int) -> str: ...
     def review(self, rules: ServerRules) -> ReviewChannel | None: ...
+    def gallery_lacks(self, rules: ServerRules) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,12 @@ class ServerSettingsService:
     async def read(self, server: Server, section: Section) -> CurrentSettings:
         """Return the rules with everything else that a section of the panel shows."""
         rules, unreadable = await self._rules.read(server.id)
-        context = replace(self._context(server), unreadable=unreadable, review=server.review(rules))
+        context = replace(
+            self._context(server),
+            unreadable=unreadable,
+            review=server.review(rules),
+            gallery_lacks=server.gallery_lacks(rules),
+        )
         if section in (Section.HOME, Section.WORDS) and rules.words.automod is not False:
             context = await self._with_automod(server, context)
         return CurrentSettings(rules, context)

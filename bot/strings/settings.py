@@ -83,7 +83,7 @@ _PANEL = {
     "settings_hint_budgets": "How much a person, a role and the server may use; a day is a day in UTC",
     "settings_hint_gpus": "Who may use which GPUs and deployments",
     "settings_hint_people": "How old an account has to be, and how long on this server",
-    "settings_hint_results": "Which results are hidden behind a click",
+    "settings_hint_results": "Which results are hidden behind a click, and where members share them",
     "settings_hint_record": "How long requests and decisions are kept",
     "settings_words_file": "The bot's own block list:",
 }
@@ -108,6 +108,7 @@ _LABELS = {
     "settings_label_account_days": "Age of the account:",
     "settings_label_member_days": "Time on this server:",
     "settings_label_spoiler": "Spoiler:",
+    "settings_label_gallery": "Gallery channel:",
     "settings_label_retention": "Kept for:",
 }
 _VALUES = {
@@ -124,6 +125,7 @@ _VALUES = {
     "settings_spoiler_never": "Never hidden",
     "settings_spoiler_not_age_restricted": "Hidden in channels that are not age-restricted",
     "settings_spoiler_always": "Always hidden behind a click",
+    "settings_shared_to": "shared to {channel}",
     "settings_none_chosen": "none",
     "settings_and_more": "{text} and {count} more",
     "settings_gone_role": "a deleted role (`{id}`)",
@@ -197,6 +199,7 @@ _CONTROLS = {
     "settings_caption_gpus_deployment": "**Roles for a deployment**",
     "settings_caption_gpus_roles": "Who may use **{about}**",
     "settings_caption_results_spoiler": "**When results are hidden**",
+    "settings_caption_results_gallery": "**Gallery channel**, where members share their results",
     "settings_button_home_back": "Back",
     "settings_button_home_tidy": "Remove missing",
     "settings_button_again": "Edit again",

@@ -192,6 +192,9 @@ class SmallServer:
     def review(self, _rules: ServerRules) -> ReviewChannel | None:
         return None
 
+    def gallery_lacks(self, _rules: ServerRules) -> tuple[str, ...]:
+        return ()
+
 
 def forms(app: App) -> Iterator[Case]:
     """Submit each form of `/settings` with each text."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 import pytest
 from sqlalchemy import select
@@ -203,12 +205,19 @@ async def test_people_results_and_the_record(bot: Harness, mona: Moderator) -> N
     assert "Accounts of 30 days or more · 1 day or more on this server" in mona.text
     await mona.choose("home:open", "results")
     await mona.choose("results:spoiler", "always")
+    closed: Any = {bot.app.bot.user: discord.PermissionOverwrite(send_messages=False)}
+    gallery = bot.guild.create_text_channel("gallery", overwrites=closed)
+    await mona.choose("results:gallery", gallery)
+    assert f"**Gallery channel:** none → {gallery.mention}" in mona.text
+    assert f"In {gallery.mention} I need: Send Messages" in mona.text
     await mona.press("Back")
+    assert f"Always hidden behind a click · shared to {gallery.mention}" in mona.text
     await mona.choose("home:open", "record")
     await mona.fill(await mona.press("Change how long it is kept"), "90")
     rules = await rules_of(bot)
     assert (rules.people.account_days, rules.people.member_days) == (30, 1)
     assert (rules.spoiler, rules.retention_days) == (Spoiler.ALWAYS, 90)
+    assert rules.gallery_channel_id == gallery.id
 
 
 async def test_choosing_what_is_chosen_already_changes_nothing(bot: Harness, mona: Moderator) -> None:

@@ -49,6 +49,7 @@ EVERY_SELECT = (
     ("gpus:deployment:0", "x"),
     ("gpus:deployment_roles:x", "1"),
     ("results:spoiler", "always"),
+    ("results:gallery", "1"),
 )
 
 

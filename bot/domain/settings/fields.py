@@ -154,6 +154,7 @@ _ROWS = (
     Field(Section.PEOPLE, "ages", Kind.NUMBERS, "people",
           boxes=("account_days", "member_days"), empty=0, unit="days"),
     Field(Section.RESULTS, "spoiler", Kind.CHOICE, "spoiler", choices=_members(Spoiler)),
+    Field(Section.RESULTS, "gallery", Kind.CHANNEL, "gallery_channel_id"),
     Field(Section.RECORD, "retention", Kind.NUMBER, "retention_days", unit="days"),
 )  # fmt: skip
 

@@ -100,7 +100,10 @@ class People(_Rules):
 
 
 class ServerRules(_Rules):
-    """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`."""
+    """All rules of a server. Moderators have Manage Server or the role `reviewer_role_id`.
+
+    Members share their results to `gallery_channel_id`.
+    """
 
     reviewer_role_id: int | None = None
     approval: Approval = Approval()
@@ -110,6 +113,7 @@ class ServerRules(_Rules):
     gpu_roles: RolesFor = Field(default_factory=dict)
     deployment_roles: RolesFor = Field(default_factory=dict)
     spoiler: Spoiler = Spoiler.NEVER
+    gallery_channel_id: int | None = None
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 365
 
 

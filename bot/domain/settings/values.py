@@ -34,7 +34,8 @@ class SettingsContext:
     """The names and ids that a server's settings may refer to now, and the state that the panel warns about.
 
     `role_ids` excludes @everyone. `deployments` maps names to titles. `review` is None if no review channel
-    is set or it is missing. `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
+    is set or it is missing. `gallery_lacks` names the permissions that the bot lacks in the gallery channel.
+    `automod_unread` holds the AutoMod rules that can't be applied; `automod_away`
     means that the rules can't be read at the moment. `unreadable` holds the paths of invalid stored settings.
     `gpu_unknown` holds the titles of deployments whose GPU isn't known unless one is chosen.
     """
@@ -45,6 +46,7 @@ class SettingsContext:
     deployments: Mapping[str, str] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
     review: ReviewChannel | None = None
+    gallery_lacks: tuple[str, ...] = ()
     manages_server: bool = True
     automod_unread: tuple[NotApplied, ...] = ()
     automod_away: bool = False
@@ -72,7 +74,7 @@ class MissingReferences:
 def missing_references(rules: ServerRules, context: SettingsContext) -> MissingReferences:
     """Compare the rules' references with what exists; a GPU exists if a deployment offers it."""
     approval, budgets = rules.approval, rules.budgets
-    channels = {approval.review_channel_id} - {None}
+    channels = {approval.review_channel_id, rules.gallery_channel_id} - {None}
     return MissingReferences(
         roles=frozenset(_roles(rules)) - context.role_ids,
         channels=frozenset(channel for channel in channels if channel) - context.channel_ids,
@@ -99,10 +101,11 @@ def without_missing(rules: ServerRules, context: SettingsContext) -> dict[str, A
     """
     missing = missing_references(rules, context)
     budgets = rules.budgets
-    reviewer = rules.reviewer_role_id
+    reviewer, gallery = rules.reviewer_role_id, rules.gallery_channel_id
     return {
         "reviewer_role_id": None if reviewer in missing.roles else reviewer,
         "approval.review_channel_id": _remaining_channel(rules, context),
+        "gallery_channel_id": None if gallery in missing.channels else gallery,
         "approval.exempt_roles": rules.approval.exempt_roles - missing.roles,
         "approval.deployments": rules.approval.deployments - missing.deployments,
         "approval.gpus": rules.approval.gpus - missing.gpus,

@@ -180,19 +180,23 @@ def warnings(section: Section, rules: ServerRules, context: SettingsContext) -> 
     if section in (Section.HOME, Section.GPUS) and rules.gpu_roles and context.gpu_unknown:
         names = listed([escape_line(title, 60) for title in context.gpu_unknown], 5)
         found.append(say("settings_warn_gpu_unknown", names=names))
+    if section in (Section.HOME, Section.RESULTS) and context.gallery_lacks:
+        found.append(_no_access(rules.gallery_channel_id, context.gallery_lacks, context))
     if missing_references(rules, context):
         found.append(say("settings_warn_gone"))
     return found
 
 
+def _no_access(channel_id: int | None, missing: Sequence[str], context: SettingsContext) -> str:
+    return say(
+        "settings_warn_no_access", channel=channel_name(channel_id, context), missing=", ".join(missing)
+    )
+
+
 def _approval_warnings(rules: ServerRules, context: SettingsContext) -> Iterator[str]:
     approval = rules.approval
     if context.review is not None and context.review.missing:  # reports go there even without approval
-        yield say(
-            "settings_warn_no_access",
-            channel=channel_name(approval.review_channel_id, context),
-            missing=", ".join(context.review.missing),
-        )
+        yield _no_access(approval.review_channel_id, context.review.missing, context)
     if approval.mode is ApprovalMode.OFF:
         return
     if context.review is None:

@@ -300,7 +300,7 @@ def summaries(rules: ServerRules, context: SettingsContext) -> Iterator[tuple[Se
     yield Section.BUDGETS, _budgets_summary(rules)
     yield Section.GPUS, _gpus_summary(rules)
     yield Section.PEOPLE, _people_summary(rules)
-    yield Section.RESULTS, say(f"settings_spoiler_{rules.spoiler.value}")
+    yield Section.RESULTS, _results_summary(rules, context)
     yield Section.RECORD, counted("settings_kept_for", rules.retention_days)
 
 
@@ -335,6 +335,13 @@ def _gpus_summary(rules: ServerRules) -> str:
     if not gpus and not deployments:
         return say("settings_open_to_all")
     return say("settings_limited", gpus=gpus, deployments=deployments)
+
+
+def _results_summary(rules: ServerRules, context: SettingsContext) -> str:
+    spoiler, gallery = say(f"settings_spoiler_{rules.spoiler.value}"), rules.gallery_channel_id
+    if gallery is None:
+        return spoiler
+    return f"{spoiler} · {say('settings_shared_to', channel=channel_name(gallery, context))}"
 
 
 def _people_summary(rules: ServerRules) -> str:

@@ -159,9 +159,10 @@ def test_tidying_takes_out_all_that_is_gone_and_nothing_else() -> None:
         ),
         gpu_roles={"GTX": frozenset({1}), "T4": frozenset({1, 900})},
         deployment_roles={"old": frozenset({1}), "flux": frozenset({900})},
+        gallery_channel_id=998,
     )
     assert missing_references(rules, AROUND) == MissingReferences(
-        frozenset({900}), frozenset({999}), frozenset({"old"}), frozenset({"GTX"})
+        frozenset({900}), frozenset({998, 999}), frozenset({"old"}), frozenset({"GTX"})
     )
     tidy = edit(rules, "home.tidy")
     assert not missing_references(tidy, AROUND)

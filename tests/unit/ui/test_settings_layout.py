@@ -40,6 +40,7 @@ FULL = SettingsContext(
     gpus=GPUS,
     review=ReviewChannel(missing=("View Channel", "Send Messages"), reviewers_see=False),
     automod_unread=tuple(NotApplied("automod_preset", f"rule {n} " + "r" * 90) for n in range(6)),
+    gallery_lacks=("View Channel", "Send Messages"),
     unreadable=tuple(f"budgets.roles.{n}" for n in range(50)),
 )
 CROWDED = ServerRules(
@@ -64,6 +65,7 @@ CROWDED = ServerRules(
     people=People(account_days=3650, member_days=3650),
     gpu_roles={gpu: ROLES | {GONE} for gpu in GPUS},
     deployment_roles=dict.fromkeys(DEPLOYMENTS, ROLES | {GONE}),
+    gallery_channel_id=7,
 )
 PANELS: list[tuple[Section, Selection]] = [(section, None) for section in Section]
 PANELS += [(Section.GPUS, ("gpu", GPUS[3])), (Section.GPUS, ("deployment", next(iter(DEPLOYMENTS))))]
