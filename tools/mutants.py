@@ -99,6 +99,7 @@ TESTS = {
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
+        "copies": f"{STORE}_copies.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",

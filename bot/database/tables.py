@@ -174,6 +174,8 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("done_at", UtcDateTime),
     Column("last_error", CleanText),
+    Column("shared_to", BigInteger),  # the channel of a share
+    Column("with_prompt", Boolean, nullable=False, server_default=false()),  # a share shows the prompt
     Index("deliveries_run", "run_key", "purpose", unique=True),
     Index("deliveries_due", "state", "due_at"),
 )
@@ -294,7 +296,12 @@ def nothing_posted() -> ColumnElement[bool]:
 
 
 async def create_delivery(
-    connection: AsyncConnection, key: str, purpose: Purpose, due_at: datetime, now: datetime
+    connection: AsyncConnection,
+    key: str,
+    purpose: Purpose,
+    due_at: datetime,
+    now: datetime,
+    **columns: object,
 ) -> None:
     """Insert a pending delivery, in the transaction of the change that it reports."""
     await connection.execute(
@@ -305,5 +312,6 @@ async def create_delivery(
             due_at=due_at,
             messages=[],
             created_at=now,
+            **columns,
         )
     )

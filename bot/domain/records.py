@@ -52,6 +52,7 @@ class AuditAction(StrEnum):
     RESUME = "resume"
     PRIVACY = "privacy"
     DISCARD = "discard"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,6 +202,20 @@ class Direction(StrEnum):
     NEWER = "n"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequest:
+    """A requester's wish for a copy of their result: a share in `shared_to`, or else a single message."""
+
+    key: str
+    user_id: int
+    shared_to: int | None = None
+    with_prompt: bool = False
+
+    @property
+    def purpose(self) -> Purpose:
+        return Purpose.SINGLE if self.shared_to is None else Purpose.SHARE
+
+
 class RunFilter(StrEnum):
     """A filter for a user's runs; UNDELIVERED matches those whose result no route could show."""
 
@@ -287,9 +301,13 @@ class Purpose(StrEnum):
     NOTICE = "d"  # the reason for a rejection, as a direct message to the requester
     REPORT = "p"  # the card that shows a reported result to moderators
     REMOVAL = "x"  # sends nothing: deletes the messages of a result
+    SINGLE = "s"  # one result of a batch in a message of its own
+    SHARE = "g"  # a result in the server's gallery channel
 
 
 OUTCOME_PURPOSES = frozenset({Purpose.OUTCOME, Purpose.LATE})
+# Further messages of a result, which its requester asks for.
+COPY_PURPOSES = frozenset({Purpose.SINGLE, Purpose.SHARE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +316,8 @@ class Delivery:
 
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` counts this attempt, too. If
-    `all_sent` is True, all messages have been sent, and only the cleanup is left.
+    `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
+    `shared_to`, and shows the prompt if `with_prompt` is set.
     """
 
     id: int
@@ -312,6 +331,8 @@ class Delivery:
     batch: tuple[Run, ...]
     all_sent: bool = False
     late: frozenset[str] = frozenset()
+    shared_to: int | None = None
+    with_prompt: bool = False
 
     @property
     def destination(self) -> int:
@@ -321,6 +342,8 @@ class Delivery:
             return run.review_channel_id or run.channel_id
         if self.purpose is Purpose.REPORT:
             return run.report_channel_id or run.channel_id
+        if self.purpose is Purpose.SHARE:
+            return self.shared_to or run.channel_id
         return run.requester_id if self.purpose is Purpose.NOTICE else run.channel_id
 
     @property

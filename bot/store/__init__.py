@@ -10,6 +10,7 @@ from bot.domain.policy import OperatorRules
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
+from bot.store.copies import CopyStore
 from bot.store.deliveries import DeliveryStore
 from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
@@ -42,6 +43,7 @@ class Store:
         self.reviews = ReviewStore(self.database, operator)
         self.runs = RunStore(self.database)
         self.claims = ClaimStore(self.database, operator)
+        self.copies = CopyStore(self.database)
         self.deliveries = DeliveryStore(self.database)
         self.usage = UsageStore(self.database)
         self.history = HistoryStore(self.database)

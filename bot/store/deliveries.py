@@ -36,6 +36,8 @@ _OWN = (
     deliveries.c.attempted_at,
     deliveries.c.messages,
     deliveries.c.done_at,
+    deliveries.c.shared_to,
+    deliveries.c.with_prompt,
 )
 _member = runs.alias("member")
 _is_late = exists().where(deliveries.c.run_key == runs.c.key, deliveries.c.purpose == Purpose.LATE)
@@ -51,6 +53,7 @@ _DESTINATION = func.coalesce(
         (deliveries.c.purpose.in_((Purpose.REVIEW, Purpose.CARD)), runs.c.review_channel_id),
         (deliveries.c.purpose == Purpose.REPORT, runs.c.report_channel_id),
         (deliveries.c.purpose == Purpose.NOTICE, runs.c.requester_id),
+        (deliveries.c.purpose == Purpose.SHARE, deliveries.c.shared_to),
     ),
     runs.c.channel_id,
 )
@@ -98,6 +101,8 @@ class DeliveryStore:
                 attempted_at=row["attempted_at"],
                 messages=_refs(row["messages"]),
                 all_sent=row["done_at"] is not None,
+                shared_to=row["shared_to"],
+                with_prompt=row["with_prompt"],
             )
 
     @repeat_if_unknown

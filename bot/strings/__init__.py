@@ -14,6 +14,7 @@ from bot.strings.audit import AUDIT
 from bot.strings.commands import LISTS, OPERATOR, PEOPLE
 from bot.strings.generation import EXPERIENCE
 from bot.strings.settings import MODERATION
+from bot.strings.sharing import SHARING
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         **OPERATOR,
         **PEOPLE,
         **EXPERIENCE,
+        **SHARING,
         # internal errors
         "internal": "Something went wrong here, and it has been logged. Please try again in a moment.",
         "store_unavailable": "I can't reach my database right now, so nothing was started. Please try again soon.",

@@ -56,6 +56,8 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_resume": "{who} resumed the bot",
         "record_privacy": "{who} deleted their own data",
         "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
+        "record_share": "{who} shared a result of **{deployment}**",
+        "record_channel": "in <#{channel}>",
         "action_request": "Request",
         "action_refusal": "Refused at once",
         "action_outcome": "Outcome",
@@ -73,6 +75,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "action_resume": "Resumed",
         "action_privacy": "Own data deleted",
         "action_discard": "Message deleted",
+        "action_share": "Shared",
         # the rules that refuse a request, for moderators
         "rule_guild_not_allowed": "server not allowed by the operator",
         "rule_direct_messages_off": "direct messages off",

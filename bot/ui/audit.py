@@ -92,6 +92,7 @@ def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str
     what = details.get("what")
     if isinstance(what, str) and not details.get("changes"):
         yield _subject(what, naming)
+    yield from _channel(details.get("channel"))
     if stored.prompt:
         yield say("record_prompt", text=naming.text(stored.prompt, _PROMPT_LENGTH))
     for name in ("gpu", "reason", "rule", "word"):
@@ -103,6 +104,11 @@ def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str
     ended = details.get("ended")
     if isinstance(ended, int):
         yield counted("record_ended", ended)
+
+
+def _channel(channel: object) -> Iterator[str]:
+    if isinstance(channel, str) and channel.isdecimal():
+        yield say("record_channel", channel=channel)
 
 
 def _block_end(until: object, time: Callable[[datetime], str]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from bot.database.tables import audit
 from bot.domain.errors import CommitUnknown
 from bot.domain.requests import Holder, Preset
-from bot.domain.runs import DeliveryState, RunState
+from bot.domain.runs import CopyRequest, DeliveryState, RunState
 from bot.store import Store
 from tests.commits.proxy import Loss, proxy_of
 from tests.contract.conftest import Stores
@@ -130,6 +130,11 @@ async def redeliver(store: Store) -> Change:
     return lambda: store.deliveries.redeliver(key, request().origin, NOW)
 
 
+async def share(store: Store) -> Change:
+    copy = CopyRequest(key=await stored_run(store), user_id=ALICE, shared_to=7)
+    return lambda: store.copies.request(copy, NOW)
+
+
 async def _key(found: Awaitable[Any]) -> bool:
     """Return whether a run came back."""
     return (await found) is not None
@@ -153,6 +158,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     finish: True,
     withdraw: True,
     redeliver: True,
+    share: None,
 }
 
 

@@ -76,10 +76,10 @@ async def test_the_destination_in_the_store_is_that_of_the_delivery(store: Store
         await connection.execute(
             update(runs).where(runs.c.key == run.key).values(review_channel_id=5, report_channel_id=6)
         )
-        await create_delivery(connection, run.key, purpose, NOW, NOW)
+        await create_delivery(connection, run.key, purpose, NOW, NOW, shared_to=7)
     delivery = await claimed(store)
     await store.deliveries.postpone(delivery, "courier", NOW)
-    others = {4, 5, 6, run.channel_id, run.requester_id} - {delivery.destination}
+    others = {4, 5, 6, 7, run.channel_id, run.requester_id} - {delivery.destination}
     assert await store.deliveries.claim("courier", NOW, LEASE, full={delivery.destination}) is None
     assert await store.deliveries.claim("courier", NOW, LEASE, full=others) is not None
 

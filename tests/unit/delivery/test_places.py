@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 
 from bot.delivery.places import PER_CHANNEL, WIDTH, Places
@@ -69,7 +70,8 @@ def test_slow_downloads_never_take_the_places_of_fifty_channels() -> None:
 
 def test_each_purpose_counts_for_its_own_channel() -> None:
     more = {"review_channel_id": 5, "report_channel_id": 6, "requester_id": 7}
-    found = {purpose: delivery(channel=4, purpose=purpose, **more).destination for purpose in Purpose}
+    made = [replace(delivery(channel=4, purpose=purpose, **more), shared_to=8) for purpose in Purpose]
+    found = {each.purpose: each.destination for each in made}
     assert found == {
         Purpose.OUTCOME: 4,
         Purpose.LATE: 4,
@@ -78,4 +80,6 @@ def test_each_purpose_counts_for_its_own_channel() -> None:
         Purpose.CARD: 5,
         Purpose.REPORT: 6,
         Purpose.NOTICE: 7,
+        Purpose.SINGLE: 4,
+        Purpose.SHARE: 8,
     }

@@ -104,7 +104,7 @@ KINDS = [
 # New actions and states go to the end: an audit id holds their numbers.
 ACTIONS = (
     "request refusal outcome approve reject expire cancel delete report dismiss block unblock settings pause "
-    "resume privacy discard"
+    "resume privacy discard share"
 )
 OUTCOMES = "succeeded failed cancelled timed_out refused rejected expired unconfirmed"
 

@@ -1,0 +1,109 @@
+"""Copies of results that their requesters ask for: one of a batch by itself, or a share in the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.database.commits import repeat_if_unknown
+from bot.database.engine import Database
+from bot.database.row_locks import lock_run
+from bot.database.tables import create_delivery, deliveries
+from bot.domain.errors import RefusedError
+from bot.domain.records import AuditAction, AuditEntry
+from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, Run
+from bot.domain.text import message_url
+from bot.store.audit import add_entries
+from bot.store.blocks import block_of
+from bot.store.deliveries import RESET
+
+
+class CopyStore:
+    """The copies of results. Every method raises StoreUnavailable if the database doesn't answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @repeat_if_unknown
+    async def request(self, copy: CopyRequest, now: datetime, *, may_be_stored: bool = False) -> None:
+        """Create the copy's delivery and its audit entry. Raises RefusedError.
+
+        A result has at most one copy of each kind. One that couldn't be posted may be requested again; what
+        was posted for it is deleted later.
+        """
+        async with self._database.write() as connection:
+            try:
+                run = await lock_run(connection, copy.key)
+            except KeyError:
+                raise RefusedError("run_gone") from None
+            # Under the lock, because a deletion removes only the copies that it finds.
+            if not run.is_shown:
+                raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+            rows = await _messages_of(connection, copy)
+            failed = next((row for row in rows if row.state == DeliveryState.UNDELIVERED), None)
+            if len(rows) > (failed is not None):
+                if may_be_stored:
+                    return
+                raise _refused(run, rows)
+            columns: dict[str, object] = {"shared_to": copy.shared_to, "with_prompt": copy.with_prompt}
+            if failed is None:
+                await create_delivery(connection, run.key, copy.purpose, now, now, **columns)
+            else:
+                await _request_again(connection, failed, now, columns)
+            await add_entries(connection, _entry(run, copy, now))
+
+    async def is_blocked(self, run: Run, now: datetime) -> bool:
+        """Return whether a moderator has blocked the requester on the run's server."""
+        async with self._database.read() as connection:
+            return await block_of(connection, run, now) is not None
+
+
+async def _messages_of(connection: AsyncConnection, copy: CopyRequest) -> Sequence[Any]:
+    """Return the deliveries that show the result by itself in the copy's place, or failed to."""
+    purposes = {copy.purpose, Purpose.LATE} if copy.purpose is Purpose.SINGLE else {copy.purpose}
+    query = select(
+        deliveries.c.id,
+        deliveries.c.purpose,
+        deliveries.c.state,
+        deliveries.c.messages,
+        deliveries.c.earlier_messages,
+    ).where(deliveries.c.run_key == copy.key, deliveries.c.purpose.in_(sorted(purposes)))
+    found = (await connection.execute(query.order_by(deliveries.c.id))).all()
+    # A late success that no route could show doesn't stand in the way.
+    is_failed = DeliveryState.UNDELIVERED
+    return [row for row in found if row.purpose == copy.purpose or row.state != is_failed]
+
+
+async def _request_again(
+    connection: AsyncConnection, row: Any, now: datetime, columns: dict[str, object]
+) -> None:
+    earlier = [*row.earlier_messages, *row.messages]
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == row.id)
+        .values(**RESET, due_at=now, earlier_messages=earlier, **columns)
+    )
+
+
+def _refused(run: Run, rows: Sequence[Any]) -> RefusedError:
+    messages = next((row.messages for row in rows if row.state == DeliveryState.SENT and row.messages), None)
+    if messages is None:
+        return RefusedError("copy_pending")
+    return RefusedError("copy_there", url=message_url(run.guild_id, *MessageRef(*messages[0])))
+
+
+def _entry(run: Run, copy: CopyRequest, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        at=now,
+        guild_id=run.guild_id,
+        actor_id=copy.user_id,
+        subject_id=run.requester_id,
+        action=AuditAction.SHARE,
+        run_key=run.key,
+        deployment=run.deployment,
+        details={"channel": str(copy.shared_to or run.channel_id), "with_prompt": copy.with_prompt},
+    )

@@ -1,0 +1,35 @@
+"""Sentences about copies of results: posting one of a batch, and sharing. Part of `bot.strings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SHARING: Mapping[str, str] = MappingProxyType(
+    {
+        "button_publish": "Post",
+        "button_share": "Share",
+        "share_title": "Share your result",
+        "share_prompt_label": "Show the prompt",
+        "share_prompt_hint": "Everybody who sees the gallery channel can read it.",
+        "share_noted": "I'll share it in <#{channel}> in a moment.",
+        "share_heading": "**{title}** by <@{user}>",
+        "share_link": "[Open the original]({url})",
+        # refusals, at the press or later
+        "copy_not_yours": "Only the person who asked can post or share this.",
+        "copy_elsewhere": "This works only on the server where you asked. Please press it there.",
+        "copy_pending": "This is already on its way. Please wait a moment.",
+        "copy_there": "This has been posted already: [open it]({url}).",
+        "copy_file_gone": "The file of this result is gone, so I can't post it. Please generate again.",
+        "copy_blocked": "A moderator has blocked you there, so I didn't post this.",
+        "copy_failed": "I couldn't post this. Please press the button again in a few minutes.",
+        "copy_failed_link": "It was about [this result]({url}).",
+        "post_closed": "I can't post in that channel any more. A moderator can give me access.",
+        "post_age": "This is age-restricted, and its channel isn't any more, so I didn't post it.",
+        "share_no_gallery": "This server has no gallery channel. A moderator can choose one in `/settings`.",
+        "share_closed": "I can't post in the gallery channel. A moderator can fix that in `/settings`.",
+        "share_moved": "The gallery channel was changed meanwhile. Please press Share again.",
+        "share_words": "The prompt has something that isn't allowed there. Please share it without the prompt.",
+        "share_age": "This is age-restricted, and the gallery channel isn't, so I can't share it there.",
+    }
+)

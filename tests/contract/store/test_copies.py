@@ -1,0 +1,110 @@
+"""Copies of results: at most one of each kind, of results that are there, in any number of processes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from bot.database.tables import deliveries
+from bot.domain.errors import RefusedError
+from bot.domain.runs import CopyRequest, DeliveryState, MessageRef, Purpose, RunState
+from bot.store import Store
+from tests.contract.store.rows import ALICE, audit_log, stored_run
+from tests.contract.store.runs import NOW, at, claimed, owed
+
+GALLERY = 1 << 60
+
+
+def wish(key: str, **changes: Any) -> CopyRequest:
+    return CopyRequest(**{"key": key, "user_id": ALICE, "shared_to": GALLERY, **changes})
+
+
+async def refused(store: Store, copy: CopyRequest) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        await store.copies.request(copy, at(5))
+    return caught.value
+
+
+async def test_a_share_is_claimed_with_its_channel_and_counts_as_that_channels(store: Store) -> None:
+    key = await stored_run(store)
+    await store.copies.request(wish(key, with_prompt=True), NOW)
+    assert await store.deliveries.claim("courier", NOW, at(60) - NOW, full={GALLERY}) is None
+    delivery = await claimed(store)
+    assert (delivery.purpose, delivery.destination, delivery.with_prompt) == (Purpose.SHARE, GALLERY, True)
+    assert delivery.batch == (delivery.run,)
+    (entry,) = await audit_log(store)
+    assert (entry.action, entry.actor_id, entry.subject_id, entry.run_key) == ("share", ALICE, ALICE, key)
+
+
+@pytest.mark.parametrize("shared_to", [GALLERY, None])
+async def test_a_copy_is_made_once_and_again_only_if_it_failed(store: Store, shared_to: int | None) -> None:
+    key = await stored_run(store)
+    copy = wish(key, shared_to=shared_to)
+    await store.copies.request(copy, NOW)
+    assert (await refused(store, copy)).code == "copy_pending"
+    delivery = await claimed(store)
+    assert await store.deliveries.mark_attempt(delivery, "courier", NOW, at(60) - NOW, 3)
+    await store.deliveries.mark_sent(delivery.id, [MessageRef(7, 8)], NOW)
+    await store.deliveries.mark_undelivered(delivery, "courier", NOW, "closed")
+    await store.copies.request(copy, at(5))
+    again = await claimed(store, now=at(5))
+    assert (again.id, again.tries, again.route, again.all_sent) == (delivery.id, 1, 0, False)
+    assert (again.attempted, again.messages) == (False, ())
+    assert (await store.deliveries.sent(key, copy.purpose)).earlier == (MessageRef(7, 8),)
+    await store.deliveries.mark_sent(again.id, [MessageRef(7, 9)], at(6))
+    await store.deliveries.complete(again.id, at(6))
+    error = await refused(store, copy)
+    assert error.code == "copy_there"
+    assert str(error.params["url"]).endswith("/7/9")
+    assert [entry.action for entry in await audit_log(store)] == ["share", "share"]
+
+
+async def test_both_kinds_of_copies_are_made_of_one_result(store: Store) -> None:
+    key = await stored_run(store)
+    for shared_to in (GALLERY, None):
+        await store.copies.request(wish(key, shared_to=shared_to), NOW)
+    assert [row["purpose"] for row in await owed(store, key)] == ["o", "g", "s"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"deleted_at": NOW}, "already_deleted"),
+        ({"state": RunState.FAILED}, "no_result"),
+        ({"state": RunState.RUNNING}, "no_result"),
+    ],
+)
+async def test_only_a_result_that_is_there_is_copied(store: Store, changes: Any, code: str) -> None:
+    key = await stored_run(store, **changes)
+    assert (await refused(store, wish(key))).code == code
+    assert (await refused(store, wish("nowhere"))).code == "run_gone"
+    assert await audit_log(store) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(DeliveryState.PENDING, "copy_pending"), (DeliveryState.SENT, "copy_there")],
+)
+async def test_a_late_success_has_a_message_of_its_own_already(
+    store: Store, state: DeliveryState, code: str
+) -> None:
+    key = await stored_run(store)
+    row = {"run_key": key, "purpose": Purpose.LATE, "state": state, "due_at": NOW, "created_at": NOW}
+    async with store.database.write() as connection:
+        await connection.execute(insert(deliveries).values(messages=[[7, 8]], **row))
+    assert (await refused(store, wish(key, shared_to=None))).code == code
+    await store.copies.request(wish(key), NOW)
+
+
+async def test_presses_in_several_processes_make_one_copy(store: Store, other: Store) -> None:
+    key = await stored_run(store)
+    found = await asyncio.gather(
+        *((store, other)[n % 2].copies.request(wish(key), NOW) for n in range(6)), return_exceptions=True
+    )
+    assert found.count(None) == 1
+    assert {error.code for error in found if isinstance(error, RefusedError)} == {"copy_pending"}
+    assert len(await owed(store, key)) == 2
+    assert len(await audit_log(store)) == 1
