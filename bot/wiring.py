@@ -24,6 +24,7 @@ from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
 from bot.delivery.attachments import AttachmentRenewer
+from bot.delivery.copies import share_copy
 from bot.delivery.courier import Courier
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.outputs import OutputPreparer
@@ -39,7 +40,7 @@ from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import quiet_period
-from bot.domain.runs import Delivery, Output, Run
+from bot.domain.runs import Delivery, Output, Purpose, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
@@ -56,6 +57,7 @@ from bot.services.refusals import RefusalLimiter
 from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
+from bot.services.sharing import SharingService
 from bot.services.words.filter import AutomodCache, WordFilter
 from bot.services.words.rules import WordRules
 from bot.store import Store
@@ -90,7 +92,8 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
 def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock = resources.wakeups, resources.clock
-    runs = RunService(store, catalogue, operator_rules(resources.settings), wakeups, clock)
+    operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
+    runs = RunService(store, catalogue, operator, wakeups, clock)
     generation = GenerationService(
         catalogue=catalogue,
         runs=runs,
@@ -98,7 +101,7 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
         run_store=store.runs,
         wakeups=wakeups,
         check_words=word_filter.check,
-        refusals=RefusalLimiter(clock),
+        refusals=refusals,
         metrics=resources.metrics,
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
@@ -110,6 +113,14 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
         presets=PresetService(generation, catalogue, store, clock),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
+        sharing=SharingService(
+            store=store,
+            operator=operator,
+            wakeups=wakeups,
+            check_words=word_filter.check,
+            refusals=refusals,
+            clock=clock,
+        ),
         blocks=BlockService(store.blocks, store.pause, store.rules, wakeups, clock),
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock),
@@ -268,9 +279,16 @@ def _courier(
 
     async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
-        rules = await resources.store.rules.get(delivery.run.guild_id)
-        reportable = poster.takes_reports(delivery.run.guild_id, rules)
-        follow_ups = follow_ups_for(delivery.run, resources.catalogue.all(), reportable=reportable)
+        guild_id = delivery.run.guild_id
+        rules = await resources.store.rules.get(guild_id)
+        reportable = poster.takes_reports(guild_id, rules)
+        if delivery.purpose is Purpose.SHARE:
+            outputs = prepared[delivery.run.key]
+            return await share_copy(resources.store, delivery, outputs, title, reportable=reportable)
+        shareable = poster.may_post(guild_id, rules.gallery_channel_id)
+        follow_ups = follow_ups_for(
+            delivery.run, resources.catalogue.all(), reportable=reportable, shareable=shareable
+        )
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
 
     def inputs(run: Run) -> ShownInputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import discord
 
@@ -19,11 +20,12 @@ from bot.services.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
-from bot.ui.follow_ups import follow_ups_for
+from bot.ui.follow_ups import FollowUps, follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
 from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
+from cogs.share import open_share, post_single
 from cogs.use_as_input import offer_pictures, shown_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
@@ -180,9 +182,14 @@ async def _pick(interaction: Interaction, key: str) -> None:
     catalogue = services.catalogue
     message = interaction.message
     pictures = [url for url in shown_pictures(message) if f"-{key}-" in url] if message is not None else []
-    run = await services.editing.visible_run(key, requester_of(interaction))
-    title, follow_ups = catalogue.title(run.deployment), follow_ups_for(run, catalogue.all())
-    layout = single_layout(run, title, pictures, follow_ups)
+    requester = requester_of(interaction)
+    run = await services.editing.visible_run(key, requester)
+    shareable = await services.sharing.is_offered(run, requester)
+    follow_ups = replace(
+        follow_ups_for(run, catalogue.all(), shareable=shareable),
+        postable=run.requester_id == requester.person.id and run.is_shown and not run.user_install,
+    )
+    layout = single_layout(run, catalogue.title(run.deployment), pictures, follow_ups)
     await interaction.response.send_message(
         view=layout, ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
     )
@@ -192,8 +199,11 @@ async def _more(interaction: Interaction, key: str) -> None:
     """Show the rarer actions, which don't fit under the message."""
     services, requester = interaction.client.services, requester_of(interaction)
     run = await services.editing.visible_run(key, requester)
-    reportable = await services.reviews.takes_reports(requester)
-    await interaction.response.send_message(view=more_layout(run, reportable=reportable), ephemeral=True)
+    follow_ups = FollowUps(
+        reportable=await services.reviews.takes_reports(requester),
+        shareable=await services.sharing.is_offered(run, requester),
+    )
+    await interaction.response.send_message(view=more_layout(run, follow_ups), ephemeral=True)
 
 
 async def _numbers(interaction: Interaction, key: str) -> None:
@@ -224,6 +234,8 @@ _PRESSES: Mapping[Action, Press] = {
     Action.MORE: _more,
     Action.NUMBERS: _numbers,
     Action.DISCARD: _discard,
+    Action.PUBLISH: post_single,
+    Action.SHARE: open_share,
 }
 
 

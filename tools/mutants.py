@@ -99,7 +99,7 @@ TESTS = {
         "audit": f"{STORE}_audit.py {DISCORD}_audit.py",
         "blocks": f"{STORE}_blocks.py {STORE}_block_ends.py {DISCORD}_blocks.py {DISCORD}_block_ends.py",
         "claims": f"{STORE}_claims.py {STORE}_claim_checks.py",
-        "copies": f"{STORE}_copies.py",
+        "copies": f"{STORE}_copies.py {DISCORD}_shares.py",
         "deliveries": f"{STORE}_deliveries.py {STORE}_reviews.py {DISCORD}_delivery.py"
         f" {DISCORD}_undelivered.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
@@ -123,6 +123,7 @@ TESTS = {
         "cleanup": f"{DISCORD}_delivery.py {DISCORD}_deadlines.py {DISCORD}_batch.py {DISCORD}_results.py"
         f" {DISCORD}_batch_moderated.py {DISCORD}_undelivered.py",
         "answers": f"{DISCORD}_answers.py",
+        "copies": f"{DISCORD}_shares.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py",
@@ -171,6 +172,7 @@ TESTS = {
         "runs": f"{DISCORD}_runs.py {DISCORD}_queue.py {DISCORD}_usage.py {DISCORD}_cancel.py"
         f" {DISCORD}_undelivered.py",
         "server_settings": f"{DISCORD}_settings.py {DISCORD}_settings_refused.py",
+        "sharing": f"{SERVICES}_sharing.py {DISCORD}_shares.py",
         "words.filter": f"{SERVICES}_automod.py {SERVICES}_word_checks.py {DISCORD}_automod.py"
         f" {DISCORD}_text.py",
         "words.forms": f"{SERVICES}_word_rules.py {SERVICES}_word_tricks.py {SERVICES}_word_patterns.py",

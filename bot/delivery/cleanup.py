@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bot.delivery.media.outputs import file_stem, inline_texts, kind_of
 from bot.delivery.posting import NotYet, Posted, Poster, Unreachable
 from bot.domain.records import AuditAction
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run
 from bot.domain.text import escape_line
 from bot.store import Store
 from bot.strings import say
@@ -38,8 +38,9 @@ class ResultRemoval:
         The Delete button is on a result's first message, so later messages could be posted after the removal.
         """
         batch = await self._store.runs.batch(run)
+        shown_by = {*OUTCOME_PURPOSES, *COPY_PURPOSES, Purpose.REPORT}
         for each in batch:
-            if await self._store.deliveries.is_pending(each.key, {*OUTCOME_PURPOSES, Purpose.REPORT}):
+            if await self._store.deliveries.is_pending(each.key, shown_by):
                 raise NotYet("the result is still being posted")
         await self._remove_messages(batch)
         for each in batch:
@@ -53,6 +54,9 @@ class ResultRemoval:
                 late.add(run.key)
             if run.deleted_at is not None:
                 await self._delete(run, own)
+                for purpose in sorted(COPY_PURPOSES):
+                    copies = await self._store.deliveries.sent(run.key, purpose)
+                    await self._delete(run, copies.everywhere)
         sent = await self._store.deliveries.sent(batch[0].key, Purpose.OUTCOME)
         messages = sent.messages or sent.earlier
         if sent.messages:
@@ -148,7 +152,7 @@ class ResultRemoval:
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
         # The bot has no access to a user install's channel; there, the button deletes its own message.
         out_of_reach = run.channel_id if run.user_install else None
-        await _delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
+        await delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
 
 class OutcomeCleanup:
@@ -166,7 +170,7 @@ class OutcomeCleanup:
     async def run(self, delivery: Delivery, *, in_place: bool) -> None:
         """Clean up after a sent outcome. `in_place` means that the outcome replaced the status message."""
         sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
-        await _delete_all(self._poster, sent.earlier)
+        await delete_all(self._poster, sent.earlier)
         if delivery.is_late_in_batch:
             return
         if not in_place:
@@ -186,7 +190,7 @@ class OutcomeCleanup:
                     run.channel_id, run.key, None, verdict.attempted_at, ignore=shown
                 )
                 disproved += [MessageRef(run.channel_id, found)] if found is not None else []
-        await _delete_all(self._poster, disproved)
+        await delete_all(self._poster, disproved)
 
     async def _is_outcome(self, message_id: int | None, delivery: Delivery) -> bool:
         """Return whether a message is part of the outcome, even if later parts took another route."""
@@ -214,7 +218,8 @@ class OutcomeCleanup:
                 await self._poster.delete(run.channel_id, status)
 
 
-async def _delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
+async def delete_all(poster: Poster, messages: Iterable[MessageRef]) -> None:
+    """Delete messages; those that are gone or out of reach are skipped. Raises OutcomeUnknown."""
     for message in messages:
         with suppress(Unreachable):
             await poster.delete(*message)

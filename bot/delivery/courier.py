@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.delivery.cleanup import OutcomeCleanup
+from bot.delivery.copies import CopySender
 from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.notices import Notice, NoticePlanner
 from bot.delivery.outages import Outages
@@ -19,7 +20,7 @@ from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery, Purpose
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, Purpose
 from bot.metrics import Metrics
 from bot.store import Store
 
@@ -47,6 +48,7 @@ class Courier:
         self._store = store
         self._poster = poster
         self._router = router
+        self._copies = CopySender(store, poster, router, clock)
         self._cleanup = OutcomeCleanup(store, poster, clock)
         self._status = status
         self._metrics = metrics
@@ -123,6 +125,8 @@ class Courier:
     async def _send(self, delivery: Delivery, folder: Path) -> str:
         if delivery.purpose in OUTCOME_PURPOSES:
             return await self._send_outcome(delivery, folder)
+        if delivery.purpose in COPY_PURPOSES:
+            return await self._send_copy(delivery, folder)
         form = max(form_of(delivery.tries), self._outages.form(delivery.id))
         notice = await self._planner.plan(delivery, folder, form)
         if notice is not None:
@@ -150,6 +154,16 @@ class Courier:
         self._metrics.shown(delivery.run, self._clock())
         await self._store.runs.drop_interaction_token(delivery.run.key)
         return _UNDELIVERED if withheld else "done"
+
+    async def _send_copy(self, delivery: Delivery, folder: Path) -> str:
+        """Post a copy of a result. One that failed is marked, so that its requester may ask for it again."""
+        posted = await self._copies.send(delivery, folder, self._outages.form(delivery.id))
+        self._outages.answered(delivery.id)
+        if not posted:
+            await self._mark_undelivered(delivery, "the copy failed")
+            return _UNDELIVERED
+        await self._store.deliveries.complete(delivery.id, self._clock())
+        return "done"
 
     async def _send_notice(self, delivery: Delivery, notice: Notice) -> None:
         """Send a notice by its only route; if that is closed, call `on_unreachable`."""
@@ -194,7 +208,7 @@ class Courier:
         return "again"
 
     async def _give_up(self, delivery: Delivery, reason: str) -> str:
-        """Mark a delivery as undelivered; first say so in the status message, or refuse the review.
+        """Mark a delivery as undelivered; first tell its requester, or refuse the review.
 
         Raises OutcomeUnknown.
         """
@@ -203,6 +217,8 @@ class Courier:
             await self._status.show_undelivered(delivery)
         elif delivery.purpose is Purpose.REVIEW:
             await self._planner.refuse_review(delivery.run.key)
+        elif delivery.purpose in COPY_PURPOSES:
+            await self._copies.tell(delivery, "copy_failed")
         await self._mark_undelivered(delivery, reason)
         return _UNDELIVERED
 

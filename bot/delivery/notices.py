@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from bot.delivery.cleanup import ResultRemoval
+from bot.delivery.copies import result_message
 from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.posting import NotYet, Poster, Unreachable
 from bot.delivery.retries import Form
 from bot.deployments.input_text import ShownInputs
 from bot.domain.records import AuditAction
-from bot.domain.runs import OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import message_url
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
@@ -133,7 +134,7 @@ class NoticePlanner:
         run = delivery.run
         if run.report_channel_id is None:
             return None
-        result = await self._first_result_message(run)
+        result = await result_message(self._store.deliveries, run)
         link = message_url(run.guild_id, *result) if result else None
         reporters = await self._store.reviews.actors(run, AuditAction.REPORT)
         nonce_suffix = str(await self._store.reviews.dismissals(run) or "")
@@ -167,10 +168,3 @@ class NoticePlanner:
             texts=tuple(text for prepared in found for text in prepared.texts),
             remarks=tuple(note for prepared in found for note in prepared.remarks),
         )
-
-    async def _first_result_message(self, run: Run) -> MessageRef | None:
-        for purpose in sorted(OUTCOME_PURPOSES):
-            messages = (await self._store.deliveries.sent(run.key, purpose)).everywhere
-            if messages:
-                return messages[0]
-        return None

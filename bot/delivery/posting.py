@@ -173,11 +173,14 @@ class Poster:
         return ChannelName(channel.name, channel.guild.name)
 
     def takes_reports(self, guild_id: int | None, rules: ServerRules) -> bool:
-        """Return whether a report would reach the server's moderators.
+        """Return whether a report would reach the server's moderators, as far as `may_post` knows."""
+        return self.may_post(guild_id, rules.approval.review_channel_id)
 
-        A process without a gateway connection knows only whether a review channel is set.
+    def may_post(self, guild_id: int | None, channel_id: int | None) -> bool:
+        """Return whether the bot may post in the channel of a server's rules, or False for None.
+
+        A process without a gateway connection knows only whether a channel is set.
         """
-        channel_id = rules.approval.review_channel_id
         server = self._client.get_guild(guild_id or 0)
         if channel_id is None or server is None:
             return channel_id is not None
@@ -224,6 +227,19 @@ class Poster:
                 if RunId(key, action).encode() in set(markers(message.components)):
                     return message.id
         return None
+
+    async def find_about(
+        self, channel_id: int, key: str, since: datetime, *, ignore: Collection[int]
+    ) -> list[int]:
+        """Return the ids of our messages since then with a file or a button of a run, except `ignore`."""
+        found: list[int] = []
+        with _mapped():
+            async for message in self._own_since(channel_id, since):
+                ids = map(RunId.read, markers(message.components))
+                files = any(f"-{key}" in attachment.filename for attachment in message.attachments)
+                if message.id not in ignore and (files or any(id and id.key == key for id in ids)):
+                    found.append(message.id)
+        return found
 
     async def _own_since(self, channel_id: int, since: datetime) -> AsyncIterator[discord.Message]:
         me = self._client.user
@@ -320,7 +336,7 @@ def _is_outage(error: discord.HTTPException) -> bool:
 
 # These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
 # and rules.
-_VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.MORE)
+_VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.SHARE, Action.MORE)
 
 
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:

@@ -21,7 +21,7 @@ from bot.delivery.media.budget import MediaBudget
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
-from bot.domain.runs import Delivery, MessageRef, Purpose, Run, RunState
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import channel_url
 from bot.domain.transitions import REQUESTER_BLOCKED
 from bot.store.deliveries import DeliveryStore
@@ -111,6 +111,14 @@ class Router:
                 return route, withheld
         return Route.UNDELIVERED, False
 
+    async def post_copy(self, delivery: Delivery, folder: Path, form: Form) -> None:
+        """Post a copy of a result in its channel.
+
+        Files that can't be fetched are not linked to. Raises Unreachable, or the errors of `prepare_copy`.
+        """
+        budget = MediaBudget.of_try(delivery.tries, partial(self._on_slow, delivery))
+        await self._post_fitting(Route.CHANNEL, delivery, folder, form, budget)
+
     async def post(
         self,
         delivery: Delivery,
@@ -187,11 +195,10 @@ class Router:
         shown = _runs_to_show(delivery)
         if step.form is not Form.FULL:
             return await self._simplified(delivery, step.form, shown)
-        last_try = delivery.tries >= LAST_MEDIA_TRY
-        prepared = {
-            run.key: await self._preparer.prepare(run, step.limit, folder, last_try=last_try, budget=budget)
-            for run in shown
-        }
+        prepare: Callable[..., Awaitable[PreparedOutputs]] = self._preparer.prepare_copy
+        if delivery.purpose not in COPY_PURPOSES:
+            prepare = partial(self._preparer.prepare, last_try=delivery.tries >= LAST_MEDIA_TRY)
+        prepared = {run.key: await prepare(run, step.limit, folder, budget=budget) for run in shown}
         return await self._render(delivery, prepared)
 
     async def _simplified(
@@ -216,8 +223,10 @@ class Router:
         self, route: Route, delivery: Delivery, messages: Sequence[OutgoingMessage], *, nonce_suffix: str = ""
     ) -> None:
         run = delivery.run
+        if delivery.purpose in COPY_PURPOSES:  # the requester has just asked for it, so it pings nobody
+            messages = [replace(message, mention=None) for message in messages]
         if route is Route.CHANNEL:
-            await self.post(delivery, route, run.channel_id, messages, nonce_suffix=nonce_suffix)
+            await self.post(delivery, route, delivery.destination, messages, nonce_suffix=nonce_suffix)
         elif route is Route.DIRECT_MESSAGE:
             channel_id = await self._poster.direct_channel(run.requester_id)
             origin = [] if nonce_suffix else [_origin_message(run)]
@@ -234,12 +243,15 @@ class Router:
     ) -> int | None:
         """Return the id of a message posted by an attempt with an unknown result, or None.
 
-        Ignores the run's other known messages: those sent before it, an earlier verdict, and those of an
-        earlier delivery.
+        Ignores the run's other known messages: those sent before it, those of an earlier delivery, and those
+        that show the result or an earlier verdict.
         """
-        others = (await self._deliveries.sent(delivery.run.key, delivery.purpose)).everywhere
-        if delivery.purpose is Purpose.LATE:
-            others += (await self._deliveries.sent(delivery.run.key, Purpose.OUTCOME)).everywhere
+        shown_by = {
+            (delivery.run.key, each) for each in (*OUTCOME_PURPOSES, *COPY_PURPOSES, delivery.purpose)
+        }
+        others: list[MessageRef] = []
+        for key, purpose in sorted({*shown_by, (delivery.run.batch_key, Purpose.OUTCOME)}):
+            others += (await self._deliveries.sent(key, purpose)).everywhere
         ignore = [other.message_id for other in others]
         try:
             return await self._poster.find(channel_id, delivery.run.key, message, since, ignore=ignore)

@@ -19,6 +19,7 @@ BotError                      code, params
 │   ├── MediaForbidden        its address is not allowed
 │   ├── MediaTooLarge         it exceeds the limit
 │   ├── MediaExpired          its signed link has expired (get the run again for a new one)
+│   ├── MediaGone             no new link works either
 │   └── MediaUnavailable      anything else: slow, broken, wrong type
 └── BackendError              the backend refused a call or did not answer; `accepted`: a run may exist
     ├── BackendUnauthorized   the API key is not accepted
@@ -174,6 +175,10 @@ class MediaTooLarge(MediaError):
 
 class MediaExpired(MediaError):
     """The signed link has expired; getting the run again returns a new one."""
+
+
+class MediaGone(MediaError):
+    """The files of a run are gone: new links don't work either."""
 
 
 class MediaUnavailable(MediaError):

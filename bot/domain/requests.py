@@ -136,13 +136,15 @@ class Requester:
     """The user behind an interaction, without discord.py objects.
 
     `channel_ids` are the channel, its parent and its category, for rules that exempt channels. `can_post`
-    tells whether the bot can post in another channel of the server. `press` is None for a command.
+    tells whether the bot can post in another channel of the server, and `channel_state` returns its state.
+    `press` is None for a command.
     """
 
     person: Member
     origin: Origin
     channel_ids: frozenset[int]
     can_post: Callable[[int], bool]
+    channel_state: Callable[[int], ChannelState] = lambda _channel_id: ChannelState(exists=False)
     press: Press | None = None
 
 

@@ -34,6 +34,7 @@ EXTENSIONS = (
     "cogs.generate",
     "cogs.buttons",
     "cogs.reviews",
+    "cogs.share",
     "cogs.edit",
     "cogs.use_as_input",
     "cogs.help",

@@ -9,9 +9,9 @@ from typing import Any
 
 import discord
 
-from bot.domain.requests import Member, Origin, Press, Requester
+from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
 from bot.gateway.client import GenerateBot
-from bot.gateway.permissions import check_permissions, lacks
+from bot.gateway.permissions import check_permissions, state_of
 from bot.ui.custom_ids import RunId
 
 Interaction = discord.Interaction[GenerateBot]
@@ -27,6 +27,7 @@ def requester_of(interaction: Interaction) -> Requester:
         origin=_origin(interaction, now),
         channel_ids=_channel_ids(interaction.channel),
         can_post=lambda channel_id: _can_post(interaction.guild, channel_id),
+        channel_state=lambda channel_id: _state_of(interaction.guild, channel_id),
         press=_press(interaction, now),
     )
 
@@ -131,10 +132,17 @@ def _channel_ids(channel: object) -> frozenset[int]:
 
 
 def _can_post(guild: discord.Guild | None, channel_id: int) -> bool:
+    state = _state_of(guild, channel_id)
+    return state.exists and not state.missing
+
+
+def _state_of(guild: discord.Guild | None, channel_id: int) -> ChannelState:
+    """Return the state of a server's channel that isn't a thread, as this process has it from the gateway."""
     channel = guild.get_channel(channel_id) if guild is not None else None
     if guild is None or channel is None or not isinstance(channel, discord.abc.Messageable):
-        return False
-    return not lacks(channel, channel.permissions_for(guild.me))
+        return ChannelState(exists=False)
+    permissions = channel.permissions_for(guild.me)
+    return state_of(channel, permissions, age_restricted=_is_age_restricted(channel))
 
 
 def member_from_user(user: discord.User | discord.Member) -> Member:

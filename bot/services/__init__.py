@@ -15,6 +15,7 @@ from bot.services.privacy import PrivacyService
 from bot.services.reviews import ReviewService
 from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
+from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter
 
 
@@ -28,6 +29,7 @@ class Services:
     presets: PresetService
     help: HelpService
     reviews: ReviewService
+    sharing: SharingService
     blocks: BlockService
     audit: AuditService
     privacy: PrivacyService

@@ -240,11 +240,20 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOutputs:
-    """A run's outputs that can be posted: files, texts, and notes about the others."""
+    """A run's outputs that can be posted: files, texts, and notes about the others.
+
+    `missing` counts the files that could not be fetched.
+    """
 
     files: tuple[PreparedFile, ...] = ()
     texts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    missing: int = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether nothing is left to show because no file could be fetched."""
+        return self.missing > 0 and not self.files and not self.texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class Action(StrEnum):
     MORE = "more"
     NUMBERS = "numbers"
     DISCARD = "discard"
+    # A copy of a result: one of a batch by itself, or in the gallery channel.
+    PUBLISH = "publish"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,21 @@ class UseId(CustomId):
     def parse(cls, match: re.Match[str]) -> Self:
         kept = match["kept"] or ""
         return cls(match["deployment"], int(match["index"]), match["parent"], match["draft"], kept)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareId(CustomId):
+    """The form that asks how to share a result."""
+
+    PATTERN = re.compile(rf"share:(?P<key>{_KEY})")
+    key: str
+
+    def encode(self) -> str:
+        return f"share:{self.key}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls(match["key"])
 
 
 class RunListAction(StrEnum):

@@ -28,12 +28,15 @@ class FollowUps:
     """The follow-ups that are possible now.
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
-    `reportable`: the server has a review channel that receives reports.
+    `reportable`: the server has a review channel that receives reports. `shareable`: it has a gallery
+    channel. `postable`: the result can be posted without the rest of its batch.
     """
 
     vary: bool = False
     usable: bool = False
     reportable: bool = False
+    shareable: bool = False
+    postable: bool = False
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
@@ -60,30 +63,47 @@ def offers_retry(run: Run) -> bool:
 def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons under a single result. `picture`: the result has a picture to use as input."""
     use = _use_buttons(run, follow_ups, picture=picture)
-    rare = rare_buttons(run, reportable=follow_ups.reportable)
+    rare = rare_buttons(run, follow_ups)
     if len(use) + len(rare) + 1 > _ROW:
         rare = [run_button(run, Action.MORE, "button_more")]
     delete = run_button(run, Action.DELETE, "button_delete")
     return [_repeat_buttons(run, follow_ups), [*use, *rare, delete]]
 
 
-def rare_buttons(run: Run, *, reportable: bool) -> list[Button[Any]]:
+def rare_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
     """Return the actions of a single result that move behind *More* if there is no space."""
     details = run_button(run, Action.DETAILS, "button_details")
-    return [details, run_button(run, Action.REPORT, "button_report")] if reportable else [details]
+    report = [run_button(run, Action.REPORT, "button_report")] if follow_ups.reportable else []
+    return [details, *_share_buttons(run, follow_ups), *report]
+
+
+def more_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+    """Return the buttons behind *More*. A result opened by its number has no space for Delete either."""
+    delete = [run_button(run, Action.DELETE, "button_delete")] if run.batch_size > 1 else []
+    return [*rare_buttons(run, follow_ups), *(delete if _is_removable(run) else [])]
 
 
 def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
     """Return the buttons of one run of a batch, opened by its number."""
     if not run.has_result:
         return [retry_buttons(run)]
-    deleted = run.deleted_at is not None
-    use = _use_buttons(run, follow_ups, picture=picture and not deleted)
-    about = [*use, run_button(run, Action.DETAILS, "button_details")]
-    # The bot can edit a user install's message only in response to a press of a button in that message.
-    if not deleted and not run.user_install:
+    use = _use_buttons(run, follow_ups, picture=picture and run.is_shown)
+    post = [run_button(run, Action.PUBLISH, "button_publish")] if follow_ups.postable else []
+    about = [*use, *post, *_share_buttons(run, follow_ups), run_button(run, Action.DETAILS, "button_details")]
+    if _is_removable(run):
         about.append(run_button(run, Action.DELETE, "button_delete"))
+    if len(about) > _ROW:
+        about = [*about[: _ROW - 1], run_button(run, Action.MORE, "button_more")]
     return [_repeat_buttons(run, follow_ups), about]
+
+
+def _is_removable(run: Run) -> bool:
+    # The bot can edit a user install's message only in response to a press of a button in that message.
+    return run.is_shown and not run.user_install
+
+
+def _share_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+    return [run_button(run, Action.SHARE, "button_share")] if follow_ups.shareable else []
 
 
 def _repeat_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
@@ -98,8 +118,11 @@ def _use_buttons(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[Butt
     return [run_button(run, Action.USE, "button_use")] if follow_ups.usable and picture else []
 
 
-def follow_ups_for(run: Run, deployments: Sequence[Deployment], *, reportable: bool = False) -> FollowUps:
+def follow_ups_for(
+    run: Run, deployments: Sequence[Deployment], *, reportable: bool = False, shareable: bool = False
+) -> FollowUps:
     """Return the follow-ups that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    return FollowUps(vary=vary, usable=bool(taking_pictures(deployments)), reportable=reportable)
+    usable = bool(taking_pictures(deployments))
+    return FollowUps(vary=vary, usable=usable, reportable=reportable, shareable=shareable)

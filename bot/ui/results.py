@@ -42,8 +42,8 @@ from bot.ui.custom_ids import Action
 from bot.ui.follow_ups import (
     FollowUps,
     discard_button,
+    more_buttons,
     offers_retry,
-    rare_buttons,
     result_rows,
     retry_buttons,
     single_rows,
@@ -172,9 +172,9 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
     return layout
 
 
-def more_layout(run: Run, *, reportable: bool) -> LayoutView:
+def more_layout(run: Run, follow_ups: FollowUps) -> LayoutView:
     """Build the view behind *More* with the rarer actions of a single result."""
-    layout = layout_of(ActionRow[LayoutView](*rare_buttons(run, reportable=reportable)))
+    layout = layout_of(ActionRow[LayoutView](*more_buttons(run, follow_ups)))
     layout.stop()
     return layout
 

@@ -26,3 +26,9 @@ def files(message: Any) -> list[str]:
 async def open_one(bot: Harness, actor: Any, number: int) -> Any:
     """Press a number under the newest message."""
     return await actor.click(bot.messages()[-1], label=str(number))
+
+
+async def open_more(bot: Harness, actor: Any, number: int) -> Any:
+    """Press a number under the newest message, and then More; return the message with the rarer buttons."""
+    one = await open_one(bot, actor, number)
+    return (await actor.click(one.response.message, label="More")).response.message

@@ -110,7 +110,8 @@ async def test_several_pictures_of_several_runs_go_on_in_further_messages(bot: H
     assert pinged(bot) == [bot.alice.id]
     # The third stands in both; taken out, it is in neither, and the others are where they were.
     one = await bot.alice.click(first, label="3")
-    await bot.click(one.response.message, "Delete")
+    more = await bot.alice.click(one.response.message, label="More")
+    await bot.click(more.response.message, "Delete")
     first, second = bot.messages()
     left = [key for key in expected if key != expected[8]]
     assert files(first) + files(second) == left

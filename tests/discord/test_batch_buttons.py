@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.store.rows import audit_log
-from tests.discord.batches import ask, files, open_one
+from tests.discord.batches import ask, files, open_more, open_one
 from tests.discord.rendered import buttons_of, galleries_of, refusal, text_of
 from tests.harness import Harness
 
@@ -17,10 +17,12 @@ async def test_each_number_opens_its_own_picture_after_a_restart(bot: Harness) -
     shown = text_of(bot, one.response)
     assert "Picture: number 2 of 4" in shown
     assert "seed 8" in shown
-    labels = ["Again", "4 more", "Edit", "Use as input", "Details", "Delete"]
+    labels = ["Again", "4 more", "Edit", "Use as input", "Post", "More"]
     assert list(buttons_of(bot, one.response)) == labels
     assert all(runs[1].key in custom_id for custom_id in buttons_of(bot, one.response).values())
-    details = await bot.alice.click(one.response.message, label="Details")
+    more = (await bot.alice.click(one.response.message, label="More")).response.message
+    assert list(buttons_of(bot, more)) == ["Details", "Delete"]
+    details = await bot.alice.click(more, label="Details")
     told = text_of(bot, details.response)
     assert "**seed** 8" in told
     assert "number 2 of 4" in told
@@ -57,8 +59,8 @@ async def test_again_repeats_all_of_them_with_new_seeds(bot: Harness) -> None:
 async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     await ask(bot)
     first, _, *others = await bot.keys()
-    one = await open_one(bot, bot.alice, 2)
-    done = await bot.alice.click(one.response.message, label="Delete")
+    more = await open_more(bot, bot.alice, 2)
+    done = await bot.alice.click(more, label="Delete")
     assert done.response.content == "It will be deleted in a moment."
     await bot.play()
     (message,) = bot.messages()
@@ -68,7 +70,7 @@ async def test_one_is_deleted_and_the_others_stay(bot: Harness) -> None:
     assert "**2** Deleted." in shown
     assert "seed 8" not in shown
     assert "**Picture, 3 of 4**" in shown
-    again = await bot.alice.click(one.response.message, label="Delete")
+    again = await bot.alice.click(more, label="Delete")
     assert refusal(bot, again) == "This has already been deleted."
     await bot.click(message, "Delete")
     assert bot.messages() == []

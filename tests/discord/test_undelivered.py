@@ -272,7 +272,8 @@ async def test_of_several_a_deleted_one_stays_in_no_earlier_message(bot: Harness
     assert shown(bot) == [[10], [10], [6]]
     first = (await bot.runs())[0].key
     one = await bot.alice.click(bot.messages()[-2], label="1")
-    await bot.click(one.response.message, "Delete")
+    more = await bot.alice.click(one.response.message, label="More")
+    await bot.click(more.response.message, "Delete")
     left = [message for message in bot.messages() if message.attachments]
     assert sum(len(files(message)) for message in left) == 12
     assert first not in [key for message in left for key in files(message)]

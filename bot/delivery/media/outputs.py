@@ -16,9 +16,11 @@ from bot.delivery.media.shrink import shrink_image
 from bot.delivery.media.temporary_files import disk_errors
 from bot.domain.errors import (
     BackendError,
+    BackendNotFound,
     MediaError,
     MediaExpired,
     MediaForbidden,
+    MediaGone,
     MediaTooLarge,
     MediaUnavailable,
 )
@@ -80,6 +82,23 @@ class OutputPreparer:
                 raise error
             log.warning("output not fetched: %s", error)
         return _assembled(target, outputs, fetched)
+
+    async def prepare_copy(
+        self, run: Run, limit: int, folder: Path, *, budget: MediaBudget
+    ) -> PreparedOutputs:
+        """Return the outputs for a copy of a result, which waits for slow files but not for deleted ones.
+
+        Raises MediaGone if nothing is left to show, and MediaUnavailable or BackendError if a retry may help.
+        """
+        try:
+            prepared = await self.prepare(run, limit, folder, last_try=False, budget=budget)
+        except (MediaExpired, BackendNotFound) as error:
+            prepared = await self.prepare(run, limit, folder, last_try=True, budget=budget)
+            if prepared.is_gone:
+                raise MediaGone(str(error)) from error
+        if prepared.is_gone:
+            raise MediaUnavailable("the files could not be fetched in time")
+        return prepared
 
     async def _fetch_renewed(
         self, target: _Target, last_try: bool
@@ -232,6 +251,7 @@ def _assembled(target: _Target, outputs: Sequence[Output], fetched: Sequence[Fet
         files=(*(item for item in items if isinstance(item, PreparedFile)), *text_files),
         texts=texts,
         remarks=tuple(remarks),
+        missing=len(list(_errors(fetched))),
     )
 
 

@@ -103,10 +103,10 @@ def words(run: Run) -> PreparedOutputs:
     return PreparedOutputs(texts=(f"A quiet lake at dusk, number {run.seed}.",))
 
 
-def one(state: RunState, **more: Any) -> str:
+def one(state: RunState, follow_ups: FollowUps | None = None, **more: Any) -> str:
     _, second = runs(S.SUCCEEDED, state, **more)
     links = ["https://cdn.example/b.png"] if state is S.SUCCEEDED else []
-    return of_layout(single_layout(second, TITLE, links, FollowUps(vary=True, usable=True)))
+    return of_layout(single_layout(second, TITLE, links, follow_ups or FollowUps(vary=True, usable=True)))
 
 
 def numbers() -> str:
@@ -121,6 +121,7 @@ def listed() -> str:
     return of_layout(runs_layout(HistoryPage(entries), RunsPage(), lambda _: TITLE, here=1))
 
 
+OWN = FollowUps(vary=True, usable=True, shareable=True, postable=True)
 SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-status-starting": lambda: status(runs(*[S.WAITING] * 4)),
     "several-status-approval": lambda: status(runs(*[S.AWAITING_APPROVAL] * 4, review_channel_id=9)),
@@ -146,6 +147,8 @@ SEVERAL: Mapping[str, Callable[[], str]] = {
     "several-end-cancelled": lambda: ended(*[S.CANCELLED] * 3),
     "several-end-rejected": lambda: ended(*[S.REJECTED] * 3),
     "several-one": lambda: one(S.SUCCEEDED),
+    "several-one-own": lambda: one(S.SUCCEEDED, OWN),
+    "several-one-own-video": lambda: one(S.SUCCEEDED, FollowUps(shareable=True, postable=True)),
     "several-one-failed": lambda: one(S.FAILED),
     "several-one-partial": lambda: one(S.FAILED, partial=True),
     "several-one-deleted": lambda: one(S.SUCCEEDED, deleted_at=ASKED),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.runs import FINAL, RunState
 from bot.ui.components import FileKind, PreparedOutputs
+from bot.ui.shares import share_messages
 from bot.ui.status import status_message
 from tests.unit.ui.messages import CODES, assert_within_limits, file, outcome, run, text
 
@@ -32,6 +33,8 @@ def test_hostile_words_neither_ping_nor_break_out(state: RunState) -> None:
         if state in FINAL
         else [status_message([hostile], HOSTILE)]
     )
+    if state in FINAL:
+        parts += share_messages(hostile, HOSTILE, PreparedOutputs(), None, reportable=True)
     for part in parts:
         shown = text(part).replace("<@42>", "")
         assert not re.search(r"(?<!\\)(\*\*b|`c`|\[a\]|\|\|z|<@1>|<#2>|@everyone)", shown)
@@ -59,5 +62,6 @@ def test_whatever_comes_every_message_is_within_discords_limits(
     named = tuple(file(number, kind) for number, kind in enumerate(files))
     succeeded = state is RunState.SUCCEEDED
     prepared = PreparedOutputs(named, tuple(texts), tuple(remarks)) if succeeded else PreparedOutputs()
-    for part in outcome(subject, prepared, words or "x"):
+    shared = share_messages(subject, words or "x", prepared, "https://discord.com/", reportable=True)
+    for part in [*outcome(subject, prepared, words or "x"), *shared]:
         assert_within_limits(part)

@@ -32,6 +32,7 @@ from bot.ui.custom_ids import (
     RunListAction,
     RunsId,
     SettingId,
+    ShareId,
     UseId,
 )
 
@@ -71,6 +72,9 @@ LITERALS: dict[str, CustomId] = {
     "run:abcdefghij234567:more": RunId(KEY, Action.MORE),
     "run:abcdefghij234567:numbers": RunId(KEY, Action.NUMBERS),
     "run:abcdefghij234567:discard": RunId(KEY, Action.DISCARD),
+    "run:abcdefghij234567:publish": RunId(KEY, Action.PUBLISH),
+    "run:abcdefghij234567:share": RunId(KEY, Action.SHARE),
+    "share:abcdefghij234567": ShareId(KEY),
     "form:abcdefghij234567:reject": ReviewFormId(KEY, ReviewForm.REJECT),
     "form:abcdefghij234567:block": ReviewFormId(KEY, ReviewForm.BLOCK),
     "edit:abcdefghij234567:": EditId(KEY),

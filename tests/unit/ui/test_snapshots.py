@@ -45,6 +45,7 @@ from bot.ui.moderation import notice_message, report_card, review_card
 from bot.ui.results import more_layout, withheld_message
 from bot.ui.settings.changes import in_message
 from bot.ui.settings.panel import Panel, panel_layout
+from bot.ui.shares import copy_failed_message, share_messages, share_modal
 from bot.ui.status import status_message
 from tests.unit.factories import made_entry, made_preset, made_run
 from tests.unit.ui import messages
@@ -312,6 +313,14 @@ def review() -> OutgoingMessage:
     return review_card(run(S.AWAITING_APPROVAL, review_channel_id=9), TITLE, long, PreparedOutputs())
 
 
+LINK = "https://discord.com/channels/1/2/3"
+
+
+def shared(kind: FileKind = FileKind.IMAGE, **more: Any) -> list[OutgoingMessage]:
+    prepared = PreparedOutputs((file(kind=kind),), remarks=("a.png was recompressed.",))
+    return share_messages(run(**more), TITLE, prepared, LINK, reportable=kind is FileKind.IMAGE)
+
+
 OTHERS: Mapping[str, Any] = {
     "audit": audit_page,
     "settings-approval-off": settings,
@@ -336,7 +345,16 @@ OTHERS: Mapping[str, Any] = {
     "help-deployment": lambda: of_layout(deployment_layout(FLUX, HelpText(BOTH, PLAN))),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
-    "more": lambda: of_layout(more_layout(run(), reportable=True)),
+    "more": lambda: of_layout(more_layout(run(), FollowUps(reportable=True))),
+    "more-shareable": lambda: of_layout(more_layout(run(), FollowUps(reportable=True, shareable=True))),
+    "share": lambda: of_parts(shared(prompt="a lighthouse")),
+    "share-spoiler": lambda: of_parts(shared(spoiler=True, prompt=None)),
+    "share-audio": lambda: of_parts(shared(FileKind.AUDIO, prompt=None)),
+    "share-text": lambda: of_parts(
+        share_messages(run(), TITLE, PreparedOutputs(texts=("A quiet lake.",)), None, reportable=True)
+    ),
+    "share-form": lambda: of_modal(share_modal(KEY)),
+    "share-failed": lambda: of_parts([copy_failed_message(run(), "share_closed", LINK)]),
     "withheld": lambda: of_parts([withheld_message(run(), postable=True)]),
     "rejection-notice": lambda: of_parts([notice_message(ENDS["rejected"], TITLE, None)]),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),

@@ -1,0 +1,170 @@
+"""Post copies of results: one of a batch by itself, or a share in the server's gallery channel.
+
+A copy that can't be posted is not given up silently: its requester is told why in a direct message, or else
+in the channel of the result.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from bot.delivery.cleanup import delete_all
+from bot.delivery.posting import Poster, Unreachable
+from bot.delivery.retries import Form
+from bot.delivery.routes import Route, Router
+from bot.domain.errors import MediaGone
+from bot.domain.policy import is_spoiler
+from bot.domain.runs import Delivery, MessageRef, Purpose, Run
+from bot.domain.text import message_url
+from bot.store import Store
+from bot.store.deliveries import DeliveryStore
+from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.shares import copy_failed_message, share_messages
+
+log = logging.getLogger(__name__)
+# A delivery on one of these routes is past the copy itself: it tells the requester that the copy failed.
+_FAILURE_ROUTES = (Route.DIRECT_MESSAGE, Route.UNDELIVERED)
+
+
+class CopySender:
+    """Posts copies, and tells their requesters about those that can't be posted.
+
+    Raises OutcomeUnknown, MediaError and BackendError, after which the courier tries again.
+    """
+
+    def __init__(self, store: Store, poster: Poster, router: Router, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._poster = poster
+        self._router = router
+        self._clock = clock
+
+    async def send(self, delivery: Delivery, folder: Path, form: Form) -> bool:
+        """Post the copy and return True, or tell the requester why it failed and return False.
+
+        The copy of a deleted result is not posted. One that may have been posted before is found, so that
+        the removal deletes it.
+        """
+        failed = delivery.route in _FAILURE_ROUTES
+        if delivery.run.deleted_at is not None:
+            await self._find_lost(delivery)
+            return True
+        if not delivery.all_sent:
+            reason = await self._post(delivery, folder, form, failed=failed)
+            if reason is not None:
+                await self.tell(delivery, reason)
+                return False
+        if not failed:
+            sent = await self._store.deliveries.sent(delivery.run.key, delivery.purpose)
+            await delete_all(self._poster, sent.earlier)
+        return not failed
+
+    async def tell(self, delivery: Delivery, reason: str) -> None:
+        """Tell the requester that the copy failed; `reason` is the code of the sentence."""
+        run = delivery.run
+        log.warning("copy of run %s not posted: %s", run.key, reason)
+        # A copy that failed before left its message under the same nonce.
+        earlier = (await self._store.deliveries.sent(run.key, delivery.purpose)).earlier
+        suffix = str(len(earlier) or "")
+        result = await result_message(self._store.deliveries, run)
+        message = copy_failed_message(run, reason, message_url(run.guild_id, *result) if result else None)
+        for route in _FAILURE_ROUTES:
+            if delivery.attempted and delivery.route > route:
+                continue  # an earlier try has found it closed
+            try:
+                channel_id = run.channel_id
+                if route is Route.DIRECT_MESSAGE:
+                    channel_id = await self._poster.direct_channel(run.requester_id)
+                sent = [OutgoingMessage()] * len(delivery.messages)
+                return await self._router.post(
+                    delivery, route, channel_id, [*sent, message], nonce_suffix=suffix
+                )
+            except Unreachable as error:
+                log.info("the requester of run %s can't be told there: %s", run.key, error)
+                kept = await self._store.deliveries.clear_attempt(delivery.id)
+                delivery = replace(delivery, attempted=False, messages=kept)
+        return None
+
+    async def _post(self, delivery: Delivery, folder: Path, form: Form, *, failed: bool) -> str | None:
+        """Post the copy. Return None, or the code of the sentence for why it can't be posted.
+
+        If it has `failed` before, only look for the reason, because its requester may know already.
+        """
+        try:
+            run = await self._as_shown(delivery)
+            if isinstance(run, str):
+                return run
+            if failed:
+                return "copy_failed"
+            await self._router.post_copy(replace(delivery, run=run, batch=(run,)), folder, form)
+        except MediaGone:
+            return "copy_file_gone"
+        except Unreachable as error:
+            log.info("the channel of a copy of run %s is closed: %s", delivery.run.key, error)
+            return "share_closed" if delivery.purpose is Purpose.SHARE else "post_closed"
+        return None
+
+    async def _as_shown(self, delivery: Delivery) -> Run | str:
+        """Return the run as the copy shows it, or the code of the sentence for why it may not be shown.
+
+        The rules, the block and the age restriction of the channel are those of this moment.
+        """
+        run = replace(delivery.run, batch_index=0, batch_size=1)
+        if await self._store.copies.is_blocked(run, self._clock()):
+            return "copy_blocked"
+        if delivery.purpose is Purpose.SINGLE:
+            hidden = run.age_restricted and not await self._poster.is_age_restricted(run.channel_id)
+            return "post_age" if hidden else run
+        rules = await self._store.rules.get(run.guild_id)
+        if rules.gallery_channel_id != delivery.shared_to:
+            return "share_moved"
+        restricted = await self._poster.is_age_restricted(delivery.destination)
+        if not restricted and await self._needs_restriction(run):
+            return "share_age"
+        prompt = run.prompt if delivery.with_prompt else None
+        return replace(run, prompt=prompt, spoiler=is_spoiler(rules, age_restricted=restricted))
+
+    async def _needs_restriction(self, run: Run) -> bool:
+        """Return whether a result may be seen only in age-restricted channels, such as the one it is from."""
+        if run.age_restricted:
+            return True
+        with suppress(Unreachable):
+            return await self._poster.is_age_restricted(run.channel_id)
+        return False
+
+    async def _find_lost(self, delivery: Delivery) -> None:
+        """Store the ids of messages whose post was cut off by a crash, so that the removal deletes them."""
+        run, since = delivery.run, delivery.attempted_at
+        if not delivery.attempted or since is None or delivery.route != Route.CHANNEL:
+            return
+        known = (await self._store.deliveries.sent(run.batch_key, Purpose.OUTCOME)).everywhere
+        for purpose in sorted(Purpose):
+            known += (await self._store.deliveries.sent(run.key, purpose)).everywhere
+        ignore = [message.message_id for message in known]
+        with suppress(Unreachable):
+            found = await self._poster.find_about(delivery.destination, run.key, since, ignore=ignore)
+            lost = [MessageRef(delivery.destination, message_id) for message_id in found]
+            await self._store.deliveries.mark_sent(delivery.id, [*delivery.messages, *lost])
+
+
+async def share_copy(
+    store: Store, delivery: Delivery, prepared: PreparedOutputs, title: str, *, reportable: bool
+) -> list[OutgoingMessage]:
+    """Build the messages of a share, with a link to the original."""
+    run = delivery.run
+    original = await result_message(store.deliveries, run)
+    link = message_url(run.guild_id, *original) if original else None
+    return share_messages(run, title, prepared, link, reportable=reportable)
+
+
+async def result_message(deliveries: DeliveryStore, run: Run) -> MessageRef | None:
+    """Return the first message that shows a run's result, by itself or with its batch."""
+    for key, purpose in ((run.key, Purpose.LATE), (run.batch_key, Purpose.OUTCOME)):
+        messages = (await deliveries.sent(key, purpose)).everywhere
+        if messages:
+            return messages[0]
+    return None

@@ -1,0 +1,122 @@
+"""Post one result of a batch by itself, and share results in the server's gallery channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.errors import RefusedError
+from bot.domain.policy import OperatorRules, check_posting
+from bot.domain.requests import Requester
+from bot.domain.runs import CopyRequest, Run
+from bot.services.generation import CheckWords
+from bot.services.refusals import RefusalLimiter
+from bot.store import Store
+from bot.workers.worker import Wakeups
+
+
+class SharingService:
+    """Creates copies of results for their requesters, and for nobody else.
+
+    Methods raise RefusedError, or StoreUnavailable if the database is unreachable, and then change nothing.
+    The courier checks the block, the gallery and the age restriction again when it posts.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        operator: OperatorRules,
+        wakeups: Wakeups,
+        check_words: CheckWords,
+        refusals: RefusalLimiter,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._operator = operator
+        self._wakeups = wakeups
+        self._check_words = check_words
+        self._refusals = refusals
+        self._clock = clock
+
+    async def is_offered(self, run: Run, requester: Requester) -> bool:
+        """Return whether the requester may share the run's result in a gallery that the bot can post in."""
+        if run.requester_id != requester.person.id or run.guild_id is None or not run.is_shown:
+            return False
+        gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
+        return gallery is not None and requester.can_post(gallery)
+
+    async def post(self, key: str, requester: Requester) -> None:
+        """Post one result of a batch in a message of its own, in its channel."""
+        run = await self._own_result(key, requester)
+        # The bot can't post in the channel of a user install.
+        if run.batch_size == 1 or run.user_install:
+            raise RefusedError("post_nothing")
+        await self._create(CopyRequest(key=key, user_id=requester.person.id))
+
+    async def check(self, key: str, requester: Requester) -> Run:
+        """Return the run if `share` would accept it now; called before a form opens."""
+        run, _ = await self._sharable(key, requester)
+        return run
+
+    async def share(self, key: str, requester: Requester, *, with_prompt: bool) -> int:
+        """Share a result, and return the gallery's id.
+
+        A prompt is checked again, because the word rules may exempt the channel that it was written in.
+        """
+        run, gallery = await self._sharable(key, requester)
+        if with_prompt and run.prompt:
+            await self._check_prompt(run, run.prompt, replace(requester, channel_ids=frozenset({gallery})))
+        copy = CopyRequest(key=key, user_id=requester.person.id, shared_to=gallery, with_prompt=with_prompt)
+        await self._create(copy)
+        return gallery
+
+    async def _check_prompt(self, run: Run, prompt: str, requester: Requester) -> None:
+        """Raise RefusedError if the gallery may not show the prompt. Each refusal is in the audit log."""
+        user_id = requester.person.id
+        self._refusals.check(user_id, run.guild_id)
+        try:
+            await self._check_words(requester, run.deployment, {"prompt": prompt})
+        except RefusedError as error:
+            self._refusals.note(user_id, run.guild_id)
+            if error.code == "words_refused":
+                raise RefusedError("share_words", str(error)) from None
+            raise
+
+    async def _create(self, copy: CopyRequest) -> None:
+        await self._store.copies.request(copy, self._clock())
+        self._wakeups.deliver()
+
+    async def _own_result(self, key: str, requester: Requester) -> Run:
+        """Return the requester's own result that a copy may show. Raises RefusedError for all others."""
+        run, origin = await self._store.runs.get(key), requester.origin
+        if run is None:
+            raise RefusedError("run_gone")
+        if run.requester_id != requester.person.id:
+            raise RefusedError("copy_not_yours")
+        if run.guild_id != origin.guild_id:
+            raise RefusedError("copy_elsewhere")
+        if not run.is_shown:
+            raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+        if run.hidden_from_channel:
+            raise RefusedError("details_hidden")
+        if not run.outputs:  # its requester has erased them
+            raise RefusedError("copy_file_gone")
+        usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
+        check_posting(origin, usage, self._operator)
+        return run
+
+    async def _sharable(self, key: str, requester: Requester) -> tuple[Run, int]:
+        """Return the requester's result and the gallery that it may be shared in. Raises RefusedError."""
+        run = await self._own_result(key, requester)
+        rules = await self._store.rules.current(run.guild_id)
+        gallery = rules.gallery_channel_id if run.guild_id is not None else None
+        if gallery is None:
+            raise RefusedError("share_no_gallery")
+        channel = requester.channel_state(gallery)
+        if not channel.exists or channel.missing:
+            raise RefusedError("share_closed")
+        if (run.age_restricted or requester.origin.age_restricted) and not channel.age_restricted:
+            raise RefusedError("share_age")
+        return run, gallery

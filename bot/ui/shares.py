@@ -1,0 +1,106 @@
+"""Messages of shared results, the form that asks for the prompt, and the message about a failed copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from discord.ui import ActionRow, Button, Checkbox, Container, Item, Label, LayoutView, Modal, TextDisplay
+
+from bot.domain.runs import Run
+from bot.domain.text import escape_line
+from bot.strings import say
+from bot.ui.components import (
+    CONTENT_TEXT,
+    GALLERY,
+    LAYOUT_TEXT,
+    OutgoingMessage,
+    PreparedFile,
+    PreparedOutputs,
+    chunks,
+    fitting,
+    gallery_of,
+    gallery_only,
+    layout_of,
+    prompt_line,
+    remark_messages,
+    run_button,
+    subtext,
+    text_blocks,
+    texts,
+    view_of,
+)
+from bot.ui.custom_ids import Action, ShareId
+from bot.ui.follow_ups import discard_button
+from bot.ui.results import COLOURS
+
+PROMPT_FIELD = "prompt"
+
+
+def share_modal(key: str) -> Modal:
+    """Build the form that asks whether a shared result shows its prompt."""
+    modal = Modal(title=say("share_title"), custom_id=ShareId(key).encode(), timeout=None)
+    box: Checkbox[Modal] = Checkbox(custom_id=PROMPT_FIELD, default=False)
+    modal.add_item(Label(text=say("share_prompt_label"), description=say("share_prompt_hint"), component=box))
+    modal.stop()  # submissions arrive as interactions, so discord.py need not track the modal
+    return modal
+
+
+def share_messages(
+    run: Run, title: str, prepared: PreparedOutputs, link: str | None, *, reportable: bool
+) -> list[OutgoingMessage]:
+    """Build the messages of a shared result, as `outcome_messages` does. They ping nobody.
+
+    `link` leads to the original. The prompt is shown if `run` has it.
+    """
+    gallery = [file for file in prepared.files if file.kind in GALLERY]
+    others = [file for file in prepared.files if file.kind not in GALLERY]
+    is_classic = bool(others) and not gallery and not prepared.texts
+    shown, *further = chunks(others if is_classic else gallery) or [()]
+    rows = [_buttons(run, reportable=reportable)]
+    heading = say("share_heading", title=escape_line(title, 80), user=run.requester_id)
+    top = "\n".join(line for line in (heading, prompt_line(run)) if line)
+    footer = subtext([say("share_link", url=link)]) if link else ""
+    blocks = text_blocks(prepared.texts, spoiler=run.spoiler) if prepared.texts else []
+    space = (CONTENT_TEXT if is_classic else LAYOUT_TEXT) - sum(map(len, (top, footer, *blocks))) - 2
+    remarks, left = fitting(prepared.remarks, space)
+    below = [*remarks, footer]
+    if is_classic:
+        content = "\n".join(line for line in (top, *below) if line)
+        first = OutgoingMessage(content=content, view=view_of(rows), files=tuple(shown))
+        more = [OutgoingMessage(files=tuple(chunk)) for chunk in further]
+    else:
+        first = _layout_message(run, top, shown, [*([block] for block in blocks), below], rows)
+        more = [gallery_only(run, chunk) for chunk in further]
+        more += [OutgoingMessage(files=tuple(chunk)) for chunk in chunks(others)]
+    return [first, *more, *remark_messages(left)]
+
+
+def copy_failed_message(run: Run, reason: str, link: str | None) -> OutgoingMessage:
+    """Build the message to the requester about a copy that was not posted; `link` leads to the result."""
+    lines = [f"{say('mention', user=run.requester_id)} {say(reason)}"]
+    if link:
+        lines.append(subtext([say("copy_failed_link", url=link)]))
+    view = view_of([[discard_button(run)]])
+    return OutgoingMessage(content="\n".join(lines), view=view, mention=run.requester_id)
+
+
+def _layout_message(
+    run: Run,
+    top: str,
+    files: Sequence[PreparedFile],
+    blocks: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[Button[Any]]],
+) -> OutgoingMessage:
+    items: list[Item[LayoutView]] = [TextDisplay(top)]
+    if files:
+        items.append(gallery_of(run, files))
+    items += texts(*blocks)
+    items += [ActionRow[LayoutView](*row) for row in rows]
+    layout = layout_of(Container(*items, accent_colour=COLOURS.get(run.state)))
+    return OutgoingMessage(layout=layout, files=tuple(files))
+
+
+def _buttons(run: Run, *, reportable: bool) -> list[Button[Any]]:
+    report = [run_button(run, Action.REPORT, "button_report")] if reportable else []
+    return [*report, run_button(run, Action.DELETE, "button_delete")]

@@ -1,0 +1,39 @@
+"""Post one result of a batch by itself, and Share with the form that asks for the prompt."""
+
+from __future__ import annotations
+
+from bot.gateway.client import GenerateBot, tell
+from bot.gateway.dynamic_items import form_values
+from bot.gateway.interactions import Interaction, requester_of
+from bot.strings import say
+from bot.ui.custom_ids import ShareId
+from bot.ui.shares import PROMPT_FIELD, share_modal
+
+
+async def post_single(interaction: Interaction, key: str) -> None:
+    """Post one result of a batch in its channel."""
+    await interaction.client.services.sharing.post(key, requester_of(interaction))
+    await tell(interaction, say("post_noted"))
+
+
+async def open_share(interaction: Interaction, key: str) -> None:
+    """Ask whether to show the prompt, or share a result without one immediately."""
+    run = await interaction.client.services.sharing.check(key, requester_of(interaction))
+    if run.prompt:
+        await interaction.response.send_modal(share_modal(key))
+    else:
+        await _share(interaction, key, with_prompt=False)
+
+
+async def _submitted(interaction: Interaction, id: ShareId) -> None:
+    await _share(interaction, id.key, with_prompt=form_values(interaction).get(PROMPT_FIELD) == "yes")
+
+
+async def _share(interaction: Interaction, key: str, *, with_prompt: bool) -> None:
+    sharing = interaction.client.services.sharing
+    gallery = await sharing.share(key, requester_of(interaction), with_prompt=with_prompt)
+    await tell(interaction, say("share_noted", channel=gallery))
+
+
+async def setup(bot: GenerateBot) -> None:
+    bot.add_form(ShareId, _submitted)

@@ -1,0 +1,165 @@
+"""Who may post one of a batch by itself, who may share, and where to: each refusal in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import RefusedError
+from bot.domain.policy import OperatorRules
+from bot.domain.requests import ChannelState, Origin, Requester
+from bot.domain.runs import RunState
+from bot.services.refusals import PER_PERSON, RefusalLimiter
+from bot.services.sharing import SharingService
+from bot.store import Store
+from bot.workers.worker import Wakeups
+from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, stored_rules, stored_run
+from tests.contract.store.runs import NOW, PERSON, owed
+from tests.databases import new_sqlite
+
+GALLERY = 77
+OPEN, ADULT = ChannelState(), ChannelState(age_restricted=True)
+GONE, CLOSED = ChannelState(exists=False), ChannelState(missing=("Send Messages",))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(new_sqlite(tmp_path))
+    await stored_rules(store, GUILD, {"gallery_channel_id": GALLERY})
+    yield store
+    await store.close()
+
+
+async def check_words(_requester: Requester, _deployment: str, texts: Mapping[str, str]) -> None:
+    """Forbid a word that the prompt of `stored_run` has."""
+    if "lighthouse" in texts["prompt"]:
+        raise RefusedError("words_refused", option="prompt")
+
+
+def sharing(store: Store) -> SharingService:
+    return SharingService(
+        store=store,
+        operator=OperatorRules(),
+        wakeups=Wakeups(),
+        check_words=check_words,
+        refusals=RefusalLimiter(lambda: NOW),
+        clock=lambda: NOW,
+    )
+
+
+def member(
+    id: int = ALICE, gallery: ChannelState = OPEN, *, guild: int | None = GUILD, adult: bool = False
+) -> Requester:
+    """Return a member in the channel of `stored_run`, from where the gallery is in this state."""
+    return Requester(
+        person=replace(PERSON, id=id),
+        origin=Origin(
+            guild_id=guild,
+            channel_id=2,
+            application_id=3,
+            interaction_token="t",
+            interaction_expires_at=NOW,
+            upload_limit=10 << 20,
+            age_restricted=adult,
+        ),
+        channel_ids=frozenset({2}),
+        can_post=lambda channel: channel == GALLERY and gallery.exists and not gallery.missing,
+        channel_state=lambda channel: gallery if channel == GALLERY else GONE,
+    )
+
+
+def batch(**more: Any) -> dict[str, Any]:
+    return {"batch_size": 2, **more}
+
+
+# Who presses, what the run is like, and why Post and Share refuse (None: they don't).
+CASES: dict[str, tuple[Requester, dict[str, Any], str | None, str | None]] = {
+    "own, of a batch": (member(), batch(), None, None),
+    "own, single": (member(), {}, "post_nothing", None),
+    "partial": (member(), batch(state=RunState.FAILED, partial=True), None, None),
+    "approved": (member(), batch(review_channel_id=9, decided_by=MOD, decided_at=NOW), None, None),
+    "another person's": (member(BOB), batch(), "copy_not_yours", "copy_not_yours"),
+    "a moderator presses": (
+        replace(member(BOB), person=replace(PERSON, id=BOB, manages_server=True)),
+        batch(),
+        "copy_not_yours",
+        "copy_not_yours",
+    ),
+    "from another server": (member(guild=GUILD + 1), batch(), "copy_elsewhere", "copy_elsewhere"),
+    "from direct messages": (member(guild=None), batch(), "copy_elsewhere", "copy_elsewhere"),
+    "made outside of servers": (member(guild=None), batch(guild=None), None, "share_no_gallery"),
+    "of a user install": (
+        member(guild=None),
+        batch(guild=None, user_install=True),
+        "post_nothing",
+        "share_no_gallery",
+    ),
+    "deleted": (member(), batch(deleted_at=NOW), "already_deleted", "already_deleted"),
+    "failed": (member(), batch(state=RunState.FAILED), "no_result", "no_result"),
+    "unfinished": (member(), batch(state=RunState.RUNNING), "no_result", "no_result"),
+    "not approved": (member(), batch(review_channel_id=9), "details_hidden", "details_hidden"),
+    "erased": (member(), batch(outputs=[]), "copy_file_gone", "copy_file_gone"),
+    "the gallery is gone": (member(gallery=GONE), batch(), None, "share_closed"),
+    "the gallery is closed": (member(gallery=CLOSED), batch(), None, "share_closed"),
+    "age-restricted": (member(), batch(age_restricted=True), None, "share_age"),
+    "from an age-restricted channel": (member(adult=True), batch(), None, "share_age"),
+    "both age-restricted": (member(gallery=ADULT, adult=True), batch(age_restricted=True), None, None),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_each_case_is_accepted_or_refused_in_its_own_words(store: Store, name: str) -> None:
+    requester, changes, post, share = CASES[name]
+    key = await stored_run(store, **changes)
+    for code, act in (
+        (share, sharing(store).check(key, requester)),
+        (share, sharing(store).share(key, requester, with_prompt=False)),
+        (post, sharing(store).post(key, requester)),
+    ):
+        if code is None:
+            await act
+        else:
+            with pytest.raises(RefusedError) as caught:
+                await act
+            assert caught.value.code == code
+    made = {row["purpose"] for row in await owed(store, key)} - {"o"}
+    assert made == {purpose for purpose, code in {"s": post, "g": share}.items() if code is None}
+
+
+async def test_share_is_offered_to_the_requester_where_the_gallery_is_open(store: Store) -> None:
+    run = await store.runs.get(await stored_run(store))
+    assert run is not None
+    assert await sharing(store).is_offered(run, member())
+    for other in (member(BOB), member(gallery=GONE), member(gallery=CLOSED)):
+        assert not await sharing(store).is_offered(run, other)
+    assert not await sharing(store).is_offered(replace(run, deleted_at=NOW), member())
+    await stored_rules(store, GUILD, {})
+    assert not await sharing(store).is_offered(run, member())
+    with pytest.raises(RefusedError, match="share_no_gallery"):
+        await sharing(store).check(run.key, member())
+
+
+async def test_a_blocked_member_and_a_paused_bot_copy_nothing(store: Store) -> None:
+    key = await stored_run(store, **batch())
+    await store.blocks.block(GUILD, ALICE, by=MOD, reason="spam", until=None, now=NOW)
+    for act in (sharing(store).post(key, member()), sharing(store).check(key, member())):
+        with pytest.raises(RefusedError, match="blocked"):
+            await act
+    await store.blocks.unblock(GUILD, ALICE, by=MOD, now=NOW)
+    await store.pause.pause("moving", by=1, now=NOW)
+    with pytest.raises(RefusedError, match="paused"):
+        await sharing(store).share(key, member(), with_prompt=False)
+    assert len(await owed(store, key)) == 1
+
+
+async def test_a_prompt_is_checked_for_the_gallery_and_not_endlessly(store: Store) -> None:
+    key, service = await stored_run(store), sharing(store)
+    for code in ["share_words"] * PER_PERSON + ["too_many_refusals"]:
+        with pytest.raises(RefusedError) as caught:
+            await service.share(key, member(), with_prompt=True)
+        assert caught.value.code == code
+    assert await service.share(key, member(), with_prompt=False) == GALLERY
