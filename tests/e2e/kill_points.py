@@ -6,6 +6,7 @@ INTAKE = "bot.store.requests.accept:RequestStore"
 RUNS = "bot.store.runs:RunStore"
 WORK = "bot.store.claims:ClaimStore"
 OWED = "bot.store.deliveries:DeliveryStore"
+COPIES = "bot.store.copies:CopyStore"
 COMFY = "bot.comfydeploy.client:ComfyDeploy"
 POSTER = "bot.delivery.posting:Poster"
 
@@ -25,6 +26,32 @@ DELIVERED = (
     f"{OWED}.complete:before:1",
     f"{OWED}.complete:after:1",
     f"{RUNS}.drop_interaction_token:after:1",
+)
+# A copy of a result whose outcome was delivered before.
+COPIED = (
+    f"{COPIES}.request:before:1",
+    f"{COPIES}.request:after:1",
+    f"{OWED}.claim:got:2",
+    f"{OWED}.mark_attempt:before:2",
+    f"{OWED}.mark_attempt:after:2",
+    f"{POSTER}.post:before:2",
+    f"{POSTER}.post:after:2",
+    f"{OWED}.mark_sent:before:2",
+    f"{OWED}.mark_sent:after:2",
+    f"{OWED}.complete:before:2",
+    f"{OWED}.complete:after:2",
+)
+# The direct message about a copy that can't be posted, in a process that does nothing else.
+COPY_REFUSED = (
+    f"{OWED}.claim:got:1",
+    f"{POSTER}.direct_channel:after:1",
+    f"{OWED}.mark_attempt:before:1",
+    f"{OWED}.mark_attempt:after:1",
+    f"{POSTER}.post:after:1",
+    f"{OWED}.mark_sent:before:1",
+    f"{OWED}.mark_sent:after:1",
+    f"{OWED}.mark_undelivered:before:1",
+    f"{OWED}.mark_undelivered:after:1",
 )
 # A request's whole life, in its order.
 ONE_LIFE = (
