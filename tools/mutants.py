@@ -106,8 +106,8 @@ TESTS = {
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
-        "privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
-        "retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
+        "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
+        "erasure.retention": f"{STORE}_privacy.py {STORE}_batch_afterwards.py {STORE}_block_ends.py",
         "requests.presses": f"{STORE}_presses.py",
         "requests.accept": f"{STORE}_requests.py {STORE}_accept.py {STORE}_accept_together.py"
         f" {STORE}_batch.py",

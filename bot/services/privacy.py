@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.domain.records import AuditAction, Erased, OwnBlock, OwnPreset, StoredEntry
 from bot.domain.runs import Run
-from bot.store.privacy import PrivacyStore
+from bot.store.erasure.privacy import PrivacyStore
 
 SIZE = 8 * 1024 * 1024
 # Reply data, the workers' bookkeeping and the machine's log say nothing about the user. The moderators of a

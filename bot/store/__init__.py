@@ -12,13 +12,13 @@ from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
 from bot.store.deliveries import DeliveryStore
+from bot.store.erasure.privacy import PrivacyStore
+from bot.store.erasure.retention import RetentionStore
 from bot.store.history import HistoryStore
 from bot.store.presets import PresetStore
-from bot.store.privacy import PrivacyStore
 from bot.store.requests.accept import RequestStore
 from bot.store.requests.answers import AnswerStore
 from bot.store.requests.usage import UsageStore
-from bot.store.retention import RetentionStore
 from bot.store.reviews import ReviewStore
 from bot.store.rules import PauseStore, RuleStore
 from bot.store.runs import RunStore

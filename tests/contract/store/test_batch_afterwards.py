@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import RefusedError
 from bot.domain.runs import DeliveryState, RunFilter, RunState
 from bot.store import Store
-from bot.store.retention import ExpiredRows
+from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import accepted, ended, purposes_of_each, running
 from tests.contract.store.rows import run_keys
 from tests.contract.store.runs import NOW, PERSON, claimed, fetch, owed, request

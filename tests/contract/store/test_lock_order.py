@@ -19,7 +19,7 @@ from bot.database.tables import audit, deliveries, presets, request_row, runs
 from bot.domain.errors import StoreUnavailable
 from bot.domain.runs import Delivery, DeliveryState, Purpose, RunState
 from bot.store import Store
-from bot.store.retention import ExpiredRows
+from bot.store.erasure.retention import ExpiredRows
 from tests.contract.store.batches import asked, said
 from tests.contract.store.rows import GUILD
 from tests.contract.store.runs import GRACE, LEASE, NOW, OPEN_TO_ALL, PERSON, SOON, accept, at, request

@@ -11,8 +11,8 @@ from bot.domain.runs import DeliveryState, RunState
 from bot.store import Store
 from bot.store.audit import AuditStore
 from bot.store.blocks import BlockStore
+from bot.store.erasure.privacy import PrivacyStore
 from bot.store.history import HistoryStore
-from bot.store.privacy import PrivacyStore
 from bot.workers.worker import Worker
 from tests.contract.store.rows import ALICE, BOB, GUILD, MOD, audit_log, run_keys, stored_rules, stored_run
 from tests.contract.store.runs import NOW, at, columns, request
