@@ -19,7 +19,7 @@ from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import is_public, is_public_or_private
 from bot.delivery.posting import Poster, RestClient
 from bot.deployments.catalogue import Catalogue, Reloader
-from bot.deployments.options import PRESET_OPTION
+from bot.deployments.options import EXTRA_OPTIONS
 from bot.gateway.client import GenerateBot
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
@@ -35,6 +35,7 @@ from bot.wiring import (
     make_signer,
     open_backend,
     operator_rules,
+    output_preparer,
     reconcile_workers,
     utc_now,
 )
@@ -60,12 +61,21 @@ async def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         backend = await stack.enter_async_context(open_backend(settings, signer, metrics))
         allows = is_public_or_private if settings.allow_private_media_hosts else is_public
         fetcher = await stack.enter_async_context(MediaFetcher(allows=allows))
-        catalogue = Catalogue(configs, backend, store.key_values, extra=(PRESET_OPTION,))
+        catalogue = Catalogue(configs, backend, store.key_values, extra=EXTRA_OPTIONS)
         if calling:
             await catalogue.load()
         yield assemble(
             Resources(
-                settings, store, coordinator, backend, fetcher, catalogue, clock, wakeups, signer, metrics
+                settings=settings,
+                store=store,
+                coordinator=coordinator,
+                backend=backend,
+                preparer=output_preparer(fetcher, backend),
+                catalogue=catalogue,
+                clock=clock,
+                wakeups=wakeups,
+                signer=signer,
+                metrics=metrics,
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.notices import NoticePlanner
 from bot.delivery.places import WIDTH, Places
 from bot.delivery.posting import Poster
+from bot.delivery.reopening import PrivateViewer
 from bot.delivery.request_pace import RequestPace
 from bot.delivery.routes import Router
 from bot.delivery.status import EDITS_WIDTH, StatusUpdater
@@ -40,12 +41,13 @@ from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import quiet_period
+from bot.domain.requests import Origin
 from bot.domain.runs import Delivery, Output, Purpose, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
 from bot.metrics import Metrics
-from bot.services import Services
+from bot.services import Services, ShowPrivate
 from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
@@ -63,6 +65,7 @@ from bot.services.words.rules import WordRules
 from bot.store import Store
 from bot.ui.components import OutgoingMessage, PreparedOutputs
 from bot.ui.follow_ups import follow_ups_for
+from bot.ui.private_results import opened_messages
 from bot.ui.results import Batch, outcome_messages
 from bot.workers.answers import AnswerChecker
 from bot.workers.reconciler import Reconciler
@@ -82,14 +85,26 @@ def gateway_bot(resources: Resources, reloader: Reloader) -> GenerateBot:
     async def automod_rules(guild_id: int) -> WordRules:
         return await bot.automod_rules(guild_id)
 
+    async def show_private(batch: Sequence[Run], origin: Origin, *, to_moderator: bool) -> None:
+        title, deployments = resources.catalogue.title(batch[0].deployment), resources.catalogue.all()
+
+        def render(prepared: Mapping[str, PreparedOutputs]) -> Sequence[OutgoingMessage]:
+            if to_moderator:
+                return opened_messages(batch[0], title, prepared)
+            return outcome_messages(Batch(batch, prepared), title, follow_ups_for(batch[0], deployments))
+
+        await PrivateViewer(Poster(bot), resources.preparer).show(batch, origin, render)
+
     store, clock = resources.store, resources.clock
     word_filter = WordFilter(AutomodCache(automod_rules, clock), store, clock)
-    bot = _bot(resources, _services(resources, word_filter, reloader))
+    bot = _bot(resources, _services(resources, word_filter, reloader, show_private))
     reloader.on_change(bot.show_deployments)
     return bot
 
 
-def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader) -> Services:
+def _services(
+    resources: Resources, word_filter: WordFilter, reloader: Reloader, show_private: ShowPrivate
+) -> Services:
     store, catalogue = resources.store, resources.catalogue
     wakeups, clock = resources.wakeups, resources.clock
     operator, refusals = operator_rules(resources.settings), RefusalLimiter(clock)
@@ -125,6 +140,7 @@ def _services(resources: Resources, word_filter: WordFilter, reloader: Reloader)
         audit=AuditService(store.audit, store.rules, catalogue, clock),
         privacy=PrivacyService(store.privacy, clock),
         server_settings=ServerSettingsService(store.rules, catalogue, clock, word_filter.cache),
+        show_private=show_private,
         word_filter=word_filter,
         catalogue=catalogue,
         reloader=reloader,
@@ -170,7 +186,7 @@ class Resources:
     store: Store
     coordinator: Coordinator
     backend: Backend
-    fetcher: MediaFetcher
+    preparer: OutputPreparer
     catalogue: Catalogue
     clock: Callable[[], datetime]
     wakeups: Wakeups
@@ -275,19 +291,20 @@ def _courier(
     status: StatusUpdater,
     on_slow: Callable[[Delivery], Awaitable[bool]],
 ) -> Courier:
-    preparer = OutputPreparer(resources.fetcher, _link_renewer(resources.backend))
+    preparer = resources.preparer
 
     async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
         title = resources.catalogue.title(delivery.run.deployment)
-        guild_id = delivery.run.guild_id
+        run, guild_id = delivery.run, delivery.run.guild_id
         rules = await resources.store.rules.get(guild_id)
-        reportable = poster.takes_reports(guild_id, rules)
+        reportable = poster.takes_reports(guild_id, rules) and not run.private
         if delivery.purpose is Purpose.SHARE:
-            outputs = prepared[delivery.run.key]
-            return await share_copy(resources.store, delivery, outputs, title, reportable=reportable)
-        shareable = poster.may_post(guild_id, rules.gallery_channel_id)
+            return await share_copy(
+                resources.store, delivery, prepared[run.key], title, reportable=reportable
+            )
+        shareable = poster.may_post(guild_id, rules.gallery_channel_id) and not run.private
         follow_ups = follow_ups_for(
-            delivery.run, resources.catalogue.all(), reportable=reportable, shareable=shareable
+            run, resources.catalogue.all(), reportable=reportable, shareable=shareable
         )
         return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
 
@@ -323,11 +340,13 @@ def _courier(
     )
 
 
-def _link_renewer(backend: Backend) -> Callable[[Run], Any]:
+def output_preparer(fetcher: MediaFetcher, backend: Backend) -> OutputPreparer:
+    """Return what downloads and shrinks outputs; the backend renews their links."""
+
     async def renew(run: Run) -> tuple[Output, ...]:
         return (await backend.get_run(run.run_id)).outputs if run.run_id else run.outputs
 
-    return renew
+    return OutputPreparer(fetcher, renew)
 
 
 def reconcile_workers(

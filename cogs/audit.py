@@ -9,17 +9,19 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 from discord.ext import commands
+from discord.ui import LayoutView
 
-from bot.domain.records import FINAL_STATES, AuditButton
+from bot.domain.records import FINAL_STATES, AuditButton, AuditFilter, AuditPage
 from bot.domain.settings.values import SettingsContext
 from bot.gateway.client import GenerateBot
-from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.dynamic_items import PersistentItem, selected_values
 from bot.gateway.guild import GuildInfo
-from bot.gateway.interactions import Interaction, member_of
+from bot.gateway.interactions import Interaction, member_of, requester_of
 from bot.services.audit import SERVER_ACTIONS, AuditQuery, AuditService
 from bot.strings import say
 from bot.ui.audit import AUDIT_COLUMNS, action_text, audit_cells, audit_layout, outcome_text
-from bot.ui.custom_ids import AuditId
+from bot.ui.custom_ids import AuditId, OpenId
+from bot.ui.private_results import open_rows
 from bot.ui.settings.changes import Naming, in_file, in_message
 
 _OUTCOMES = [Choice(name=outcome_text(outcome), value=outcome.value) for outcome in FINAL_STATES]
@@ -38,9 +40,25 @@ async def _show_page(interaction: Interaction, id: AuditId) -> None:
     page = await interaction.client.services.audit.turn(
         interaction.guild_id, member_of(interaction), id.audit_filter, id.button, id.cursor
     )
-    layout = audit_layout(page, id.audit_filter, _mentions(interaction))
+    await interaction.response.edit_message(view=_layout(page, id.audit_filter, _mentions(interaction)))
+
+
+def _layout(page: AuditPage, audit_filter: AuditFilter, naming: Naming) -> LayoutView:
+    layout = audit_layout(page, audit_filter, naming)
+    for row in open_rows(page):
+        layout.add_item(row)
     layout.stop()  # answered by custom_id
-    await interaction.response.edit_message(view=layout)
+    return layout
+
+
+class OpenItem(PersistentItem[OpenId], codec=OpenId):
+    """The select that opens a private result for a moderator."""
+
+    async def pressed(self, interaction: Interaction, id: OpenId) -> None:
+        services, moderator = interaction.client.services, requester_of(interaction)
+        run = await services.reviews.open(next(iter(selected_values(interaction)), ""), moderator)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await services.show_private([run], moderator.origin, to_moderator=True)
 
 
 async def _send_file(interaction: Interaction, id: AuditId) -> None:
@@ -119,8 +137,7 @@ class Audit(commands.Cog):
             until_days=until_days,
         )
         page, audit_filter = await self._service.search(interaction.guild_id, member_of(interaction), query)
-        layout = audit_layout(page, audit_filter, _mentions(interaction))
-        layout.stop()  # answered by custom_id
+        layout = _layout(page, audit_filter, _mentions(interaction))
         await interaction.response.send_message(view=layout, ephemeral=True)
 
     @audit.autocomplete("deployment")
@@ -129,5 +146,5 @@ class Audit(commands.Cog):
 
 
 async def setup(bot: GenerateBot) -> None:
-    bot.add_dynamic_items(AuditItem)
+    bot.add_dynamic_items(AuditItem, OpenItem)
     await bot.add_cog(Audit(bot.services.audit))

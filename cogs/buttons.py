@@ -15,7 +15,7 @@ from bot.domain.runs import Run
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
-from bot.gateway.replies import check_start, redeliver_here, send_placeholder, started
+from bot.gateway.replies import check_start, redeliver_here, started
 from bot.services.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
@@ -68,10 +68,7 @@ async def _vary(interaction: Interaction, key: str) -> None:
 
 
 async def _post(interaction: Interaction, key: str) -> None:
-    await redeliver_here(interaction, key)
-    if is_user_install_only(interaction):
-        await send_placeholder(interaction, key)
-    else:
+    if not await redeliver_here(interaction, key):
         await tell(interaction, say("post_noted"))
 
 
@@ -111,11 +108,16 @@ async def _confirm_deletion(interaction: Interaction, reviewed: ReviewedRun, *, 
         person = interaction.user.id
         verdict = say("report_gone") if reviewed.already_deleted else say("report_deleted", person=person)
         await close_report(interaction, reviewed, verdict)
-    elif is_user_install_only(interaction):
+    elif is_user_install_only(interaction) or (reviewed.run.private and _is_ephemeral(interaction)):
+        # Only this interaction can delete the message.
         await interaction.response.defer()
         await interaction.delete_original_response()
     else:
         await tell(interaction, say("delete_noted"))
+
+
+def _is_ephemeral(interaction: Interaction) -> bool:
+    return interaction.message is not None and interaction.message.flags.ephemeral
 
 
 async def _discard(interaction: Interaction, key: str) -> None:
@@ -187,7 +189,7 @@ async def _pick(interaction: Interaction, key: str) -> None:
     shareable = await services.sharing.is_offered(run, requester)
     follow_ups = replace(
         follow_ups_for(run, catalogue.all(), shareable=shareable),
-        postable=run.requester_id == requester.person.id and run.is_shown and not run.user_install,
+        postable=run.requester_id == requester.person.id and run.is_shown and not run.needs_interaction,
     )
     layout = single_layout(run, catalogue.title(run.deployment), pictures, follow_ups)
     await interaction.response.send_message(
@@ -200,7 +202,7 @@ async def _more(interaction: Interaction, key: str) -> None:
     services, requester = interaction.client.services, requester_of(interaction)
     run = await services.editing.visible_run(key, requester)
     follow_ups = FollowUps(
-        reportable=await services.reviews.takes_reports(requester),
+        reportable=not run.private and await services.reviews.takes_reports(requester),
         shareable=await services.sharing.is_offered(run, requester),
     )
     await interaction.response.send_message(view=more_layout(run, follow_ups), ephemeral=True)

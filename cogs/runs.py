@@ -14,12 +14,11 @@ from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import PersistentItem, page_button, selected_values, show_list
 from bot.gateway.interactions import (
     Interaction,
-    is_user_install_only,
     member_from_user,
     member_of,
     rules_guild_id,
 )
-from bot.gateway.replies import redeliver_here, send_placeholder
+from bot.gateway.replies import redeliver_here, reopen_here
 from bot.services.runs import RunService
 from bot.strings import say
 from bot.ui.custom_ids import QueueId, RunListAction, RunsId
@@ -43,11 +42,13 @@ class RunsItem(PersistentItem[RunsId], codec=RunsId):
     async def pressed(self, interaction: Interaction, id: RunsId) -> None:
         if id.action is RunListAction.CANCEL:
             await interaction.client.services.runs.cancel(_selected_key(interaction), interaction.user.id)
-        elif id.action is RunListAction.POST:
-            await redeliver_here(interaction, _selected_key(interaction))
-            if is_user_install_only(interaction):
-                await send_placeholder(interaction, _selected_key(interaction))
-                return
+        elif id.action is RunListAction.OPEN:
+            await reopen_here(interaction, _selected_key(interaction))
+            return
+        elif id.action is RunListAction.POST and await redeliver_here(
+            interaction, _selected_key(interaction)
+        ):
+            return
         await interaction.response.edit_message(view=await _runs_page(interaction, id.page))
         if id.action is RunListAction.POST:
             await tell(interaction, say("post_noted"))

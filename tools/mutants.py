@@ -131,6 +131,7 @@ TESTS = {
         "media.file_types": "unit/delivery/test_file_types.py",
         "media.shrink": "unit/delivery/test_shrink.py",
         "media.budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
+        "reopening": f"{DISCORD}_private.py",
         "places": "unit/delivery/test_places.py e2e/test_starvation.py",
         "request_pace": "unit/delivery/test_request_pace.py",
         "outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
@@ -138,7 +139,8 @@ TESTS = {
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",
         "retries": f"{DISCORD}_undelivered.py {DISCORD}_delivery.py",
-        "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py",
+        "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
+        f" {DISCORD}_private.py",
         "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
         "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
         "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
@@ -161,7 +163,7 @@ TESTS = {
         "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
-        f" {DISCORD}_batch.py",
+        f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",
         "preset_inputs": f"{SERVICES}_preset_inputs.py {DISCORD}_presets.py",
         "presets": f"{SERVICES}_preset_cache.py {DISCORD}_presets.py",

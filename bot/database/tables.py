@@ -81,6 +81,8 @@ runs = Table(
     Column("press", ExactString(32)),  # the button or form that started the run; see domain.requests.Press
     # The bot isn't a member of the server, so only the interaction can post in the channel.
     Column("user_install", Boolean, nullable=False, server_default=false()),
+    # Only the requester sees its messages.
+    Column("private", Boolean, nullable=False, server_default=false()),
     Column("status_message_id", BigInteger),
     # when to ask Discord whether the request was answered; NULL: it was, so the run may start
     Column("answer_due_at", UtcDateTime),

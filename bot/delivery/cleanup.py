@@ -150,8 +150,8 @@ class ResultRemoval:
         return next((actor for actor in reversed(actors) if actor != run.requester_id), None)
 
     async def _delete(self, run: Run, messages: Iterable[MessageRef]) -> None:
-        # The bot has no access to a user install's channel; there, the button deletes its own message.
-        out_of_reach = run.channel_id if run.user_install else None
+        # Only an interaction reaches these messages; there, the button deletes its own message.
+        out_of_reach = run.channel_id if run.needs_interaction else None
         await delete_all(self._poster, (each for each in messages if each.channel_id != out_of_reach))
 
 
@@ -200,12 +200,14 @@ class OutcomeCleanup:
     async def _remove_status(self, delivery: Delivery) -> None:
         run = delivery.run
         token = run.interaction_token_at(self._clock())
-        if run.user_install and (token is None or await self._is_outcome(run.status_message_id, delivery)):
+        if run.needs_interaction and await self._is_outcome(run.status_message_id, delivery):
             return
         if token is not None:
             with suppress(Unreachable):
                 await self._poster.delete_original(run.application_id, token, run.status_message_id)
                 return
+        if run.needs_interaction:
+            return
         # The token has expired, by our clock or by Discord's.
         with suppress(Unreachable):
             status = run.status_message_id

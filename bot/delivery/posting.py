@@ -86,14 +86,18 @@ class Poster:
             message = await webhook.edit_message(_original(message_id), **payload)
             return message.id
 
-    async def follow_up(self, application_id: int, token: str, outgoing: OutgoingMessage) -> int:
-        """Send a further message through an interaction, which allows five.
+    async def follow_up(
+        self, application_id: int, token: str, outgoing: OutgoingMessage, *, ephemeral: bool = False
+    ) -> int:
+        """Send a further message through an interaction; in a user install, at most five.
 
         Discord takes no nonce here, so retrying after a lost answer may post the message twice.
         """
         webhook = discord.Webhook.partial(application_id, token, client=self._client)
+        # discord.py takes a partial webhook for one of a channel, which can't send ephemeral messages.
+        webhook.type = discord.WebhookType.application
         with _mapped():
-            message = await webhook.send(**_payload(outgoing), wait=True)
+            message = await webhook.send(**_payload(outgoing), wait=True, ephemeral=ephemeral)
             return message.id
 
     async def edit(

@@ -233,8 +233,8 @@ class Router:
             await self.post(delivery, route, channel_id, [*messages, *origin], nonce_suffix=nonce_suffix)
         elif delivery.is_late_in_batch:
             raise Unreachable("the answer shows the whole batch")
-        elif run.user_install:
-            await self._post_by_interaction(delivery, route, messages)
+        elif run.needs_interaction:
+            await self._post_by_interaction(delivery, route, messages, last=not nonce_suffix)
         else:
             await self._edit_answer(delivery, route, messages, last=not nonce_suffix)
 
@@ -286,13 +286,15 @@ class Router:
         await self._mark_sent(delivery, [MessageRef(run.channel_id, message_id)], last=last)
 
     async def _post_by_interaction(
-        self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage]
+        self, delivery: Delivery, route: Route, messages: Sequence[OutgoingMessage], *, last: bool
     ) -> None:
-        """Deliver to a user install: edit the answer, and send further messages as follow-ups.
+        """Deliver where only the interaction can: edit the answer, send further messages as follow-ups.
 
         A follow-up with an unknown result is sent again: posting pictures twice is better than not at all.
         """
         run = delivery.run
+        if delivery.messages and not last:
+            return  # the answer says already that the result is withheld
         token = run.interaction_token_at(self._clock())
         if token is None:
             raise Unreachable("the interaction's token has expired")
@@ -300,13 +302,15 @@ class Router:
         for index in range(len(sent), len(messages)):
             await self._mark_attempt(delivery, route)
             if index:
-                message_id = await self._poster.follow_up(run.application_id, token, messages[index])
+                message_id = await self._poster.follow_up(
+                    run.application_id, token, messages[index], ephemeral=run.private
+                )
             else:
                 message_id = await self._poster.edit_original(
                     run.application_id, token, run.status_message_id, messages[0]
                 )
             sent.append(MessageRef(run.channel_id, message_id))
-            await self._mark_sent(delivery, sent, last=index == len(messages) - 1)
+            await self._mark_sent(delivery, sent, last=last and index == len(messages) - 1)
 
     async def _mark_sent(self, delivery: Delivery, sent: Sequence[MessageRef], *, last: bool) -> None:
         await self._deliveries.mark_sent(delivery.id, sent, self._clock() if last else None)
@@ -326,7 +330,7 @@ def _first_route(delivery: Delivery, now: datetime) -> Route:
     """Return the route to begin with: the one already in use, or the first that applies."""
     if delivery.attempted or delivery.messages:
         return Route(delivery.route)
-    if delivery.run.user_install:
+    if delivery.run.needs_interaction:
         return max(Route(delivery.route), Route.INTERACTION)
     is_watched = all(_is_watched(run, now) for run in delivery.batch)
     return max(Route(delivery.route), Route.IN_PLACE if is_watched else Route.CHANNEL)
@@ -372,6 +376,9 @@ def _origin_message(run: Run) -> OutgoingMessage:
     """Build the message that says why a result comes as a direct message."""
     if run.user_install:
         return OutgoingMessage(content=say("from_elsewhere_late"))
+    if run.private:
+        url = channel_url(run.guild_id, run.channel_id)
+        return OutgoingMessage(content=say("from_private", url=url))
     return OutgoingMessage(content=say("from_elsewhere", url=channel_url(run.guild_id, run.channel_id)))
 
 

@@ -155,11 +155,11 @@ class StatusUpdater:
             try:
                 await self._poster.edit_original(run.application_id, token, message_id, message)
             except Unreachable:
-                if run.user_install:
+                if run.needs_interaction:
                     raise
             else:
                 return
-        if not run.user_install:
+        if not run.needs_interaction:
             await self._poster.edit(run.channel_id, message_id, message)
 
 

@@ -85,8 +85,8 @@ def plan_commands(deployments: Sequence[Deployment], extra: Sequence[OptionSpec]
     if mistakes := [*_structure_mistakes(deployments)]:
         raise StartupError(*mistakes)
     # `extra` and `count` are conveniences: drop them rather than fail to start.
-    if extra and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
-        extra = ()
+    while extra and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
+        extra = extra[:-1]
     has_batches = any(deployment.max_count > 1 for deployment in deployments)
     if has_batches and _smallest_size(deployments, extra) > MAX_COMMAND_SIZE:
         deployments = [replace(deployment, max_count=1) for deployment in deployments]

@@ -9,7 +9,7 @@ from collections.abc import Collection
 NAME_LENGTH = 32
 DESCRIPTION_LENGTH = 100
 # Names of the bot's own options, in this version or a later one.
-RESERVED = frozenset({"gpu", "more", "count", "preset"})
+RESERVED = frozenset({"gpu", "more", "count", "preset", "private"})
 # Discord's pattern allows letters, numbers, `-` and `_`, and of the combining marks only the Thai and
 # Devanagari ones, with the same ranges as in discord.py.
 _THAI = "\u0e31-\u0e3a\u0e47-\u0e4e"

@@ -76,6 +76,7 @@ class CommandSpec:
 MORE = "more"
 GPU = "gpu"
 COUNT = "count"
+PRIVATE = "private"
 OPTIONS = 25
 CHOICES = 25
 _DEFAULT_LENGTH = 30
@@ -265,3 +266,6 @@ PRESET_OPTION = OptionSpec(
     max_length=NAME_LENGTH,
     autocomplete=True,
 )
+PRIVATE_OPTION = OptionSpec(name=PRIVATE, description=say("option_private"), type=OptionType.BOOLEAN)
+# The options that each deployment gets. The last ones give way if the command is too large.
+EXTRA_OPTIONS = (PRESET_OPTION, PRIVATE_OPTION)

@@ -51,6 +51,7 @@ class Start:
     gpu: str | None
     age_restricted: bool
     person: Member
+    private: bool = False
     roles_known: bool = True
     channel: ChannelState | None = None
     weight: float = 1.0
@@ -96,6 +97,7 @@ def decide(
         gpu=request.expected_gpu,
         age_restricted=request.age_restricted,
         person=requester.person,
+        private=request.private,
         # The gateway has already checked the bot's permissions in the channel.
         channel=ChannelState(age_restricted=origin.age_restricted),
         weight=weight,
@@ -128,6 +130,7 @@ def judge(start: Start, usage: Usage, operator: OperatorRules, rules: ServerRule
         _check_place(start.guild_id, operator, user_install=start.user_install)
         if start.channel is not None:
             check_channel(start.channel, restricted=start.age_restricted)
+        _check_private(start, rules)
         if start.guild_id is not None:
             _check_person(start.person, usage, rules)
             _check_roles(start, rules)
@@ -162,6 +165,7 @@ def start_of(run: Run, person: Member | None = None, channel: ChannelState | Non
         gpu=run.expected_gpu or run.gpu,
         age_restricted=run.age_restricted,
         person=known,
+        private=run.private,
         roles_known=person is not None or run.requester_roles is not None,
         channel=channel,
         weight=run.weight,
@@ -268,6 +272,13 @@ def _check_availability(guild_id: int | None, operator: OperatorRules, *, user_i
     allowed = operator.allowed_guild_ids
     if guild_id is not None and allowed is not None and guild_id not in allowed:
         raise RefusedError("guild_not_allowed")
+
+
+def _check_private(start: Start, rules: ServerRules) -> None:
+    if start.private and start.guild_id is None:
+        raise RefusedError("private_server_only")
+    if start.private and not rules.private_results:
+        raise RefusedError("private_off")
 
 
 def _check_pause(usage: Usage) -> None:

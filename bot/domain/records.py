@@ -53,6 +53,7 @@ class AuditAction(StrEnum):
     PRIVACY = "privacy"
     DISCARD = "discard"
     SHARE = "share"
+    OPEN_PRIVATE = "open_private"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

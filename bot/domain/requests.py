@@ -47,13 +47,17 @@ class Origin(BaseModel):
     age_restricted: bool = False
     user_install: bool = False
 
+    @property
+    def is_direct_message(self) -> bool:
+        return self.guild_id is None and not self.user_install
+
 
 class GenerationRequest(BaseModel):
     """One generation: a deployment, its inputs by their keys, the requester and the origin.
 
     `age_restricted` copies the operator's mark on the deployment, because the deployment may be gone when the
-    result is posted. `gpu` is the GPU to ask for; `expected_gpu` is the GPU that will be used, or None if
-    unknown.
+    result is posted. Only the requester sees the messages of a `private` request. `gpu` is the GPU to ask
+    for; `expected_gpu` is the GPU that will be used, or None if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +74,7 @@ class GenerationRequest(BaseModel):
     prompt: str | None = None
     parent_key: str | None = None
     age_restricted: bool = False
+    private: bool = False
     batch_key: str = Field(default_factory=lambda validated: validated["key"])
     batch_index: int = Field(default=0, ge=0)
     batch_size: int = Field(default=1, ge=1)

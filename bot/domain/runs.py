@@ -83,10 +83,10 @@ class RunReport(NamedTuple):
 class Run:
     """A run as the store has it. Times are aware UTC, durations seconds.
 
-    `waiting_code` names the rule that keeps a waiting run from starting. `requester_roles` is None if the
-    request is older than the column. `partial` marks a run that did not succeed but made outputs, which are
-    shown. The outputs of a run in flight are those of the last poll; `outputs_since` is when they were first
-    seen after the last node.
+    Only the requester sees the messages of a `private` run. `waiting_code` names the rule that keeps a
+    waiting run from starting. `requester_roles` is None if the request is older than the column. `partial`
+    marks a run that did not succeed but made outputs, which are shown. The outputs of a run in flight are
+    those of the last poll; `outputs_since` is when they were first seen after the last node.
     """
 
     key: str
@@ -112,6 +112,7 @@ class Run:
     interaction_expires_at: datetime | None = None
     upload_limit: int = 10 * 1024 * 1024
     user_install: bool = False
+    private: bool = False
     status_message_id: int | None = None
 
     run_id: str | None = None
@@ -174,6 +175,11 @@ class Run:
         """Return the code of the sentence that says who cancelled it."""
         own = self.cancelled_by in (None, self.requester_id)
         return "cancelled_by_requester" if own else "cancelled_by_moderator"
+
+    @property
+    def needs_interaction(self) -> bool:
+        """Return whether only interactions can show its messages where it was requested."""
+        return self.user_install or self.private
 
     @property
     def hidden_from_channel(self) -> bool:

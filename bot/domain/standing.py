@@ -37,6 +37,7 @@ class Standing:
     closed_gpus: tuple[str, ...]
     age_restricted: tuple[str, ...]
     age_restricted_channel: bool
+    private_results: bool
 
 
 def standing(
@@ -64,6 +65,7 @@ def standing(
         closed_gpus=_closed(offer.gpus, rules.gpu_roles, person),
         age_restricted=offer.age_restricted,
         age_restricted_channel=age_restricted_channel,
+        private_results=in_server and rules.private_results,
     )
 
 

@@ -25,8 +25,8 @@ _ANSWERED = 40060  # "Interaction has already been acknowledged"
 async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -> None:
     """Send the status message. If the requester doesn't see it, nothing is started.
 
-    Before approval only the requester sees it: from a public answer, Discord lets everybody open the command
-    with all its options.
+    Before approval, and of a private request, only the requester sees it: from a public answer, Discord lets
+    everybody open the command with all its options.
     """
     services = interaction.client.services
     # All runs of a new batch are in the state of its first.
@@ -37,7 +37,7 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
     try:
         response = await interaction.response.send_message(
             view=layout,
-            ephemeral=run.state is RunState.AWAITING_APPROVAL,
+            ephemeral=run.private or run.state is RunState.AWAITING_APPROVAL,
             allowed_mentions=discord.AllowedMentions.none(),
         )
     except (aiohttp.ClientError, OSError) as error:
@@ -48,16 +48,27 @@ async def send_status(interaction: discord.Interaction[GenerateBot], run: Run) -
         await _confirm(interaction, run, response.message_id)
 
 
-async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """Post an undelivered result in this channel. Raises RefusedError if a request would be refused here."""
+async def redeliver_here(interaction: discord.Interaction[GenerateBot], key: str) -> bool:
+    """Post an undelivered result in this channel. Raises RefusedError if a request would be refused here.
+
+    Returns whether the interaction is answered: by the message that the courier edits into the result, if
+    nothing else can show it here.
+    """
     await check_start(interaction)
-    await interaction.client.services.runs.redeliver(key, requester_of(interaction))
+    run = await interaction.client.services.runs.redeliver(key, requester_of(interaction))
+    if run.needs_interaction:
+        response = await interaction.response.send_message(view=posting_layout(), ephemeral=run.private)
+        await interaction.client.services.runs.confirm_placeholder(key, response.message_id)
+    return run.needs_interaction
 
 
-async def send_placeholder(interaction: discord.Interaction[GenerateBot], key: str) -> None:
-    """Send the message that the courier edits into an undelivered result of a user install."""
-    response = await interaction.response.send_message(view=posting_layout())
-    await interaction.client.services.runs.confirm_placeholder(key, response.message_id)
+async def reopen_here(interaction: discord.Interaction[GenerateBot], key: str) -> None:
+    """Show the user their own private result once more. Raises RefusedError."""
+    await check_start(interaction)
+    services, requester = interaction.client.services, requester_of(interaction)
+    batch = await services.runs.reopen(key, requester)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    await services.show_private(batch, requester.origin, to_moderator=False)
 
 
 async def _handle_refusal(

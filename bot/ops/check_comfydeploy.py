@@ -11,7 +11,7 @@ from bot.deployments.catalogue import Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile.deployment import describes_itself
 from bot.deployments.model import Deployment, Input
-from bot.deployments.options import PRESET_OPTION, CommandSpec, OptionSpec
+from bot.deployments.options import EXTRA_OPTIONS, CommandSpec, OptionSpec
 from bot.deployments.schema import DeploymentConfig
 from bot.domain.errors import (
     BackendBadReply,
@@ -95,7 +95,7 @@ class ReadOnlyCache:
 def catalogue_of(
     configs: Sequence[DeploymentConfig], backend: ComfyDeploy, store: KeyValueStore | None
 ) -> Catalogue:
-    return Catalogue(configs, backend, ReadOnlyCache(store), extra=(PRESET_OPTION,))
+    return Catalogue(configs, backend, ReadOnlyCache(store), extra=EXTRA_OPTIONS)
 
 
 def load_problems(error: StartupError, catalogue: Catalogue) -> Iterator[Finding]:

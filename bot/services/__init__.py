@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.deployments.catalogue import Catalogue, Reloader
+from bot.domain.requests import Origin
+from bot.domain.runs import Run
 from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService
@@ -17,6 +21,12 @@ from bot.services.runs import RunService
 from bot.services.server_settings import ServerSettingsService
 from bot.services.sharing import SharingService
 from bot.services.words.filter import WordFilter
+
+
+class ShowPrivate(Protocol):
+    """Shows a private result in the answer to a deferred interaction. Raises DiscordAway."""
+
+    async def __call__(self, batch: Sequence[Run], origin: Origin, *, to_moderator: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,7 @@ class Services:
     audit: AuditService
     privacy: PrivacyService
     server_settings: ServerSettingsService
+    show_private: ShowPrivate
     word_filter: WordFilter
     catalogue: Catalogue
     reloader: Reloader

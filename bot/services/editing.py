@@ -56,7 +56,7 @@ class EditingService:
         """Return a run that the requester may see. Raises RefusedError.
 
         Users see their own runs, and moderators those of their server. Others see a run only in its channel,
-        and only after approval if that is required.
+        not if it is private, and only after approval if that is required.
         """
         run = await self._runs.get(key)
         if run is None:
@@ -67,6 +67,8 @@ class EditingService:
             raise RefusedError("run_gone")
         if requester.person.is_moderator(await self._rules.current(run.guild_id)):
             return run
+        if run.private:
+            raise RefusedError("run_gone")
         if run.hidden_from_channel:  # also in the channel of its review card, where "gone" would be wrong
             raise RefusedError("details_hidden")
         if run.channel_id != requester.origin.channel_id:

@@ -15,7 +15,7 @@ from bot.deployments.earlier_values import revise
 from bot.deployments.input_text import free_texts
 from bot.deployments.inputs import CollectedInputs, RawValue, collect, seed_range
 from bot.deployments.model import Deployment, Input, deployment_of, varies_in_batch
-from bot.deployments.options import COUNT
+from bot.deployments.options import COUNT, PRIVATE
 from bot.domain.errors import PressedTwice, RefusedError, StoreUnavailable
 from bot.domain.requests import GenerationRequest, Requester, batch_requests
 from bot.domain.runs import Run
@@ -67,9 +67,10 @@ class GenerationService:
         """Start a deployment with the options of `/generate`, and return the first run of its batch."""
         deployment = self._catalogue.require(name)
         count = check_count(deployment, options.get(COUNT))
-        typed = {option: value for option, value in options.items() if option != COUNT}
+        typed = {option: value for option, value in options.items() if option not in (COUNT, PRIVATE)}
         inputs = collect(deployment, typed, draw_seed=draw_seed)
-        return await self.submit(deployment, inputs, requester, count=count)
+        private = bool(options.get(PRIVATE))
+        return await self.submit(deployment, inputs, requester, count=count, private=private)
 
     async def repeat(
         self, key: str, requester: Requester, mode: RepeatMode = RepeatMode.ONE
@@ -99,15 +100,21 @@ class GenerationService:
         *,
         parent_key: str | None = None,
         count: int = 1,
+        private: bool = False,
     ) -> Run:
         """Check a request against the word filter and the policy, store it, and return the first run of its
         batch.
+
+        A request made from a private result is private, too.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
         with self._metrics.request(deployment.name):
             self._refusals.check(user_id, guild_id)
             try:
-                return await self._accept(deployment, inputs, requester, parent_key=parent_key, count=count)
+                private = private or await self._is_private(parent_key)
+                return await self._accept(
+                    deployment, inputs, requester, parent_key=parent_key, count=count, private=private
+                )
             except PressedTwice:
                 raise  # it wrote nothing, and the first press may be fine
             except RefusedError:
@@ -122,6 +129,7 @@ class GenerationService:
         *,
         parent_key: str | None,
         count: int,
+        private: bool,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
         request = GenerationRequest(
@@ -136,6 +144,8 @@ class GenerationService:
             prompt=inputs.prompt,
             parent_key=parent_key,
             age_restricted=deployment.age_restricted,
+            # Nobody else sees direct messages anyway.
+            private=private and not requester.origin.is_direct_message,
             deadline_seconds=self._deadline_seconds,
         )
         batch = batch_requests(request, batch_inputs(deployment, inputs, count, draw_seed))
@@ -144,6 +154,10 @@ class GenerationService:
             size = f", a batch of {len(batch)}" if len(batch) > 1 else ""
             log.info("accepted a request of user %s in channel %s%s", run.requester_id, run.channel_id, size)
             return run
+
+    async def _is_private(self, key: str | None) -> bool:
+        run = await self._run_store.get(key) if key is not None else None
+        return run is not None and run.private
 
     async def confirm_answer(self, key: str, status_message_id: int) -> bool:
         """Allow the queue call, because the requester sees the status message.

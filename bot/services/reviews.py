@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.errors import RefusedError, RefusedForNow
-from bot.domain.policy import check_undecided
+from bot.domain.policy import check_age, check_undecided
 from bot.domain.requests import ChannelState, Member, Requester
 from bot.domain.runs import Purpose, Run
 from bot.store import Store
@@ -161,6 +161,8 @@ class ReviewService:
         Returns False if they have already dealt with this user's report.
         """
         run = await self._run(key, requester.origin.guild_id)
+        if run.private:  # nobody sees it who could report it
+            raise RefusedError("run_gone")
         reported = await self._store.runs.batch(run) if run.is_first_in_batch else [run]
         _check_shown(*reported)
         rules = await self._store.rules.current(requester.origin.guild_id)
@@ -176,6 +178,16 @@ class ReviewService:
         run = await self._moderated(key, moderator, guild_id)
         await self._store.reviews.dismiss(key, moderator.id, self._clock())
         return self._reviewed(run)
+
+    async def open(self, key: str, moderator: Requester) -> Run:
+        """Return a private result for a moderator, and record that they opened it."""
+        origin = moderator.origin
+        run = await self._moderated(key, moderator.person, origin.guild_id)
+        if not (run.private and run.is_shown and run.outputs):
+            raise RefusedError("already_deleted" if run.deleted_at is not None else "open_nothing")
+        check_age(origin, restricted=run.age_restricted)
+        await self._store.reviews.record_opening(run.key, moderator.person.id, self._clock())
+        return run
 
     async def _decided(self, key: str) -> ReviewedRun:
         run = await self._store.runs.get(key)
@@ -194,7 +206,7 @@ class ReviewService:
         run = await self._store.runs.get(key)
         if by_card or run is None:
             return await self._moderated(key, person, guild_id)
-        if run.requester_id == person.id or run.channel_id == moderated:
+        if run.requester_id == person.id or (run.channel_id == moderated and not run.private):
             return run
         refusal = "delete_not_yours" if guild_id is not None else "not_yours"
         return await self._moderated(key, person, guild_id, refusal=refusal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.deployments.catalogue import Catalogue
@@ -44,7 +45,7 @@ class RunService:
     async def own_run(
         self, key: str, user_id: int, *, moderated: int | None = None, refusal: str = "not_yours"
     ) -> Run:
-        """Return a user's own run, or any run of the channel `moderated`. Raises RefusedError.
+        """Return a user's own run, or any public one of the channel `moderated`. Raises RefusedError.
 
         `refusal` is the code of the sentence for other users.
 
@@ -58,7 +59,7 @@ class RunService:
             return run
         if moderated is None:
             raise RefusedError(refusal if run.guild_id is not None else "not_yours")
-        if run.channel_id != moderated:
+        if run.private or run.channel_id != moderated:
             raise RefusedError("run_gone")
         return run
 
@@ -108,12 +109,32 @@ class RunService:
             server=_server_limits(rules) if moderator else None,
         )
 
-    async def redeliver(self, key: str, requester: Requester) -> None:
+    async def redeliver(self, key: str, requester: Requester) -> Run:
         """Post an undelivered result in the requester's current channel. Raises RefusedError if there is
         none.
 
         This works only in the run's own server, since moderators of another one have not approved the result.
+        Returns the run as it will be posted: if it needs the interaction, the caller sends a placeholder.
         """
+        run, origin = await self._postable(key, requester), requester.origin
+        moved = replace(run, user_install=origin.user_install)
+        # The interaction's answer, which is edited into the result, has to exist first.
+        due_at = self._clock() + (ANSWER_HOLD if moved.needs_interaction else timedelta())
+        if not await self._store.deliveries.redeliver(run.batch_key, origin, due_at):
+            raise RefusedError("post_nothing")
+        self._wakeups.deliver()
+        return moved
+
+    async def reopen(self, key: str, requester: Requester) -> Sequence[Run]:
+        """Return the batch of the user's own private result, to show it to them once more."""
+        run = await self._postable(key, requester)
+        batch = await self._store.runs.batch(run)
+        if not run.private or not any(each.is_shown and each.outputs for each in batch):
+            raise RefusedError("open_nothing")
+        return batch
+
+    async def _postable(self, key: str, requester: Requester) -> Run:
+        """Return the user's own run if its result may be shown in this channel. Raises RefusedError."""
         run = await self.own_run(key, requester.person.id)
         origin = requester.origin
         if run.guild_id != origin.guild_id:
@@ -123,14 +144,10 @@ class RunService:
         deployment = self._catalogue.get(run.deployment)
         restricted = run.age_restricted or (deployment is not None and deployment.age_restricted)
         check_age(origin, restricted=restricted)
-        # A user install posts by editing the interaction's answer, which has to exist first.
-        due_at = self._clock() + (ANSWER_HOLD if origin.user_install else timedelta())
-        if not await self._store.deliveries.redeliver(run.batch_key, origin, due_at):
-            raise RefusedError("post_nothing")
-        self._wakeups.deliver()
+        return run
 
     async def confirm_placeholder(self, key: str, message_id: int | None) -> None:
-        """Store the message that the courier edits into a redelivered result of a user install."""
+        """Store the message that the courier edits into a redelivered result."""
         await self._store.deliveries.confirm_placeholder(key, message_id, self._clock())
         self._wakeups.deliver()
 

@@ -42,7 +42,8 @@ class SharingService:
 
     async def is_offered(self, run: Run, requester: Requester) -> bool:
         """Return whether the requester may share the run's result in a gallery that the bot can post in."""
-        if run.requester_id != requester.person.id or run.guild_id is None or not run.is_shown:
+        is_own = run.requester_id == requester.person.id
+        if not is_own or run.guild_id is None or run.private or not run.is_shown:
             return False
         gallery = (await self._store.rules.get(run.guild_id)).gallery_channel_id
         return gallery is not None and requester.can_post(gallery)
@@ -99,6 +100,8 @@ class SharingService:
             raise RefusedError("copy_elsewhere")
         if not run.is_shown:
             raise RefusedError("already_deleted" if run.deleted_at is not None else "no_result")
+        if run.private:
+            raise RefusedError("copy_private")
         if run.hidden_from_channel:
             raise RefusedError("details_hidden")
         if not run.outputs:  # its requester has erased them

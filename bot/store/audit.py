@@ -118,13 +118,14 @@ _OF_RUN = (
     runs.c.channel_id,
     runs.c.status_message_id,
     runs.c.review_channel_id,
+    runs.c.private,
 )
 _SHOWING = (Purpose.OUTCOME, Purpose.LATE, Purpose.REMOVAL, Purpose.REVIEW)
 Sent = Mapping[Purpose, Sequence[Sequence[int]]]  # the messages of a run's deliveries, by purpose
 
 
 async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]) -> list[StoredEntry]:
-    """Add the prompt and the message of each entry's run."""
+    """Add the prompt and the message of each entry's run, except of private ones, which moderators open."""
     keys = sorted({stored.entry.run_key for stored in entries if stored.entry.run_key})
     if not keys:
         return list(entries)
@@ -139,7 +140,7 @@ async def _with_runs(connection: AsyncConnection, entries: Sequence[StoredEntry]
 
     def complete(stored: StoredEntry) -> StoredEntry:
         run = found.get(stored.entry.run_key or "")
-        if run is None:
+        if run is None or run.private:
             return stored
         message = _message(run, batch_rows[run.batch_key], sent[run.key], sent[run.batch_key])
         return replace(stored, prompt=run.prompt, message=message)

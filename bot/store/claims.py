@@ -26,7 +26,7 @@ from bot.store.requests.judging import judge_run, refuse
 from bot.store.waiting import NOT_HELD, hold_back, waiting_for
 
 log = logging.getLogger(__name__)
-# A user install's last status edit is made this long before its interaction ends, and says what comes next.
+# The last status edit through an interaction is made this long before it ends, and says what comes next.
 _FAREWELL = timedelta(seconds=60)
 _FAREWELL_NOTE = "answer_ends"
 _QUEUE_ENTRY = (
@@ -256,10 +256,11 @@ class ClaimStore:
 
         They are marked before the edit, so a lost edit is repaired by the next. `fast` is the pause between
         edits with a valid interaction token, `slow` between edits with the bot's token; those aren't made in
-        channels that are `full`. A user install gets one more edit just before its interaction ends.
+        channels that are `full`. A user install and a private request get one more edit just before their
+        interaction ends.
         """
         last_edit = and_(
-            runs.c.user_install,
+            or_(runs.c.user_install, runs.c.private),
             runs.c.interaction_expires_at > now,
             runs.c.interaction_expires_at <= now + _FAREWELL,
             runs.c.status_note.is_distinct_from(_FAREWELL_NOTE),

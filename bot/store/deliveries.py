@@ -262,7 +262,7 @@ class DeliveryStore:
         replaces are deleted later: parts of the result, and the status message that mentioned `/runs`.
         """
         async with self._database.write() as connection:
-            await lock_batch_if_any(connection, key)
+            batch = await lock_batch_if_any(connection, key)
             undelivered = (await connection.execute(undelivered_of(key))).all()
             if not undelivered:
                 return may_be_stored
@@ -274,10 +274,9 @@ class DeliveryStore:
                 )
             rules = await read_rules(connection, origin.guild_id)
             spoiler = is_spoiler(rules, age_restricted=origin.age_restricted)
+            columns = destination_columns(origin, private=batch[0].private)
             await connection.execute(
-                update(runs)
-                .where(runs.c.batch_key == key)
-                .values(**destination_columns(origin), spoiler=spoiler)
+                update(runs).where(runs.c.batch_key == key).values(**columns, spoiler=spoiler)
             )
             return True
 
@@ -317,11 +316,14 @@ def _oldest_pending(now: datetime, full: Collection[int]) -> Select[Any]:
 def _replaced(row: Row[Any]) -> list[Sequence[int]]:
     """Return the messages that a new delivery of a result replaces.
 
-    The status message of a user install is left out, because the bot can't delete it.
+    Those that only an interaction could reach are left out, because the bot can't delete them.
     """
+    sent = [*row.earlier_messages, *row.messages]
+    if row.user_install or row.private:
+        return [message for message in sent if message[0] != row.channel_id]
     status = [row.channel_id, row.status_message_id]
-    is_ours = row.status_message_id is not None and not row.user_install and status not in row.messages
-    return [*row.earlier_messages, *row.messages, *([status] if is_ours else [])]
+    is_ours = row.status_message_id is not None and status not in row.messages
+    return [*sent, *([status] if is_ours else [])]
 
 
 def _refs(pairs: Iterable[Sequence[int]]) -> tuple[MessageRef, ...]:
@@ -361,6 +363,7 @@ def undelivered_of(key: str) -> Select[Any]:
             runs.c.channel_id,
             runs.c.status_message_id,
             runs.c.user_install,
+            runs.c.private,
         )
         .join(runs, runs.c.key == deliveries.c.run_key)
         .where(
@@ -374,18 +377,19 @@ def undelivered_of(key: str) -> Select[Any]:
     )
 
 
-def destination_columns(origin: Origin) -> dict[str, object]:
+def destination_columns(origin: Origin, *, private: bool = False) -> dict[str, object]:
     """Return the columns that move an undelivered result to another channel.
 
     The server stays: its budget paid for the result, and its moderators answer for it. The interaction of
-    `/runs` shows the list, so only a user install, which has no other route, uses it for the result.
+    `/runs` is used for the result only if there is no other route: in a user install, or if it is private.
     """
+    by_interaction = origin.user_install or private
     token, expires = origin.interaction_token, origin.interaction_expires_at
     return {
         "channel_id": origin.channel_id,
         "upload_limit": origin.upload_limit,
         "user_install": origin.user_install,
-        "interaction_token": token if origin.user_install else None,
-        "interaction_expires_at": expires if origin.user_install else None,
+        "interaction_token": token if by_interaction else None,
+        "interaction_expires_at": expires if by_interaction else None,
         "status_message_id": None,
     }

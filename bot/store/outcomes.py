@@ -153,6 +153,7 @@ async def _record_outcome(connection: AsyncConnection, run: Run, change: Change,
             run_key=run.key,
             deployment=run.deployment,
             outcome=change.state,
+            details={"private": True} if run.private else {},
         ),
     )
 

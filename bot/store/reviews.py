@@ -173,6 +173,17 @@ class ReviewStore:
             await connection.execute(update(runs).where(runs.c.key == key).values(report_channel_id=None))
             await add_entries(connection, _entry(run, AuditAction.DISMISS, moderator_id, now))
 
+    @repeat_if_unknown
+    async def record_opening(
+        self, key: str, moderator_id: int, now: datetime, *, may_be_stored: bool = False
+    ) -> None:
+        """Record that a moderator opened a private result."""
+        async with self._database.write() as connection:
+            run = await lock_run(connection, key)
+            mine = _count_entries(run, AuditAction.OPEN_PRIVATE, moderator_id).where(audit.c.at == now)
+            if not (may_be_stored and await connection.scalar(mine)):
+                await add_entries(connection, _entry(run, AuditAction.OPEN_PRIVATE, moderator_id, now))
+
     async def dismissals(self, run: Run) -> int:
         """Return how many reports of a run were dismissed."""
         async with self._database.read() as connection:

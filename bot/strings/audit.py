@@ -55,6 +55,9 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "record_pause": "{who} paused the bot",
         "record_resume": "{who} resumed the bot",
         "record_privacy": "{who} deleted their own data",
+        "record_open_private": "{who} opened a private result of **{deployment}** for {whom}",
+        "record_private": "private",
+        "record_private_choose": "Open a private result",
         "record_discard": "{who} deleted the message about **{deployment}** for {whom}",
         "record_share": "{who} shared a result of **{deployment}**",
         "record_channel": "in <#{channel}>",
@@ -76,6 +79,7 @@ AUDIT: Mapping[str, str] = MappingProxyType(
         "action_privacy": "Own data deleted",
         "action_discard": "Message deleted",
         "action_share": "Shared",
+        "action_open_private": "Private result opened",
         # the rules that refuse a request, for moderators
         "rule_guild_not_allowed": "server not allowed by the operator",
         "rule_direct_messages_off": "direct messages off",

@@ -110,6 +110,8 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "runs_undelivered_outside": " · couldn't be posted; use `/runs` where you asked",
         "runs_cancel_choose": "Cancel a request",
         "runs_post_choose": "Post a result here",
+        "runs_open_choose": "Show a private result again",
+        "runs_private": " · private",
         "button_post": "Post it here",
         "withheld_heading": "Your result is ready",
         "withheld": "It is age-restricted, so I post it only in age-restricted channels. Use `/runs` in one to have it posted there.",
@@ -123,12 +125,14 @@ LISTS: Mapping[str, str] = MappingProxyType(
         "queue_heading": "### Running and waiting on this server",
         "queue_none": "Nothing at the moment.",
         "queue_line": "{state}: **{title}** <@{person}> <t:{at}:R>{position}",
+        "queue_private": "{state}: a private request <t:{at}:R>{position}",
         "queue_of_several": "{title} {number} of {count}",
         "queue_back": "Back",
         "queue_on": "More",
         # sizes
         "option_size": "The shape of the result",
         # presets
+        "option_private": "Only you see it, perhaps as a direct message. Moderators can open it from the audit log.",
         "option_preset": "A saved set of inputs; what you type here wins",
         "command_preset": "Sets of inputs to use again",
         "command_preset_save": "Save the inputs of one of your requests under a name",

@@ -74,6 +74,14 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         # user installs
         "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
+        # private results
+        "answer_private": "Only you see this; moderators can open the result from the audit log.",
+        "answer_private_lives": "After 15 minutes, the result comes as a direct message, or waits in `/runs`.",
+        "from_private": "I couldn't answer privately in [that channel]({url}) any more, so here it is.",
+        "private_off": "Private results are off here. A server admin can allow them in `/settings`.",
+        "private_server_only": "Private results work only on servers that I'm a member of.",
+        "open_heading": "**{title}**: a private result of <@{person}>",
+        "open_nothing": "This request has no result to open.",
         "answer_ends": "This takes longer than I can answer here. "
         "The result comes as a direct message, or waits in `/runs`.",
         "answer_too_late": "The queue was too long to answer here in time, so nothing was started. "
@@ -111,6 +119,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "help_rules_unlimited": "- There is no limit on your runs a day.",
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
         "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
+        "help_rules_private": "- With `private`, only you and the moderators can see a result.",
         "help_rules_closed": "- Your roles can't use {names}.",
         "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",
         "help_rules_age": "- {names}: only in channels marked as age-restricted, which this one isn't.",

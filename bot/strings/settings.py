@@ -109,6 +109,7 @@ _LABELS = {
     "settings_label_member_days": "Time on this server:",
     "settings_label_spoiler": "Spoiler:",
     "settings_label_gallery": "Gallery channel:",
+    "settings_label_private": "Private results:",
     "settings_label_retention": "Kept for:",
 }
 _VALUES = {
@@ -126,6 +127,9 @@ _VALUES = {
     "settings_spoiler_not_age_restricted": "Hidden in channels that are not age-restricted",
     "settings_spoiler_always": "Always hidden behind a click",
     "settings_shared_to": "shared to {channel}",
+    "settings_private_off": "Not allowed",
+    "settings_private_allowed": "Allowed; moderators can open them from the audit log",
+    "settings_brief_private": "private results allowed",
     "settings_none_chosen": "none",
     "settings_and_more": "{text} and {count} more",
     "settings_gone_role": "a deleted role (`{id}`)",
@@ -200,6 +204,7 @@ _CONTROLS = {
     "settings_caption_gpus_roles": "Who may use **{about}**",
     "settings_caption_results_spoiler": "**When results are hidden**",
     "settings_caption_results_gallery": "**Gallery channel**, where members share their results",
+    "settings_caption_results_private": "**Results that only their requester sees**",
     "settings_button_home_back": "Back",
     "settings_button_home_tidy": "Remove missing",
     "settings_button_again": "Edit again",

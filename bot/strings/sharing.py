@@ -17,6 +17,7 @@ SHARING: Mapping[str, str] = MappingProxyType(
         "share_link": "[Open the original]({url})",
         # refusals, at the press or later
         "copy_not_yours": "Only the person who asked can post or share this.",
+        "copy_private": "This is private, so I can't post or share it. Please generate it without `private`.",
         "copy_elsewhere": "This works only on the server where you asked. Please press it there.",
         "copy_pending": "This is already on its way. Please wait a moment.",
         "copy_there": "This has been posted already: [open it]({url}).",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -101,6 +101,12 @@ def _details(stored: StoredEntry, naming: Naming, time: Callable[[datetime], str
             yield say(f"record_{name}", text=naming.text(value, _TEXT_LENGTH))
     if entry.action is AuditAction.BLOCK:
         yield _block_end(details.get("until"), time)
+    yield from _facts(details)
+
+
+def _facts(details: Mapping[str, object]) -> Iterator[str]:
+    if details.get("private"):
+        yield say("record_private")
     ended = details.get("ended")
     if isinstance(ended, int):
         yield counted("record_ended", ended)

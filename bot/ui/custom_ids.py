@@ -182,11 +182,14 @@ class ShareId(CustomId):
 
 
 class RunListAction(StrEnum):
-    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run and redraw the page."""
+    """The actions of the controls in `/runs`. CANCEL and POST act on the selected run and redraw the page;
+    OPEN shows a private result.
+    """
 
     PAGE = "page"
     CANCEL = "cancel"
     POST = "post"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +384,20 @@ class HelpId(CustomId):
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(int(match["number"]))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenId(CustomId):
+    """The select of private results under a page of `/audit`."""
+
+    PATTERN = re.compile(r"auditopen")
+
+    def encode(self) -> str:
+        return "auditopen"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        return cls()
 
 
 @dataclass(frozen=True, slots=True)

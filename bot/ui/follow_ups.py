@@ -90,7 +90,8 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
     use = _use_buttons(run, follow_ups, picture=picture and run.is_shown)
     post = [run_button(run, Action.PUBLISH, "button_publish")] if follow_ups.postable else []
     about = [*use, *post, *_share_buttons(run, follow_ups), run_button(run, Action.DETAILS, "button_details")]
-    if _is_removable(run):
+    # The bot can edit such a message only in response to a press of a button in that message.
+    if _is_removable(run) and not run.needs_interaction:
         about.append(run_button(run, Action.DELETE, "button_delete"))
     if len(about) > _ROW:
         about = [*about[: _ROW - 1], run_button(run, Action.MORE, "button_more")]

@@ -28,6 +28,8 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield say("help_rules_not_reviewed")
     yield from _budgets(standing)
+    if standing.private_results:
+        yield say("help_rules_private")
     if standing.closed_deployments:
         yield say("help_rules_closed", names=_names(map(title, standing.closed_deployments)))
     if standing.closed_gpus:

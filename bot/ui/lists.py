@@ -27,7 +27,7 @@ _LABEL = 100
 def runs_layout(
     page: HistoryPage, current: RunsPage, title: Callable[[str], str], *, here: int | None
 ) -> LayoutView:
-    """Build a page of a user's own runs, newest first, with selects to cancel or post them.
+    """Build a page of a user's own runs, newest first, with selects to cancel, post or open them.
 
     `here` is the current server: undelivered results can only be posted in their own server.
     """
@@ -47,7 +47,17 @@ def runs_layout(
         for number, entry in enumerate(entries, 1)
         if entry.undelivered and entry.first.guild_id == here
     ]
-    for action, selectable in ((RunListAction.CANCEL, open_runs), (RunListAction.POST, undelivered)):
+    private = [
+        (number, entry)
+        for number, entry in enumerate(entries, 1)
+        if _can_open(entry) and entry.first.guild_id == here
+    ]
+    selects = {
+        RunListAction.CANCEL: open_runs,
+        RunListAction.POST: undelivered,
+        RunListAction.OPEN: private,
+    }
+    for action, selectable in selects.items():
         if selectable:
             layout.add_item(ActionRow(_select(action, current, selectable, title)))
     if page.older or page.newer:
@@ -75,10 +85,19 @@ def cancellable(run: Run) -> bool:
     return not run.final and run.cancel_requested_at is None and run.status_note != "not_cancellable"
 
 
+def _can_open(entry: RunListEntry) -> bool:
+    """Return whether a private result can be shown again: Discord drops ephemeral messages on a reload."""
+    was_shown = entry.first.private and entry.message is not None and not entry.undelivered
+    return was_shown and any(run.is_shown for run in entry.batch)
+
+
 def queue_layout(
     runs: Sequence[Run], page: int, *, more: bool, viewer_id: int, title: Callable[[str], str]
 ) -> LayoutView:
-    """Build a page of a server's active and waiting runs; prompts of other users are hidden."""
+    """Build a page of a server's active and waiting runs.
+
+    Of other users' requests no prompts are shown, and of private ones no names.
+    """
     lines = [
         _queue_line(number, run, viewer_id, title) for number, run in enumerate(runs, page * PAGE_SIZE + 1)
     ]
@@ -113,6 +132,8 @@ def _link(entry: RunListEntry, here: int | None) -> str:
         return say("runs_undelivered_elsewhere", url=channel_url(run.guild_id, run.channel_id))
     if run.user_install:
         return ""  # the server isn't stored for user installs
+    if run.private and (entry.message is None or entry.message[0] == run.channel_id):
+        return say("runs_private")  # nothing links to an ephemeral message
     if entry.message is not None:
         # A message in another channel was sent as a direct message.
         guild_id = run.guild_id if entry.message[0] == run.channel_id else None
@@ -146,6 +167,9 @@ def _prompt(run: Run) -> str:
 
 
 def _queue_line(number: int, run: Run, viewer_id: int, title: Callable[[str], str]) -> str:
+    if run.private and run.requester_id != viewer_id:
+        at = int(run.created_at.timestamp())
+        return f"{number}. {say('queue_private', state=_state(run), at=at, position=_position(run))}"
     line = say(
         "queue_line",
         state=_state(run),

@@ -218,6 +218,8 @@ def _card_about(run: Run, title: str, inputs: ShownInputs, heading: str) -> str:
         requester.append(say("card_joined", at=int(run.requester_joined_at.timestamp())))
     lines = [say(heading, title=escape_line(title, 80)), " · ".join(requester), *_values(inputs.values)]
     facts = [say("card_place", channel=run.channel_id), _cost(run)]
+    if run.private:
+        facts.append(say("record_private"))
     if run.gpu:
         facts.insert(0, say("gpu", gpu=escape_line(run.gpu, 32)))
     return "\n".join([*lines, f"-# {' · '.join(facts)}"])

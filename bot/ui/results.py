@@ -111,8 +111,8 @@ def outcome_messages(
     gallery = [file for file in files if file.kind in GALLERY]
     others = [file for file in files if file.kind not in GALLERY]
     has_texts = any(batch.prepared[run.key].texts for run in batch.shown)
-    # A user install's outcome replaces a layout, which can't become a classic message.
-    if gallery or not others or has_texts or batch.first.user_install:
+    # An outcome that is an edit replaces a layout, which can't become a classic message.
+    if gallery or not others or has_texts or batch.first.needs_interaction:
         pictures, *further = chunks(gallery) or [()]
         first, left = first_message(batch, title, pictures, follow_ups)
         more = [gallery_only(batch.first, chunk) for chunk in further]

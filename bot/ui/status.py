@@ -42,6 +42,7 @@ def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
     above = [f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
         *_progress(batch, active),
+        say("answer_private") if first.private else "",
         _remark(next((run for run in (first, *active) if run.status_note), first)),
         *_held(active),
         say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
@@ -106,8 +107,12 @@ def _waiting_heading(furthest: Run, active: Sequence[Run]) -> str:
 
 
 def _remark(run: Run) -> str:
-    """Return the run's status note, or for a user install, how long the message can be updated."""
-    return say(run.status_note or "answer_lives") if run.status_note or run.user_install else ""
+    """Return the run's status note, or how long an interaction can update the message."""
+    if run.status_note:
+        return say(run.status_note)
+    if run.needs_interaction:
+        return say("answer_private_lives" if run.private else "answer_lives")
+    return ""
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:

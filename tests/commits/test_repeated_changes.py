@@ -91,6 +91,11 @@ async def dismiss(store: Store) -> Change:
     return lambda: store.reviews.dismiss(run.key, MOD, NOW)
 
 
+async def record_opening(store: Store) -> Change:
+    run = await brought_to(store, RunState.SUCCEEDED)
+    return lambda: store.reviews.record_opening(run.key, MOD, NOW)
+
+
 async def report(store: Store) -> Change:
     run = await brought_to(store, RunState.SUCCEEDED)
     return lambda: store.reviews.report(run.key, ALICE, 9, NOW)
@@ -151,6 +156,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     remove_preset: True,
     delete: True,
     dismiss: None,
+    record_opening: None,
     report: True,
     approve: None,
     reject: True,

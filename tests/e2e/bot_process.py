@@ -27,7 +27,7 @@ from tests.e2e.fork_server import ForkedProcess
 from tests.fakediscord.interactions import Interaction
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
-from tests.fakediscord.world import Channel, Message
+from tests.fakediscord.world import Channel, Message, User
 from tests.harness import QUICK
 
 OPEN = (
@@ -252,10 +252,13 @@ class BotProcess:
         with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
             connection.execute(statement)
 
-    def outcomes(self, key: str, channel: Channel | None = None) -> list[Message]:
-        """Return the outcomes of a run that Alice sees: its messages without a Cancel button."""
+    def outcomes(self, key: str, channel: Channel | None = None, viewer: User | None = None) -> list[Message]:
+        """Return the outcomes of a run that everybody sees: its messages without a Cancel button.
+
+        With a `viewer`, also the ephemeral ones that this person sees.
+        """
         found = []
-        for message in self.discord.messages(channel or self.channel):
+        for message in self.discord.messages(channel or self.channel, viewer):
             ids = [item for item in message.custom_ids if key in item]
             if ids and not any(item.endswith(":cancel") for item in ids):
                 found.append(message)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, REJECTS_ID, VARIATIONS_ID
+from bot.domain.settings.rules import ServerRules
+from bot.store import Store
+from demo.fake_comfydeploy.deployments import FAILS_ID, NO_CREDITS_ID, PICTURE_ID, REJECTS_ID, VARIATIONS_ID
 from demo.fake_comfydeploy.faults import Faults
 from tests.e2e.bot_process import BotProcess, bot_process
 from tests.e2e.kill_points import COMFY, OWED, POSTER, RUNS
@@ -71,6 +74,33 @@ async def asked_and_shut_out(home: BotProcess) -> None:
     home.comfydeploy.release()
 
 
+async def asked_in_private(home: BotProcess) -> None:
+    store = Store(home.database_url)
+    try:
+        rules = ServerRules(private_results=True)
+        await store.rules.change(home.guild.id, 1, lambda _: rules, datetime.now(UTC), "private results")
+    finally:
+        await store.close()
+    await home.ask(private=True)
+
+
+async def asked_in_private_for_too_long(home: BotProcess) -> None:
+    """Let the interaction expire before the private result arrives."""
+    await asked_in_private(home)
+    await home.held()
+    home.discord.interactions.token_lifetime = 0
+    home.comfydeploy.release()
+
+
+async def asked_in_private_and_withheld(home: BotProcess) -> None:
+    """Take the age mark off the channel before the private result arrives."""
+    await asked_in_private(home)
+    await home.held()
+    home.channel.nsfw = False
+    home.discord.grant(home.channel, "send_messages")  # tells the bot about the channel
+    home.comfydeploy.release()
+
+
 LIVES = {
     "failed": Life(asked, ENDING, settings={"COMFYDEPLOY_DEPLOYMENT_ID": FAILS_ID}),
     "rejected": Life(
@@ -123,6 +153,41 @@ LIVES = {
         faults=Faults(hold_at="running"),
     ),
 }
+PRIVATE_LIVES = {
+    "answered": Life(
+        asked_in_private,
+        (
+            f"{POSTER}.edit_original:after:1",
+            f"{RUNS}.release:before:1",
+            f"{RUNS}.release:after:1",
+            *ENDING,
+            f"{RUNS}.drop_interaction_token:after:1",
+        ),
+    ),
+    "too late": Life(
+        asked_in_private_for_too_long,
+        (
+            f"{POSTER}.direct_channel:after:1",
+            f"{POSTER}.post:after:1",
+            f"{OWED}.clear_attempt:after:1",
+            *ENDING,
+        ),
+        faults=Faults(hold_at="running"),
+    ),
+    "withheld": Life(
+        asked_in_private_and_withheld,
+        (f"{OWED}.mark_sent:after:1", f"{OWED}.mark_undelivered:before:1"),
+        faults=Faults(hold_at="running"),
+        settings={"COMFYDEPLOY_DEPLOYMENT_ID": "", "DEPLOYMENTS_FILE": "own.toml"},
+    ),
+}
+ADULT = f'[deployments.picture]\ndeployment_id = "{PICTURE_ID}"\nage_restricted = true\n'
+# One kill in the fast tests.
+PRIVATE_DEATHS = [
+    pytest.param(name, point, marks=[pytest.mark.slow] if index or name != "answered" else [])
+    for name, life in PRIVATE_LIVES.items()
+    for index, point in enumerate(life.points)
+]
 DEATHS = [(name, point) for name, life in LIVES.items() for point in life.points]
 
 
@@ -143,3 +208,27 @@ async def test_a_kill_leaves_exactly_one_outcome(name: str, point: str, tmp_path
         assert len(outcomes) == 1, home.log
         assert len(home.comfydeploy.call_log.queue_calls) <= 1, home.log
         assert name == "in private" or not home.leftovers(), home.log
+
+
+@pytest.mark.parametrize(("name", "point"), PRIVATE_DEATHS)
+async def test_a_kill_never_makes_a_private_result_public(
+    name: str, point: str, tmp_path: Path, cold: bool
+) -> None:
+    life = PRIVATE_LIVES[name]
+    (tmp_path / "own.toml").write_text(ADULT)
+    async with bot_process(tmp_path, settings=life.settings, cold=cold) as home:
+        home.channel.nsfw = True
+        home.comfydeploy.faults = life.faults
+        home.speed = SPEED
+        await home.start(die_at=point)
+        await life.act(home)
+        await home.died()
+        await home.start()
+        await home.settled()
+        (key,) = home.rows("SELECT key FROM runs")[0]
+        assert home.discord.messages(home.channel) == [], home.log
+        seen = [*home.outcomes(key, viewer=home.alice), *home.outcomes(key, home.discord.dm(home.alice))]
+        assert len(seen) == 1, home.log
+        assert len(home.comfydeploy.call_log.queue_calls) == 1, home.log
+        state = "undelivered" if name == "withheld" else "sent"
+        assert home.rows("SELECT state FROM deliveries") == [(state,)], home.log

@@ -125,6 +125,7 @@ def _members(choices: type[StrEnum]) -> tuple[tuple[str, object], ...]:
 
 # Whether the server's own AutoMod rules apply. None applies them if the bot may read them.
 _AUTOMOD = (("able", None), ("always", True), ("never", False))
+_PRIVATE = (("off", False), ("allowed", True))
 LIMITS = ("at_once", "waiting", "runs_a_day", "gpu_seconds_a_day")
 _ROLE_LIMITS = ("at_once", "runs_a_day", "gpu_seconds_a_day")
 
@@ -155,6 +156,7 @@ _ROWS = (
           boxes=("account_days", "member_days"), empty=0, unit="days"),
     Field(Section.RESULTS, "spoiler", Kind.CHOICE, "spoiler", choices=_members(Spoiler)),
     Field(Section.RESULTS, "gallery", Kind.CHANNEL, "gallery_channel_id"),
+    Field(Section.RESULTS, "private", Kind.CHOICE, "private_results", choices=_PRIVATE),
     Field(Section.RECORD, "retention", Kind.NUMBER, "retention_days", unit="days"),
 )  # fmt: skip
 

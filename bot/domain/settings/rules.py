@@ -114,6 +114,7 @@ class ServerRules(_Rules):
     deployment_roles: RolesFor = Field(default_factory=dict)
     spoiler: Spoiler = Spoiler.NEVER
     gallery_channel_id: int | None = None
+    private_results: bool = False
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 365
 
 

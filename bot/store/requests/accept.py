@@ -218,7 +218,10 @@ def _entry(submission: _Submission, request: GenerationRequest, refused: str | N
         run_key=None if refused else request.key,
         deployment=request.deployment,
         outcome=refused,
-        details={"gpu": request.gpu} if request.gpu else {},
+        details={
+            **({"gpu": request.gpu} if request.gpu else {}),
+            **({"private": True} if request.private else {}),
+        },
     )
 
 

@@ -137,7 +137,8 @@ def _list(key: str, entries: Sequence[str], limit: int = _LIST_LIMIT, note: str 
 
 def _choice(field: Field, value: Any, context: SettingsContext) -> Lines:
     is_automod = field.key == "words.automod"
-    text = automod_text(value, context) if is_automod else say(f"settings_{field.name}_{value.value}")
+    choice = next(name for name, stored in field.choices if stored == value)
+    text = automod_text(value, context) if is_automod else say(f"settings_{field.name}_{choice}")
     yield _line(field.name, text)
 
 
@@ -338,10 +339,12 @@ def _gpus_summary(rules: ServerRules) -> str:
 
 
 def _results_summary(rules: ServerRules, context: SettingsContext) -> str:
-    spoiler, gallery = say(f"settings_spoiler_{rules.spoiler.value}"), rules.gallery_channel_id
-    if gallery is None:
-        return spoiler
-    return f"{spoiler} · {say('settings_shared_to', channel=channel_name(gallery, context))}"
+    parts = [say(f"settings_spoiler_{rules.spoiler.value}")]
+    if rules.gallery_channel_id is not None:
+        parts.append(say("settings_shared_to", channel=channel_name(rules.gallery_channel_id, context)))
+    if rules.private_results:
+        parts.append(say("settings_brief_private"))
+    return " · ".join(parts)
 
 
 def _people_summary(rules: ServerRules) -> str:

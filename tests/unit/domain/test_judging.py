@@ -105,6 +105,21 @@ def test_what_the_operator_no_longer_allows_never_starts(
     assert reason(run, operator=operator) == expected
 
 
+@pytest.mark.parametrize(
+    ("run", "rules", "expected"),
+    [
+        (stored(private=True), {}, ("private_off", "for ever")),
+        (stored(private=True), {"private_results": True}, None),
+        (stored(private=True, guild_id=None, user_install=True), {}, ("private_server_only", "for ever")),
+        (stored(), {}, None),
+    ],
+)
+def test_a_private_result_needs_a_server_that_allows_it(
+    run: Run, rules: dict[str, Any], expected: tuple[str, str] | None
+) -> None:
+    assert reason(run, rules=rules, operator={"allow_user_installs": True}) == expected
+
+
 @pytest.mark.parametrize("roles", [(), (ARTISTS,)])
 def test_the_roles_of_the_request_count_unless_discord_was_asked(roles: tuple[int, ...]) -> None:
     run = stored(requester_roles=roles)

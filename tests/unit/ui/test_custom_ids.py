@@ -23,6 +23,7 @@ from bot.ui.custom_ids import (
     EditId,
     EraseId,
     HelpId,
+    OpenId,
     PageId,
     PresetsId,
     QueueId,
@@ -88,6 +89,8 @@ LITERALS: dict[str, CustomId] = {
     "runs:page:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.PAGE, PAGE),
     "runs:cancel:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.CANCEL, PAGE),
     "runs:post:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.POST, PAGE),
+    "runs:open:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.OPEN, PAGE),
+    "auditopen": OpenId(),
     "queue:12": QueueId(12),
     "blocked:12": BlockedId(12),
     "presets:12": PresetsId(12),
@@ -108,7 +111,7 @@ KINDS = [
 # New actions and states go to the end: an audit id holds their numbers.
 ACTIONS = (
     "request refusal outcome approve reject expire cancel delete report dismiss block unblock settings pause "
-    "resume privacy discard share"
+    "resume privacy discard share open_private"
 )
 OUTCOMES = "succeeded failed cancelled timed_out refused rejected expired unconfirmed"
 

@@ -42,6 +42,7 @@ from bot.ui.help import HelpText, deployment_layout, help_layout
 from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.moderation import notice_message, report_card, review_card
+from bot.ui.private_results import opened_messages
 from bot.ui.results import more_layout, withheld_message
 from bot.ui.settings.changes import in_message
 from bot.ui.settings.panel import Panel, panel_layout
@@ -108,6 +109,9 @@ STATUS: Mapping[str, Run] = {
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
     "user-install": run(S.RUNNING, user_install=True, guild_id=None),
+    "private": run(S.RUNNING, private=True),
+    "private-approval": run(S.AWAITING_APPROVAL, private=True, review_channel_id=9),
+    "private-leaving": run(S.RUNNING, private=True, status_note="answer_ends"),
     "user-install-leaving": run(S.RUNNING, user_install=True, guild_id=None, status_note="answer_ends"),
 }
 
@@ -197,7 +201,7 @@ LIMITED = limited(
         gpu_roles={"H100": frozenset({5})},
     )
 )
-FREE = limited(ServerRules(), age_restricted_channel=True)
+FREE = limited(ServerRules(private_results=True), age_restricted_channel=True)
 CLOSED = limited(
     ServerRules(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
@@ -229,6 +233,7 @@ def listed() -> HistoryPage:
         RunListEntry([run(key="d" * 16)], False, (2, 5)),
         RunListEntry([run(S.FAILED, key="e" * 16)], False, (99, 5)),
         RunListEntry([run(key="f" * 16, user_install=True, guild_id=None)], False, (2, 5)),
+        RunListEntry([run(key="g" * 16, private=True)], False, (2, 5)),
     ]
     return HistoryPage(entries, RunCursor(ASKED - timedelta(days=1), "g" * 16), None)
 
@@ -249,7 +254,11 @@ def title(name: str) -> str:
 
 
 def queue() -> str:
-    found = [run(S.RUNNING), run(S.WAITING, requester_id=7, queue_position=1)]
+    found = [
+        run(S.RUNNING),
+        run(S.WAITING, requester_id=7, queue_position=1),
+        run(S.WAITING, requester_id=7, queue_position=2, private=True),
+    ]
     return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
 
 
@@ -355,6 +364,7 @@ OTHERS: Mapping[str, Any] = {
     ),
     "share-form": lambda: of_modal(share_modal(KEY)),
     "share-failed": lambda: of_parts([copy_failed_message(run(), "share_closed", LINK)]),
+    "private-opened": lambda: of_parts(opened_messages(run(private=True), TITLE, {KEY: PICTURE})),
     "withheld": lambda: of_parts([withheld_message(run(), postable=True)]),
     "rejection-notice": lambda: of_parts([notice_message(ENDS["rejected"], TITLE, None)]),
     "details": lambda: of_layout(details(run(parent_key="p" * 16, gpu="L4"), TITLE, FLUX, PLAN).layout),

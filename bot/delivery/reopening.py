@@ -1,0 +1,68 @@
+"""Show a private result once more, as the ephemeral answer to an interaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bot.delivery.media.outputs import OutputPreparer
+from bot.delivery.media.temporary_files import temporary_folder
+from bot.delivery.posting import Poster, PostError, Refused, TooLarge
+from bot.domain.errors import BackendError, DiscordAway, MediaError
+from bot.domain.requests import Origin
+from bot.domain.runs import Run
+from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.fallbacks import linked_outputs
+
+log = logging.getLogger(__name__)
+# Builds the messages of a batch from its outputs by run key.
+Render = Callable[[Mapping[str, PreparedOutputs]], Sequence[OutgoingMessage]]
+
+
+class PrivateViewer:
+    """Sends the outputs of private results to the user of a deferred interaction.
+
+    Nothing is stored, so a viewing that fails is simply repeated by the user.
+    """
+
+    def __init__(self, poster: Poster, preparer: OutputPreparer) -> None:
+        self._poster = poster
+        self._preparer = preparer
+
+    async def show(self, batch: Sequence[Run], origin: Origin, render: Render) -> None:
+        """Send the results of a batch; links stand in for files that can't be fetched or uploaded.
+
+        Raises DiscordAway if they can't be sent.
+        """
+        shown = [run for run in batch if run.is_shown]
+        with temporary_folder() as folder:
+            prepared = {
+                run.key: await self._prepared(run, origin.upload_limit, Path(folder)) for run in shown
+            }
+            try:
+                await self._send_fitting(render, prepared, shown, origin)
+            except PostError as error:
+                raise DiscordAway(str(error)) from error
+
+    async def _send_fitting(
+        self, render: Render, prepared: Mapping[str, PreparedOutputs], shown: Sequence[Run], origin: Origin
+    ) -> None:
+        try:
+            await self._send(render(prepared), origin)
+        except (TooLarge, Refused) as error:
+            log.info("Discord refused the files of a private result: %s", error)
+            await self._send(render({run.key: linked_outputs(run) for run in shown}), origin)
+
+    async def _prepared(self, run: Run, limit: int, folder: Path) -> PreparedOutputs:
+        try:
+            return await self._preparer.prepare(run, limit, folder, last_try=True)
+        except (MediaError, BackendError) as error:
+            log.warning("can't fetch the outputs of private run %s: %s", run.key, error)
+            return linked_outputs(run)
+
+    async def _send(self, messages: Sequence[OutgoingMessage], origin: Origin) -> None:
+        for message in messages:
+            await self._poster.follow_up(
+                origin.application_id, origin.interaction_token, message, ephemeral=True
+            )

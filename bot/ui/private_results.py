@@ -1,0 +1,84 @@
+"""Private results for moderators: the select under the audit log, and the result that it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from discord import Colour, SelectOption
+from discord.ui import ActionRow, Container, Item, LayoutView, Select, TextDisplay
+
+from bot.domain.records import AuditAction, AuditPage
+from bot.domain.runs import Run, RunState
+from bot.domain.text import escape_line, shorten
+from bot.strings import say
+from bot.ui.components import (
+    GALLERY,
+    LAYOUT_TEXT,
+    PROMPT_SHOWN,
+    OutgoingMessage,
+    PreparedOutputs,
+    chunks,
+    facts_of,
+    fitting,
+    gallery_of,
+    layout_of,
+    remark_messages,
+    run_button,
+    subtext,
+    text_blocks,
+    texts,
+)
+from bot.ui.custom_ids import Action, OpenId
+
+# The states in which a run may have outputs.
+_MAY_SHOW = frozenset(
+    {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT, RunState.UNCONFIRMED}
+)
+_LABEL = 100
+
+
+def open_rows(page: AuditPage) -> list[ActionRow[LayoutView]]:
+    """Return the select of the private results on a page of the audit log, or nothing without any."""
+    options = {
+        entry.run_key: SelectOption(
+            label=shorten(f"{entry.deployment or '?'}: {entry.run_key}", _LABEL), value=entry.run_key
+        )
+        for entry in (line.entry for line in page.lines)
+        if entry.run_key and entry.action is AuditAction.OUTCOME
+        if entry.details.get("private") and entry.outcome in _MAY_SHOW
+    }
+    if not options:
+        return []
+    select: Select[Any] = Select(
+        custom_id=OpenId().encode(), placeholder=say("record_private_choose"), options=list(options.values())
+    )
+    return [ActionRow(select)]
+
+
+def opened_messages(
+    run: Run, title: str, prepared: Mapping[str, PreparedOutputs]
+) -> Sequence[OutgoingMessage]:
+    """Build a private result as a moderator sees it, with Details and Delete."""
+    outputs = prepared[run.key]
+    gallery = [file for file in outputs.files if file.kind in GALLERY]
+    others = [file for file in outputs.files if file.kind not in GALLERY]
+    shown, *further = chunks(gallery) or [()]
+    heading = say("open_heading", title=escape_line(title, 80), person=run.requester_id)
+    prompt = f"> {escape_line(run.prompt, PROMPT_SHOWN)}" if run.prompt else ""
+    blocks = text_blocks(outputs.texts, spoiler=run.spoiler)
+    about = "\n".join(line for line in (heading, prompt) if line)
+    space = LAYOUT_TEXT - len(about) - sum(map(len, blocks)) - 200
+    remarks, left = fitting(list(outputs.remarks), space)
+    items: list[Item[LayoutView]] = [TextDisplay(about)]
+    if shown:
+        items.append(gallery_of(run, shown))
+    items += texts(*([block] for block in blocks), [*remarks, subtext(facts_of(run))])
+    details = run_button(run, Action.DETAILS, "button_details")
+    items.append(ActionRow(details, run_button(run, Action.DELETE, "button_delete")))
+    first = OutgoingMessage(
+        layout=layout_of(Container(*items, accent_colour=Colour.blurple())), files=tuple(shown)
+    )
+    more = [OutgoingMessage(layout=layout_of(gallery_of(run, each)), files=tuple(each)) for each in further]
+    files = [OutgoingMessage(files=tuple(each)) for each in chunks(others)]
+    return [first, *more, *files, *remark_messages(left)]

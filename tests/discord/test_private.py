@@ -1,0 +1,252 @@
+"""Private results: only the requester sees anything, and moderators open a result from the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+
+from bot.domain.runs import DeliveryState, RunState
+from demo.fake_comfydeploy.faults import Faults
+from tests.discord.actors import moderator
+from tests.discord.deliveries import delivery_states
+from tests.discord.deployments import ADULT
+from tests.discord.files import finish_with, pictures
+from tests.discord.forged import press, select_as
+from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
+from tests.discord.rendered import (
+    RESULT_BUTTONS,
+    buttons_of,
+    galleries_of,
+    menus,
+    pinged,
+    refusal,
+    text_of,
+)
+from tests.discord.settings_panel import Moderator, rules_of
+from tests.harness import HELD, Harness
+
+GONE = "This request no longer exists."
+OPEN = "Open a private result"
+AGAIN = "Show a private result again"
+POST = "Post a result here"
+
+
+@pytest.fixture
+async def lenient(bot: Harness) -> Harness:
+    """Run a bot on a server that allows private results."""
+    await set_rules(bot, private_results=True)
+    return bot
+
+
+def nothing_public(bot: Harness) -> None:
+    """Neither the channel nor any call that could have posted there has a trace of the request."""
+    assert bot.messages() == []
+    mine = f"/channels/{bot.channel.id}/messages"
+    assert [each for each in bot.env.http_requests if mine in each.path and each.method != "GET"] == []
+
+
+def letters(bot: Harness) -> list[Any]:
+    return list(bot.alice.user.dm_channel.history())
+
+
+async def audit_page(bot: Harness, actor: Any) -> Any:
+    return (await actor.slash(bot.channel, "audit")).response
+
+
+async def test_only_the_requester_sees_the_answer_and_its_result(lenient: Harness) -> None:
+    bot = lenient
+    answer = await bot.ask(private=True, faults=HELD)
+    assert answer.ephemeral
+    said = text_of(bot, answer.response)
+    assert "moderators can open the result from the audit log" in said
+    assert "the result comes as a direct message, or waits in `/runs`" in said
+    await bot.restart()
+    await bot.release()
+    assert len(answer.response.message.attachments) == 1
+    assert list(buttons_of(bot, answer.response)) == RESULT_BUTTONS
+    nothing_public(bot)
+    assert pinged(bot) == []
+    assert await delivery_states(bot) == [DeliveryState.SENT]
+    again = await bot.click(answer.response.message, "Again")
+    assert again.ephemeral
+    form = await bot.alice.click(answer.response.message, label="Edit")
+    edited = await bot.alice.submit_modal(form, {"prompt": "a wolf"})
+    assert edited.ephemeral
+    await bot.play()
+    assert [run.private for run in await bot.runs()] == [True, True, True]
+    deleted = await bot.click(again.response.message, "Delete")
+    assert deleted.acknowledged
+    assert letters(bot) == []
+    nothing_public(bot)
+
+
+async def test_where_it_is_not_allowed_nothing_starts_and_where_it_is_a_failure_is_private(
+    bot: Harness,
+) -> None:
+    refused = await bot.ask(private=True)
+    assert refusal(bot, refused) == (
+        "Private results are off here. A server admin can allow them in `/settings`."
+    )
+    assert bot.calls == []
+    admin = Moderator(bot, "mona")
+    await admin.open("results")
+    await admin.choose("results:private", "allowed")
+    assert (await rules_of(bot)).private_results
+    failed = await bot.ask(private=True, faults=Faults(ends_as="failed"))
+    assert "That didn't work" in text_of(bot, failed.response)
+    assert len(bot.calls) == 1
+    nothing_public(bot)
+
+
+async def test_nobody_else_reaches_it_with_a_forged_press(lenient: Harness) -> None:
+    bot = lenient
+    role = bot.guild.create_role("mods", permissions=discord.Permissions(manage_messages=True))
+    carol = bot.guild.add_member(bot.env.create_user("carol"), roles=[role])
+    public = await bot.made(actor=bot.bob, prompt="a crow")
+    await bot.ask(private=True, faults=HELD)
+    key = (await bot.runs())[-1].key
+    for action in ("details", "edit", "report", "more", "cancel"):
+        refused = await press(bot, carol, public, f"run:{key}:{action}")
+        assert refusal(bot, refused) == GONE
+    refused = await press(bot, carol, public, f"run:{key}:delete")
+    assert refusal(bot, refused).startswith("Only the person who asked and this server's moderators")
+    for actor, shown in ((bot.bob, False), (bot.alice, True)):
+        text = text_of(bot, (await actor.slash(bot.channel, "queue")).response)
+        assert (f"<@{bot.alice.id}>" in text, "**Picture**" in text) == (shown, shown)
+        assert ("a private request" in text) is not shown
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+async def test_after_the_interaction_it_comes_directly_or_waits(lenient: Harness, closed: bool) -> None:
+    bot = lenient
+    answer = await bot.ask(private=True, faults=HELD)
+    await bot.later(minutes=14, seconds=10)
+    assert "This takes longer than I can answer here." in text_of(bot, answer.response)
+    await bot.restart()
+    await bot.later(minutes=2)
+    if closed:
+        bot.env.inject_error("POST", "/users/@me/channels", status=403, code=50007, times=None)
+    await bot.release()
+    nothing_public(bot)
+    if not closed:
+        result, note = letters(bot)
+        assert len(result.attachments) == 1
+        assert note.content.startswith("I couldn't answer privately in [that channel](")
+        assert await delivery_states(bot) == [DeliveryState.SENT]
+        return
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    listed = (await bot.alice.slash(bot.channel, "runs")).response
+    ((_, key),) = menus(bot, listed)[POST]
+    posted = await bot.alice.select(listed, [key])
+    assert posted.ephemeral
+    await bot.restart()
+    await bot.play()
+    assert len(posted.response.message.attachments) == 1
+    assert await delivery_states(bot) == [DeliveryState.SENT]
+    nothing_public(bot)
+    assert len(bot.calls) == 1
+
+
+async def test_moderators_open_it_from_the_audit_log_which_records_that(lenient: Harness) -> None:
+    bot = lenient
+    mona = moderator(bot)
+    await bot.ask(private=True)
+    (key,) = await bot.keys()
+    page = await audit_page(bot, mona)
+    assert "a fox" not in text_of(bot, page)
+    assert menus(bot, page)[OPEN] == [(f"default: {key}", key)]
+    await bot.restart()
+    await bot.ask(bot.bob)  # opens the connection to the bucket, which the offline Discord would wait for
+    await bot.click(bot.messages()[-1], "Delete", bot.bob)
+    opened = await mona.select(page, [key], custom_id="auditopen")
+    shown = opened.response
+    assert shown.flags.ephemeral
+    assert len(shown.attachments) == 1
+    assert f"a private result of <@{bot.alice.id}>" in text_of(bot, shown)
+    assert "> a fox" in text_of(bot, shown)
+    log = text_of(bot, await audit_page(bot, mona))
+    assert f"<@{mona.id}> opened a private result of **Picture** for <@{bot.alice.id}>" in log
+    forged = await select_as(bot, bot.bob, page, "auditopen", key)
+    assert refusal(bot, forged) == "Only this server's moderators can do that."
+    await bot.click(shown, "Delete", mona)
+    gone = await mona.select(page, [key], custom_id="auditopen")
+    assert refusal(bot, gone) == "This has already been deleted."
+    assert bot.messages() == []
+
+
+async def test_the_requester_opens_it_again_after_a_reload(lenient: Harness) -> None:
+    bot = lenient
+    await bot.ask(private=True, count=2)
+    listed = (await bot.alice.slash(bot.channel, "runs")).response
+    ((_, key),) = menus(bot, listed)[AGAIN]
+    shown = await bot.alice.select(listed, [key])
+    message = shown.response
+    assert message.flags.ephemeral
+    assert galleries_of(bot, message) == [2]
+    refused = await select_as(bot, bot.bob, listed, "runs:open:o:all:0:", key)
+    assert refusal(bot, refused) == "Only the person who asked can use this."
+    nothing_public(bot)
+
+
+async def test_pictures_beyond_ten_are_ephemeral_too(lenient: Harness) -> None:
+    bot = lenient
+    await finish_with(bot, pictures(12), private=True)
+    await bot.play()
+    shown = [m for m in bot.channel.history(viewer=bot.alice) if m.attachments]
+    assert [(len(m.attachments), m.flags.ephemeral) for m in shown] == [(10, True), (2, True)]
+    nothing_public(bot)
+
+
+@pytest.mark.bot(deployments=ADULT)
+async def test_an_age_restricted_one_follows_the_channel(lenient: Harness) -> None:
+    bot = lenient
+    mark_adult(bot, bot.channel)
+    answer = await bot.ask(private=True, faults=HELD)
+    mark_adult(bot, bot.channel, marked=False)
+    await bot.release()
+    assert "It is age-restricted" in text_of(bot, answer.response)
+    assert answer.response.message.attachments == []
+    assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+    mona = moderator(bot)
+    (key,) = await bot.keys()
+    page = await audit_page(bot, mona)
+    refused = await mona.select(page, [key], custom_id="auditopen")
+    assert "marked as age-restricted" in refusal(bot, refused)
+    mark_adult(bot, bot.channel)
+    posted = await bot.alice.click(answer.response.message, label="Post it here")
+    await bot.play()
+    assert posted.ephemeral
+    assert len(posted.response.message.attachments) == 1
+    nothing_public(bot)
+
+
+@pytest.mark.parametrize("decision", ["Approve", pytest.param("Reject", marks=pytest.mark.slow)])
+@pytest.mark.bot(rules={"private_results": True})
+async def test_a_decision_after_the_interaction_stays_private(server: ModeratedServer, decision: str) -> None:
+    answer = await server.ask(private=True)
+    assert answer.ephemeral
+    assert "private" in text_of(server, server.card)
+    await server.later(minutes=20)
+    await server.restart()
+    if decision == "Approve":
+        await server.decide("Approve")
+        assert (await server.run()).state is RunState.SUCCEEDED
+        assert len(letters(server)[0].attachments) == 1
+    else:
+        await server.reject("no foxes")
+        assert any("The moderator's reason: no foxes" in text for text in server.letters())
+    nothing_public(server)
+
+
+@pytest.mark.slow
+async def test_one_that_waits_is_not_started_once_the_server_forbids_it(lenient: Harness) -> None:
+    bot = lenient
+    await bot.restart(max_concurrent_runs=1)
+    await bot.ask(bot.bob, faults=HELD)
+    answer = await bot.ask(private=True)
+    await set_rules(bot)
+    await bot.release()
+    assert "Private results are off here." in text_of(bot, answer.response)
+    assert len(bot.calls) == 1
