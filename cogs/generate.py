@@ -24,7 +24,7 @@ from bot.deployments.options import (
 from bot.deployments.validation import AttachedFile
 from bot.gateway.client import GenerateBot
 from bot.gateway.interactions import Interaction, check_here, requester_of
-from bot.gateway.replies import answer_generated, send_status
+from bot.gateway.replies import answer_generated
 
 
 class Generate(commands.Cog):
@@ -50,13 +50,10 @@ class Generate(commands.Cog):
     ) -> None:
         check_here(interaction)
         requester = requester_of(interaction)
-        name = given.get(PRESET_OPTION.name)
-        if name is None:
-            run = await self._services.generation.generate(deployment, given, requester)
-            await send_status(interaction, run)
-            return
-        typed = {option: value for option, value in given.items() if option != PRESET_OPTION.name}
-        made = await self._services.presets.generate(deployment, str(name), typed, requester)
+        typed = dict(given)
+        preset = typed.pop(PRESET_OPTION.name, None)
+        name = str(preset) if preset is not None else None
+        made = await self._services.presets.generate(deployment, name, typed, requester)
         await answer_generated(interaction, made)
 
     async def _suggest(

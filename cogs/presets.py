@@ -13,7 +13,15 @@ from bot.domain.requests import NAME_LENGTH, Preset, folded
 from bot.domain.text import escape_line
 from bot.gateway.client import GenerateBot, tell
 from bot.gateway.dynamic_items import page_button, show_list
-from bot.gateway.interactions import Interaction, check_here, check_overrides, member_of, requester_of
+from bot.gateway.interactions import (
+    Interaction,
+    check_here,
+    check_overrides,
+    member_of,
+    requester_of,
+    rules_guild_id,
+    settings_channel_id,
+)
 from bot.gateway.replies import answer_generated, escape_name
 from bot.services.presets import PresetDraft, PresetService
 from bot.strings import say
@@ -98,9 +106,27 @@ class Presets(commands.GroupCog, group_name="preset", group_description=say("com
         shared = await self._presets.share(member_of(interaction), interaction.guild_id, name)
         await tell(interaction, say("preset_shared", name=escape_name(shared.name)))
 
+    @app_commands.command(name="default", description=say("command_preset_default"))
+    @app_commands.describe(name=say("option_preset_default"))
+    @app_commands.guild_only()
+    async def default(self, interaction: Interaction, name: _Name | None = None) -> None:
+        channel_id = settings_channel_id(interaction)
+        default = await self._presets.set_default(
+            member_of(interaction), rules_guild_id(interaction), channel_id, name
+        )
+        if default is None:
+            await tell(interaction, say("default_removed", channel=channel_id))
+            return
+        title = escape_line(self._catalogue.title(default.deployment), 60)
+        sentences = [say("default_set", channel=channel_id, name=escape_name(default.name), title=title)]
+        if len(self._catalogue.all()) > 1:
+            sentences.append(say("default_others"))
+        await tell(interaction, " ".join(sentences))
+
     @use.autocomplete("name")
     @delete.autocomplete("name")
     @share.autocomplete("name")
+    @default.autocomplete("name")
     async def _suggest(self, interaction: Interaction, prefix: str) -> list[Choice[str]]:
         presets = await self._presets.suggest(interaction.user.id, interaction.guild_id, prefix)
         return [Choice(name=preset.name, value=str(preset.value)) for preset in presets]

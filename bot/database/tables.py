@@ -68,6 +68,7 @@ runs = Table(
     Column("seed", BigInteger),
     Column("prompt", CleanText),
     Column("parent_key", ExactString(20)),
+    Column("default_preset", CleanText),  # the name of the channel's default preset, if it was used
     # the key of the batch's first run; a single run is a batch of one
     Column("batch_key", ExactString(20), nullable=False),
     Column("batch_index", Integer, nullable=False, server_default="0"),
@@ -240,6 +241,15 @@ presets = Table(
     Column("created_by", BigInteger),  # NULL: the creator erased their data
     Index("presets_name", "holder", "holder_id", "folded", unique=True),
     Index("presets_creator", "created_by"),
+)
+# The preset that `/generate` uses in a channel: the server's with this folded name.
+channel_defaults = Table(
+    "channel_defaults",
+    metadata,
+    Column("channel_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("guild_id", BigInteger, nullable=False),
+    Column("folded", ExactString(96), nullable=False),
+    Index("channel_defaults_preset", "guild_id", "folded"),
 )
 _RUN_COLUMNS = tuple(runs.c[field.name] for field in fields(Run))
 _LISTED_COLUMNS = tuple(column for column in _RUN_COLUMNS if column is not runs.c.outputs)

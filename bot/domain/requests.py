@@ -73,6 +73,7 @@ class GenerationRequest(BaseModel):
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
+    default_preset: str | None = None
     age_restricted: bool = False
     private: bool = False
     batch_key: str = Field(default_factory=lambda validated: validated["key"])
@@ -155,11 +156,15 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a server, or a user in direct messages (no roles, no `joined_at`)."""
+    """A member of a server, or a user in direct messages (no roles, no `joined_at`).
+
+    `manages_channels` is their permission in the channel of the interaction.
+    """
 
     id: int
     role_ids: frozenset[int] = frozenset()
     manages_server: bool = False
+    manages_channels: bool = False
     created_at: datetime
     joined_at: datetime | None = None
 

@@ -83,10 +83,11 @@ class RunReport(NamedTuple):
 class Run:
     """A run as the store has it. Times are aware UTC, durations seconds.
 
-    Only the requester sees the messages of a `private` run. `waiting_code` names the rule that keeps a
-    waiting run from starting. `requester_roles` is None if the request is older than the column. `partial`
-    marks a run that did not succeed but made outputs, which are shown. The outputs of a run in flight are
-    those of the last poll; `outputs_since` is when they were first seen after the last node.
+    `default_preset` is the channel's default preset that it was made with. Only the requester sees the
+    messages of a `private` run. `waiting_code` names the rule that keeps a waiting run from starting.
+    `requester_roles` is None if the request is older than the column. `partial` marks a run that did not
+    succeed but made outputs, which are shown. The outputs of a run in flight are those of the last poll;
+    `outputs_since` is when they were first seen after the last node.
     """
 
     key: str
@@ -104,6 +105,7 @@ class Run:
     seed: int | None = None
     prompt: str | None = None
     parent_key: str | None = None
+    default_preset: str | None = None
     batch_index: int = 0
     batch_size: int = 1
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.budgets import Limits, Usage, limits_of
-from bot.domain.requests import Member
+from bot.domain.requests import Member, Preset
 from bot.domain.settings.rules import ApprovalMode, Budget, RolesFor, ServerRules
 
 
@@ -38,6 +38,7 @@ class Standing:
     age_restricted: tuple[str, ...]
     age_restricted_channel: bool
     private_results: bool
+    channel_default: Preset | None = None
 
 
 def standing(

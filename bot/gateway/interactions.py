@@ -57,6 +57,7 @@ def member_of(interaction: Interaction) -> Member:
         id=user.id,
         role_ids=frozenset(role.id for role in member.roles) if member else frozenset(),
         manages_server=member is not None and interaction.permissions.manage_guild,
+        manages_channels=member is not None and interaction.permissions.manage_channels,
         created_at=user.created_at,
         joined_at=member.joined_at if member else None,
     )
@@ -111,6 +112,13 @@ def _origin(interaction: Interaction, now: datetime) -> Origin:
 def rules_guild_id(interaction: Interaction) -> int | None:
     """Return the server whose rules apply, or None if the bot isn't a member of it."""
     return None if is_user_install_only(interaction) else interaction.guild_id
+
+
+def settings_channel_id(interaction: Interaction) -> int:
+    """Return the channel whose settings apply here: a thread has those of its parent."""
+    channel = interaction.channel
+    parent_id = channel.parent_id if isinstance(channel, discord.Thread) else None
+    return parent_id or interaction.channel_id or 0
 
 
 def _is_age_restricted(channel: object) -> bool:

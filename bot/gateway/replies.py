@@ -124,7 +124,7 @@ async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) 
 async def answer_generated(interaction: Interaction, made: PresetRun) -> None:
     """Send the status message, and tell the user which inputs of the preset were dropped."""
     await send_status(interaction, made.run)
-    if made.dropped:
+    if made.preset is not None and made.dropped:
         dropped = ", ".join(f"`{name}`" for name in made.dropped)
         await tell(
             interaction, say("preset_dropped", name=escape_name(made.preset.name), dropped=dropped[:1000])

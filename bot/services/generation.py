@@ -63,14 +63,30 @@ class GenerationService:
         self._clock = clock
         self._deadline_seconds = deadline_seconds
 
-    async def generate(self, name: str, options: Mapping[str, RawValue], requester: Requester) -> Run:
-        """Start a deployment with the options of `/generate`, and return the first run of its batch."""
+    async def generate(
+        self,
+        name: str,
+        options: Mapping[str, RawValue],
+        requester: Requester,
+        *,
+        default_preset: str | None = None,
+    ) -> Run:
+        """Start a deployment with the options of `/generate`, and return the first run of its batch.
+
+        `default_preset` is the name of the channel's default preset, if it has filled in options.
+        """
         deployment = self._catalogue.require(name)
         count = check_count(deployment, options.get(COUNT))
         typed = {option: value for option, value in options.items() if option not in (COUNT, PRIVATE)}
         inputs = collect(deployment, typed, draw_seed=draw_seed)
-        private = bool(options.get(PRIVATE))
-        return await self.submit(deployment, inputs, requester, count=count, private=private)
+        return await self.submit(
+            deployment,
+            inputs,
+            requester,
+            count=count,
+            private=bool(options.get(PRIVATE)),
+            default_preset=default_preset,
+        )
 
     async def repeat(
         self, key: str, requester: Requester, mode: RepeatMode = RepeatMode.ONE
@@ -101,6 +117,7 @@ class GenerationService:
         parent_key: str | None = None,
         count: int = 1,
         private: bool = False,
+        default_preset: str | None = None,
     ) -> Run:
         """Check a request against the word filter and the policy, store it, and return the first run of its
         batch.
@@ -111,9 +128,14 @@ class GenerationService:
         with self._metrics.request(deployment.name):
             self._refusals.check(user_id, guild_id)
             try:
-                private = private or await self._is_private(parent_key)
                 return await self._accept(
-                    deployment, inputs, requester, parent_key=parent_key, count=count, private=private
+                    deployment,
+                    inputs,
+                    requester,
+                    count=count,
+                    parent_key=parent_key,
+                    private=private or await self._is_private(parent_key),
+                    default_preset=default_preset,
                 )
             except PressedTwice:
                 raise  # it wrote nothing, and the first press may be fine
@@ -127,9 +149,10 @@ class GenerationService:
         inputs: CollectedInputs,
         requester: Requester,
         *,
-        parent_key: str | None,
         count: int,
+        parent_key: str | None,
         private: bool,
+        default_preset: str | None,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
         request = GenerationRequest(
@@ -143,6 +166,7 @@ class GenerationService:
             seed=inputs.seed,
             prompt=inputs.prompt,
             parent_key=parent_key,
+            default_preset=default_preset,
             age_restricted=deployment.age_restricted,
             # Nobody else sees direct messages anyway.
             private=private and not requester.origin.is_direct_message,

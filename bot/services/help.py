@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from bot.deployments.catalogue import Catalogue
@@ -24,7 +25,7 @@ class HelpService:
         origin = requester.origin
         rules = await self._store.rules.get(origin.guild_id)
         usage = await self._store.usage.today(origin.guild_id, requester.person.id, self._clock())
-        return standing(
+        found = standing(
             requester.person,
             usage,
             rules,
@@ -32,6 +33,10 @@ class HelpService:
             in_server=origin.guild_id is not None,
             age_restricted_channel=origin.age_restricted,
         )
+        default = await self._store.presets.channel_default(origin.guild_id, requester.channel_ids)
+        if default is None or self._catalogue.get(default.deployment) is None:
+            return found
+        return replace(found, channel_default=default)
 
     def _offer(self) -> Offer:
         deployments = self._catalogue.all()

@@ -46,11 +46,11 @@ class SavedPreset:
 
 @dataclass(frozen=True, slots=True)
 class PresetRun:
-    """A run started with a preset, and the preset's inputs that its deployment no longer accepts."""
+    """A run started with a preset, if any, and the preset's inputs that its deployment no longer accepts."""
 
     run: Run
-    preset: Preset
-    dropped: Sequence[str]
+    preset: Preset | None
+    dropped: Sequence[str] = ()
 
 
 class PresetService:
@@ -121,15 +121,44 @@ class PresetService:
         return await self._generate(deployment, presets[0], options, requester)
 
     async def generate(
-        self, deployment: str, name: str, options: Mapping[str, RawValue], requester: Requester
+        self, deployment: str, name: str | None, options: Mapping[str, RawValue], requester: Requester
     ) -> PresetRun:
-        """Start a run with a preset and the options of `/generate`, which override the preset's."""
+        """Start a run with a preset and the options of `/generate`, which override the preset's.
+
+        Without a name, the channel's default is used if it is a preset for this deployment.
+        """
+        if name is None:
+            return await self._generate_here(deployment, options, requester)
         presets = await self._named(requester.person.id, requester.origin.guild_id, name)
         preset = next((one for one in presets if one.deployment == deployment), None)
         if preset is None:
             title = escape_line(self._catalogue.title(presets[0].deployment), 60)
             raise RefusedError("preset_elsewhere", name=escape_line(name, NAME_LENGTH), title=title)
         return await self._generate(self._catalogue.require(deployment), preset, options, requester)
+
+    async def set_default(
+        self, person: Member, guild_id: int | None, channel_id: int, name: str | None
+    ) -> Preset | None:
+        """Make a server's preset the default of a channel; without a name, remove the default."""
+        if guild_id is None:
+            raise RefusedError("server_only")
+        if not person.manages_channels:
+            raise RefusedError("default_manage")
+        now = self._clock()
+        if name is None:
+            if not await self._store.presets.clear_default(guild_id, channel_id, by=person.id, now=now):
+                raise RefusedError("default_none", channel=channel_id)
+            return None
+        presets = await self._named(person.id, guild_id, name)
+        shared = next((one for one in presets if one.holder is Holder.SERVER), None)
+        if shared is None:
+            raise RefusedError("default_own", name=escape_line(name, NAME_LENGTH))
+        if self._catalogue.get(shared.deployment) is None:
+            raise RefusedError("default_gone", name=escape_line(name, NAME_LENGTH))
+        stored = await self._store.presets.set_default(guild_id, channel_id, name, by=person.id, now=now)
+        if stored is None:  # deleted meanwhile
+            raise _unknown_preset(name)
+        return stored
 
     async def page(self, user_id: int, guild_id: int | None, page: int) -> tuple[Sequence[Preset], bool]:
         """Return a page, counted from 0, of the presets that a user can use, and whether more follow."""
@@ -167,12 +196,30 @@ class PresetService:
         self._cache.forget(preset.holder, preset.holder_id)
         return replaced
 
+    async def _generate_here(
+        self, name: str, options: Mapping[str, RawValue], requester: Requester
+    ) -> PresetRun:
+        guild_id, channel_ids = requester.origin.guild_id, requester.channel_ids
+        default = await self._store.presets.channel_default(guild_id, channel_ids)
+        if default is None or default.deployment != name:
+            return PresetRun(await self._generation.generate(name, options, requester), None)
+        deployment = self._catalogue.require(name)
+        return await self._generate(deployment, default, options, requester, default=default.name)
+
     async def _generate(
-        self, deployment: Deployment, preset: Preset, options: Mapping[str, RawValue], requester: Requester
+        self,
+        deployment: Deployment,
+        preset: Preset,
+        options: Mapping[str, RawValue],
+        requester: Requester,
+        *,
+        default: str | None = None,
     ) -> PresetRun:
         applied = apply_preset(deployment, preset, options)
         try:
-            run = await self._generation.generate(deployment.name, applied.options, requester)
+            run = await self._generation.generate(
+                deployment.name, applied.options, requester, default_preset=default
+            )
         except InputError as error:
             raise self._missing_input(error, preset) from error
         return PresetRun(run, preset, applied.dropped)

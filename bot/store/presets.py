@@ -1,8 +1,8 @@
-"""Presets of users and servers."""
+"""Presets of users and servers, and the default presets of channels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
 from bot.database.engine import Database
-from bot.database.tables import presets
+from bot.database.tables import channel_defaults, presets
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditEntry
 from bot.domain.requests import Holder, Preset, folded
@@ -75,8 +75,62 @@ class PresetStore:
             if row is None:
                 return may_be_stored
             preset = _preset(row)
+            if holder is Holder.SERVER:
+                await connection.execute(delete(channel_defaults).where(_defaults_of(preset)))
             await _add_entry(connection, preset, by, f"- preset {preset.name}", now)
             return True
+
+    @repeat_if_unknown
+    async def set_default(
+        self, guild_id: int, channel_id: int, name: str, *, by: int, now: datetime
+    ) -> Preset | None:
+        """Make a server's preset the default of a channel; return None if there is no such preset."""
+        async with self._database.exclusive(f"preset {Holder.SERVER} {guild_id}", urgent=True) as connection:
+            # A preset that is deleted at the same time takes its defaults with it.
+            wanted = select(*_COLUMNS).where(_one(Holder.SERVER, guild_id, name)).with_for_update()
+            row = (await connection.execute(wanted)).first()
+            if row is None:
+                return None
+            preset = _preset(row)
+            here = channel_defaults.c.channel_id == channel_id
+            same = select(channel_defaults.c.channel_id).where(here, _defaults_of(preset))
+            if await connection.scalar(same) is None:
+                await connection.execute(delete(channel_defaults).where(here))
+                values = {"channel_id": channel_id, "guild_id": guild_id, "folded": folded(name)}
+                await connection.execute(insert(channel_defaults).values(values))
+                await _add_entry(connection, preset, by, f"channel {channel_id}: default {preset.name}", now)
+            return preset
+
+    @repeat_if_unknown
+    async def clear_default(
+        self, guild_id: int, channel_id: int, *, by: int, now: datetime, may_be_stored: bool = False
+    ) -> bool:
+        """Remove the default of a channel; return False if it has none."""
+        here = (channel_defaults.c.channel_id == channel_id) & (channel_defaults.c.guild_id == guild_id)
+        async with self._database.write(urgent=True) as connection:
+            removed = await connection.execute(delete(channel_defaults).where(here))
+            if not removed.rowcount:
+                return may_be_stored
+            what = {"what": f"channel {channel_id}: no default"}
+            await add_entries(connection, _settings_entry(guild_id, by, now, details=what))
+            return True
+
+    async def channel_default(self, guild_id: int | None, channel_ids: Collection[int]) -> Preset | None:
+        """Return the default preset of one of these channels, or None."""
+        if guild_id is None:
+            return None
+        query = (
+            select(*_COLUMNS)
+            .join(channel_defaults, channel_defaults.c.folded == presets.c.folded)
+            .where(
+                channel_defaults.c.channel_id.in_(sorted(channel_ids)),
+                channel_defaults.c.guild_id == guild_id,
+                _held_by(Holder.SERVER, guild_id),
+            )
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+            return _preset(row) if row is not None else None
 
     async def named(self, user_id: int, guild_id: int | None, name: str) -> Sequence[Preset]:
         """Return the presets with this name: the user's own first, then the server's."""
@@ -111,6 +165,11 @@ def _one(holder: Holder, holder_id: int, name: str) -> ColumnElement[bool]:
     return _held_by(holder, holder_id) & (presets.c.folded == folded(name))
 
 
+def _defaults_of(preset: Preset) -> ColumnElement[bool]:
+    table = channel_defaults.c
+    return (table.guild_id == preset.holder_id) & (table.folded == folded(preset.name))
+
+
 def _preset(row: Row[Any]) -> Preset:
     values = dict(row._mapping)
     return Preset(**{**values, "holder": Holder(values["holder"])})
@@ -120,14 +179,12 @@ async def _add_entry(
     connection: AsyncConnection, preset: Preset, actor_id: int | None, what: str, now: datetime
 ) -> None:
     if preset.holder is Holder.SERVER:
-        await add_entries(
-            connection,
-            AuditEntry(
-                at=now,
-                guild_id=preset.holder_id,
-                action=AuditAction.SETTINGS,
-                actor_id=actor_id,
-                deployment=preset.deployment,
-                details={"what": what},
-            ),
+        details = {"what": what}
+        entry = _settings_entry(
+            preset.holder_id, actor_id, now, deployment=preset.deployment, details=details
         )
+        await add_entries(connection, entry)
+
+
+def _settings_entry(guild_id: int, actor_id: int | None, now: datetime, **more: Any) -> AuditEntry:
+    return AuditEntry(at=now, guild_id=guild_id, action=AuditAction.SETTINGS, actor_id=actor_id, **more)

@@ -74,6 +74,8 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         # user installs
         "answer_lives": "I'm not a member here, so I can answer for 15 minutes. "
         "A result that takes longer comes as a direct message, or waits in `/runs`.",
+        # the default presets of channels
+        "with_default": "With this channel's default **{name}**.",
         # private results
         "answer_private": "Only you see this; moderators can open the result from the audit log.",
         "answer_private_lives": "After 15 minutes, the result comes as a direct message, or waits in `/runs`.",
@@ -119,6 +121,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "help_rules_unlimited": "- There is no limit on your runs a day.",
         "help_rules_resets": "- Limits reset <t:{until}:R>.",
         "help_rules_at_once": "- At most {limit} of your runs are active at once; more wait in the queue.",
+        "help_rules_default": "- `/generate` for {title} uses the preset **{name}** here; what you type wins.",
         "help_rules_private": "- With `private`, only you and the moderators can see a result.",
         "help_rules_closed": "- Your roles can't use {names}.",
         "help_rules_closed_gpus": "- Your roles can't use these GPUs: {names}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from bot.domain.budgets import Spending
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.standing import Standing
 from bot.domain.text import escape_line
 from bot.strings import say
@@ -28,6 +29,9 @@ def _lines(standing: Standing, title: Callable[[str], str]) -> Iterator[str]:
     else:
         yield say("help_rules_not_reviewed")
     yield from _budgets(standing)
+    if (default := standing.channel_default) is not None:
+        name = escape_line(default.name, NAME_LENGTH)
+        yield say("help_rules_default", name=name, title=escape_line(title(default.deployment), 60))
     if standing.private_results:
         yield say("help_rules_private")
     if standing.closed_deployments:

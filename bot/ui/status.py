@@ -8,6 +8,7 @@ from dataclasses import replace
 from discord import Colour
 from discord.ui import ActionRow, Container, Item, LayoutView
 
+from bot.domain.requests import NAME_LENGTH
 from bot.domain.runs import Run, RunState
 from bot.domain.text import escape_line
 from bot.strings import say
@@ -44,6 +45,7 @@ def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
         *_progress(batch, active),
         say("answer_private") if first.private else "",
         _remark(next((run for run in (first, *active) if run.status_note), first)),
+        _default(first),
         *_held(active),
         say("waits_for_approval") if first.state is RunState.AWAITING_APPROVAL else "",
         subtext([say("since", at=int(first.created_at.timestamp())), *facts_of(in_common(batch))]),
@@ -113,6 +115,12 @@ def _remark(run: Run) -> str:
     if run.needs_interaction:
         return say("answer_private_lives" if run.private else "answer_lives")
     return ""
+
+
+def _default(run: Run) -> str:
+    if run.default_preset is None:
+        return ""
+    return say("with_default", name=escape_line(run.default_preset, NAME_LENGTH))
 
 
 def _held(active: Sequence[Run]) -> Iterator[str]:

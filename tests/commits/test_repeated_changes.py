@@ -80,6 +80,21 @@ async def remove_preset(store: Store) -> Change:
     return lambda: store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
 
 
+async def set_default(store: Store) -> Change:
+    await store.presets.put(PRESET, NOW)
+
+    async def change() -> bool:
+        return await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW) == PRESET
+
+    return change
+
+
+async def clear_default(store: Store) -> Change:
+    await store.presets.put(PRESET, NOW)
+    await store.presets.set_default(GUILD, 5, "noir", by=ALICE, now=NOW)
+    return lambda: store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+
+
 async def delete(store: Store) -> Change:
     run = await brought_to(store, RunState.SUCCEEDED)
     return lambda: _key(store.reviews.delete(run.key, MOD, NOW))
@@ -154,6 +169,8 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     change_rules: True,
     put_preset: False,
     remove_preset: True,
+    set_default: True,
+    clear_default: True,
     delete: True,
     dismiss: None,
     record_opening: None,

@@ -99,3 +99,64 @@ async def test_ones_own_go_with_ones_data_and_a_server_keeps_its_own_without_the
         servers("other", created_by=BOB),
     ]
     assert len(await store.presets.visible(BOB, None)) == 1
+
+
+async def default(store: Store, *channel_ids: int, guild_id: int | None = GUILD) -> str | None:
+    found = await store.presets.channel_default(guild_id, channel_ids)
+    return found.name if found is not None else None
+
+
+async def set_default(store: Store, name: str, channel_id: int = 5) -> Preset | None:
+    return await store.presets.set_default(GUILD, channel_id, name, by=ALICE, now=NOW)
+
+
+async def test_a_channel_has_one_default_of_its_own_server(store: Store) -> None:
+    for one in (servers(), servers("day"), preset("mine")):
+        await store.presets.put(one, NOW)
+    assert await set_default(store, "mine") is None
+    assert await set_default(store, "NOIR") == servers()
+    assert await set_default(store, "noir") == servers()
+    assert (await default(store, 4, 5), await default(store, 6)) == ("noir", None)
+    assert (await default(store, 5, guild_id=GUILD + 1), await default(store, 5, guild_id=None)) == (
+        None,
+        None,
+    )
+    await set_default(store, "day")
+    assert await default(store, 5) == "day"
+    assert not await store.presets.clear_default(GUILD + 1, 5, by=ALICE, now=NOW)
+    assert await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+    assert not await store.presets.clear_default(GUILD, 5, by=ALICE, now=NOW)
+    assert await default(store, 5) is None
+    said = [entry.details["what"] for entry in await audit_log(store)]
+    assert said == [
+        "+ preset noir",
+        "+ preset day",
+        "channel 5: default noir",
+        "channel 5: default day",
+        "channel 5: no default",
+    ]
+
+
+async def test_a_replaced_preset_stays_the_default_and_a_deleted_one_does_not(store: Store) -> None:
+    await store.presets.put(servers(), NOW)
+    await set_default(store, "noir")
+    await set_default(store, "noir", 6)
+    await store.presets.put(servers("Noir", deployment="song"), NOW)
+    assert await default(store, 5) == "Noir"
+    await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)
+    await store.presets.put(servers(), NOW)
+    assert (await default(store, 5), await default(store, 6)) == (None, None)
+
+
+async def test_a_default_set_while_its_preset_is_deleted_does_not_outlive_it(
+    store: Store, other: Store
+) -> None:
+    for _ in range(5):
+        await store.presets.put(servers(), NOW)
+        await asyncio.gather(
+            set_default(store, "noir"),
+            other.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW),
+        )
+        await store.presets.put(servers(), NOW)
+        assert await default(store, 5) is None
+        await store.presets.remove(Holder.SERVER, GUILD, "noir", by=ALICE, now=NOW)

@@ -109,6 +109,7 @@ STATUS: Mapping[str, Run] = {
     "no-prompt": run(S.RUNNING, prompt=None, seed=None),
     "long-prompt": run(S.RUNNING, prompt="a lighthouse " * 60),
     "user-install": run(S.RUNNING, user_install=True, guild_id=None),
+    "channel-default": run(S.RUNNING, default_preset="house *style*"),
     "private": run(S.RUNNING, private=True),
     "private-approval": run(S.AWAITING_APPROVAL, private=True, review_channel_id=9),
     "private-leaving": run(S.RUNNING, private=True, status_note="answer_ends"),
@@ -201,7 +202,8 @@ LIMITED = limited(
         gpu_roles={"H100": frozenset({5})},
     )
 )
-FREE = limited(ServerRules(private_results=True), age_restricted_channel=True)
+HOUSE = made_preset("house *style*", holder=Holder.SERVER)
+FREE = replace(limited(ServerRules(private_results=True), age_restricted_channel=True), channel_default=HOUSE)
 CLOSED = limited(
     ServerRules(
         approval=Approval(mode=ApprovalMode.WITHOUT_ROLES, exempt_roles=frozenset({5})),
@@ -254,11 +256,8 @@ def title(name: str) -> str:
 
 
 def queue() -> str:
-    found = [
-        run(S.RUNNING),
-        run(S.WAITING, requester_id=7, queue_position=1),
-        run(S.WAITING, requester_id=7, queue_position=2, private=True),
-    ]
+    waiting = run(S.WAITING, requester_id=7, queue_position=1)
+    found = [run(S.RUNNING), waiting, replace(waiting, queue_position=2, private=True)]
     return of_layout(queue_layout(found, 0, more=True, viewer_id=42, title=title))
 
 
