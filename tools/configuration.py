@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.config.settings import REQUIRED_SECRETS, Settings
-from bot.deployments.schema import ChoiceConfig, DeploymentConfig, InputConfig, SizesConfig
+from bot.deployments.schema import ChoiceConfig, DeploymentConfig, FollowUpConfig, InputConfig, SizesConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -21,7 +21,7 @@ TARGET = ROOT / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-<!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema.py. Change those. -->
+<!-- Written by `make docs` from bot/config/, .env.example and bot/deployments/schema/. Change those. -->
 
 Settings are environment variables, or lines of a file `.env` in the working directory; the environment wins.
 An empty value counts as unset. The bot reports all mistakes at its start; `python -m bot check` also tests the values.
@@ -60,7 +60,24 @@ OF_A_DEPLOYMENT = {
     "only_listed_inputs": "offer only the inputs listed here",
     "sizes": "one choice instead of two inputs for width and height; see below",
     "inputs": "a table per input, by its `input_id` in the workflow; see below",
+    "then": "what can follow a result: `[[deployments.NAME.then]]`; see below",
 }
+OF_A_FOLLOW_UP = {
+    "deployment": "required: NAME of the deployment that it starts",
+    "label": "required: the text of its button, up to 32 characters; short ones fit a phone's row",
+    "emoji": "one Unicode emoji before the label",
+    "input": "the input that takes the result, by its key or option; default: the only one for that kind of file",
+    "carry": "inputs that are copied from the result by their key or option; `prompt` is the prompt, whatever its key",
+    "inputs": "fixed values, such as `{ scale = 4 }`",
+    "ask": "up to five inputs to request in a form first; without any, one press starts the run",
+}
+FOLLOW_UPS = """
+A result's buttons include up to three follow-ups that take its files, as many as fit in two rows of a phone; **More** has the rest.
+The first four in the file that take pictures are also commands on any picture: the message's menu, *Apps*. Discord allows five
+such commands, and *Use as input* is one. A required input without a value is asked for as well.
+
+The file is the first of the result that fits. A follow-up that doesn't fit the deployments is left out; start, `/reload` and `check`
+say why. Buttons in Discord go on working if a deployment gets another NAME but keeps its id."""
 OF_SIZES = {
     "width": "the key of the input for the width; default: `width`",
     "height": "the key of the input for the height; default: `height`",
@@ -167,6 +184,9 @@ def document() -> str:
         SIZES,
         "\nIn `[deployments.NAME.inputs.KEY]`:\n",
         *file_table(InputConfig, OF_AN_INPUT),
+        "\nIn `[[deployments.NAME.then]]`, once per follow-up:\n",
+        *file_table(FollowUpConfig, OF_A_FOLLOW_UP),
+        FOLLOW_UPS,
         "\nIn a choice:\n",
         *file_table(ChoiceConfig, OF_A_CHOICE),
     ]

@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from bot.deployments.command_plan import CommandPlan, plan_commands
 from bot.deployments.compile.deployment import compile_deployment, describes_itself
 from bot.deployments.config_file import single_deployment
+from bot.deployments.follow_ups.link import link_follow_ups
+from bot.deployments.follow_ups.menu import MessageCommands, message_commands
 from bot.deployments.model import Deployment
 from bot.deployments.options import OptionSpec
 from bot.deployments.schema import DeploymentConfig
@@ -102,6 +104,10 @@ class Catalogue:
         """Return the deployments in the order of the file."""
         return tuple(self._deployments.values())
 
+    @property
+    def message_commands(self) -> MessageCommands:
+        return message_commands(self.all())
+
     def title(self, name: str) -> str:
         """Return a deployment's title for messages, even if it is no longer offered."""
         found = self.get(name)
@@ -119,6 +125,9 @@ class Catalogue:
             deployments = {item.name: item for item in found if item is not None}
             if not deployments:
                 raise self._no_deployment(wanted)
+            deployments = link_follow_ups(wanted, deployments)
+            for name, linked in deployments.items():
+                self._log_new(name, *linked.warnings)
             plan = plan_commands(tuple(deployments.values()), self._extra)
             self._configs, self._deployments, self._plan = wanted, deployments, plan
 
@@ -148,9 +157,7 @@ class Catalogue:
             self._log_new(config.name, left_out, level=logging.ERROR)
             return None
         await asyncio.sleep(0)  # lets other tasks run between parsing and compiling a large description
-        deployment = compile_deployment(config, info, self._backend.gpus)
-        self._log_new(config.name, *deployment.warnings)
-        return deployment
+        return compile_deployment(config, info, self._backend.gpus)
 
     def _log_new(self, about: str, *sentences: str, level: int = logging.WARNING) -> None:
         """Log sentences unless they are the same as last time, since deployments are described repeatedly."""
@@ -358,14 +365,17 @@ class Reloader:
             log.info("the deployments changed at ComfyDeploy: %s", _summary(found))
 
     async def _load(self, configs: Sequence[DeploymentConfig] | None) -> ReloadResult:
-        before, plan = self._by_name(), self._catalogue.plan
+        before, commands = self._by_name(), self._commands()
         await self._catalogue.load(configs)
-        self._outdated |= self._catalogue.plan != plan
+        self._outdated |= self._commands() != commands
         if self._outdated:
             for show in self._show:
                 await show()
             self._outdated = False
         return _compared(before, self._by_name())
+
+    def _commands(self) -> tuple[CommandPlan, MessageCommands]:
+        return self._catalogue.plan, self._catalogue.message_commands
 
     def _by_name(self) -> dict[str, Deployment]:
         return {deployment.name: deployment for deployment in self._catalogue.all()}

@@ -10,7 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bot.deployments.schema import CLASSIFY, ChoiceConfig, DeploymentConfig, InputConfig, SizesConfig
+from bot.deployments.schema import (
+    CLASSIFY,
+    ChoiceConfig,
+    DeploymentConfig,
+    FollowUpConfig,
+    InputConfig,
+    SizesConfig,
+)
 from bot.domain.backend import InputClass
 from bot.domain.errors import StartupError
 
@@ -183,6 +190,11 @@ def _location(location: tuple[int | str, ...]) -> tuple[str, str]:
     if len(location) > 3 and location[2] == "choices" and isinstance(location[3], int):
         where = f", input '{location[1]}', choice {location[3] + 1}"
         return where, str(location[4]) if len(location) > 4 else ""
+    if len(location) > 1 and location[0] == "then":
+        where = f", follow-up {int(location[1]) + 1}"
+        if len(location) > 3 and location[2] == "inputs":
+            return f"{where}, input '{location[3]}'", ""
+        return where, str(location[2]) if len(location) > 2 else ""
     if len(location) > 1 and location[0] == "inputs":
         return f", input '{location[1]}'", str(location[2]) if len(location) > 2 else ""
     if len(location) > 2 and location[0] == "sizes":
@@ -201,6 +213,8 @@ def _message(setting: str, location: tuple[int | str, ...], details: Mapping[str
         return f"unknown setting '{location[-1]}'; {hint}"
     if kind == "value_error":
         text = str(details["ctx"]["error"])
+    elif location == ("then",) and kind == "tuple_type":
+        text = "must be tables [[deployments.NAME.then]]"
     elif kind == "model_type" and "choices" in location:
         text = "must be text, a number, or {name = …, value = …}"
     elif kind == "enum":
@@ -216,6 +230,8 @@ def _settings(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel]
     if location[0] == "sizes" and len(location) > 1:
         model = SizesConfig
+    elif location[0] == "then" and len(location) > 1:
+        model = FollowUpConfig
     else:
         model = (
             DeploymentConfig if len(location) == 1 else InputConfig if len(location) == 3 else ChoiceConfig

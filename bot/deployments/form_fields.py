@@ -5,8 +5,8 @@ The form itself is built in bot/ui/edit_forms.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU
@@ -60,6 +60,33 @@ def editable_fields(
     return tuple(fields)
 
 
+def chosen_fields(
+    deployment: Deployment,
+    items: Iterable[Input],
+    inputs: Mapping[str, InputValue],
+    form_values: FormValues,
+) -> tuple[FormField, ...]:
+    """Return the fields for these inputs of a deployment, in this order.
+
+    An accepted text that is too long for a field is left out, so that it stays as it is; any other is cut.
+    """
+    earlier = as_offered(deployment, inputs)
+    fields = []
+    for item in items:
+        field = _field(item, earlier.get(item.key), form_values)
+        if len(field.value) > TEXT_LENGTH and is_usable(item, earlier.get(item.key)):
+            continue
+        fields.append(replace(field, value=field.value[:TEXT_LENGTH]))
+    return tuple(fields[:MAX_FIELDS])
+
+
+def is_usable(item: Input, earlier: OfferedValue | None) -> bool:
+    """Return whether an input takes an earlier value."""
+    if earlier is None:
+        return False
+    return item.kind in ATTACHMENTS or (not isinstance(earlier, list) and _accepts(item, earlier))
+
+
 def _rank(item: Input, earlier: OfferedValue | None) -> int:
     """Return an input's rank in a form: prompts first, then values that the user chose, then the others.
 
@@ -99,9 +126,9 @@ def shows_default(item: Input) -> bool:
     return is_choice and not item.required and not item.is_seed
 
 
-def _accepts(item: Input, size: Size) -> bool:
+def _accepts(item: Input, value: str | float | Size) -> bool:
     try:
-        check_value(item, size)
+        check_value(item, value)
     except InputError:
         return False
     return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.deployments.input_text import parse_more
 from bot.deployments.model import ATTACHMENTS, Deployment, Input, OfferedValue, Size
 from bot.deployments.options import GPU, MORE
-from bot.deployments.schema import LARGEST
+from bot.deployments.schema.field_types import LARGEST
 from bot.deployments.size_conversion import as_sent
 from bot.deployments.validation import AttachedFile, check_file, check_value
 from bot.domain.backend import InputKind

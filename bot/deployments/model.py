@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
 
 from bot.domain.backend import InputKind
 from bot.domain.runs import InputValue, Run
@@ -18,6 +21,7 @@ def varies_in_batch(item: Input) -> bool:
     return item.is_seed and item.offered and not item.choices
 
 
+_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 ATTACHMENTS = frozenset({InputKind.IMAGE, InputKind.IMAGES, InputKind.VIDEO, InputKind.AUDIO, InputKind.FILE})
 
 
@@ -44,7 +48,7 @@ class Size:
         return self.width, self.height
 
 
-# A value of an input as a deployment offers it; see `bot.deployments.sizes`.
+# A value of an input as a deployment offers it; see `bot.deployments.size_conversion`.
 OfferedValue = InputValue | Size
 
 
@@ -94,6 +98,41 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """An action that can follow a result: a run that takes one of its files as an input.
+
+    `target` is the id of its deployment, which outlives the deployment's name. `takes` are the keys of the
+    inputs that the file can go into, by their kinds; FILE, which takes any file, is last. `carry` are the
+    names of copied inputs with their keys in the target. `inputs` are fixed values, and `ask` the inputs to
+    request in a form, by their keys in the target.
+    """
+
+    label: str
+    target: str
+    takes: Mapping[InputKind, str]
+    emoji: str | None = None
+    carry: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inputs: Mapping[str, InputValue] = field(default_factory=dict)
+    ask: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> FollowUpRef:
+        mark = sha256(self.label.casefold().encode("utf-8", "replace")).hexdigest()[:8]
+        return FollowUpRef(UUID(self.target).hex, mark)
+
+    @property
+    def takes_pictures(self) -> bool:
+        return not _PICTURES.isdisjoint(self.takes)
+
+
+class FollowUpRef(NamedTuple):
+    """The identity of a follow-up in a custom_id: its deployment's id, and a digest of its label."""
+
+    target: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """A deployment as `/generate` offers it; `name` is the subcommand and the key in the store.
 
@@ -114,6 +153,7 @@ class Deployment:
     max_count: int = 1
     run_timeout: int | None = None
     age_restricted: bool = False
+    follow_ups: tuple[FollowUp, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -128,9 +168,6 @@ class Deployment:
     def expected_gpu(self, chosen: str | None) -> str | None:
         """Return the GPU that a run will use, or None if only the backend knows it."""
         return self.pinned_gpu or chosen or self.default_gpu
-
-
-_PICTURES = frozenset({InputKind.IMAGE, InputKind.IMAGES})
 
 
 def picture_input(deployment: Deployment) -> Input | None:

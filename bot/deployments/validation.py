@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.deployments.compile.inputs import FLOAT, INTEGER, NUMBER_LENGTH, number
 from bot.deployments.model import Choice, Input, OfferedValue, Size
-from bot.deployments.schema import LARGEST
+from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.domain.errors import InputError
 from bot.domain.text import strip_invisible

@@ -10,6 +10,7 @@ from bot.database.key_values import KeyValueStore
 from bot.deployments.catalogue import Catalogue, id_setting
 from bot.deployments.command_plan import MAX_COMMAND_SIZE, size
 from bot.deployments.compile.deployment import describes_itself
+from bot.deployments.follow_ups.menu import MAX_COMMANDS, MessageCommands
 from bot.deployments.model import Deployment, Input
 from bot.deployments.options import EXTRA_OPTIONS, CommandSpec, OptionSpec
 from bot.deployments.schema import DeploymentConfig
@@ -29,7 +30,7 @@ from bot.domain.errors import (
 from bot.domain.text import shorten, strip_invisible
 from bot.ops.findings import Finding, ok, problem, warning
 
-KEY, DEPLOYMENT, COMMAND = "ComfyDeploy key", "Deployment", "Options"
+KEY, DEPLOYMENT, COMMAND, MENU = "ComfyDeploy key", "Deployment", "Options", "Message commands"
 # No run has this id; with a valid key ComfyDeploy answers 404.
 _NO_RUN = "00000000-0000-4000-8000-000000000000"
 # The `detail` of ComfyDeploy's web framework for an unknown path.
@@ -121,6 +122,21 @@ def deployment_findings(configs: Sequence[DeploymentConfig], catalogue: Catalogu
         plan = catalogue.plan
         summary = f"/{plan.name} takes {size(plan):,} of Discord's {MAX_COMMAND_SIZE:,} characters."
         yield ok(COMMAND, summary)
+        yield from _message_commands(catalogue.message_commands)
+
+
+def _message_commands(found: MessageCommands) -> Iterator[Finding]:
+    """Yield a finding if any follow-up takes pictures, with those that are no message commands."""
+    names = ", ".join(f"'{each.label}'" for each in found.offered)
+    if found.left_out:
+        summary = f"{names} are on every picture; the other follow-ups are only buttons."
+        remedy = (
+            f"Discord takes {MAX_COMMANDS} beside Use as input, in the file's order, each with its own name: "
+            "put the most useful ones first, or leave it as it is."
+        )
+        yield warning(MENU, summary, remedy, *found.left_out)
+    elif found.offered:
+        yield ok(MENU, f"{names} on every picture.")
 
 
 def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue: Catalogue) -> Finding:
@@ -136,18 +152,18 @@ def _deployment(config: DeploymentConfig, fault: BackendError | None, catalogue:
             return problem(DEPLOYMENT, f"{where} is not offered: {_UNLISTED}.", _correct_id(config))
         summary = f"{where} is not offered: ComfyDeploy doesn't describe it ({fault})."
         return problem(DEPLOYMENT, summary, _remedy(fault))
-    table = options_table(deployment, spec)
+    lines = (*deployment.warnings, *options_table(deployment, spec))
     if fault is not None:
         source = "deployments.toml alone" if describes_itself(config) else "what ComfyDeploy said earlier"
         if isinstance(fault, BackendUnlisted):
             summary = f"{where} is offered from {source}, but {_UNLISTED}, so every request will fail."
-            return problem(DEPLOYMENT, summary, _correct_id(config), *table)
+            return problem(DEPLOYMENT, summary, _correct_id(config), *lines)
         summary = f"{where} is offered from {source}: ComfyDeploy doesn't describe it ({fault})."
-        return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *table)
+        return warning(DEPLOYMENT, summary, "See in ComfyDeploy's dashboard whether it works.", *lines)
     if deployment.warnings:
-        remedy = "Describe what is named here in deployments.toml, or leave it as it is."
-        return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *deployment.warnings, *table)
-    return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *table)
+        remedy = "Correct or describe what is named here in deployments.toml, or leave it as it is."
+        return warning(DEPLOYMENT, f"{where}, {deployment.title}.", remedy, *lines)
+    return ok(DEPLOYMENT, f"{where}, {deployment.title}.", *lines)
 
 
 def _correct_id(config: DeploymentConfig) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from bot.deployments.model import Choice, Input
 from bot.deployments.naming import DESCRIPTION_LENGTH, one_line, shorten, unique
-from bot.deployments.schema import LARGEST, InputConfig
+from bot.deployments.schema import InputConfig
+from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputClass, InputDescription, InputKind
 from bot.domain.runs import InputValue
 

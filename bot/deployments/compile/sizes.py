@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.deployments.compile.inputs import InputDraft
 from bot.deployments.model import Choice, Input, Size
-from bot.deployments.schema import LARGEST, SHAPES, InputConfig, SizesConfig, beyond
+from bot.deployments.schema import SHAPES, InputConfig, SizesConfig, beyond
+from bot.deployments.schema.field_types import LARGEST
 from bot.domain.backend import InputKind
 from bot.strings import say
 

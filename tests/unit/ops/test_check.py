@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import discord
 import pytest
@@ -13,8 +14,10 @@ from bot.deployments.command_plan import plan_commands
 from bot.deployments.compile.deployment import compile_deployment
 from bot.deployments.model import Deployment
 from bot.deployments.schema import DeploymentConfig
+from bot.domain.backend import DeploymentDescription
+from bot.domain.errors import BackendUnreachable
 from bot.domain.settings.rules import Approval, ServerRules
-from bot.ops.check_comfydeploy import options_table
+from bot.ops.check_comfydeploy import catalogue_of, deployment_findings, options_table
 from bot.ops.check_discord import check_intents
 from bot.ops.check_host import PingEndpoint, check_public_url, compare_clock
 from bot.ops.check_rules import rule_findings
@@ -109,6 +112,52 @@ def test_the_table_shows_the_two_inputs_behind_a_size() -> None:
         "square, tall",
         "512 × 768",
     ]
+
+
+class Away:
+    """A ComfyDeploy that can't be reached."""
+
+    gpus = ()
+
+    async def describe_deployment(self, deployment_id: str) -> DeploymentDescription:
+        raise BackendUnreachable(deployment_id)
+
+
+UPSCALER = {"image": {"kind": "image"}, "prompt": {"kind": "text"}}
+
+
+async def follow_up_findings(*labels: str, deployment: str = "up") -> dict[str, tuple[Level, str]]:
+    """Return what `check` says of a deployment with such follow-ups, by its subject."""
+    then = [{"deployment": deployment, "label": label} for label in labels]
+    tables = {"flux": {"inputs": {"prompt": {"kind": "text"}}, "then": then}, "up": {"inputs": UPSCALER}}
+    configs = [
+        DeploymentConfig.model_validate({"name": name, "deployment_id": str(UUID(int=number)), **table})
+        for number, (name, table) in enumerate(tables.items())
+    ]
+    catalogue = catalogue_of(configs, Away(), None)  # type: ignore[arg-type]  # all that loading asks
+    await catalogue.load()
+    findings = [*deployment_findings(configs, catalogue)]
+    return {each.subject: (each.level, format_finding(each)) for each in reversed(findings)}
+
+
+async def test_follow_ups_that_become_message_commands_are_listed() -> None:
+    found = await follow_up_findings("Upscale", "Enlarge")
+    assert found["Message commands"][0] is Level.OK
+    assert "'Upscale', 'Enlarge' on every picture." in found["Message commands"][1]
+    assert "Message commands" not in await follow_up_findings()
+
+
+async def test_more_follow_ups_than_message_commands_are_told() -> None:
+    level, told = (await follow_up_findings("A", "B", "C", "D", "E"))["Message commands"]
+    assert level is Level.WARNING
+    assert "'A', 'B', 'C', 'D' are on every picture" in told
+    assert "'E' of 'flux'" in told
+
+
+async def test_a_follow_up_that_does_not_fit_is_told() -> None:
+    level, told = (await follow_up_findings("Upscale", deployment="upp"))["Deployment"]
+    assert level is Level.WARNING
+    assert "follow-up 'Upscale' is not offered: there is no deployment 'upp'; did you mean 'up'?" in told
 
 
 def test_a_finding_is_printed_with_its_remedy_and_lines_beneath() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Self, TypeGuard
-from uuid import UUID
+from typing import Annotated, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,40 +16,32 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, slug
+from bot.deployments.schema.field_types import (
+    LARGEST,
+    DeploymentId,
+    Emoji,
+    Gpu,
+    Key,
+    Label,
+    Length,
+    Name,
+    Number,
+    OptionName,
+    Value,
+    is_number,
+)
 from bot.domain.backend import InputClass, InputKind
 from bot.domain.runs import InputValue
 
 _MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 # The key of the validation context that holds the backend's function from `class_type` to `InputClass`.
 CLASSIFY = "classify"
-# Discord's clients lose precision above this.
-LARGEST = 2**53 - 1
 _EXPECTED = {
     InputKind.INTEGER: "a whole number",
     InputKind.FLOAT: "a number",
     InputKind.BOOLEAN: "true or false",
     InputKind.IMAGES: "a list of texts",
 }
-_MAX_UNSIGNED_64 = 2**64  # the limit of ComfyUI's nodes
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _value(value: object) -> object:
-    """Validate a value of a queue call: text, a number, a boolean, or a list of texts."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must be a finite number")
-    if isinstance(value, int) and abs(value) >= _MAX_UNSIGNED_64:
-        raise ValueError("must be a number of at most 64 bits")
-    if isinstance(value, list):
-        if all(isinstance(item, str) for item in value):
-            return value
-    elif isinstance(value, str | int | float):
-        return value
-    raise ValueError("must be text, a number, true, false or a list of texts")
 
 
 def _choice(value: object) -> object:
@@ -62,44 +51,8 @@ def _choice(value: object) -> object:
     return {"name": str(value), "value": str(value)}
 
 
-def _uuid(value: object) -> str:
-    form = "must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address"
-    if not isinstance(value, str):
-        raise ValueError(f"{form}, in quotes")  # noqa: TRY004  # pydantic handles only ValueError
-    try:
-        return str(UUID(value))
-    except ValueError:
-        raise ValueError(f"{form}, not {value!r}") from None
-
-
 def _number_as_text(value: object) -> object:
-    return str(value) if _is_number(value) else value
-
-
-def _limit(value: object) -> int | float:
-    if _is_number(value) and -LARGEST <= value <= LARGEST:
-        return value
-    raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
-
-
-def _name(value: str) -> str:
-    """Reject names that Discord doesn't accept.
-
-    They aren't converted, because operators would not find the converted names in their file.
-    """
-    if acceptable(value):
-        return value
-    hint = f" such as {similar!r}," if (similar := slug(value, "")) else ""
-    raise ValueError(
-        f"must be what Discord takes,{hint} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
-        "'-' and '_'"
-    )
-
-
-def _option(value: str) -> str:
-    if value in RESERVED:
-        raise ValueError(f"can't be {value!r}, which is the bot's own")
-    return value
+    return str(value) if is_number(value) else value
 
 
 def _input_class(value: object, info: ValidationInfo) -> InputClass:
@@ -119,13 +72,6 @@ class ChoiceConfig(BaseModel):
     value: Annotated[str, BeforeValidator(_number_as_text)]
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Value = Annotated[InputValue, PlainValidator(_value)]
-Number = Annotated[int | float, PlainValidator(_limit)]
-Gpu = Annotated[str, Field(min_length=1, max_length=100)]
-Length = Annotated[int, Field(ge=0, le=6000)]
-
-
 class InputConfig(BaseModel):
     """The configuration of an input; omitted settings come from the backend.
 
@@ -134,7 +80,7 @@ class InputConfig(BaseModel):
 
     model_config = _MODEL
 
-    option: Annotated[Name, AfterValidator(_option)] | None = None
+    option: OptionName | None = None
     description: str | None = None
     kind: InputKind | None = None
     class_type: Annotated[InputClass, PlainValidator(_input_class)] | None = None
@@ -173,7 +119,7 @@ def _ranges(config: InputConfig) -> Iterator[str]:
     low, high, default = config.min, config.max, config.default
     if low is not None and high is not None and high < low:
         yield f"maximum {high:g} is below minimum {low:g}"
-    elif _is_number(default):
+    elif is_number(default):
         if low is not None and default < low:
             yield f"default {default:g} is below minimum {low:g}"
         if high is not None and default > high:
@@ -222,14 +168,14 @@ def _default(config: InputConfig) -> Iterator[str]:
 def _accepts(config: InputConfig, kind: InputKind, value: InputValue) -> bool:
     match kind:
         case InputKind.INTEGER:
-            return _is_number(value) and value == int(value)
+            return is_number(value) and value == int(value)
         case InputKind.FLOAT:
-            return _is_number(value)
+            return is_number(value)
         case InputKind.BOOLEAN:
             return isinstance(value, bool)
         case InputKind.IMAGES:
             return isinstance(value, list) and bool(value)
-    return isinstance(value, str) or (bool(config.choices) and _is_number(value))
+    return isinstance(value, str) or (bool(config.choices) and is_number(value))
 
 
 # The names of the choices if the file leaves them out.
@@ -240,7 +186,7 @@ _CHOICE_LENGTH = 100
 
 def _size(value: object) -> tuple[int, int]:
     match value:
-        case [int(width), int(height)] if all(_is_number(side) and 1 <= side <= LARGEST for side in value):
+        case [int(width), int(height)] if all(is_number(side) and 1 <= side <= LARGEST for side in value):
             return width, height
     raise ValueError("must be two whole numbers above 0, as in [1024, 1024]")
 
@@ -252,7 +198,7 @@ class SizesConfig(BaseModel):
 
     width: Annotated[str, Field(min_length=1)] = "width"
     height: Annotated[str, Field(min_length=1)] = "height"
-    option: Annotated[Name, AfterValidator(_option)] = "size"
+    option: OptionName = "size"
     description: str | None = None
     default: str | None = None
     choices: dict[str, Annotated[tuple[int, int], PlainValidator(_size)]] | None = None
@@ -295,13 +241,46 @@ def _same_sizes(choices: Mapping[str, tuple[int, int]]) -> Iterator[str]:
             yield f"choices {other!r} and {name!r} have the same size"
 
 
+# Discord's limits: the fields of a form, and the options of the select for those without a button.
+_MAX_ASKED = 5
+_MAX_FOLLOW_UPS = 25
+
+
+class FollowUpConfig(BaseModel):
+    """An action that can follow a result. Inputs are named by their key or option in its `deployment`."""
+
+    model_config = _MODEL
+
+    deployment: Name
+    label: Label
+    emoji: Emoji | None = None
+    input: Key | None = None
+    carry: tuple[Key, ...] = ()
+    inputs: dict[Key, Value] = Field(default_factory=dict)
+    ask: Annotated[tuple[Key, ...], Field(max_length=_MAX_ASKED)] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if mistakes := [*_named_twice(self)]:
+            raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
+        return self
+
+
+def _named_twice(config: FollowUpConfig) -> Iterator[str]:
+    for name in config.carry:
+        if name in config.inputs:
+            yield f"input {name!r} is in both 'carry' and 'inputs'; one value can be sent"
+    if config.input is not None and config.input in (*config.carry, *config.inputs, *config.ask):
+        yield f"input {config.input!r} takes the result, so it can't be in 'carry', 'inputs' or 'ask'"
+
+
 class DeploymentConfig(BaseModel):
     """The configuration of a deployment; `name` is its key in the file."""
 
     model_config = _MODEL
 
     name: Name
-    deployment_id: Annotated[str, BeforeValidator(_uuid)]
+    deployment_id: DeploymentId
     title: str | None = None
     description: str | None = None
     group: Name | None = None
@@ -313,10 +292,12 @@ class DeploymentConfig(BaseModel):
     only_listed_inputs: bool = False
     sizes: SizesConfig | None = None
     inputs: dict[Annotated[str, Field(min_length=1)], InputConfig] = Field(default_factory=dict)
+    then: Annotated[tuple[FollowUpConfig, ...], Field(max_length=_MAX_FOLLOW_UPS)] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if mistakes := [*_gpus(self), *_markers(self), *_same_options(self), *_sizes(self)]:
+        checks = (_gpus, _markers, _same_options, _same_labels, _sizes)
+        if mistakes := [mistake for check in checks for mistake in check(self)]:
             raise PydanticCustomError("several", "{mistakes}", {"mistakes": mistakes})
         return self
 
@@ -349,6 +330,12 @@ def _same_options(config: DeploymentConfig) -> Iterator[str]:
     if config.sizes is not None and config.sizes.option in keys:
         others = ", ".join(map(repr, keys[config.sizes.option]))
         yield f"sizes and input {others} both have the option {config.sizes.option!r}; one can"
+
+
+def _same_labels(config: DeploymentConfig) -> Iterator[str]:
+    labels = [follow_up.label.casefold() for follow_up in config.then]
+    for label in dict.fromkeys(label for label in labels if labels.count(label) > 1):
+        yield f"the label {label!r} is there twice in 'then'"
 
 
 def _sizes(config: DeploymentConfig) -> Iterator[str]:

@@ -1,0 +1,92 @@
+"""Find a follow-up, and turn a result's file and inputs into those of the run that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.deployments.earlier_values import Revision, revise
+from bot.deployments.follow_ups.link import named_inputs, still_required
+from bot.deployments.form_fields import FormField, FormValues, chosen_fields, is_usable
+from bot.deployments.model import Deployment, FollowUp, FollowUpRef, Input
+from bot.deployments.size_conversion import as_offered
+from bot.deployments.validation import AttachedFile, check_file
+from bot.domain.backend import InputKind
+from bot.domain.errors import InputError
+from bot.domain.runs import InputValue, Run
+
+
+def find_follow_up(
+    deployments: Sequence[Deployment], source: Deployment | None, ref: FollowUpRef
+) -> FollowUp | None:
+    """Return a follow-up as it is configured now, or None.
+
+    Those of the result's own deployment come first. If its label was changed, the only one with the same
+    target is taken.
+    """
+    own = source.follow_ups if source is not None else ()
+    same_target = [each for each in own if each.reference.target == ref.target]
+    exact = [each for each in same_target if each.reference == ref]
+    if not exact and len(same_target) == 1:
+        return same_target[0]
+    others = (each for deployment in deployments for each in deployment.follow_ups)
+    return next((each for each in (*exact, *others) if each.reference == ref), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A follow-up that is about to start: its deployment, and the inputs that are carried over or fixed."""
+
+    follow_up: FollowUp
+    target: Deployment
+    inputs: Mapping[str, InputValue]
+
+    @classmethod
+    def of(
+        cls, follow_up: FollowUp, target: Deployment, parent: Run | None, source: Deployment | None
+    ) -> Preparation:
+        """Return a preparation; without a `parent` nothing is carried over."""
+        carried = _carried(follow_up, parent, source) if parent is not None else {}
+        return cls(follow_up, target, {**carried, **follow_up.inputs})
+
+    def choose(self, files: Iterable[AttachedFile]) -> tuple[str, InputValue] | None:
+        """Return the input that takes a file, and its value: the first file that fits, or None."""
+        for file in files:
+            for kind, key in self.follow_up.takes.items():
+                try:
+                    url = check_file(kind, key, file)
+                except InputError:
+                    continue
+                return key, [url] if kind is InputKind.IMAGES else url
+        return None
+
+    def fields(self, form_values: FormValues) -> tuple[FormField, ...]:
+        """Return the fields of the form to show first. Without any, one press starts the run."""
+        return chosen_fields(self.target, self._asked(), self.inputs, form_values)
+
+    def revise(
+        self, taken: tuple[str, InputValue], form_values: FormValues, draw_seed: Callable[[Input], int]
+    ) -> Revision:
+        """Return the inputs of the run. Raises InputErrors with all mistakes."""
+        key, link = taken
+        return revise(self.target, {**self.inputs, key: link}, None, form_values, draw_seed)
+
+    def _asked(self) -> list[Input]:
+        """Return the inputs in `ask`, then required ones that got no value that fits."""
+        offered = as_offered(self.target, self.inputs)
+        named = [item for key in self.follow_up.ask for item in self.target.offered if item.key == key]
+        fitting = [item.key for item in self.target.offered if is_usable(item, offered.get(item.key))]
+        given = {*fitting, *self.follow_up.takes.values(), *self.follow_up.ask}
+        return [*named, *still_required(self.target, given)]
+
+
+def _carried(follow_up: FollowUp, parent: Run, source: Deployment | None) -> dict[str, InputValue]:
+    values: dict[str, InputValue] = {}
+    for name, keys in follow_up.carry.items():
+        items = named_inputs(source, name) if source is not None else ()
+        for item, key in zip(items, keys, strict=False):
+            # A prompt that was left out is the deployment's default, which the result shows too.
+            value = parent.inputs.get(item.key, parent.prompt if item.is_prompt else None)
+            if value is not None:
+                values[key] = value
+    return values

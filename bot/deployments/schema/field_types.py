@@ -1,0 +1,117 @@
+"""Types of single values in `deployments.toml`, whose mistakes are reported as sentences."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, TypeGuard
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+
+from bot.deployments.naming import NAME_LENGTH, RESERVED, acceptable, one_line, slug
+from bot.domain.runs import InputValue
+
+# Discord's clients lose precision above this.
+LARGEST = 2**53 - 1
+_MAX_UNSIGNED_64 = 2**64  # the limit of ComfyUI's nodes
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number and not a boolean, which Python counts as one."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _value(value: object) -> object:
+    """Validate a value of a queue call: text, a number, a boolean, or a list of texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    if isinstance(value, int) and abs(value) >= _MAX_UNSIGNED_64:
+        raise ValueError("must be a number of at most 64 bits")
+    if isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return value
+    elif isinstance(value, str | int | float):
+        return value
+    raise ValueError("must be text, a number, true, false or a list of texts")
+
+
+def _uuid(value: object) -> str:
+    form = "must be a UUID like 98244b49-9b56-46b8-83c8-334f27412095, as in its address"
+    if not isinstance(value, str):
+        raise ValueError(f"{form}, in quotes")  # noqa: TRY004  # pydantic handles only ValueError
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ValueError(f"{form}, not {value!r}") from None
+
+
+def _limit(value: object) -> int | float:
+    if is_number(value) and -LARGEST <= value <= LARGEST:
+        return value
+    raise ValueError(f"must be a number between -{LARGEST} and {LARGEST}")
+
+
+def _name(value: str) -> str:
+    """Reject names that Discord doesn't accept.
+
+    They aren't converted, because operators would not find the converted names in their file.
+    """
+    if acceptable(value):
+        return value
+    hint = f" such as {similar!r}," if (similar := slug(value, "")) else ""
+    raise ValueError(
+        f"must be what Discord takes,{hint} not {value!r}: 1 to {NAME_LENGTH} letters in lower case, digits, "
+        "'-' and '_'"
+    )
+
+
+def _option(value: str) -> str:
+    if value in RESERVED:
+        raise ValueError(f"can't be {value!r}, which is the bot's own")
+    return value
+
+
+# Emoji of the Basic Multilingual Plane that are used alone or before U+FE0F, then those beyond it.
+_PICTOGRAPH = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa"
+    "\u24c2\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u2604\u260e\u2611\u2614\u2615\u2618\u261d\u2620\u2622\u2623"
+    "\u2626\u262a\u262e\u262f\u2638-\u263a\u2640\u2642\u2648-\u2653\u265f\u2660\u2663\u2665\u2666\u2668\u267b\u267e"
+    "\u267f\u2692-\u2697\u2699\u269b\u269c\u26a0\u26a1\u26a7\u26aa\u26ab\u26b0\u26b1\u26bd\u26be\u26c4\u26c5\u26c8\u26ce"
+    "\u26cf\u26d1\u26d3\u26d4\u26e9\u26ea\u26f0-\u26f5\u26f7-\u26fa\u26fd\u2702\u2705\u2708-\u270d\u270f\u2712\u2714"
+    "\u2716\u271d\u2721\u2728\u2733\u2734\u2744\u2747\u274c\u274e\u2753-\u2755\u2757\u2763\u2764\u2795-\u2797\u27a1"
+    "\u27b0\u27bf\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u3030\u303d\u3297\u3299"
+    "\U0001f004\U0001f0cf\U0001f18e\U0001f191-\U0001f19a\U0001f300-\U0001f64f\U0001f680-\U0001f6ff\U0001f7e0-\U0001f7eb"
+    "\U0001f90c-\U0001f9ff\U0001fa70-\U0001faff]"
+)
+_PART = f"{_PICTOGRAPH}\ufe0f?[\U0001f3fb-\U0001f3ff]?"
+_EMOJI = re.compile(f"{_PART}(?:\u200d{_PART}){{0,4}}|[\U0001f1e6-\U0001f1ff]{{2}}")
+
+
+def _emoji(value: str) -> str:
+    """Reject what Discord may not show: one bad emoji makes it refuse the whole message.
+
+    A server's own emoji could be deleted there at any time.
+    """
+    if _EMOJI.fullmatch(value):
+        return value
+    raise ValueError(f"must be a single Unicode emoji, such as 🔍, not {value!r}")
+
+
+def _label(value: str) -> str:
+    if one_line(value) == value:
+        return value
+    raise ValueError("must be one line of visible text")
+
+
+Name = Annotated[str, AfterValidator(_name)]
+OptionName = Annotated[Name, AfterValidator(_option)]
+DeploymentId = Annotated[str, BeforeValidator(_uuid)]
+Emoji = Annotated[str, AfterValidator(_emoji)]
+# Discord's limit for the name of a message command.
+Label = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_label)]
+Key = Annotated[str, Field(min_length=1, max_length=100)]
+Value = Annotated[InputValue, PlainValidator(_value)]
+Number = Annotated[int | float, PlainValidator(_limit)]
+Gpu = Annotated[str, Field(min_length=1, max_length=100)]
+Length = Annotated[int, Field(ge=0, le=6000)]
