@@ -173,6 +173,12 @@ class Run:
         return self.batch_index == 0
 
     @property
+    def takes_parents_file(self) -> bool:
+        """Return whether one of its inputs is a file that its parent made, whose name holds the key."""
+        mark = f"-{self.parent_key}-"
+        return self.parent_key is not None and any(mark in str(value) for value in self.inputs.values())
+
+    @property
     def cancel_code(self) -> str:
         """Return the code of the sentence that says who cancelled it."""
         own = self.cancelled_by in (None, self.requester_id)

@@ -12,7 +12,7 @@ import discord
 from bot.domain.requests import ChannelState, Member, Origin, Press, Requester
 from bot.gateway.client import GenerateBot
 from bot.gateway.permissions import check_permissions, state_of
-from bot.ui.custom_ids import RunId
+from bot.ui.custom_ids import FollowUpId, RunId
 
 Interaction = discord.Interaction[GenerateBot]
 _TOKEN_LIFETIME = timedelta(minutes=15)
@@ -36,13 +36,15 @@ def _press(interaction: Interaction, now: datetime) -> Press | None:
     """Return what was pressed or submitted, or None for a command.
 
     A run's button has the same id in every message. Other ids may number the parts of their message, so they
-    are combined with the message's id, and those of forms also with the values.
+    are combined with the message's id, and those of forms and selects also with the values.
     """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = data.get("custom_id")
     if custom_id is None:
         return None
-    if RunId.PATTERN.fullmatch(custom_id):
+    is_button = data.get("component_type") == discord.ComponentType.button.value
+    follow_up = FollowUpId.read(custom_id) if is_button else None
+    if RunId.PATTERN.fullmatch(custom_id) or (follow_up is not None and not follow_up.picture):
         return Press.of(now, custom_id)
     message = str(interaction.message.id) if interaction.message is not None else ""
     values = json.dumps([data.get("values"), data.get("components")], sort_keys=True, default=str)

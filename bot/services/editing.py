@@ -18,7 +18,7 @@ from bot.domain.backend import InputKind
 from bot.domain.errors import RefusedError
 from bot.domain.requests import Requester
 from bot.domain.runs import InputValue, Run
-from bot.services.generation import GenerationService, current_deployment, draw_seed
+from bot.services.generation import GenerationService, current_deployment, draw_seed, has_marked_file
 from bot.store.rules import RuleStore
 from bot.store.runs import RunStore
 
@@ -103,7 +103,13 @@ class EditingService:
         run = await self._editable_run(run_key, requester)
         deployment = current_deployment(self._catalogue, run)
         revision = revise(deployment, run.inputs, run.gpu, form_values, draw_seed)
-        new_run = await self._generation.submit(deployment, revision.inputs, requester, parent_key=run.key)
+        new_run = await self._generation.submit(
+            deployment,
+            revision.inputs,
+            requester,
+            parent_key=run.key,
+            age_restricted=has_marked_file(run),
+        )
         return new_run, revision.dropped
 
     async def check(self, run_key: str, form_values: FormValues, requester: Requester) -> None:
@@ -137,7 +143,14 @@ class EditingService:
             raise RefusedError("use_nobody")
         link: InputValue = [picture] if item.kind is InputKind.IMAGES else picture
         revision = revise(deployment, {item.key: link}, None, form_values, draw_seed)
-        run = await self._generation.submit(deployment, revision.inputs, requester, parent_key=parent_key)
+        parent = await self._runs.get(parent_key) if parent_key else None
+        run = await self._generation.submit(
+            deployment,
+            revision.inputs,
+            requester,
+            parent_key=parent_key,
+            age_restricted=parent is not None and parent.age_restricted,
+        )
         return run, revision.dropped
 
     def taking_pictures(self) -> list[Deployment]:

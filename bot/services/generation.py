@@ -105,7 +105,14 @@ class GenerationService:
         drawn = frozenset(item.key for item in deployment.inputs if varies_in_batch(item))
         inputs = replace(revision.inputs, drawn=drawn)
         count = repeat_count(deployment, mode, parent.batch_size)
-        run = await self.submit(deployment, inputs, requester, parent_key=parent.key, count=count)
+        run = await self.submit(
+            deployment,
+            inputs,
+            requester,
+            parent_key=parent.key,
+            count=count,
+            age_restricted=has_marked_file(parent),
+        )
         return run, revision.dropped
 
     async def submit(
@@ -118,11 +125,13 @@ class GenerationService:
         count: int = 1,
         private: bool = False,
         default_preset: str | None = None,
+        age_restricted: bool = False,
     ) -> Run:
         """Check a request against the word filter and the policy, store it, and return the first run of its
         batch.
 
-        A request made from a private result is private, too.
+        A request made from a private result is private, too. `age_restricted`: it takes a file of an
+        age-restricted result.
         """
         user_id, guild_id = requester.person.id, requester.origin.guild_id
         with self._metrics.request(deployment.name):
@@ -136,6 +145,7 @@ class GenerationService:
                     parent_key=parent_key,
                     private=private or await self._is_private(parent_key),
                     default_preset=default_preset,
+                    age_restricted=age_restricted or deployment.age_restricted,
                 )
             except PressedTwice:
                 raise  # it wrote nothing, and the first press may be fine
@@ -153,6 +163,7 @@ class GenerationService:
         parent_key: str | None,
         private: bool,
         default_preset: str | None,
+        age_restricted: bool,
     ) -> Run:
         await self._check_words(requester, deployment.name, free_texts(deployment, inputs.inputs))
         request = GenerationRequest(
@@ -167,7 +178,7 @@ class GenerationService:
             prompt=inputs.prompt,
             parent_key=parent_key,
             default_preset=default_preset,
-            age_restricted=deployment.age_restricted,
+            age_restricted=age_restricted,
             # Nobody else sees direct messages anyway.
             private=private and not requester.origin.is_direct_message,
             deadline_seconds=self._deadline_seconds,
@@ -215,6 +226,12 @@ class GenerationService:
 def current_deployment(catalogue: Catalogue, run: Run) -> Deployment:
     """Return the deployment of an earlier run, which may have another name now. Raises InputError."""
     return deployment_of(run, catalogue.all()) or catalogue.require(run.deployment)
+
+
+def has_marked_file(run: Run) -> bool:
+    """Return whether an age-restricted run took a file, whose mark then applies to its repetitions too."""
+    links = (value[0] if isinstance(value, list) and value else value for value in run.inputs.values())
+    return run.age_restricted and any(str(link).startswith("https://") for link in links)
 
 
 def draw_seed(item: Input) -> int:

@@ -18,12 +18,14 @@ from bot.domain.runs import (
     DeliveryState,
     HistoryPage,
     MessageRef,
+    Purpose,
     Run,
     RunCursor,
     RunFilter,
     RunListEntry,
     RunState,
 )
+from bot.domain.text import message_url
 
 S = RunState
 _member = runs.alias("member")
@@ -85,6 +87,31 @@ class HistoryStore:
         async with self._database.read() as connection:
             found = await connection.execute(open_on_server(guild_id, limit, offset))
             return [to_listed_run(row) for row in found.mappings()]
+
+    async def result_messages(self, run: Run) -> Sequence[MessageRef]:
+        """Return the messages that show the result of a run, perhaps with others of its batch."""
+        late = and_(deliveries.c.run_key == run.key, deliveries.c.purpose == Purpose.LATE)
+        outcome = and_(deliveries.c.run_key == run.batch_key, deliveries.c.purpose == Purpose.OUTCOME)
+        query = select(deliveries.c.messages, deliveries.c.earlier_messages).where(or_(late, outcome))
+        async with self._database.read() as connection:
+            # The newest first: a late success has its own message, whatever the outcome of its batch shows.
+            found = await connection.execute(query.order_by(deliveries.c.id.desc()))
+            lists = [row.messages or row.earlier_messages or () for row in found]
+        return [MessageRef(*message) for message in next(filter(None, lists), ())]
+
+    async def parent_link(self, run: Run) -> str | None:
+        """Return a link to the result that a run was made from, while its channel shows it."""
+        if run.parent_key is None:
+            return None
+        async with self._database.read() as connection:
+            query = select(*listed_columns()).where(runs.c.key == run.parent_key)
+            row = (await connection.execute(query)).mappings().first()
+        parent = to_listed_run(row) if row is not None else None
+        if parent is None or parent.guild_id != run.guild_id or not parent.is_shown:
+            return None
+        # A direct message belongs to its receiver alone.
+        shown = [each for each in await self.result_messages(parent) if each.channel_id == parent.channel_id]
+        return message_url(parent.guild_id, *shown[0]) if shown else None
 
 
 def own_runs(

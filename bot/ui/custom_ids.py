@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import ClassVar, Self
 from zlib import crc32
 
+from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.records import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
@@ -179,6 +180,30 @@ class ShareId(CustomId):
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         return cls(match["key"])
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpId(CustomId):
+    """A follow-up's button or form, or without `ref` a select of several. Its input is a file of the run
+    `key`, or with `picture`, a number, that picture of its own message.
+    """
+
+    PATTERN = re.compile(
+        rf"then:(?P<key>(?:{_KEY})?):(?:(?P<target>[0-9a-f]{{32}})(?P<mark>[0-9a-f]{{8}}))?:"
+        rf"(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"
+    )
+    key: str
+    ref: FollowUpRef | None = None
+    picture: str = ""
+    draft: str = ""
+
+    def encode(self) -> str:
+        return f"then:{self.key}:{''.join(self.ref or ())}:{self.picture}:{self.draft}"
+
+    @classmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        ref = FollowUpRef(match["target"], match["mark"]) if match["target"] else None
+        return cls(match["key"], ref, match["picture"], match["draft"])
 
 
 class RunListAction(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from bot.database.tables import runs
+from bot.database.tables import deliveries, runs
 from bot.domain.runs import DeliveryState, HistoryPage, RunFilter, RunState
 from bot.store import Store
 from bot.store.history import open_on_server
@@ -93,3 +93,21 @@ async def test_the_queue_goes_along_its_index_past_all_that_has_ended(store: Sto
     plan = await plan_of(store, open_on_server(GUILD, 11, 0))
     # Each of these begins with the state, of which next to nothing is open.
     assert any(index in plan for index in ("runs_guild_state", "runs_due", "runs_ended"))
+
+
+async def test_a_run_links_to_its_parents_result_while_that_is_shown(store: Store) -> None:
+    parent = await stored_run(store)
+    child = await store.runs.get(await stored_run(store, parent_key=parent))
+    elsewhere = await store.runs.get(await stored_run(store, parent_key=parent, guild=None))
+    assert child is not None
+    assert elsewhere is not None
+    assert await store.history.parent_link(child) is None
+    async with store.database.write() as connection:
+        own = deliveries.c.run_key == parent
+        await connection.execute(update(deliveries).where(own).values(messages=[[99, 4], [2, 5], [2, 6]]))
+    link = f"https://discord.com/channels/{GUILD}/2/5"
+    assert await store.history.parent_link(child) == link
+    assert await store.history.parent_link(elsewhere) is None
+    async with store.database.write() as connection:
+        await connection.execute(update(runs).where(runs.c.key == parent).values(deleted_at=NOW))
+    assert await store.history.parent_link(child) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
 from bot.domain.records import AuditAction, AuditButton, AuditCursor, AuditFilter
 from bot.domain.requests import new_key
@@ -22,6 +23,7 @@ from bot.ui.custom_ids import (
     CustomId,
     EditId,
     EraseId,
+    FollowUpId,
     HelpId,
     OpenId,
     PageId,
@@ -53,6 +55,8 @@ FULL_FILTER = AuditFilter(
 )
 EMPTY_FIELDS = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 FULL_FIELDS = "AAZMK8cLrhkAAAAAAAABTQAAAAAAAABvAAAAAAAAAN5pp72_aae9vwsC"
+TARGET = "98244b499b5646b883c8334f27412095"
+REF = FollowUpRef(TARGET, "0123abcd")
 LITERALS: dict[str, CustomId] = {
     "run:abcdefghij234567:cancel": RunId(KEY, Action.CANCEL),
     "run:abcdefghij234567:again": RunId(KEY, Action.AGAIN),
@@ -85,6 +89,10 @@ LITERALS: dict[str, CustomId] = {
     "use:flux:0:abcdefghij234567:": UseId("flux", 0, KEY),
     "use:flux:1:abcdefghij234567:0123abcd": UseId("flux", 1, KEY, "0123abcd"),
     "use:flux:0:::89abcdef": UseId("flux", 0, kept="89abcdef"),
+    f"then:abcdefghij234567:{TARGET}0123abcd::": FollowUpId(KEY, REF),
+    f"then:abcdefghij234567:{TARGET}0123abcd::89abcdef": FollowUpId(KEY, REF, draft="89abcdef"),
+    f"then::{TARGET}0123abcd:9:89abcdef": FollowUpId("", REF, "9", "89abcdef"),
+    "then:abcdefghij234567:::": FollowUpId(KEY),
     "runs:page:o:all:0:": RunsId(RunListAction.PAGE, RunsPage()),
     "runs:page:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.PAGE, PAGE),
     "runs:cancel:n:undelivered:1772600767000089:abcdefghij234567": RunsId(RunListAction.CANCEL, PAGE),
@@ -138,6 +146,7 @@ def test_the_table_has_every_kind_and_every_action() -> None:
         ReviewFormId("k" * 20, ReviewForm.REJECT),
         EditId("k" * 20, "0123abcd", send=True),
         UseId("d" * 32, 9, "k" * 20, "0123abcd", "89abcdef"),
+        FollowUpId("k" * 20, REF, "9", "0123abcd"),
         RunsId(RunListAction.CANCEL, RunsPage(RunFilter.WAITING, Direction.NEWER, RunCursor(AT, "k" * 20))),
         QueueId(9999),
         BlockedId(999999),
@@ -188,6 +197,9 @@ def packed(literal: str) -> bytes:
         "use:flux:::",
         "use:a:b:0::",
         f"use:{'d' * 33}:0::",
+        "then:abc:98244b49:9:",
+        f"then:abc:{TARGET}0123abcd:10:",
+        f"then:{'a' * 21}:{TARGET}0123abcd::",
         "runs:erase:o:all:0:",
         "runs:page:c:all:0:",
         "runs:page:o:all:-1:",
