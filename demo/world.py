@@ -82,7 +82,7 @@ async def open_world(pace: float) -> AsyncIterator[World]:
                 async with simcord.run(app.bot, settle_timeout=SETTLED_WITHIN) as env:
                     _count_faults_only(env)
                     world = await _furnish(app, env, comfydeploy)
-                    comfydeploy.open_link = partial(_open_attachment, app)
+                    comfydeploy.open_link = partial(open_attachment, app)
                     async with running_workers(app, seconds=2), _in_time(world):
                         yield world
             finally:
@@ -106,7 +106,7 @@ async def _furnish(app: App, env: simcord.Env, comfydeploy: FakeComfyDeploy) -> 
     return World(app, env, comfydeploy, guild, channel, review, users, people)
 
 
-async def _open_attachment(app: App, url: str) -> bytes | None:
+async def open_attachment(app: App, url: str) -> bytes | None:
     """Return a file that the offline Discord keeps: its addresses exist nowhere else."""
     if not str(URL(url).host).endswith(".simcord.invalid"):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 Default = str | int | float | bool | list[str | int] | None
@@ -13,6 +13,8 @@ VIDEO_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0003"
 CAPTION_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0004"
 FAILS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0005"
 SLOW_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0006"
+UPSCALE_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0007"
+ANIMATE_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0008"
 MACHINE_DOWN_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0101"
 NO_CREDITS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0102"
 REJECTS_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0103"
@@ -22,6 +24,7 @@ CLASSIC_TEXT_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0106"
 MACHINE_REFUSES_ID = "7b1f6a52-0c1e-4d0b-9a55-1f3f0a5e0107"
 
 STYLES = ("photo", "watercolour", "oil painting", "ink", "neon", "pastel")
+MOTIONS = ("zoom in", "zoom out", "pan")
 SAMPLING = ("CheckpointLoaderSimple", "CLIPTextEncode", "KSampler", "KSampler", "VAEDecode")
 
 
@@ -32,6 +35,8 @@ class Makes(StrEnum):
     PICTURES = "pictures"
     VIDEO = "video"
     TEXT = "text"
+    LARGER = "larger"  # the picture that it is given, upscaled
+    ANIMATED = "animated"  # a clip of the picture that it is given
     NOTHING = "nothing"  # an execution error in its last node
 
 
@@ -89,6 +94,11 @@ PROMPT = InputNode(
 )
 SEED = InputNode(
     class_type="NumberInt", input_id="seed", display_name="Seed", default=0, minimum=0, maximum=2**31
+)
+
+
+SOURCE = InputNode(
+    class_type="Image", input_id="image", display_name="Picture", description="The picture to begin with"
 )
 
 
@@ -201,6 +211,46 @@ def slow() -> DemoDeployment:
     )
 
 
+def upscale() -> DemoDeployment:
+    scale = InputNode(
+        class_type="NumberSliderInt",
+        input_id="scale",
+        display_name="Scale",
+        description="How many times as large",
+        default=2,
+        minimum=2,
+        maximum=4,
+    )
+    return DemoDeployment(
+        id=UPSCALE_ID,
+        name="Upscale",
+        description="A larger picture",
+        makes=Makes.LARGER,
+        inputs=(SOURCE, scale),
+        nodes=("LoadImage", "ImageUpscaleWithModel", "ComfyDeployOutputImage"),
+    )
+
+
+def animate() -> DemoDeployment:
+    motion = InputNode(
+        class_type="Enum",
+        input_id="motion",
+        display_name="Motion",
+        description="How the camera moves",
+        default=MOTIONS[0],
+        options=MOTIONS,
+    )
+    return DemoDeployment(
+        id=ANIMATE_ID,
+        name="Animate",
+        description="A short clip of a picture",
+        makes=Makes.ANIMATED,
+        inputs=(SOURCE, replace(PROMPT, description="What it shows", default=""), motion),
+        nodes=("LoadImage", "KSampler", "VHS_VideoCombine"),
+        concurrency_limit=1,
+    )
+
+
 def demo_deployments() -> list[DemoDeployment]:
     """Return the deployments that the demo offers."""
-    return [picture(), variations(), video(), caption(), fails(), slow()]
+    return [picture(), variations(), video(), caption(), fails(), slow(), upscale(), animate()]

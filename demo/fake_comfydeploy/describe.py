@@ -96,7 +96,7 @@ def _version(deployment: DemoDeployment) -> dict[str, Any]:
 
 
 def _output_types(deployment: DemoDeployment) -> list[dict[str, Any]]:
-    if deployment.makes in {Makes.PICTURE, Makes.PICTURES}:
+    if deployment.makes in {Makes.PICTURE, Makes.PICTURES, Makes.LARGER}:
         return [{"class_type": "ComfyDeployOutputImage", "output_id": "main"}]
     return []
 

@@ -12,10 +12,11 @@ from typing import Any
 import aiohttp
 from PIL import Image
 
-from demo.fake_comfydeploy.deployments import Makes
+from demo.fake_comfydeploy.deployments import MOTIONS, Makes
 from demo.fake_comfydeploy.painting import paint_png
 from demo.fake_comfydeploy.picture_themes import LONGEST, SHORTEST, Scene, choose_theme
 from demo.fake_comfydeploy.runs import Run
+from demo.fake_comfydeploy.transforms import animate_mp4, enlarge_png
 from demo.fake_comfydeploy.video import FRAME_RATE, film_mp4
 
 DOWNLOAD_TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -67,6 +68,10 @@ class Generator:
                 return [(node, "main", await self._pictures(run, count))]
             case Makes.VIDEO:
                 return [(node, None, await self._video(run))]
+            case Makes.LARGER:
+                return [(node, "main", await self._larger(run))]
+            case Makes.ANIMATED:
+                return [(node, None, await self._animated(run))]
             case Makes.TEXT:
                 return [(node, None, {"text": [caption(scene_of(run.inputs))]})]
             case Makes.NOTHING:
@@ -82,14 +87,22 @@ class Generator:
 
     async def _video(self, run: Run) -> Product:
         scene = self._scaled(replace(scene_of(run.inputs), width=512, height=512))
-        content = await asyncio.to_thread(film_mp4, scene)
-        item = {
-            "content": content,
-            "filename": "AnimateDiff_00001.mp4",
-            "format": "video/h264-mp4",
-            "frame_rate": float(FRAME_RATE),
-        }
-        return {"gifs": [item]}
+        return _clip(await asyncio.to_thread(film_mp4, scene))
+
+    async def _larger(self, run: Run) -> Product:
+        source = await self._source(run)
+        content = await asyncio.to_thread(enlarge_png, source, int(run.inputs.get("scale", 2)))
+        return {"images": [{"content": content, "filename": "Upscaled_00001_.png", "output_id": "main"}]}
+
+    async def _animated(self, run: Run) -> Product:
+        source, motion = await self._source(run), str(run.inputs.get("motion", MOTIONS[0]))
+        return _clip(await asyncio.to_thread(animate_mp4, source, motion))
+
+    async def _source(self, run: Run) -> bytes:
+        source = await self._start_image(run.inputs.get("image"))
+        if source is None:
+            raise ExecutionError("LoadImage: no image was given")
+        return source
 
     def _scaled(self, scene: Scene) -> Scene:
         sides = (max(SHORTEST, round(side * self._scale)) for side in (scene.width, scene.height))
@@ -106,6 +119,16 @@ class Generator:
         async with self._session.get(str(url), timeout=DOWNLOAD_TIMEOUT) as reply:
             reply.raise_for_status()
             return await reply.read()
+
+
+def _clip(content: bytes) -> Product:
+    item = {
+        "content": content,
+        "filename": "AnimateDiff_00001.mp4",
+        "format": "video/h264-mp4",
+        "frame_rate": float(FRAME_RATE),
+    }
+    return {"gifs": [item]}
 
 
 def _preview() -> tuple[dict[str, str], None, Product]:

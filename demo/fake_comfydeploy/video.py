@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,18 +21,26 @@ SECONDS = 3
 ROOM = 1.3  # how much larger the landscape is than the frame that moves over it
 
 
+Frames = Callable[[float], Image.Image]  # returns the frame at a share of the time, from 0 to 1
+
+
 def film_mp4(scene: Scene) -> bytes:
     wide = paint(replace(scene, width=int(scene.width * ROOM), height=int(scene.height * ROOM)))
     size = (scene.width // 2 * 2, scene.height // 2 * 2)
+    return encode_mp4(lambda share: _frame(wide, size, share), size)
+
+
+def encode_mp4(frame_at: Frames, size: tuple[int, int]) -> bytes:
+    """Return a clip of a few seconds. Both sides have to be even."""
     # `faststart` reads the file again to move its index to the front, so it has to be a real one.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "clip.mp4")
         with av.open(path, "w", options={"movflags": "faststart"}) as container:
-            _encode(container, wide, size)
+            _encode(container, frame_at, size)
         return path.read_bytes()
 
 
-def _encode(container: OutputContainer, wide: Image.Image, size: tuple[int, int]) -> None:
+def _encode(container: OutputContainer, frame_at: Frames, size: tuple[int, int]) -> None:
     stream = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "veryfast", "qp": "24"})
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
@@ -40,8 +49,7 @@ def _encode(container: OutputContainer, wide: Image.Image, size: tuple[int, int]
     stream.thread_count = 1
     frames = FRAME_RATE * SECONDS
     for at in range(frames):
-        picture = _frame(wide, size, at / frames)
-        frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
+        frame = av.VideoFrame.from_image(frame_at(at / frames))  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
         frame.pts, frame.time_base = at, Fraction(1, FRAME_RATE)
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
