@@ -51,6 +51,7 @@ from bot.services import Services, ShowPrivate
 from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService, FormDrafts
+from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.presets import PresetService
@@ -121,10 +122,12 @@ def _services(
         clock=clock,
         deadline_seconds=resources.settings.run_deadline_seconds,
     )
+    editing = EditingService(store.runs, store.rules, generation, catalogue, FormDrafts())
     return Services(
         generation=generation,
         runs=runs,
-        editing=EditingService(store.runs, store.rules, generation, catalogue, FormDrafts()),
+        editing=editing,
+        follow_ups=FollowUpService(store, runs, editing, generation, catalogue),
         presets=PresetService(generation, catalogue, store, clock),
         help=HelpService(store, catalogue, clock),
         reviews=ReviewService(store, catalogue, wakeups, clock),
@@ -306,7 +309,8 @@ def _courier(
         follow_ups = follow_ups_for(
             run, resources.catalogue.all(), reportable=reportable, shareable=shareable
         )
-        return outcome_messages(Batch(delivery.batch, prepared, delivery.late), title, follow_ups)
+        origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
+        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, follow_ups)
 
     def inputs(run: Run) -> ShownInputs:
         return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)

@@ -11,22 +11,24 @@ import discord
 
 from bot.deployments.batches import RepeatMode
 from bot.deployments.model import deployment_of
+from bot.domain.requests import Requester
 from bot.domain.runs import Run
 from bot.gateway.client import GenerateBot, tell
-from bot.gateway.dynamic_items import PersistentItem
+from bot.gateway.dynamic_items import PersistentItem, custom_ids
 from bot.gateway.interactions import Interaction, is_user_install_only, member_of, requester_of
+from bot.gateway.message_files import shown_pictures
 from bot.gateway.replies import check_start, redeliver_here, started
 from bot.services.reviews import ReviewedRun
 from bot.strings import say
 from bot.ui.custom_ids import Action, EditId, RunId
 from bot.ui.details import FILENAME, details
-from bot.ui.follow_ups import FollowUps, follow_ups_for
+from bot.ui.follow_ups import follow_ups_for
 from bot.ui.moderation import block_modal, reject_modal
 from bot.ui.results import more_layout, numbers_layout, single_layout
 from cogs.edit import open_edit
 from cogs.reviews import approve, close_report, is_report, reporting_card_errors, show_decision
 from cogs.share import open_share, post_single
-from cogs.use_as_input import offer_pictures, shown_pictures
+from cogs.use_as_input import offer_pictures
 
 Press = Callable[[Interaction, str], Awaitable[None]]
 
@@ -158,7 +160,9 @@ async def _details(interaction: Interaction, key: str) -> None:
     run = await services.editing.visible_run(key, requester_of(interaction))
     deployment = deployment_of(run, catalogue.all())
     log = run.failure_log if await _may_read_log(interaction, run) else None
-    found = details(run, catalogue.title(run.deployment), deployment, catalogue.plan, log=log)
+    origin = await services.follow_ups.parent_link(run)
+    title = catalogue.title(run.deployment)
+    found = details(run, title, deployment, catalogue.plan, log=log, origin=origin)
     files = [discord.File(io.BytesIO(found.file.encode()), FILENAME)] if found.file is not None else []
     await interaction.response.send_message(
         view=found.layout,
@@ -189,7 +193,7 @@ async def _pick(interaction: Interaction, key: str) -> None:
     shareable = await services.sharing.is_offered(run, requester)
     follow_ups = replace(
         follow_ups_for(run, catalogue.all(), shareable=shareable),
-        postable=run.requester_id == requester.person.id and run.is_shown and not run.needs_interaction,
+        postable=_is_postable(run, requester),
     )
     layout = single_layout(run, catalogue.title(run.deployment), pictures, follow_ups)
     await interaction.response.send_message(
@@ -197,15 +201,25 @@ async def _pick(interaction: Interaction, key: str) -> None:
     )
 
 
+def _is_postable(run: Run, requester: Requester) -> bool:
+    """Return whether the requester may post the result without the rest of its batch."""
+    return run.requester_id == requester.person.id and run.is_shown and not run.needs_interaction
+
+
 async def _more(interaction: Interaction, key: str) -> None:
-    """Show the rarer actions, which don't fit under the message."""
-    services, requester = interaction.client.services, requester_of(interaction)
+    """Show the actions that don't fit under the message."""
+    services, requester, message = interaction.client.services, requester_of(interaction), interaction.message
     run = await services.editing.visible_run(key, requester)
-    follow_ups = FollowUps(
-        reportable=not run.private and await services.reviews.takes_reports(requester),
-        shareable=await services.sharing.is_offered(run, requester),
-    )
-    await interaction.response.send_message(view=more_layout(run, follow_ups), ephemeral=True)
+    # A batch is reported as a whole.
+    may_report = run.batch_size == 1 and not run.private
+    reportable = may_report and await services.reviews.takes_reports(requester)
+    shareable = await services.sharing.is_offered(run, requester)
+    follow_ups = follow_ups_for(run, services.catalogue.all(), reportable=reportable, shareable=shareable)
+    follow_ups = replace(follow_ups, postable=run.batch_size > 1 and _is_postable(run, requester))
+    shown = set(custom_ids(message.components)) if message is not None else set()
+    pictures = shown_pictures(message) if message is not None else []
+    layout = more_layout(run, follow_ups, shown, pictures)
+    await interaction.response.send_message(view=layout, ephemeral=True)
 
 
 async def _numbers(interaction: Interaction, key: str) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.deployments.validation import AttachedFile, check_file
-from bot.domain.backend import InputKind
-from bot.domain.errors import BotError, InputError, PressedTwice, RefusedError
+from bot.domain.errors import BotError, PressedTwice, RefusedError
 from bot.gateway.client import GenerateBot
 from bot.gateway.dynamic_items import PersistentItem, custom_ids, form_values, selected_values
 from bot.gateway.interactions import Interaction, requester_of
+from bot.gateway.message_files import attached_pictures, shown_pictures
 from bot.gateway.replies import check_start, started
 from bot.strings import explain, say
 from bot.ui.custom_ids import RunId, UseId
 from bot.ui.edit_forms import form_modal, pictures_layout, refused_layout
-
-_LIMIT = 10
 
 
 async def offer_pictures(interaction: Interaction, message: discord.Message, parent: str = "") -> None:
@@ -44,41 +39,6 @@ async def offer_pictures(interaction: Interaction, message: discord.Message, par
     await interaction.response.send_message(
         view=pictures_layout(pictures, deployments, parent), ephemeral=True
     )
-
-
-def shown_pictures(message: discord.Message) -> list[str]:
-    """Return links to the pictures in a message of the bot: attached ones, otherwise those of a gallery."""
-    shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
-    return attached_pictures(message) or shown[:_LIMIT]
-
-
-def attached_pictures(message: discord.Message) -> list[str]:
-    """Return links to the attached pictures of any message.
-
-    Galleries of other applications are left out. Their links may lead to any server, which can swap the
-    picture after a moderator approved it.
-    """
-    return [each.url for each in message.attachments if _is_picture(each)][:_LIMIT]
-
-
-def _is_picture(attachment: discord.Attachment) -> bool:
-    file = AttachedFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
-    try:
-        check_file(InputKind.IMAGE, "image", file)
-    except InputError:
-        return False
-    return True
-
-
-def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
-    return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
-
-
-def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
-    for component in components:
-        if isinstance(component, discord.MediaGalleryComponent):
-            yield from component.items
-        yield from _gallery_items(getattr(component, "children", ()))
 
 
 def _key_of(message: discord.Message) -> str:
@@ -107,7 +67,7 @@ async def _open_form(interaction: Interaction, id: UseId) -> bool:
 
 
 async def _on_menu(interaction: Interaction, message: discord.Message) -> None:
-    is_own = message.author.id == interaction.application_id
+    is_own = message.author == interaction.client.user
     await offer_pictures(interaction, message, _key_of(message) if is_own else "")
 
 

@@ -162,6 +162,7 @@ TESTS = {
         "audit": f"{SERVICES}_audit.py {DISCORD}_audit.py",
         "blocks": f"{DISCORD}_blocks.py {DISCORD}_pause.py",
         "editing": f"{DISCORD}_details.py {DISCORD}_edit.py {DISCORD}_use_as_input.py",
+        "follow_ups.__init__": f"{DISCORD}_follow_ups.py",
         "generation": f"{DISCORD}_happy_path.py {DISCORD}_refusals.py {DISCORD}_buttons.py"
         f" {DISCORD}_batch.py {DISCORD}_private.py",
         "help": f"{DISCORD}_help.py",

@@ -339,8 +339,9 @@ def _is_outage(error: discord.HTTPException) -> bool:
 
 
 # These buttons may differ between tries: they depend on the fetched pictures, and on the current deployments
-# and rules.
+# and rules. Under a result, configured follow-ups may move further ones behind *More*.
 _VARIABLE_ACTIONS = (Action.USE, Action.VARY, Action.DETAILS, Action.REPORT, Action.SHARE, Action.MORE)
+_VARIABLE_IN_RESULT = (Action.AGAIN, Action.EDIT)
 
 
 def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage | None) -> bool:
@@ -356,7 +357,9 @@ def is_message_of(message: discord.Message, key: str, outgoing: OutgoingMessage 
         return not files and RunId(key, Action.AGAIN).encode() in found
     view = outgoing.layout or outgoing.view
     meant = set(markers(view.walk_children())) if view is not None else set()
-    variable = {RunId(key, action).encode() for action in _VARIABLE_ACTIONS}
+    is_result = RunId(key, Action.DELETE).encode() in meant
+    actions = (*_VARIABLE_ACTIONS, *(_VARIABLE_IN_RESULT if is_result else ()))
+    variable = {RunId(key, action).encode() for action in actions}
     buttons = {mark for mark in meant if RunId.read(mark)} - variable
     if buttons:
         return buttons <= found

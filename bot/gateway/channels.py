@@ -30,7 +30,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
     if run.guild_id is None:
         return None
     try:
-        async with _answering(seconds):
+        async with answering(seconds):
             guild = client.get_guild(run.guild_id)
             # Just after a start the gateway has announced the server, but not yet sent its channels.
             if guild is not None and not guild.unavailable:
@@ -46,7 +46,7 @@ async def channel_state(client: discord.Client, run: Run, *, seconds: float = 10
 async def requester_now(guild: discord.Guild, user_id: int, *, seconds: float) -> Member:
     """Return the current state of a requester; a user who left has no roles. Raises DiscordAway."""
     try:
-        async with _answering(seconds):
+        async with answering(seconds):
             return member_from_user(await guild.fetch_member(user_id))
     except (discord.Forbidden, discord.NotFound):
         return Member(id=user_id, created_at=discord.utils.snowflake_time(user_id))
@@ -67,7 +67,7 @@ def _state_in(channel: object, parent: object, permissions: discord.Permissions)
 
 
 @asynccontextmanager
-async def _answering(seconds: float) -> AsyncIterator[None]:
+async def answering(seconds: float) -> AsyncIterator[None]:
     """Raise DiscordAway unless Discord answers in time; let 403 and 404 through, which are answers."""
     try:
         async with asyncio.timeout(seconds):

@@ -37,6 +37,7 @@ EXTENSIONS = (
     "cogs.share",
     "cogs.edit",
     "cogs.use_as_input",
+    "cogs.follow_ups",
     "cogs.help",
     "cogs.runs",
     "cogs.presets",

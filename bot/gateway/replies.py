@@ -114,11 +114,13 @@ async def check_start(interaction: Interaction) -> None:
     await check_overrides(interaction)
 
 
-async def started(interaction: Interaction, run: Run, dropped: tuple[str, ...]) -> None:
-    """Send the status message, and tell the user which inputs were dropped."""
+async def started(
+    interaction: Interaction, run: Run, dropped: tuple[str, ...], code: str = "edit_dropped"
+) -> None:
+    """Send the status message, and tell the user with the sentence `code` which inputs were dropped."""
     await send_status(interaction, run)
     if dropped:
-        await tell(interaction, say("edit_dropped", names=", ".join(f"`{name[:60]}`" for name in dropped)))
+        await tell(interaction, say(code, names=", ".join(f"`{name[:60]}`" for name in dropped)))
 
 
 async def answer_generated(interaction: Interaction, made: PresetRun) -> None:

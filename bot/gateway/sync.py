@@ -158,7 +158,8 @@ OWNER = frozenset({"pause", "resume", "reload"})
 # Help and a user's own requests and data. They cost nothing, and everybody may reach their own data.
 OWN = frozenset({"help", "runs", "usage", "privacy"})
 # Commands that start runs.
-GENERATING = frozenset({"generate", "preset", say("use_menu")})
+_GENERATE = "generate"
+GENERATING = frozenset({_GENERATE, "preset", say("use_menu")})
 _SERVERS_ONLY = AppInstallationType(guild=True, user=False)
 AnyCommand = Command[Any, ..., Any] | Group | ContextMenu
 
@@ -196,5 +197,7 @@ class Availability:
 
     def apply(self, commands: Iterable[AnyCommand]) -> None:
         for command in commands:
-            command.allowed_installs, command.allowed_contexts = self.of(command.name)
+            # Every message command starts runs; the operator names some of them.
+            name = _GENERATE if isinstance(command, ContextMenu) else command.name
+            command.allowed_installs, command.allowed_contexts = self.of(name)
             command.guild_only = False  # the older flag would override the contexts

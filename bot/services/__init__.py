@@ -12,6 +12,7 @@ from bot.domain.runs import Run
 from bot.services.audit import AuditService
 from bot.services.blocks import BlockService
 from bot.services.editing import EditingService
+from bot.services.follow_ups import FollowUpService
 from bot.services.generation import GenerationService
 from bot.services.help import HelpService
 from bot.services.presets import PresetService
@@ -36,6 +37,7 @@ class Services:
     generation: GenerationService
     runs: RunService
     editing: EditingService
+    follow_ups: FollowUpService
     presets: PresetService
     help: HelpService
     reviews: ReviewService

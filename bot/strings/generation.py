@@ -64,6 +64,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "details_key": "request: `{key}`",
         "details_several": "number {number} of {count}",
         "details_parent": "made from: `{key}`",
+        "details_parent_link": "made from: [`{key}`]({url})",
         "details_command": "To run the same again, copy this:\n```\n{command}\n```",
         "details_log": "The end of its log, for moderators and the bot's owner:",
         "details_step": "step: {step}",
@@ -96,6 +97,14 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
         "use_no_picture": "This message has no picture that I can use. PNG, JPEG and WebP files work.",
         "use_nobody": "None of the deployments here takes a picture.",
         "use_stale": "I can't find that picture any more. Please use the message's menu once more.",
+        # follow-ups that the operator configured
+        "follow_up_placeholder": "What else can follow",
+        "follow_up_one": "Press {label} to go on with this picture.",
+        "follow_up_several": "Which picture? Press {label} under it.",
+        "follow_up_gone": "This isn't offered any more, so nothing was started. Use as input may help.",
+        "follow_up_no_file": "I can't find the file of this result. Attach it to a new request.",
+        "follow_up_dropped": "These inputs didn't fit and were left out: {names}.",
+        "made_from": "made from [this result]({url})",
         # help
         "command_help": "What you can generate here, your limits, and tips",
         "help_heading": "### What you can generate here",

@@ -33,19 +33,25 @@ class Details:
 
 
 def details(
-    run: Run, title: str, deployment: Deployment | None, plan: CommandPlan, *, log: str | None = None
+    run: Run,
+    title: str,
+    deployment: Deployment | None,
+    plan: CommandPlan,
+    *,
+    log: str | None = None,
+    origin: str | None = None,
 ) -> Details:
     """Build the details of a run. Without its `deployment`, or after its requester deleted the inputs, there
     is no command line to copy.
 
-    `log` is the end of its log, for readers who may see it.
+    `log` is the end of its log, for readers who may see it. `origin` is a link to its parent's result.
     """
     inputs = displayed_inputs(deployment, run.inputs)
     command = None
     if deployment is not None and (run.inputs or not deployment.offered):
         command = command_line(plan, deployment, run.inputs, run.gpu)
     heading = say("details_heading", title=escape_line(title, 80))
-    facts = "\n".join(_facts(run, inputs))
+    facts = "\n".join(_facts(run, inputs, origin))
     values = "\n".join(_values(inputs, None))
     size = len(heading) + len(facts) + len(values) + len(command or "") + len(log or "")
     if size > MAX_INLINE or "```" in (command or ""):
@@ -79,7 +85,7 @@ def _values(inputs: ShownInputs, limit: int | None) -> Iterator[str]:
         yield say("details_input_file", name=name, url=file.url)
 
 
-def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
+def _facts(run: Run, inputs: ShownInputs, origin: str | None) -> Iterator[str]:
     """Yield three subtext lines: state and cost, times, and ids."""
     seed_listed = str(run.seed) in (value for _, value in inputs.values)
     yield _subtext(_state_facts(replace(run, seed=None) if seed_listed else run))
@@ -88,7 +94,8 @@ def _facts(run: Run, inputs: ShownInputs) -> Iterator[str]:
     if run.batch_size > 1:
         names.append(say("details_several", number=run.batch_index + 1, count=run.batch_size))
     if run.parent_key:
-        names.append(say("details_parent", key=run.parent_key))
+        code = "details_parent_link" if origin else "details_parent"
+        names.append(say(code, key=run.parent_key, url=origin))
     yield _subtext(names)
 
 

@@ -44,11 +44,13 @@ _MISTAKES_LENGTH = 3500
 TEXT_FILE = ".txt"
 
 
-def form_modal(custom_id: str, title: str, fields: Sequence[FormField]) -> Modal:
-    """Build a form. Submissions are matched by custom_id alone, so they work after a restart."""
-    modal = Modal(
-        title=shorten(say("edit_title", title=title), _TITLE_LENGTH), custom_id=custom_id, timeout=None
-    )
+def form_modal(custom_id: str, title: str, fields: Sequence[FormField], *, label: str | None = None) -> Modal:
+    """Build a form, to edit inputs or for the follow-up with that label.
+
+    Submissions are matched by custom_id alone, so they work after a restart.
+    """
+    heading = say("edit_title", title=title) if label is None else f"{label}: {title}"
+    modal = Modal(title=shorten(heading, _TITLE_LENGTH), custom_id=custom_id, timeout=None)
     for field in fields:
         modal.add_item(Label(text=field.name, description=_description(field), component=_component(field)))
     modal.stop()
@@ -84,11 +86,24 @@ def pictures_layout(pictures: Sequence[str], deployments: Sequence[Deployment], 
 
     `parent` is the run that made the pictures, or empty. The form reads the pictures from this message.
     """
+    heading = say("use_heading" if len(pictures) == 1 else "use_heading_several")
+    return _with_controls(heading, pictures, [_choice(n, deployments, parent) for n in range(len(pictures))])
+
+
+def follow_up_pictures_layout(pictures: Sequence[str], label: str, custom_ids: Sequence[str]) -> LayoutView:
+    """Build a message with each picture and the button of a follow-up for it."""
+    heading = say("follow_up_one" if len(pictures) == 1 else "follow_up_several", label=label)
+    style = ButtonStyle.primary
+    buttons = [Button[LayoutView](label=label, style=style, custom_id=each) for each in custom_ids]
+    return _with_controls(heading, pictures, buttons)
+
+
+def _with_controls(heading: str, pictures: Sequence[str], controls: Sequence[Item[LayoutView]]) -> LayoutView:
     layout = LayoutView(timeout=None)
-    layout.add_item(TextDisplay(say("use_heading" if len(pictures) == 1 else "use_heading_several")))
-    for index, picture in enumerate(pictures):
+    layout.add_item(TextDisplay(heading))
+    for picture, control in zip(pictures, controls, strict=True):
         layout.add_item(MediaGallery(MediaGalleryItem(picture)))
-        layout.add_item(ActionRow(_choice(index, deployments, parent)))
+        layout.add_item(ActionRow(control))
     layout.stop()
     return layout
 

@@ -6,21 +6,36 @@ move behind *More*.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from discord import ButtonStyle
-from discord.ui import Button
+from discord import ButtonStyle, SelectOption
+from discord.ui import Button, Select
 
 from bot.deployments.batches import VARY_COUNT
-from bot.deployments.model import Deployment, deployment_of, taking_pictures
+from bot.deployments.model import Deployment, FollowUp, deployment_of, taking_pictures
+from bot.deployments.validation import AttachedFile, media_type
+from bot.domain.backend import InputKind
 from bot.domain.runs import Run, RunState
 from bot.domain.transitions import REQUESTER_BLOCKED
-from bot.ui.components import run_button
-from bot.ui.custom_ids import Action
+from bot.strings import say
+from bot.ui.components import FileKind, run_button
+from bot.ui.custom_ids import Action, FollowUpId
 
 _ROW = 3
+_ROWS = 2
+_BUTTONS_A_ROW = 5  # Discord's limit
+# The configured follow-ups that get a button under a result, if the space allows.
+_ACTIONS = 3
+# Pixels of a row, of the gap between two buttons, and of a button's border, characters and emoji.
+_ROW_WIDTH, _GAP, _BORDER, _CHARACTER, _EMOJI = 265, 8, 32, 6, 20
+_TAKING = {
+    FileKind.IMAGE: {InputKind.IMAGE, InputKind.IMAGES, InputKind.FILE},
+    FileKind.VIDEO: {InputKind.VIDEO, InputKind.FILE},
+    FileKind.AUDIO: {InputKind.AUDIO, InputKind.FILE},
+    FileKind.OTHER: {InputKind.FILE},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +44,8 @@ class FollowUps:
 
     `vary`: the deployment allows a batch of `VARY_COUNT`. `usable`: a deployment takes a picture as input.
     `reportable`: the server has a review channel that receives reports. `shareable`: it has a gallery
-    channel. `postable`: the result can be posted without the rest of its batch.
+    channel. `postable`: the result can be posted without the rest of its batch. `actions` are those that the
+    operator configured.
     """
 
     vary: bool = False
@@ -37,6 +53,7 @@ class FollowUps:
     reportable: bool = False
     shareable: bool = False
     postable: bool = False
+    actions: tuple[FollowUp, ...] = ()
 
 
 def retry_buttons(run: Run) -> list[Button[Any]]:
@@ -60,27 +77,29 @@ def offers_retry(run: Run) -> bool:
     return run.state is not RunState.REJECTED and run.failure_code != REQUESTER_BLOCKED
 
 
-def result_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
-    """Return the buttons under a single result. `picture`: the result has a picture to use as input."""
-    use = _use_buttons(run, follow_ups, picture=picture)
+def result_rows(
+    run: Run, follow_ups: FollowUps, *, picture: bool, kinds: Collection[FileKind]
+) -> list[list[Button[Any]]]:
+    """Return the buttons under a single result.
+
+    `picture`: the result has a picture to use as input. `kinds` are those of its files.
+    """
     rare = rare_buttons(run, follow_ups)
+    delete = run_button(run, Action.DELETE, "button_delete")
+    if actions := _fitting(follow_ups, kinds):
+        others = [*_repeat_buttons(run, follow_ups), *_use_buttons(run, follow_ups, picture=picture), *rare]
+        return _with_actions(run, actions, others, [delete])
+    use = _use_buttons(run, follow_ups, picture=picture)
     if len(use) + len(rare) + 1 > _ROW:
         rare = [run_button(run, Action.MORE, "button_more")]
-    delete = run_button(run, Action.DELETE, "button_delete")
     return [_repeat_buttons(run, follow_ups), [*use, *rare, delete]]
 
 
 def rare_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
-    """Return the actions of a single result that move behind *More* if there is no space."""
+    """Return the actions of a single result that move behind *More* first."""
     details = run_button(run, Action.DETAILS, "button_details")
     report = [run_button(run, Action.REPORT, "button_report")] if follow_ups.reportable else []
     return [details, *_share_buttons(run, follow_ups), *report]
-
-
-def more_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
-    """Return the buttons behind *More*. A result opened by its number has no space for Delete either."""
-    delete = [run_button(run, Action.DELETE, "button_delete")] if run.batch_size > 1 else []
-    return [*rare_buttons(run, follow_ups), *(delete if _is_removable(run) else [])]
 
 
 def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
@@ -88,19 +107,105 @@ def single_rows(run: Run, follow_ups: FollowUps, *, picture: bool) -> list[list[
     if not run.has_result:
         return [retry_buttons(run)]
     use = _use_buttons(run, follow_ups, picture=picture and run.is_shown)
-    post = [run_button(run, Action.PUBLISH, "button_publish")] if follow_ups.postable else []
-    about = [*use, *post, *_share_buttons(run, follow_ups), run_button(run, Action.DETAILS, "button_details")]
+    details = run_button(run, Action.DETAILS, "button_details")
     # The bot can edit such a message only in response to a press of a button in that message.
-    if _is_removable(run) and not run.needs_interaction:
-        about.append(run_button(run, Action.DELETE, "button_delete"))
+    is_removable = _is_removable(run) and not run.needs_interaction
+    delete = [run_button(run, Action.DELETE, "button_delete")] if is_removable else []
+    own = [*_post_buttons(run, follow_ups), *_share_buttons(run, follow_ups)]
+    if run.is_shown and (actions := _fitting(follow_ups, kinds_of(run))):
+        others = [*_repeat_buttons(run, follow_ups), *own, *use, details]
+        return _with_actions(run, actions, others, delete)
+    about = [*use, *own, details, *delete]
     if len(about) > _ROW:
         about = [*about[: _ROW - 1], run_button(run, Action.MORE, "button_more")]
     return [_repeat_buttons(run, follow_ups), about]
 
 
+def hidden_buttons(
+    run: Run, follow_ups: FollowUps, shown: Collection[str], *, picture: bool
+) -> tuple[list[list[Button[Any]]], Select[Any] | None]:
+    """Return what is behind *More*: rows of buttons, and a select of follow-ups if there are any.
+
+    `shown` are the custom_ids of the message above.
+    """
+    use = _use_buttons(run, follow_ups, picture=picture)
+    rare = rare_buttons(run, follow_ups)
+    # A result opened by its number may have no space for Delete either.
+    delete = [run_button(run, Action.DELETE, "button_delete")] if _is_removable(run) else []
+    buttons = [*_repeat_buttons(run, follow_ups), *_post_buttons(run, follow_ups), *use, *rare, *delete]
+    hidden = [button for button in buttons if button.custom_id not in shown]
+    options = [
+        SelectOption(label=each.label, emoji=each.emoji, value=custom_id)
+        for each in _fitting(follow_ups, kinds_of(run))
+        if (custom_id := _action_id(run, each)) not in shown
+    ]
+    if not options:
+        return _packed(hidden or rare), None
+    placeholder, custom_id = say("follow_up_placeholder"), FollowUpId(run.key).encode()
+    return _packed(hidden), Select(placeholder=placeholder, options=options, custom_id=custom_id)
+
+
+def kinds_of(run: Run) -> frozenset[FileKind]:
+    """Return the kinds of a run's files by their names."""
+    names = [output.filename or output.url.partition("?")[0] for output in run.outputs if output.url]
+    families = (media_type(AttachedFile("", name, None, 1)).partition("/")[0] for name in names)
+    return frozenset(FileKind(each) if each in set(FileKind) else FileKind.OTHER for each in families)
+
+
+def _fitting(follow_ups: FollowUps, kinds: Collection[FileKind]) -> list[FollowUp]:
+    """Return the configured follow-ups that take a file of one of these kinds."""
+    taking = {kind for each in kinds for kind in _TAKING[each]}
+    return [action for action in follow_ups.actions if not taking.isdisjoint(action.takes)]
+
+
+def _action_id(run: Run, action: FollowUp) -> str:
+    return FollowUpId(run.key, action.reference).encode()
+
+
+def _with_actions(
+    run: Run, actions: Sequence[FollowUp], others: Sequence[Button[Any]], last: Sequence[Button[Any]]
+) -> list[list[Button[Any]]]:
+    """Return the follow-ups and as many of the other buttons as two rows of a phone hold.
+
+    *More* has the rest.
+    """
+    buttons: list[Button[Any]] = [
+        Button(label=each.label, emoji=each.emoji, custom_id=_action_id(run, each))
+        for each in actions[:_ACTIONS]
+    ]
+    buttons += others
+    everything = _packed([*buttons, *last])
+    if len(everything) <= _ROWS and len(actions) <= _ACTIONS:
+        return everything
+    last = [run_button(run, Action.MORE, "button_more"), *last]
+    shown: list[Button[Any]] = []
+    for button in buttons:
+        if len(_packed([*shown, button, *last])) <= _ROWS:
+            shown.append(button)
+    return _packed([*shown, *last])
+
+
+def _packed(buttons: Sequence[Button[Any]]) -> list[list[Button[Any]]]:
+    """Split buttons into rows that a phone shows unbroken."""
+    rows: list[list[Button[Any]]] = []
+    space = 0
+    for button in buttons:
+        width = _BORDER + _CHARACTER * len(button.label or "") + (_EMOJI if button.emoji else 0)
+        if not rows or width > space or len(rows[-1]) == _BUTTONS_A_ROW:
+            rows.append([])
+            space = _ROW_WIDTH
+        rows[-1].append(button)
+        space -= width + _GAP
+    return rows
+
+
 def _is_removable(run: Run) -> bool:
     # The bot can edit a user install's message only in response to a press of a button in that message.
     return run.is_shown and not run.user_install
+
+
+def _post_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
+    return [run_button(run, Action.PUBLISH, "button_publish")] if follow_ups.postable else []
 
 
 def _share_buttons(run: Run, follow_ups: FollowUps) -> list[Button[Any]]:
@@ -125,5 +230,10 @@ def follow_ups_for(
     """Return the follow-ups that the current deployments offer for a run."""
     deployment = deployment_of(run, deployments)
     vary = deployment is not None and deployment.max_count >= VARY_COUNT
-    usable = bool(taking_pictures(deployments))
-    return FollowUps(vary=vary, usable=usable, reportable=reportable, shareable=shareable)
+    return FollowUps(
+        vary=vary,
+        usable=bool(taking_pictures(deployments)),
+        reportable=reportable,
+        shareable=shareable,
+        actions=deployment.follow_ups if deployment is not None else (),
+    )

@@ -38,11 +38,11 @@ from bot.ui.components import (
     texts,
     view_of,
 )
-from bot.ui.custom_ids import Action
+from bot.ui.custom_ids import Action, RunId
 from bot.ui.follow_ups import (
     FollowUps,
     discard_button,
-    more_buttons,
+    hidden_buttons,
     offers_retry,
     result_rows,
     retry_buttons,
@@ -70,12 +70,14 @@ class Batch:
     """The runs of one outcome, in order.
 
     `prepared` are the outputs to show, by run key. A run without an entry failed, was deleted, or is one of
-    the `late` runs, whose results have messages of their own.
+    the `late` runs, whose results have messages of their own. `origin` is a link to the result whose file a
+    single run took.
     """
 
     runs: Sequence[Run]
     prepared: Mapping[str, PreparedOutputs]
     late: Collection[str] = ()
+    origin: str | None = None
 
     @property
     def numbered(self) -> bool:
@@ -143,7 +145,7 @@ def first_message(
     space = (CONTENT_TEXT if classic else LAYOUT_TEXT) - sum(map(len, (heading, footer, *blocks))) - 2
     remarks, left = fitting(list(_remarks(batch)), space)
     picture = not classic and any(file.kind is FileKind.IMAGE for file in files)
-    rows = _rows(batch, follow_ups, picture=picture)
+    rows = _rows(batch, follow_ups, picture=picture, kinds={file.kind for file in batch.files()})
     if classic:
         content = "\n".join(line for line in (heading, *remarks, footer) if line)
         return OutgoingMessage(content=content, view=view_of(rows), files=tuple(files), mention=mention), left
@@ -172,9 +174,22 @@ def single_layout(run: Run, title: str, pictures: Sequence[str], follow_ups: Fol
     return layout
 
 
-def more_layout(run: Run, follow_ups: FollowUps) -> LayoutView:
-    """Build the view behind *More* with the rarer actions of a single result."""
-    layout = layout_of(ActionRow[LayoutView](*more_buttons(run, follow_ups)))
+def more_layout(
+    run: Run, follow_ups: FollowUps, shown: Collection[str], pictures: Sequence[str]
+) -> LayoutView:
+    """Build the view behind *More* with the other actions of a single result.
+
+    `shown` are the custom_ids of the result's message. `pictures` are links to its pictures, which *Use as
+    input* takes from this view.
+    """
+    layout = LayoutView(timeout=None)
+    rows, select = hidden_buttons(run, follow_ups, shown, picture=bool(pictures))
+    if any(button.custom_id == RunId(run.key, Action.USE).encode() for row in rows for button in row):
+        layout.add_item(MediaGallery(*(MediaGalleryItem(url, spoiler=run.spoiler) for url in pictures)))
+    if select is not None:
+        layout.add_item(ActionRow(select))
+    for row in rows:
+        layout.add_item(ActionRow(*row))
     layout.stop()
     return layout
 
@@ -294,7 +309,8 @@ def _remarks_on(batch: Batch, run: Run) -> Sequence[str]:
 
 def _footer(batch: Batch) -> Iterator[str]:
     if not batch.numbered:
-        yield from filter(None, [subtext(_facts(batch.first))])
+        origin = [say("made_from", url=batch.origin)] if batch.origin else []
+        yield from filter(None, [subtext([*origin, *_facts(batch.first)])])
         return
     shown = batch.shown
     seeds = [say("several_seed", number=_number(run), seed=run.seed) for run in shown if run.seed is not None]
@@ -339,14 +355,16 @@ def _reason_with_charge(run: Run, reason: str) -> str:
     return reason if run.run_duration is None else say("failed_charged", reason=reason).strip()
 
 
-def _rows(batch: Batch, follow_ups: FollowUps, *, picture: bool) -> list[list[Button[Any]]]:
+def _rows(
+    batch: Batch, follow_ups: FollowUps, *, picture: bool, kinds: Collection[FileKind]
+) -> list[list[Button[Any]]]:
     """Return the buttons of a single run. A larger batch has a numbered button per run, then those for all
     runs. More numbers than fit in a row move behind a button of their own.
     """
     first, shown, count = batch.first, batch.shown, len(batch.runs)
     if not batch.numbered:
         if shown:
-            return result_rows(first, follow_ups, picture=picture)
+            return result_rows(first, follow_ups, picture=picture, kinds=kinds)
         return [[*retry_buttons(first), discard_button(first)]]
     last: list[Button[Any]] = []
     if shown:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.gateway.sync import Differences, differences
+import discord
+from discord import app_commands
+
+from bot.gateway.sync import Availability, Differences, differences
 
 SENT: dict[str, Any] = {
     "name": "generate",
@@ -73,3 +76,16 @@ def test_commands_of_another_kind_are_others() -> None:
     menu = {"name": "generate", "type": 3}
     assert differences([SENT], [menu]) == Differences(missing=("/generate",), left_over=("'generate'",))
     assert differences([], []) == Differences()
+
+
+async def _menu(_interaction: discord.Interaction, _message: discord.Message) -> None:
+    """Do nothing, as a message command that the operator named."""
+
+
+def test_a_message_command_is_available_where_runs_start_whatever_its_name() -> None:
+    menu = app_commands.ContextMenu(name="audit", callback=_menu)
+    Availability(user_installs=True).apply([menu])
+    assert menu.allowed_installs is not None
+    assert menu.allowed_installs.user
+    assert menu.allowed_contexts is not None
+    assert menu.allowed_contexts.private_channel

@@ -33,10 +33,15 @@ def run(state: RunState, **more: Any) -> Run:
 
 
 def outcome(
-    made: Run, prepared: PreparedOutputs, title: str = "Flux", follow_ups: FollowUps | None = None
+    made: Run,
+    prepared: PreparedOutputs,
+    title: str = "Flux",
+    follow_ups: FollowUps | None = None,
+    *,
+    origin: str | None = None,
 ) -> list[OutgoingMessage]:
     """Return the messages that end a single run."""
-    batch = Batch([made], {made.key: prepared} if made.has_result else {})
+    batch = Batch([made], {made.key: prepared} if made.has_result else {}, origin=origin)
     return outcome_messages(batch, title, follow_ups or FollowUps())
 
 

@@ -43,7 +43,7 @@ from bot.ui.help_rules import rules_text
 from bot.ui.lists import posting_layout, presets_layout, queue_layout, runs_layout
 from bot.ui.moderation import notice_message, report_card, review_card
 from bot.ui.private_results import opened_messages
-from bot.ui.results import more_layout, withheld_message
+from bot.ui.results import withheld_message
 from bot.ui.settings.changes import in_message
 from bot.ui.settings.panel import Panel, panel_layout
 from bot.ui.shares import copy_failed_message, share_messages, share_modal
@@ -51,6 +51,7 @@ from bot.ui.status import status_message
 from tests.unit.factories import made_entry, made_preset, made_run
 from tests.unit.ui import messages
 from tests.unit.ui.batch_messages import SEVERAL
+from tests.unit.ui.follow_up_messages import AFTER_RESULTS, FOLLOWED
 from tests.unit.ui.messages import ASKED, KEY
 from tests.unit.ui.snapshot import FOLDER, compare, of_layout, of_modal, of_parts
 
@@ -138,9 +139,11 @@ ENDS: Mapping[str, Run] = {
 }
 
 PICTURE = PreparedOutputs((file(),))
+
 RESULTS: Mapping[str, list[OutgoingMessage]] = {
     "picture": outcome(run(), PICTURE, FollowUps(vary=True, usable=True, reportable=True)),
     "picture-reported-nowhere": outcome(run(), PICTURE, FollowUps(vary=True, usable=True)),
+    **FOLLOWED,
     "partial-failed": outcome(run(S.FAILED, failure_code="run_failed", partial=True), PICTURE),
     "partial-timed-out": outcome(run(S.TIMED_OUT, failure_code="run_timed_out", partial=True), PICTURE),
     "partial-cancelled": outcome(
@@ -353,8 +356,7 @@ OTHERS: Mapping[str, Any] = {
     "help-deployment": lambda: of_layout(deployment_layout(FLUX, HelpText(BOTH, PLAN))),
     "help-no-limits": lambda: f"{rules_text(FREE, title)}\n",
     "help-closed": lambda: f"{rules_text(CLOSED, title)}\n",
-    "more": lambda: of_layout(more_layout(run(), FollowUps(reportable=True))),
-    "more-shareable": lambda: of_layout(more_layout(run(), FollowUps(reportable=True, shareable=True))),
+    **AFTER_RESULTS,
     "share": lambda: of_parts(shared(prompt="a lighthouse")),
     "share-spoiler": lambda: of_parts(shared(spoiler=True, prompt=None)),
     "share-audio": lambda: of_parts(shared(FileKind.AUDIO, prompt=None)),

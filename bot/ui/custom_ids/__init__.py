@@ -5,49 +5,23 @@ Messages with these ids outlive this version of the bot, so an id must keep its 
 
 from __future__ import annotations
 
-import base64
 import re
-import struct
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
 from zlib import crc32
 
 from bot.deployments.model import FollowUpRef
 from bot.domain.errors import RefusedError
-from bot.domain.records import FINAL_STATES, AuditAction, AuditButton, AuditCursor, AuditFilter
-from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage, RunState
+from bot.domain.runs import Direction, RunCursor, RunFilter, RunsPage
 from bot.domain.settings.fields import Section, SettingControl
+from bot.ui.custom_ids.audit import AuditId as AuditId
+from bot.ui.custom_ids.base import EPOCH, microseconds
+from bot.ui.custom_ids.base import CustomId as CustomId
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY = r"[a-z0-9]{1,20}"
 _DRAFT = r"[0-9a-f]{0,8}"
-
-
-class CustomId(ABC):
-    """A kind of custom_id. Discord allows 100 characters."""
-
-    __slots__ = ()
-    PATTERN: ClassVar[re.Pattern[str]]
-
-    @abstractmethod
-    def encode(self) -> str:
-        """Return the custom_id."""
-
-    @classmethod
-    @abstractmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        """Return the id of a match. Raises RefusedError for values that match but that no version has
-        encoded.
-        """
-
-    @classmethod
-    def read(cls, custom_id: str) -> Self | None:
-        """Parse a custom_id. Return None for another kind's id. Raises the same errors as `parse`."""
-        match = cls.PATTERN.fullmatch(custom_id)
-        return cls.parse(match) if match is not None else None
 
 
 class Action(StrEnum):
@@ -158,13 +132,11 @@ class UseId(CustomId):
     kept: str = ""
 
     def encode(self) -> str:
-        kept = f":{self.kept}" if self.kept else ""
-        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{kept}"
+        return f"use:{self.deployment}:{self.index}:{self.parent}:{self.draft}{self.kept and f':{self.kept}'}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        kept = match["kept"] or ""
-        return cls(match["deployment"], int(match["index"]), match["parent"], match["draft"], kept)
+        return cls(match["deployment"], int(match["index"]), *match.groups("")[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +156,10 @@ class ShareId(CustomId):
 
 @dataclass(frozen=True, slots=True)
 class FollowUpId(CustomId):
-    """A follow-up's button or form, or without `ref` a select of several. Its input is a file of the run
-    `key`, or with `picture`, a number, that picture of its own message.
-    """
+    """A follow-up's button, form, or without `ref` select. It takes a file of the run, or that `picture`."""
 
     PATTERN = re.compile(
-        rf"then:(?P<key>(?:{_KEY})?):(?:(?P<target>[0-9a-f]{{32}})(?P<mark>[0-9a-f]{{8}}))?:"
-        rf"(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"
+        rf"then:(?P<key>(?:{_KEY})?):(?P<ref>(?:[0-9a-f]{{40}})?):(?P<picture>[0-9]?):(?P<draft>{_DRAFT})"
     )
     key: str
     ref: FollowUpRef | None = None
@@ -202,7 +171,7 @@ class FollowUpId(CustomId):
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
-        ref = FollowUpRef(match["target"], match["mark"]) if match["target"] else None
+        ref = FollowUpRef(match["ref"][:32], match["ref"][32:]) if match["ref"] else None
         return cls(match["key"], ref, match["picture"], match["draft"])
 
 
@@ -230,14 +199,14 @@ class RunsId(CustomId):
 
     def encode(self) -> str:
         page, cursor = self.page, self.page.cursor
-        where = f"{_micros(cursor.at)}:{cursor.key}" if cursor else "0:"
+        where = f"{microseconds(cursor.at)}:{cursor.key}" if cursor else "0:"
         return f"runs:{self.action}:{page.direction}:{page.run_filter}:{where}"
 
     @classmethod
     def parse(cls, match: re.Match[str]) -> Self:
         try:
             run_filter = RunFilter(match["filter"])
-            at = _EPOCH + timedelta(microseconds=int(match["micros"]))
+            at = EPOCH + timedelta(microseconds=int(match["micros"]))
         except (ValueError, OverflowError) as error:
             raise RefusedError("list_stale", str(error)) from error
         cursor = RunCursor(at, match["key"]) if match["key"] else None
@@ -283,81 +252,6 @@ class PresetsId(PageId):
     __slots__ = ()
     NAME = "presets"
     PATTERN = re.compile(r"presets:(?P<page>\d{1,3})")
-
-
-# The cursor's microseconds and number, subject, actor, since and until in seconds, action and outcome.
-_AUDIT_FIELDS = struct.Struct(">QQQQIIBB")
-# Ids hold an index into these, so new actions and states go to the end.
-_AUDIT_ACTIONS = (None, *AuditAction)
-_AUDIT_OUTCOMES = (None, *FINAL_STATES)
-_LARGEST_SNOWFLAKE = (1 << 63) - 1
-_LARGEST_ENTRY = (1 << 31) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class AuditId(CustomId):
-    """A button under a page of `/audit`: the filter, and the cursor of the page."""
-
-    # 56 characters of base64 and a deployment's name: 97 of the 100 that Discord allows.
-    PATTERN = re.compile(
-        r"audit:(?P<button>[onc]):(?P<fields>[A-Za-z0-9_-]{56}):(?P<deployment>.{0,32})", re.DOTALL
-    )
-    button: AuditButton
-    audit_filter: AuditFilter
-    cursor: AuditCursor | None = None
-
-    def encode(self) -> str:
-        chosen, cursor = self.audit_filter, self.cursor
-        packed = _AUDIT_FIELDS.pack(
-            _micros(cursor.at) if cursor else 0,
-            cursor.id if cursor else 0,
-            chosen.subject or 0,
-            chosen.actor or 0,
-            _seconds(chosen.since),
-            _seconds(chosen.until),
-            _AUDIT_ACTIONS.index(chosen.action),
-            _AUDIT_OUTCOMES.index(RunState(chosen.outcome) if chosen.outcome else None),
-        )
-        return f"audit:{self.button}:{base64.urlsafe_b64encode(packed).decode()}:{chosen.deployment or ''}"
-
-    @classmethod
-    def parse(cls, match: re.Match[str]) -> Self:
-        try:
-            micros, number, subject, actor, since, until, action, outcome = _AUDIT_FIELDS.unpack(
-                base64.urlsafe_b64decode(match["fields"])
-            )
-            audit_filter = AuditFilter(
-                subject=_snowflake(subject),
-                actor=_snowflake(actor),
-                deployment=match["deployment"] or None,
-                outcome=_AUDIT_OUTCOMES[outcome],
-                action=_AUDIT_ACTIONS[action],
-                since=_EPOCH + timedelta(seconds=since) if since else None,
-                until=_EPOCH + timedelta(seconds=until) if until else None,
-            )
-            return cls(AuditButton(match["button"]), audit_filter, _audit_cursor(micros, number))
-        except (struct.error, ValueError, IndexError, OverflowError) as error:
-            raise RefusedError("list_stale", str(error)) from error
-
-
-def _snowflake(number: int) -> int | None:
-    if number > _LARGEST_SNOWFLAKE:
-        raise ValueError("not an id of Discord's")
-    return number or None
-
-
-def _audit_cursor(micros: int, number: int) -> AuditCursor | None:
-    if number > _LARGEST_ENTRY:
-        raise ValueError("not the number of an audit entry")
-    return AuditCursor(_EPOCH + timedelta(microseconds=micros), number) if micros else None
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _seconds(moment: datetime | None) -> int:
-    return (moment - _EPOCH) // timedelta(seconds=1) if moment is not None else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""Find the pictures and other files of messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.deployments.validation import AttachedFile, check_file, media_type
+from bot.domain.backend import InputKind
+from bot.domain.errors import InputError
+from bot.domain.runs import MessageRef
+from bot.gateway.channels import answering
+
+_LIMIT = 10
+# Discord accepts an answer to an interaction for 3 s.
+_FETCH_SECONDS = 2
+# The bot names a file after its deployment, its run and its number; see `file_stem` in the delivery.
+_NAMED = re.compile(r"-([a-z0-9]{1,20})-\d{1,4}\.[^-/]*\Z")
+
+
+def shown_pictures(message: discord.Message) -> list[str]:
+    """Return links to the pictures in a message of the bot: attached ones, otherwise those of a gallery."""
+    shown = [item.media.url for item in _gallery_items(message.components) if _is_shown_picture(item.media)]
+    return attached_pictures(message) or shown[:_LIMIT]
+
+
+def attached_pictures(message: discord.Message) -> list[str]:
+    """Return links to the attached pictures of any message.
+
+    Galleries of other applications are left out. Their links may lead to any server, which can swap the
+    picture after a moderator approved it.
+    """
+    return [each.url for each in message.attachments if _is_picture(each)][:_LIMIT]
+
+
+def _is_picture(attachment: discord.Attachment) -> bool:
+    file = AttachedFile(attachment.url, attachment.filename, attachment.content_type, attachment.size)
+    try:
+        check_file(InputKind.IMAGE, "image", file)
+    except InputError:
+        return False
+    return True
+
+
+def _is_shown_picture(media: discord.UnfurledMediaItem) -> bool:
+    return media.url.startswith("https://") and (media.content_type or "image/").startswith("image/")
+
+
+def _gallery_items(components: Any) -> Iterator[discord.MediaGalleryItem]:
+    for component in components:
+        if isinstance(component, discord.MediaGalleryComponent):
+            yield from component.items
+        yield from _gallery_items(getattr(component, "children", ()))
+
+
+def picture_file(url: str) -> AttachedFile:
+    """Return the file behind a link to a picture, which may be named otherwise."""
+    file = _link_file(url)
+    return file if media_type(file).startswith("image/") else replace(file, content_type="image/png")
+
+
+def _link_file(url: str, content_type: str | None = None) -> AttachedFile:
+    """Return the file behind a link, whose size is unknown."""
+    return AttachedFile(url, url.partition("?")[0].rpartition("/")[2], content_type, 1)
+
+
+def run_key_of(url: str) -> str:
+    """Return the key of the run that made a file of the bot's own message, or an empty string."""
+    found = _NAMED.search(_link_file(url).filename)
+    return found[1] if found is not None else ""
+
+
+def run_files(message: discord.Message, key: str, *, linked: bool = False) -> list[AttachedFile]:
+    """Return the attachments of one of the bot's messages that a run made, in order.
+
+    With `linked`, links in its galleries count too. Their files may be gone.
+    """
+    found = [
+        AttachedFile(each.url, each.filename, each.content_type, each.size) for each in message.attachments
+    ]
+    if linked:
+        media = (item.media for item in _gallery_items(message.components))
+        found += (_link_file(each.url, each.content_type) for each in media)
+    return [file for file in found if run_key_of(file.filename) == key]
+
+
+async def fetch_run_files(
+    client: discord.Client, messages: Sequence[MessageRef], key: str
+) -> list[AttachedFile]:
+    """Return a run's files in the messages of its result, with fresh links. Raises DiscordAway."""
+    found: list[AttachedFile] = []
+    async with answering(_FETCH_SECONDS):
+        for channel_id, message_id in messages:
+            try:
+                message = await client.get_partial_messageable(channel_id).fetch_message(message_id)
+            except (discord.Forbidden, discord.NotFound):
+                continue
+            found += run_files(message, key)
+    return found

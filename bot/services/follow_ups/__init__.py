@@ -1,0 +1,131 @@
+"""Start follow-ups: runs that take a file of a result, or a picture of any message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.deployments.catalogue import Catalogue
+from bot.deployments.follow_ups.prepare import Preparation, find_follow_up
+from bot.deployments.form_fields import FormField, FormValues
+from bot.deployments.model import FollowUpRef, deployment_of
+from bot.deployments.validation import AttachedFile
+from bot.domain.errors import InputError, RefusedError
+from bot.domain.requests import Requester
+from bot.domain.runs import MessageRef, Run
+from bot.services.editing import EditingService
+from bot.services.generation import GenerationService, draw_seed
+from bot.services.runs import RunService
+from bot.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFollowUp:
+    """A follow-up that its user may start, and the run of the result if there is one."""
+
+    preparation: Preparation
+    parent: Run | None
+
+    @property
+    def label(self) -> str:
+        return self.preparation.follow_up.label
+
+    def fields(self, form_values: FormValues) -> Sequence[FormField]:
+        """Return the fields to show first; without any, it starts at once."""
+        return self.preparation.fields(form_values)
+
+    def fits(self, files: Sequence[AttachedFile]) -> bool:
+        """Return whether one of the files can be its input."""
+        return self.preparation.choose(files) is not None
+
+
+class FollowUpService:
+    """Opens and starts follow-ups. A start is judged like a command's.
+
+    Methods raise InputError, RefusedError or, if the database is unreachable, StoreUnavailable. Nothing is
+    spent in any of these cases.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runs: RunService,
+        editing: EditingService,
+        generation: GenerationService,
+        catalogue: Catalogue,
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._editing = editing
+        self._generation = generation
+        self._catalogue = catalogue
+
+    async def of_result(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
+        """Open a follow-up of the requester's own result."""
+        parent = await self._runs.own_run(key, requester.person.id)
+        if not parent.is_shown:
+            raise RefusedError("already_deleted" if parent.deleted_at is not None else "follow_up_no_file")
+        opened = self._opened(ref, parent)
+        if opened.preparation.follow_up.carry and not parent.inputs:
+            # Its requester erased it, and the defaults would make something else.
+            raise RefusedError("run_gone")
+        return opened
+
+    async def of_picture(self, key: str, ref: FollowUpRef, requester: Requester) -> OpenFollowUp:
+        """Open a follow-up of any picture. `key` is the run that made it, or empty.
+
+        Inputs are carried over only from a run that the requester may see.
+        """
+        parent = None
+        if key:
+            with suppress(RefusedError):
+                parent = await self._editing.visible_run(key, requester)
+        return self._opened(ref, parent if parent is not None and parent.is_shown else None)
+
+    async def start(
+        self,
+        opened: OpenFollowUp,
+        files: Sequence[AttachedFile],
+        form_values: FormValues,
+        requester: Requester,
+    ) -> tuple[Run, tuple[str, ...]]:
+        """Start a run with the first file that fits.
+
+        Returns the run, and the options whose carried values its deployment doesn't take.
+        """
+        taken = opened.preparation.choose(files)
+        if taken is None:
+            raise RefusedError("follow_up_no_file")
+        revision = opened.preparation.revise(taken, form_values, draw_seed)
+        parent = opened.parent
+        run = await self._generation.submit(
+            opened.preparation.target,
+            revision.inputs,
+            requester,
+            parent_key=parent.key if parent is not None else None,
+            age_restricted=parent is not None and parent.age_restricted,
+        )
+        return run, revision.dropped
+
+    async def result_messages(self, run: Run) -> Sequence[MessageRef]:
+        """Return the messages that show the result of a run."""
+        return await self._store.history.result_messages(run)
+
+    async def parent_link(self, run: Run) -> str | None:
+        """Return a link to the result that a run was made from, while its channel shows it."""
+        return await self._store.history.parent_link(run)
+
+    def _opened(self, ref: FollowUpRef, parent: Run | None) -> OpenFollowUp:
+        deployments = self._catalogue.all()
+        source = deployment_of(parent, deployments) if parent is not None else None
+        found = find_follow_up(deployments, source, ref)
+        if found is None:
+            known = any(_is_target(each.deployment_id, ref) for each in deployments)
+            raise RefusedError("follow_up_gone") if known else InputError("deployment_gone")
+        target = next(each for each in deployments if each.deployment_id == found.target)
+        return OpenFollowUp(Preparation.of(found, target, parent, source), parent)
+
+
+def _is_target(deployment_id: str, ref: FollowUpRef) -> bool:
+    return deployment_id.replace("-", "").lower() == ref.target

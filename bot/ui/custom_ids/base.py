@@ -1,0 +1,38 @@
+"""The base class of custom_ids, and how they hold a moment."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Self
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CustomId(ABC):
+    """A kind of custom_id. Discord allows 100 characters."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[re.Pattern[str]]
+
+    @abstractmethod
+    def encode(self) -> str:
+        """Return the custom_id."""
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, match: re.Match[str]) -> Self:
+        """Return the id of a match. Raises RefusedError for values that match but that no version has
+        encoded.
+        """
+
+    @classmethod
+    def read(cls, custom_id: str) -> Self | None:
+        """Parse a custom_id. Return None for another kind's id. Raises the same errors as `parse`."""
+        match = cls.PATTERN.fullmatch(custom_id)
+        return cls.parse(match) if match is not None else None
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,160 @@
+"""Follow-ups that the operator configured: under results, behind *More*, and as message commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+from discord import AppCommandType, app_commands
+
+from bot.deployments.model import FollowUp
+from bot.deployments.validation import AttachedFile, media_type
+from bot.domain.errors import BotError, PressedTwice, RefusedError
+from bot.gateway.client import GenerateBot
+from bot.gateway.dynamic_items import PersistentItem, form_values, selected_values
+from bot.gateway.interactions import Interaction, requester_of
+from bot.gateway.message_files import (
+    attached_pictures,
+    fetch_run_files,
+    picture_file,
+    run_files,
+    run_key_of,
+    shown_pictures,
+)
+from bot.gateway.replies import check_start, started
+from bot.services.follow_ups import OpenFollowUp
+from bot.strings import explain
+from bot.ui.custom_ids import FollowUpId
+from bot.ui.edit_forms import follow_up_pictures_layout, form_modal, refused_layout
+
+_DROPPED = "follow_up_dropped"
+
+
+class FollowUpItem(PersistentItem[FollowUpId], codec=FollowUpId):
+    """A follow-up's button, the select of several, and *Edit again* under a refused form."""
+
+    async def pressed(self, interaction: Interaction, id: FollowUpId) -> None:
+        for value in selected_values(interaction):
+            id = FollowUpId.read(value) or id
+        await check_start(interaction)
+        opened, files = await _open(interaction, id)
+        services = interaction.client.services
+        fields = opened.fields(services.editing.draft(id.draft, interaction.user.id))
+        if fields:
+            title = opened.preparation.target.title
+            modal = form_modal(id.encode(), title, fields, label=opened.label)
+            await interaction.response.send_modal(modal)
+            return
+        run, dropped = await services.follow_ups.start(opened, files, {}, requester_of(interaction))
+        await started(interaction, run, dropped, _DROPPED)
+
+
+async def _open(interaction: Interaction, id: FollowUpId) -> tuple[OpenFollowUp, Sequence[AttachedFile]]:
+    """Return the follow-up of a button or form, and the files that it can take."""
+    follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
+    message = interaction.message
+    if id.ref is None:
+        raise RefusedError("follow_up_gone")
+    if id.picture:
+        pictures = shown_pictures(message) if message is not None else []
+        if int(id.picture) >= len(pictures):
+            raise RefusedError("use_stale")
+        opened = await follow_ups.of_picture(id.key, id.ref, requester)
+        return opened, [picture_file(pictures[int(id.picture)])]
+    opened = await follow_ups.of_result(id.key, id.ref, requester)
+    files = await _files(interaction, opened, id.key)
+    if not opened.fits(files):
+        raise RefusedError("follow_up_no_file")
+    return opened, files
+
+
+async def _files(interaction: Interaction, opened: OpenFollowUp, key: str) -> Sequence[AttachedFile]:
+    """Return the files of a result: those of the pressed message, or if none fits, of all its messages.
+
+    The button may be behind More, or the file in another message. A user install can't read those.
+    """
+    message, run = interaction.message, opened.parent
+    if message is None or run is None:
+        return []
+    files = run_files(message, key, linked=run.user_install)
+    if run.user_install or opened.fits(files):
+        return files
+    posted = await interaction.client.services.follow_ups.result_messages(run)
+    return await fetch_run_files(interaction.client, posted, key)
+
+
+async def _submitted(interaction: Interaction, id: FollowUpId) -> None:
+    """Start a run with the values of the form."""
+    services = interaction.client.services
+    values = {**services.editing.draft(id.draft, interaction.user.id), **form_values(interaction)}
+    files: Sequence[AttachedFile] = []
+    try:
+        await check_start(interaction)
+        opened, files = await _open(interaction, id)
+        run, dropped = await services.follow_ups.start(opened, files, values, requester_of(interaction))
+    except PressedTwice:
+        raise
+    except BotError as error:
+        draft = services.editing.keep_draft(interaction.user.id, values)
+        pictures = [file.url for file in files if media_type(file).startswith("image/")]
+        # The picture is shown again, since the new form reads it from this message.
+        again = replace(id, picture="0" if id.picture and pictures else id.picture, draft=draft)
+        layout = refused_layout(explain(error), again.encode(), next(iter(pictures), None))
+        await interaction.response.send_message(view=layout, ephemeral=True)
+        return
+    await started(interaction, run, dropped, _DROPPED)
+
+
+class CommandBuilder:
+    """The message commands of the first follow-ups, for a picture of any message."""
+
+    def __init__(self, bot: GenerateBot) -> None:
+        self._bot = bot
+        self._names: list[str] = []
+
+    def build(self) -> None:
+        """Replace the commands in every scope."""
+        tree, scopes = self._bot.tree, [None, *map(discord.Object, self._bot.sync.guild_ids)]
+        for name in self._names:
+            for scope in scopes:
+                tree.remove_command(name, guild=scope, type=AppCommandType.message)
+        found = self._bot.services.catalogue.message_commands.offered
+        self._names = [each.label for each in found]
+        for each in found:
+            tree.add_command(app_commands.ContextMenu(name=each.label, callback=_command(each)))
+
+
+def _command(follow_up: FollowUp) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:
+    async def on_menu(interaction: Interaction, message: discord.Message) -> None:
+        await _use_message(interaction, message, follow_up)
+
+    return on_menu
+
+
+async def _use_message(interaction: Interaction, message: discord.Message, follow_up: FollowUp) -> None:
+    """Start the follow-up with the only picture, or show the pictures if there is something to choose."""
+    await check_start(interaction)
+    is_own = message.author == interaction.client.user
+    pictures = shown_pictures(message) if is_own else attached_pictures(message)
+    if not pictures:
+        raise RefusedError("use_no_picture")
+    keys = [run_key_of(url) if is_own else "" for url in pictures]
+    follow_ups, requester = interaction.client.services.follow_ups, requester_of(interaction)
+    opened = await follow_ups.of_picture(keys[0], follow_up.reference, requester)
+    if len(pictures) == 1 and not opened.fields({}):
+        run, dropped = await follow_ups.start(opened, [picture_file(pictures[0])], {}, requester)
+        await started(interaction, run, dropped, _DROPPED)
+        return
+    ids = [FollowUpId(key, follow_up.reference, str(index)).encode() for index, key in enumerate(keys)]
+    layout = follow_up_pictures_layout(pictures, opened.label, ids)
+    await interaction.response.send_message(view=layout, ephemeral=True)
+
+
+async def setup(bot: GenerateBot) -> None:
+    bot.add_dynamic_items(FollowUpItem)
+    bot.add_form(FollowUpId, _submitted)
+    commands = CommandBuilder(bot)
+    commands.build()
+    bot.when_deployments_change(commands.build)

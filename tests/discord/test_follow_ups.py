@@ -1,0 +1,290 @@
+"""Follow-ups: in one press, with a form, of a batch, behind More, on any picture, over restarts."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from demo.fake_comfydeploy.deployments import ANIMATE_ID, PICTURE_ID, UPSCALE_ID
+from demo.world import open_attachment
+from tests.discord.actors import override, owner
+from tests.discord.deployments import described
+from tests.discord.files import png
+from tests.discord.moderated_server import ModeratedServer, mark_adult, set_rules
+from tests.discord.rendered import buttons_of, fields, menus, raw_components, refusal, requests_to, text_of
+from tests.harness import Harness
+
+UPSCALE = '[[deployments.picture.then]]\ndeployment = "upscale"\nlabel = "Upscale"\nemoji = "🔍"\n'
+ANIMATE = """
+[[deployments.picture.then]]
+deployment = "animate"
+label = "Animate"
+carry = ["prompt"]
+ask = ["motion"]
+"""
+TARGETS = described(upscale=UPSCALE_ID, animate=ANIMATE_ID) + "inputs.prompt.required = false\n"
+PICTURE = described(picture=PICTURE_ID)
+BOTH = f"{PICTURE}{UPSCALE}{ANIMATE}{TARGETS}"
+BY = [f"{UPSCALE.replace('Upscale', f'{n}×')}inputs.scale = {n}\n" for n in (2, 3, 4)]
+MANY = f"{PICTURE}{''.join(BY)}{UPSCALE}{ANIMATE}{TARGETS}"
+SMALL = {"width": 256, "height": 256, "command": "generate picture"}
+pytestmark = pytest.mark.bot(deployments=BOTH)
+
+
+async def made(bot: Harness, **options: Any) -> Any:
+    """Return a small result of Alice's."""
+    return await bot.made(**{**SMALL, **options})
+
+
+def let_open(bot: Harness) -> None:
+    """Let the fake ComfyDeploy open the files of the offline Discord. Without this, what takes one fails."""
+    bot.comfydeploy.open_link = partial(open_attachment, bot.app)
+
+
+def sent(bot: Harness) -> dict[str, Any]:
+    """Return the inputs of the last queue call."""
+    found: dict[str, Any] = bot.calls[-1].body["inputs"]
+    return found
+
+
+def buttons_by_order(bot: Harness, message: Any) -> list[str]:
+    """Return the custom_ids of buttons that may share a label."""
+    rows = [part for part in raw_components(bot, message) if part["type"] == 1]
+    return [button["custom_id"] for row in rows for button in row["components"]]
+
+
+async def size_of(message: Any) -> tuple[int, int]:
+    with Image.open(io.BytesIO(await message.attachments[0].read())) as image:
+        return image.size
+
+
+def twice(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] * 2, size[1] * 2
+
+
+async def test_one_press_enlarges_a_result_after_a_restart_and_links_to_it(bot: Harness) -> None:
+    message = await made(bot)
+    assert list(buttons_of(bot, message)) == ["Upscale", "Animate", "Again", "More", "Delete"]
+    await bot.restart()
+    let_open(bot)
+    assert not (await bot.click(message, "Upscale")).ephemeral
+    assert sent(bot) == {"image": message.attachments[0].url}
+    parent, child = await bot.runs()
+    assert (child.parent_key, child.deployment) == (parent.key, "upscale")
+    result = bot.messages()[-1]
+    assert await size_of(result) == twice(await size_of(message))
+    link = f"https://discord.com/channels/{bot.guild.id}/{bot.channel.id}/{message.id}"
+    assert f"made from [this result]({link})" in text_of(bot, result)
+    details = await bot.bob.click(result, label="Details")
+    assert f"made from: [`{parent.key}`]({link})" in text_of(bot, details.response)
+
+
+async def test_a_form_asks_first_and_the_prompt_is_carried_over(bot: Harness) -> None:
+    message = await made(bot, prompt="a lion")
+    form = await bot.alice.click(message, label="Animate")
+    assert form.modal["title"] == "Animate: Animate"
+    assert list(fields(form.modal)) == ["motion"]
+    await bot.restart()
+    await set_rules(bot, words={"blocked": ["lion"]})
+    refused = await bot.alice.submit_modal(form, {"motion": "pan"})
+    assert "`prompt` contains something" in text_of(bot, refused.response)
+    assert len(bot.calls) == 1
+    await set_rules(bot)
+    again = await bot.alice.click(refused.response.message, label="Edit again")
+    assert [o["value"] for o in fields(again.modal)["motion"]["options"] if o.get("default")] == ["pan"]
+    await bot.alice.submit_modal(again, {"motion": "pan"})
+    await bot.play()
+    assert sent(bot) == {"image": message.attachments[0].url, "prompt": "a lion", "motion": "pan"}
+    assert "> a lion" in text_of(bot, bot.messages()[-1])
+
+
+async def test_one_of_a_batch_is_opened_and_followed(bot: Harness) -> None:
+    message = await made(bot, count=2)
+    assert "Upscale" not in buttons_of(bot, message)
+    one = await bot.alice.click(message, label="2")
+    assert list(buttons_of(bot, one.response))[:2] == ["Upscale", "Animate"]
+    await bot.restart()
+    await bot.click(one.response.message, "Upscale")
+    _, second, child = await bot.runs()
+    assert child.parent_key == second.key
+    assert second.key in sent(bot)["image"]
+
+
+@pytest.mark.bot(deployments=MANY)
+async def test_more_than_three_are_behind_more(bot: Harness) -> None:
+    message = await made(bot)
+    assert list(buttons_of(bot, message)) == ["2×", "3×", "4×", "Again", "More", "Delete"]
+    more = await bot.alice.click(message, label="More")
+    assert list(buttons_of(bot, more.response)) == ["4 more", "Edit", "Use as input", "Details"]
+    ((label, upscale), (other, _)) = menus(bot, more.response.message)["What else can follow"]
+    assert (label, other) == ("Upscale", "Animate")
+    await bot.restart()
+    await bot.alice.select(more.response.message, [upscale])
+    await bot.play()
+    assert "scale" not in sent(bot)
+    offered = await bot.alice.click(more.response.message, label="Use as input")
+    assert list(menus(bot, offered.response.message)) == ["Choose what to do with it"]
+
+
+async def test_only_the_requester_presses_it(bot: Harness) -> None:
+    message = await made(bot)
+    refused = await bot.click(message, "Upscale", bot.bob)
+    assert refusal(bot, refused) == "Only the person who asked can use this."
+    assert len(bot.calls) == 1
+
+
+async def test_a_press_is_judged_like_a_command(bot: Harness) -> None:
+    message = await made(bot)
+    rules: dict[str, dict[str, Any]] = {
+        "Your roles can't use this.": {"deployment_roles": {"upscale": [4242]}},
+        "You have used your 1 runs for today.": {"budgets": {"person": {"runs_a_day": 1}}},
+    }
+    for told, rule in rules.items():
+        await set_rules(bot, **rule)
+        assert refusal(bot, await bot.click(message, "Upscale")).startswith(told)
+    await set_rules(bot)
+    store, now = bot.app.store, bot.clock()
+    await store.pause.pause("moving", by=1, now=now)
+    assert "paused for the moment: moving" in refusal(bot, await bot.click(message, "Upscale"))
+    await store.blocks.block(bot.guild.id, bot.alice.id, by=1, reason="spam", until=None, now=now)
+    assert "A moderator has blocked you" in refusal(bot, await bot.click(message, "Upscale"))
+    override(bot, {bot.alice.user: False})
+    await bot.later(minutes=2)
+    assert "don't let you use this here" in refusal(bot, await bot.click(message, "Upscale"))
+    assert len(bot.calls) == 1
+
+
+async def test_a_second_press_starts_nothing_in_whichever_message(bot: Harness) -> None:
+    message = await made(bot, count=2)
+    one, same = [(await bot.alice.click(message, label="1")).response.message for _ in range(2)]
+    await bot.alice.click(one, label="Upscale")
+    assert "You've just pressed this." in refusal(bot, await bot.click(same, "Upscale"))
+    forms = [await bot.alice.click(one, label="Animate") for _ in range(2)]
+    _, second = [await bot.alice.submit_modal(form, {"motion": "pan"}) for form in forms]
+    assert "You've just pressed this." in refusal(bot, second)
+    await bot.play()
+    assert len(bot.calls) == 4
+
+
+async def test_it_waits_for_approval_with_its_picture(server: ModeratedServer) -> None:
+    await server.ask(**SMALL)
+    await server.decide("Approve")
+    (message,) = server.messages()
+    assert (await server.click(message, "Upscale")).ephemeral
+    assert len(server.calls) == 1
+    assert message.attachments[0].filename in text_of(server, server.card)
+    await server.restart()
+    let_open(server)
+    await server.decide("Approve")
+    assert len(server.calls) == 2
+    assert await size_of(server.messages()[-1]) == twice(await size_of(message))
+
+
+async def test_what_is_gone_is_told_and_nothing_is_spent(bot: Harness) -> None:
+    message = await made(bot)
+    no_input = BOTH.replace('label = "Upscale"', 'label = "Upscale"\ninput = "photo"')
+    await bot.restart(deployments=no_input)
+    told = "This isn't offered any more, so nothing was started. Use as input may help."
+    assert refusal(bot, await bot.click(message, "Upscale")) == told
+    await bot.restart(deployments=f"{PICTURE}{UPSCALE}")
+    gone = refusal(bot, await bot.click(message, "Upscale"))
+    assert gone.startswith("That deployment isn't offered any more.")
+    assert len(bot.calls) == 1
+
+
+@pytest.mark.parametrize("by_bot", [True, False])
+async def test_a_result_that_was_deleted_is_told_and_nothing_is_spent(bot: Harness, by_bot: bool) -> None:
+    message = await made(bot, count=2)
+    one = (await bot.alice.click(message, label="1")).response.message
+    if by_bot:
+        await bot.click(message, "Delete")
+        told = "This has already been deleted."
+    else:
+        bot.env.backend.delete_message(bot.channel.id, message.id)
+        told = "I can't find the file of this result. Attach it to a new request."
+    assert refusal(bot, await bot.click(one, "Upscale")) == told
+    assert len(bot.calls) == 2
+
+
+async def test_a_result_whose_prompt_was_erased_is_not_followed_with_a_default(bot: Harness) -> None:
+    message = await made(bot)
+    erase = await bot.alice.slash(bot.channel, "privacy delete")
+    await bot.click(erase.response.message, next(iter(buttons_of(bot, erase.response))))
+    assert refusal(bot, await bot.click(message, "Animate")) == "This request no longer exists."
+    assert len(bot.calls) == 1
+
+
+async def test_a_deployment_under_another_name_is_followed_as_before(bot: Harness) -> None:
+    message = await made(bot)
+    renamed = BOTH.replace("deployments.upscale", "deployments.larger").replace('"upscale"', '"larger"')
+    await bot.restart(deployments=renamed.replace("deployments.picture", "deployments.painting"))
+    await bot.click(message, "Upscale")
+    assert (await bot.runs())[-1].deployment == "larger"
+    assert len(bot.calls) == 2
+
+
+async def test_a_message_command_follows_any_picture_in_one_step(bot: Harness) -> None:
+    let_open(bot)
+    message = await bot.bob.send(bot.channel, "look", attachments=[("cat.png", png())])
+    assert not (await bot.alice.context_menu(bot.channel, "Upscale", message)).ephemeral
+    await bot.play()
+    assert sent(bot) == {"image": message.attachments[0].url}
+    assert await size_of(bot.messages()[-1]) == (16, 16)
+    text = await bot.bob.send(bot.channel, "look", attachments=[("notes.txt", b"words")])
+    refused = await bot.alice.context_menu(bot.channel, "Upscale", text)
+    assert "This message has no picture" in refusal(bot, refused)
+
+
+async def test_a_message_command_lets_choose_a_picture_and_asks(bot: Harness) -> None:
+    files = [("cat.png", png()), ("dog.png", png())]
+    message = await bot.bob.send(bot.channel, "look", attachments=files)
+    offered = await bot.alice.context_menu(bot.channel, "Animate", message)
+    _, second = buttons_by_order(bot, offered.response)
+    await bot.restart()
+    form = await bot.alice.click(offered.response.message, custom_id=second)
+    await bot.alice.submit_modal(form, {"motion": "pan"})
+    await bot.play()
+    assert sent(bot) == {"image": message.attachments[1].url, "motion": "pan"}
+
+
+async def test_a_message_command_on_a_result_carries_its_prompt_and_age_mark(bot: Harness) -> None:
+    await bot.restart(deployments=BOTH.replace(UPSCALE, f"age_restricted = true\n{UPSCALE}"))
+    mark_adult(bot, bot.channel)
+    message = await made(bot)
+    offered = await bot.bob.context_menu(bot.channel, "Animate", message)
+    form = await bot.bob.click(offered.response.message, label="Animate")
+    await bot.bob.submit_modal(form, {"motion": "pan"})
+    await bot.play()
+    parent, child = await bot.runs()
+    assert child.inputs["prompt"] == "a fox"
+    assert (child.parent_key, child.requester_id) == (parent.key, bot.bob.id)
+    assert child.age_restricted
+    await bot.click(bot.messages()[-1], "Try again", bot.bob)
+    offered = await bot.bob.context_menu(bot.channel, "Use as input", message)
+    form = await bot.bob.select(offered.response.message, ["upscale"])
+    await bot.bob.submit_modal(form, {})
+    assert [run.age_restricted for run in await bot.runs()] == [True] * 4
+
+
+async def test_message_commands_follow_the_file(bot: Harness) -> None:
+    def names() -> list[str]:
+        found = requests_to(bot, "PUT", "/commands")[-1].json
+        return [command["name"] for command in found if command["type"] == 3]
+
+    assert names() == ["Use as input", "Upscale", "Animate"]
+    count = len(requests_to(bot, "PUT", "/commands"))
+    await bot.restart()
+    assert len(requests_to(bot, "PUT", "/commands")) == count
+    bot.runner.write_deployments(MANY)
+    olga = owner(bot)
+    await olga.slash(bot.channel, "reload")
+    assert names() == ["Use as input", "2×", "3×", "4×", "Upscale"]
+    await bot.restart(command_guild_ids=(bot.guild.id,))
+    bot.app.bot.owner_id = olga.id
+    bot.runner.write_deployments(BOTH)
+    await olga.slash(bot.channel, "reload")
+    assert names() == ["Use as input", "Upscale", "Animate"]

@@ -1,0 +1,85 @@
+"""Results with follow-ups that the operator configured, what is behind More, and the follow-ups' forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bot.deployments.form_fields import chosen_fields
+from bot.deployments.model import Choice, Deployment, FollowUp, Input
+from bot.domain.backend import InputKind
+from bot.domain.runs import Output, RunState
+from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.edit_forms import follow_up_pictures_layout, form_modal
+from bot.ui.follow_ups import FollowUps
+from bot.ui.results import more_layout
+from tests.unit.ui import messages
+from tests.unit.ui.messages import KEY
+from tests.unit.ui.snapshot import of_layout, of_modal
+
+TITLE = "Flux"
+TARGET = "98244b49-9b56-46b8-83c8-334f27412095"
+PICTURES = ("https://cdn.example/a.png", "https://cdn.example/b.png")
+OUTPUT = Output(kind="images", url="https://s3.example/a.png", filename="a.png")
+MADE = messages.run(RunState.SUCCEEDED, outputs=(OUTPUT,))
+ANIMATED = Deployment(
+    name="animate",
+    deployment_id=TARGET,
+    title=TITLE,
+    description="",
+    inputs=(
+        Input(key="p", option="prompt", kind=InputKind.TEXT, is_prompt=True, required=True, max_length=500),
+        Input(
+            key="m", option="motion", kind=InputKind.TEXT, choices=(Choice("pan", "pan"), Choice("zoom", "z"))
+        ),
+    ),
+)
+
+
+def action(label: str, emoji: str | None = None, kind: InputKind = InputKind.IMAGE) -> FollowUp:
+    return FollowUp(label=label, emoji=emoji, target=TARGET, takes={kind: "image"})
+
+
+UPSCALE, ANIMATE = action("Upscale", "🔍"), action("Animate", "🎬")
+REMOVE = action("Remove background", "✂️")
+
+
+def offered(*actions: FollowUp) -> FollowUps:
+    return FollowUps(vary=True, usable=True, reportable=True, actions=actions)
+
+
+def outcome(follow_ups: FollowUps, origin: str | None = None) -> list[OutgoingMessage]:
+    return messages.outcome(MADE, PreparedOutputs((messages.file(),)), TITLE, follow_ups, origin=origin)
+
+
+FOLLOWED: Mapping[str, list[OutgoingMessage]] = {
+    "followed-by-one": outcome(offered(UPSCALE)),
+    "followed-by-two": outcome(offered(UPSCALE, ANIMATE)),
+    "followed-by-three": outcome(offered(*map(action, ("Upscale", "Animate", "Cut out")))),
+    "followed-by-wide": outcome(offered(UPSCALE, ANIMATE, REMOVE)),
+    "followed-by-none-that-fits": outcome(offered(action("Speak", kind=InputKind.AUDIO))),
+    "made-from": outcome(FollowUps(), origin="https://discord.com/channels/1/2/3"),
+}
+
+
+def more(name: str, follow_ups: FollowUps) -> str:
+    """Return what is behind More under such a result."""
+    shown = {custom_id for _, custom_id in messages.buttons(FOLLOWED[name][0])}
+    return of_layout(more_layout(MADE, follow_ups, shown, PICTURES[:1]))
+
+
+def form() -> str:
+    fields = chosen_fields(ANIMATED, ANIMATED.inputs, {"p": "a fox"}, {})
+    return of_modal(form_modal(f"then:{KEY}:", TITLE, fields, label="Animate"))
+
+
+AFTER_RESULTS: Mapping[str, Any] = {
+    "more": lambda: more("followed-by-none-that-fits", offered()),
+    "more-shareable": lambda: more("followed-by-none-that-fits", replace(offered(), shareable=True)),
+    "more-follow-ups": lambda: more("followed-by-wide", offered(UPSCALE, ANIMATE, REMOVE)),
+    "follow-up-form": form,
+    "follow-up-pictures": lambda: of_layout(
+        follow_up_pictures_layout(PICTURES, "Upscale", ["then:a", "then:b"])
+    ),
+}
