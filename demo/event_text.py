@@ -80,7 +80,8 @@ def _interaction(payload: Mapping[str, Any], known: Names) -> str | None:
 
 
 def _pressed(payload: Mapping[str, Any], data: Mapping[str, Any], known: Names) -> str:
-    name = str(data["custom_id"]).rpartition(":")[2]
+    custom_id = str(data["custom_id"])
+    name = "a follow-up" if custom_id.startswith("then:") else custom_id.rpartition(":")[2]
     if payload.get("type") == 5:
         return f"sends the form {name}"
     if "values" in data:
