@@ -15,6 +15,8 @@ from bot.domain.transitions import end
 from bot.store.outcomes import apply_change
 
 _MIN_PAUSE = timedelta(seconds=5)
+# Discord can be asked for 15 minutes only, so a longer pause would spare no calls.
+_MAX_PAUSE = timedelta(minutes=5)
 
 
 class AnswerStore:
@@ -45,7 +47,7 @@ class AnswerStore:
             if row is None:
                 return None
             run = to_run(row)
-            later = now + max(_MIN_PAUSE, (now - run.created_at) / 2)
+            later = now + min(max(_MIN_PAUSE, (now - run.created_at) / 2), _MAX_PAUSE)
             await connection.execute(update(runs).where(runs.c.key == run.key).values(answer_due_at=later))
             return run
 

@@ -45,6 +45,13 @@ async def test_a_request_is_asked_about_ever_more_seldom(store: Store) -> None:
     assert times == [5, 10, 15, 23, 35, 53, 80, 120, 180, 270, 405, 608]
 
 
+async def test_after_an_outage_a_request_is_settled_within_minutes_however_old_it_is(store: Store) -> None:
+    await accept(store, request())
+    assert await store.answers.claim(at(12 * 3600)) is not None
+    # The process that claimed it has died.
+    assert await store.answers.claim(at(12 * 3600 + 300)) is not None
+
+
 async def test_a_released_run_keeps_its_message(store: Store) -> None:
     run = await submitted(store)
     await store.runs.record_report(run.key, report(), at(7), at(60))
