@@ -114,13 +114,19 @@ class ReviewStore:
             await add_entries(connection, _entry(run, AuditAction.DELETE, user_id, now))
             return run
 
-    async def discard(self, key: str, user_id: int, now: datetime, *, remove: bool) -> None:
+    @repeat_if_unknown
+    async def discard(
+        self, key: str, user_id: int, now: datetime, *, remove: bool, may_be_stored: bool = False
+    ) -> None:
         """Record that a message without a result was deleted, and with `remove` delete the whole outcome.
 
         The runs stay as they are, so that a late success is still posted.
         """
         async with self._database.write() as connection:
             run = (await lock_batch(connection, key))[0]
+            stored = _count_entries(run, AuditAction.DISCARD, user_id).where(audit.c.at == now)
+            if may_be_stored and await connection.scalar(stored):
+                return
             if remove:
                 await _create_again(connection, run.key, Purpose.REMOVAL, now)
             await add_entries(connection, _entry(run, AuditAction.DISCARD, user_id, now))

@@ -100,6 +100,11 @@ async def delete(store: Store) -> Change:
     return lambda: _key(store.reviews.delete(run.key, MOD, NOW))
 
 
+async def discard(store: Store) -> Change:
+    run = await brought_to(store, RunState.FAILED)
+    return lambda: store.reviews.discard(run.key, ALICE, NOW, remove=True)
+
+
 async def dismiss(store: Store) -> Change:
     run = await brought_to(store, RunState.SUCCEEDED)
     await store.reviews.report(run.key, ALICE, 9, NOW)
@@ -172,6 +177,7 @@ CHANGES: dict[Callable[[Store], Awaitable[Change]], object] = {
     set_default: True,
     clear_default: True,
     delete: True,
+    discard: None,
     dismiss: None,
     record_opening: None,
     report: True,
