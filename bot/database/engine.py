@@ -42,9 +42,11 @@ class Database:
     busy loop.
     """
 
-    def __init__(self, url: str, pool_size: int = 20) -> None:
+    def __init__(self, url: str, pool_size: int = 20, lock_seconds: float | None = None) -> None:
+        """Prepare the connections. A caller waits `lock_seconds` for one of them, or for a lock."""
         self.url = make_url(url)
-        self.engine = _engine(self.url, pool_size)
+        self.lock_seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
+        self.engine = _engine(self.url, pool_size, self.lock_seconds)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writing = self.engine.execution_options(**{_WRITE: True})
         self._write_lock = WriteLock() if self.is_sqlite else None
@@ -145,7 +147,7 @@ class Database:
     def _locked(self, urgent: bool) -> AbstractAsyncContextManager[None]:
         if self._write_lock is None:
             return nullcontext()
-        return self._write_lock.acquire(urgent=urgent, wait_seconds=LOCK_SECONDS)
+        return self._write_lock.acquire(urgent=urgent, wait_seconds=self.lock_seconds)
 
 
 @asynccontextmanager
@@ -197,7 +199,7 @@ def _is_unavailable(error: DBAPIError) -> bool:
     return sqlstate.startswith(_UNAVAILABLE_STATES) if sqlstate else type(error) is DatabaseError
 
 
-def _engine(url: URL, pool_size: int) -> AsyncEngine:
+def _engine(url: URL, pool_size: int, lock_seconds: float) -> AsyncEngine:
     # Hide parameters: tokens and prompts don't belong in error messages.
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
@@ -206,13 +208,13 @@ def _engine(url: URL, pool_size: int) -> AsyncEngine:
             # Keep half of the connections open; the rest are opened under load only.
             pool_size=(pool_size + 1) // 2,
             max_overflow=pool_size // 2,
-            pool_timeout=LOCK_SECONDS,
+            pool_timeout=lock_seconds,
             pool_pre_ping=True,
             connect_args={
-                "timeout": LOCK_SECONDS,
+                "timeout": lock_seconds,
                 "command_timeout": 10,
                 "server_settings": {
-                    "lock_timeout": f"{LOCK_SECONDS * 1000:.0f}",
+                    "lock_timeout": f"{lock_seconds * 1000:.0f}",
                     "idle_in_transaction_session_timeout": f"{_IDLE_MILLISECONDS}",
                 },
             },
@@ -223,7 +225,7 @@ def _engine(url: URL, pool_size: int) -> AsyncEngine:
         # Each connection is a thread, so keep them all. One writes, the others read.
         pool_size=8,
         max_overflow=0,
-        pool_timeout=LOCK_SECONDS,
+        pool_timeout=lock_seconds,
         connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": one_hop_connection},
     )
     event.listen(engine.sync_engine, "begin", _sqlite_begin)

@@ -27,9 +27,16 @@ from bot.store.runs import RunStore
 class Store:
     """The repositories of one database, one attribute for each subject."""
 
-    def __init__(self, url: str, pool_size: int = 20, *, operator: OperatorRules | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 20,
+        *,
+        operator: OperatorRules | None = None,
+        lock_seconds: float | None = None,
+    ) -> None:
         """Create the repositories. `pool_size` is for PostgreSQL; without `operator` there are no limits."""
-        self.database = Database(url, pool_size)
+        self.database = Database(url, pool_size, lock_seconds)
         self.blocks = BlockStore(self.database)
         self.pause = PauseStore(self.database)
         self.presets = PresetStore(self.database)

@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.database.commits import repeat_if_unknown
-from bot.database.engine import LOCK_SECONDS, Database
+from bot.database.engine import Database
 from bot.database.tables import key_values, runs, server_rules
 from bot.database.write_queue import GroupCommit
 from bot.domain.records import AuditAction, AuditEntry
@@ -52,7 +52,7 @@ class RuleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = GroupCommit(self._current, timeout=LOCK_SECONDS, limit=200)
+        self._reading = GroupCommit(self._current, timeout=database.lock_seconds, limit=200)
 
     async def get(self, guild_id: int | None) -> ServerRules:
         """Return the rules, with defaults for everything unset or unreadable, and outside servers."""

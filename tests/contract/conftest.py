@@ -82,10 +82,15 @@ class Stores:
         self._stack = stack
 
     async def open(
-        self, url: str | None = None, operator: OperatorRules = OPEN_TO_ALL, *, rules: object = RULES
+        self,
+        url: str | None = None,
+        operator: OperatorRules = OPEN_TO_ALL,
+        *,
+        rules: object = RULES,
+        lock_seconds: float | None = None,
     ) -> Store:
         """Open a store. The server `GUILD` has `rules` (None: the defaults) until a test stores others."""
-        store = Store(url or self.url, operator=operator)
+        store = Store(url or self.url, operator=operator, lock_seconds=lock_seconds)
         self._stack.push_async_callback(store.close)
         await store.open()
         if rules is not None and await store.rules.read(GUILD) == (ServerRules(), ()):

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.database.engine import LOCK_SECONDS, Database
+from bot.database.engine import Database
 from bot.database.tables import create_delivery, request_row, run_columns, runs, to_run
 from bot.database.write_queue import GroupCommit
 from bot.domain.budgets import budget_day
@@ -62,7 +62,7 @@ class RequestStore:
     def __init__(self, database: Database, operator: OperatorRules) -> None:
         self._database = database
         self._operator = operator
-        self._group = GroupCommit(self._accept_group, timeout=LOCK_SECONDS)
+        self._group = GroupCommit(self._accept_group, timeout=database.lock_seconds)
 
     async def accept(
         self, requests: Sequence[GenerationRequest], requester: Requester, now: datetime, hold: timedelta

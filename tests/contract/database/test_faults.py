@@ -209,7 +209,9 @@ async def test_writers_cancelled_at_any_moment_leave_no_lock_behind(store: Store
     assert (await fetch(store, run.key)).state is RunState.SUCCEEDED
 
 
-async def test_two_hundred_at_once_are_all_taken(store: Store) -> None:
+async def test_two_hundred_at_once_are_all_taken(stores: Stores) -> None:
+    # With the bot's own limit, which follows from Discord's 3 s, this would measure the machine.
+    store = await stores.open(lock_seconds=BOUND)
     asked = [request() for _ in range(200)]
     await asyncio.gather(*(accept(store, each) for each in asked))
     found = await asyncio.gather(*(store.runs.get(each.key) for each in asked))
