@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from bot.delivery.posting import OutcomeUnknown, Poster, PostError
 from bot.deployments.catalogue import Catalogue
 from bot.deployments.model import ATTACHMENTS
-from bot.domain.errors import NotNow, RefusedError
+from bot.domain.errors import DiscordAway, NotNow, RefusedError
 from bot.domain.runs import InputValue, Run
 from bot.store.reviews import ReviewStore
 
@@ -37,7 +37,8 @@ class AttachmentRenewer:
     async def inputs(self, run: Run, now: datetime) -> Mapping[str, InputValue]:
         """Return the run's inputs with links that work.
 
-        Raises RefusedError if a file has to be attached again, NotNow if Discord didn't answer.
+        Raises RefusedError if a file has to be attached again, DiscordAway during an outage, NotNow if
+        Discord answers, but doesn't give the card.
         """
         keys = self._attachment_keys(run)
         old = [url for key in keys for url in _urls(run.inputs[key])]
@@ -65,7 +66,9 @@ class AttachmentRenewer:
         try:
             found = await self._poster.attachments(*card)
         except OutcomeUnknown as error:
-            raise NotNow(str(error)) from error
+            if await self._poster.answers(card.channel_id):
+                raise NotNow(str(error)) from error
+            raise DiscordAway(str(error)) from error
         except PostError as error:
             raise RefusedError("attachment_expired", str(error)) from error
         stems = {name.rpartition(".")[0]: url for name, url in found.items()}

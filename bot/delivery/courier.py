@@ -20,9 +20,10 @@ from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Route, Router, Superseded
 from bot.delivery.status import StatusUpdater
 from bot.domain.errors import BackendError, MediaError, StoreUnavailable
-from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, Purpose
+from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose
 from bot.metrics import Metrics
 from bot.store import Store
+from bot.ui.components import OutgoingMessage
 
 log = logging.getLogger(__name__)
 # The label in the metrics, which operators' dashboards rely on.
@@ -101,9 +102,15 @@ class Courier:
             return "superseded"
         except OutcomeUnknown as error:
             if not isinstance(error, NotYet):
-                self._outages.unanswered(delivery.id, self._clock())
+                await self._note_unanswered(delivery)
             await self._wait(delivery, str(error), self._outages.pause(delivery.id))
             return "again"
+
+    async def _note_unanswered(self, delivery: Delivery) -> None:
+        """Record an attempt without an answer. If no other delivery can tell, ask whether Discord answers."""
+        self._outages.unanswered(delivery.id, self._clock())
+        if self._outages.is_suspect(delivery.id) and await self._poster.answers(delivery.run.channel_id):
+            self._outages.answered_otherwise()
 
     async def _send_or_fail(self, delivery: Delivery) -> str:
         if delivery.tries > MAX_TRIES:
@@ -123,6 +130,8 @@ class Courier:
             return await self._retry_later(delivery, error)
 
     async def _send(self, delivery: Delivery, folder: Path) -> str:
+        if self._outages.is_abandoned(delivery.id, self._clock()):
+            delivery = replace(delivery, abandoned=True)
         if delivery.purpose in OUTCOME_PURPOSES:
             return await self._send_outcome(delivery, folder)
         if delivery.purpose in COPY_PURPOSES:
@@ -169,7 +178,7 @@ class Courier:
         """Send a notice by its only route; if that is closed, call `on_unreachable`."""
         try:
             if notice.edits is not None:
-                await self._poster.edit(*notice.edits, notice.message)
+                await self._edit(delivery, notice.edits, notice.message)
             else:
                 channel_id = notice.channel_id or await self._poster.direct_channel(delivery.run.requester_id)
                 route = Route.CHANNEL if notice.channel_id else Route.DIRECT_MESSAGE
@@ -179,6 +188,11 @@ class Courier:
             if notice.on_unreachable is not None:
                 await notice.on_unreachable()
         self._outages.answered(delivery.id)
+
+    async def _edit(self, delivery: Delivery, edited: MessageRef, message: OutgoingMessage) -> None:
+        if delivery.abandoned:
+            raise Unreachable("Discord answers other calls, but never this edit")
+        await self._poster.edit(*edited, message)
 
     async def _post(self, delivery: Delivery, route: Route, channel_id: int, notice: Notice) -> None:
         suffix = notice.nonce_suffix

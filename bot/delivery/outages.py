@@ -15,19 +15,27 @@ _PROBE_TIME = timedelta(seconds=30)
 # The pace after an outage, until nothing is due. A delivery makes 2 or 3 calls; Discord allows 50 a second.
 DELIVERIES_A_SECOND = 10
 _SECOND = timedelta(seconds=1)
-# A message that Discord never answers, although it keeps answering others, is simplified after half an hour.
+# A message that Discord never answers, although it answers other calls, is simplified after half an hour.
 _LINKS_AFTER = 10
 _WORDS_AFTER = 14
+# After so many attempts and so much time, its route is abandoned.
+_ABANDONED_AFTER = 20
+_ABANDONED_TIME = timedelta(days=1)
+# A delivery without an answer is suspected from this attempt on.
+_SUSPECT = 3
 _KEPT = 10_000
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """A delivery's consecutive unanswered attempts; `alone` counts those while Discord answered others."""
+    """A delivery's consecutive unanswered attempts; `alone` counts those while Discord answered other calls,
+    the first of them at `since`.
+    """
 
     unanswered: int = 0
     alone: int = 0
     answers: int = 0
+    since: datetime | None = None
 
 
 class Outages:
@@ -37,6 +45,7 @@ class Outages:
         self._troubles: dict[int, _Trouble] = {}
         self._answers = 0
         self._in_a_row = 0
+        self._silent: set[int] = set()
         self._next_probe: datetime | None = None
         self._recovering = False
         self._second: datetime | None = None
@@ -63,17 +72,24 @@ class Outages:
     def answered(self, delivery_id: int) -> None:
         """Record that Discord answered a delivery, whether or not it accepted the message."""
         self._troubles.pop(delivery_id, None)
+        self.answered_otherwise()
+
+    def answered_otherwise(self) -> None:
+        """Record that Discord answered a call that is no part of a delivery: there is no outage."""
         self._answers += 1
         self._recovering = self._recovering or self._in_a_row >= _UNANSWERED
         self._in_a_row = 0
+        self._silent.clear()
 
     def unanswered(self, delivery_id: int, now: datetime) -> None:
         """Record that Discord did not answer a delivery."""
         trouble = self._trouble(delivery_id)
         if trouble.unanswered and self._answers > trouble.answers:
             trouble.alone += 1
+            trouble.since = trouble.since or now
         trouble.answers = self._answers
         self._in_a_row += 1
+        self._silent.add(delivery_id)
         self._next_probe = now + pause_after(self._in_a_row, _LONGEST_PROBE_PAUSE)
 
     def pause(self, delivery_id: int) -> timedelta:
@@ -82,8 +98,19 @@ class Outages:
         trouble.unanswered += 1
         return pause_after(trouble.unanswered)
 
+    def is_suspect(self, delivery_id: int) -> bool:
+        """Return whether it is unknown if only this delivery gets no answer or Discord answers nothing."""
+        return self._trouble(delivery_id).unanswered + 1 >= _SUSPECT and self._silent == {delivery_id}
+
+    def is_abandoned(self, delivery_id: int, now: datetime) -> bool:
+        """Return whether Discord has ignored a delivery for a day although it answered other calls."""
+        trouble = self._troubles.get(delivery_id)
+        if trouble is None or trouble.since is None:
+            return False
+        return trouble.alone >= _ABANDONED_AFTER and now >= trouble.since + _ABANDONED_TIME
+
     def form(self, delivery_id: int) -> Form:
-        """Return the form for a message that Discord ignores although it answers others."""
+        """Return the form for a message that Discord ignores although it answers other calls."""
         trouble = self._troubles.get(delivery_id)
         alone = trouble.alone if trouble is not None else 0
         if alone < _LINKS_AFTER:

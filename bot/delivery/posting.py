@@ -197,6 +197,17 @@ class Poster:
             channel = await self._client.create_dm(discord.Object(user_id))
             return channel.id
 
+    async def answers(self, channel_id: int) -> bool:
+        """Return whether Discord answers a question about a channel; a refusal is an answer."""
+        try:
+            with _mapped():
+                await self._client.http.get_channel(channel_id)
+        except OutcomeUnknown:
+            return False
+        except PostError:
+            pass
+        return True
+
     async def attachments(self, channel_id: int, message_id: int) -> dict[str, str]:
         """Return fresh signed links of a message's attachments, by file name."""
         channel = self._client.get_partial_messageable(channel_id)

@@ -139,6 +139,8 @@ class Router:
             found = None
             if delivery.attempted and index == len(delivery.messages) and delivery.attempted_at:
                 found = await self._find(delivery, channel_id, message, delivery.attempted_at)
+                if found is None and delivery.abandoned:
+                    raise Unreachable("Discord never answers this post")
             if found is None:
                 await self._mark_attempt(delivery, route)
                 nonce = f"{delivery.run.key}-{delivery.purpose}{int(route)}{index}{nonce_suffix}"
@@ -273,6 +275,8 @@ class Router:
             raise Unreachable("a part of it was sent by another route")
         if len(messages) > 1 or messages[0].layout is None:
             raise Unreachable("the answer is one layout, and can't become several or a classic message")
+        if delivery.abandoned and delivery.attempted:
+            raise Unreachable("Discord never answers this edit")
         await self._mark_attempt(delivery, route)
         if token is not None:
             message_id = await self._poster.edit_original(

@@ -331,7 +331,8 @@ class Delivery:
     `batch` holds the runs that it reports on: the whole batch for an outcome, otherwise `run` alone. `late`
     holds the keys of runs whose late success has a delivery of its own. `tries` counts this attempt, too. If
     `all_sent` is True, all messages have been sent, and only the cleanup is left. A share goes to the channel
-    `shared_to`, and shows the prompt if `with_prompt` is set.
+    `shared_to`, and shows the prompt if `with_prompt` is set. If it is `abandoned`, Discord
+    never answers on its route.
     """
 
     id: int
@@ -347,6 +348,7 @@ class Delivery:
     late: frozenset[str] = frozenset()
     shared_to: int | None = None
     with_prompt: bool = False
+    abandoned: bool = False
 
     @property
     def destination(self) -> int:

@@ -74,7 +74,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "too_many_refusals": "Your last requests were all refused. Please try again <t:{until}:R>.",
         # rules that keep a request waiting
         "rules_unreadable": "I can't read this server's settings. A moderator can repair them in `/settings`.",
-        "waits_for_discord": "Discord doesn't tell me about this channel. I'll ask again <t:{until}:R>.",
+        "waits_for_discord": "Discord doesn't answer me right now. I'll ask again <t:{until}:R>.",
         "waits_until_then": "I'll start this then.",
         "waits_until_over": "I'll start this afterwards.",
         "not_allowed_here": "This server's settings don't let you use this here.",

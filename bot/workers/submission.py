@@ -126,14 +126,14 @@ class Submitter:
 
     async def _wait_for_discord(self, run: Run, error: DiscordAway) -> None:
         """Requeue the run until Discord answers; no queue call was made."""
-        log.warning("the channel could not be checked: %s", error)
+        log.warning("Discord could not be asked: %s", error)
         now = self._clock()
         await self._store.claims.requeue(run.key, now + _DISCORD_PAUSE, now, waits_for=_WAITS_FOR_DISCORD)
         self._wakeups.show()
         self._wakeups.submit()
 
     async def _renew_later(self, run: Run, error: NotNow) -> None:
-        """Requeue the run. No call was made, so an outage of Discord can be waited out."""
+        """Requeue the run, and give up in the end: Discord answers, but never gives its files."""
         log.warning("the attached files could not be renewed: %s", error)
         if run.submissions >= MAX_RENEWALS:
             await self._end(run, RunState.REFUSED, error)

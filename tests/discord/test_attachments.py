@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.domain.runs import RunState
+from bot.workers.submission import MAX_RENEWALS
 from tests.discord.files import bucket, png
 from tests.discord.forged import call, press
 from tests.discord.moderated_server import ModeratedServer
+from tests.discord.outages import away, endure
 from tests.discord.rendered import buttons_of, galleries_of, pinged, texts
 
 
@@ -90,6 +92,20 @@ async def test_a_renewal_is_retried_after_a_server_error(server: ModeratedServer
     assert server.calls == []
     server.env.backend.faults.clear()
     await server.later(minutes=3)
+    (queued,) = server.calls
+    assert queued.body["inputs"]["image"] == copy.url
+    assert len(server.messages()) == 1
+
+
+async def test_a_renewal_outlasts_any_outage(server: ModeratedServer, host: str) -> None:
+    await ask_and_wait_until_the_link_runs_out(server, host)
+    (copy,) = server.card.attachments
+    fail_renewal(server, 503)
+    await press(server, server.mona, server.card, buttons_of(server, server.card)["Approve"])
+    await server.play()
+    with away(server, "discord"):
+        await endure(server, timedelta(hours=3), 2 * MAX_RENEWALS)
+    await server.later(minutes=3, times=2)
     (queued,) = server.calls
     assert queued.body["inputs"]["image"] == copy.url
     assert len(server.messages()) == 1

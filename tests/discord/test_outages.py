@@ -137,6 +137,35 @@ async def test_a_success_during_a_long_outage_after_the_deadline_is_shown(bot: H
     assert list(buttons_of(bot, message)) == RESULT_BUTTONS
 
 
+# a message that Discord never answers
+
+
+@pytest.mark.parametrize(
+    "direct",
+    [
+        pytest.param(True, id="a direct message"),
+        pytest.param(False, id="no other way", marks=pytest.mark.slow),
+    ],
+)
+async def test_a_message_that_discord_ignores_alone_ends_visibly_after_a_day(
+    bot: Harness, direct: bool
+) -> None:
+    asked = await bot.alice.slash(bot.channel, "generate", prompt="a fox")
+    path = f"/channels/{bot.channel.id}/messages" if direct else POSTS
+    bot.env.inject_error("POST", path, status=503, times=None)
+    await endure(bot, timedelta(days=1), 24)
+    assert await delivery_states(bot) == [DeliveryState.PENDING]
+    await endure(bot, timedelta(hours=8), 4)
+    assert len(bot.calls) == 1
+    if direct:
+        assert await delivery_states(bot) == [DeliveryState.SENT]
+        assert "couldn't show it as usual" in text_of(bot, bot.alice.user.dm_channel.history()[0])
+    else:
+        assert await delivery_states(bot) == [DeliveryState.UNDELIVERED]
+        assert "I couldn't post it here" in text_of(bot, bot.messages()[0])
+        assert asked.response.id == bot.messages()[0].id
+
+
 # undelivered
 
 

@@ -216,7 +216,7 @@ async def test_a_server_about_which_discord_does_not_answer_is_asked_about_again
         await bot.later(minutes=1)
     shown = text_of(bot, asked.response)
     assert "### Not started yet: Picture" in shown
-    assert "Discord doesn't tell me about this channel. I'll ask again <t:" in shown
+    assert "Discord doesn't answer me right now. I'll ask again <t:" in shown
     bot.env.backend.faults.clear()
     await bot.later(minutes=1)
     assert await bot.states() == [RunState.SUCCEEDED] * 2

@@ -98,6 +98,50 @@ def test_a_message_is_simplified_only_if_discord_answers_others_each_time() -> N
     assert outages.form(2) is Form.FULL
 
 
+def ignore(outages: Outages, delivery_id: int, now: datetime = NOW) -> bool:
+    """Let an attempt get no answer, and Discord answer another call if it is asked; return whether it was."""
+    outages.unanswered(delivery_id, now)
+    suspect = outages.is_suspect(delivery_id)
+    if suspect:
+        outages.answered_otherwise()
+    outages.pause(delivery_id)
+    return suspect
+
+
+def test_an_only_delivery_without_an_answer_is_suspected_from_its_third_attempt_on() -> None:
+    outages = Outages()
+    assert [ignore(outages, 1) for _ in range(5)] == [False, False, True, True, True]
+    for _ in range(15):
+        ignore(outages, 1)
+    assert outages.form(1) is Form.WORDS
+    # Discord answers, so nothing else has to wait.
+    assert all(outages.admits(NOW) for _ in range(DELIVERIES_A_SECOND))
+
+
+def test_of_several_deliveries_without_an_answer_none_is_suspected(cut_off: Outages) -> None:
+    assert not any(ignore(cut_off, delivery_id) for _ in range(30) for delivery_id in range(3))
+    assert cut_off.form(1) is Form.FULL
+
+
+@pytest.mark.parametrize(
+    ("attempts", "hours", "abandoned"), [(23, 23.9, False), (22, 24, False), (23, 24, True)]
+)
+def test_an_ignored_delivery_is_abandoned_after_a_day(attempts: int, hours: float, abandoned: bool) -> None:
+    outages = Outages()
+    for _ in range(attempts):
+        ignore(outages, 1)
+    assert outages.is_abandoned(1, at(hours * 3600)) is abandoned
+    outages.answered(1)
+    assert not outages.is_abandoned(1, at(hours * 3600))
+
+
+def test_an_outage_of_a_week_abandons_nothing() -> None:
+    outages = Outages()
+    for hour in range(24 * 7):
+        fail(outages, 1, at(hour * 3600))
+    assert not outages.is_abandoned(1, at(24 * 7 * 3600))
+
+
 def test_it_forgets_the_oldest_of_ten_thousand() -> None:
     outages = Outages()
     for delivery_id in range(10_001):
