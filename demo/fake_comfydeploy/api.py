@@ -10,6 +10,7 @@ from aiohttp.typedefs import Middleware
 
 from demo.fake_comfydeploy.call_log import CancelCall
 from demo.fake_comfydeploy.describe import describe
+from demo.fake_comfydeploy.faults import FaultPlan
 from demo.fake_comfydeploy.machine import Machine
 from demo.fake_comfydeploy.queue_endpoint import QueueEndpoint, answer, detail, failure
 from demo.fake_comfydeploy.runs import Run
@@ -23,11 +24,16 @@ UPLOAD_PREFIXES = {"image": "img", "video": "vid", "audio": "aud", "application"
 UPLOAD_LIMIT = 250 * 1024**2
 
 
-def gate(api_key: str) -> Middleware:
-    """Return a middleware that redirects trailing slashes and checks the key, as the real server does."""
+def gate(api_key: str, plan: FaultPlan) -> Middleware:
+    """Return a middleware that redirects trailing slashes and checks the key, as the real server does.
+
+    During an outage it answers in the server's place.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if plan.away and request.path.startswith(("/api/", "/files/")):
+            return failure(503)
         if not request.path.startswith("/api/"):
             return await handler(request)
         if request.path.endswith("/"):

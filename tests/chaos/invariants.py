@@ -7,13 +7,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.database import DELIVERIES, RUNS
+from tests.chaos.database import DELIVERIES, OPEN, RUNS
 from tests.chaos.environment import Environment
-from tests.chaos.rounds import Round
-from tests.e2e.bot_process import OPEN
+from tests.chaos.happenings import Round
+from tests.chaos.promises import Promises
 from tests.fakediscord.world import Message
 
 _BUTTON = re.compile(r"run:([a-z0-9]+):(\w+)")
@@ -28,6 +29,12 @@ class Verdict:
     lost: dict[str, str] = field(default_factory=dict)
     twice: dict[str, str] = field(default_factory=dict)
     queued_twice: dict[str, str] = field(default_factory=dict)
+    opposite: dict[str, str] = field(default_factory=dict)
+    """Somebody was told the opposite of what happened."""
+    opened: dict[str, str] = field(default_factory=dict)
+    """Something forbidden was started, or one server's rules stopped another server."""
+    hidden: dict[str, str] = field(default_factory=dict)
+    """Outputs that nobody sees."""
     unseeable: dict[str, str] = field(default_factory=dict)
     """Told twice in the one window that is left (see docs/reliability.md): counted by itself."""
 
@@ -35,16 +42,21 @@ class Verdict:
         self.lost |= other.lost
         self.twice |= other.twice
         self.queued_twice |= other.queued_twice
+        self.opposite |= other.opposite
+        self.opened |= other.opened
+        self.hidden |= other.hidden
         self.unseeable |= other.unseeable
 
     @property
     def all(self) -> dict[str, str]:
-        return self.lost | self.twice | self.queued_twice
+        broken = self.lost | self.twice | self.queued_twice
+        return broken | self.opposite | self.opened | self.hidden
 
 
 class InvariantChecker:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        self._promises = Promises(environment)
         self._judged: set[str] = set()
         self.requests = 0
 
@@ -52,13 +64,62 @@ class InvariantChecker:
         """Return whether all runs ended and no message is pending before so many real seconds have passed."""
         try:
             async with asyncio.timeout(within):
-                while not await self._quiet():
-                    await self._environment.watch()
-                    self._environment.let_go()
+                while self._environment.servers.may_be_paused or not await self._quiet():
+                    await self._environment.calm()
                     await asyncio.sleep(0.04)
         except TimeoutError:
             return False
         return True
+
+    async def shown(self, rounds: Sequence[Round], within: float) -> bool:
+        """Return whether all outputs are shown before so many real seconds have passed: polls find some of
+        them long after the end.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._hidden(await self._new_runs(), await self._owed(), rounds):
+                    await self._environment.calm()
+                    await asyncio.sleep(0.2)
+                return True
+        return False
+
+    async def _new_runs(self) -> dict[str, dict[str, Any]]:
+        rows = await self._environment.database.rows(RUNS)
+        return {row["key"]: row for row in rows if row["key"] not in self._judged}
+
+    async def _owed(self) -> dict[str, list[dict[str, Any]]]:
+        owed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in await self._environment.database.rows(DELIVERIES):
+            owed[row["run_key"]].append(row)
+        return owed
+
+    def _hidden(
+        self, runs: dict[str, dict[str, Any]], owed: dict[str, list[dict[str, Any]]], rounds: Sequence[Round]
+    ) -> dict[str, str]:
+        """Return the runs whose outputs no message shows and `/runs` doesn't offer."""
+        kept = {
+            key
+            for key, run in runs.items()
+            for row in (*owed[key], *owed[run["batch_key"]])
+            if row["state"] == "undelivered"
+        }
+        seen = self._promises.everything(self._messages(rounds))
+        return {
+            key: f"outputs that nobody sees: {run}"
+            for key, run in runs.items()
+            if key not in kept and self._promises.is_hidden(run, seen)
+        }
+
+    def _left_to_the_list(
+        self, runs: dict[str, dict[str, Any]], owed: dict[str, list[dict[str, Any]]], rounds: Sequence[Round]
+    ) -> dict[str, str]:
+        """Return the runs that only `/runs` offers although there was nothing but an outage."""
+        places = {this.channel.id for this in rounds if this.happening == "outage"}
+        return {
+            key: f"undelivered after an outage: {run} {owed[key]}"
+            for key, run in runs.items()
+            if run["channel_id"] in places and any(row["state"] == "undelivered" for row in owed[key])
+        }
 
     async def _quiet(self) -> bool:
         left = await self._environment.database.rows(OPEN)
@@ -70,21 +131,27 @@ class InvariantChecker:
 
     async def judge(self, rounds: Sequence[Round]) -> Verdict:
         """Check every run that is new since the last call; all of them have settled or had the time to."""
-        runs = {row["key"]: row for row in await self._environment.database.rows(RUNS)}
-        owed: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in await self._environment.database.rows(DELIVERIES):
-            owed[row["run_key"]].append(row)
+        runs, owed = await self._new_runs(), await self._owed()
         ends, cancels = self._seen(rounds)
         verdict = Verdict()
-        for key in runs.keys() - self._judged:
+        for key in runs:
             # A batch shares one outcome; a late success of one of its runs is a second message.
             own, first = owed[key], runs[key]["batch_key"]
             others = [row for row in owed[first] if row["purpose"] == "o"] if first != key else []
             late = [row for row in own if row["purpose"] == "l"] if runs[key]["batch_size"] > 1 else []
-            limit = 1 + sum(bool(json.loads(row["messages"])) for row in late)
-            self._judge(verdict, runs[key], [*own, *others], ends[key], cancels[key], limit=limit)
+            # A rejection is also told in a direct message.
+            letters = [row for row in own if row["purpose"] == "d"]
+            limit = 1 + sum(bool(json.loads(row["messages"])) for row in (*late, *letters))
+            # Its own buttons are missing if the outcome became links; `hidden` looks for its outputs.
+            seen = ends[key] or ends[first][:1]
+            self._judge(verdict, runs[key], [*own, *others], seen, cancels[key], limit=limit)
         for key in cancels.keys() - runs.keys() - self._judged:
             verdict.lost[key] = "a status message without a row"
+        verdict.lost |= self._left_to_the_list(runs, owed, rounds)
+        verdict.hidden |= self._hidden(runs, owed, rounds)
+        verdict.opposite |= self._promises.opposites(runs, rounds)
+        verdict.opened |= self._promises.opened(rounds)
+        verdict.twice |= self._promises.second_cards(runs)
         self._judged |= runs.keys()
         return verdict
 
@@ -133,7 +200,8 @@ class InvariantChecker:
 
     def _messages(self, rounds: Sequence[Round]) -> Iterable[Message]:
         for this in rounds:
-            yield from self._environment.discord.messages(this.channel)
+            for channel in (this.channel, *this.places):
+                yield from self._environment.discord.messages(channel)
             yield from this.taken
         for person in self._environment.people:
             yield from self._environment.discord.messages(self._environment.discord.dm(person))

@@ -1,11 +1,14 @@
-"""Draw the faults of Discord and ComfyDeploy in a round, and the step at which the bot dies, from a seed."""
+"""Draw the faults of a round, and the step at which the bot dies, from a seed."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 
 from demo.fake_comfydeploy.faults import CHAOS, Chaos, Faults
+from tests.commits.proxy import Loss, Step
 from tests.e2e.kill_points import ONE_LIFE
 from tests.fakediscord.faults import Fault
 
@@ -53,13 +56,34 @@ LONG_LIVES = {
     "slow_and_silent": Faults(queue_delay=0.6, webhook_drop=True),
 }
 
+# Files that arrive slowly, never, or broken.
+FILES = {
+    "dripping": Faults(body="slow"),
+    "endless": Faults(body="endless"),
+    "damaged": Faults(body="damaged"),
+    "expired": Faults(body="expired"),
+    "redirected": Faults(body="private-redirect"),
+    "dripping_at_timeout": Faults(body="slow", ends_as="timeout", made=99),
+}
+# Runs that end otherwise than well, with outputs that webhooks lack.
+ENDS_WITH_OUTPUTS = {
+    "timeout": Faults(ends_as="timeout", made=1),
+    "timeout_in_silence": Faults(ends_as="timeout", made=1, webhook_drop=True),
+    "timeout_with_lost_end": Faults(ends_as="timeout", made=1, silent_end=True),
+    "failed": Faults(ends_as="failed", made=1),
+    "failed_in_silence": Faults(ends_as="failed", made=1, webhook_drop=True),
+    "cancelled": Faults(ends_as="cancelled", made=1),
+    "lost_reply_and_timeout": Faults(queue_drop=True, ends_as="timeout", made=1),
+}
+
 
 def comfy_faults(chance: random.Random) -> Faults:
     """Return the faults of one queue call; half of the calls have none."""
     if chance.random() < 0.5:
         return Faults()
-    if chance.random() < 0.25:
-        return LONG_LIVES[chance.choice(sorted(LONG_LIVES))]
+    menu = chance.choice((LONG_LIVES, FILES, ENDS_WITH_OUTPUTS, None, None))
+    if menu is not None:
+        return menu[chance.choice(sorted(menu))]
     return Chaos(dict.fromkeys(CHAOS, 0.12), seed=chance.randrange(2**32)).draw()
 
 
@@ -70,3 +94,39 @@ def discord_faults(chance: random.Random) -> list[tuple[str, Fault, int]]:
         (chance.choice(ROUTES), chance.choice(FAULTS)(chance), chance.choice((1, 1, 1, 2, 3)))
         for _ in range(count)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class LostSteps:
+    """Losses of a database's COMMITs or other statements, or of the replies to them."""
+
+    loss: Loss
+    every: int
+    times: int
+    commits_only: bool
+
+    def __str__(self) -> str:
+        what = "COMMIT" if self.commits_only else "statement"
+        return f"{self.times} x every {self.every}th {what}: its {self.loss} is lost"
+
+    def matcher(self) -> Callable[[Step], bool]:
+        """Return a predicate that is true for every nth step."""
+        seen = count(1)
+
+        def matches(step: Step) -> bool:
+            if self.commits_only and step.sql != "COMMIT":
+                return False
+            return next(seen) % self.every == 0
+
+        return matches
+
+
+def lost_steps(chance: random.Random) -> LostSteps | None:
+    """Return what a round loses of its database, if anything."""
+    drawn = LostSteps(
+        loss=chance.choice((Loss.REPLY, Loss.REPLY, Loss.STATEMENT)),
+        every=chance.choice((1, 2, 3, 5, 8)),
+        times=chance.choice((1, 1, 2, 3)),
+        commits_only=chance.random() < 0.7,
+    )
+    return drawn if chance.random() < 0.3 else None

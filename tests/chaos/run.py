@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.database import opened
-from tests.chaos.environment import Environment, environment
+from tests.chaos.environment import ANSWER_WITHIN, SPEED, Environment, environment
+from tests.chaos.happenings import Round
 from tests.chaos.invariants import SETTLE_WITHIN, InvariantChecker, Verdict
-from tests.chaos.rounds import Player, Round
+from tests.chaos.rounds import Player
 
 # A round that is not over by then (a deadline, a lease, a long backoff) is judged together with later ones.
 PATIENCE = 0.5
+# A little more than Discord waits for an answer.
+ANSWERED_WITHIN = ANSWER_WITHIN / SPEED + 1.0
+# Outputs that appear after the end are found by polls.
+SHOWN_WITHIN = 20.0
 TELL_EVERY = 25
 
 
@@ -35,7 +42,8 @@ class Result:
         found = self.verdict
         return (
             f"rounds={self.rounds} kills={self.kills} faults={self.faults} "
-            f"lost={len(found.lost)} twice={len(found.twice)} queued_twice={len(found.queued_twice)}"
+            f"lost={len(found.lost)} twice={len(found.twice)} queued_twice={len(found.queued_twice)} "
+            f"opposite={len(found.opposite)} opened={len(found.opened)} hidden={len(found.hidden)}"
         )
 
 
@@ -44,7 +52,7 @@ async def chaos(
 ) -> Result:
     """Play and check rounds; `say` receives the progress and the evidence of every violation."""
     result = Result()
-    async with opened(kind, folder) as database, environment(folder, database, seed) as world:
+    async with opened(kind, folder, proxied=True) as database, environment(folder, database, seed) as world:
         await world.start()
         await world.discord.wait_command("generate", within=30)
         player, checker = Player(world, seed), InvariantChecker(world)
@@ -55,7 +63,7 @@ async def chaos(
             result.rounds = number
             result.faults += len(this.faults) + (this.happening not in ("nothing", "cancel", "again"))
             timeout = SETTLE_WITHIN if number == rounds or len(open_rounds) > 20 else PATIENCE
-            if await _at_rest(world, checker, timeout) or timeout == SETTLE_WITHIN:
+            if await _at_rest(world, checker, open_rounds, timeout) or timeout == SETTLE_WITHIN:
                 await _close(world, checker, open_rounds, result, say)
                 open_rounds = []
             if number % TELL_EVERY == 0:
@@ -72,11 +80,24 @@ async def chaos(
     return result
 
 
-async def _at_rest(world: Environment, checker: InvariantChecker, within: float) -> bool:
+async def _at_rest(world: Environment, checker: InvariantChecker, rounds: list[Round], within: float) -> bool:
     """Stop the faults and wait until everything ends."""
-    world.discord.faults.clear()
+    world.heal()
     await world.watch()
+    await _answered(rounds)
+    if not await checker.settled(within):
+        return False
+    await checker.shown(rounds, SHOWN_WITHIN)
     return await checker.settled(within)
+
+
+async def _answered(rounds: list[Round]) -> None:
+    """Wait until the bot has answered each request, or can't any more: before that, it may have no row."""
+    for asked in (asked for this in rounds for asked in this.asked if asked.delivered_to):
+        left = asked.created + ANSWERED_WITHIN - time.perf_counter()
+        if left > 0:
+            with suppress(TimeoutError):
+                await asked.wait_answer(left)
 
 
 async def _close(
@@ -92,6 +113,7 @@ async def _close(
     result.verdict.add(verdict)
     for this in rounds:
         _forget(world, this)
+    world.servers.forget_cards()
 
 
 def _forget(world: Environment, this: Round) -> None:
@@ -99,8 +121,9 @@ def _forget(world: Environment, this: Round) -> None:
     discord = world.discord
     for person in world.people:
         person.accepts_dms = True
-    if not this.channel.deleted:
-        discord.delete_channel(this.channel)
-    discord.world.channels.pop(this.channel.id, None)
-    if this.channel.guild is not world.guild and this.channel.guild is not None:
+    for channel in (this.channel, *this.places):
+        if not channel.deleted:
+            discord.delete_channel(channel)
+        discord.world.channels.pop(channel.id, None)
+    if this.happening == "remove_bot" and this.channel.guild is not None:
         discord.world.guilds.pop(this.channel.guild.id, None)

@@ -56,15 +56,20 @@ class PostgresProxy:
         self.transactions: list[Transaction] = []
         self.matches: Callable[[Step], bool] | None = None
         self.loss = Loss.REPLY
+        self._left = 0
         self.goes_away = False
         """Whether the server goes away together with the next lost step."""
         self.is_open = True
         self.lost: Step | None = None
         """The step that was lost."""
 
-    def lose(self, matches: Callable[[Step], bool], loss: Loss = Loss.REPLY) -> None:
-        """Lose the next step that matches, and break its connection."""
-        self.matches, self.loss, self.lost = matches, loss, None
+    def lose(self, matches: Callable[[Step], bool], loss: Loss = Loss.REPLY, *, times: int = 1) -> None:
+        """Lose the next steps that match, and break their connections."""
+        self.matches, self.loss, self.lost, self._left = matches, loss, None, times
+
+    def heal(self) -> None:
+        """Lose nothing any more, and accept connections again."""
+        self.matches, self.is_open = None, True
 
     def shut(self) -> None:
         """Break all connections and accept no others, as a server that goes away."""
@@ -76,7 +81,9 @@ class PostgresProxy:
         """Return what of this step is lost."""
         if self.matches is None or not self.matches(step):
             return None
-        self.matches, self.lost = None, step
+        self.lost, self._left = step, self._left - 1
+        if not self._left:
+            self.matches = None
         return self.loss
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

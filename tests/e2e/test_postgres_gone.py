@@ -53,7 +53,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def behind_a_door(folder: Path) -> AsyncIterator[tuple[BotProcess, Postgres, Door]]:
     async with opened("postgres", folder) as database:
         assert isinstance(database, Postgres)
-        (directory,) = parse_qs(urlsplit(database.address).query)["host"]
+        (directory,) = parse_qs(urlsplit(database.direct).query)["host"]
         door = Door(Path(directory) / ".s.PGSQL.5432")
         server = await asyncio.start_server(door.enter, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]

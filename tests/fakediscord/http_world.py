@@ -63,13 +63,13 @@ class WorldRoutes:
         )
 
     def automod_rules(self, call: Call) -> Reply:
-        """Return no rules, but only with Manage Server."""
+        """Return the server's rules, but only with Manage Server."""
         guild = self._world.guilds.get(call.id("guild_id"))
         if guild is None or not guild.bot_present:
             raise ApiError(10004)
         if not discord.Permissions(guild.bot_permissions).manage_guild:
             raise ApiError(50013)
-        return Reply(body=[])
+        return Reply(body=list(guild.automod))
 
     def direct_messages(self, call: Call) -> Reply:
         user = self._world.users.get(int(call.body["recipient_id"]))

@@ -83,6 +83,7 @@ class Guild:
     bot_permissions: int = MEMBER
     bot_present: bool = True
     upload_limit: int | None = None
+    automod: list[Json] = field(default_factory=list)
 
     @property
     def filesize_limit(self) -> int:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.chaos.environment import Environment
+from tests.chaos.happenings import Round
 from tests.chaos.invariants import InvariantChecker, Verdict
-from tests.chaos.rounds import Round
 from tests.e2e.bot_process import OPEN
 from tests.fakediscord.actions import CannotSend
 from tests.fakediscord.world import Channel, User

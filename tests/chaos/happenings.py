@@ -1,0 +1,205 @@
+"""What happens in a round besides its faults: people press buttons, places close, services are away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tests.bench.hostile import long_texts
+from tests.chaos.environment import Environment
+from tests.chaos.outages import draw_outage, endure
+from tests.chaos.servers import FORBIDDEN
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.world import Channel, Message
+
+HAPPENINGS = (
+    "nothing",
+    "nothing",
+    "nothing",
+    "cancel",
+    "cancel",
+    "again",
+    "withdraw_send",
+    "withdraw_view",
+    "delete_channel",
+    "delete_status",
+    "gateway_drop",
+    "gateway_lost",
+    "remove_bot",
+    "close_all",
+    "expire_tokens",
+    "outage",
+    "outage",
+    "bombs",
+    "approvals",
+    "pause",
+    "pause",
+)
+IN_REVIEW = frozenset({"approvals", "pause"})
+_BOMB_LETTERS = 6000
+_CARDS_WITHIN = 3.0
+
+
+@dataclass
+class Round:
+    """What happened in a round. `places` are the channels besides `channel`, `taken` the messages that a
+    moderator, not the bot, deleted, `opened` the runs that started although a pause forbade it.
+    """
+
+    number: int
+    channel: Channel
+    happening: str
+    died: str = ""
+    asked: list[Interaction] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    taken: list[Message] = field(default_factory=list)
+    places: list[Channel] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"round {self.number}: {self.happening}; death: {self.died or 'none'}; {'; '.join(self.faults)}"
+        )
+
+
+class Happenings:
+    """Lets the happening of a round happen."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._acts: dict[str, Callable[[Round, random.Random], Awaitable[None]]] = {
+            "cancel": self._cancel,
+            "again": self._again,
+            "delete_channel": self._delete_channel,
+            "delete_status": self._delete_status,
+            "withdraw_send": self._withdraw_send,
+            "withdraw_view": self._withdraw_view,
+            "close_all": self._close_all,
+            "gateway_drop": self._gateway,
+            "gateway_lost": self._gateway,
+            "remove_bot": self._remove_bot,
+            "expire_tokens": self._expire_tokens,
+            "outage": self._outage,
+            "approvals": self._decide,
+            "pause": self._pause,
+        }
+
+    async def happen(self, this: Round, chance: random.Random) -> None:
+        act = self._acts.get(this.happening)
+        if act is not None:
+            await act(this, chance)
+
+    async def throw_bombs(self, this: Round, chance: random.Random) -> None:
+        """Send long texts to the server whose AutoMod rules are slow; each contains a forbidden word."""
+        servers, discord = self._environment.servers, self._environment.discord
+        channel = discord.add_text(servers.hostile, f"bombs-{this.number}")
+        this.places.append(channel)
+        texts = list(long_texts(_BOMB_LETTERS - len(FORBIDDEN) - 1))
+        for text in chance.sample(texts, chance.choice((1, 2, 3))):
+            await discord.slash(servers.mallory, channel, "generate", {"prompt": f"{text} {FORBIDDEN}"})
+
+    async def _cancel(self, this: Round, chance: random.Random) -> None:
+        for asked in this.asked:
+            message = asked.original
+            if message is not None and not message.deleted_at and chance.random() < 0.7:
+                await self._click(asked, message, "Cancel")
+
+    async def _again(self, this: Round, _: random.Random) -> None:
+        done = [
+            m
+            for m in self._environment.discord.messages(this.channel)
+            if any(i.endswith((":again", ":repeat")) for i in m.custom_ids)
+        ]
+        for message in done[:1]:
+            asked = next((a for a in this.asked if str(a.user.id) in message.text), None)
+            if asked is not None:
+                await self._click(asked, message, "gain")
+
+    async def _click(self, asked: Interaction, message: Message, label: str) -> None:
+        try:
+            await self._environment.discord.click(asked.user, message, label)
+        except CannotSend:
+            return
+
+    async def _outage(self, this: Round, chance: random.Random) -> None:
+        outage = draw_outage(chance)
+        this.faults.append(str(outage))
+        await endure(self._environment, outage, chance)
+
+    async def _decide(self, this: Round, chance: random.Random) -> None:
+        """Let Mona decide about some cards."""
+        for card in await self._cards(this):
+            if chance.random() < 0.7:
+                await self._environment.servers.decide(card, chance.choice(("Approve", "Approve", "Reject")))
+
+    async def _pause(self, this: Round, chance: random.Random) -> None:
+        """Let Mona approve some requests before a pause, and the others during it: those must wait."""
+        servers, calls = self._environment.servers, self._environment.comfydeploy.call_log
+        cards = await self._cards(this)
+        early = [card for card in cards if chance.random() < 0.3]
+        for card in early:
+            await servers.decide(card)
+        if not await servers.pause():
+            return
+        late = [card for card in cards if card not in early]
+        # A decided card has no buttons to read the keys from.
+        waiting = [key for card in late for key in _keys(card)]
+        for card in late:
+            await servers.decide(card, chance.choice(("Approve", "Approve", "Approve", "Reject")))
+        await asyncio.sleep(chance.uniform(0.3, 1.2))
+        this.opened += [key for key in waiting if calls.calls_for(key)]
+
+    async def _cards(self, this: Round) -> list[Message]:
+        """Return the open cards of a round's requests, once there are as many as were answered."""
+        mine = {key for asked in this.asked if asked.original for key in _keys(asked.original)}
+
+        def found() -> list[Message]:
+            return [card for card in self._environment.servers.open_cards() if mine & set(_keys(card))]
+
+        with suppress(TimeoutError):
+            await self._environment.discord.wait_until(lambda: len(found()) >= len(mine), _CARDS_WITHIN)
+        return found()
+
+    async def _delete_channel(self, this: Round, _: random.Random) -> None:
+        this.taken += list(this.channel.messages.values())
+        self._environment.discord.delete_channel(this.channel)
+
+    async def _delete_status(self, this: Round, _: random.Random) -> None:
+        for asked in this.asked:
+            message = asked.original
+            if message is not None and not message.ephemeral and not message.deleted_at:
+                this.taken.append(message)
+                self._environment.discord.delete_message(message)
+
+    async def _withdraw_send(self, this: Round, _: random.Random) -> None:
+        self._environment.discord.withdraw(this.channel, "send_messages")
+
+    async def _withdraw_view(self, this: Round, _: random.Random) -> None:
+        self._environment.discord.withdraw(this.channel, "view_channel")
+
+    async def _close_all(self, this: Round, _: random.Random) -> None:
+        """Close the channel and direct messages; with expired tokens, results stay undelivered."""
+        self._environment.discord.withdraw(this.channel, "send_messages", "view_channel")
+        for asked in this.asked:
+            asked.user.accepts_dms = False
+            asked.created_at -= 900
+
+    async def _gateway(self, this: Round, _: random.Random) -> None:
+        self._environment.discord.gateway.drop(resumable=this.happening == "gateway_drop")
+
+    async def _remove_bot(self, this: Round, _: random.Random) -> None:
+        if this.channel.guild is not None:
+            self._environment.discord.remove_bot(this.channel.guild)
+
+    async def _expire_tokens(self, this: Round, _: random.Random) -> None:
+        for asked in this.asked:
+            asked.created_at -= 900
+
+
+def _keys(message: Message) -> list[str]:
+    """Return the keys of the runs whose buttons a message has."""
+    return sorted({item.split(":")[1] for item in message.custom_ids if item.startswith("run:")})

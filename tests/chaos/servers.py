@@ -1,0 +1,137 @@
+"""The servers of a chaos run, and their people: an ordinary server, a hostile one, and one that approves
+every request.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import discord
+
+from bot.domain.settings.rules import Approval, ApprovalMode, ServerRules
+from bot.store import Store
+from bot.strings import say
+from tests.bench.hostile import PATTERNS
+from tests.fakediscord.actions import CannotSend
+from tests.fakediscord.errors import Json
+from tests.fakediscord.interactions import Interaction
+from tests.fakediscord.server import FakeDiscord
+from tests.fakediscord.world import MODERATOR, Guild, Message, User
+
+FORBIDDEN = "forbidden"
+# The fake Discord's application belongs to this user.
+_OWNER_ID = 1
+_ANSWER_SECONDS = 2.0
+_PRESS_AGAIN = 1.0
+
+
+class Servers:
+    """The three servers. `people` are members of the ordinary and the reviewed one."""
+
+    def __init__(self, discord: FakeDiscord) -> None:
+        self._discord = discord
+        self.ordinary = _with_automod(discord, "Chaos", keyword_filter=[FORBIDDEN])
+        self.people = [discord.add_user(name, self.ordinary) for name in ("alice", "bob", "carol")]
+        self.hostile = _with_automod(
+            discord,
+            "Bombs",
+            keyword_filter=["a" * length for length in range(2, 60)],
+            # The forbidden word comes last, so it is found only if the slow ones before it are tried.
+            regex_patterns=[*PATTERNS, FORBIDDEN],
+            allow_list=["*a*"],
+        )
+        self.mallory = discord.add_user("mallory", self.hostile)
+        self.reviewed = discord.add_guild("Reviewed")
+        for person in self.people:
+            discord.join(self.reviewed, person)
+        self.mona = discord.add_user("mona", self.reviewed, permissions=MODERATOR)
+        self.cards = discord.add_text(self.reviewed, "review")
+        self.owner = User(_OWNER_ID, "owner")
+        discord.world.users[self.owner.id] = self.owner
+        self.may_be_paused = False
+        self._pressed: dict[int, float] = {}
+
+    async def store_rules(self, database_url: str) -> None:
+        """Let the reviewed server approve every request."""
+        approval = Approval(mode=ApprovalMode.EVERYBODY, review_channel_id=self.cards.id)
+        rules = ServerRules(approval=approval)
+        store = Store(database_url)
+        try:
+            await store.open()
+            await store.rules.change(
+                self.reviewed.id, self.mona.id, lambda _: rules, datetime.now(UTC), "approval"
+            )
+        finally:
+            await store.close()
+
+    async def pause(self) -> bool:
+        """Let the owner pause the bot; return whether the bot confirmed it."""
+        self.may_be_paused = True
+        return say("pause_done", reason="chaos") in await self._say_as_owner("pause", reason="chaos")
+
+    async def resume(self) -> None:
+        """Let the owner end a pause; whether that is still to be repeated is in `may_be_paused`."""
+        told = await self._say_as_owner("resume")
+        self.may_be_paused = told not in (say("resume_done"), say("resume_nothing"))
+
+    async def _say_as_owner(self, command: str, **options: object) -> str:
+        try:
+            sent = await self._discord.slash(self.owner, self._discord.dm(self.owner), command, options)
+            return (await sent.wait_answer(_ANSWER_SECONDS)).text
+        except (CannotSend, TimeoutError):
+            return ""
+
+    def open_cards(self) -> list[Message]:
+        """Return the cards that can still be decided."""
+        cards = self._discord.messages(self.cards)
+        return [card for card in cards if any(item.endswith(":approve") for item in card.custom_ids)]
+
+    async def decide(self, card: Message, label: str = "Approve") -> Interaction | None:
+        """Let Mona press a button of a card; a rejection gets a reason."""
+        self._pressed[card.id] = time.monotonic()
+        try:
+            pressed = await self._discord.click(self.mona, card, label)
+            if label == "Reject":
+                await pressed.wait_answer(_ANSWER_SECONDS)
+                await self._discord.submit(pressed, {"reason": "not here"})
+        except (CannotSend, TimeoutError):
+            return None
+        return pressed
+
+    def forget_cards(self) -> None:
+        """Drop the cards, whose runs have all been judged."""
+        self.cards.messages.clear()
+        self._pressed.clear()
+
+    async def decide_the_rest(self) -> None:
+        """Let Mona approve each open card, again after a while if it stays open."""
+        for card in self.open_cards():
+            if time.monotonic() - self._pressed.get(card.id, 0) > _PRESS_AGAIN:
+                await self.decide(card)
+
+
+def _with_automod(server: FakeDiscord, name: str, **trigger: list[str]) -> Guild:
+    guild = server.add_guild(name)
+    guild.bot_permissions |= discord.Permissions(manage_guild=True).value
+    metadata: dict[str, list[str]] = {
+        "keyword_filter": [],
+        "regex_patterns": [],
+        "allow_list": [],
+        "presets": [],
+    }
+    rule: Json = {
+        "id": str(server.world.snowflake()),
+        "guild_id": str(guild.id),
+        "name": "words",
+        "creator_id": "1",
+        "event_type": 1,
+        "trigger_type": 1,
+        "trigger_metadata": metadata | trigger,
+        "actions": [{"type": 1, "metadata": {}}],
+        "enabled": True,
+        "exempt_roles": [],
+        "exempt_channels": [],
+    }
+    guild.automod.append(rule)
+    return guild
