@@ -26,6 +26,7 @@ from bot.delivery.answers import AnswerReader
 from bot.delivery.attachments import AttachmentRenewer
 from bot.delivery.copies import share_copy
 from bot.delivery.courier import Courier
+from bot.delivery.estimator import Estimator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.outputs import OutputPreparer
 from bot.delivery.notices import NoticePlanner
@@ -261,6 +262,7 @@ def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[An
         coordinator=resources.coordinator,
         poster=poster,
         title=resources.catalogue.title,
+        expected=Estimator(resources.store.durations, resources.limit, resources.clock).expected_end,
         clock=resources.clock,
         posting=places.busy,
     )

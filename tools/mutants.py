@@ -47,7 +47,8 @@ class Scope:
 CORE = Scope(
     files=(
         "bot/domain/budgets.py",
-        "bot/domain/fair_queue.py",
+        "bot/domain/queue/estimates.py",
+        "bot/domain/queue/fair_queue.py",
         "bot/domain/policy.py",
         "bot/domain/polling.py",
         "bot/domain/run_ends.py",
@@ -66,6 +67,7 @@ CORE = Scope(
         "tests/unit/comfydeploy",
         "tests/unit/delivery",
         "tests/unit/domain/test_budgets.py",
+        "tests/unit/domain/test_estimates.py",
         "tests/unit/domain/test_fair_queue.py",
         "tests/unit/domain/test_judging.py",
         "tests/unit/domain/test_policy.py",
@@ -104,6 +106,7 @@ TESTS = {
         f" {DISCORD}_undelivered.py",
         "requests.judging": f"{STORE}_judged_claims.py {DISCORD}_waiting.py",
         "outcomes": f"{STORE}_run_reports.py {STORE}_batch_ends.py",
+        "durations": f"{STORE}_durations.py {DISCORD}_estimates.py",
         "history": f"{STORE}_history.py {STORE}_export.py {DISCORD}_runs.py e2e/test_operator_commands.py",
         "presets": f"{STORE}_presets.py {DISCORD}_presets.py",
         "erasure.privacy": f"{STORE}_privacy.py {DISCORD}_privacy.py",
@@ -125,6 +128,7 @@ TESTS = {
         "answers": f"{DISCORD}_answers.py",
         "copies": f"{DISCORD}_shares.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
+        "estimator": f"{DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py",
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",
@@ -142,7 +146,7 @@ TESTS = {
         "routes": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_user_installs.py"
         f" {DISCORD}_private.py",
         "media.ssrf": "unit/delivery/test_ssrf.py unit/delivery/test_download_addresses.py",
-        "status": f"{DISCORD}_status.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
+        "status": f"{DISCORD}_status.py {DISCORD}_estimates.py {DISCORD}_happy_path.py {DISCORD}_queue.py",
         "attachments": f"{DISCORD}_attachments.py {DISCORD}_all_entry_points.py",
         "media.outputs": f"{DISCORD}_files.py {DISCORD}_results.py {DISCORD}_spoiler.py"
         f" {DISCORD}_disk_full.py",

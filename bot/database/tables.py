@@ -156,6 +156,16 @@ runs = Table(
     ),
     Index("runs_guild_state", "guild_id", "state", "created_at"),
     Index("runs_ended", "state", "ended_at"),
+    # Partial, so that only a success writes to it. An expression, because SQLite prefers other indexes to one
+    # that it has to search for NULL.
+    Index(
+        "runs_succeeded",
+        "deployment",
+        text("coalesce(expected_gpu, '')"),
+        "ended_at",
+        sqlite_where=text("state = 'succeeded'"),
+        postgresql_where=text("state = 'succeeded'"),
+    ),
 )
 deliveries = Table(
     "deliveries",

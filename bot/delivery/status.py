@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -33,8 +33,8 @@ EDITS_WIDTH = 64
 class StatusUpdater:
     """Edits the status messages of active batches.
 
-    `posting` returns the channels to which outcomes are being posted. Edits with the bot's token share their
-    rate limit.
+    `expected` returns when a batch should end, None if that isn't known. `posting` returns the channels to
+    which outcomes are being posted. Edits with the bot's token share their rate limit.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class StatusUpdater:
         coordinator: Coordinator,
         poster: Poster,
         title: Callable[[str], str],
+        expected: Callable[[Sequence[Run]], Awaitable[datetime | None]],
         clock: Callable[[], datetime],
         posting: Callable[[], frozenset[int]] = frozenset,
         fast: timedelta = FAST,
@@ -52,6 +53,7 @@ class StatusUpdater:
         self._coordinator = coordinator
         self._poster = poster
         self._title = title
+        self._expected = expected
         self._clock = clock
         self._fast = fast
         self._posting = posting
@@ -92,7 +94,8 @@ class StatusUpdater:
             async with self.lock(claimed.key):
                 batch = await self._store.runs.batch(claimed)
                 if not all(run.final for run in batch):
-                    await self._edit(batch[0], status_message(batch, self._title(batch[0].deployment)))
+                    title, expected = self._title(batch[0].deployment), await self._expected(batch)
+                    await self._edit(batch[0], status_message(batch, title, expected))
         except PostError as error:
             # Deleted or forbidden, or Discord is slow: the outcome takes a route of its own.
             log.info("the status message was not updated: %s", error)

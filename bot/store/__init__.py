@@ -12,6 +12,7 @@ from bot.store.blocks import BlockStore
 from bot.store.claims import ClaimStore
 from bot.store.copies import CopyStore
 from bot.store.deliveries import DeliveryStore
+from bot.store.durations import DurationStore
 from bot.store.erasure.privacy import PrivacyStore
 from bot.store.erasure.retention import RetentionStore
 from bot.store.history import HistoryStore
@@ -53,6 +54,7 @@ class Store:
         self.copies = CopyStore(self.database)
         self.deliveries = DeliveryStore(self.database)
         self.usage = UsageStore(self.database)
+        self.durations = DurationStore(self.database)
         self.history = HistoryStore(self.database)
         self.key_values = KeyValueStore(self.database)
 

@@ -254,6 +254,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "position_alone": "Number {position} in the queue",
         "next_in_queue_alone": "Next in the queue",
         "since": "asked <t:{at}:R>",
+        # It reads right before and after: clients show "in 40 seconds", and later "5 seconds ago".
+        "expected": "Result expected <t:{at}:R>",
         "took": "took {seconds} s",
         "counted": "counts as {seconds} s",
         "charged_time": "its GPU time was charged",

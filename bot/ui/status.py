@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from discord import Colour
 from discord.ui import ActionRow, Container, Item, LayoutView
@@ -37,12 +38,16 @@ _PROGRESS_ORDER = (
 )
 
 
-def status_message(batch: Sequence[Run], title: str) -> OutgoingMessage:
-    """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel."""
+def status_message(batch: Sequence[Run], title: str, expected: datetime | None = None) -> OutgoingMessage:
+    """Build the answer to a command while a run of its batch is active: phase, progress, age, Cancel.
+
+    `expected` is when the result should come. Clients count down to it, so no edit is needed for that.
+    """
     first, active = batch[0], [run for run in batch if not run.final]
     above = [f"### {say(_heading(batch, active))}: {batch_title(title, len(batch))}", prompt_line(first)]
     below = [
         *_progress(batch, active),
+        say("expected", at=int(expected.timestamp())) if expected is not None else "",
         say("answer_private") if first.private else "",
         _remark(next((run for run in (first, *active) if run.status_note), first)),
         _default(first),

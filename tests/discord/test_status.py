@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.delivery.estimator import Estimator
 from bot.delivery.posting import Poster
 from bot.delivery.status import StatusUpdater
 from bot.domain.runs import RunState
@@ -91,6 +92,7 @@ async def updater_of_old_runs(bot: Harness, posting: set[int]) -> StatusUpdater:
         coordinator=bot.app.coordinator,
         poster=Poster(bot.app.bot),
         title=str,
+        expected=Estimator(bot.app.store.durations, lambda _: None, bot.clock).expected_end,
         clock=bot.clock,
         posting=lambda: frozenset(posting),
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.fair_queue import QueueEntry, fair_order, next_to_submit, positions
+from bot.domain.queue.fair_queue import QueueEntry, fair_order, next_to_submit, positions
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 FLUX = "flux"

@@ -389,9 +389,19 @@ OTHERS: Mapping[str, Any] = {
 }
 
 
+# The status messages whose end can be estimated are shown with it under another name, too.
+EXPECTED = ("waiting", "queued", "running")
+
+
 @pytest.mark.parametrize("name", STATUS)
 def test_a_status(name: str) -> None:
     compare(f"status-{name}", of_parts([status_message([STATUS[name]], TITLE)]))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_status_with_an_estimate(name: str) -> None:
+    parts = of_parts([status_message([STATUS[name]], TITLE, ASKED + timedelta(minutes=2))])
+    compare(f"status-{name}-expected", parts)
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -413,6 +423,7 @@ def test_every_state_and_every_file_has_its_test() -> None:
     assert {each.state for each in (*STATUS.values(), *ENDS.values())} == set(RunState) - {S.SUCCEEDED}
     names = {
         *(f"status-{name}" for name in STATUS),
+        *(f"status-{name}-expected" for name in EXPECTED),
         *(f"end-{name}" for name in ENDS),
         *(f"result-{name}" for name in RESULTS),
         *OTHERS,

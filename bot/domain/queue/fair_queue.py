@@ -47,7 +47,7 @@ def next_to_submit(
     """
     counted = [*busy, *served]
     running = Counter(entry.deployment for entry in busy)
-    fits = _within_limits(busy)
+    fits = within_limits(busy)
     candidates = []
     for deployment, queue in _by_deployment(waiting).items():
         allowed = limit(deployment)
@@ -57,7 +57,7 @@ def next_to_submit(
     return min(eligible, key=lambda entry: (entry.created_at, entry.key), default=None)
 
 
-def _within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
+def within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
     """Return a predicate for whether a run fits its user's and its server's limits."""
     persons = Counter((entry.guild_id, entry.requester_id) for entry in busy)
     servers = Counter(entry.guild_id for entry in busy)

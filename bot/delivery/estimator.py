@@ -1,0 +1,99 @@
+"""Keep the medians of each deployment and GPU in memory, and estimate from them when a batch ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.queue.estimates import (
+    PLACES,
+    Medians,
+    QueueState,
+    end_of_all,
+    expected_end,
+    expected_starts,
+    may_be_estimated,
+    medians_of,
+)
+from bot.domain.runs import Run, RunState
+from bot.store.durations import DurationStore
+
+log = logging.getLogger(__name__)
+# Medians change slowly, and each process reads them by itself.
+MEDIANS_AGE = timedelta(minutes=5)
+# As often as a status message may be edited.
+QUEUE_AGE = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """When the waiting runs of a deployment should start, and the positions that this was computed for."""
+
+    at: datetime
+    positions: Mapping[str, int | None]
+    starts: Mapping[str, datetime]
+
+
+class Estimator:
+    """Estimates the ends of batches. `limit` returns how many runs of a deployment run at the same time."""
+
+    def __init__(
+        self, store: DurationStore, limit: Callable[[str], int | None], clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._limit = limit
+        self._clock = clock
+        self._medians: dict[tuple[str, str | None], tuple[datetime, Medians | None]] = {}
+        self._queues: dict[str, _Queue] = {}
+        self._reading = asyncio.Lock()
+
+    async def expected_end(self, batch: Sequence[Run]) -> datetime | None:
+        """Return when the last run of a batch should end, or None if that isn't known."""
+        active = [run for run in batch if not run.final]
+        if not all(map(may_be_estimated, active)):
+            return None
+        now = self._clock()
+        try:
+            return end_of_all([await self._end(run, now) for run in active], now)
+        except StoreUnavailable as error:
+            log.info("the end of run %s was not estimated: %s", batch[0].key, error)
+            return None
+
+    async def _end(self, run: Run, now: datetime) -> datetime | None:
+        usual = await self._usual(run.deployment, run.expected_gpu, now)
+        if usual is None:
+            return None
+        if run.state is not RunState.WAITING:
+            return expected_end(run, usual, now, self._limit(run.deployment))
+        start = await self._start(run, now)
+        return start + usual.total if start is not None else None
+
+    async def _usual(self, deployment: str, gpu: str | None, now: datetime) -> Medians | None:
+        key = (deployment, gpu)
+        async with self._reading:
+            known = self._medians.get(key)
+            if known is None or now - known[0] >= MEDIANS_AGE:
+                known = (now, medians_of(await self._store.successes(deployment, gpu, now)))
+                self._medians[key] = known
+        return known[1]
+
+    async def _start(self, run: Run, now: datetime) -> datetime | None:
+        """Return when a waiting run should start; the queue is read again if the run has moved in it."""
+        if run.queue_position is None or run.queue_position > PLACES:
+            return None
+        queue = self._queues.get(run.deployment)
+        moved = queue is None or queue.positions.get(run.key) != run.queue_position
+        if queue is None or moved or now - queue.at >= QUEUE_AGE:
+            queue = self._queues[run.deployment] = await self._read_queue(run.deployment, now)
+        return queue.starts.get(run.key)
+
+    async def _read_queue(self, deployment: str, now: datetime) -> _Queue:
+        waiting, in_flight = await self._store.queue(deployment)
+        pairs = {(run.entry.deployment, run.gpu) for run in (*waiting, *in_flight)}
+        medians = {pair: await self._usual(*pair, now) for pair in pairs}
+        starts = expected_starts(QueueState(waiting, in_flight, medians), now, self._limit(deployment))
+        return _Queue(now, {run.entry.key: run.queue_position for run in waiting}, starts)

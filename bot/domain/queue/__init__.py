@@ -1,0 +1,1 @@
+"""The fair queue, and when its runs should end."""

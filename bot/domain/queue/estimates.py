@@ -1,0 +1,159 @@
+"""Estimate when runs end: from how long earlier runs of the same deployment and GPU took, and the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+from typing import NamedTuple, Protocol
+
+from bot.domain.queue.fair_queue import QueueEntry, within_limits
+from bot.domain.runs import Run, RunState
+
+# The medians are those of the newest successes within this time, if there are enough.
+WINDOW = timedelta(days=30)
+NEEDED = 5
+SAMPLE = 100
+# Runs that wait further back have no estimate: simulating long queues costs more than it tells.
+PLACES = 50
+# An edit takes up to three seconds to be made, so a shorter remaining time is over when it is read.
+SHORTEST = timedelta(seconds=5)
+
+
+class Success(NamedTuple):
+    """The times of an earlier run that succeeded. `started_at` is None if it was never seen running."""
+
+    submitted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """How long a run usually takes: in `total` from the queue call, and to `execute` once the backend has
+    started it. Both end when the result is reported.
+    """
+
+    total: timedelta
+    execute: timedelta
+
+
+class InFlight(Protocol):
+    """The part of a run in flight that tells when it ends."""
+
+    @property
+    def submitted_at(self) -> datetime | None: ...
+    @property
+    def started_at(self) -> datetime | None: ...
+    @property
+    def progress(self) -> float | None: ...
+    @property
+    def queue_position(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedRun:
+    """A run that waits or is in flight, as the estimates see it."""
+
+    entry: QueueEntry
+    gpu: str | None = None
+    queue_position: int | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The waiting runs of a deployment, in order, and all runs in flight, whatever their deployment."""
+
+    waiting: Sequence[QueuedRun] = ()
+    in_flight: Sequence[QueuedRun] = ()
+    medians: Mapping[tuple[str, str | None], Medians | None] = field(default_factory=dict)
+
+    def medians_of(self, run: QueuedRun) -> Medians | None:
+        return self.medians.get((run.entry.deployment, run.gpu))
+
+
+def medians_of(successes: Sequence[Success]) -> Medians | None:
+    """Return the medians, or None if there are too few runs."""
+    if len(successes) < NEEDED:
+        return None
+    return Medians(
+        _median([each.ended_at - each.submitted_at for each in successes]),
+        _median([each.ended_at - (each.started_at or each.submitted_at) for each in successes]),
+    )
+
+
+def _median(durations: Sequence[timedelta]) -> timedelta:
+    return timedelta(seconds=median(each.total_seconds() for each in durations))
+
+
+def may_be_estimated(run: Run) -> bool:
+    """Return whether only the queue and the machine decide when it ends, not a person or a rule."""
+    decided = run.state is not RunState.AWAITING_APPROVAL and run.waiting_code is None
+    return decided and run.cancel_requested_at is None
+
+
+def expected_end(run: InFlight, usual: Medians, now: datetime, slots: int | None) -> datetime | None:
+    """Return when a run in flight should end, or None if it takes longer than usual.
+
+    `slots` is how many runs of its deployment the backend executes at the same time. Progress is a share of
+    nodes, not of time, so it only counts once a run is late: it may have waited for its machine.
+    """
+    if run.submitted_at is None:
+        return None
+    if run.started_at is None:
+        ahead = (run.queue_position or 1) - 1
+        return max(run.submitted_at + usual.total, now + usual.execute * (1 + ahead / (slots or 1)))
+    at = run.started_at + usual.execute
+    if at <= now and run.progress:
+        at = now + usual.execute * (1 - run.progress)
+    return at if at > now else None
+
+
+def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapping[str, datetime]:
+    """Return when each waiting run of a deployment should start, by key; unknown ones are missing.
+
+    It lets the runs end as usual and each place go to the next run in the queue that its requester's and
+    its server's limits allow. A run that is late or has no medians keeps its place.
+    """
+    busy = [(run.entry, _end(queue, run, now, slots)) for run in queue.in_flight]
+    waiting, starts, at = list(queue.waiting), dict[str, datetime](), now
+    while waiting:
+        run = _next(waiting, [entry for entry, _ in busy], slots)
+        if run is not None:
+            waiting.remove(run)
+            starts[run.entry.key] = at
+            usual = queue.medians_of(run)
+            busy.append((run.entry, at + usual.total if usual else None))
+            continue
+        ends = [end for _, end in busy if end is not None]
+        if not ends:
+            break
+        at = min(ends)
+        busy = [(entry, end) for entry, end in busy if end is None or end > at]
+    return starts
+
+
+def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) -> datetime | None:
+    usual = queue.medians_of(run)
+    return expected_end(run, usual, now, slots) if usual is not None else None
+
+
+def _next(waiting: Sequence[QueuedRun], busy: Sequence[QueueEntry], slots: int | None) -> QueuedRun | None:
+    """Return the first waiting run that may start beside the busy ones."""
+    deployment = waiting[0].entry.deployment
+    if slots is not None and sum(entry.deployment == deployment for entry in busy) >= slots:
+        return None
+    fits = within_limits(busy)
+    return next((run for run in waiting if fits(run.entry)), None)
+
+
+def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:
+    """Return when the last run of a batch should end, or None if that isn't known or is about now."""
+    known = [end for end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    return max(known) if max(known) - now >= SHORTEST else None

@@ -1,0 +1,83 @@
+"""Read how long runs took, and the runs ahead in a queue, for the estimates in `bot/domain/queue`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, func, literal_column, or_, select, text
+
+from bot.database.engine import Database
+from bot.database.tables import runs
+from bot.domain.queue.estimates import PLACES, SAMPLE, WINDOW, QueuedRun, Success
+from bot.domain.queue.fair_queue import QueueEntry
+from bot.domain.runs import IN_FLIGHT, RunState
+
+# Built once: compiling a statement takes longer than running it.
+SUCCESSES = (
+    select(runs.c.submitted_at, runs.c.started_at, runs.c.ended_at)
+    .where(
+        # Literals, as in the index: with parameters neither database would use it.
+        text("state = 'succeeded'"),
+        runs.c.deployment == bindparam("of_deployment"),
+        func.coalesce(runs.c.expected_gpu, literal_column("''")) == bindparam("on_gpu"),
+        runs.c.ended_at >= bindparam("since"),
+        runs.c.submitted_at.is_not(None),
+    )
+    .order_by(runs.c.ended_at.desc())
+    .limit(SAMPLE)
+)
+_ENTRY = (
+    runs.c.key,
+    runs.c.deployment,
+    runs.c.requester_id,
+    runs.c.created_at,
+    runs.c.guild_id,
+    runs.c.user_limit,
+    runs.c.server_limit,
+)
+QUEUE = select(
+    *_ENTRY,
+    runs.c.state,
+    runs.c.expected_gpu,
+    runs.c.queue_position,
+    runs.c.submitted_at,
+    runs.c.started_at,
+    runs.c.progress,
+).where(
+    runs.c.state.in_((*sorted(IN_FLIGHT), RunState.WAITING)),
+    or_(
+        runs.c.state != RunState.WAITING,
+        and_(runs.c.deployment == bindparam("of_deployment"), runs.c.queue_position <= PLACES),
+    ),
+)
+
+
+class DurationStore:
+    """Reads earlier and present runs. Every method raises StoreUnavailable if the database doesn't answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def successes(self, deployment: str, gpu: str | None, now: datetime) -> Sequence[Success]:
+        """Return the newest recent successes of a deployment on a GPU (None: the GPU wasn't known)."""
+        values = {"of_deployment": deployment, "on_gpu": gpu or "", "since": now - WINDOW}
+        async with self._database.read() as connection:
+            return [Success(*row) for row in await connection.execute(SUCCESSES, values)]
+
+    async def queue(self, deployment: str) -> tuple[Sequence[QueuedRun], Sequence[QueuedRun]]:
+        """Return the first runs in a deployment's queue, in order, and all runs in flight."""
+        waiting: list[QueuedRun] = []
+        in_flight: list[QueuedRun] = []
+        async with self._database.read() as connection:
+            for row in await connection.execute(QUEUE, {"of_deployment": deployment}):
+                run = QueuedRun(
+                    entry=QueueEntry(*row[: len(_ENTRY)]),
+                    gpu=row.expected_gpu,
+                    queue_position=row.queue_position,
+                    submitted_at=row.submitted_at,
+                    started_at=row.started_at,
+                    progress=row.progress,
+                )
+                (waiting if row.state == RunState.WAITING else in_flight).append(run)
+        return sorted(waiting, key=lambda run: run.queue_position or 0), in_flight

@@ -1,0 +1,83 @@
+"""The status message says when the result should come, if enough runs have shown how long they take."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from bot.database.tables import runs
+from bot.delivery.estimator import MEDIANS_AGE
+from tests.discord.batches import ask
+from tests.discord.rendered import edits, text_of
+from tests.harness import HELD, Harness
+
+
+async def earlier_runs(bot: Harness, number: int = 5, *, seconds: float = 40) -> None:
+    """Make a result, and store it as if so many runs had made it, each in so many seconds."""
+    await bot.ask()
+    start = bot.clock.now - timedelta(seconds=seconds)
+    times = {"submitted_at": start, "started_at": start, "ended_at": bot.clock.now}
+    async with bot.app.store.database.write() as connection:
+        row = dict((await connection.execute(select(runs))).mappings().one())
+        copies = [f"{row['key']}{n}" for n in range(1, number)]
+        own = [{"key": key, "batch_key": key, "interaction_id": None, **times} for key in copies]
+        await connection.execute(update(runs).values(times))
+        await connection.execute(insert(runs), [row | each for each in own])
+    await bot.later(seconds=MEDIANS_AGE.total_seconds())
+
+
+def seconds_left(bot: Harness, message: Any) -> int | None:
+    """Return the number to which a client has counted down, negative if the time is over."""
+    found = re.search(r"^Result expected <t:(\d+):R>$", text_of(bot, message), re.MULTILINE)
+    return int(found[1]) - int(bot.clock.now.timestamp()) if found else None
+
+
+async def test_a_running_one_counts_down_without_edits_until_it_is_late(bot: Harness) -> None:
+    await earlier_runs(bot)
+    asked = await bot.ask(faults=HELD)
+    other = await bot.ask(gpu="H100", faults=HELD)
+    await bot.later(seconds=4)
+    assert "Starting the machine" in text_of(bot, asked.response)
+    assert seconds_left(bot, asked.response) == 36
+    assert seconds_left(bot, other.response) is None  # no run has shown how long that GPU takes
+    before = edits(bot)
+    await bot.later(seconds=10, times=3)
+    assert edits(bot) == before
+    assert seconds_left(bot, asked.response) == 6
+    async with bot.app.store.database.write() as connection:
+        await connection.execute(update(runs).values(rev=runs.c.rev + 1).where(runs.c.gpu.is_(None)))
+    await bot.later(seconds=10)
+    assert edits(bot) == before + 1
+    assert seconds_left(bot, asked.response) is None
+
+
+async def test_nothing_is_expected_from_four_runs(bot: Harness) -> None:
+    await earlier_runs(bot, 4)
+    asked = await bot.ask(faults=HELD)
+    await bot.later(seconds=4)
+    assert "Starting the machine" in text_of(bot, asked.response)
+    assert seconds_left(bot, asked.response) is None
+
+
+@pytest.mark.bot(max_concurrent_runs=1)
+async def test_those_who_wait_are_told_when_their_turn_should_be_over(bot: Harness) -> None:
+    await earlier_runs(bot)
+    running = await bot.ask(faults=HELD)
+    await bot.later(seconds=10)
+    first = await bot.ask(bot.bob)
+    second = await bot.ask(bot.bob)
+    await bot.later(seconds=4)
+    assert "Next in the queue" in text_of(bot, first.response)
+    assert [seconds_left(bot, each.response) for each in (running, first, second)] == [26, 66, 106]
+
+
+async def test_a_batch_is_expected_with_its_last_run(bot: Harness) -> None:
+    await earlier_runs(bot)
+    asked = await ask(bot, HELD, HELD, HELD, count=3)
+    await bot.later(seconds=4)
+    assert "1 waiting, next in the queue" in text_of(bot, asked.response)
+    assert seconds_left(bot, asked.response) == 76
