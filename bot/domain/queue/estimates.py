@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
 from statistics import median
 from typing import NamedTuple, Protocol
 
-from bot.domain.queue.fair_queue import QueueEntry, within_limits
+from bot.domain.queue.fair_queue import Occupied, QueueEntry, places
 from bot.domain.runs import Run, RunState
 
 # The medians are those of the newest successes within this time, if there are enough.
@@ -119,22 +120,41 @@ def expected_starts(queue: QueueState, now: datetime, slots: int | None) -> Mapp
     It lets the runs end as usual and each place go to the next run in the queue that its requester's and
     its server's limits allow. A run that is late or has no medians keeps its place.
     """
-    busy = [(run.entry, _end(queue, run, now, slots)) for run in queue.in_flight]
-    waiting, starts, at = list(queue.waiting), dict[str, datetime](), now
-    while waiting:
-        run = _next(waiting, [entry for entry, _ in busy], slots)
-        if run is not None:
-            waiting.remove(run)
+    occupied = Occupied(run.entry for run in queue.in_flight)
+    ends = [(end, run.entry) for run in queue.in_flight if (end := _end(queue, run, now, slots))]
+    heapify(ends)
+    waiting, starts, limited = list(queue.waiting), dict[str, datetime](), _limited(queue.waiting)
+    at: datetime | None = now
+    while waiting and at is not None:
+        for run in _startable(waiting, occupied, slots):
             starts[run.entry.key] = at
-            usual = queue.medians_of(run)
-            busy.append((run.entry, at + usual.total if usual else None))
-            continue
-        ends = [end for _, end in busy if end is not None]
-        if not ends:
-            break
-        at = min(ends)
-        busy = [(entry, end) for entry, end in busy if end is None or end > at]
+            if usual := queue.medians_of(run):
+                heappush(ends, (at + usual.total, run.entry))
+        waiting = [run for run in waiting if run.entry.key not in starts]
+        at = _room_at(ends, occupied, limited, slots)
     return starts
+
+
+def _room_at(
+    ends: list[tuple[datetime, QueueEntry]],
+    occupied: Occupied,
+    limited: frozenset[object],
+    slots: int | None,
+) -> datetime | None:
+    """Let runs end until a waiting run may be able to start; return when, or None if all have ended."""
+    while ends:
+        at, ended = heappop(ends)
+        makes_room = occupied.is_full(ended.deployment, slots) or not limited.isdisjoint(places(ended))
+        occupied.remove(ended)
+        if makes_room:
+            return at
+    return None
+
+
+def _limited(waiting: Iterable[QueuedRun]) -> frozenset[object]:
+    """Return the users and servers whose limits may keep a run waiting."""
+    users = {places(run.entry)[1] for run in waiting if run.entry.user_limit is not None}
+    return frozenset(users | {run.entry.guild_id for run in waiting if run.entry.server_limit is not None})
 
 
 def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) -> datetime | None:
@@ -142,13 +162,14 @@ def _end(queue: QueueState, run: QueuedRun, now: datetime, slots: int | None) ->
     return expected_end(run, usual, now, slots) if usual is not None else None
 
 
-def _next(waiting: Sequence[QueuedRun], busy: Sequence[QueueEntry], slots: int | None) -> QueuedRun | None:
-    """Return the first waiting run that may start beside the busy ones."""
-    deployment = waiting[0].entry.deployment
-    if slots is not None and sum(entry.deployment == deployment for entry in busy) >= slots:
-        return None
-    fits = within_limits(busy)
-    return next((run for run in waiting if fits(run.entry)), None)
+def _startable(waiting: Iterable[QueuedRun], occupied: Occupied, slots: int | None) -> Iterator[QueuedRun]:
+    """Yield the waiting runs that may start, in order; each takes a place."""
+    for run in waiting:
+        if occupied.is_full(run.entry.deployment, slots):
+            return
+        if occupied.allows(run.entry):
+            occupied.add(run.entry)
+            yield run
 
 
 def end_of_all(ends: Sequence[datetime | None], now: datetime) -> datetime | None:

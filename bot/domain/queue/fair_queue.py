@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +18,37 @@ class QueueEntry(NamedTuple):
     guild_id: int | None = None
     user_limit: int | None = None
     server_limit: int | None = None
+
+
+class Occupied:
+    """Counts runs in flight by deployment, user and server, and compares them with the limits."""
+
+    def __init__(self, busy: Iterable[QueueEntry]) -> None:
+        self._counts = Counter[object]()
+        for entry in busy:
+            self.add(entry)
+
+    def add(self, entry: QueueEntry) -> None:
+        self._counts.update(places(entry))
+
+    def remove(self, entry: QueueEntry) -> None:
+        self._counts.subtract(places(entry))
+
+    def is_full(self, deployment: str, limit: int | None) -> bool:
+        """Return whether a deployment is at its limit."""
+        return limit is not None and self._counts[deployment] >= limit
+
+    def allows(self, entry: QueueEntry) -> bool:
+        """Return whether a run fits its user's and its server's limits."""
+        own, here = entry.user_limit, entry.server_limit
+        return (own is None or self._counts[entry.guild_id, entry.requester_id] < own) and (
+            here is None or self._counts[entry.guild_id] < here
+        )
+
+
+def places(entry: QueueEntry) -> tuple[object, object, object]:
+    """Return what a run counts against: its deployment, its user on its server, its server."""
+    return entry.deployment, (entry.guild_id, entry.requester_id), entry.guild_id
 
 
 def fair_order(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> list[QueueEntry]:
@@ -46,29 +77,14 @@ def next_to_submit(
     at a time, nothing is active when the next is chosen, but the turn must still pass to another user.
     """
     counted = [*busy, *served]
-    running = Counter(entry.deployment for entry in busy)
-    fits = within_limits(busy)
+    occupied = Occupied(busy)
     candidates = []
     for deployment, queue in _by_deployment(waiting).items():
-        allowed = limit(deployment)
-        if allowed is None or running[deployment] < allowed:
-            candidates.append(next(filter(fits, fair_order(queue, _of(counted, deployment))), None))
+        if not occupied.is_full(deployment, limit(deployment)):
+            order = fair_order(queue, _of(counted, deployment))
+            candidates.append(next(filter(occupied.allows, order), None))
     eligible = (candidate for candidate in candidates if candidate is not None)
     return min(eligible, key=lambda entry: (entry.created_at, entry.key), default=None)
-
-
-def within_limits(busy: Sequence[QueueEntry]) -> Callable[[QueueEntry], bool]:
-    """Return a predicate for whether a run fits its user's and its server's limits."""
-    persons = Counter((entry.guild_id, entry.requester_id) for entry in busy)
-    servers = Counter(entry.guild_id for entry in busy)
-
-    def fits(entry: QueueEntry) -> bool:
-        own, here = persons[entry.guild_id, entry.requester_id], servers[entry.guild_id]
-        return (entry.user_limit is None or own < entry.user_limit) and (
-            entry.server_limit is None or here < entry.server_limit
-        )
-
-    return fits
 
 
 def positions(waiting: Sequence[QueueEntry], busy: Sequence[QueueEntry]) -> dict[str, int]:
