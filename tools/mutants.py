@@ -128,7 +128,7 @@ TESTS = {
         "answers": f"{DISCORD}_answers.py",
         "copies": f"{DISCORD}_shares.py",
         "courier": f"{DISCORD}_delivery.py {DISCORD}_undelivered.py {DISCORD}_happy_path.py",
-        "estimator": f"{DISCORD}_estimates.py",
+        "estimator": f"{STORE}_estimator.py {DISCORD}_estimates.py",
         "media.download": "unit/delivery/test_download.py unit/delivery/test_download_addresses.py"
         " unit/delivery/test_download_pace.py",
         "media.download_slots": "unit/delivery/test_outputs.py e2e/test_starvation.py",

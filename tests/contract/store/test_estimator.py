@@ -1,0 +1,123 @@
+"""Estimates come from memory: the medians are read every five minutes, the queue when it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, update
+
+from bot.database.tables import runs
+from bot.delivery.estimator import MEDIANS_AGE, QUEUE_AGE, Estimator
+from bot.domain.queue.estimates import NEEDED
+from bot.domain.runs import Run, RunState
+from bot.store import Store
+from tests.contract.conftest import Stores
+from tests.contract.store.rows import stored_run
+from tests.contract.store.runs import at, fetch
+from tests.databases import new_sqlite
+from tests.harness import Clock
+
+
+def estimator(store: Store, slots: int | None = 1) -> tuple[Estimator, Clock]:
+    clock = Clock()
+    clock.now = at(0)
+    return Estimator(store.durations, lambda _: slots, clock), clock
+
+
+async def minutes_long(store: Store, number: int, *, minutes: float = 1, **more: Any) -> None:
+    """Store successes that took so many minutes, half of which they waited for their start."""
+    seconds = minutes * 60
+    times = {"submitted_at": at(-seconds), "started_at": at(-seconds / 2), "ended_at": at(0)}
+    for _ in range(number):
+        await stored_run(store, **{"delivery": None, "expected_gpu": "L4", **times, **more})
+
+
+async def active(store: Store, state: RunState = RunState.QUEUED, **more: Any) -> Run:
+    return await fetch(store, await stored_run(store, state, delivery=None, expected_gpu="L4", **more))
+
+
+@contextmanager
+def selects(store: Store) -> Iterator[list[str]]:
+    """Collect the statements that read."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            seen.append(statement)
+
+    engine = store.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def left(end: datetime | None, clock: Clock) -> float | None:
+    return None if end is None else (end - clock.now).total_seconds()
+
+
+async def test_the_medians_are_read_once_in_five_minutes(store: Store) -> None:
+    await minutes_long(store, NEEDED - 1)
+    run = await active(store)
+    estimates, clock = estimator(store)
+    with selects(store) as seen:
+        assert await estimates.expected_end([run]) is None
+        await minutes_long(store, 1)
+        clock.move(seconds=MEDIANS_AGE.total_seconds() - 1)
+        assert await estimates.expected_end([run] * 3) is None
+        assert len(seen) == 1
+        clock.move(seconds=1)
+        assert left(await estimates.expected_end([run] * 3), clock) == 30
+        assert len(seen) == 2
+
+
+async def test_the_queue_is_read_again_when_it_has_moved_or_is_three_seconds_old(store: Store) -> None:
+    await minutes_long(store, NEEDED)
+    await active(store, RunState.RUNNING, started_at=at(-10))
+    first, second = [await active(store, RunState.WAITING, queue_position=n) for n in (1, 2)]
+    estimates, clock = estimator(store)
+    with selects(store) as seen:
+        assert left(await estimates.expected_end([first]), clock) == 20 + 60
+        assert left(await estimates.expected_end([second]), clock) == 20 + 60 + 60
+        assert len(seen) == 2  # the medians and the queue
+        async with store.database.write() as connection:
+            await connection.execute(
+                update(runs).where(runs.c.key == first.key).values(state=RunState.CANCELLED)
+            )
+            await connection.execute(update(runs).where(runs.c.key == second.key).values(queue_position=1))
+        moved = await fetch(store, second.key)
+        seen.clear()
+        assert left(await estimates.expected_end([moved]), clock) == 20 + 60
+        assert left(await estimates.expected_end([moved]), clock) == 20 + 60
+        assert len(seen) == 1
+        clock.move(seconds=QUEUE_AGE.total_seconds())
+        assert left(await estimates.expected_end([moved]), clock) == 17 + 60
+        assert len(seen) == 2
+
+
+async def test_a_batch_waits_for_its_unfinished_runs_alone(store: Store) -> None:
+    await minutes_long(store, NEEDED)
+    ended = await active(store, RunState.FAILED)
+    run = await active(store)
+    later = await active(store, submitted_at=at(10))
+    held = await active(store, RunState.WAITING, waiting_code="paused")
+    nowhere = await active(store, RunState.WAITING)
+    estimates, clock = estimator(store)
+    assert left(await estimates.expected_end([ended, run, later]), clock) == 70
+    assert await estimates.expected_end([run, held]) is None
+    assert await estimates.expected_end([run, nowhere]) is None
+
+
+async def test_without_the_database_there_is_no_estimate(opening: Stores, tmp_path: Path) -> None:
+    store = await opening.open(new_sqlite(tmp_path))
+    run = await active(store)
+    estimates, _ = estimator(store)
+    await store.database.close()
+    (tmp_path / "bot.db").rename(tmp_path / "bot.away")
+    (tmp_path / "bot.db").mkdir()
+    assert await estimates.expected_end([run]) is None
