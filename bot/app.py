@@ -17,10 +17,11 @@ from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.ssrf import is_public, is_public_or_private
-from bot.delivery.posting import Poster, RestClient
+from bot.delivery.posting import Poster
 from bot.deployments.catalogue import Catalogue, Reloader
 from bot.deployments.options import EXTRA_OPTIONS
 from bot.gateway.client import GenerateBot
+from bot.gateway.rest_client import RestClient
 from bot.metrics import Metrics
 from bot.metrics_page import MetricsPage
 from bot.store import Store
@@ -28,7 +29,6 @@ from bot.web import application, listening, start_server
 from bot.wiring import (
     Resources,
     add_webhooks,
-    courier_workers,
     discord_trace,
     gateway_bot,
     make_reloader,
@@ -39,6 +39,7 @@ from bot.wiring import (
     reconcile_workers,
     utc_now,
 )
+from bot.wiring_delivery import courier_workers
 from bot.workers.progress import ProgressBuffer
 from bot.workers.reports import ReportRecorder
 from bot.workers.worker import Wakeups, Worker

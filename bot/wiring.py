@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,26 +21,18 @@ from bot.config.settings import Settings, load_deployment_configs
 from bot.database.coordination import Coordinator
 from bot.delivery.answers import AnswerReader
 from bot.delivery.attachments import AttachmentRenewer
-from bot.delivery.copies import share_copy
-from bot.delivery.courier import Courier
-from bot.delivery.estimator import Estimator
 from bot.delivery.media.download import MediaFetcher
 from bot.delivery.media.outputs import OutputPreparer
-from bot.delivery.notices import NoticePlanner
-from bot.delivery.places import WIDTH, Places
+from bot.delivery.pace.request_pace import RequestPace
 from bot.delivery.posting import Poster
 from bot.delivery.reopening import PrivateViewer
-from bot.delivery.request_pace import RequestPace
-from bot.delivery.routes import Router
-from bot.delivery.status import EDITS_WIDTH, StatusUpdater
 from bot.deployments.catalogue import Catalogue, Reloader
-from bot.deployments.input_text import ShownInputs, displayed_inputs
 from bot.domain.backend import Backend
 from bot.domain.errors import StoreUnavailable
 from bot.domain.policy import OperatorRules
 from bot.domain.polling import quiet_period
 from bot.domain.requests import Origin
-from bot.domain.runs import Delivery, Output, Purpose, Run
+from bot.domain.runs import Output, Run
 from bot.gateway.channels import channel_state
 from bot.gateway.client import GenerateBot, ShardedBot
 from bot.gateway.sync import Availability, CommandSync
@@ -250,100 +239,6 @@ def add_webhooks(app: web.Application, resources: Resources, recorder: ReportRec
     """Serve the backend's webhooks, and the ping of `python -m bot check` under the same path."""
     WebhookServer(resources.backend, recorder, resources.metrics).add_to(app)
     app.router.add_routes([ping_route(resources.signer, read_body)])
-
-
-def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
-    """Return the workers `show` and `deliver`, which must not update the same run's status message at the
-    same time.
-    """
-    places = Places()
-    status = StatusUpdater(
-        store=resources.store,
-        coordinator=resources.coordinator,
-        poster=poster,
-        title=resources.catalogue.title,
-        expected=Estimator(resources.store.durations, resources.limit, resources.clock).expected_end,
-        clock=resources.clock,
-        posting=places.busy,
-    )
-
-    async def on_slow(delivery: Delivery) -> bool:
-        has_place = places.give_up(delivery)
-        deliver.wake()
-        await status.show_download(delivery)
-        return has_place
-
-    courier = _courier(resources, poster, status, on_slow)
-
-    async def claim() -> Delivery | None:
-        delivery = await courier.claim(places.full())
-        if delivery is not None:
-            places.take(delivery)
-        return delivery
-
-    async def handle(delivery: Delivery) -> None:
-        with places.held(delivery):
-            await courier.deliver(delivery)
-
-    deliver = Worker("deliver", claim, handle, pause=1, width=WIDTH, again=True)
-    show = Worker("show", status.claim, status.update, pause=1, width=EDITS_WIDTH, again=True)
-    return {"show": show, "deliver": deliver}
-
-
-def _courier(
-    resources: Resources,
-    poster: Poster,
-    status: StatusUpdater,
-    on_slow: Callable[[Delivery], Awaitable[bool]],
-) -> Courier:
-    preparer = resources.preparer
-
-    async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
-        title = resources.catalogue.title(delivery.run.deployment)
-        run, guild_id = delivery.run, delivery.run.guild_id
-        rules = await resources.store.rules.get(guild_id)
-        reportable = poster.takes_reports(guild_id, rules) and not run.private
-        if delivery.purpose is Purpose.SHARE:
-            return await share_copy(
-                resources.store, delivery, prepared[run.key], title, reportable=reportable
-            )
-        shareable = poster.may_post(guild_id, rules.gallery_channel_id) and not run.private
-        follow_ups = follow_ups_for(
-            run, resources.catalogue.all(), reportable=reportable, shareable=shareable
-        )
-        origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
-        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, follow_ups)
-
-    def inputs(run: Run) -> ShownInputs:
-        return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
-
-    owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
-    return Courier(
-        store=resources.store,
-        poster=poster,
-        router=Router(
-            deliveries=resources.store.deliveries,
-            poster=poster,
-            preparer=preparer,
-            render=render,
-            on_slow=on_slow,
-            owner=owner,
-            clock=resources.clock,
-        ),
-        status=status,
-        metrics=resources.metrics,
-        planner=NoticePlanner(
-            store=resources.store,
-            poster=poster,
-            preparer=preparer,
-            title=resources.catalogue.title,
-            inputs=inputs,
-            on_slow=on_slow,
-            clock=resources.clock,
-        ),
-        owner=owner,
-        clock=resources.clock,
-    )
 
 
 def output_preparer(fetcher: MediaFetcher, backend: Backend) -> OutputPreparer:

@@ -136,9 +136,9 @@ TESTS = {
         "media.shrink": "unit/delivery/test_shrink.py",
         "media.budget": "unit/delivery/test_outputs.py e2e/test_starvation.py",
         "reopening": f"{DISCORD}_private.py",
-        "places": "unit/delivery/test_places.py e2e/test_starvation.py",
-        "request_pace": "unit/delivery/test_request_pace.py",
-        "outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
+        "pace.places": "unit/delivery/test_places.py e2e/test_starvation.py",
+        "pace.request_pace": "unit/delivery/test_request_pace.py",
+        "pace.outages": f"unit/delivery/test_outages.py {DISCORD}_outages.py",
         "notices": f"{DISCORD}_happy_path.py {DISCORD}_approval.py {DISCORD}_reports.py {DISCORD}_status.py",
         "posting": f"unit/delivery/test_age_mark.py {DISCORD}_delivery.py {DISCORD}_cancel.py"
         f" {DISCORD}_age_marks.py e2e/test_roles.py",

@@ -14,7 +14,7 @@ from bot.delivery.cleanup import OutcomeCleanup
 from bot.delivery.copies import CopySender
 from bot.delivery.media.temporary_files import temporary_folder
 from bot.delivery.notices import Notice, NoticePlanner
-from bot.delivery.outages import Outages
+from bot.delivery.pace.outages import Outages
 from bot.delivery.posting import NotYet, OutcomeUnknown, Poster, TooLarge, Unreachable
 from bot.delivery.retries import LEASE, MAX_TRIES, form_of, pause_after
 from bot.delivery.routes import Route, Router, Superseded

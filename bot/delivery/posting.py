@@ -391,16 +391,3 @@ def markers(components: Iterable[Any]) -> Iterator[str]:
             if mark:
                 yield mark
         yield from markers(getattr(component, "children", ()))
-
-
-class RestClient(discord.Client):
-    """A client that logs in without a gateway connection, so nothing may rely on its cache."""
-
-    def __init__(self, http_trace: aiohttp.TraceConfig) -> None:
-        super().__init__(
-            intents=discord.Intents.none(),
-            max_messages=None,
-            member_cache_flags=discord.MemberCacheFlags.none(),
-            allowed_mentions=discord.AllowedMentions.none(),
-            http_trace=http_trace,
-        )

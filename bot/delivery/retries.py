@@ -1,6 +1,6 @@
 """Decide how often to try a delivery, how long to pause between tries, and when to simplify the outcome.
 
-An outage doesn't count as a try; `bot.delivery.outages` paces the deliveries during and after one.
+An outage doesn't count as a try; `bot.delivery.pace.outages` paces the deliveries during and after one.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from bot.delivery.posting import Poster, Refused, TooLarge, Unreachable
 from bot.delivery.retries import LAST_MEDIA_TRY, LEASE, Form, form_of
 from bot.domain.runs import COPY_PURPOSES, OUTCOME_PURPOSES, Delivery, MessageRef, Purpose, Run, RunState
 from bot.domain.text import channel_url
-from bot.domain.transitions import REQUESTER_BLOCKED
+from bot.domain.transitions import is_told_elsewhere
 from bot.store.deliveries import DeliveryStore
 from bot.strings import say
 from bot.ui.components import OutgoingMessage, PreparedOutputs, remark_messages
@@ -104,7 +104,7 @@ class Router:
             except (Unreachable, TooLarge) as error:
                 log.info("route %s failed: %s", route.name.lower(), error)
                 delivery = await self._forget_attempt(delivery)
-                if all(_is_told_elsewhere(run) for run in delivery.batch):
+                if all(is_told_elsewhere(run) for run in delivery.batch):
                     return route, False
                 route = Route(route + 1)
             else:
@@ -345,20 +345,12 @@ def _is_watched(run: Run, now: datetime) -> bool:
 
     This is the case if they have just sent the command or pressed Cancel, or if another message pings them.
     """
-    if _is_told_elsewhere(run):
+    if is_told_elsewhere(run):
         return True
     if run.state is RunState.REFUSED:
         return now - run.created_at < _WATCHED
     by_requester = run.state is RunState.CANCELLED and run.failure_code == "cancelled_by_requester"
     return by_requester and not run.partial
-
-
-def _is_told_elsewhere(run: Run) -> bool:
-    """Return whether the outcome of another request in this channel tells of the end of this one, too.
-
-    A block ends many at once. An answer that only the requester sees can't be edited after 15 minutes.
-    """
-    return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
 
 
 def _runs_to_show(delivery: Delivery) -> list[Run]:

@@ -215,6 +215,14 @@ def end_for_block(run: Run, moderator_id: int, reason: str | None, now: datetime
     return replace(change, values={**change.values, "decided_by": moderator_id, "decided_at": now})
 
 
+def is_told_elsewhere(run: Run) -> bool:
+    """Return whether the outcome of another request in the channel tells of this one's end, too.
+
+    A block ends many at once. An answer that only the requester sees can't be edited after 15 minutes.
+    """
+    return run.failure_code == REQUESTER_BLOCKED and bool(run.failure_params.get("quiet"))
+
+
 def _without_transition(
     run: Run, report: RunReport, values: dict[str, object], now: datetime
 ) -> Change | None:

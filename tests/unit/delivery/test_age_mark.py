@@ -10,7 +10,8 @@ import aiohttp
 import discord
 import pytest
 
-from bot.delivery.posting import OutcomeUnknown, Poster, Refused, RestClient, TooLarge, Unreachable
+from bot.delivery.posting import OutcomeUnknown, Poster, Refused, TooLarge, Unreachable
+from bot.gateway.rest_client import RestClient
 
 TEXT, VOICE, THREAD, FORUM = 0, 2, 11, 15
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.delivery.outages import DELIVERIES_A_SECOND, Outages
+from bot.delivery.pace.outages import DELIVERIES_A_SECOND, Outages
 from bot.delivery.retries import Form
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 
-from bot.delivery.places import PER_CHANNEL, WIDTH, Places
+from bot.delivery.pace.places import PER_CHANNEL, WIDTH, Places
 from bot.domain.runs import Delivery, Purpose
 from tests.unit.factories import made_run
 

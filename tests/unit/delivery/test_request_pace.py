@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.delivery.request_pace import RequestPace
+from bot.delivery.pace.request_pace import RequestPace
 
 LIMIT = 50
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_durations"
-down_revision = "0007_shares"
+revision = "0009_durations"
+down_revision = "0008_channel_defaults"
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_channel_defaults"
-down_revision = "0008_private_results"
+revision = "0008_channel_defaults"
+down_revision = "0007_private_results"
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_private_results"
-down_revision = "0007_shares"
+revision = "0007_private_results"
+down_revision = "0006_shares"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_shares"
+revision = "0006_shares"
 down_revision = "0005_answers"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,119 @@
+"""Build the workers that post and update messages."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bot.delivery.copies import share_copy
+from bot.delivery.courier import Courier
+from bot.delivery.estimator import Estimator
+from bot.delivery.notices import NoticePlanner
+from bot.delivery.pace.places import WIDTH, Places
+from bot.delivery.posting import Poster
+from bot.delivery.routes import Router
+from bot.delivery.status import EDITS_WIDTH, StatusUpdater
+from bot.deployments.input_text import ShownInputs, displayed_inputs
+from bot.domain.runs import Delivery, Purpose, Run
+from bot.ui.components import OutgoingMessage, PreparedOutputs
+from bot.ui.follow_ups import follow_ups_for
+from bot.ui.results import Batch, outcome_messages
+from bot.wiring import Resources
+from bot.workers.worker import Worker
+
+
+def courier_workers(resources: Resources, poster: Poster) -> dict[str, Worker[Any]]:
+    """Return the workers `show` and `deliver`, which must not update the same run's status message at the
+    same time.
+    """
+    places = Places()
+    status = StatusUpdater(
+        store=resources.store,
+        coordinator=resources.coordinator,
+        poster=poster,
+        title=resources.catalogue.title,
+        expected=Estimator(resources.store.durations, resources.limit, resources.clock).expected_end,
+        clock=resources.clock,
+        posting=places.busy,
+    )
+
+    async def on_slow(delivery: Delivery) -> bool:
+        has_place = places.give_up(delivery)
+        deliver.wake()
+        await status.show_download(delivery)
+        return has_place
+
+    courier = _courier(resources, poster, status, on_slow)
+
+    async def claim() -> Delivery | None:
+        delivery = await courier.claim(places.full())
+        if delivery is not None:
+            places.take(delivery)
+        return delivery
+
+    async def handle(delivery: Delivery) -> None:
+        with places.held(delivery):
+            await courier.deliver(delivery)
+
+    deliver = Worker("deliver", claim, handle, pause=1, width=WIDTH, again=True)
+    show = Worker("show", status.claim, status.update, pause=1, width=EDITS_WIDTH, again=True)
+    return {"show": show, "deliver": deliver}
+
+
+def _courier(
+    resources: Resources,
+    poster: Poster,
+    status: StatusUpdater,
+    on_slow: Callable[[Delivery], Awaitable[bool]],
+) -> Courier:
+    preparer = resources.preparer
+
+    async def render(delivery: Delivery, prepared: Mapping[str, PreparedOutputs]) -> list[OutgoingMessage]:
+        title = resources.catalogue.title(delivery.run.deployment)
+        run, guild_id = delivery.run, delivery.run.guild_id
+        rules = await resources.store.rules.get(guild_id)
+        reportable = poster.takes_reports(guild_id, rules) and not run.private
+        if delivery.purpose is Purpose.SHARE:
+            return await share_copy(
+                resources.store, delivery, prepared[run.key], title, reportable=reportable
+            )
+        shareable = poster.may_post(guild_id, rules.gallery_channel_id) and not run.private
+        follow_ups = follow_ups_for(
+            run, resources.catalogue.all(), reportable=reportable, shareable=shareable
+        )
+        origin = await resources.store.history.parent_link(run) if run.takes_parents_file else None
+        return outcome_messages(Batch(delivery.batch, prepared, delivery.late, origin), title, follow_ups)
+
+    def inputs(run: Run) -> ShownInputs:
+        return displayed_inputs(resources.catalogue.get(run.deployment), run.inputs)
+
+    owner = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Courier(
+        store=resources.store,
+        poster=poster,
+        router=Router(
+            deliveries=resources.store.deliveries,
+            poster=poster,
+            preparer=preparer,
+            render=render,
+            on_slow=on_slow,
+            owner=owner,
+            clock=resources.clock,
+        ),
+        status=status,
+        metrics=resources.metrics,
+        planner=NoticePlanner(
+            store=resources.store,
+            poster=poster,
+            preparer=preparer,
+            title=resources.catalogue.title,
+            inputs=inputs,
+            on_slow=on_slow,
+            clock=resources.clock,
+        ),
+        owner=owner,
+        clock=resources.clock,
+    )
