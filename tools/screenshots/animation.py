@@ -1,4 +1,4 @@
-"""The README's animation: a command, its progress and its picture."""
+"""The README's animation: a command, its progress, its picture, and the picture enlarged with Upscale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops
 
-from tools.screenshots.page import BAR, CHANNEL, COMPOSER, LOADED, PICTURE, SECOND, hide_hint
+from tools.screenshots.page import BAR, CHANNEL, COMPOSER, LOADED, PICTURE, SECOND, hide_hint, press
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,6 +22,7 @@ _TYPED = 3  # letters a frame
 _FRAME = 90
 _LOOK = 250
 _PAUSE = 700
+_SEEN = 2000
 _END = 4000
 _SECONDS = 60
 
@@ -65,7 +66,7 @@ class Recorder:
 
 
 def take_animation(page: Page, folder: Path) -> None:
-    """Record one request from the first letter to the result."""
+    """Record one request from the first letter to its result, and a follow-up."""
     hide_hint(page)
     recorder = Recorder(page)
     before = page.locator(PICTURE).count()
@@ -78,6 +79,16 @@ def take_animation(page: Page, folder: Path) -> None:
     recorder.type(_PROMPT)
     recorder.take(_PAUSE)
     recorder.press("Enter")
+    _record_result(page, recorder, before)
+    recorder.take(_SEEN)
+    press(page, "Upscale")
+    _record_result(page, recorder, before + 1)
+    recorder.take(_END)
+    recorder.save(folder / "demo.webp")
+
+
+def _record_result(page: Page, recorder: Recorder, before: int) -> None:
+    """Record until there are more than `before` pictures and the newest one is loaded."""
     until = time.monotonic() + _SECONDS
     while page.locator(PICTURE).count() <= before and time.monotonic() < until:
         recorder.take(_LOOK)
@@ -85,5 +96,3 @@ def take_animation(page: Page, folder: Path) -> None:
     page.wait_for_selector(BAR, state="detached")
     page.wait_for_function(LOADED)
     page.wait_for_timeout(SECOND)
-    recorder.take(_END)
-    recorder.save(folder / "demo.webp")
