@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import random
 import struct
+import subprocess
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -87,6 +89,23 @@ async def test_an_animation_is_left_alone() -> None:
 
 async def test_a_picture_within_the_pixel_limit_is_taken() -> None:
     assert await shrink_image(black_png(2_000, 2_000), 100_000) is not None
+
+
+async def test_a_large_picture_is_decoded_by_a_process_that_knows_no_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, environments = subprocess.run, []
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        environments.append(kwargs["env"])
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded here"))
+    smaller = await shrink_image(black_png(2_000, 2_000), 100_000)
+    assert smaller is not None
+    assert environments == [{}]
+    assert smaller[0].startswith(b"RIFF")
 
 
 async def test_a_limit_that_no_picture_fits_is_given_up() -> None:
