@@ -21,7 +21,7 @@ async def press(
 ) -> Run:
     origin = request().origin.model_copy(update={"interaction_id": interaction})
     asked = request(requester_id=person.id, origin=origin)
-    requester = Requester(person, origin, frozenset(), lambda _channel_id: True, press)
+    requester = Requester(person, origin, frozenset(), lambda _channel_id: True, press=press)
     return await store.requests.accept([asked], requester, press.at if press else NOW, HOLD)
 
 
