@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def take_using(page: Page, folder: Path) -> None:
     """Take the pictures of a result's buttons and of the lists, on a page that has a first picture."""
     become(page, "Ada")
+    press(page, "More")
+    page.locator("button:has-text('Edit') >> visible=true").wait_for()
     press(page, "Edit")
     page.wait_for_selector("[role=dialog]")
     shoot(page, folder, "edit")
